@@ -1,0 +1,48 @@
+# Two commands on a fresh machine: make demo, make test. Everything else is for those who change the code.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test check format lock setup clean bench
+
+demo: setup ## start the dispatch centre, run the journeys healthy and with two faults, build the report
+	$(BIN)/synthprobe demo
+
+test: setup ## all tests, a real browser included
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: setup ## format, lint, types, import contracts, workflows
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet .github/workflows
+
+format: setup ## put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: setup ## renew requirements.lock from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --universal --all-extras --group dev --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --upgrade --output-file requirements.lock
+
+bench: setup ## the figures of docs/performance.md
+	$(BIN)/python benchmarks/overhead.py
+
+setup: .venv/.installed .venv/.tools ## environment, browser and Allure
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "synthprobe needs Python 3.11 or newer; say which with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; .ci/install-venv; $(PYTHON) -m venv .venv; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.tools: .venv/.installed
+	$(BIN)/synthprobe doctor --fix
+	@touch $@
+
+clean: ## remove what the other commands made
+	rm -rf .venv .synthprobe .mypy_cache .ruff_cache .pytest_cache dist

@@ -1,0 +1,101 @@
+"""What the dispatch centre's journeys share: who logs in, and the synthetic incident each one works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from synthprobe import Api, Secret, step
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A synthetic caller: no real person, no real address."""
+
+    name: str = "Proba, Synthia"
+    address: str = "1 Probe Lane"
+    hazard: str = "Aggressive dog"
+
+
+@pytest.fixture
+def caller() -> Caller:
+    return Caller()
+
+
+@pytest.fixture
+def log_in(secrets: Mapping[str, Secret]) -> Callable[[Page, str], Page]:
+    """Log a user in on a page and wait for the live board."""
+
+    def log_in(page: Page, user: str) -> Page:
+        page.goto("/login")
+        page.get_by_label("User name").fill(user)
+        page.get_by_label("Password").fill(secrets[user].reveal())
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url("**/board")
+        return page
+
+    return log_in
+
+
+@pytest.fixture
+def dispatcher(page: Page, log_in: Callable[[Page, str], Page]) -> Page:
+    """The first dispatcher, at the board."""
+    with step("dispatcher 1 logs in"):
+        return log_in(page, "dispatcher1")
+
+
+@pytest.fixture
+def second_dispatcher(new_context: Callable[[], BrowserContext], log_in: Callable[[Page, str], Page]) -> Page:
+    """Another dispatcher, at another desk."""
+    with step("dispatcher 2 logs in"):
+        return log_in(new_context().new_page(), "dispatcher2")
+
+
+def session(api: Api, user: str, secret: Secret) -> Api:
+    answer = api.post("/api/login", json={"username": user, "password": secret.reveal()}).expect(200)
+    api.session.headers["Authorization"] = f"Bearer {answer.json['token']}"
+    return api
+
+
+@pytest.fixture
+def desk(new_api: Callable[[], Api], secrets: Mapping[str, Secret]) -> Api:
+    """The API as dispatcher 1, to read what a page should show."""
+    with step("read access for dispatcher 1"):
+        return session(new_api(), "dispatcher1", secrets["dispatcher1"])
+
+
+@pytest.fixture
+def cleared(desk: Api) -> Iterator[list[str]]:
+    """Numbers of synthetic incidents a journey created; each is removed at its end."""
+    numbers: list[str] = []
+    yield numbers
+    for number in numbers:
+        desk.delete(f"/api/incidents/{number}").expect(200, 204)
+
+
+@pytest.fixture
+def new_incident(desk: Api, cleared: list[str], caller: Caller) -> Callable[..., str]:
+    """Create a synthetic incident over the API; its number."""
+
+    def create(**fields: object) -> str:
+        answer = desk.post(
+            "/api/incidents",
+            json={
+                "type": "Welfare check",
+                "priority": 3,
+                "address": caller.address,
+                "caller": caller.name,
+                "description": "Synthetic transaction, no action needed",
+                "client_token": uuid4().hex,
+                "synthetic": True,
+                **fields,
+            },
+        ).expect(201)
+        cleared.append(answer.json["number"])
+        return cleared[-1]
+
+    return create

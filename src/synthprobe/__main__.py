@@ -1,0 +1,5 @@
+"""``python -m synthprobe``."""
+
+from synthprobe.cli.main import main
+
+main()

@@ -1,0 +1,45 @@
+"""The commands, and how their errors reach a person."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from synthprobe.cli import demo, doctor, report, run
+from synthprobe.errors import SynthprobeError
+
+app = typer.Typer(
+    name="synthprobe",
+    help="Synthetic transactions as pytest tests: find half-broken states before a user does.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    add_completion=True,
+)
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
+) -> None:
+    if show_version:
+        typer.echo(f"synthprobe {version('synthprobe')}")
+        raise typer.Exit
+
+
+app.command("run")(run.run)
+app.command("report")(report.report)
+app.command("doctor")(doctor.doctor)
+app.add_typer(demo.app, name="demo")
+
+
+def main() -> None:
+    """Run the command line; an error on purpose is a sentence and exit code 2."""
+    try:
+        app()
+    except SynthprobeError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"synthprobe: {error}", markup=False)
+        sys.exit(2)

@@ -1,0 +1,51 @@
+"""Every exception synthprobe raises on purpose.
+
+    SynthprobeError
+    ├── ConfigurationError      something typed is wrong: option, marker, config file (exit code 2)
+    │   └── SecretError         a secret is missing, unreadable or too short to be masked
+    ├── ToolError               something outside Python is missing: browser, Node, Allure (exit code 2)
+    ├── ReportError             a report cannot be built from what was recorded
+    ├── TargetError             the target could not be reached, or broke the protocol (also AssertionError)
+    └── ExpectationError        the target contradicted an expectation (also AssertionError)
+
+Each message is a sentence or more: what happened, what was expected, what to do next.
+"""
+
+from __future__ import annotations
+
+
+class SynthprobeError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class ConfigurationError(SynthprobeError):
+    """Something typed is wrong: an option, a marker's argument, a key of the configuration."""
+
+
+class SecretError(ConfigurationError):
+    """A secret is missing, unreadable, or too short to be masked safely."""
+
+
+class ToolError(SynthprobeError):
+    """A browser, Node or Allure is missing or broken on this machine."""
+
+
+class ReportError(SynthprobeError):
+    """A report cannot be built from what was recorded."""
+
+
+class TargetError(SynthprobeError, AssertionError):
+    """The target could not be reached, or broke the protocol.
+
+    Args:
+        kind: the reason in one word: ``refused``, ``dns``, ``tls``, ``deadline``, ``too large``, ``redirects`` ...
+        message: the sentence a person reads.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class ExpectationError(SynthprobeError, AssertionError):
+    """The target answered, and contradicted what the journey expects."""

@@ -1,0 +1,98 @@
+"""Exchanges: the redacted record of each HTTP request an API step made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.evidence import Exchange, ServerTiming
+
+BODY_LIMIT = 4000
+_METRIC = re.compile(r'([A-Za-z0-9_.-]+)((?:\s*;\s*[a-z]+\s*=\s*(?:"[^"]*"|[^,;]*))*)')
+_PARAMETER = re.compile(r'([a-z]+)\s*=\s*(?:"([^"]*)"|([^,;]*))')
+
+
+def server_timing(header: str) -> tuple[ServerTiming, ...]:
+    """The metrics of a ``Server-Timing`` header.
+
+    Args:
+        header: the header's value.
+
+    Returns:
+        The metrics; what cannot be read is left out.
+
+    Example:
+        >>> server_timing('db;dur=53;desc="n=14", app;dur=47.2')[0].description
+        'n=14'
+    """
+    metrics = []
+    for name, rest in _METRIC.findall(header):
+        values = {key: quoted or plain for key, quoted, plain in _PARAMETER.findall(rest)}
+        try:
+            duration = float(values.get("dur", 0) or 0)
+        except ValueError:
+            duration = 0.0
+        metrics.append(ServerTiming(name=name, duration_ms=duration, description=values.get("desc", "")))
+    return tuple(metrics)
+
+
+def record_exchange(
+    redactor: Redactor,
+    *,
+    step: str,
+    method: str,
+    url: str,
+    request_headers: Mapping[str, str],
+    request_body: bytes | str | None,
+    started_at: datetime,
+    duration_ms: float,
+    traceparent: str,
+    status: int = 0,
+    response_headers: Mapping[str, str] | None = None,
+    response_body: bytes = b"",
+    error: str = "",
+) -> Exchange:
+    """Redact and record one exchange. There is no other way to make an `Exchange`.
+
+    Args:
+        redactor: knows the secrets.
+        step: title of the step it happened in.
+        method: HTTP method.
+        url: absolute address.
+        request_headers: as sent.
+        request_body: as sent.
+        started_at: when it began, UTC.
+        duration_ms: milliseconds to the last byte.
+        traceparent: the trace context that was sent.
+        status: 0 when there was no answer.
+        response_headers: as received.
+        response_body: decoded.
+        error: why there was no answer.
+
+    Returns:
+        The record.
+    """
+    response_headers = response_headers or {}
+    sent = request_body.decode("utf-8", "replace") if isinstance(request_body, bytes) else request_body or ""
+    content_type = next((v for k, v in response_headers.items() if k.lower() == "content-type"), "")
+    sent_type = next((v for k, v in request_headers.items() if k.lower() == "content-type"), "")
+    timing = next((v for k, v in response_headers.items() if k.lower() == "server-timing"), "")
+    received = response_body[: BODY_LIMIT * 4].decode("utf-8", "replace")
+    return Exchange(
+        step=redactor.text(step),
+        method=method,
+        url=redactor.url(url),
+        request_headers=redactor.headers(request_headers),
+        request_body=redactor.body(sent, sent_type)[:BODY_LIMIT],
+        status=status,
+        response_headers=redactor.headers(response_headers),
+        response_body=redactor.body(received, content_type)[:BODY_LIMIT],
+        started_at=started_at,
+        duration_ms=duration_ms,
+        size=len(response_body),
+        server_timing=server_timing(timing),
+        traceparent=traceparent,
+        error=redactor.text(error),
+    )

@@ -1,0 +1,158 @@
+"""The keeper: decides once, at the end of a journey, and writes what is kept, redacted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.evidence.trace import TraceWithheld, redact_trace
+from synthprobe.model.evidence import ConsoleMessage, Evidence, EvidenceKind, Exchange, NetworkRequest
+from synthprobe.model.result import Step
+
+TRACE_MEDIA_TYPE = "application/vnd.allure.playwright-trace"
+
+
+def evidence_folder(run_folder: Path, journey_id: str, attempt: int) -> Path:
+    """Where one attempt's evidence goes.
+
+    Args:
+        run_folder: the run's folder.
+        journey_id: the journey.
+        attempt: 1 for the first.
+
+    Returns:
+        The folder; its name holds nothing the target said.
+    """
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", journey_id).strip("-.")[:80] or "journey"
+    return run_folder / "evidence" / name / str(attempt)
+
+
+class Keeper:
+    """Writes the evidence of one attempt. There is no other way to make an `Evidence`.
+
+    Args:
+        run_folder: the run's folder; paths are relative to it.
+        folder: where this attempt's files go.
+        redactor: knows the secrets.
+    """
+
+    def __init__(self, run_folder: Path, folder: Path, redactor: Redactor) -> None:
+        self.kept: list[Evidence] = []
+        self._run_folder = run_folder
+        self._folder = folder
+        self._redactor = redactor
+
+    def picture(self, title: str, png: bytes) -> None:
+        """Keep a screenshot, which was masked when it was taken."""
+        self._write("screenshot", title, "image/png", "png", png)
+
+    def trace(self, raw: Path, title: str = "Playwright trace") -> Path | None:
+        """Redact and keep a trace; withhold it when it cannot be redacted for certain.
+
+        Args:
+            raw: the unredacted zip; deleted in any case.
+            title: what a person reads.
+
+        Returns:
+            The redacted zip, or nothing.
+        """
+        destination = self._path("trace", "zip")
+        try:
+            redact_trace(raw, destination, self._redactor)
+        except TraceWithheld as error:
+            self._withheld("trace", title, TRACE_MEDIA_TYPE, f"The trace is withheld: {error}")
+            return None
+        finally:
+            raw.unlink(missing_ok=True)
+        self._known("trace", title, TRACE_MEDIA_TYPE, destination)
+        return destination
+
+    def text(self, kind: EvidenceKind, title: str, text: str) -> None:
+        """Redact and keep a text."""
+        self._write(kind, title, "text/plain", "txt", self._redactor.text(text).encode())
+
+    def exchanges(self, exchanges: Sequence[Exchange]) -> None:
+        """Keep API exchanges, each with the command that repeats it."""
+        if not exchanges:
+            return
+        lines = []
+        for number, exchange in enumerate(exchanges, 1):
+            spent = ", ".join(
+                f"{part.name} {part.duration_ms:g} ms {part.description}".strip() for part in exchange.server_timing
+            )
+            lines += [
+                f"{number}. {exchange.method} {exchange.url} → {exchange.status or exchange.error}",
+                f"   step: {exchange.step or '-'} · {exchange.duration_ms:.0f} ms · {exchange.size} bytes",
+                *([f"   server: {spent}"] if spent else []),
+                *([f"   traceparent: {exchange.traceparent}"] if exchange.traceparent else []),
+                f"   repeat: {exchange.curl()}",
+                *(["   sent:", *_indented(exchange.request_body)] if exchange.request_body else []),
+                *(["   got:", *_indented(exchange.response_body)] if exchange.response_body else []),
+                "",
+            ]
+        self.text("exchanges", "API exchanges", "\n".join(lines))
+        self._write("exchanges", "API exchanges (JSON)", "application/json", "json", msgspec.json.encode(exchanges))
+
+    def console(self, messages: Sequence[ConsoleMessage]) -> None:
+        """Keep console messages and page errors."""
+        if messages:
+            lines = [f"{m.at:%H:%M:%S} {m.kind:10} {m.text}  {m.location}".rstrip() for m in messages]
+            self.text("console", "console and page errors", "\n".join(lines))
+
+    def network(self, requests: Sequence[NetworkRequest]) -> None:
+        """Keep browser requests that failed or were slow."""
+        if requests:
+            lines = [
+                f"{r.status or r.error:>4} {r.duration_ms:7.0f} ms  {r.method} {r.url}"
+                + (f"  node {r.node}" if r.node else "")
+                + "".join(f"  {part.name} {part.duration_ms:g} ms {part.description}" for part in r.server_timing)
+                for r in requests
+            ]
+            self.text("network", "requests that failed or were slow", "\n".join(lines))
+
+    def timings(self, steps: Sequence[Step]) -> None:
+        """Keep the time of each step."""
+        if steps:
+            self.text("timings", "step timings", "\n".join(_timing_lines(steps, 0)))
+
+    def _write(self, kind: EvidenceKind, title: str, media_type: str, extension: str, content: bytes) -> None:
+        path = self._path(kind, extension)
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            self._withheld(kind, title, media_type, f"It could not be written: {error.strerror}.")
+            return
+        self._known(kind, title, media_type, path)
+
+    def _path(self, kind: str, extension: str) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f"{len(self.kept) + 1:02}-{kind}.{extension}"
+
+    def _known(self, kind: EvidenceKind, title: str, media_type: str, path: Path) -> None:
+        relative = path.relative_to(self._run_folder).as_posix()
+        size = path.stat().st_size
+        title = self._redactor.text(title)
+        self.kept.append(Evidence(kind=kind, title=title, media_type=media_type, path=relative, size=size))
+
+    def _withheld(self, kind: EvidenceKind, title: str, media_type: str, why: str) -> None:
+        self.kept.append(
+            Evidence(kind=kind, title=title, media_type=media_type, withheld=self._redactor.text(why))
+        )
+
+
+def _indented(text: str) -> list[str]:
+    return [f"     {line}" for line in text.splitlines()[:40]]
+
+
+def _timing_lines(steps: Sequence[Step], depth: int) -> list[str]:
+    lines = []
+    for step in steps:
+        budget = f"  (budget {step.budget_s:g} s)" if step.budget_s else ""
+        mark = "" if step.status == "passed" else "  BROKEN"
+        lines.append(f"{step.duration_s:8.3f} s  {'  ' * depth}{step.title}{budget}{mark}")
+        lines += _timing_lines(step.steps, depth + 1)
+    return lines

@@ -1,0 +1,1 @@
+"""What must hold: expectations whose failure explains itself."""

@@ -1,0 +1,1 @@
+"""What travels between the parts: frozen records that turn into JSON and back."""

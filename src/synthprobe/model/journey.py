@@ -1,0 +1,63 @@
+"""A journey: one user's path through the target, written as a pytest test."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from msgspec import Struct
+
+Severity = Literal["blocker", "critical", "normal", "minor", "trivial"]
+"""How bad it is for the users when the journey fails; the words are Allure's."""
+
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+
+
+class Journey(Struct, frozen=True, kw_only=True):
+    """What is known of a journey before it runs.
+
+    Attributes:
+        id: identity that survives a rename when the marker sets it; otherwise made of the node id.
+        node_id: pytest's name for the test, relative to the project's root.
+        title: what a person reads: the docstring's first line, or the test's name in words.
+        owner: the role or team to tell, never a person.
+        severity: how bad a failure is for the users.
+        runbook: id of the runbook to follow, empty when there is none.
+        uses_per_day: how often real users walk this path in a day; weighs the impact board.
+        budget_s: seconds the whole journey may take; over it the journey is degraded.
+    """
+
+    id: str
+    node_id: str
+    title: str
+    owner: str = ""
+    severity: Severity = "normal"
+    runbook: str = ""
+    uses_per_day: float | None = None
+    budget_s: float | None = None
+
+
+def duration_s(text: str | float) -> float:
+    """Seconds in a duration as people write it.
+
+    Args:
+        text: ``"1500ms"``, ``"3s"``, ``"2m"``, ``"1h"`` or a number of seconds.
+
+    Returns:
+        The duration in seconds.
+
+    Raises:
+        ValueError: when it is no duration, or not above zero; the message is a sentence.
+
+    Example:
+        >>> duration_s("1500ms")
+        1.5
+    """
+    match = _DURATION.fullmatch(str(text).strip()) if not isinstance(text, bool) else None
+    seconds = float(match["number"]) * _SECONDS[match["unit"]] if match else 0.0
+    if seconds <= 0:
+        raise ValueError(
+            f'{text!r} is not a duration: a number above zero with ms, s, m or h was expected, for example "3s".'
+        )
+    return seconds

@@ -1,0 +1,138 @@
+"""A result: one attempt at a journey, its steps, and what was kept of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from synthprobe.model.evidence import Evidence
+from synthprobe.model.journey import Journey
+
+Outcome = Literal["passed", "degraded", "failed", "unknown", "skipped"]
+"""Nothing passes by default, by timeout, by crash or by absence."""
+
+StepStatus = Literal["passed", "failed"]
+DegradationKind = Literal["over budget", "stale"]
+
+
+class Degradation(Struct, frozen=True, kw_only=True):
+    """A step did its job, but not well enough.
+
+    Attributes:
+        kind: in which way.
+        step: title of the step, or of the journey for its own budget.
+        message: a sentence with the figures.
+    """
+
+    kind: DegradationKind
+    step: str
+    message: str
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """Why an attempt did not finish.
+
+    Attributes:
+        kind: the reason in one or two words: ``expectation``, ``timeout``, ``refused``, ``dns``, ``tls``,
+            ``deadline``, ``browser``, ``credentials``, ``journey error`` ...
+        ours: true when the probe itself is at fault, so that nothing is known of the target.
+        message: what happened, in a few lines a person reads first.
+        detail: the whole text with the place in the journey's source.
+        step: titles of the broken step and the steps around it, outermost first, joined by `` › ``.
+        phase: ``setup``, ``call`` or ``teardown``.
+    """
+
+    kind: str
+    ours: bool
+    message: str
+    detail: str
+    step: str = ""
+    phase: str = "call"
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """A named, timed part of a journey.
+
+    Attributes:
+        title: what the user does.
+        status: whether its body ran to its end.
+        started_at: when it began, UTC.
+        duration_s: seconds on the monotonic clock.
+        budget_s: seconds it may take, if it has a budget.
+        error: first line of what broke it.
+        steps: the steps inside it.
+    """
+
+    title: str
+    status: StepStatus
+    started_at: datetime
+    duration_s: float
+    budget_s: float | None = None
+    error: str = ""
+    steps: tuple[Step, ...] = ()
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One pass over all journeys.
+
+    Attributes:
+        id: unique, sorts by time.
+        target: the target's name.
+        base_url: the target's address.
+        slot: ``floor(utc / interval)``.
+        started_at: when it began, UTC.
+        build: the target's own word for what it runs, from its ``X-Build`` header; empty when it sends none.
+        location: where the probe stands.
+        command: what was typed to start it.
+    """
+
+    id: str
+    target: str
+    base_url: str
+    slot: int
+    started_at: datetime
+    build: str = ""
+    location: str = ""
+    command: str = ""
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """One attempt at a journey.
+
+    Attributes:
+        run_id: the run it belongs to.
+        target: the target's name.
+        journey: the journey.
+        attempt: 1 for the first.
+        outcome: of this attempt.
+        cause: why it is not ``passed``, in one line; empty for passed.
+        started_at: when it began, UTC.
+        duration_s: seconds on the monotonic clock, set-up and teardown included.
+        steps: what was done.
+        failure: why it did not finish, if it did not.
+        degradations: in which ways it was not well enough.
+        evidence: what was kept, most telling first.
+        notes: what a person should know besides, for example a clock that is off.
+        build: the ``X-Build`` the target's answers named.
+        worker: the xdist worker, ``main`` without xdist.
+        repeat: the command that repeats this journey here.
+    """
+
+    run_id: str
+    target: str
+    journey: Journey
+    attempt: int
+    outcome: Outcome
+    started_at: datetime
+    duration_s: float
+    cause: str = ""
+    steps: tuple[Step, ...] = ()
+    failure: Failure | None = None
+    degradations: tuple[Degradation, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    notes: tuple[str, ...] = ()
+    build: str = ""
+    worker: str = "main"
+    repeat: str = ""

@@ -1,0 +1,55 @@
+"""A verdict: the outcome of every journey in a run, judged from the recorded results."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Outcome, Result, Run
+
+
+class JourneyVerdict(Struct, frozen=True, kw_only=True):
+    """The outcome of one journey in a run.
+
+    Attributes:
+        journey: the journey.
+        outcome: after all attempts.
+        cause: why it is not ``passed``, in one line.
+        intermittent: it failed and then passed.
+        since: when the state began, UTC, if earlier runs are known.
+        results: the attempts, oldest first; empty when nothing was recorded.
+    """
+
+    journey: Journey
+    outcome: Outcome
+    cause: str = ""
+    intermittent: bool = False
+    since: datetime | None = None
+    results: tuple[Result, ...] = ()
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """The outcome of a run. Written before any evidence is published.
+
+    Attributes:
+        run: the run.
+        journeys: one verdict for each expected journey, worst first.
+        finished_at: when judging ended, UTC.
+    """
+
+    run: Run
+    journeys: tuple[JourneyVerdict, ...]
+    finished_at: datetime
+
+    def count(self, outcome: Outcome) -> int:
+        """How many journeys ended so.
+
+        Args:
+            outcome: the outcome to count.
+
+        Returns:
+            The number of journeys.
+        """
+        return sum(journey.outcome == outcome for journey in self.journeys)

@@ -1,0 +1,94 @@
+"""Fixtures a journey's author uses, each of which a conftest.py may override."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.plugin.options import project_config
+from synthprobe.plugin.session import JourneySession
+from synthprobe.probes.api import Api
+from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.targets.target import Target
+
+
+class Secrets(Mapping[str, Secret]):
+    """The target's secrets, read when they are first asked for.
+
+    Args:
+        target: whose secrets.
+        redactor: learns each secret that is read.
+    """
+
+    def __init__(self, target: Target, redactor: Redactor) -> None:
+        self._target = target
+        self._redactor = redactor
+
+    def __getitem__(self, name: str) -> Secret:
+        source = self._target.secrets.get(name)
+        if source is None:
+            known = ", ".join(sorted(self._target.secrets)) or "none"
+            raise ConfigurationError(
+                f"Target {self._target.name!r} declares no secret {name!r}; it declares: {known}. "
+                f"Add {name} to [targets.{self._target.name}.secrets], for example "
+                f'{name} = "env:{name.upper()}".'
+            )
+        secret = read_secret(name, os.environ, source=source)
+        self._redactor.add(secret)
+        return secret
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._target.secrets)
+
+    def __len__(self) -> int:
+        return len(self._target.secrets)
+
+
+@pytest.fixture(scope="session")
+def target(pytestconfig: pytest.Config) -> Target:
+    """The target this session runs against."""
+    session = JourneySession.current(pytestconfig)
+    try:
+        return session.target if session else project_config(pytestconfig).target(pytestconfig.getoption("--target"))
+    except ConfigurationError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+@pytest.fixture(scope="session")
+def redactor(pytestconfig: pytest.Config) -> Redactor:
+    """Masks secrets in all that is recorded; ``redactor.add(value)`` tells it one more."""
+    session = JourneySession.current(pytestconfig)
+    return session.redactor if session else Redactor()
+
+
+@pytest.fixture(scope="session")
+def secrets(target: Target, redactor: Redactor) -> Mapping[str, Secret]:
+    """The target's secrets by name."""
+    return Secrets(target, redactor)
+
+
+@pytest.fixture
+def new_api(pytestconfig: pytest.Config, target: Target, redactor: Redactor) -> Iterator[type[Api] | object]:
+    """A function that opens one more API session, for a journey with several users."""
+    session = JourneySession.current(pytestconfig)
+    exchanges = session.exchanges if session else []
+    opened: list[Api] = []
+
+    def open_api() -> Api:
+        opened.append(Api(target, redactor, exchanges))
+        return opened[-1]
+
+    yield open_api
+    for one in opened:
+        one.session.close()
+
+
+@pytest.fixture
+def api(new_api: object) -> Api:
+    """An API session of the target."""
+    opened: Api = new_api()  # type: ignore[operator]
+    return opened

@@ -1,0 +1,143 @@
+"""Options, the journey marker, and which session is one of journeys."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from synthprobe.config import Config, read_config
+from synthprobe.errors import ConfigurationError
+from synthprobe.model.journey import Journey, Severity, duration_s
+
+MARKER = (
+    "journey(id, title, owner, severity, runbook, uses_per_day, budget): what is known of a journey; every argument "
+    "is optional"
+)
+CONFIG_KEY = pytest.StashKey[Config]()
+_ARGUMENTS = ("id", "title", "owner", "severity", "runbook", "uses_per_day", "budget")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the plugin's options.
+
+    Args:
+        parser: pytest's option parser.
+    """
+    group = parser.getgroup("synthprobe", "synthprobe: journeys against a live system")
+    group.addoption("--target", metavar="NAME", help="target of the configuration to run against (default: demo)")
+    group.addoption(
+        "--run-folder", metavar="PATH", help="folder of this run; made under .synthprobe/runs/ without it"
+    )
+
+
+def project_config(config: pytest.Config) -> Config:
+    """The project's configuration, read once.
+
+    Args:
+        config: pytest's configuration.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        pytest.UsageError: with a sentence, when it cannot be used.
+    """
+    if CONFIG_KEY not in config.stash:
+        try:
+            config.stash[CONFIG_KEY] = read_config(config.rootpath)
+        except ConfigurationError as error:
+            raise pytest.UsageError(str(error)) from None
+    return config.stash[CONFIG_KEY]
+
+
+def wants_journeys(config: pytest.Config) -> bool:
+    """Whether this session was asked to run journeys.
+
+    Args:
+        config: pytest's configuration.
+
+    Returns:
+        True when a path given to pytest is, holds, or stands in a folder of journeys.
+    """
+    if config.option.help or config.option.version:
+        return False
+    folders = [config.rootpath / name for name in project_config(config).journeys]
+    for argument in config.args:
+        path = (config.invocation_params.dir / argument.split("::")[0]).resolve()
+        if any(path.is_relative_to(folder) or folder.is_relative_to(path) for folder in folders):
+            return True
+    return False
+
+
+def is_journey_path(config: pytest.Config, path: Path) -> bool:
+    """Whether tests of this file are journeys.
+
+    Args:
+        config: pytest's configuration.
+        path: the file.
+
+    Returns:
+        True when it stands in a folder of journeys.
+    """
+    return any(path.is_relative_to(config.rootpath / name) for name in project_config(config).journeys)
+
+
+def journey_of(item: pytest.Item) -> Journey:
+    """The record of a journey, from its marker, docstring and name.
+
+    Args:
+        item: the test.
+
+    Returns:
+        The journey.
+
+    Raises:
+        pytest.UsageError: when the marker has an unknown argument or a value that cannot be used.
+    """
+    given: dict[str, Any] = {}
+    for mark in reversed(list(item.iter_markers("journey"))):
+        if mark.args:
+            raise pytest.UsageError(_wrong(item, "it takes named arguments only, for example owner='dispatch-desk'"))
+        given.update(mark.kwargs)
+    for name in given:
+        if name not in _ARGUMENTS:
+            near = difflib.get_close_matches(name, _ARGUMENTS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise pytest.UsageError(
+                _wrong(item, f"it has an unknown argument {name!r}.{hint} Known arguments: {', '.join(_ARGUMENTS)}")
+            )
+    severity = given.get("severity", "normal")
+    if severity not in get_args(Severity):
+        raise pytest.UsageError(
+            _wrong(item, f"severity is {severity!r}, one of {', '.join(get_args(Severity))} was expected")
+        )
+    try:
+        budget_s = duration_s(given["budget"]) if "budget" in given else None
+    except ValueError as error:
+        raise pytest.UsageError(_wrong(item, f"budget: {error}")) from None
+    function = getattr(item, "function", None)
+    doc = inspect.getdoc(function) if function else None
+    name = re.sub(r"\[.*\]$", "", item.name)
+    # the browser's name is no part of a journey's identity while there is one browser
+    parameters = re.search(r"\[(.*)\]$", item.name)
+    suffix = "" if not parameters or parameters[1] in {"chromium"} else f"[{parameters[1]}]"
+    title = given.get("title") or (doc.splitlines()[0].rstrip(".") if doc else "")
+    return Journey(
+        id=str(given.get("id") or re.sub(r"\.py$", "", item.nodeid.split("::")[0]) + "." + name) + suffix,
+        node_id=item.nodeid,
+        title=(title or name.removeprefix("test_").replace("_", " ")) + (f" {suffix}" if suffix else ""),
+        owner=given.get("owner", ""),
+        severity=severity,
+        runbook=given.get("runbook", ""),
+        uses_per_day=given.get("uses_per_day"),
+        budget_s=budget_s,
+    )
+
+
+def _wrong(item: pytest.Item, why: str) -> str:
+    return f"The journey marker of {item.nodeid} cannot be used: {why}. See docs/reference/marker.md."

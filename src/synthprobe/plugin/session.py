@@ -1,0 +1,369 @@
+"""One pytest session of journeys: records each attempt and writes its result as it ends."""
+
+from __future__ import annotations
+
+import os
+import secrets as random
+import shlex
+import shutil
+import tempfile
+from collections.abc import Generator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+import pytest
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.evidence.failure import describe_failure
+from synthprobe.evidence.keeper import Keeper, evidence_folder
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.evidence import Evidence, Exchange
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Degradation, Failure, Result, Run
+from synthprobe.plugin.options import is_journey_path, journey_of, project_config
+from synthprobe.probes import steps
+from synthprobe.report.allure_live import AllureSteps, attach_evidence, describe_journey, redact_allure
+from synthprobe.targets.target import Target
+from synthprobe.verdict.judge import judge_attempt
+
+if TYPE_CHECKING:
+    from synthprobe.evidence.browser import BrowserEvidence
+
+_JOURNEY = pytest.StashKey[Journey]()
+
+
+class Attempt:
+    """What is known of the attempt that runs now."""
+
+    def __init__(self, journey: Journey, number: int) -> None:
+        self.journey = journey
+        self.number = number
+        self.recorder = steps.Recorder(journey, AllureSteps())
+        self.failure: Failure | None = None
+        self.skipped = ""
+        self.finished = False
+        self.settled = False
+        self.evidence: tuple[Evidence, ...] = ()
+
+
+class JourneySession:
+    """The plugin object of a session of journeys.
+
+    Args:
+        config: pytest's configuration.
+        target: the target.
+        folder: the run's folder.
+        run_id: the run's id.
+    """
+
+    def __init__(self, config: pytest.Config, target: Target, folder: Path, run_id: str) -> None:
+        self.config = config
+        self.target = target
+        self.folder = folder
+        self.run_id = run_id
+        self.worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        self.redactor = Redactor()
+        self.exchanges: list[Exchange] = []
+        self.scratch = Path(tempfile.mkdtemp(prefix="synthprobe-"))  # mode 0700: raw traces live here
+        self.attempt: Attempt | None = None
+        self._browser: BrowserEvidence | None = None
+        self._allure = bool(config.option.allure_report_dir)
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> JourneySession:
+        """Prepare the session: choose the target, make the run's folder, direct Allure there.
+
+        Args:
+            config: pytest's configuration.
+
+        Returns:
+            The session.
+
+        Raises:
+            pytest.UsageError: with a sentence, when the target or configuration cannot be used.
+        """
+        project = project_config(config)
+        try:
+            target = project.target(config.getoption("--target"), base_url=config.getoption("base_url"))
+        except ConfigurationError as error:
+            raise pytest.UsageError(str(error)) from None
+        option = config.option
+        option.base_url = target.base_url
+        option.continue_on_collection_errors = True
+        if option.tbstyle == "auto":
+            option.tbstyle = "short"
+        worker = getattr(config, "workerinput", None)
+        if worker is not None:
+            folder, run_id = Path(worker["synthprobe_folder"]), worker["synthprobe_run_id"]
+        else:
+            now = datetime.now(UTC)
+            slot = int(now.timestamp()) // project.interval_s
+            run_id = f"{now:%Y%m%dT%H%M%S}-{random.token_hex(3)}"
+            folder = config.rootpath / project.folder / "runs" / target.name / f"{slot}-{run_id}"
+            if option.run_folder:
+                folder = Path(option.run_folder).absolute()
+            for part in ("journal", "evidence", "allure-results"):
+                (folder / part).mkdir(parents=True, exist_ok=True)
+            run = Run(
+                id=run_id,
+                target=target.name,
+                base_url=target.base_url,
+                slot=slot,
+                started_at=now,
+                location=project.location,
+                command=shlex.join(["pytest", *config.invocation_params.args]),
+            )
+            (folder / "run.json").write_bytes(msgspec.json.encode(run))
+        if not option.allure_report_dir:
+            option.allure_report_dir = str(folder / "allure-results")
+        return cls(config, target, folder, run_id)
+
+    @staticmethod
+    def current(config: pytest.Config) -> JourneySession | None:
+        """The session's object, if journeys run in it."""
+        return cast("JourneySession | None", config.pluginmanager.get_plugin("synthprobe-session"))
+
+    @staticmethod
+    def required(config: pytest.Config) -> JourneySession:
+        """The session's object; there is one wherever the ladder is registered."""
+        return cast("JourneySession", config.pluginmanager.get_plugin("synthprobe-session"))
+
+    def browser_executable(self) -> str | None:
+        """The browser to launch; nothing means Playwright's own."""
+        from synthprobe.probes.installation import find_browser
+
+        found = find_browser(project_config(self.config).browser.executable or None, os.environ)
+        if found is None:
+            pytest.fail(
+                "No browser was found on this machine, so journeys with a page cannot run. "
+                "Install one with: synthprobe doctor --fix",
+                pytrace=False,
+            )
+        return str(found.path) if found.path else None
+
+    def browser_evidence(self) -> BrowserEvidence:
+        """The recorder of browser contexts, made when the first browser is launched."""
+        if self._browser is None:
+            from playwright.sync_api import expect
+
+            from synthprobe.evidence.browser import BrowserEvidence
+
+            expect.set_options(timeout=self.target.action_timeout_s * 1000)
+            self._browser = BrowserEvidence(self.scratch, self.target.mask_selectors, self.target.action_timeout_s)
+            if self.attempt is not None:
+                self._browser.begin()
+        return self._browser
+
+    # hooks
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self) -> None:
+        """Put the redacting writer in the place of Allure's."""
+        redact_allure(Path(self.config.option.allure_report_dir), self.redactor, self.folder / "evidence")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell each xdist worker which run it belongs to."""
+        node.workerinput["synthprobe_folder"] = str(self.folder)
+        node.workerinput["synthprobe_run_id"] = self.run_id
+
+    def pytest_report_header(self) -> str:
+        """Say against what journeys run."""
+        return f"synthprobe: target {self.target.name} at {self.target.base_url}, run {self.run_id}"
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Read every marker, and write down which journeys must be judged."""
+        journeys = []
+        for item in items:
+            if is_journey_path(self.config, item.path):
+                item.stash[_JOURNEY] = journey_of(item)
+                journeys.append(item.stash[_JOURNEY])
+        if self.worker in {"main", "gw0"}:
+            (self.folder / "inventory.json").write_bytes(msgspec.json.encode(journeys))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A journey file that cannot be imported is an unknown outcome, not silence."""
+        path = self.config.rootpath / report.nodeid
+        if report.failed and self.worker in {"main", "gw0"} and is_journey_path(self.config, path):
+            text = self.redactor.text(str(report.longrepr))
+            lines = [line for line in text.splitlines() if line.strip()]
+            last = next((line for line in reversed(lines) if line.startswith("E ")), lines[-1] if lines else "")
+            failure = Failure(
+                kind="journey file",
+                ours=True,
+                message=f"{report.nodeid} could not be read as journeys: {last.removeprefix('E ').strip()}",
+                detail=text,
+                phase="collection",
+            )
+            journey = Journey(id=report.nodeid, node_id=report.nodeid, title=f"all journeys of {report.nodeid}")
+            outcome, cause = judge_attempt(failure, (), finished=False)
+            self._write(
+                Result(
+                    run_id=self.run_id,
+                    target=self.target.name,
+                    journey=journey,
+                    attempt=1,
+                    outcome=outcome,
+                    cause=cause,
+                    started_at=datetime.now(UTC),
+                    duration_s=0.0,
+                    failure=failure,
+                    worker=self.worker,
+                    repeat=self._repeat(journey),
+                )
+            )
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
+        """An attempt at a journey begins."""
+        journey = item.stash.get(_JOURNEY, None)
+        if journey is not None:
+            self.attempt = Attempt(journey, getattr(item, "execution_count", 1))
+            self.exchanges.clear()
+            steps.swap(self.attempt.recorder)
+            if self._browser is not None:
+                self._browser.begin()
+        yield
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Judge and record each phase; this is the outermost wrapper but for Allure's own attachments."""
+        report = yield
+        self._redact_report(report)
+        attempt = self.attempt
+        if attempt is None or item.stash.get(_JOURNEY, None) is None:
+            return report
+        error = call.excinfo.value if call.excinfo is not None else None
+        if report.skipped:
+            attempt.skipped = _skip_reason(report)
+        elif error is not None and attempt.failure is None:
+            failure = describe_failure(
+                error, detail=report.longreprtext, step=attempt.recorder.broken, phase=report.when or "call"
+            )
+            attempt.failure = cast(Failure, msgspec.convert(self.redactor.data(msgspec.to_builtins(failure)), Failure))
+        if report.when == "call":
+            attempt.finished = report.passed
+        if report.when == "call" or (report.when == "setup" and not report.passed):
+            self._settle(attempt)
+        if report.when == "teardown":
+            self._record(attempt)
+            self.attempt = None
+            steps.swap(None)
+        return report
+
+    def pytest_sessionfinish(self) -> None:
+        """Wipe the private folder."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Say where the results are."""
+        folder = os.path.relpath(self.folder, self.config.invocation_params.dir)
+        terminalreporter.write_line(f"synthprobe: results in {folder}; see them with: synthprobe report {folder}")
+
+    # one attempt
+
+    def _settle(self, attempt: Attempt) -> None:
+        """Decide once whether evidence is kept, and keep it."""
+        recorder, journey = attempt.recorder, attempt.journey
+        if journey.budget_s is not None and recorder.duration_s > journey.budget_s:
+            text = steps.over_budget(journey.title, recorder.duration_s, journey.budget_s)
+            recorder.degradations.append(Degradation(kind="over budget", step=journey.title, message=text))
+        outcome, _ = judge_attempt(
+            attempt.failure, recorder.degradations, finished=attempt.finished, skipped=attempt.skipped
+        )
+        attempt.settled = True
+        if outcome in {"passed", "skipped"}:
+            if self._browser is not None:
+                self._browser.drop()
+        else:
+            attempt.evidence = self._keep(attempt)
+        describe_journey(journey, self.target.name, self._runbook_link(journey))
+        attach_evidence(self.folder, attempt.evidence)
+
+    def _keep(self, attempt: Attempt) -> tuple[Evidence, ...]:
+        folder = evidence_folder(self.folder, attempt.journey.id, attempt.number)
+        keeper = Keeper(self.folder, folder, self.redactor)
+        console, network = [], []
+        if self._browser is not None:
+            for title, png in self._browser.screenshots():
+                keeper.picture(title, png)
+            from synthprobe.evidence.browser import read_trace
+
+            for raw in self._browser.traces():
+                if kept := keeper.trace(raw):
+                    messages, requests = read_trace(kept, slow_ms=self.target.slow_request_ms)
+                    console += messages
+                    network += requests
+            attempt.recorder.notes += self._browser.notes
+        keeper.console(console)
+        keeper.network(network)
+        keeper.exchanges(self.exchanges)
+        keeper.timings(attempt.recorder.steps)
+        keeper.text("repeat", "repeat this journey here", self._repeat(attempt.journey))
+        return tuple(keeper.kept)
+
+    def _record(self, attempt: Attempt) -> None:
+        outcome, cause = judge_attempt(
+            attempt.failure, attempt.recorder.degradations, finished=attempt.finished, skipped=attempt.skipped
+        )
+        result = Result(
+            run_id=self.run_id,
+            target=self.target.name,
+            journey=attempt.journey,
+            attempt=attempt.number,
+            outcome=outcome,
+            cause=cause,
+            started_at=attempt.recorder.started_at,
+            duration_s=attempt.recorder.duration_s,
+            steps=attempt.recorder.steps,
+            failure=attempt.failure,
+            degradations=tuple(attempt.recorder.degradations),
+            evidence=attempt.evidence,
+            notes=tuple(attempt.recorder.notes),
+            build=self._build(),
+            worker=self.worker,
+            repeat=self._repeat(attempt.journey),
+        )
+        self._write(msgspec.convert(self.redactor.data(msgspec.to_builtins(result)), Result))
+
+    def _write(self, result: Result) -> None:
+        line = msgspec.json.encode(result) + b"\n"
+        with (self.folder / "journal" / f"{self.worker}.jsonl").open("ab") as journal:
+            journal.write(line)
+
+    def _build(self) -> str:
+        for exchange in reversed(self.exchanges):
+            for name, value in exchange.response_headers.items():
+                if name.lower() == "x-build":
+                    return value
+        return ""
+
+    def _repeat(self, journey: Journey) -> str:
+        node = shlex.quote(journey.node_id)
+        return f"pytest {node} --target {shlex.quote(self.target.name)}"
+
+    def _runbook_link(self, journey: Journey) -> str:
+        pattern = project_config(self.config).report.runbook_url
+        return pattern.replace("{id}", journey.runbook) if pattern and journey.runbook else ""
+
+    def _redact_report(self, report: pytest.TestReport) -> None:
+        if report.longrepr is not None and not isinstance(report.longrepr, tuple):
+            text = str(report.longrepr)
+            safe = self.redactor.text(text)
+            if safe != text:
+                report.longrepr = safe
+        report.sections = [(name, self.redactor.text(content)) for name, content in report.sections]
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ") or "skipped without a reason"
+    return str(getattr(report, "wasxfail", "")) or "skipped without a reason"
+
+
+__all__ = ["Attempt", "JourneySession"]

@@ -1,0 +1,1 @@
+"""The hands: what a journey uses to act on the target."""

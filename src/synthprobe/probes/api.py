@@ -1,0 +1,202 @@
+"""API journeys: a requests session of the target whose every exchange is recorded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+
+from synthprobe.errors import TargetError
+from synthprobe.evidence.exchanges import record_exchange
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.expect.freshness import Freshness
+from synthprobe.expect.response import Response
+from synthprobe.model.evidence import Exchange
+from synthprobe.model.journey import duration_s
+from synthprobe.probes import steps
+from synthprobe.probes.deadline import BoundedAdapter, deadline
+from synthprobe.probes.freshness import freshness
+from synthprobe.targets.target import Target
+
+MAX_REDIRECTS = 10
+
+
+class Api:
+    """A session with the target: relative paths, one deadline a call, every exchange recorded.
+
+    Args:
+        target: where to send.
+        redactor: masks what is recorded, and learns the session's own tokens.
+        exchanges: the list each exchange is added to.
+
+    Example:
+        ``api.get("/api/incidents/7").expect(200).json_has(status="Active")``
+    """
+
+    def __init__(self, target: Target, redactor: Redactor, exchanges: list[Exchange] | None = None) -> None:
+        self.target = target
+        self.exchanges: list[Exchange] = [] if exchanges is None else exchanges
+        self.session = requests.Session()
+        self.session.trust_env = False
+        adapter = BoundedAdapter(int(target.max_body_mb * 1_000_000))
+        self.session.mount("http://", adapter)
+        self.session.mount("https://", adapter)
+        self._redactor = redactor
+
+    def get(self, path: str, **options: Any) -> Response:
+        """Send a GET; see `request`."""
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Response:
+        """Send a POST; see `request`."""
+        return self.request("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> Response:
+        """Send a PUT; see `request`."""
+        return self.request("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> Response:
+        """Send a PATCH; see `request`."""
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Response:
+        """Send a DELETE; see `request`."""
+        return self.request("DELETE", path, **options)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: str | float | None = None,
+        allow_redirects: bool = True,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Response:
+        """Send a request and read the whole answer.
+
+        Args:
+            method: HTTP method.
+            path: relative to the target's base URL, or absolute.
+            timeout: how long the call may take in all, redirects and body included; the target's own without it.
+            allow_redirects: whether redirects are followed, each hop recorded.
+            headers: more headers.
+            options: ``json``, ``data``, ``params``, ``files``, ``auth``, ``cookies`` as in requests.
+
+        Returns:
+            The answer, with expectations.
+
+        Raises:
+            TargetError: when the target cannot be reached, breaks the protocol, or takes too long.
+        """
+        url = path if "://" in path else urljoin(self.target.base_url + "/", path.lstrip("/"))
+        recorder = steps.current()
+        traceparent = f"00-{recorder.trace_id}-{recorder.span_id}-01" if recorder else ""
+        sent = {**(headers or {}), **({"traceparent": traceparent} if traceparent else {})}
+        prepared = self.session.prepare_request(requests.Request(method, url, headers=sent, **options))
+        limit = duration_s(timeout) if timeout is not None else self.target.timeout_s
+        with deadline(limit) as bound:
+            for _ in range(MAX_REDIRECTS + 1):
+                answer = self._send(prepared, bound.limit_s, bound, traceparent, recorder.path if recorder else "")
+                following = answer[0].next
+                if following is None or not allow_redirects:
+                    return answer[1]
+                prepared = following
+        raise TargetError(
+            "redirects",
+            self._redactor.text(f"{method} {url} was redirected more than {MAX_REDIRECTS} times, last to {prepared.url}."),
+        )
+
+    def freshness(self, what: str, at: datetime | str, *, limit: str | float) -> Freshness:
+        """Compare the age of data with a limit, by the target's own clock; too old makes the journey degraded.
+
+        Args:
+            what: what is looked at, for example ``"position of SYN-01"``.
+            at: when it was made, with time zone.
+            limit: how old it may be.
+
+        Returns:
+            The measurement.
+
+        Raises:
+            ExpectationError: when the time is none or lies in the future.
+        """
+        return freshness(what, at, limit=limit, target_now=self._server_now())
+
+    def _server_now(self) -> datetime | None:
+        from email.utils import parsedate_to_datetime
+
+        for exchange in reversed(self.exchanges):
+            for name, value in exchange.response_headers.items():
+                if name.lower() == "date":
+                    elapsed = datetime.now(UTC) - exchange.started_at
+                    return parsedate_to_datetime(value) + elapsed
+        return None
+
+    def _send(
+        self, prepared: requests.PreparedRequest, limit_s: float, bound: Any, traceparent: str, step: str
+    ) -> tuple[requests.Response, Response]:
+        started_at, began = datetime.now(UTC), time.monotonic()
+        known: dict[str, Any] = {
+            "step": step,
+            "method": prepared.method or "",
+            "url": prepared.url or "",
+            "request_headers": dict(prepared.headers),
+            "request_body": prepared.body if isinstance(prepared.body, (bytes, str)) else None,
+            "started_at": started_at,
+            "traceparent": traceparent,
+        }
+        try:
+            raw = self.session.send(prepared, allow_redirects=False)
+        except (requests.RequestException, TargetError, OSError) as error:
+            failure = _target_error(error, prepared, limit_s, expired=bound.expired)
+            failure = TargetError(failure.kind, self._redactor.text(str(failure)))
+            took = (time.monotonic() - began) * 1000
+            self.exchanges.append(record_exchange(self._redactor, **known, duration_ms=took, error=str(failure)))
+            raise failure from None
+        took = (time.monotonic() - began) * 1000
+        self._redactor.learn_from_response_headers(raw.headers)
+        if "json" in raw.headers.get("Content-Type", "") and len(raw.content) < 100_000:
+            try:
+                self._redactor.learn_from_json(raw.json())
+            except ValueError:
+                pass  # not JSON after all; the journey's own expectation says so
+        exchange = record_exchange(
+            self._redactor,
+            **known,
+            duration_ms=took,
+            status=raw.status_code,
+            response_headers=dict(raw.headers),
+            response_body=raw.content,
+        )
+        self.exchanges.append(exchange)
+        return raw, Response(exchange, dict(raw.headers), raw.content)
+
+
+def _target_error(
+    error: Exception, request: requests.PreparedRequest, limit_s: float, *, expired: bool
+) -> TargetError:
+    where = f"{request.method} {request.url}"
+    if expired or isinstance(error, requests.Timeout):
+        return TargetError("deadline", f"{where} was not answered in full within {limit_s:g} s.")
+    if isinstance(error, TargetError):
+        return error
+    text = repr(error)
+    if isinstance(error, requests.exceptions.SSLError):
+        return TargetError("tls", f"{where}: the TLS connection was refused by our checks: {_reason(error)}.")
+    if "NameResolution" in text or "getaddrinfo" in text:
+        return TargetError("dns", f"{where}: the host's name could not be resolved.")
+    if "Connection refused" in text:
+        return TargetError("refused", f"{where}: the connection was refused; nothing listens at that address.")
+    if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        return TargetError("protocol", f"{where}: the connection broke before the answer was complete: {_reason(error)}.")
+    return TargetError("request", f"{where} could not be sent: {_reason(error)}.")
+
+
+def _reason(error: Exception) -> str:
+    inner = error.args[0] if error.args else error
+    return str(getattr(inner, "reason", inner)).split("(_ssl.c")[0].strip().rstrip(".")

@@ -1,0 +1,206 @@
+"""Which browser the journeys use on this machine, and how one is installed when there is none.
+
+Nothing here starts Playwright: looking takes a few milliseconds, so it can be done on every run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from synthprobe.errors import ConfigurationError, ToolError
+
+DOWNLOAD_S = 300.0
+"""Seconds Playwright's own download may take."""
+PACKAGE_S = 600.0
+"""Seconds the operating system's package manager may take."""
+
+_ON_PATH = (
+    ("chromium-headless-shell", "Chromium headless shell"),
+    ("google-chrome", "Google Chrome"),
+    ("google-chrome-stable", "Google Chrome"),
+    ("chromium", "Chromium"),
+    ("chromium-browser", "Chromium"),
+)
+_DOWNLOADED = (("chromium-headless-shell", "Chrome headless shell"), ("chromium", "Chrome for Testing"))
+_EXECUTABLES = {"chrome", "chrome-headless-shell", "headless_shell", "Google Chrome for Testing", "Chromium"}
+
+
+class Browser(Struct, frozen=True, kw_only=True):
+    """A browser that is there.
+
+    Attributes:
+        path: the executable to start, or None when Playwright finds its own download by itself.
+        name: what a person calls it.
+        why: a sentence that says where it was found.
+    """
+
+    path: Path | None
+    name: str
+    why: str
+
+
+def find_browser(
+    configured: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    driver: Path | None = None,
+) -> Browser | None:
+    """Find the browser to use.
+
+    The order: the configured path, Playwright's own download, `chromium-headless-shell`, Chrome, Chromium.
+
+    Args:
+        configured: path or command of a browser, as configured; None or empty when it is left to us.
+        environ: the environment to look in; the process's own when left out.
+        driver: Playwright's driver folder; that of the installed package when left out.
+
+    Returns:
+        The browser, or None when there is none on this machine.
+
+    Raises:
+        ConfigurationError: when a browser is configured and is not an executable file.
+    """
+    environ = os.environ if environ is None else environ
+    search = environ.get("PATH", "")
+    if configured:
+        found = shutil.which(os.path.expanduser(configured), path=search)
+        if found is None:
+            raise ConfigurationError(
+                f"The configured browser {configured!r} is not an executable file. The path of a Chromium-based"
+                " browser was expected. Correct the setting, or remove it to let synthprobe find one."
+            )
+        return Browser(path=Path(found), name=Path(found).name, why=f"{found} is configured.")
+    for folder, name in _downloads(environ, driver or _driver()):
+        if _complete(folder):
+            return Browser(path=None, name=name, why=f"Playwright's own download is in {folder}.")
+    for command, name in _ON_PATH:
+        found = shutil.which(command, path=search)
+        if found is not None:
+            return Browser(path=Path(found), name=name, why=f"{command} is on PATH as {found}.")
+    return None
+
+
+def install_browser(
+    report: Callable[[str], None],
+    *,
+    environ: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+    root: bool | None = None,
+    timeout_s: float = DOWNLOAD_S,
+) -> None:
+    """Install a browser: Playwright's own download, or else the operating system's package.
+
+    Args:
+        report: called with a sentence before each command and after each one that failed.
+        environ: the environment for the commands; the process's own when left out.
+        python: the interpreter that has Playwright.
+        root: whether this process may install packages without sudo; asked of the system when left out.
+        timeout_s: seconds the download may take.
+
+    Raises:
+        ToolError: when neither way worked; the message says what to do.
+    """
+    env = dict(os.environ if environ is None else environ)
+    playwright = [python, "-m", "playwright", "install", "--only-shell", "--with-deps", "chromium"]
+    report("Downloading Playwright's headless Chromium.")
+    reason = _run(playwright, env, timeout_s)
+    if not reason:
+        return
+    report(f"Playwright's download did not work: {reason}")
+    attempts = [f"Playwright's download: {reason}"]
+    apt = shutil.which("apt-get", path=env.get("PATH", ""))
+    if apt is None:
+        attempts.append("apt-get: not on this machine")
+    else:
+        report("Installing chromium-headless-shell with apt-get.")
+        prefix = [] if (os.geteuid() == 0 if root is None else root) else ["sudo", "-n"]
+        # A stale package list is no reason to stop: the install itself tells.
+        _run([*prefix, apt, "update"], env, PACKAGE_S)
+        reason = _run([*prefix, apt, "install", "-y", "chromium-headless-shell"], env, PACKAGE_S)
+        if not reason:
+            return
+        report(f"apt-get did not work: {reason}")
+        attempts.append(f"apt-get: {reason}")
+    raise ToolError(
+        "No browser could be installed (" + "; ".join(attempts) + "). A Chromium-based browser is needed for"
+        " browser journeys. Install Chrome or Chromium with this machine's package manager so that it is on PATH,"
+        " or configure the path of one that is there."
+    )
+
+
+def _driver() -> Path:
+    """The driver folder inside the installed Playwright package, found without importing it."""
+    spec = importlib.util.find_spec("playwright")
+    if spec is None or spec.origin is None:
+        raise ToolError(
+            "The Python package playwright is not installed. It comes with synthprobe; install synthprobe again."
+        )
+    return Path(spec.origin).parent / "driver"
+
+
+def _downloads(environ: Mapping[str, str], driver: Path) -> Iterator[tuple[Path, str]]:
+    """The folders in which the installed Playwright version looks for its Chromium downloads."""
+    try:
+        listed = json.loads((driver / "package" / "browsers.json").read_text("utf-8"))["browsers"]
+        revisions = {entry["name"]: entry["revision"] for entry in listed}
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    setting = environ.get("PLAYWRIGHT_BROWSERS_PATH", "")
+    if setting == "0":
+        folder = driver / "package" / ".local-browsers"
+    elif setting:
+        folder = Path(setting).expanduser()
+    elif sys.platform == "darwin":
+        folder = Path(environ.get("HOME", "~")).expanduser() / "Library" / "Caches" / "ms-playwright"
+    else:
+        home = Path(environ.get("HOME", "~")).expanduser()
+        folder = Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "ms-playwright"
+    for browser, name in _DOWNLOADED:
+        if browser in revisions:
+            yield folder / f"{browser.replace('-', '_')}-{revisions[browser]}", name
+
+
+def _complete(folder: Path) -> bool:
+    """Whether a download is finished: Playwright's own mark is there and so is an executable."""
+    if not (folder / "INSTALLATION_COMPLETE").is_file():
+        return False
+    patterns = ("*/*", "*/*.app/Contents/MacOS/*")
+    return any(
+        found.name in _EXECUTABLES and os.access(found, os.X_OK)
+        for pattern in patterns
+        for found in folder.glob(pattern)
+    )
+
+
+def _run(command: Sequence[str], env: Mapping[str, str], timeout_s: float) -> str:
+    """Run a command; answer an empty string when it worked, else why it did not, in one line."""
+    try:
+        done = subprocess.run(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end after {timeout_s:g} s"
+    except OSError as error:
+        return f"{command[0]} could not be started ({error.strerror})"
+    if done.returncode == 0:
+        return ""
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    telling = [line for line in lines if "rror" in line or line.startswith("E:")]
+    return f"exit code {done.returncode}, {(telling or lines or ['no output'])[-1][:200]}"

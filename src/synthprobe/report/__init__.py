@@ -1,0 +1,1 @@
+"""Verdict to page: the Allure report, the on-call page, the terminal table and the site that holds them."""

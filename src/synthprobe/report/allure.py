@@ -1,0 +1,244 @@
+"""The Allure report of one run, generated offline and made safe to publish.
+
+Together with `allure_results` the only place that knows Allure's file formats.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from synthprobe.errors import ReportError, ToolError
+from synthprobe.report.allure_results import TRACE_TYPE, reconcile
+from synthprobe.report.node import allure_version, find_allure
+
+__all__ = ["HISTORY_LIMIT", "TRACE_TYPE", "generate", "reconcile"]
+
+HISTORY_LIMIT = 48
+"""Earlier runs that Allure keeps; long-term figures belong in the history database."""
+GENERATE_S = 120.0
+"""Seconds the generation may take."""
+
+_ANALYTICS = re.compile(
+    r'<script async src="https://www\.googletagmanager\.com[^>]*></script>\s*<script>.*?</script>', re.DOTALL
+)
+_TRACE_ORIGIN = re.compile(r'const (\w+)="https://trace\.playwright\.dev",(\w+)=`\$\{\1\}/`')
+_HIDDEN = "host thread framework language package suite parentSuite subSuite ALLURE_ID as_id tag"
+_CATEGORIES = [
+    {"name": "Failed: the target contradicted an expectation or could not be reached", "matchedStatuses": ["failed"]},
+    {"name": "Degraded: it works, but not well enough", "matchedStatuses": ["broken"]},
+    {"name": "Unknown: the monitor could not look", "matchedStatuses": ["unknown"]},
+]
+
+
+def generate(
+    results_dir: Path,
+    site_run_dir: Path,
+    *,
+    name: str,
+    viewer: Path | None = None,
+    history: Path | None = None,
+    history_url: str = "",
+    environ: Mapping[str, str] | None = None,
+    warn: Callable[[str], None] | None = None,
+    timeout_s: float = GENERATE_S,
+) -> int:
+    """Generate the Allure report of one run into `site_run_dir/allure/`; what stood there before is removed first.
+
+    Args:
+        results_dir: the reconciled Allure results.
+        site_run_dir: the run's folder in the site.
+        name: the report's title; unique for each run, because a run that is reported again replaces its old history.
+        viewer: the trace viewer's folder in the site, to which Allure's trace button is pointed.
+        history: the target's Allure history file, read and extended; None for a report without history.
+        history_url: absolute address of the run's published report, for links from later reports.
+        environ: the environment; the process's own when left out.
+        warn: called with a sentence on each thing that is not as it should be but does not stop the report.
+        timeout_s: seconds the generation may take.
+
+    Returns:
+        How many journeys the report shows.
+
+    Raises:
+        ReportError: when there are no results, or Allure produced no report.
+        ToolError: when Allure or Node is not installed.
+    """
+    warn = warn or (lambda _: None)
+    output = site_run_dir / "allure"
+    shutil.rmtree(output, ignore_errors=True)
+    if not any(results_dir.glob("*-result.json")):
+        raise ReportError(
+            f"There are no Allure results in {results_dir}: an empty report would look like a healthy one, so none was"
+            " made. One result for each journey was expected. Run the journeys again and read the run's output."
+        )
+    command = find_allure(environ)
+    if command is None:
+        raise ToolError(
+            f"Allure {allure_version()} or a Node for it is not installed. Both are needed for the report."
+            " Run `synthprobe install`, then report again."
+        )
+    site_run_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".allure-", dir=site_run_dir) as temporary:
+        work = Path(temporary)
+        if history is not None:
+            kept = _usable_history(history, name, warn)
+            (work / "history.jsonl").write_text(kept, "utf-8")
+        reason = _run(command, results_dir, work, name, history_url, environ, timeout_s, with_history=bool(history))
+        if reason and history is not None:
+            warn(f"Allure failed with the history in {history} and is tried once without it. {reason}")
+            reason = _run(command, results_dir, work, name, history_url, environ, timeout_s, with_history=False)
+        elif history is not None:
+            history.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(work / "history.jsonl", history.with_suffix(".tmp"))
+            history.with_suffix(".tmp").replace(history)
+        made = work / "out"
+        if reason or not (made / "index.html").is_file():
+            raise ReportError(
+                f"Allure made no report from {results_dir}. {reason or 'It ended without an index.html.'}"
+                " The results and the verdict are kept; the on-call page does not need Allure."
+            )
+        _clean(made, output, viewer, warn)
+        count = _count(made)
+        if count == 0:
+            raise ReportError(
+                f"Allure's report of {results_dir} shows no journey although there are results. It was not published."
+                " Read the result files there."
+            )
+        made.rename(output)
+    return count
+
+
+def _config(work: Path, name: str, history_url: str, *, with_history: bool) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "name": name,
+        "output": str(work / "out"),
+        "hideLabels": _HIDDEN.split(),
+        "categories": _CATEGORIES,
+        # One plugin only: its pages then stand at the root of the output.
+        "plugins": {
+            "awesome": {
+                "options": {
+                    "reportName": name,
+                    "reportLanguage": "en",
+                    "theme": "auto",
+                    "groupBy": ["owner"],
+                    "defaultSortBy": "status,asc",
+                }
+            }
+        },
+    }
+    if with_history:
+        config |= {"historyPath": str(work / "history.jsonl"), "historyLimit": HISTORY_LIMIT}
+        if history_url:
+            config["historyBaseUrl"] = history_url
+    return config
+
+
+def _run(
+    command: list[str],
+    results: Path,
+    work: Path,
+    name: str,
+    history_url: str,
+    environ: Mapping[str, str] | None,
+    timeout_s: float,
+    *,
+    with_history: bool,
+) -> str:
+    """Run the generation; answer an empty string when it worked, else a sentence."""
+    shutil.rmtree(work / "out", ignore_errors=True)
+    config = work / "allurerc.json"
+    config.write_text(json.dumps(_config(work, name, history_url, with_history=with_history)), "utf-8")
+    env = {**(os.environ if environ is None else environ), "ALLURE_NO_ANALYTICS": "true"}
+    try:
+        done = subprocess.run(
+            [*command, "generate", str(results.resolve()), "-c", str(config)],
+            cwd=work,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"It did not end within {timeout_s:g} s."
+    except OSError as error:
+        return f"{command[0]} could not be started ({error.strerror})."
+    if done.returncode:
+        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        telling = [line for line in lines if "rror" in line]
+        return f"It ended with exit code {done.returncode}: {(telling or lines or ['no output'])[0][:300]}."
+    return ""
+
+
+def _usable_history(history: Path, name: str, warn: Callable[[str], None]) -> str:
+    """The lines Allure can read, without an earlier report of the same run: one bad line would stop Allure."""
+    if not history.is_file():
+        return ""
+    good, bad = [], 0
+    for line in history.read_text("utf-8", errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+            if not isinstance(entry["testResults"], dict):
+                raise TypeError
+        except (ValueError, KeyError, TypeError):
+            bad += bool(line.strip())
+            continue
+        if entry.get("name") != name:
+            good.append(line)
+    if bad:
+        warn(f"{bad} unreadable lines of the Allure history in {history} were dropped.")
+    return "".join(f"{line}\n" for line in good[-HISTORY_LIMIT:])
+
+
+def _clean(made: Path, output: Path, viewer: Path | None, warn: Callable[[str], None]) -> None:
+    """Take the analytics out and point the trace button to the site's own viewer."""
+    for page in made.rglob("index.html"):
+        text = page.read_text("utf-8")
+        cleaned = _ANALYTICS.sub("", text)
+        if "googletagmanager" in cleaned:
+            raise ReportError(
+                f"Allure's report page {page.name} still calls an outside analytics service, so it was not published."
+                f" Allure {allure_version()} was expected; install that version with `synthprobe install`."
+            )
+        page.write_text(cleaned, "utf-8")
+    if viewer is None:
+        return
+    bundles = list(made.glob("app-*.js"))
+    found = sum(len(_TRACE_ORIGIN.findall(bundle.read_text("utf-8"))) for bundle in bundles)
+    if found != 1:
+        warn(
+            f"Allure's trace button opens an outside address: the place to point it to the site's own viewer was found"
+            f" {found} times instead of once. Use the on-call page's trace buttons."
+        )
+        return
+    local = Path(os.path.relpath(viewer, output)).as_posix() + "/"
+    for bundle in bundles:
+        text = bundle.read_text("utf-8")
+        patched = _TRACE_ORIGIN.sub(
+            lambda match: (
+                f"const {match[1]}=location.origin,{match[2]}=new URL({json.dumps(local)},document.baseURI).href"
+            ),
+            text,
+        )
+        if patched != text:
+            bundle.write_text(patched, "utf-8")
+
+
+def _count(made: Path) -> int:
+    """How many tests the report itself counts."""
+    try:
+        total = json.loads((made / "widgets" / "statistic.json").read_text("utf-8")).get("total", 0)
+    except (OSError, ValueError, AttributeError):
+        return 0
+    return int(total)

@@ -1,0 +1,130 @@
+"""What Allure's pytest plugin writes while journeys run: mirrored steps, labels, evidence, all redacted."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import allure_commons
+from allure_commons.logger import AllureFileLogger
+from attr import asdict
+
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.evidence import Evidence
+from synthprobe.model.journey import Journey
+
+
+class RedactingFileLogger(AllureFileLogger):  # type: ignore[misc]
+    """Allure's writer, with every text redacted before it touches the disk.
+
+    Args:
+        folder: the results folder.
+        redactor: knows the secrets.
+        trusted: folder of evidence that is redacted already.
+    """
+
+    def __init__(self, folder: Path, redactor: Redactor, trusted: Path) -> None:
+        super().__init__(folder)
+        self._folder = Path(folder).absolute()
+        self._redactor = redactor
+        self._trusted = trusted.absolute()
+
+    def _report_item(self, item: Any) -> None:
+        name = item.file_pattern.format(prefix=uuid.uuid4())
+        data = self._redactor.data(asdict(item, filter=lambda _, value: value or value is False))
+        self._replace(name, json.dumps(data, ensure_ascii=False).encode())
+
+    @allure_commons.hookimpl
+    def report_attached_file(self, source: Any, file_name: str) -> None:
+        """Link evidence of ours; redact any other file."""
+        path = Path(source).absolute()
+        if path.is_relative_to(self._trusted):
+            os.link(path, self._folder / file_name)
+        else:
+            self._replace(file_name, self._redactor.content(path.read_bytes(), _media_type(file_name)))
+
+    @allure_commons.hookimpl
+    def report_attached_data(self, body: Any, file_name: str) -> None:
+        """Redact what a journey attached."""
+        content = body.encode() if isinstance(body, str) else bytes(body)
+        self._replace(file_name, self._redactor.content(content, _media_type(file_name)))
+
+    def _replace(self, name: str, content: bytes) -> None:
+        temporary = self._folder / f"{name}.tmp"
+        with io.open(temporary, "wb") as file:
+            file.write(content)
+        temporary.replace(self._folder / name)
+
+
+def _media_type(name: str) -> str:
+    kinds = {".json": "application/json", ".png": "image/png", ".jpg": "image/jpeg", ".zip": "application/zip"}
+    return kinds.get(Path(name).suffix, "text/plain")
+
+
+def redact_allure(folder: Path, redactor: Redactor, trusted: Path) -> None:
+    """Put our writer in the place of Allure's own.
+
+    Args:
+        folder: the results folder.
+        redactor: knows the secrets.
+        trusted: folder of evidence that is redacted already.
+    """
+    manager = allure_commons.plugin_manager
+    for plugin in list(manager.get_plugins()):
+        if type(plugin) is AllureFileLogger:
+            manager.unregister(plugin)
+    manager.register(RedactingFileLogger(folder, redactor, trusted))
+
+
+class AllureSteps:
+    """Mirrors steps into Allure."""
+
+    def step_started(self, key: str, title: str) -> None:
+        """A step begins."""
+        allure_commons.plugin_manager.hook.start_step(uuid=key, title=title, params={})
+
+    def step_ended(self, key: str, error: BaseException | None) -> None:
+        """That step ended."""
+        kind = type(error) if error is not None else None
+        allure_commons.plugin_manager.hook.stop_step(uuid=key, title="", exc_type=kind, exc_val=error, exc_tb=None)
+
+
+def describe_journey(journey: Journey, target: str, runbook_link: str) -> None:
+    """Label the running test in Allure.
+
+    Args:
+        journey: the journey.
+        target: the target's name; a parameter, so that targets keep apart histories.
+        runbook_link: absolute address of the runbook, or empty.
+    """
+    hook = allure_commons.plugin_manager.hook
+    hook.add_title(test_title=journey.title)
+    hook.add_label(label_type="ALLURE_ID", labels=(journey.id,))
+    hook.add_label(label_type="severity", labels=(journey.severity,))
+    if journey.owner:
+        hook.add_label(label_type="owner", labels=(journey.owner,))
+    hook.add_parameter(name="env", value=target, excluded=False, mode=None)
+    if runbook_link:
+        hook.add_link(url=runbook_link, link_type="link", name=f"Runbook {journey.runbook}")
+
+
+def attach_evidence(run_folder: Path, evidence: Sequence[Evidence]) -> None:
+    """Attach kept evidence right under the error.
+
+    Args:
+        run_folder: the run's folder.
+        evidence: what was kept.
+    """
+    hook = allure_commons.plugin_manager.hook
+    for piece in evidence:
+        if piece.withheld:
+            hook.attach_data(body=piece.withheld, name=piece.title, attachment_type="text/plain", extension="txt")
+        elif not (piece.kind == "exchanges" and piece.media_type == "application/json"):
+            path = run_folder / piece.path
+            extension = path.suffix.lstrip(".")
+            hook.attach_file(source=str(path), name=piece.title, attachment_type=piece.media_type, extension=extension)

@@ -1,0 +1,308 @@
+"""Allure result files made to agree with the verdict: one final result for each expected journey.
+
+What pytest leaves behind is not trusted: a run that was killed has no file for the journey it was in, and an
+interrupted journey is written as passed. The verdict decides; the files are corrected to say the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from synthprobe.errors import ReportError
+from synthprobe.model.evidence import Evidence
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Outcome, Result, Run, Step
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+
+TRACE_TYPE = "application/vnd.allure.playwright-trace"
+"""The media type that makes Allure show its trace button."""
+
+STATUSES: dict[Outcome, str] = {
+    "passed": "passed",
+    "degraded": "broken",
+    "failed": "failed",
+    "unknown": "unknown",
+    "skipped": "skipped",
+}
+"""What each outcome is called in Allure, which has no word for degraded."""
+
+_ID = "ALLURE_ID"
+
+
+def reconcile(
+    run_dir: Path, verdict: Verdict, *, site_url: str = "", runbooks: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Make the Allure results of a run agree with its verdict.
+
+    Statuses are corrected, missing results are written from the records, and files of no expected journey are moved
+    aside. Earlier attempts stay and are shown as retries. Doing it twice changes nothing.
+
+    Args:
+        run_dir: the run's folder, with `allure-results/` and the evidence.
+        verdict: the run's verdict.
+        site_url: absolute address at which the site will be published; adds a link to each trace when known.
+        runbooks: absolute address of each runbook by its id; the ones that are known are linked.
+
+    Returns:
+        The id of each journey's page in the report, by journey id: the report opens it at ``index.html#<id>``.
+
+    Raises:
+        ReportError: when the results cannot be read or written.
+    """
+    results = run_dir / "allure-results"
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        found = _read(results)
+        by_journey, strangers = _sort(found, [one.journey for one in verdict.journeys])
+        for path in strangers:
+            aside = run_dir / "allure-results-aside"
+            aside.mkdir(exist_ok=True)
+            path.replace(aside / path.name)
+        pages = {}
+        for one in verdict.journeys:
+            links = _links(one, verdict, run_dir, site_url, runbooks or {})
+            final = _settle(run_dir, verdict, one, by_journey[one.journey.id], links)
+            pages[one.journey.id] = hashlib.md5(final["uuid"].encode(), usedforsecurity=False).hexdigest()
+        _describe(results, verdict)
+    except OSError as error:
+        raise ReportError(
+            f"The Allure results in {results} could not be brought in line with the verdict"
+            f" ({error.strerror or error}). Check the folder's permissions and the free space, then report again."
+        ) from error
+    return pages
+
+
+def _read(results: Path) -> dict[Path, dict[str, Any]]:
+    found = {}
+    for path in sorted(results.glob("*-result.json")):
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except ValueError:
+            content = None
+        found[path] = content if isinstance(content, dict) else {}
+    return found
+
+
+def _sort(
+    found: Mapping[Path, dict[str, Any]], journeys: Sequence[Journey]
+) -> tuple[dict[str, dict[Path, dict[str, Any]]], list[Path]]:
+    """Group the files by journey, oldest attempt first; files of no expected journey come second."""
+    grouped: dict[str, dict[Path, dict[str, Any]]] = {journey.id: {} for journey in journeys}
+    functions = [(journey.node_id.rpartition("::")[2], journey.id) for journey in journeys]
+    strangers = []
+    for path, content in sorted(found.items(), key=lambda item: (item[1].get("start") or 0, item[0])):
+        ids = {label.get("value") for label in content.get("labels", []) if label.get("name") == _ID}
+        if not ids:
+            # An interrupted test is written without labels; its name is all there is to know it by.
+            name = str(content.get("name", ""))
+            named = [id_ for function, id_ in functions if name and function == name]
+            ids = set(named) if len(named) == 1 else set()
+        known = ids & grouped.keys()
+        if len(known) == 1 and content.get("uuid"):
+            grouped[known.pop()][path] = content
+        else:
+            strangers.append(path)
+    return grouped, strangers
+
+
+def _settle(
+    run_dir: Path,
+    verdict: Verdict,
+    one: JourneyVerdict,
+    files: dict[Path, dict[str, Any]],
+    links: list[dict[str, str]],
+) -> dict[str, Any]:
+    """Write the files of one journey so that its last attempt says what the verdict says."""
+    results = run_dir / "allure-results"
+    last = one.results[-1] if one.results else None
+    if not files or len(files) < len(one.results) and not _same(list(files.values())[-1], last):
+        made = _made(run_dir, verdict, one, last)
+        files = {**files, results / f"{made['uuid']}-result.json": made}
+    final = list(files.values())[-1]
+    final["status"] = STATUSES[one.outcome]
+    final["statusDetails"] = _details(one, last, final.get("statusDetails") or {})
+    known = {(link.get("name"), link.get("url")) for link in final.get("links", [])}
+    final["links"] = [*final.get("links", []), *(link for link in links if (link["name"], link["url"]) not in known)]
+    parameters = [kept for kept in final.get("parameters", []) if kept.get("name") != "env"]
+    for content in files.values():
+        # Allure finds the history and the retries by name and parameters: they must be the same for each attempt.
+        content["parameters"] = [*parameters, {"name": "env", "value": repr(verdict.run.target)}]
+        content["labels"] = _labels(one.journey, content.get("labels", []))
+        content["name"] = one.journey.title
+        content.setdefault("fullName", one.journey.node_id)
+        content.setdefault("start", _ms(one.results[-1]) if last else _started(verdict))
+        content.setdefault("stop", content["start"])
+        content.setdefault("testCaseId", _digest(one.journey.id))
+        content.setdefault("historyId", _digest(f"{one.journey.id} {verdict.run.target}"))
+    for path, content in files.items():
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(content, ensure_ascii=False), "utf-8")
+        temporary.replace(path)
+    return final
+
+
+def _same(content: Mapping[str, Any], result: Result | None) -> bool:
+    """Whether a file tells of this attempt: their times overlap."""
+    if result is None or "start" not in content:
+        return False
+    start, stop = _ms(result), _ms(result) + result.duration_s * 1000
+    return bool(content["start"] <= stop + 1000 and content.get("stop", content["start"]) >= start - 1000)
+
+
+def _made(run_dir: Path, verdict: Verdict, one: JourneyVerdict, last: Result | None) -> dict[str, Any]:
+    """A result written from the records, with the evidence that was saved."""
+    attempt = last.attempt if last else 1
+    name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"synthprobe:{verdict.run.id}:{one.journey.id}:{attempt}"))
+    start = _ms(last) if last else _started(verdict)
+    evidence = last.evidence if last else ()
+    attachments = [_attach(run_dir, kept) for kept in evidence if kept.path]
+    return {
+        "uuid": name,
+        "start": start,
+        "stop": start + int(last.duration_s * 1000 if last else 0),
+        "steps": [_step(step) for step in (last.steps if last else ())],
+        "attachments": [kept for kept in attachments if kept],
+        "description": "\n\n".join(last.notes) if last else "",
+    }
+
+
+def _attach(run_dir: Path, evidence: Evidence) -> dict[str, str] | None:
+    source = run_dir / evidence.path
+    if not source.resolve().is_relative_to(run_dir.resolve()) or not source.is_file():
+        return None
+    name = f"{uuid.uuid5(uuid.NAMESPACE_URL, evidence.path)}-attachment{source.suffix}"
+    target = run_dir / "allure-results" / name
+    if not target.exists():
+        shutil.copyfile(source, target)
+    return {"name": evidence.title, "source": name, "type": media_type(evidence)}
+
+
+def run_folder(run: Run) -> str:
+    """Where a run stands in the site.
+
+    Args:
+        run: the run.
+
+    Returns:
+        The folder relative to the site, made of safe names only.
+    """
+    return f"runs/{safe_name(run.target)}/{safe_name(run.id)}"
+
+
+def safe_name(name: str) -> str:
+    """A name that is a safe file name and a readable part of an address.
+
+    Args:
+        name: any name.
+
+    Returns:
+        The name with everything but letters, digits, dots, dashes and underscores replaced.
+    """
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")
+
+
+def media_type(evidence: Evidence) -> str:
+    """The media type by which Allure shows a piece of evidence.
+
+    Args:
+        evidence: the evidence.
+
+    Returns:
+        Its own media type, or Allure's for a Playwright trace.
+    """
+    return TRACE_TYPE if evidence.kind == "trace" else evidence.media_type
+
+
+def _step(step: Step) -> dict[str, Any]:
+    start = int(step.started_at.timestamp() * 1000)
+    return {
+        "name": step.title,
+        "status": step.status,
+        "statusDetails": {"message": step.error} if step.error else {},
+        "start": start,
+        "stop": start + int(step.duration_s * 1000),
+        "steps": [_step(inner) for inner in step.steps],
+    }
+
+
+def _details(one: JourneyVerdict, last: Result | None, existing: Mapping[str, Any]) -> dict[str, Any]:
+    """What Allure shows as the error, worded by the verdict."""
+    failure = last.failure if last else None
+    trace = str(existing.get("trace") or (failure.detail if failure else ""))
+    match one.outcome:
+        case "passed":
+            return {}
+        case "degraded":
+            said = "\n".join(degradation.message for degradation in last.degradations) if last else ""
+            return {"message": f"degraded: {said or one.cause or 'no figures were recorded'}"}
+        case "failed":
+            said = failure.message if failure else ""
+            return {"message": said or one.cause or str(existing.get("message") or "failed"), "trace": trace}
+        case "unknown":
+            return {"message": f"unknown: {one.cause or 'nothing was recorded for this journey'}", "trace": trace}
+        case "skipped":
+            return {"message": one.cause or str(existing.get("message") or "skipped by declared policy")}
+
+
+def _labels(journey: Journey, existing: list[dict[str, str]]) -> list[dict[str, str]]:
+    ours = {_ID: journey.id, "severity": journey.severity, "owner": journey.owner or "no owner"}
+    kept = [label for label in existing if label.get("name") not in ours]
+    return [*kept, *({"name": name, "value": value} for name, value in ours.items())]
+
+
+def _links(
+    one: JourneyVerdict, verdict: Verdict, run_dir: Path, site_url: str, runbooks: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """Links beside the result; Allure follows absolute addresses only."""
+    links = []
+    if site_url:
+        for kept in (kept for result in one.results[-1:] for kept in result.evidence):
+            if kept.kind == "trace" and kept.path and (run_dir / kept.path).is_file():
+                base = site_url.rstrip("/")
+                trace = quote(f"{base}/{run_folder(verdict.run)}/{quote(kept.path)}", safe="")
+                url = f"{base}/trace-viewer/index.html?trace={trace}"
+                links.append({"name": "Open trace", "url": url, "type": "link"})
+    if one.journey.runbook in runbooks:
+        links.append(
+            {"name": f"Runbook: {one.journey.runbook}", "url": runbooks[one.journey.runbook], "type": "runbook"}
+        )
+    return links
+
+
+def _describe(results: Path, verdict: Verdict) -> None:
+    """The report's own lines on where and what was looked at."""
+    run = verdict.run
+    lines = {
+        "Target": run.target,
+        "Address": run.base_url,
+        "Build": run.build,
+        "Location": run.location,
+        "Run": run.id,
+        "Command": run.command,
+    }
+    text = "".join(f"{name}={_property(value)}\n" for name, value in lines.items() if value)
+    (results / "environment.properties").write_text(text, "utf-8")
+
+
+def _property(value: str) -> str:
+    return " ".join(value.split()).replace("\\", "\\\\")
+
+
+def _ms(result: Result) -> int:
+    return int(result.started_at.timestamp() * 1000)
+
+
+def _started(verdict: Verdict) -> int:
+    return int(verdict.run.started_at.timestamp() * 1000)
+
+
+def _digest(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,292 @@
+"""The first page on-call sees: what is broken, since when, and one click to the proof.
+
+It needs neither Allure nor a network: one HTML file, its own style, and the evidence beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from msgspec import Struct
+
+from synthprobe.model.result import Outcome, Result, Step
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+
+BADGES: dict[Outcome, tuple[str, str]] = {
+    "failed": ("✗", "failed"),
+    "unknown": ("?", "unknown"),
+    "degraded": ("!", "degraded"),
+    "skipped": ("–", "skipped"),
+    "passed": ("✓", "passed"),
+}
+"""Sign and word of each outcome, worst first: never told by colour alone."""
+
+STALE_S = 3600.0
+"""Age after which the page itself asks whether the monitor still runs."""
+
+
+class PublishedRun(Struct, frozen=True, kw_only=True):
+    """A run as it stands in the site.
+
+    Attributes:
+        verdict: the run's verdict.
+        folder: the run's folder, relative to the site.
+        label: what tells this run from another of the same target, for example ``faulty``; usually empty.
+        pages: id of each journey's page in the Allure report; empty when there is no Allure report.
+        note: why something is missing, as a sentence; empty when nothing is.
+    """
+
+    verdict: Verdict
+    folder: str
+    label: str = ""
+    pages: dict[str, str] = {}
+    note: str = ""
+
+
+def headline(verdict: Verdict) -> str:
+    """Say in one sentence how the target is.
+
+    Args:
+        verdict: the verdict of a run.
+
+    Returns:
+        For example ``2 of 9 journeys fail on demo``.
+    """
+    total, where = len(verdict.journeys), f"on {verdict.run.target}"
+    count: dict[Outcome, int] = {outcome: verdict.count(outcome) for outcome in BADGES}
+    if total == 0:
+        return f"Monitor blind: no journey was run {where}"
+    of = f"{{}} of {total} {_plural(total, 'journey')}"
+
+    def rest(*outcomes: Outcome) -> str:
+        return "".join(f", {count[outcome]} {outcome}" for outcome in outcomes if count[outcome])
+
+    if count["failed"]:
+        verb = "fails" if count["failed"] == 1 else "fail"
+        return f"{of.format(count['failed'])} {verb} {where}{rest('degraded', 'unknown')}"
+    if count["unknown"]:
+        return f"Monitor blind: {of.format(count['unknown'])} could not be checked {where}{rest('degraded')}"
+    if count["degraded"]:
+        verb = "is" if count["degraded"] == 1 else "are"
+        return f"{of.format(count['degraded'])} {verb} degraded {where}"
+    if count["skipped"] == total:
+        return f"Monitor blind: {of.format(total)} {'was' if total == 1 else 'were'} skipped {where}"
+    if count["skipped"]:
+        return f"{of.format(count['passed'])} {'passes' if count['passed'] == 1 else 'pass'} {where}{rest('skipped')}"
+    return f"All {total} journeys pass {where}" if total > 1 else f"The only journey passes {where}"
+
+
+def worst(verdict: Verdict) -> Outcome:
+    """The outcome that describes the whole run.
+
+    Args:
+        verdict: the verdict of a run.
+
+    Returns:
+        The worst outcome of its journeys; ``unknown`` when there is none or all were skipped.
+    """
+    bad: tuple[Outcome, ...] = ("failed", "unknown", "degraded")
+    for outcome in bad:
+        if verdict.count(outcome):
+            return outcome
+    return "passed" if verdict.count("passed") else "unknown"
+
+
+def render_oncall(
+    runs: Sequence[PublishedRun],
+    site: Path,
+    *,
+    runbooks: Mapping[str, str] | None = None,
+    stale_s: float = STALE_S,
+) -> Path:
+    """Write `status.json` and then, last and in one move, `index.html`.
+
+    Args:
+        runs: the runs to show, one for each target and label.
+        site: the site's folder.
+        runbooks: address of each runbook by its id, absolute or relative to the site.
+        stale_s: age in seconds after which the page asks whether the monitor still runs.
+
+    Returns:
+        The path of the page.
+    """
+    ordered = sorted(runs, key=lambda run: (list(BADGES).index(worst(run.verdict)), run.verdict.run.target, run.label))
+    views = [_view(run, site, runbooks or {}) for run in ordered]
+    environment = Environment(
+        loader=PackageLoader("synthprobe.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"duration": duration, "utc": _utc}
+    page = environment.get_template("oncall.html.j2").render(runs=views, badges=BADGES, stale_s=int(stale_s))
+    site.mkdir(parents=True, exist_ok=True)
+    _replace(site / "status.json", json.dumps({"targets": [_status(view) for view in views]}, indent=2))
+    return _replace(site / "index.html", page)
+
+
+def duration(seconds: float) -> str:
+    """A duration as people read it.
+
+    Args:
+        seconds: the duration.
+
+    Returns:
+        For example ``820 ms``, ``3.2 s`` or ``2 min 5 s``.
+    """
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def broken_step(one: JourneyVerdict) -> str:
+    """The path of the step that broke or was not well enough.
+
+    Args:
+        one: a journey's verdict.
+
+    Returns:
+        Titles joined by `` › ``; empty when no step is to blame.
+    """
+    last = one.results[-1] if one.results else None
+    if last is None or one.outcome in {"passed", "skipped"}:
+        return ""
+    if last.failure is not None:
+        return last.failure.step
+    return ", ".join(dict.fromkeys(degradation.step for degradation in last.degradations))
+
+
+def _view(run: PublishedRun, site: Path, runbooks: Mapping[str, str]) -> dict[str, Any]:
+    order = list(BADGES)
+    order.remove("degraded")
+    order.insert(1, "degraded")
+    journeys = [_journey(run, one, site, runbooks) for one in run.verdict.journeys]
+    base = quote(run.folder)
+    return {
+        "run": run.verdict.run,
+        "finished_at": run.verdict.finished_at,
+        "label": run.label,
+        "headline": headline(run.verdict),
+        "worst": worst(run.verdict),
+        "counts": {outcome: run.verdict.count(outcome) for outcome in BADGES},
+        "groups": [(outcome, [view for view in journeys if view["outcome"] == outcome]) for outcome in order],
+        "allure": f"{base}/allure/index.html" if run.pages else "",
+        "note": run.note,
+    }
+
+
+def _journey(run: PublishedRun, one: JourneyVerdict, site: Path, runbooks: Mapping[str, str]) -> dict[str, Any]:
+    last = one.results[-1] if one.results else None
+    published: dict[str, str] = {}
+    for kept in last.evidence if last else ():
+        if kept.path and (site / run.folder / kept.path).is_file():
+            published.setdefault(kept.kind, quote(f"{run.folder}/{kept.path}"))
+    trace = published.get("trace", "")
+    page = run.pages.get(one.journey.id, "")
+    address = runbooks.get(one.journey.runbook, "")
+    return {
+        "id": one.journey.id,
+        "journey": one.journey,
+        "outcome": one.outcome,
+        "cause": one.cause,
+        "intermittent": one.intermittent,
+        "since": one.since,
+        "attempts": len(one.results),
+        "duration_s": last.duration_s if last else None,
+        "step": broken_step(one),
+        "message": _message(one, last),
+        "notes": last.notes if last else (),
+        "withheld": [kept for kept in (last.evidence if last else ()) if kept.withheld],
+        "screenshot": published.get("screenshot", ""),
+        "trace": f"trace-viewer/index.html?trace={quote('../' + trace, safe='')}" if trace else "",
+        "allure": f"{quote(run.folder)}/allure/index.html#{page}" if page else "",
+        "runbook": address if address.startswith(("https://", "http://")) or ":" not in address else "",
+        "bars": _bars(last.steps) if last else [],
+        "repeat": last.repeat if last else "",
+    }
+
+
+def _message(one: JourneyVerdict, last: Result | None) -> str:
+    if last is not None and last.failure is not None and one.outcome in {"failed", "unknown"}:
+        return last.failure.message.strip()
+    if last is not None and one.outcome == "degraded" and last.degradations:
+        return "\n".join(degradation.message for degradation in last.degradations)
+    return ""
+
+
+def _bars(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Each step with the width of its bar in percent, the longest time or budget being 100."""
+    flat: list[tuple[Step, int]] = []
+
+    def walk(some: Sequence[Step], depth: int) -> None:
+        for step in some:
+            flat.append((step, depth))
+            walk(step.steps, depth + 1)
+
+    walk(steps, 0)
+    longest = max((max(step.duration_s, step.budget_s or 0) for step, _ in flat), default=0) or 1
+    return [
+        {
+            "step": step,
+            "depth": min(depth, 4),
+            "width": round(100 * step.duration_s / longest, 1),
+            "budget": round(100 * step.budget_s / longest, 1) if step.budget_s else None,
+            "over": bool(step.budget_s and step.duration_s > step.budget_s),
+        }
+        for step, depth in flat
+    ]
+
+
+def _status(view: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for machines."""
+    run = view["run"]
+    return {
+        "target": run.target,
+        "label": view["label"],
+        "headline": view["headline"],
+        "outcome": view["worst"],
+        "run": run.id,
+        "slot": run.slot,
+        "build": run.build,
+        "started_at": run.started_at.isoformat(),
+        "finished_at": view["finished_at"].isoformat(),
+        "counts": view["counts"],
+        "report": view["allure"],
+        "journeys": [
+            {
+                "id": one["id"],
+                "title": one["journey"].title,
+                "outcome": one["outcome"],
+                "cause": one["cause"],
+                "step": one["step"],
+                "owner": one["journey"].owner,
+                "severity": one["journey"].severity,
+                "since": one["since"].isoformat() if one["since"] else None,
+                "report": one["allure"],
+                "trace": one["trace"],
+            }
+            for _, journeys in view["groups"]
+            for one in journeys
+        ],
+    }
+
+
+def _plural(number: int, word: str) -> str:
+    return word if number == 1 else f"{word}s"
+
+
+def _utc(moment: datetime) -> str:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _replace(path: Path, text: str) -> Path:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(path)
+    return path

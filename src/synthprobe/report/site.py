@@ -1,0 +1,241 @@
+"""The published site: evidence, Allure reports, the trace viewer, and the on-call page that leads to them."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from synthprobe.errors import ReportError, ToolError
+from synthprobe.model.verdict import Verdict
+from synthprobe.report.allure import generate, reconcile
+from synthprobe.report.allure_results import run_folder, safe_name
+from synthprobe.report.oncall import STALE_S, PublishedRun, render_oncall
+
+_RECORD = "published.json"
+_LICENCES = ("LICENSE", "NOTICE", "ThirdPartyNotices.txt")
+
+
+def publish(
+    run_dirs: Sequence[Path],
+    site: Path,
+    *,
+    labels: Mapping[Path, str] | None = None,
+    names: Mapping[str, str] | None = None,
+    runbooks: Mapping[str, str] | None = None,
+    site_url: str = "",
+    state: Path | None = None,
+    allure: bool = True,
+    stale_s: float = STALE_S,
+    environ: Mapping[str, str] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Path:
+    """Publish runs and show the newest verdict of each target.
+
+    The on-call page is replaced last and in one move, so it never leads to something that is not there. When Allure
+    is missing or fails the page is still published, and says so.
+
+    Args:
+        run_dirs: the run folders, each with its `verdict.json`.
+        site: the site's folder; runs published earlier stay in it.
+        labels: what tells runs of the same target apart, by run folder; each label is shown for itself.
+        names: the Allure report's title by run id; the target and the run when left out.
+        runbooks: address of each runbook by its id; only absolute ones are linked from Allure.
+        site_url: absolute address at which the site is published, if known.
+        state: folder of the Allure histories; `state` beside the site when left out.
+        allure: whether to make Allure reports.
+        stale_s: age in seconds after which the page asks whether the monitor still runs.
+        environ: the environment for Allure; the process's own when left out.
+        warn: called with a sentence on each thing that did not work but does not stop the page.
+
+    Returns:
+        The path of the on-call page.
+
+    Raises:
+        ReportError: when a run has no readable verdict, or the site cannot be written.
+    """
+    warn = warn or (lambda _: None)
+    labels = {path.resolve(): label for path, label in (labels or {}).items()}
+    state = state or site.parent / "state"
+    verdicts = [(run_dir, read_verdict(run_dir)) for run_dir in run_dirs]
+    try:
+        site.mkdir(parents=True, exist_ok=True)
+        try:
+            viewer = copy_trace_viewer(site)
+        except ToolError as error:
+            viewer = None
+            warn(str(error))
+        for run_dir, verdict in sorted(verdicts, key=lambda pair: pair[1].run.started_at):
+            run = verdict.run
+            folder = run_folder(run)
+            out = site / folder
+            out.mkdir(parents=True, exist_ok=True)
+            _copy_evidence(run_dir, verdict, out)
+            label = labels.get(run_dir.resolve(), "")
+            pages, note = {}, ""
+            if allure:
+                title = (names or {}).get(run.id) or " · ".join(filter(None, (run.target, label, run.id)))
+                absolute = {name: url for name, url in (runbooks or {}).items() if url.startswith(("http:", "https:"))}
+                try:
+                    pages = reconcile(run_dir, verdict, site_url=site_url, runbooks=absolute)
+                    shown = generate(
+                        run_dir / "allure-results",
+                        out,
+                        name=title,
+                        viewer=viewer,
+                        history=state / safe_name(run.target) / f"{safe_name(label) or 'history'}.jsonl",
+                        history_url=f"{site_url.rstrip('/')}/{folder}/allure/" if site_url else "",
+                        environ=environ,
+                        warn=warn,
+                    )
+                    if shown != len(verdict.journeys):
+                        note = (
+                            f"The Allure report shows {shown} of {len(verdict.journeys)} journeys. This page is"
+                            " complete; trust it."
+                        )
+                        warn(note)
+                except (ReportError, ToolError) as error:
+                    pages, note = {}, f"There is no Allure report of this run. {error}"
+                    shutil.rmtree(out / "allure", ignore_errors=True)
+                    warn(str(error))
+            record = PublishedRun(verdict=verdict, folder=folder, label=label, pages=pages, note=note)
+            temporary = out / f".{_RECORD}.{os.getpid()}"
+            temporary.write_bytes(msgspec.json.encode(record))
+            temporary.replace(out / _RECORD)
+        return render_oncall(newest(site, warn), site, runbooks=runbooks, stale_s=stale_s)
+    except OSError as error:
+        raise ReportError(
+            f"The site in {site} could not be written ({error.strerror or error}). Check the folder's permissions and"
+            " the free space, then report again."
+        ) from error
+
+
+def read_verdict(run_dir: Path) -> Verdict:
+    """Read the verdict of a run.
+
+    Args:
+        run_dir: the run's folder.
+
+    Returns:
+        The verdict.
+
+    Raises:
+        ReportError: when there is none, or it is not readable.
+    """
+    path = run_dir / "verdict.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Verdict)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ReportError(
+            f"There is no readable verdict in {path} ({error}). A run writes it before anything is published, so this"
+            " run did not end properly: treat its target as unknown and run again."
+        ) from error
+
+
+def newest(site: Path, warn: Callable[[str], None] | None = None) -> list[PublishedRun]:
+    """The newest published run of each target and label.
+
+    Args:
+        site: the site's folder.
+        warn: called with a sentence for each record that cannot be read.
+
+    Returns:
+        The runs, in no special order.
+    """
+    found: dict[tuple[str, str], PublishedRun] = {}
+    for path in site.glob(f"runs/*/*/{_RECORD}"):
+        try:
+            run = msgspec.json.decode(path.read_bytes(), type=PublishedRun)
+        except (OSError, msgspec.DecodeError):
+            if warn is not None:
+                warn(f"The record of a published run in {path} is not readable and is left out. Report that run again.")
+            continue
+        key = (run.verdict.run.target, run.label)
+        if key not in found or found[key].verdict.run.started_at <= run.verdict.run.started_at:
+            found[key] = run
+    return list(found.values())
+
+
+def copy_trace_viewer(site: Path) -> Path:
+    """Copy Playwright's own trace viewer, which must be as new as the recorder, with its licence.
+
+    Args:
+        site: the site's folder.
+
+    Returns:
+        The viewer's folder in the site.
+
+    Raises:
+        ToolError: when the installed Playwright has no viewer.
+    """
+    spec = importlib.util.find_spec("playwright")
+    package = Path(spec.origin).parent / "driver" / "package" if spec and spec.origin else Path()
+    source = package / "lib" / "vite" / "traceViewer"
+    if not (source / "index.html").is_file():
+        raise ToolError(
+            "The installed Playwright has no trace viewer, so traces open only with `playwright show-trace`."
+            " Playwright 1.60 or newer was expected; install it again."
+        )
+    viewer, temporary = site / "trace-viewer", site / f".trace-viewer.{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(source, temporary)
+    for name in _LICENCES:
+        if (package / name).is_file():
+            shutil.copy(package / name, temporary / name)
+    shutil.rmtree(viewer, ignore_errors=True)
+    temporary.rename(viewer)
+    return viewer
+
+
+def serve(site: Path, port: int = 0) -> ThreadingHTTPServer:
+    """Serve the site on this machine only.
+
+    Args:
+        site: the site's folder.
+        port: the port; any free one for 0.
+
+    Returns:
+        A bound server; call `serve_forever()` and, at the end, `server_close()`. Its `server_port` is the port.
+
+    Raises:
+        ReportError: when the site has no page yet, or the port is taken.
+    """
+    if not (site / "index.html").is_file():
+        raise ReportError(f"There is no page in {site} to serve. Run `synthprobe report` first.")
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Handler, directory=str(site)))
+    except OSError as error:
+        raise ReportError(
+            f"Port {port} on this machine cannot be used ({error.strerror}). Choose another one, or 0 for any."
+        ) from error
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """A static file server that is silent and keeps nothing in the browser's cache."""
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+        pass
+
+
+def _copy_evidence(run_dir: Path, verdict: Verdict, out: Path) -> None:
+    """Copy what the records name, and nothing else: only that went through redaction."""
+    shutil.rmtree(out / "evidence", ignore_errors=True)
+    root, target_root = (run_dir / "evidence").resolve(), (out / "evidence").resolve()
+    for kept in (kept for one in verdict.journeys for result in one.results for kept in result.evidence):
+        source, target = run_dir / kept.path, out / kept.path
+        inside = source.resolve().is_relative_to(root) and target.resolve().is_relative_to(target_root)
+        if kept.path and inside and source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)

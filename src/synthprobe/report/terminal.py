@@ -1,0 +1,57 @@
+"""The table a person sees in the terminal after a run."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from synthprobe.model.result import Outcome
+from synthprobe.model.verdict import Verdict
+from synthprobe.report.oncall import BADGES, broken_step, duration, headline, worst
+
+_STYLES: dict[Outcome, str] = {
+    "failed": "bold red",
+    "unknown": "bold magenta",
+    "degraded": "yellow",
+    "skipped": "dim",
+    "passed": "green",
+}
+
+
+def summary(verdict: Verdict) -> RenderableType:
+    """The outcome of each journey, worst first.
+
+    Args:
+        verdict: the run's verdict.
+
+    Returns:
+        Something `rich` can print. The target's text is never read as markup.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+    table.add_column("Outcome", no_wrap=True)
+    table.add_column("Journey", overflow="fold")
+    table.add_column("Time", justify="right", no_wrap=True)
+    table.add_column("Broken step, cause", overflow="fold")
+    table.add_column("Owner", overflow="fold")
+    rank = list(BADGES)
+    for one in sorted(verdict.journeys, key=lambda one: rank.index(one.outcome)):
+        last = one.results[-1] if one.results else None
+        why = [broken_step(one), one.cause]
+        if one.intermittent:
+            why.append("failed once, then passed")
+        sign, word = BADGES[one.outcome]
+        table.add_row(
+            Text(f"{sign} {word}", style=_STYLES[one.outcome]),
+            Text(_plain(one.journey.title)),
+            Text(duration(last.duration_s) if last else ""),
+            Text("\n".join(_plain(line) for line in why if line)),
+            Text(_plain(one.journey.owner)),
+        )
+    title = Text(_plain(headline(verdict)), style=_STYLES[worst(verdict)])
+    return Group(table, Text(), title)
+
+
+def _plain(text: str) -> str:
+    """One line without control characters: the text may be the target's."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

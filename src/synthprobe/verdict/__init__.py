@@ -1,0 +1,1 @@
+"""Pure judgement: records in, verdict out; no clock, no database, no network."""

@@ -1,0 +1,198 @@
+"""A small run folder as a run leaves it, made of real records."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import uuid
+import zlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from synthprobe.model.evidence import Evidence
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Degradation, Failure, Outcome, Result, Run, Step
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+
+NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=2)
+HOSTILE = "Expected the other board to show <b>DC-1042</b> within 2.0 s, but it did not.\nLast seen: <script>alert(1)</script>"
+
+
+def run(run_id: str = "20261123T114000Z-a1b2", target: str = "demo", at: datetime = NOW) -> Run:
+    return Run(
+        id=run_id,
+        target=target,
+        base_url="http://127.0.0.1:8700",
+        slot=5958792,
+        started_at=at,
+        build="2026.11.4",
+        location="local",
+        command=f"synthprobe run --target {target}",
+    )
+
+
+def journey(name: str, title: str, **more: object) -> Journey:
+    return msgspec.convert(
+        {"id": name, "node_id": f"journeys/dispatch/test_board.py::test_{name}", "title": title, **more}, Journey
+    )
+
+
+def step(title: str, seconds: float, *, after: float = 0.0, failed: str = "", budget: float | None = None) -> Step:
+    return Step(
+        title=title,
+        status="failed" if failed else "passed",
+        started_at=NOW + timedelta(seconds=after),
+        duration_s=seconds,
+        budget_s=budget,
+        error=failed,
+    )
+
+
+def journeys() -> tuple[JourneyVerdict, ...]:
+    """One of each outcome, in no special order."""
+    steps = (
+        step("take the call", 1.1, budget=3.0),
+        step("it is stored as entered", 0.08, after=1.1),
+        step("the other board shows it", 2.02, after=1.2, failed="it did not", budget=2.0),
+    )
+    handover = journey(
+        "call-intake",
+        "A call reaches the other dispatcher",
+        owner="dispatch-desk",
+        severity="critical",
+        runbook="call-intake",
+        budget_s=10,
+    )
+    folder = "evidence/call-intake/2"
+    evidence = (
+        Evidence(kind="trace", title="Playwright trace", media_type="application/zip", path=f"{folder}/trace.zip"),
+        Evidence(kind="screenshot", title="the other board", media_type="image/png", path=f"{folder}/board.png"),
+        Evidence(kind="console", title="console", media_type="application/json", withheld="It held a secret."),
+    )
+    failure = Failure(
+        kind="expectation",
+        ours=False,
+        message=HOSTILE,
+        detail="test_board.py:14: ExpectationError",
+        step="the other board shows it",
+    )
+    slow = journey(
+        "unit-status", "A unit's status change is on the board in time", owner="fleet", runbook="unit-status"
+    )
+    over = Degradation(kind="over budget", step="status is shown", message="status is shown took 3.4 s of 2.0 s.")
+    return (
+        verdict_of(
+            journey("login", "A dispatcher signs in", owner="identity"), "passed", steps=(step("sign in", 0.6),)
+        ),
+        verdict_of(journey("export", "The shift report is exported"), "skipped", cause="read-only target"),
+        verdict_of(
+            journey("map", "The map shows every unit", owner="fleet"),
+            "unknown",
+            cause="The browser process ended before the journey did.",
+            results=False,
+        ),
+        verdict_of(slow, "degraded", steps=(step("status is shown", 3.4, budget=2.0),), degradations=(over,)),
+        verdict_of(
+            handover,
+            "failed",
+            attempts=2,
+            steps=steps,
+            failure=failure,
+            evidence=evidence,
+            since=NOW - timedelta(hours=2, minutes=11),
+            cause="Expected the other board to show the incident.",
+        ),
+    )
+
+
+def verdict_of(
+    one: Journey,
+    outcome: Outcome,
+    *,
+    results: bool = True,
+    attempts: int = 1,
+    cause: str = "",
+    since: datetime | None = None,
+    steps: tuple[Step, ...] = (),
+    failure: Failure | None = None,
+    evidence: tuple[Evidence, ...] = (),
+    degradations: tuple[Degradation, ...] = (),
+) -> JourneyVerdict:
+    made = tuple(
+        Result(
+            run_id=run().id,
+            target="demo",
+            journey=one,
+            attempt=attempt,
+            outcome=outcome,
+            started_at=NOW + timedelta(seconds=10 * attempt),
+            duration_s=sum(part.duration_s for part in steps) or 0.4,
+            cause=cause,
+            steps=steps,
+            failure=failure,
+            degradations=degradations,
+            evidence=evidence if attempt == attempts else (),
+            repeat=f"pytest {one.node_id} --target demo",
+        )
+        for attempt in range(1, attempts + 1)
+    )
+    return JourneyVerdict(journey=one, outcome=outcome, cause=cause, since=since, results=made if results else ())
+
+
+def write(
+    folder: Path,
+    some: tuple[JourneyVerdict, ...] | None = None,
+    *,
+    of: Run | None = None,
+    trace: bytes = b"PK\5\6" + b"\0" * 18,
+) -> Verdict:
+    """Write a run folder, with the Allure files pytest would have left."""
+    verdict = Verdict(run=of or run(), journeys=journeys() if some is None else some, finished_at=NOW)
+    results = folder / "allure-results"
+    results.mkdir(parents=True)
+    (folder / "verdict.json").write_bytes(msgspec.json.encode(verdict))
+    for one in verdict.journeys:
+        for result in one.results:
+            status = "failed" if one.outcome in {"failed", "unknown"} else "passed"
+            allure_file(results, result, status)
+            for kept in result.evidence:
+                if kept.path:
+                    (folder / kept.path).parent.mkdir(parents=True, exist_ok=True)
+                    (folder / kept.path).write_bytes(trace if kept.kind == "trace" else png())
+    return verdict
+
+
+def allure_file(results: Path, result: Result, status: str, **more: object) -> Path:
+    start = int(result.started_at.timestamp() * 1000)
+    name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{result.journey.id}{result.attempt}"))
+    content = {
+        "uuid": name,
+        "name": result.journey.node_id.rpartition("::")[2],
+        "fullName": "journeys.dispatch.test_board#x",
+        "historyId": hashlib.md5(result.journey.id.encode()).hexdigest(),
+        "testCaseId": "x",
+        "status": status,
+        "statusDetails": {"message": "AssertionError: no", "trace": "the trace"} if status != "passed" else {},
+        "start": start,
+        "stop": start + int(result.duration_s * 1000),
+        "labels": [{"name": "ALLURE_ID", "value": result.journey.id}, {"name": "host", "value": "vm"}],
+        "parameters": [{"name": "env", "value": "'demo'"}],
+        "steps": [{"name": part.title, "status": part.status, "start": start, "stop": start} for part in result.steps],
+    } | more
+    path = results / f"{name}-result.json"
+    path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
+    return path
+
+
+def png(width: int = 320, height: int = 200) -> bytes:
+    """A plain grey picture."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = zlib.compress(b"".join(b"\0" + b"\x9a" * width for _ in range(height)))
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
