@@ -132,7 +132,11 @@ def _table(root: Path) -> tuple[str, dict[str, Any]]:
 def _refuse_unknown_keys(table: Any, record: Any, source: str, place: str) -> None:
     if not isinstance(table, dict):
         return
-    known = {info.name: info.type for info in msgspec.structs.fields(record) if not (record is Target and info.name == "name")}
+    known = {
+        info.name: info.type
+        for info in msgspec.structs.fields(record)
+        if not (record is Target and info.name == "name")
+    }
     for key, value in table.items():
         if key not in known:
             raise ConfigurationError(

@@ -18,7 +18,10 @@ from synthprobe.model.result import Degradation, Failure, Outcome, Result, Run, 
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=2)
-HOSTILE = "Expected the other board to show <b>DC-1042</b> within 2.0 s, but it did not.\nLast seen: <script>alert(1)</script>"
+HOSTILE = (
+    "Expected the other board to show <b>DC-1042</b> within 2.0 s, but it did not.\n"
+    "Last seen: <script>alert(1)</script>"
+)
 
 
 def run(run_id: str = "20261123T114000Z-a1b2", target: str = "demo", at: datetime = NOW) -> Run:
@@ -185,6 +188,13 @@ def allure_file(results: Path, result: Result, status: str, **more: object) -> P
     path = results / f"{name}-result.json"
     path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
     return path
+
+
+def forget(folder: Path, journey_id: str) -> None:
+    """Remove the last file Allure's plugin wrote for a journey, as when its worker was killed."""
+    files = [(json.loads(path.read_text()), path) for path in (folder / "allure-results").glob("*-result.json")]
+    starts = {path: content["start"] for content, path in files if content["labels"][0]["value"] == journey_id}
+    max(starts, key=lambda path: starts[path]).unlink()
 
 
 def png(width: int = 320, height: int = 200) -> bytes:

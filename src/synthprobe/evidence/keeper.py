@@ -139,9 +139,7 @@ class Keeper:
         self.kept.append(Evidence(kind=kind, title=title, media_type=media_type, path=relative, size=size))
 
     def _withheld(self, kind: EvidenceKind, title: str, media_type: str, why: str) -> None:
-        self.kept.append(
-            Evidence(kind=kind, title=title, media_type=media_type, withheld=self._redactor.text(why))
-        )
+        self.kept.append(Evidence(kind=kind, title=title, media_type=media_type, withheld=self._redactor.text(why)))
 
 
 def _indented(text: str) -> list[str]:

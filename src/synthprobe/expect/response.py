@@ -84,7 +84,9 @@ class Response:
         """
         if self.status not in statuses:
             wanted = " or ".join(str(status) for status in statuses)
-            raise self._contradiction(f"status {wanted}", f"status {self.status}: {self.exchange.response_body[:_SHOWN]}")
+            raise self._contradiction(
+                f"status {wanted}", f"status {self.status}: {self.exchange.response_body[:_SHOWN]}"
+            )
         return self
 
     def json_has(self, **fields: Any) -> Response:
@@ -186,9 +188,7 @@ class Response:
 
     def _contradiction(self, expected: str, got: str) -> ExpectationError:
         where = f"{self.exchange.method} {self.exchange.url} → {self.exchange.status}"
-        return ExpectationError(
-            f"{where}\nexpected: {expected}\ngot:      {got}\nrepeat:   {self.exchange.curl()}"
-        )
+        return ExpectationError(f"{where}\nexpected: {expected}\ngot:      {got}\nrepeat:   {self.exchange.curl()}")
 
 
 _MISSING = object()

@@ -8,9 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-EvidenceKind = Literal[
-    "trace", "screenshot", "console", "network", "exchanges", "timings", "repeat", "video", "text"
-]
+EvidenceKind = Literal["trace", "screenshot", "console", "network", "exchanges", "timings", "repeat", "video", "text"]
 
 
 class Evidence(Struct, frozen=True, kw_only=True):

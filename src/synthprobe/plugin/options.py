@@ -30,9 +30,7 @@ def add_options(parser: pytest.Parser) -> None:
     """
     group = parser.getgroup("synthprobe", "synthprobe: journeys against a live system")
     group.addoption("--target", metavar="NAME", help="target of the configuration to run against (default: demo)")
-    group.addoption(
-        "--run-folder", metavar="PATH", help="folder of this run; made under .synthprobe/runs/ without it"
-    )
+    group.addoption("--run-folder", metavar="PATH", help="folder of this run; made under .synthprobe/runs/ without it")
 
 
 def project_config(config: pytest.Config) -> Config:

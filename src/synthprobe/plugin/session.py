@@ -69,7 +69,6 @@ class JourneySession:
         self.scratch = Path(tempfile.mkdtemp(prefix="synthprobe-"))  # mode 0700: raw traces live here
         self.attempt: Attempt | None = None
         self._browser: BrowserEvidence | None = None
-        self._allure = bool(config.option.allure_report_dir)
 
     @classmethod
     def of(cls, config: pytest.Config) -> JourneySession:
@@ -91,6 +90,8 @@ class JourneySession:
             raise pytest.UsageError(str(error)) from None
         option = config.option
         option.base_url = target.base_url
+        # pytest-playwright's own; its users can do nothing about it
+        config.addinivalue_line("filterwarnings", "ignore:Session-scoped fixtures defined as instance methods")
         option.continue_on_collection_errors = True
         if option.tbstyle == "auto":
             option.tbstyle = "short"
@@ -161,7 +162,8 @@ class JourneySession:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
         """Put the redacting writer in the place of Allure's."""
-        redact_allure(Path(self.config.option.allure_report_dir), self.redactor, self.folder / "evidence")
+        folder = Path(self.config.option.allure_report_dir)
+        self.config.add_cleanup(redact_allure(folder, self.redactor, self.folder / "evidence"))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

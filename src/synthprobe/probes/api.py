@@ -108,7 +108,9 @@ class Api:
                 prepared = following
         raise TargetError(
             "redirects",
-            self._redactor.text(f"{method} {url} was redirected more than {MAX_REDIRECTS} times, last to {prepared.url}."),
+            self._redactor.text(
+                f"{method} {url} was redirected more than {MAX_REDIRECTS} times, last to {prepared.url}."
+            ),
         )
 
     def freshness(self, what: str, at: datetime | str, *, limit: str | float) -> Freshness:
@@ -177,9 +179,7 @@ class Api:
         return raw, Response(exchange, dict(raw.headers), raw.content)
 
 
-def _target_error(
-    error: Exception, request: requests.PreparedRequest, limit_s: float, *, expired: bool
-) -> TargetError:
+def _target_error(error: Exception, request: requests.PreparedRequest, limit_s: float, *, expired: bool) -> TargetError:
     where = f"{request.method} {request.url}"
     if expired or isinstance(error, requests.Timeout):
         return TargetError("deadline", f"{where} was not answered in full within {limit_s:g} s.")
@@ -193,7 +193,9 @@ def _target_error(
     if "Connection refused" in text:
         return TargetError("refused", f"{where}: the connection was refused; nothing listens at that address.")
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        return TargetError("protocol", f"{where}: the connection broke before the answer was complete: {_reason(error)}.")
+        return TargetError(
+            "protocol", f"{where}: the connection broke before the answer was complete: {_reason(error)}."
+        )
     return TargetError("request", f"{where} could not be sent: {_reason(error)}.")
 
 

@@ -8,9 +8,7 @@ from synthprobe.expect.freshness import Freshness, measure_freshness
 from synthprobe.probes import steps
 
 
-def freshness(
-    what: str, at: datetime | str, *, limit: str | float, target_now: datetime | None = None
-) -> Freshness:
+def freshness(what: str, at: datetime | str, *, limit: str | float, target_now: datetime | None = None) -> Freshness:
     """Compare the age of data with a limit; too old makes the running journey degraded, never failed.
 
     Args:

@@ -82,7 +82,7 @@ def generate(
     if command is None:
         raise ToolError(
             f"Allure {allure_version()} or a Node for it is not installed. Both are needed for the report."
-            " Run `synthprobe install`, then report again."
+            " Run `synthprobe doctor --fix`, then report again."
         )
     site_run_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".allure-", dir=site_run_dir) as temporary:
@@ -209,7 +209,7 @@ def _clean(made: Path, output: Path, viewer: Path | None, warn: Callable[[str], 
         if "googletagmanager" in cleaned:
             raise ReportError(
                 f"Allure's report page {page.name} still calls an outside analytics service, so it was not published."
-                f" Allure {allure_version()} was expected; install that version with `synthprobe install`."
+                f" Allure {allure_version()} was expected; install that version with `synthprobe doctor --fix`."
             )
         page.write_text(cleaned, "utf-8")
     if viewer is None:

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,19 +66,30 @@ def _media_type(name: str) -> str:
     return kinds.get(Path(name).suffix, "text/plain")
 
 
-def redact_allure(folder: Path, redactor: Redactor, trusted: Path) -> None:
+def redact_allure(folder: Path, redactor: Redactor, trusted: Path) -> Callable[[], None]:
     """Put our writer in the place of Allure's own.
 
     Args:
         folder: the results folder.
         redactor: knows the secrets.
         trusted: folder of evidence that is redacted already.
+
+    Returns:
+        A function that puts Allure's own back, for its clean-up.
     """
     manager = allure_commons.plugin_manager
-    for plugin in list(manager.get_plugins()):
-        if type(plugin) is AllureFileLogger:
-            manager.unregister(plugin)
-    manager.register(RedactingFileLogger(folder, redactor, trusted))
+    replaced = [plugin for plugin in manager.get_plugins() if type(plugin) is AllureFileLogger]
+    for plugin in replaced:
+        manager.unregister(plugin)
+    ours = RedactingFileLogger(folder, redactor, trusted)
+    manager.register(ours)
+
+    def put_back() -> None:
+        manager.unregister(ours)
+        for plugin in replaced:
+            manager.register(plugin)
+
+    return put_back
 
 
 class AllureSteps:

@@ -96,15 +96,14 @@ def _sort(
 ) -> tuple[dict[str, dict[Path, dict[str, Any]]], list[Path]]:
     """Group the files by journey, oldest attempt first; files of no expected journey come second."""
     grouped: dict[str, dict[Path, dict[str, Any]]] = {journey.id: {} for journey in journeys}
-    functions = [(journey.node_id.rpartition("::")[2], journey.id) for journey in journeys]
+    names = {journey.id: {journey.title, journey.node_id.rpartition("::")[2]} for journey in journeys}
     strangers = []
     for path, content in sorted(found.items(), key=lambda item: (item[1].get("start") or 0, item[0])):
         ids = {label.get("value") for label in content.get("labels", []) if label.get("name") == _ID}
         if not ids:
             # An interrupted test is written without labels; its name is all there is to know it by.
-            name = str(content.get("name", ""))
-            named = [id_ for function, id_ in functions if name and function == name]
-            ids = set(named) if len(named) == 1 else set()
+            named = {id_ for id_, known_as in names.items() if content.get("name") in known_as}
+            ids = named if len(named) == 1 else set()
         known = ids & grouped.keys()
         if len(known) == 1 and content.get("uuid"):
             grouped[known.pop()][path] = content
@@ -123,14 +122,14 @@ def _settle(
     """Write the files of one journey so that its last attempt says what the verdict says."""
     results = run_dir / "allure-results"
     last = one.results[-1] if one.results else None
-    if not files or len(files) < len(one.results) and not _same(list(files.values())[-1], last):
+    if not files or (len(files) < len(one.results) and not _same(list(files.values())[-1], last)):
         made = _made(run_dir, verdict, one, last)
         files = {**files, results / f"{made['uuid']}-result.json": made}
     final = list(files.values())[-1]
     final["status"] = STATUSES[one.outcome]
     final["statusDetails"] = _details(one, last, final.get("statusDetails") or {})
-    known = {(link.get("name"), link.get("url")) for link in final.get("links", [])}
-    final["links"] = [*final.get("links", []), *(link for link in links if (link["name"], link["url"]) not in known)]
+    known = {link.get("url") for link in final.get("links", [])}
+    final["links"] = [*final.get("links", []), *(link for link in links if link["url"] not in known)]
     parameters = [kept for kept in final.get("parameters", []) if kept.get("name") != "env"]
     for content in files.values():
         # Allure finds the history and the retries by name and parameters: they must be the same for each attempt.

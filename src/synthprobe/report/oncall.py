@@ -237,7 +237,7 @@ def _bars(steps: Sequence[Step]) -> list[dict[str, Any]]:
             "depth": min(depth, 4),
             "width": round(100 * step.duration_s / longest, 1),
             "budget": round(100 * step.budget_s / longest, 1) if step.budget_s else None,
-            "over": bool(step.budget_s and step.duration_s > step.budget_s),
+            "over": bool(step.status == "passed" and step.budget_s and step.duration_s > step.budget_s),
         }
         for step, depth in flat
     ]

@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -210,11 +211,21 @@ def serve(site: Path, port: int = 0) -> ThreadingHTTPServer:
     if not (site / "index.html").is_file():
         raise ReportError(f"There is no page in {site} to serve. Run `synthprobe report` first.")
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), functools.partial(_Handler, directory=str(site)))
+        return _Server(("127.0.0.1", port), functools.partial(_Handler, directory=str(site)))
     except OSError as error:
         raise ReportError(
             f"Port {port} on this machine cannot be used ({error.strerror}). Choose another one, or 0 for any."
         ) from error
+
+
+class _Server(ThreadingHTTPServer):
+    """A server that says nothing when a browser leaves before the answer's end."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -225,7 +236,7 @@ class _Handler(SimpleHTTPRequestHandler):
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
+    def log_message(self, format: str, *args: Any) -> None:
         pass
 
 

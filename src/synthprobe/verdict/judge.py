@@ -64,9 +64,7 @@ def judge_run(run: Run, expected: Sequence[Journey], results: Sequence[Result], 
         _judge_journey(journey, sorted(attempts.get(id, []), key=lambda r: (r.attempt, r.started_at)))
         for id, journey in journeys.items()
     ]
-    verdicts.sort(
-        key=lambda v: (_WORST_FIRST.index(v.outcome), _SEVERITIES.index(v.journey.severity), v.journey.title)
-    )
+    verdicts.sort(key=lambda v: (_WORST_FIRST.index(v.outcome), _SEVERITIES.index(v.journey.severity), v.journey.title))
     return Verdict(run=run, journeys=tuple(verdicts), finished_at=now)
 
 

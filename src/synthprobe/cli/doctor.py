@@ -1,0 +1,36 @@
+"""``synthprobe doctor``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from synthprobe.config import read_config
+from synthprobe.probes.installation import find_browser, install_browser
+from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
+
+
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Install what is missing.")] = False,
+) -> None:
+    """Say which browser and which Node are used, and why; with --fix, install what is missing.
+
+    Exit code 0: all is there. 2: something is missing.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    configured = read_config(Path.cwd()).browser.executable or None
+    if fix and find_browser(configured, os.environ) is None:
+        install_browser(console.print)
+    if fix and find_allure() is None:
+        install_allure(console.print)
+    browser, node, allure = find_browser(configured, os.environ), find_node(), find_allure()
+    missing = "missing; install it with: synthprobe doctor --fix"
+    console.print(f"browser  {f'{browser.name}: {browser.why}' if browser else missing}", markup=False)
+    console.print(f"node     {node or missing}", markup=False)
+    console.print(f"allure   {f'{allure_version()} at {allure[-1]}' if allure else missing}", markup=False)
+    if not (browser and node and allure):
+        raise typer.Exit(2)

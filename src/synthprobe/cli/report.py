@@ -1,0 +1,89 @@
+"""``synthprobe report``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from synthprobe import pipeline
+from synthprobe.config import Config, read_config
+from synthprobe.report.site import publish, serve
+
+_console = Console(highlight=False, soft_wrap=True)
+
+
+def report(
+    runs: Annotated[list[Path] | None, typer.Argument(help="Folders of runs; the newest run without it.")] = None,
+    site: Annotated[Path | None, typer.Option(help="Folder the site is made in.")] = None,
+    serve_site: Annotated[bool, typer.Option("--serve", help="Serve the site until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option(help="Port to serve at; 0 takes a free one.")] = 0,
+) -> None:
+    """Make the on-call page and the Allure report of recorded runs."""
+    root = Path.cwd()
+    config = read_config(root)
+    folders = [run.absolute() for run in runs] if runs else [pipeline.newest_run(root, config.folder)]
+    for folder in folders:
+        if not (folder / "verdict.json").exists():
+            pipeline.judge(folder)
+    page = make_site(root, config, folders, site=site)
+    _console.print(f"On-call page: {page}")
+    if serve_site:
+        serve_until_interrupted(page.parent, port)
+
+
+def make_site(
+    root: Path,
+    config: Config,
+    folders: Sequence[Path],
+    *,
+    site: Path | None = None,
+    labels: Mapping[Path, str] | None = None,
+) -> Path:
+    """Publish runs as the configuration says.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        folders: the runs' folders, judged.
+        site: where to; the configured folder's ``site`` without it.
+        labels: a word that tells runs of one target apart.
+
+    Returns:
+        The on-call page.
+    """
+    pattern = config.report.runbook_url
+    runbooks = {}
+    for folder in folders:
+        for verdict in pipeline.judge(folder).journeys:
+            if pattern and verdict.journey.runbook:
+                runbooks[verdict.journey.runbook] = pattern.replace("{id}", verdict.journey.runbook)
+    return publish(
+        folders,
+        site or root / config.folder / "site",
+        labels=labels,
+        runbooks=runbooks,
+        site_url=config.report.site_url,
+        state=root / config.folder / "state",
+        warn=lambda sentence: _console.print(f"warning: {sentence}", markup=False),
+    )
+
+
+def serve_until_interrupted(site: Path, port: int = 0) -> None:
+    """Serve a site on this machine until Ctrl-C.
+
+    Args:
+        site: the site's folder.
+        port: the port; any free one for 0.
+    """
+    server = serve(site, port)
+    _console.print(f"Open http://127.0.0.1:{server.server_port}/  (Ctrl-C ends it)")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.server_close()

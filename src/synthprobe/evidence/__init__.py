@@ -1,0 +1,1 @@
+"""Step to evidence: what was seen, redacted where it is born."""

@@ -1,0 +1,1 @@
+"""Where: the systems we watch, and what may be done there."""

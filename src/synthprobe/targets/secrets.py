@@ -1,0 +1,104 @@
+"""Secrets: values without a string form, read from the environment or a file."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from synthprobe.errors import SecretError
+
+SHORTEST = 6
+
+
+class Secret:
+    """A value that shows itself only to `reveal`.
+
+    Args:
+        value: the secret.
+        name: what it is called in messages.
+
+    Raises:
+        SecretError: when it is shorter than 6 characters, which cannot be masked safely.
+
+    Example:
+        >>> f"{Secret('correct horse', 'dispatcher')}"
+        "Secret('****')"
+    """
+
+    __slots__ = ("_value", "name")
+
+    def __init__(self, value: str, name: str = "") -> None:
+        if len(value) < SHORTEST:
+            raise SecretError(
+                f"The secret {name!r} is shorter than {SHORTEST} characters, so masking it would mask innocent text. "
+                "Give the synthetic user a longer one."
+            )
+        self._value = value
+        self.name = name
+
+    def reveal(self) -> str:
+        """The value itself. The only way to it.
+
+        Returns:
+            The secret.
+        """
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('****')"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A Secret is not pickled. Pass its name, and read it where it is needed.")
+
+
+def read_secret(name: str, environ: Mapping[str, str], *, source: str) -> Secret:
+    """Read a secret from where the target says it is.
+
+    Args:
+        name: the secret's name in the configuration.
+        environ: the environment.
+        source: ``env:VARIABLE`` or ``file:/path``.
+
+    Returns:
+        The secret.
+
+    Raises:
+        SecretError: when the source is missing, empty, unreadable or of another kind.
+
+    Example:
+        >>> read_secret("dispatcher", {"DISPATCHER": "correct horse"}, source="env:DISPATCHER").reveal()
+        'correct horse'
+    """
+    kind, _, place = source.partition(":")
+    if kind == "env" and place:
+        value = environ.get(place, "")
+        if not value:
+            raise SecretError(
+                f"The secret {name!r} was expected in the environment variable {place}, which is not set or empty. "
+                f"Set {place} where the journeys run."
+            )
+        return Secret(value, name)
+    if kind == "file" and place:
+        try:
+            value = Path(place).read_text("utf-8").removesuffix("\n").removesuffix("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise SecretError(
+                f"The secret {name!r} was expected in the file {place}, which cannot be read: {reason}. "
+                "Create it, readable by the user who runs the journeys."
+            ) from None
+        if not value:
+            raise SecretError(f"The secret {name!r} was expected in the file {place}, which is empty. Write it there.")
+        return Secret(value, name)
+    raise SecretError(f"The secret {name!r} has the source {source!r}; env:VARIABLE or file:/path was expected.")

@@ -1,0 +1,73 @@
+"""Real parts for the report's tests: Allure, a browser, a trace, and a site on loopback."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import made_run
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from synthprobe.probes.installation import find_browser
+from synthprobe.report.node import install_allure
+from synthprobe.report.site import publish, serve
+
+
+@pytest.fixture(scope="session")
+def allure() -> list[str]:
+    return install_allure(print)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    found = find_browser()
+    assert found is not None, "These tests need a browser: run `synthprobe doctor --fix`."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found.path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def trace(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("trace") / "trace.zip"
+    context = chromium.new_context()
+    context.tracing.start(snapshots=True)
+    page = context.new_page()
+    page.set_content("<h1>Incident board</h1><button>New incident</button>")
+    page.get_by_role("button", name="New incident").click()
+    context.tracing.stop(path=path)
+    context.close()
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def published(allure: list[str], trace: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site with one published run; the folder that holds the run and the site."""
+    folder = tmp_path_factory.mktemp("published")
+    warnings: list[str] = []
+    made_run.write(folder / "run", trace=trace)
+    made_run.forget(folder / "run", "call-intake")
+    publish(
+        [folder / "run"],
+        folder / "site",
+        runbooks={"call-intake": "runbooks/call-intake.html"},
+        warn=warnings.append,
+    )
+    (folder / "site" / "runbooks").mkdir()
+    (folder / "site" / "runbooks" / "call-intake.html").write_text("<h1>Call intake</h1>")
+    assert warnings == []
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(published: Path) -> Iterator[str]:
+    server = serve(published / "site")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join(5)

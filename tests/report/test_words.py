@@ -1,0 +1,49 @@
+"""What the page and the terminal say."""
+
+from __future__ import annotations
+
+import io
+
+import made_run
+import pytest
+from rich.console import Console
+
+from synthprobe.model.result import Outcome
+from synthprobe.model.verdict import Verdict
+from synthprobe.report.oncall import duration, headline
+from synthprobe.report.terminal import summary
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        ([], "Monitor blind: no journey was run on demo"),
+        (["passed"] * 9, "All 9 journeys pass on demo"),
+        (["failed"] * 2 + ["passed"] * 7, "2 of 9 journeys fail on demo"),
+        (["failed", "unknown", "passed"], "1 of 3 journeys fails on demo, 1 unknown"),
+        (["unknown", "passed"], "Monitor blind: 1 of 2 journeys could not be checked on demo"),
+        (["degraded", "passed"], "1 of 2 journeys is degraded on demo"),
+        (["skipped", "skipped"], "Monitor blind: 2 of 2 journeys were skipped on demo"),
+        (["skipped", "passed", "passed"], "2 of 3 journeys pass on demo, 1 skipped"),
+    ],
+)
+def test_the_headline(outcomes: list[Outcome], said: str) -> None:
+    some = tuple(made_run.verdict_of(made_run.journey(str(n), "x"), one) for n, one in enumerate(outcomes))
+    assert headline(Verdict(run=made_run.run(), journeys=some, finished_at=made_run.NOW)) == said
+
+
+def test_durations() -> None:
+    assert [duration(0.82), duration(3.24), duration(125.0)] == ["820 ms", "3.2 s", "2 min 5 s"]
+
+
+def test_the_terminal_lists_the_worst_first_and_runs_nothing_the_target_said() -> None:
+    hostile = made_run.verdict_of(made_run.journey("h", "[red]x\x1b[2J"), "passed")
+    some = (hostile, *made_run.journeys())
+    console = Console(width=160, file=io.StringIO(), record=True)
+    console.print(summary(Verdict(run=made_run.run(), journeys=some, finished_at=made_run.NOW)))
+    text = console.export_text()
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert "failed" in lines[1]
+    assert "dispatch-desk" in lines[1]
+    assert "[red]x" in text
+    assert "\x1b" not in text

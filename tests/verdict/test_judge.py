@@ -1,0 +1,78 @@
+"""Nothing passes by default, by crash or by absence."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Degradation, Failure, Outcome, Result, Run
+from synthprobe.verdict.judge import exit_code, judge_attempt, judge_run
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RUN = Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW)
+
+
+def journey(id: str) -> Journey:
+    return Journey(id=id, node_id=id, title=id)
+
+
+def result(id: str, outcome: Outcome, attempt: int = 1) -> Result:
+    return Result(
+        run_id="r",
+        target="t",
+        journey=journey(id),
+        attempt=attempt,
+        outcome=outcome,
+        cause="" if outcome == "passed" else outcome,
+        started_at=NOW,
+        duration_s=1.0,
+    )
+
+
+def failure(*, ours: bool) -> Failure:
+    return Failure(kind="k", ours=ours, message="it broke\nmore", detail="")
+
+
+@pytest.mark.parametrize(
+    ("broke", "slow", "finished", "skipped", "outcome"),
+    [
+        (None, False, True, "", "passed"),
+        (None, True, True, "", "degraded"),
+        (None, False, False, "", "unknown"),
+        (failure(ours=False), True, False, "", "failed"),
+        (failure(ours=True), False, False, "", "unknown"),
+        (failure(ours=True), False, True, "", "unknown"),
+        (None, False, False, "not on production", "skipped"),
+    ],
+)
+def test_one_attempt(broke, slow, finished, skipped, outcome):
+    slowness = [Degradation(kind="over budget", step="s", message="slow")] if slow else []
+    assert judge_attempt(broke, slowness, finished=finished, skipped=skipped)[0] == outcome
+
+
+def test_an_expected_journey_without_a_result_is_unknown():
+    verdict = judge_run(RUN, [journey("a"), journey("b")], [result("a", "passed")], NOW)
+    assert [(j.journey.id, j.outcome) for j in verdict.journeys] == [("b", "unknown"), ("a", "passed")]
+    assert exit_code(verdict) == 3
+
+
+def test_failed_and_then_passed_is_intermittent_and_not_forgotten():
+    verdict = judge_run(RUN, [journey("a")], [result("a", "failed"), result("a", "passed", 2)], NOW)
+    (one,) = verdict.journeys
+    assert (one.outcome, one.intermittent, len(one.results)) == ("passed", True, 2)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        (["passed"], 0),
+        (["passed", "degraded"], 0),
+        (["passed", "failed", "unknown"], 1),
+        (["passed", "unknown"], 3),
+        (["skipped"], 3),
+        ([], 3),
+    ],
+)
+def test_exit_codes(outcomes: list[Outcome], code: int):
+    results = [result(str(number), outcome) for number, outcome in enumerate(outcomes)]
+    assert exit_code(judge_run(RUN, [r.journey for r in results], results, NOW)) == code
