@@ -12,8 +12,9 @@ import pytest
 from synthprobe.plugin.options import project_config, wants_journeys
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """The controller starts the centre; xdist's workers inherit its address."""
+    """Before the plugin chooses the target, the controller starts the centre; xdist's workers inherit its address."""
     if hasattr(config, "workerinput") or config.option.collectonly or not wants_journeys(config):
         return
     target = config.getoption("--target") or project_config(config).default_target

@@ -59,7 +59,7 @@ def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Pag
 
 def log_in_unit(page: Page, log_in) -> None:
     """The unit's terminal is its own page."""
-    log_in(page, "unit")
+    log_in(page, "unit-syn01")
     page.goto("/mct/SYN-01")
 
 

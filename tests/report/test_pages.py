@@ -105,8 +105,8 @@ def test_the_trace_button_of_allure_points_to_the_sites_own_viewer(published: Pa
 def test_the_trace_button_of_allure_opens_the_sites_own_viewer(address: str, open_page: Callable[..., Page]) -> None:
     page = open_page(address)
     page.get_by_role("link", name="Open in Allure").first.click()
-    button = page.get_by_test_id("test-result-attachment-header").first.get_by_role("button").last
-    with page.expect_popup() as popup:
+    button = page.get_by_test_id("test-result-attachment-header").first.get_by_role("button").first
+    with page.expect_popup(timeout=8000) as popup:
         button.click()
     viewer = popup.value
     viewer.wait_for_url(f"{address}/trace-viewer/**")

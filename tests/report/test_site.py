@@ -60,6 +60,10 @@ def test_labelled_runs_of_one_target_stand_side_by_side_worst_first(tmp_path: Pa
     assert text.index("fails on demo") < text.index("The only journey passes on demo")
     assert "(faulty)" in text
     assert "(healthy)" in text
+    later = made_run.run("20261123T120000Z-0002", at=made_run.NOW + timedelta(minutes=1))
+    made_run.write(tmp_path / "later", green, of=later)
+    text = publish([tmp_path / "later"], tmp_path / "site", allure=False).read_text()
+    assert "fails on demo" not in text, "a labelled run gives way to a later one without a label"
 
 
 def test_a_broken_history_costs_no_report(tmp_path: Path, allure: list[str]) -> None:

@@ -181,7 +181,8 @@ def _attach(run_dir: Path, evidence: Evidence) -> dict[str, str] | None:
     target = run_dir / "allure-results" / name
     if not target.exists():
         shutil.copyfile(source, target)
-    return {"name": evidence.title, "source": name, "type": media_type(evidence)}
+    kind = TRACE_TYPE if evidence.kind == "trace" else evidence.media_type
+    return {"name": evidence.title, "source": name, "type": kind}
 
 
 def run_folder(run: Run) -> str:
@@ -206,18 +207,6 @@ def safe_name(name: str) -> str:
         The name with everything but letters, digits, dots, dashes and underscores replaced.
     """
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")
-
-
-def media_type(evidence: Evidence) -> str:
-    """The media type by which Allure shows a piece of evidence.
-
-    Args:
-        evidence: the evidence.
-
-    Returns:
-        Its own media type, or Allure's for a Playwright trace.
-    """
-    return TRACE_TYPE if evidence.kind == "trace" else evidence.media_type
 
 
 def _step(step: Step) -> dict[str, Any]:

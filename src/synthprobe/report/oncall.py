@@ -184,7 +184,9 @@ def _view(run: PublishedRun, site: Path, runbooks: Mapping[str, str]) -> dict[st
 def _journey(run: PublishedRun, one: JourneyVerdict, site: Path, runbooks: Mapping[str, str]) -> dict[str, Any]:
     last = one.results[-1] if one.results else None
     published: dict[str, str] = {}
-    for kept in last.evidence if last else ():
+    # When the last attempt left nothing, for example because it was killed, an earlier one that broke still tells.
+    telling = one.results if one.outcome in {"failed", "unknown"} else one.results[-1:]
+    for kept in (kept for result in reversed(telling) for kept in result.evidence):
         if kept.path and (site / run.folder / kept.path).is_file():
             published.setdefault(kept.kind, quote(f"{run.folder}/{kept.path}"))
     trace = published.get("trace", "")

@@ -141,7 +141,7 @@ def read_verdict(run_dir: Path) -> Verdict:
 
 
 def newest(site: Path, warn: Callable[[str], None] | None = None) -> list[PublishedRun]:
-    """The newest published run of each target and label.
+    """The newest published run of each target and label; a labelled run gives way to a later one without a label.
 
     Args:
         site: the site's folder.
@@ -161,7 +161,12 @@ def newest(site: Path, warn: Callable[[str], None] | None = None) -> list[Publis
         key = (run.verdict.run.target, run.label)
         if key not in found or found[key].verdict.run.started_at <= run.verdict.run.started_at:
             found[key] = run
-    return list(found.values())
+    plain = {target: run.verdict.run.started_at for (target, label), run in found.items() if not label}
+    return [
+        run
+        for (target, label), run in found.items()
+        if not label or target not in plain or plain[target] < run.verdict.run.started_at
+    ]
 
 
 def copy_trace_viewer(site: Path) -> Path:

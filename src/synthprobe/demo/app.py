@@ -1,0 +1,286 @@
+"""One node: the JSON API and the pages of the dispatch centre."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from sse_starlette import EventSourceResponse
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.templating import Jinja2Templates
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from synthprobe.demo import accounts, incidents, lookups, units
+from synthprobe.demo.faults import Faults
+from synthprobe.demo.seed import TYPES
+from synthprobe.demo.store import Spent, Store, now, spent
+
+BUILD = "2026.11.3"
+_HERE = Path(__file__).parent
+_PING_S = 5.0
+_STREAM_S = 300.0
+
+
+class Stamp:
+    """Puts node, build and ``Server-Timing`` on every answer.
+
+    Args:
+        app: the application.
+        node: the node's name.
+    """
+
+    def __init__(self, app: ASGIApp, node: str) -> None:
+        self._app = app
+        self._node = node
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        counter = Spent()
+        spent.set(counter)
+        began = time.perf_counter()
+
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                total = (time.perf_counter() - began) * 1000
+                headers["X-Node"] = self._node
+                headers["X-Build"] = BUILD
+                headers["Server-Timing"] = (
+                    f'db;dur={counter.ms:.1f};desc="n={counter.queries}", app;dur={max(total - counter.ms, 0):.1f}'
+                )
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, stamped)
+
+
+class Node:
+    """What one node holds, and how it answers.
+
+    Args:
+        name: ``a`` or ``b``.
+        store: the shared database.
+        faults: the shared faults.
+    """
+
+    def __init__(self, name: str, store: Store, faults: Faults) -> None:
+        self.name = name
+        self.store = store
+        self.faults = faults
+        self.search = lookups.Search(store, faults)
+        self.templates = Jinja2Templates(_HERE / "templates")
+
+    def user(self, request: Request) -> dict[str, Any] | None:
+        """Who asks."""
+        header = request.headers.get("authorization", "")
+        token = header.removeprefix("Bearer ") if header.startswith("Bearer ") else request.cookies.get("session", "")
+        return accounts.who(self.store, self.faults, token) if token else None
+
+    def app(self) -> ASGIApp:
+        """The application of this node."""
+        api, page = self._api, self._page
+        routes = [
+            Route("/healthz", lambda request: JSONResponse({"status": "ok"})),
+            Route("/readyz", self._ready),
+            Route("/api/time", lambda request: JSONResponse({"now": now()})),
+            Route("/api/login", self._log_in, methods=["POST"]),
+            Route("/api/me", api(lambda request, user, body: user)),
+            Route("/api/stream", self._stream),
+            Route("/api/incidents", api(self._incidents, "incident.create"), methods=["GET", "POST"]),
+            Route("/api/incidents/{number}", api(self._incident, "incident.change"), methods=["GET", "PATCH", "DELETE"]),
+            Route("/api/incidents/{number}/{action}", api(self._act, "incident.change"), methods=["POST"]),
+            Route("/api/units", api(lambda request, user, body: {"units": units.listed(self.store)})),
+            Route("/api/units/{id}", api(self._unit)),
+            Route("/api/units/{id}/status", api(self._unit_status, "unit.status"), methods=["POST"]),
+            Route("/api/recommend", api(self._recommend)),
+            Route("/api/geocode", api(lambda r, u, b: {"results": lookups.geocode(self.store, r.query_params["q"])})),
+            Route("/api/search", api(self._search)),
+            Route("/api/hazards", api(self._hazards)),
+            Route("/api/bolos", api(lambda request, user, body: {"bolos": self.store.all("SELECT * FROM bolo")})),
+            Route("/api/activity", api(self._activity)),
+            Route("/api/reports/intervals", api(lambda r, u, b: {"rows": incidents.intervals(self.store)})),
+            Route("/", lambda request: RedirectResponse("/board")),
+            Route("/login", self._login_page, methods=["GET", "POST"]),
+            Route("/logout", self._log_out),
+            Route("/board", page("board.html")),
+            Route("/incidents/{number}", page("incident.html")),
+            Route("/mct/{unit}", page("mct.html")),
+            Route("/search", page("search.html")),
+            Route("/reports/intervals", page("intervals.html")),
+            Route("/admin", page("admin.html")),
+            Mount("/static", StaticFiles(directory=_HERE / "static")),
+        ]
+        return Stamp(Starlette(routes=routes), self.name)
+
+    def _api(
+        self, handler: Callable[[Request, dict[str, Any], dict[str, Any]], Any], grant: str = ""
+    ) -> Callable[[Request], Any]:
+        """Wrap a handler: session, grant for what changes, JSON in and out, errors as sentences."""
+
+        async def answer(request: Request) -> Response:
+            text = (await request.body()).decode("utf-8", "replace") if request.method in {"POST", "PATCH"} else ""
+            return await run_in_threadpool(in_thread, request, text)
+
+        def in_thread(request: Request, text: str) -> Response:
+            user = self.user(request)
+            if user is None:
+                return JSONResponse({"error": "Log in first."}, 401)
+            if request.method != "GET" and grant and grant not in user["grants"]:
+                return JSONResponse({"error": f"Your role {user['role']} may not do that."}, 403)
+            try:
+                found = handler(request, user, json.loads(text) if text else {})
+            except (ValueError, KeyError, AttributeError) as error:
+                return JSONResponse({"error": str(error)}, 400)
+            if isinstance(found, Response):
+                return found
+            return JSONResponse({"error": "There is no such record."}, 404) if found is None else JSONResponse(found)
+
+        return answer
+
+    def _page(self, template: str) -> Callable[[Request], Response]:
+        def show(request: Request) -> Response:
+            user = self.user(request)
+            if user is None:
+                return RedirectResponse("/login", 303)
+            if template == "admin.html" and "admin" not in user["grants"]:
+                return HTMLResponse("<h1>Administrators only</h1>", 403)
+            known = {
+                "user": user,
+                "types": TYPES,
+                "path": request.path_params,
+                "dead_button": bool(self.faults.hits("js_error_dead_button")),
+                "rows": incidents.intervals(self.store) if template == "intervals.html" else [],
+                "grants": self.store.all("SELECT * FROM role_grant ORDER BY role, action")
+                if template == "admin.html"
+                else [],
+            }
+            return self.templates.TemplateResponse(request, template, known)
+
+        return show
+
+    async def _login_page(self, request: Request) -> Response:
+        wrong = False
+        if request.method == "POST":
+            form = parse_qs((await request.body()).decode())
+            name, password = form.get("username", [""])[0], form.get("password", [""])[0]
+            token = await run_in_threadpool(accounts.log_in, self.store, self.faults, name, password)
+            if token:
+                answer = RedirectResponse("/board", 303)
+                answer.set_cookie("session", token, httponly=True, samesite="lax")
+                return answer
+            wrong = True
+        return self.templates.TemplateResponse(request, "login.html", {"wrong": wrong}, 401 if wrong else 200)
+
+    def _log_out(self, request: Request) -> Response:
+        self.store.write("DELETE FROM session WHERE token = ?", request.cookies.get("session", ""))
+        return RedirectResponse("/login", 303)
+
+    async def _log_in(self, request: Request) -> Response:
+        try:
+            body = json.loads(await request.body())
+            name, password = str(body["username"]), str(body["password"])
+        except (ValueError, KeyError, TypeError):
+            return JSONResponse({"error": "A username and a password are expected."}, 400)
+        token = await run_in_threadpool(accounts.log_in, self.store, self.faults, name, password)
+        if token is None:
+            return JSONResponse({"error": "The name or the password is wrong."}, 401)
+        answer = JSONResponse({"token": token, "user": name})
+        answer.set_cookie("session", token, httponly=True, samesite="lax")
+        return answer
+
+    def _ready(self, request: Request) -> Response:
+        newest = self.store.one("SELECT max(fix_at) AS at FROM unit")
+        return JSONResponse({"status": "ok", "newest_fix_at": (newest or {}).get("at")})
+
+    def _incidents(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
+        if request.method == "POST":
+            return JSONResponse(incidents.create(self.store, self.faults, body), 201)
+        return {"incidents": incidents.board(self.store, self.faults)}
+
+    def _incident(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
+        number = request.path_params["number"]
+        if request.method == "DELETE":
+            return {"deleted": number} if incidents.delete(self.store, number) else None
+        if request.method == "PATCH":
+            self.store.write("UPDATE incident SET description = ? WHERE number = ?", str(body["description"]), number)
+            self.store.event("incident:update", number, f"{user['name']} changed {number}")
+        elif self.faults.hits("error_page_200"):
+            return HTMLResponse("<html><body><h1>Something went wrong</h1></body></html>")
+        return incidents.get(self.store, self.faults, number)
+
+    def _act(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
+        number, action = request.path_params["number"], request.path_params["action"]
+        if incidents.get(self.store, self.faults, number) is None:
+            return None
+        if action == "notes":
+            incidents.add_note(self.store, number, str(body["text"]), user["name"])
+        elif action == "assign":
+            if not units.assign(self.store, number, str(body["unit"]), user["name"]):
+                raise ValueError("A synthetic incident takes synthetic units only, and a real one real units only.")
+        elif action == "close":
+            incidents.close(self.store, number, str(body.get("disposition", "Handled")), user["name"])
+        elif action == "reopen":
+            incidents.reopen(self.store, number, user["name"])
+        else:
+            return None
+        return incidents.get(self.store, self.faults, number)
+
+    def _unit(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
+        return units.get(self.store, request.path_params["id"])
+
+    def _unit_status(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
+        if self.name == "b" and self.faults.hits("one_node_bad"):
+            return JSONResponse({"error": "Internal error"}, 500)
+        unit = units.get(self.store, request.path_params["id"])
+        match = request.headers.get("if-match")
+        if unit and match and match.strip('"') != str(unit["version"]):
+            return JSONResponse({"error": "Somebody else changed this unit; read it again."}, 412)
+        author = user["name"]
+        return units.set_status(self.store, self.faults, unit["id"], str(body["status"]), author) if unit else None
+
+    def _recommend(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
+        return {"units": units.recommend(self.store, request.query_params["incident"])}
+
+    def _hazards(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
+        return {"hazards": lookups.hazards(self.store, self.faults, request.query_params["addr"])}
+
+    def _activity(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
+        return {"events": self.store.all("SELECT * FROM event ORDER BY id DESC LIMIT 30")}
+
+    def _search(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
+        if self.name == "b" and self.faults.hits("one_node_bad"):
+            return JSONResponse({"error": "Internal error"}, 500)
+        rows, age = self.search.find(request.query_params["kind"], request.query_params.get("q", ""))
+        return JSONResponse({"results": rows}, headers={"Age": str(age)})
+
+    async def _stream(self, request: Request) -> Response:
+        if await run_in_threadpool(self.user, request) is None:
+            return JSONResponse({"error": "Log in first."}, 401)
+        return EventSourceResponse(self._events(request), ping=3600)
+
+    async def _events(self, request: Request) -> AsyncIterator[dict[str, str]]:
+        row = await run_in_threadpool(self.store.one, "SELECT coalesce(max(id), 0) AS id FROM event")
+        last = int(request.query_params.get("last_id") or (row or {"id": 0})["id"])
+        began = pinged = time.monotonic()
+        yield {"event": "system:hello", "data": json.dumps({"at": now()})}
+        while time.monotonic() - began < _STREAM_S:
+            if not self.faults.hits("stream_silent"):
+                news = await run_in_threadpool(self.store.all, "SELECT * FROM event WHERE id > ? ORDER BY id", last)
+                for event in news:
+                    last = event["id"]
+                    yield {"event": event["kind"], "id": str(last), "data": json.dumps(event)}
+                if time.monotonic() - pinged >= _PING_S:
+                    pinged = time.monotonic()
+                    yield {"event": "system:ping", "data": json.dumps({"at": now()})}
+            await asyncio.sleep(0.15)

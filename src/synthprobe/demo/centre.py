@@ -1,0 +1,207 @@
+"""The dispatch centre: two nodes behind a balancer, a simulator, and fault control on a port of its own."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from synthprobe.demo.app import Node
+from synthprobe.demo.faults import Fault, Faults
+from synthprobe.demo.seed import seed
+from synthprobe.demo.simulator import Simulator
+from synthprobe.demo.store import Store
+
+_START_S = 15.0
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a running centre is found.
+
+    Attributes:
+        base_url: the application.
+        control_url: fault control, on loopback only.
+        control_token: goes into the header ``X-Control-Token``.
+        pid: the centre's process.
+    """
+
+    base_url: str
+    control_url: str
+    control_token: str
+    pid: int
+
+
+class Balancer:
+    """Hands requests to the nodes in turn.
+
+    Args:
+        nodes: the nodes' applications.
+    """
+
+    def __init__(self, nodes: Sequence[ASGIApp]) -> None:
+        self._next = itertools.cycle(nodes)
+        self._first = nodes[0]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        node = next(self._next) if scope["type"] == "http" else self._first
+        await node(scope, receive, send)
+
+
+def control(faults: Faults, token: str) -> Starlette:
+    """The application that switches faults.
+
+    Args:
+        faults: what is switched.
+        token: what callers must know.
+
+    Returns:
+        The application.
+    """
+
+    def refused(request: Request) -> Response | None:
+        if secrets.compare_digest(request.headers.get("x-control-token", ""), token):
+            return None
+        return JSONResponse({"error": "The header X-Control-Token is missing or wrong."}, 403)
+
+    async def listed(request: Request) -> Response:
+        return refused(request) or JSONResponse(faults.listed())
+
+    async def reset(request: Request) -> Response:
+        if denied := refused(request):
+            return denied
+        faults.reset()
+        return JSONResponse(faults.listed())
+
+    async def switch(request: Request) -> Response:
+        if denied := refused(request):
+            return denied
+        try:
+            given = json.loads(await request.body())
+            fault = Fault(
+                probability=float(given.get("probability", 1)),
+                delay_ms=given.get("delay_ms"),
+                node=given.get("node"),
+            )
+            faults.switch(request.path_params["name"], fault if given["on"] else None)
+        except KeyError as error:
+            return JSONResponse({"error": f"There is no fault or field {error}. GET /faults lists the faults."}, 404)
+        except (ValueError, TypeError, AttributeError):
+            return JSONResponse({"error": 'A body like {"on": true} was expected.'}, 400)
+        return JSONResponse(faults.listed())
+
+    return Starlette(
+        routes=[
+            Route("/faults", listed),
+            Route("/faults/reset", reset, methods=["POST"]),
+            Route("/faults/{name}", switch, methods=["POST"]),
+        ]
+    )
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    control_port: int = 0,
+    data_dir: Path | None = None,
+    ready: Callable[[Address], None] | None = None,
+) -> None:
+    """Serve a centre until SIGINT or SIGTERM.
+
+    Args:
+        host: address to listen at.
+        port: port of the application; 0 takes a free one.
+        control_port: port of fault control, on loopback; 0 takes a free one.
+        data_dir: folder of the database; a temporary one, removed at the end, without it.
+        ready: told the address once the centre answers.
+
+    Raises:
+        OSError: when a port is in use.
+    """
+    listener, control_listener = _listen(host, port), _listen("127.0.0.1", control_port)
+    folder = data_dir or Path(tempfile.mkdtemp(prefix="dispatch-centre-"))
+    store, faults, token = Store(folder / "centre.db"), Faults(), secrets.token_urlsafe(16)
+    end = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: end.set())
+    try:
+        (folder / "centre.db").unlink(missing_ok=True)
+        seed(store)
+        simulator = Simulator(store, faults)
+        servers = [
+            _Server(Balancer([Node(name, store, faults).app() for name in ("a", "b")]), listener),
+            _Server(control(faults, token), control_listener),
+        ]
+        for thread in (simulator, *servers):
+            thread.start()
+        deadline = time.monotonic() + _START_S
+        while not all(server.started for server in servers) and time.monotonic() < deadline:
+            end.wait(0.01)
+        if ready:
+            ready(
+                Address(
+                    base_url=f"http://{host}:{listener.getsockname()[1]}",
+                    control_url=f"http://127.0.0.1:{control_listener.getsockname()[1]}",
+                    control_token=token,
+                    pid=os.getpid(),
+                )
+            )
+        end.wait()
+        simulator.stop()
+        for server in servers:
+            server.stop()
+        for thread in (simulator, *servers):
+            thread.join(timeout=3)
+    finally:
+        if data_dir is None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Server(threading.Thread):
+    """uvicorn in a thread, so that signals stay with us."""
+
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+        super().__init__(daemon=True)
+        config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1, lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._listener = listener
+
+    @property
+    def started(self) -> bool:
+        return self._server.started
+
+    def run(self) -> None:
+        self._server.run(sockets=[self._listener])
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"port {port} of {host} cannot be used: {error.strerror}") from None
+    return listener

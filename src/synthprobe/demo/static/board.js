@@ -1,0 +1,69 @@
+const units = () => at("units").tBodies[0];
+async function showIncidents() {
+  const { incidents } = await call("GET", "/api/incidents");
+  at("incidents").tBodies[0].replaceChildren(...incidents.map((one) =>
+    row([String(one.priority), link(one.number, `/incidents/${one.number}`), one.type, one.address, one.status, one.units.join(", ")],
+      { incident: one.number, priority: one.priority })));
+  at("stat-active").textContent = incidents.length;
+  at("stat-pending").textContent = incidents.filter((one) => !one.units.length).length;
+}
+async function showUnits() {
+  const { units: all } = await call("GET", "/api/units");
+  const now = Date.now();
+  units().replaceChildren(...all.map((one) => {
+    const age = Math.max(0, Math.round((now - Date.parse(one.fix_at)) / 1000));
+    return row([one.id, one.secondary, one.incident || "–", `${age} s ago`], { unit: one.id, status: one.primary, fixAge: age });
+  }));
+  at("stat-available").textContent = all.filter((one) => one.primary === "Available").length;
+  draw(all);
+}
+function draw(all) {
+  const make = (name, attributes, text) => { const node = document.createElementNS("http://www.w3.org/2000/svg", name); for (const [k, v] of Object.entries(attributes)) node.setAttribute(k, v); if (text) node.textContent = text; return node; };
+  const x = (lng) => 10 + (lng + 122.33) / 0.08 * 380, y = (lat) => 290 - (lat - 47.585) / 0.06 * 280;
+  const streets = [];
+  for (let n = 0; n <= 10; n++) streets.push(make("line", { x1: 0, x2: 400, y1: n * 30, y2: n * 30 }), make("line", { y1: 0, y2: 300, x1: n * 40, x2: n * 40 }));
+  at("map").replaceChildren(...streets, ...all.map((one) => {
+    const group = make("g", { class: "unit", "data-unit": one.id, "data-lat": one.lat, "data-lng": one.lng });
+    group.append(make("circle", { cx: x(one.lng), cy: y(one.lat), r: 4, fill: one.primary === "Available" ? "#4cc38a" : "#f5a524" }), make("text", { x: x(one.lng) + 5, y: y(one.lat) + 2 }, one.id));
+    return group;
+  }));
+}
+async function showActivity() {
+  const { events } = await call("GET", "/api/activity");
+  at("activity").replaceChildren(...events.map((one) => item(`${one.at.slice(11, 19)}  ${one.text}`)));
+}
+const refresh = () => Promise.all([showIncidents(), showUnits(), showActivity()]);
+const silence = listen(refresh);
+refresh();
+setInterval(showUnits, 3000);
+setInterval(() => {
+  at("clock").textContent = new Date().toISOString().slice(11, 19);
+  const stale = silence() > 11000, live = at("live");
+  live.textContent = stale ? `stale: nothing heard for ${Math.round(silence() / 1000)} s` : "live";
+  live.className = `live ${stale ? "is-stale" : "is-live"}`;
+}, 500);
+
+const dialog = document.getElementById("intake"), form = document.getElementById("call");
+const show = (created) => { form.hidden = created; document.getElementById("created").hidden = !created; };
+document.getElementById("new")?.addEventListener("click", () => { form.reset(); at("geocode").textContent = ""; warn([]); show(false); dialog.showModal(); });
+form.elements.address.addEventListener("change", async () => {
+  const q = encodeURIComponent(form.elements.address.value);
+  const [{ results }, { hazards }] = await Promise.all([call("GET", `/api/geocode?q=${q}`), call("GET", `/api/hazards?addr=${q}`)]);
+  at("geocode").textContent = results.length ? `${results[0].town}, ${results[0].lat}, ${results[0].lng}` : "This address is not on the map.";
+  warn(hazards);
+});
+document.getElementById("create").addEventListener("click", async () => {
+  if (deadButton) intakeQueue.push(form);
+  const given = Object.fromEntries(new FormData(form));
+  try {
+    const incident = await call("POST", "/api/incidents", { ...given, priority: Number(given.priority), synthetic: "synthetic" in given, client_token: Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16)).join("") });
+    at("incident-number").textContent = incident.number;
+    document.getElementById("open").href = `/incidents/${incident.number}`;
+    show(true);
+    await refresh();
+  } catch (error) {
+    const problem = document.getElementById("problem");
+    problem.textContent = error.message; problem.hidden = false;
+  }
+});
+document.getElementById("done").addEventListener("click", () => dialog.close());

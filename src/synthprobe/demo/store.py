@@ -1,0 +1,115 @@
+"""The centre's SQLite file, with the time and number of queries of each request counted."""
+
+from __future__ import annotations
+
+import contextvars
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+SCHEMA = """
+CREATE TABLE account (name TEXT PRIMARY KEY, role TEXT, salt BLOB, hash BLOB, unit TEXT);
+CREATE TABLE role_grant (role TEXT, action TEXT, PRIMARY KEY (role, action));
+CREATE TABLE session (token TEXT PRIMARY KEY, account TEXT, created_at TEXT);
+CREATE TABLE unit (id TEXT PRIMARY KEY, agency TEXT, primary_status TEXT, secondary TEXT, incident TEXT,
+  lat REAL, lng REAL, speed REAL, fix_at TEXT, recv_at TEXT, synthetic INTEGER, version INTEGER);
+CREATE TABLE incident (number TEXT PRIMARY KEY, type TEXT, priority INTEGER, address TEXT, lat REAL, lng REAL,
+  status TEXT, caller TEXT, description TEXT, created_at TEXT, dispatched_at TEXT, enroute_at TEXT, onscene_at TEXT,
+  closed_at TEXT, disposition TEXT, client_token TEXT UNIQUE, synthetic INTEGER, version INTEGER);
+CREATE INDEX incident_status ON incident (status);
+CREATE TABLE note (id INTEGER PRIMARY KEY, incident TEXT, text TEXT, author TEXT, at TEXT);
+CREATE INDEX note_incident ON note (incident);
+CREATE TABLE address_point (address TEXT, town TEXT, lat REAL, lng REAL);
+CREATE TABLE premise (address TEXT, hazard TEXT);
+CREATE TABLE person (name TEXT, born TEXT, flags TEXT);
+CREATE INDEX person_name ON person (name);
+CREATE TABLE vehicle (plate TEXT, model TEXT, owner TEXT);
+CREATE TABLE bolo (text TEXT, at TEXT);
+CREATE TABLE event (id INTEGER PRIMARY KEY, kind TEXT, subject TEXT, text TEXT, at TEXT);
+"""
+
+
+@dataclass
+class Spent:
+    """What a request spent in the database."""
+
+    ms: float = 0.0
+    queries: int = 0
+
+
+spent: contextvars.ContextVar[Spent | None] = contextvars.ContextVar("spent", default=None)
+
+
+def now() -> str:
+    """The time as the centre writes it: ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Store:
+    """One connection a thread to one file.
+
+    Args:
+        path: the database's file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._write = threading.Lock()
+
+    def _connection(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = sqlite3.connect(self._path, isolation_level=None, timeout=10)
+            found.row_factory = sqlite3.Row
+            found.execute("PRAGMA journal_mode=WAL")
+            found.execute("PRAGMA synchronous=NORMAL")
+            self._local.connection = found
+        return found
+
+    def all(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """Rows of a query."""
+        began = time.perf_counter()
+        rows = [dict(row) for row in self._connection().execute(sql, values)]
+        self._count(began)
+        return rows
+
+    def one(self, sql: str, *values: Any) -> dict[str, Any] | None:
+        """The first row of a query."""
+        rows = self.all(sql, *values)
+        return rows[0] if rows else None
+
+    def write(self, sql: str, *values: Any) -> int:
+        """Change rows; how many."""
+        began = time.perf_counter()
+        with self._write:
+            count = self._connection().execute(sql, values).rowcount
+        self._count(began)
+        return count
+
+    def fill(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Insert many rows at once."""
+        connection = self._connection()
+        connection.execute("BEGIN")
+        connection.executemany(sql, rows)
+        connection.execute("COMMIT")
+
+    def create(self) -> None:
+        """Make the tables."""
+        self._connection().executescript(SCHEMA)
+
+    def event(self, kind: str, subject: str, text: str) -> None:
+        """Tell every board what happened."""
+        self.write("INSERT INTO event (kind, subject, text, at) VALUES (?, ?, ?, ?)", kind, subject, text, now())
+
+    @staticmethod
+    def _count(began: float) -> None:
+        counter = spent.get()
+        if counter is not None:
+            counter.ms += (time.perf_counter() - began) * 1000
+            counter.queries += 1
