@@ -14,7 +14,9 @@ def take_call(page: Page, caller, cleared: list[str]) -> str:
     page.get_by_label("Description").fill("Synthetic transaction, no action needed")
     page.get_by_label("Synthetic").check()
     page.get_by_role("button", name="Create").click()
-    number = page.get_by_test_id("incident-number").inner_text()
+    shown = page.get_by_test_id("incident-number")
+    expect(shown).to_be_visible()
+    number = shown.inner_text()
     cleared.append(number)
     return number
 

@@ -8,12 +8,11 @@ JOURNEY = Journey(id="x", node_id="x", title="x")
 
 
 def test_steps_nest_and_keep_their_order():
-    with recording(Recorder(JOURNEY)) as recorder:
-        with step("outer"):
-            with step("first"):
-                pass
-            with step("second"):
-                pass
+    with recording(Recorder(JOURNEY)) as recorder, step("outer"):
+        with step("first"):
+            pass
+        with step("second"):
+            pass
     (outer,) = recorder.steps
     assert [inner.title for inner in outer.steps] == ["first", "second"]
     assert outer.duration_s >= sum(inner.duration_s for inner in outer.steps)
@@ -60,6 +59,5 @@ def test_a_budget_that_is_no_duration_is_refused_with_an_example():
 
 
 def test_a_step_outside_a_journey_says_what_to_do():
-    with pytest.raises(ConfigurationError, match=r"outside a journey.*synthprobe.recording\(\)"):
-        with step("search"):
-            pass
+    with pytest.raises(ConfigurationError, match=r"outside a journey.*synthprobe.recording\(\)"), step("search"):
+        pass

@@ -51,10 +51,10 @@ def demo(
         _console.print(f"The dispatch centre is up at {target.base_url}")
         _console.print("\nEvery journey, the centre is healthy:")
         healthy_folder, healthy = run_journeys(root, config, target, workers=workers)
-        switch(address, {name: True for name in FOUND_BY})
+        switch(address, dict.fromkeys(FOUND_BY, True))
         _console.print(f"\nEvery journey again, with {' and '.join(FOUND_BY)} switched on:")
         faulty_folder, faulty = run_journeys(root, config, target, workers=workers)
-        switch(address, {name: False for name in FOUND_BY})
+        switch(address, dict.fromkeys(FOUND_BY, False))
         page = make_site(
             root,
             config,

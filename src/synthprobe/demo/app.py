@@ -98,7 +98,9 @@ class Node:
             Route("/api/me", api(lambda request, user, body: user)),
             Route("/api/stream", self._stream),
             Route("/api/incidents", api(self._incidents, "incident.create"), methods=["GET", "POST"]),
-            Route("/api/incidents/{number}", api(self._incident, "incident.change"), methods=["GET", "PATCH", "DELETE"]),
+            Route(
+                "/api/incidents/{number}", api(self._incident, "incident.change"), methods=["GET", "PATCH", "DELETE"]
+            ),
             Route("/api/incidents/{number}/{action}", api(self._act, "incident.change"), methods=["POST"]),
             Route("/api/units", api(lambda request, user, body: {"units": units.listed(self.store)})),
             Route("/api/units/{id}", api(self._unit)),

@@ -53,9 +53,9 @@ def seed(store: Store) -> None:
         )  # fmt: skip
     for n, priority in enumerate((1, 2, 2, 3, 3, 3, 4, 4, 5)):
         address, _, lat, lng = points[n * 37]
-        at = (now - timedelta(minutes=5 + 13 * n)).isoformat()
+        created = (now - timedelta(minutes=5 + 13 * n)).isoformat()
         incidents.append(
-            (f"HV-26-{3000 + n:06}", TYPES[n % 6], priority, address, lat, lng, "Active", "", "", at, None, None, None,
+            (f"HV-26-{3000 + n:06}", TYPES[n % 6], priority, address, lat, lng, "Active", "", "", created, None, None, None,
              None, None, f"seed-{3000 + n}", 0, 1)
         )  # fmt: skip
     store.fill(f"INSERT INTO incident VALUES ({', '.join('?' * 18)})", incidents)

@@ -74,8 +74,8 @@ def release(store: Store, id: str) -> None:
 def assign(store: Store, number: str, id: str, author: str) -> bool:
     """Send a unit to an incident; a synthetic incident never gets a real unit, nor the other way round."""
     done = store.write(
-        "UPDATE unit SET primary_status = 'NotAvailable', secondary = 'Dispatched', incident = ?, version = version + 1 "
-        "WHERE id = ? AND synthetic = (SELECT synthetic FROM incident WHERE number = ?)",
+        "UPDATE unit SET primary_status = 'NotAvailable', secondary = 'Dispatched', incident = ?, "
+        "version = version + 1 WHERE id = ? AND synthetic = (SELECT synthetic FROM incident WHERE number = ?)",
         number,
         id,
         number,
@@ -93,9 +93,7 @@ def recommend(store: Store, number: str) -> list[dict[str, Any]]:
     incident = store.one("SELECT lat, lng, synthetic FROM incident WHERE number = ?", number)
     if incident is None or incident["lat"] is None:
         return []
-    rows = store.all(
-        "SELECT * FROM unit WHERE primary_status = 'Available' AND synthetic = ?", incident["synthetic"]
-    )
+    rows = store.all("SELECT * FROM unit WHERE primary_status = 'Available' AND synthetic = ?", incident["synthetic"])
     near = [{**public(row), "distance_km": round(_km(incident, row), 3)} for row in rows]
     return sorted(near, key=lambda unit: (unit["distance_km"], unit["id"]))
 

@@ -100,7 +100,9 @@ class Redactor:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self.text(key) if isinstance(key, str) else key: self.data(one, str(key)) for key, one in value.items()}
+            return {
+                self.text(key) if isinstance(key, str) else key: self.data(one, str(key)) for key, one in value.items()
+            }
         if isinstance(value, (list, tuple)):
             return [self.data(one) for one in value]
         if isinstance(value, (int, float)) and not isinstance(value, bool) and str(value) in self._forms:
@@ -153,7 +155,9 @@ class Redactor:
             try:
                 return self.text(json.dumps(self.fields(json.loads(text)), ensure_ascii=False))
             except ValueError:
-                return self.text(re.sub(r'("(?:\w*)(?:password|token|secret)\w*"\s*:\s*)"[^"]*"?', rf'\1"{MASK}"', text))
+                return self.text(
+                    re.sub(r'("(?:\w*)(?:password|token|secret)\w*"\s*:\s*)"[^"]*"?', rf'\1"{MASK}"', text)
+                )
         if "x-www-form-urlencoded" in content_type:
             return self.text(_masked_query(text))
         return self.text(text)

@@ -106,7 +106,11 @@ def _clean(value: Any, renamed: dict[str, str], redactor: Redactor) -> Any:
         if len(value) > 1 and isinstance(value[1], dict) and isinstance(value[0], str):
             attributes = value[1]
             if str(attributes.get("type", attributes.get("TYPE", ""))).lower() == "password":
-                value = [value[0], {k: MASK if k in {_VALUE, "value"} else v for k, v in attributes.items()}, *value[2:]]
+                value = [
+                    value[0],
+                    {k: MASK if k in {_VALUE, "value"} else v for k, v in attributes.items()},
+                    *value[2:],
+                ]
         return [_clean(one, renamed, redactor) for one in value]
     if isinstance(value, dict):
         if isinstance(value.get("name"), str) and isinstance(value.get("value"), str):

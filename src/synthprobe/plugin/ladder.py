@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,11 +25,11 @@ def browser_type_launch_args(
 
 
 @pytest.fixture(scope="session")
-def launch_browser(launch_browser: Callable[..., Any], pytestconfig: pytest.Config) -> Iterator[Callable[..., Any]]:
+def launch_browser(launch_browser: Callable[..., Any], pytestconfig: pytest.Config) -> Callable[..., Any]:
     """pytest-playwright's launcher; every context the browser opens is recorded."""
     session = JourneySession.required(pytestconfig)
 
     def launch(**kwargs: Any) -> Any:
         return session.browser_evidence().watch(launch_browser(**kwargs))
 
-    yield launch
+    return launch

@@ -247,7 +247,7 @@ class JourneySession:
             failure = describe_failure(
                 error, detail=report.longreprtext, step=attempt.recorder.broken, phase=report.when or "call"
             )
-            attempt.failure = cast(Failure, msgspec.convert(self.redactor.data(msgspec.to_builtins(failure)), Failure))
+            attempt.failure = msgspec.convert(self.redactor.data(msgspec.to_builtins(failure)), Failure)
         if report.when == "call":
             attempt.finished = report.passed
         if report.when == "call" or (report.when == "setup" and not report.passed):

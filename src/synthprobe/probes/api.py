@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
@@ -163,10 +164,8 @@ class Api:
         took = (time.monotonic() - began) * 1000
         self._redactor.learn_from_response_headers(raw.headers)
         if "json" in raw.headers.get("Content-Type", "") and len(raw.content) < 100_000:
-            try:
+            with suppress(ValueError):  # not JSON after all; the journey's own expectation says so
                 self._redactor.learn_from_json(raw.json())
-            except ValueError:
-                pass  # not JSON after all; the journey's own expectation says so
         exchange = record_exchange(
             self._redactor,
             **known,

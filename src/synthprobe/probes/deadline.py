@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
@@ -58,10 +58,8 @@ class Deadline:
 
     def _shut(self) -> None:
         if self._socket is not None:
-            try:
+            with suppress(OSError):  # it has ended by itself
                 self._socket.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it has ended by itself
 
 
 @contextmanager
@@ -153,7 +151,7 @@ class BoundedAdapter(HTTPAdapter):
                 if size > self.max_bytes:
                     raise TargetError(
                         "too large",
-                        f"The answer of {request.method} {request.url} is larger than {self.max_bytes / 1e6:g} MB after "
+                        f"{request.method} {request.url} answered with more than {self.max_bytes / 1e6:g} MB after "
                         "decoding, so it was not read on. Raise max_body_mb of the target if that is right.",
                     )
                 chunks.append(chunk)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import uuid
@@ -19,7 +18,7 @@ from synthprobe.model.evidence import Evidence
 from synthprobe.model.journey import Journey
 
 
-class RedactingFileLogger(AllureFileLogger):  # type: ignore[misc]
+class RedactingFileLogger(AllureFileLogger):
     """Allure's writer, with every text redacted before it touches the disk.
 
     Args:
@@ -29,7 +28,7 @@ class RedactingFileLogger(AllureFileLogger):  # type: ignore[misc]
     """
 
     def __init__(self, folder: Path, redactor: Redactor, trusted: Path) -> None:
-        super().__init__(folder)
+        super().__init__(folder)  # type: ignore[no-untyped-call]
         self._folder = Path(folder).absolute()
         self._redactor = redactor
         self._trusted = trusted.absolute()
@@ -56,7 +55,7 @@ class RedactingFileLogger(AllureFileLogger):  # type: ignore[misc]
 
     def _replace(self, name: str, content: bytes) -> None:
         temporary = self._folder / f"{name}.tmp"
-        with io.open(temporary, "wb") as file:
+        with open(temporary, "wb") as file:
             file.write(content)
         temporary.replace(self._folder / name)
 
