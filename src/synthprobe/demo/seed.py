@@ -55,15 +55,15 @@ def seed(store: Store) -> None:
         address, _, lat, lng = points[n * 37]
         created = (now - timedelta(minutes=5 + 13 * n)).isoformat()
         incidents.append(
-            (f"HV-26-{3000 + n:06}", TYPES[n % 6], priority, address, lat, lng, "Active", "", "", created, None, None, None,
-             None, None, f"seed-{3000 + n}", 0, 1)
+            (f"HV-26-{3000 + n:06}", TYPES[n % 6], priority, address, lat, lng, "Active", "", "", created, None, None,
+             None, None, None, f"seed-{3000 + n}", 0, 1)
         )  # fmt: skip
     store.fill(f"INSERT INTO incident VALUES ({', '.join('?' * 18)})", incidents)
     units = []
     for n in range(22):
         agency = ("HPD", "HFD", "EMS")[n % 3]
         busy = f"HV-26-{3000 + n // 3:06}" if n % 3 == 0 and n < 12 else None
-        units.append((f"{agency}-{10 + n}", agency, busy, 0, 47.59 + n / 500, -122.32 + n / 300))
+        units.append((f"{agency}-{10 + n}", agency, busy, 0, 47.59 + (n * 7 % 22) / 440, -122.32 + n / 340))
     units += [("SYN-01", "SYN", None, 1, 47.61, -122.29), ("SYN-02", "SYN", None, 1, 47.63, -122.27)]
     store.fill(
         "INSERT INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",

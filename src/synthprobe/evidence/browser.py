@@ -36,6 +36,7 @@ class BrowserEvidence:
         self.action_timeout_s = action_timeout_s
         self.notes: list[str] = []
         self._contexts: list[BrowserContext] = []
+        self._open: list[BrowserContext] = []
         self._traces: list[Path] = []
         self._settled = True
         self._count = 0
@@ -71,13 +72,13 @@ class BrowserEvidence:
         self._contexts.clear()
 
     def screenshots(self) -> list[tuple[str, bytes]]:
-        """Take a picture of every open page, with secrets hidden.
+        """Take a picture of every page that was open when recording ended, with secrets hidden.
 
         Returns:
             Title and PNG of each page; a page that does not answer is named in ``notes``.
         """
         pictures = []
-        for page in [page for context in self._contexts for page in _pages(context)]:
+        for page in [page for context in self._open for page in _pages(context)]:
             try:
                 masks = [frame.locator(selector) for frame in page.frames for selector in self.mask_selectors]
                 png = page.screenshot(mask=masks, timeout=_SCREENSHOT_TIMEOUT_MS, animations="disabled")
@@ -87,13 +88,14 @@ class BrowserEvidence:
         return pictures
 
     def traces(self) -> list[Path]:
-        """End recording and write the raw, unredacted traces into the private folder.
+        """End recording, before anything of ours is in it, and write the raw traces into the private folder.
 
         Returns:
             One zip for each context.
         """
         for context in self._contexts:
             self._stop(context)
+        self._open = list(self._contexts)
         self._contexts.clear()
         self._settled = True
         return list(self._traces)

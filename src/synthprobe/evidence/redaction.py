@@ -219,6 +219,12 @@ class Redactor:
             found |= set(self.residual(gzip.decompress(content), depth - 1))
         return sorted(found)
 
+    def learn_from_request_headers(self, headers: Mapping[str, str]) -> None:
+        """Register the credentials that are sent, wherever they came from."""
+        for name, value in headers.items():
+            if name.lower() in {"authorization", "proxy-authorization", "x-api-key"}:
+                self.try_add(str(value).rpartition(" ")[2], name.lower())
+
     def learn_from_response_headers(self, headers: Mapping[str, str]) -> None:
         """Register cookies that the target set."""
         for name, value in headers.items():

@@ -292,11 +292,12 @@ class JourneySession:
         keeper = Keeper(self.folder, folder, self.redactor)
         console, network = [], []
         if self._browser is not None:
-            for title, png in self._browser.screenshots():
-                keeper.picture(title, png)
             from synthprobe.evidence.browser import read_trace
 
-            for raw in self._browser.traces():
+            raw_traces = self._browser.traces()
+            for title, png in self._browser.screenshots():
+                keeper.picture(title, png)
+            for raw in raw_traces:
                 if kept := keeper.trace(raw):
                     messages, requests = read_trace(kept, slow_ms=self.target.slow_request_ms)
                     console += messages

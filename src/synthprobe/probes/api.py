@@ -143,6 +143,7 @@ class Api:
     def _send(
         self, prepared: requests.PreparedRequest, limit_s: float, bound: Any, traceparent: str, step: str
     ) -> tuple[requests.Response, Response]:
+        self._redactor.learn_from_request_headers(prepared.headers)
         started_at, began = datetime.now(UTC), time.monotonic()
         known: dict[str, Any] = {
             "step": step,

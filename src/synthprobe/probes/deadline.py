@@ -162,6 +162,9 @@ class BoundedAdapter(HTTPAdapter):
             raise
         finally:
             response.raw.release_conn()
+        if bound is not None and bound.expired:
+            # a header that was cut off looks like a complete answer to http.client
+            raise requests.exceptions.ReadTimeout(request=request)
         response._content = b"".join(chunks)
         response._content_consumed = True  # type: ignore[attr-defined]
         return response

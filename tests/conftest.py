@@ -1,0 +1,123 @@
+"""What several tests share: a dispatch centre, and a small project with journeys of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from synthprobe import pipeline
+from synthprobe.cli.demo import centre as running_centre
+from synthprobe.model.result import Result
+from synthprobe.probes.installation import find_browser
+
+
+class Centre:
+    """A running dispatch centre."""
+
+    def __init__(self, address: dict[str, str]) -> None:
+        self.url = address["base_url"]
+        self._control = address["control_url"]
+        self._token = {"X-Control-Token": address["control_token"]}
+
+    def fault(self, name: str, **how: object) -> None:
+        answer = requests.post(
+            f"{self._control}/faults/{name}", json={"on": True, **how}, headers=self._token, timeout=5
+        )
+        answer.raise_for_status()
+
+    def heal(self) -> None:
+        requests.post(f"{self._control}/faults/reset", headers=self._token, timeout=5).raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def one_centre() -> Iterator[Centre]:
+    with running_centre() as address:
+        yield Centre(address)
+
+
+@pytest.fixture
+def centre(one_centre: Centre) -> Iterator[Centre]:
+    """A healthy centre; faults are switched off afterwards."""
+    yield one_centre
+    one_centre.heal()
+
+
+@dataclass
+class Ran:
+    """What a pytest run of journeys left behind."""
+
+    code: int
+    output: str
+    folder: Path
+
+    @property
+    def results(self) -> dict[str, Result]:
+        return {result.journey.id.rsplit(".", 1)[-1]: result for result in pipeline.read_results(self.folder)}
+
+    def bytes_written(self) -> Iterator[tuple[str, bytes]]:
+        """Everything in the run's folder."""
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                yield path.name, path.read_bytes()
+
+
+class Project:
+    """A project folder with a configuration and journeys."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "journeys").mkdir()
+        self.configure("http://127.0.0.1:9")
+
+    def configure(self, base_url: str, more: str = "") -> None:
+        text = f'[targets.demo]\nbase_url = "{base_url}"\naction_timeout_s = 2\n{more}'
+        (self.root / "synthprobe.toml").write_text(text)
+
+    def journeys(self, text: str, name: str = "test_it.py") -> None:
+        (self.root / "journeys" / name).write_text(text)
+
+    def run(self, *options: str, environ: dict[str, str] | None = None) -> Ran:
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "journeys",
+            "--run-folder",
+            "run",
+            "-p",
+            "no:cacheprovider",
+            *options,
+        ]
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+            env={**os.environ, **(environ or {})},
+        )
+        return Ran(done.returncode, done.stdout + done.stderr, self.root / "run")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def executable() -> str | None:
+    """The browser `synthprobe doctor` names."""
+    found = find_browser(None, os.environ)
+    assert found is not None, "no browser: run synthprobe doctor --fix"
+    return str(found.path) if found.path else None
+
+
+__all__ = ["Centre", "Project", "Ran"]

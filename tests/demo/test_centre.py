@@ -1,0 +1,185 @@
+"""The dispatch centre works, and each fault changes what a dispatcher sees while health stays green."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from synthprobe.demo.faults import NAMES
+
+
+@pytest.fixture
+def dispatcher(centre):
+    session = requests.Session()
+    answer = session.post(
+        f"{centre.url}/api/login", json={"username": "dispatcher1", "password": "dispatch-Harbor-1"}, timeout=10
+    )
+    session.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+
+    def call(method, path, **options):
+        return session.request(method, centre.url + path, timeout=15, **options)
+
+    return call
+
+
+@pytest.fixture
+def number(dispatcher):
+    body = {"address": "1 Probe Lane", "client_token": "test", "synthetic": True}
+    made = dispatcher("POST", "/api/incidents", json=body)
+    again = dispatcher("POST", "/api/incidents", json=body)
+    assert made.json()["number"] == again.json()["number"], "one client token is one incident"
+    yield made.json()["number"]
+    dispatcher("DELETE", f"/api/incidents/{made.json()['number']}").raise_for_status()
+
+
+def test_a_wrong_password_is_refused(centre):
+    body = {"username": "dispatcher1", "password": "guess"}
+    assert requests.post(f"{centre.url}/api/login", json=body, timeout=5).status_code == 401
+    assert requests.get(f"{centre.url}/api/units", timeout=5).status_code == 401
+
+
+def test_every_answer_names_node_build_and_time_spent(dispatcher):
+    answers = [dispatcher("GET", "/api/units") for _ in range(2)]
+    assert {answer.headers["X-Node"] for answer in answers} == {"a", "b"}
+    assert 'desc="n=' in answers[0].headers["Server-Timing"]
+    assert answers[0].headers["X-Build"]
+
+
+def test_a_synthetic_incident_gets_synthetic_units_only(dispatcher, number):
+    units = dispatcher("GET", f"/api/recommend?incident={number}").json()["units"]
+    assert {unit["agency"] for unit in units} == {"SYN"}
+    assert dispatcher("POST", f"/api/incidents/{number}/assign", json={"unit": "HPD-10"}).status_code == 400
+
+
+def test_synthetic_incidents_are_not_in_the_report(dispatcher, number):
+    before = dispatcher("GET", "/api/reports/intervals").json()
+    dispatcher("POST", f"/api/incidents/{number}/close", json={"disposition": "Handled"})
+    assert dispatcher("GET", "/api/reports/intervals").json() == before
+
+
+def sorted_board(call):
+    priorities = [row["priority"] for row in call("GET", "/api/incidents").json()["incidents"]]
+    return priorities == sorted(priorities)
+
+
+def status_is_stored(call):
+    call("POST", "/api/units/SYN-02/status", json={"status": "OnScene"})
+    stored = call("GET", "/api/units/SYN-02").json()["secondary"] == "OnScene"
+    call("POST", "/api/units/SYN-02/status", json={"status": "Cleared"})
+    return stored
+
+
+def new_incident_is_found(call):
+    for _ in range(2):
+        call("GET", "/api/search?kind=incident&q=HV")
+    body = {"address": "1 Probe Lane", "client_token": "found", "synthetic": True}
+    number = call("POST", "/api/incidents", json=body).json()["number"]
+    found = [call("GET", f"/api/search?kind=incident&q={number}").json()["results"] for _ in range(2)]
+    call("DELETE", f"/api/incidents/{number}")
+    return all(found)
+
+
+def log_in_takes_under_a_second(call):
+    answer = call("POST", "/api/login", json={"username": "dispatcher2", "password": "dispatch-Harbor-2"})
+    return answer.elapsed.total_seconds() < 1
+
+
+CHECKS = {
+    "board_wrong_sort": sorted_board,
+    "status_not_saved": status_is_stored,
+    "search_cached": new_incident_is_found,
+    "login_slow_auth": log_in_takes_under_a_second,
+    "search_no_index": lambda call: "n=3" in call("GET", "/api/search?kind=person&q=x").headers["Server-Timing"],
+    "one_node_bad": lambda call: all(call("GET", "/api/search?kind=person&q=x").ok for _ in range(2)),
+    "role_read_only": lambda call: "incident.create" in call("GET", "/api/me").json()["grants"],
+    "hazard_missing": lambda call: bool(call("GET", "/api/hazards?addr=1 Probe Lane").json()["hazards"]),
+    "error_page_200": lambda call: "json" in call("GET", "/api/incidents/HV-26-000001").headers["Content-Type"],
+    "js_error_dead_button": lambda call: "deadButton = false" in call("GET", "/board").text,
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_fault_changes_what_is_seen_and_health_stays_green(centre, dispatcher, name):
+    assert CHECKS[name](dispatcher), "healthy first"
+    centre.fault(name, delay_ms=1200) if name == "login_slow_auth" else centre.fault(name)
+    assert not CHECKS[name](dispatcher)
+    health = dispatcher("GET", "/healthz")
+    assert (health.status_code, health.json()) == (200, {"status": "ok"})
+
+
+def events(centre, dispatcher, seconds):
+    seen = []
+    with requests.get(f"{centre.url}/api/stream", headers=headers(dispatcher), stream=True, timeout=seconds) as answer:
+        try:
+            for line in answer.iter_lines(chunk_size=1):
+                if line.startswith(b"event:"):
+                    seen.append(line.split(b": ")[1].decode())
+                    if seen == ["system:hello"]:
+                        dispatcher("POST", "/api/units/SYN-02/status", json={"status": "Cleared"})
+                    if "responder:status" in seen:
+                        break
+        except requests.ConnectionError:
+            pass
+    return seen
+
+
+def headers(dispatcher):
+    return dict(dispatcher("GET", "/api/time").request.headers)
+
+
+def test_the_stream_tells_news_and_is_silent_when_it_should_be(centre, dispatcher):
+    assert "responder:status" in events(centre, dispatcher, 5)
+    centre.fault("stream_silent")
+    assert events(centre, dispatcher, 1) == ["system:hello"]
+
+
+def test_stopped_positions_stay_where_they_were(centre, dispatcher):
+    centre.fault("avl_feed_stopped")
+    from synthprobe import eventually
+
+    def standing():
+        before = dispatcher("GET", "/api/units").json()["units"]
+        return eventually(lambda: before, within="1s") == dispatcher("GET", "/api/units").json()["units"]
+
+    assert eventually(standing, within="5s")
+
+
+def test_the_control_needs_its_token_and_knows_its_faults(centre):
+    assert requests.get(f"{centre._control}/faults", timeout=5).status_code == 403
+    answer = requests.get(f"{centre._control}/faults", headers=centre._token, timeout=5)
+    assert set(answer.json()) == set(NAMES)
+    assert (
+        requests.post(f"{centre._control}/faults/x", json={"on": True}, headers=centre._token, timeout=5).status_code
+        == 404
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_two_run_at_once_and_end_clean_with_an_open_stream(number):
+    command = [sys.executable, "-m", "synthprobe.demo"]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    addresses = [json.loads(child.stdout.readline()) for child in children]
+    assert addresses[0]["base_url"] != addresses[1]["base_url"]
+    login = {"username": "dispatcher1", "password": "dispatch-Harbor-1"}
+    url = addresses[0]["base_url"]
+    token = requests.post(f"{url}/api/login", json=login, timeout=5).json()["token"]
+    stream = requests.get(f"{url}/api/stream", headers={"Authorization": f"Bearer {token}"}, stream=True, timeout=5)
+    for child in children:
+        child.send_signal(number)
+    assert [child.wait(timeout=5) for child in children] == [0, 0]
+    stream.close()
+    for child in children:
+        child.stdout.close()
+
+
+def test_a_port_in_use_is_a_sentence(centre):
+    port = centre.url.rsplit(":", 1)[1]
+    command = [sys.executable, "-m", "synthprobe", "demo", "serve", "--port", port]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2
+    assert "cannot listen" in done.stderr
+    assert "--port 0" in done.stderr
+    assert "Traceback" not in done.stderr

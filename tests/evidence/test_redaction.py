@@ -1,0 +1,124 @@
+"""A known secret is masked in every form it travels in, and nothing innocent is."""
+
+import base64
+import gzip
+import html
+import io
+import json
+import zipfile
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from synthprobe.errors import SecretError
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.evidence.trace import TraceWithheld, redact_trace
+
+SECRETS = ["Summer2026!", "p'a\"s\\s é+/=", "48151623"]
+FORMS = {
+    "plain": str,
+    "json": lambda s: json.dumps(s)[1:-1],
+    "json raw": lambda s: json.dumps(s, ensure_ascii=False)[1:-1],
+    "json twice": lambda s: json.dumps(json.dumps(s)[1:-1])[1:-1],
+    "percent": lambda s: quote(s, safe=""),
+    "percent lower": lambda s: (
+        quote(s, safe="").replace("%C3%A9", "%c3%a9").replace("%2B", "%2b").replace("%2F", "%2f")
+    ),
+    "form": quote_plus,
+    "html": html.escape,
+    "html numeric": lambda s: "".join(f"&#{ord(c)};" for c in s),
+    "base64": lambda s: base64.b64encode(s.encode()).decode(),
+    "base64 inside": lambda s: base64.b64encode(b"u:" + s.encode()).decode(),
+    "base64url": lambda s: base64.urlsafe_b64encode(b"user:" + s.encode()).decode(),
+    "hex": lambda s: s.encode().hex(),
+}
+
+
+@pytest.fixture
+def redactor():
+    made = Redactor()
+    for secret in SECRETS:
+        made.add(secret, "planted")
+    return made
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("form", ["plain", "json", "json raw", "json twice", "percent", "form", "html", "html numeric",
+                                  "base64", "base64 inside", "base64url", "hex"])  # fmt: skip
+def test_every_form_is_masked(redactor, secret, form):
+    text = f"before {FORMS[form](secret)} after"
+    masked = redactor.text(text)
+    assert "[masked]" in masked
+    assert redactor.residual(masked.encode()) == []
+    assert masked.startswith("before ")
+    assert masked.endswith(" after")
+    assert redactor.text(masked) == masked, "masking twice changes nothing"
+
+
+def test_innocent_text_is_left_alone(redactor):
+    text = '{"number": "HV-26-003012", "status": "Active"}'
+    assert redactor.text(text) == text
+    assert json.loads(redactor.body('{"client_token": "abc", "note": 1}', "application/json"))["client_token"] == "abc"
+
+
+def test_fields_and_headers_are_masked_by_name(redactor):
+    assert "hunter22" not in redactor.body('{"user": {"password": "hunter22"}}', "application/json")
+    assert "hunter22" not in redactor.body("name=x&password=hunter22", "application/x-www-form-urlencoded")
+    assert "hunter22" not in redactor.url("http://x/?access_token=hunter22&a=1")
+    assert redactor.headers({"Authorization": "Basic x", "Accept": "y"}) == {"Authorization": "[masked]", "Accept": "y"}
+
+
+def test_a_short_secret_is_refused():
+    with pytest.raises(SecretError, match="shorter than 6"):
+        Redactor().add("abc", "pin")
+
+
+def test_what_is_left_is_found_inside_zip_and_gzip(redactor):
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", f"x {SECRETS[0]}")
+    assert redactor.residual(held.getvalue()) == ["planted"]
+    assert redactor.residual(gzip.compress(SECRETS[1].encode())) == ["planted"]
+    assert redactor.residual(b"nothing") == []
+
+
+def trace(path, lines, resources=()):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("trace.trace", "\n".join(json.dumps(line) for line in lines))
+        for name, content in resources:
+            archive.writestr(f"resources/{name}", content)
+    return path
+
+
+def test_an_unknown_trace_version_is_withheld(tmp_path, redactor):
+    source = trace(tmp_path / "raw.zip", [{"type": "context-options", "version": 99}])
+    with pytest.raises(TraceWithheld, match="version is 99"):
+        redact_trace(source, tmp_path / "out.zip", redactor)
+    assert not (tmp_path / "out.zip").exists()
+
+
+def test_a_damaged_trace_is_withheld(tmp_path, redactor):
+    (tmp_path / "raw.zip").write_bytes(b"PK not a zip")
+    with pytest.raises(TraceWithheld, match="could not be redacted"):
+        redact_trace(tmp_path / "raw.zip", tmp_path / "out.zip", redactor)
+
+
+def test_a_trace_keeps_its_actions_and_loses_its_secrets(tmp_path, redactor):
+    snapshot = ["HTML", {}, ["INPUT", {"type": "password", "__playwright_value_": "never-registered"}]]
+    lines = [
+        {"type": "context-options", "version": 8},
+        {"type": "before", "callId": "1", "params": {"value": SECRETS[0]}},
+        {"type": "frame-snapshot", "snapshot": {"html": snapshot}},
+        {"type": "x", "headers": [{"name": "Cookie", "value": "session=never-registered"}], "_sha1": "abc.json"},
+    ]
+    source = trace(tmp_path / "raw.zip", lines, [("abc.json", json.dumps({"k": SECRETS[1]}))])
+    redact_trace(source, tmp_path / "out.zip", redactor)
+    content = (tmp_path / "out.zip").read_bytes()
+    assert redactor.residual(content) == []
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        kept = archive.read("trace.trace")
+        entries = [json.loads(line) for line in kept.splitlines()]
+        assert [entry["type"] for entry in entries] == [line["type"] for line in lines]
+        assert b"never-registered" not in kept
+        assert f"resources/{entries[3]['_sha1']}" in archive.namelist(), "references follow the renamed resource"
+        assert "resources/abc.json" not in archive.namelist(), "a name that is a hash of the secret is gone"

@@ -1,0 +1,72 @@
+"""Each mistake is answered with a sentence that says what to do, and nothing already recorded is lost."""
+
+import pytest
+
+PASSING = "def test_passes(api):\n    pass\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "journey", "sentence"),
+    [
+        (["--target", "stagin"], PASSING, "There is no target 'stagin'. Did you mean 'staging'?"),
+        (["--base-url", "cad.example.org"], PASSING, "has no http:// or https:// scheme and host"),
+        (
+            [],
+            "import pytest\n@pytest.mark.journey(ownr='x')\n" + PASSING,
+            "unknown argument 'ownr'. Did you mean 'owner'?",
+        ),
+        ([], "import pytest\n@pytest.mark.journey(budget='soon')\n" + PASSING, "'soon' is not a duration"),
+        ([], "import pytest\n@pytest.mark.journey(severity='bad')\n" + PASSING, "one of blocker, critical, normal"),
+    ],
+)
+def test_usage_errors_are_sentences(project, options, journey, sentence):
+    project.configure("http://127.0.0.1:47999", '[targets.staging]\nbase_url = "https://s.example"\n')
+    project.journeys(journey)
+    ran = project.run(*options)
+    assert ran.code == 4, ran.output
+    assert sentence in ran.output
+    assert "Traceback" not in ran.output
+
+
+@pytest.mark.parametrize(
+    ("journey", "outcome", "cause"),
+    [
+        ("def test_x(api):\n    api.get('/')\n", "failed", "the connection was refused"),
+        ("def test_x(page):\n    page.goto('/')\n", "failed", "ERR_CONNECTION_REFUSED"),
+        ("def test_x(secrets):\n    secrets['user']\n", "unknown", "PLANTED, which is not set or empty"),
+        ("def test_x(secrets):\n    secrets['usr']\n", "unknown", "declares no secret 'usr'; it declares: user"),
+        (
+            "from synthprobe import step\ndef test_x():\n    step('a', budget='soon')\n",
+            "unknown",
+            "'soon' is not a duration",
+        ),
+        ("def test_x():\n    {}['missing']\n", "unknown", "The journey itself broke with KeyError"),
+        ("import pytest\ndef test_x():\n    pytest.skip('not on a Sunday')\n", "skipped", "not on a Sunday"),
+    ],
+)
+def test_what_goes_wrong_in_a_journey_is_an_outcome_with_a_cause(project, journey, outcome, cause):
+    project.configure("http://127.0.0.1:47999", '[targets.demo.secrets]\nuser = "env:PLANTED"\n')
+    project.journeys(journey)
+    ran = project.run()
+    result = ran.results["test_x"]
+    assert (result.outcome, cause in result.cause) == (outcome, True), result.cause
+
+
+def test_no_browser_is_said_and_api_journeys_are_still_judged(project, centre):
+    project.configure(centre.url)
+    project.journeys("def test_page(page):\n    pass\ndef test_api(api):\n    api.get('/healthz').expect(200)\n")
+    ran = project.run(environ={"SYNTHPROBE_BROWSER": "/nonexistent/browser"})
+    assert ran.results["test_api"].outcome == "passed"
+    assert ran.results["test_page"].outcome == "unknown"
+    assert "/nonexistent/browser" in ran.results["test_page"].cause
+
+
+def test_a_journey_file_with_a_syntax_error_does_not_stop_the_others(project, centre):
+    project.configure(centre.url)
+    project.journeys("def test_fine(api):\n    api.get('/healthz').expect(200)\n", "test_fine.py")
+    project.journeys("def test_broken(:\n", "test_broken.py")
+    ran = project.run()
+    broken = next(result for result in ran.results.values() if "test_broken" in result.journey.node_id)
+    assert (broken.outcome, broken.failure.kind) == ("unknown", "journey file")
+    assert "test_broken.py could not be read as journeys" in broken.cause
+    assert ran.results["test_fine"].outcome == "passed"

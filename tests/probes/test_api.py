@@ -1,0 +1,135 @@
+"""An API call is bounded in time, bytes and redirects, whatever the target does."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from synthprobe import Api, Journey, Recorder, Target, TargetError, recording, step
+from synthprobe.evidence.redaction import Redactor
+
+
+@contextmanager
+def server(answer: Callable[[socket.socket, threading.Event], None]) -> Iterator[str]:
+    """A server that does to each connection what `answer` says."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    end = threading.Event()
+
+    def serve() -> None:
+        while not end.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=one, args=(connection,), daemon=True).start()
+
+    def one(connection: socket.socket) -> None:
+        with connection:
+            try:
+                connection.recv(65536)
+                answer(connection, end)
+            except OSError:
+                pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        end.set()
+        listener.close()
+
+
+def drip(prefix: bytes) -> Callable[[socket.socket, threading.Event], None]:
+    def answer(connection: socket.socket, end: threading.Event) -> None:
+        connection.sendall(prefix)
+        while not end.wait(0.05):
+            connection.sendall(b"x")
+
+    return answer
+
+
+def hang(connection: socket.socket, end: threading.Event) -> None:
+    end.wait(20)
+
+
+def redirect(connection: socket.socket, end: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+def slow_redirect(connection: socket.socket, end: threading.Event) -> None:
+    end.wait(0.2)
+    redirect(connection, end)
+
+
+def bomb(connection: socket.socket, end: threading.Event) -> None:
+    body = gzip.compress(b"0" * 30_000_000)
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(head.encode() + body)
+
+
+def truncated(connection: socket.socket, end: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+
+
+HOSTILE = [
+    pytest.param(hang, "deadline", id="accepts, never answers"),
+    pytest.param(drip(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"), "deadline", id="body drips"),
+    pytest.param(drip(b"HTTP/1.1 200 OK\r\nX-Long: "), "deadline", id="headers drip"),
+    pytest.param(slow_redirect, "deadline", id="redirects are slow"),
+    pytest.param(redirect, "redirects", id="redirects for ever"),
+    pytest.param(bomb, "too large", id="gzip bomb"),
+    pytest.param(truncated, "protocol", id="body cut off"),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind"), HOSTILE)
+def test_a_hostile_answer_is_a_failure_of_a_named_kind(answer, kind):
+    with server(answer) as url:
+        api = Api(Target(base_url=url, timeout_s=0.6, max_body_mb=1), Redactor())
+        with pytest.raises(TargetError) as caught:
+            api.get("/x")
+    assert caught.value.kind == kind
+    assert api.exchanges, "what was tried is recorded"
+    assert sum(exchange.duration_ms for exchange in api.exchanges) < 1600
+
+
+def test_a_closed_port_is_refused_and_a_bad_name_is_dns():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(TargetError, match="nothing listens") as refused:
+        Api(Target(base_url=f"http://127.0.0.1:{port}"), Redactor()).get("/")
+    assert refused.value.kind == "refused"
+    with pytest.raises(TargetError) as unknown:
+        Api(Target(base_url="http://no-such-host.invalid"), Redactor()).get("/")
+    assert unknown.value.kind == "dns"
+
+
+def test_plain_http_where_tls_was_expected_is_tls():
+    with server(truncated) as url, pytest.raises(TargetError) as caught:
+        Api(Target(base_url=url.replace("http:", "https:"), timeout_s=2), Redactor()).get("/")
+    assert caught.value.kind == "tls"
+
+
+def test_an_exchange_carries_the_steps_trace_and_the_servers_timing(centre):
+    api = Api(Target(base_url=centre.url), Redactor())
+    with recording(Recorder(Journey(id="x", node_id="x", title="x"))) as recorder, step("outer"), step("health"):
+        api.get("/readyz").expect(200)
+    (exchange,) = api.exchanges
+    assert exchange.traceparent.split("-")[1] == recorder.trace_id
+    assert exchange.step == "outer › health"
+    assert {part.name for part in exchange.server_timing} == {"db", "app"}
+
+
+def test_what_the_session_learned_is_masked(centre):
+    redactor = Redactor()
+    api = Api(Target(base_url=centre.url), redactor)
+    answer = api.post("/api/login", json={"username": "dispatcher1", "password": "dispatch-Harbor-1"}).expect(200)
+    token = answer.json["token"]
+    assert token not in api.exchanges[0].response_body
+    assert "dispatch-Harbor-1" not in api.exchanges[0].request_body
+    assert redactor.text(f"leaked {token}") == "leaked [masked]"
