@@ -63,7 +63,7 @@ class JourneySession:
         self.target = target
         self.folder = folder
         self.run_id = run_id
-        self.worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        self.worker: str = getattr(config, "workerinput", {}).get("workerid", "main")
         self.redactor = Redactor()
         self.exchanges: list[Exchange] = []
         self.scratch = Path(tempfile.mkdtemp(prefix="synthprobe-"))  # mode 0700: raw traces live here
