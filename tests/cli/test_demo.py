@@ -1,0 +1,84 @@
+"""The demonstration finds exactly what it injected, and leaves a report that works offline."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from synthprobe.cli.demo import FOUND_BY, exactly_found
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Outcome, Run
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.report.site import serve
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def demonstration(tmp_path_factory) -> tuple[subprocess.CompletedProcess[str], Path]:
+    root = tmp_path_factory.mktemp("demo")
+    shutil.copytree(ROOT / "journeys", root / "journeys", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("conftest.py", "synthprobe.toml"):
+        shutil.copy(ROOT / name, root / name)
+    command = [sys.executable, "-m", "synthprobe", "demo"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=110, check=False), root
+
+
+def test_it_finds_exactly_the_injected_faults(demonstration):
+    done, _ = demonstration
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Exactly the injected faults were found." in done.stdout
+
+
+def test_the_report_shows_step_picture_and_a_trace_that_opens_offline(demonstration, executable):
+    _, root = demonstration
+    server = serve(root / ".synthprobe" / "site")
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    outside: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable)
+        page = browser.new_page()
+        home = f"http://127.0.0.1:{server.server_port}/"
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith((home, "data:", "blob:")) else outside.append(request.url),
+        )
+        page.goto(home)
+        expect(page.get_by_role("heading", level=1)).to_contain_text("2 of 9 journeys fail on demo")
+        expect(page.get_by_text("take the call").first).to_be_visible()
+        assert page.locator("img").count() >= 2
+        links = page.get_by_role("link", name="Open trace")
+        traces = links.evaluate_all("links => links.map(link => link.href)")
+        assert len(traces) >= 2
+        for trace in traces[:2]:
+            page.goto(trace)
+            expect(page.get_by_text("Click").first).to_be_visible(timeout=15_000)
+        browser.close()
+    server.shutdown()
+    server.server_close()
+    assert outside == []
+
+
+def verdict(outcomes: dict[str, Outcome]) -> Verdict:
+    run = Run(id="r", target="demo", base_url="http://x", slot=1, started_at=NOW)
+    journeys = [JourneyVerdict(journey=Journey(id=i, node_id=i, title=i), outcome=o) for i, o in outcomes.items()]
+    return Verdict(run=run, journeys=tuple(journeys), finished_at=NOW)
+
+
+def test_less_or_more_than_was_injected_is_not_a_success():
+    names = [*(name for found in FOUND_BY.values() for name in found), "other"]
+    healthy = verdict(dict.fromkeys(names, "passed"))
+    right = {name: "passed" if name == "other" else "failed" for name in names}
+    assert exactly_found(healthy, verdict(right))
+    assert not exactly_found(healthy, healthy), "a fault that nobody noticed"
+    assert not exactly_found(healthy, verdict({**right, "other": "failed"})), "an alarm nobody injected"
+    assert not exactly_found(healthy, verdict({**right, "other": "unknown"}))
+    assert not exactly_found(verdict({}), verdict({}))

@@ -1,0 +1,66 @@
+"""`synthprobe run` judges from outside pytest; `synthprobe report` refuses what is no run."""
+
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from synthprobe.model.verdict import Verdict
+
+
+def synthprobe(project, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "synthprobe", *arguments]
+    return subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    ("journey", "code"),
+    [
+        ("def test_x(api):\n    api.get('/healthz').expect(200)\n", 0),
+        ("def test_x(api):\n    api.get('/healthz').expect(201)\n", 1),
+        ("def test_x(api):\n    {}['x']\n", 3),
+        ("import os\ndef test_x(api):\n    os._exit(0)\n", 3),
+        ("", 3),
+        ("import pytest\n@pytest.mark.journey(ownr=1)\ndef test_x():\n    pass\n", 2),
+    ],
+)
+def test_the_exit_code_says_what_was_found(project, centre, journey, code):
+    project.configure(centre.url)
+    project.journeys(journey)
+    done = synthprobe(project, "run")
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback (most recent call last)" not in done.stderr
+
+
+def test_a_journey_that_was_killed_is_unknown_with_the_others_judged(project, centre):
+    project.configure(centre.url)
+    project.journeys(
+        "import os, signal\ndef test_a(api):\n    api.get('/healthz').expect(200)\n"
+        "def test_b(api):\n    os.kill(os.getpid(), signal.SIGKILL)\ndef test_c(api):\n    pass\n"
+    )
+    assert synthprobe(project, "run").returncode == 3
+    (path,) = (project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
+    verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
+    outcomes = {one.journey.id.rsplit(".", 1)[-1]: one.outcome for one in verdict.journeys}
+    assert outcomes == {"test_a": "passed", "test_b": "unknown", "test_c": "unknown"}
+
+
+def test_a_run_that_hangs_is_ended_at_its_deadline(project, centre):
+    project.configure(centre.url)
+    project.journeys("import threading\ndef test_x():\n    threading.Event().wait()\n")
+    done = synthprobe(project, "run", "--deadline", "4")
+    assert done.returncode == 3, done.stdout + done.stderr
+
+
+def test_a_report_without_a_run_says_what_to_do(project):
+    done = synthprobe(project, "report")
+    assert done.returncode == 2
+    assert "Run the journeys first" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_says_which_browser_and_node_are_used(project):
+    done = synthprobe(project, "doctor")
+    assert done.returncode == 0, done.stdout
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["browser", "node", "allure"]
