@@ -274,7 +274,8 @@ class Node:
     async def _events(self, request: Request) -> AsyncIterator[dict[str, str]]:
         row = await run_in_threadpool(self.store.one, "SELECT coalesce(max(id), 0) AS id FROM event")
         last = int(request.query_params.get("last_id") or (row or {"id": 0})["id"])
-        began = pinged = time.monotonic()
+        began = time.monotonic()
+        pinged = began - _PING_S
         yield {"event": "system:hello", "data": json.dumps({"at": now()})}
         while time.monotonic() - began < _STREAM_S:
             if not self.faults.hits("stream_silent"):

@@ -38,9 +38,10 @@ refresh();
 setInterval(showUnits, 3000);
 setInterval(() => {
   at("clock").textContent = new Date().toISOString().slice(11, 19);
-  const stale = silence() > 11000, live = at("live");
-  live.textContent = stale ? `stale: nothing heard for ${Math.round(silence() / 1000)} s` : "live";
-  live.className = `live ${stale ? "is-stale" : "is-live"}`;
+  const quiet = silence(), live = at("live");
+  const state = quiet === null ? "connecting" : quiet > 11000 ? "stale" : "live";
+  live.textContent = state === "stale" ? `stale: nothing heard for ${Math.round(quiet / 1000)} s` : state;
+  live.className = `live is-${state}`;
 }, 500);
 
 const dialog = document.getElementById("intake"), form = document.getElementById("call");

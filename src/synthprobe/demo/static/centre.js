@@ -17,7 +17,7 @@ const at = (testid) => document.querySelector(`[data-testid="${testid}"]`);
 function warn(hazards) { for (const p of document.querySelectorAll('[data-testid="hazard"]')) { p.hidden = !hazards.length; p.textContent = hazards.length ? `⚠ ${hazards.join(" · ")}` : ""; } }
 function listen(onNews) {
   // Live updates carry only what changed; the page fetches the rest again.
-  let source, heard = Date.now();
+  let source, heard = 0;
   const kinds = ["incident:new", "incident:update", "incident:close", "incident:note", "responder:status", "responder:assign", "system:ping"];
   function open() {
     source = new EventSource("/api/stream");
@@ -25,5 +25,5 @@ function listen(onNews) {
     source.onerror = () => { source.close(); setTimeout(open, 1000); };
   }
   open();
-  return () => Date.now() - heard;
+  return () => heard ? Date.now() - heard : null;
 }
