@@ -160,3 +160,23 @@ def test_a_second_user_in_a_second_context_is_recorded_as_well(project, centre):
     )
     kinds = [piece.kind for piece in project.run().results["test_two"].evidence]
     assert (kinds.count("trace"), kinds.count("screenshot")) == (2, 2)
+
+
+def test_a_page_that_went_nowhere_leaves_its_evidence_too(project, centre):
+    project.configure(centre.url)
+    project.journeys("def test_x(page):\n    assert False, 'on purpose'\n")
+    result = project.run("-n", "2").results["test_x"]
+    assert result.outcome == "failed"
+    assert {"trace", "screenshot", "repeat"} <= {piece.kind for piece in result.evidence}
+    assert result.notes == ()
+
+
+def test_evidence_that_cannot_be_written_does_not_cost_the_result(project, centre):
+    project.configure(centre.url)
+    project.journeys(
+        "import pathlib, shutil\ndef test_x(api):\n    folder = pathlib.Path('run/evidence')\n"
+        "    shutil.rmtree(folder); folder.write_text('a file, not a folder')\n    api.get('/api/me').expect(200)\n"
+    )
+    result = project.run().results["test_x"]
+    assert (result.outcome, result.evidence) == ("failed", ())
+    assert "Some evidence could not be kept" in result.notes[0]

@@ -153,7 +153,7 @@ def read_trace(path: Path, *, slow_ms: float) -> tuple[list[ConsoleMessage], lis
             if not name.endswith((".trace", ".network")):
                 continue
             wall_ms = mono_ms = 0.0
-            for line in archive.read(name).splitlines():
+            for line in filter(None, archive.read(name).splitlines()):
                 entry = json.loads(line)
                 kind = entry.get("type")
                 if kind == "context-options":

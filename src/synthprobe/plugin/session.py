@@ -290,6 +290,14 @@ class JourneySession:
     def _keep(self, attempt: Attempt) -> tuple[Evidence, ...]:
         folder = evidence_folder(self.folder, attempt.journey.id, attempt.number)
         keeper = Keeper(self.folder, folder, self.redactor)
+        try:
+            self._fill(keeper, attempt)
+        except Exception as error:  # evidence that cannot be kept must not cost the result
+            reason = f"{type(error).__name__}: {error}"
+            attempt.recorder.notes.append(f"Some evidence could not be kept: {self.redactor.text(reason)}")
+        return tuple(keeper.kept)
+
+    def _fill(self, keeper: Keeper, attempt: Attempt) -> None:
         console, network = [], []
         if self._browser is not None:
             from synthprobe.evidence.browser import read_trace
@@ -308,7 +316,6 @@ class JourneySession:
         keeper.exchanges(self.exchanges)
         keeper.timings(attempt.recorder.steps)
         keeper.text("repeat", "repeat this journey here", self._repeat(attempt.journey))
-        return tuple(keeper.kept)
 
     def _record(self, attempt: Attempt) -> None:
         outcome, cause = judge_attempt(
