@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from playwright.sync_api import Browser, sync_playwright
 
 from synthprobe import pipeline
 from synthprobe.cli.demo import centre as running_centre
@@ -113,11 +114,14 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def executable() -> str | None:
-    """The browser `synthprobe doctor` names."""
-    found = find_browser(None, os.environ)
-    assert found is not None, "no browser: run synthprobe doctor --fix"
-    return str(found.path) if found.path else None
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests of a process; Playwright's sync API is started only once."""
+    found = find_browser()
+    assert found is not None, "These tests need a browser: run `synthprobe doctor --fix`."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found.path)
+        yield browser
+        browser.close()
 
 
 __all__ = ["Centre", "Project", "Ran"]

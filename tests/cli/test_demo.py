@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from synthprobe.cli.demo import FOUND_BY, exactly_found
 from synthprobe.model.journey import Journey
@@ -38,30 +38,28 @@ def test_it_finds_exactly_the_injected_faults(demonstration):
     assert "Exactly the injected faults were found." in done.stdout
 
 
-def test_the_report_shows_step_picture_and_a_trace_that_opens_offline(demonstration, executable):
+def test_the_report_shows_step_picture_and_a_trace_that_opens_offline(demonstration, chromium: Browser):
     _, root = demonstration
     server = serve(root / ".synthprobe" / "site")
     threading.Thread(target=server.serve_forever, daemon=True).start()
     outside: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable)
-        page = browser.new_page()
-        home = f"http://127.0.0.1:{server.server_port}/"
-        page.on(
-            "request",
-            lambda request: None if request.url.startswith((home, "data:", "blob:")) else outside.append(request.url),
-        )
-        page.goto(home)
-        expect(page.get_by_role("heading", level=1)).to_contain_text("2 of 9 journeys fail on demo")
-        expect(page.get_by_text("take the call").first).to_be_visible()
-        assert page.locator("img").count() >= 2
-        links = page.get_by_role("link", name="Open trace")
-        traces = links.evaluate_all("links => links.map(link => link.href)")
-        assert len(traces) >= 2
-        for trace in traces[:2]:
-            page.goto(trace)
-            expect(page.get_by_text("Click").first).to_be_visible(timeout=15_000)
-        browser.close()
+    page = chromium.new_page()
+    home = f"http://127.0.0.1:{server.server_port}/"
+    page.on(
+        "request",
+        lambda request: None if request.url.startswith((home, "data:", "blob:")) else outside.append(request.url),
+    )
+    page.goto(home)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("2 of 9 journeys fail on demo")
+    expect(page.get_by_text("take the call").first).to_be_visible()
+    assert page.locator("img").count() >= 2
+    links = page.get_by_role("link", name="Open trace")
+    traces = links.evaluate_all("links => links.map(link => link.href)")
+    assert len(traces) >= 2
+    for trace in traces[:2]:
+        page.goto(trace)
+        expect(page.get_by_text("Click").first).to_be_visible(timeout=15_000)
+    page.close()
     server.shutdown()
     server.server_close()
     assert outside == []

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import made_run
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from synthprobe.probes.installation import find_browser
 from synthprobe.report.node import install_allure
 from synthprobe.report.site import publish, serve
 
@@ -18,16 +17,6 @@ from synthprobe.report.site import publish, serve
 @pytest.fixture(scope="session")
 def allure() -> list[str]:
     return install_allure(print)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    found = find_browser()
-    assert found is not None, "These tests need a browser: run `synthprobe doctor --fix`."
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found.path)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
