@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 from msgspec import Struct, field
 
 from synthprobe.errors import ConfigurationError
@@ -131,23 +132,22 @@ def _table(root: Path) -> tuple[str, dict[str, Any]]:
 
 def _refuse_unknown_keys(table: Any, record: Any, source: str, place: str) -> None:
     if not isinstance(table, dict):
-        return
-    known = {
-        info.name: info.type
-        for info in msgspec.structs.fields(record)
-        if not (record is Target and info.name == "name")
-    }
+        return  # msgspec says it better
+    known = {info.name: info.type for info in msgspec.structs.fields(record)}
+    if record is Target:
+        del known["name"]
     for key, value in table.items():
         if key not in known:
             raise ConfigurationError(
                 f"{source} has an unknown key {place + key!r}.{_nearest(key, known)} "
                 f"Known keys here: {', '.join(sorted(known))}."
             )
-        if key == "targets" and isinstance(value, dict):
-            for name, target in value.items():
-                _refuse_unknown_keys(target, Target, source, f"targets.{name}.")
-        elif key in {"browser", "report"}:
-            _refuse_unknown_keys(value, BrowserConfig if key == "browser" else ReportConfig, source, f"{key}.")
+        kind = msgspec.inspect.type_info(known[key])
+        if isinstance(kind, msgspec.inspect.StructType):
+            _refuse_unknown_keys(value, kind.cls, source, f"{place}{key}.")
+        elif isinstance(kind, msgspec.inspect.DictType) and isinstance(kind.value_type, msgspec.inspect.StructType):
+            for name, entry in value.items() if isinstance(value, dict) else ():
+                _refuse_unknown_keys(entry, kind.value_type.cls, source, f"{place}{key}.{name}.")
 
 
 def _nearest(word: str, known: Mapping[str, Any]) -> str:
