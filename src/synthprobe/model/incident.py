@@ -1,0 +1,150 @@
+"""An incident: the same thing wrong over several runs, from the first sight to how it was resolved."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from synthprobe.model.journey import Severity
+from synthprobe.model.result import Outcome
+
+IncidentKind = Literal["failing", "intermittent", "degraded", "monitor blind"]
+"""``failing`` pages; ``intermittent`` and ``degraded`` make a ticket; ``monitor blind`` goes to the probe's owner."""
+
+IncidentState = Literal["open", "acknowledged", "resolved"]
+CauseClass = Literal["code", "data", "config", "user", "infra", "dependency", "probe", "unknown"]
+"""Where the cause lies; ``probe`` when the monitor itself cannot be believed."""
+
+ResolvedHow = Literal["runbook", "fix", "engineer", "itself"]
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """What one run says of one journey: all that opening and closing incidents needs.
+
+    Attributes:
+        run_id: the run.
+        slot: the run's slot.
+        at: when the run began, UTC.
+        target: the target's name.
+        journey: the journey's id.
+        outcome: after all attempts.
+        intermittent: it failed and then passed.
+        fingerprint: which failure it was, ``v1:`` and a hash; empty when it passed.
+        signature: the coarse signature that joins one cause across journeys; empty when it passed.
+        step: the broken or slow step.
+        cause: why it is not ``passed``, in one line.
+        node: the target's node that answered last, when it names one.
+        build: the target's build, when it names one.
+    """
+
+    run_id: str
+    slot: int
+    at: datetime
+    target: str
+    journey: str
+    outcome: Outcome
+    intermittent: bool = False
+    fingerprint: str = ""
+    signature: str = ""
+    step: str = ""
+    cause: str = ""
+    node: str = ""
+    build: str = ""
+
+
+class Triage(Struct, frozen=True, kw_only=True):
+    """Where the cause of a failure lies, and why we say so.
+
+    Attributes:
+        cause_class: the class.
+        rule: the rule that fired, by name.
+        why: a sentence with the evidence.
+        sure: ``high``, ``medium`` or ``low``.
+        runner_up: the class of the next rule that would have fired; empty when there is none.
+        runner_up_why: its sentence.
+    """
+
+    cause_class: CauseClass
+    rule: str
+    why: str
+    sure: Literal["high", "medium", "low"] = "medium"
+    runner_up: str = ""
+    runner_up_why: str = ""
+
+
+class IncidentEvent(Struct, frozen=True, kw_only=True):
+    """One line of an incident's record, in plain language.
+
+    Attributes:
+        at: when, UTC.
+        role: who did it, by role; ``synthprobe`` for the monitor itself.
+        text: what happened.
+    """
+
+    at: datetime
+    role: str
+    text: str
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """One cause, however many journeys it breaks and however long it lasts.
+
+    Attributes:
+        id: unique, sorts by time, short enough to say on the telephone.
+        target: the target's name.
+        kind: what it is to the people who are told.
+        state: how far it is.
+        fingerprint: of the first journey that showed it.
+        signature: joins the journeys that show the same cause.
+        title: one line for a tired person: journey, step, what is wrong.
+        journeys: ids of the journeys that show it.
+        blocked: ids of journeys that cannot get as far because of it.
+        severity: the worst of its journeys.
+        owner: the role or team to tell.
+        step: the broken step.
+        triage: where the cause lies.
+        runbook: id of the runbook to follow; empty when none matches.
+        runbook_why: why that runbook.
+        opened_at: when it was opened, UTC.
+        first_seen_at: when it was first seen, UTC; before ``opened_at`` when it had to be confirmed.
+        last_seen_at: when it was last seen, UTC.
+        resolved_at: when it ended, UTC.
+        resolved_how: by what it was resolved.
+        resolved_by: the role that resolved it.
+        reported_at: when a user reported it, UTC, if one did.
+        acknowledged_by: the role that took it.
+        flapping: whether it opened and closed so often that it is kept open.
+        occurrences: in how many runs it was seen.
+        runbook_outcome: ``helped``, ``outdated`` or ``missing``, as said after use; empty until then.
+        events: its record, oldest first.
+    """
+
+    id: str
+    target: str
+    kind: IncidentKind
+    state: IncidentState
+    fingerprint: str
+    signature: str
+    title: str
+    opened_at: datetime
+    first_seen_at: datetime
+    last_seen_at: datetime
+    journeys: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+    severity: Severity = "normal"
+    owner: str = ""
+    step: str = ""
+    triage: Triage | None = None
+    runbook: str = ""
+    runbook_why: str = ""
+    resolved_at: datetime | None = None
+    resolved_how: ResolvedHow | None = None
+    resolved_by: str = ""
+    reported_at: datetime | None = None
+    acknowledged_by: str = ""
+    flapping: bool = False
+    occurrences: int = 1
+    runbook_outcome: str = ""
+    events: tuple[IncidentEvent, ...] = ()
