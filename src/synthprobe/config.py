@@ -47,6 +47,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         default_target: the target used without ``--target``.
         folder: where runs, history and the site are kept, relative to the project's root.
         interval_s: seconds between two scheduled runs; a slot is ``floor(utc / interval)``.
+        journey_deadline_s: seconds one attempt at a journey may take; it is ended then. 0 sets no end.
+        second_attempts: how often a journey that did not pass is tried again by `synthprobe run`.
+        second_attempt_delay_s: seconds before that.
         location: where this probe stands, for the report.
         browser: the table ``[browser]``.
         report: the table ``[report]``.
@@ -57,6 +60,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     default_target: str = "demo"
     folder: str = ".synthprobe"
     interval_s: int = 300
+    journey_deadline_s: float = 60.0
+    second_attempts: int = 1
+    second_attempt_delay_s: float = 2.0
     location: str = ""
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
@@ -84,6 +90,25 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 f"Add a table [targets.{name}] with a base_url to synthprobe.toml, or choose another with --target."
             )
         return msgspec.structs.replace(found, name=name, base_url=check_base_url(name, base_url or found.base_url))
+
+
+def find_root(start: Path) -> Path:
+    """The project's root: the nearest folder upwards that holds a configuration.
+
+    Args:
+        start: where to begin, usually the current folder.
+
+    Returns:
+        The folder with ``synthprobe.toml`` or a ``[tool.synthprobe]`` table; the start itself when there is none.
+
+    Raises:
+        ConfigurationError: when a ``pyproject.toml`` on the way cannot be read.
+
+    Example:
+        >>> find_root(Path("/nonexistent/deep")) == Path("/nonexistent/deep")
+        True
+    """
+    return next((folder for folder in (start, *start.parents) if _table(folder)[1]), start)
 
 
 def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:

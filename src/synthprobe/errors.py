@@ -48,4 +48,13 @@ class TargetError(SynthprobeError, AssertionError):
 
 
 class ExpectationError(SynthprobeError, AssertionError):
-    """The target answered, and contradicted what the journey expects."""
+    """The target answered, and contradicted what the journey expects.
+
+    Args:
+        message: expected, got, and the request to repeat.
+        kind: ``throttled`` when the target asked to be left alone for a while.
+    """
+
+    def __init__(self, message: str, kind: str = "expectation") -> None:
+        super().__init__(message)
+        self.kind = kind

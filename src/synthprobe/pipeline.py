@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -10,18 +11,19 @@ import msgspec
 
 from synthprobe.errors import ReportError
 from synthprobe.model.journey import Journey
-from synthprobe.model.result import Result, Run
+from synthprobe.model.result import Progress, Result, Run
 from synthprobe.model.verdict import Verdict
-from synthprobe.verdict.judge import judge_run
+from synthprobe.verdict.judge import MUST_FAIL, MUST_PASS, judge_canaries, judge_run
 
 T = TypeVar("T")
 
 
-def judge(folder: Path) -> Verdict:
+def judge(folder: Path, *, missing: Callable[[Journey], str] | str = "") -> Verdict:
     """Judge a run from its folder, and write ``verdict.json``.
 
     Args:
         folder: the run's folder.
+        missing: why a journey has no result: one sentence for all, or a function that knows.
 
     Returns:
         The verdict.
@@ -30,15 +32,78 @@ def judge(folder: Path) -> Verdict:
         ReportError: when the folder holds no run.
     """
     run = _read(folder / "run.json", Run)
-    inventory = folder / "inventory.json"
-    expected = _read(inventory, list[Journey]) if inventory.exists() else []
-    verdict = judge_run(run, expected, read_results(folder), datetime.now(UTC))
+    expected = {
+        journey.id: journey
+        for name in ("inventory.json", "collected.json")
+        if (folder / name).exists()
+        for journey in _read(folder / name, list[Journey])
+    }
+    canaries, results = _apart(read_results(folder))
+    verdict = judge_run(
+        run,
+        list(expected.values()),
+        results,
+        datetime.now(UTC),
+        missing=missing if callable(missing) else lambda _: missing,
+        blind=judge_canaries(canaries),
+    )
     build = next((r.build for j in verdict.journeys for r in j.results if r.build), "")
     verdict = msgspec.structs.replace(verdict, run=msgspec.structs.replace(run, build=run.build or build))
+    write_verdict(folder, verdict)
+    return verdict
+
+
+def _apart(results: list[Result]) -> tuple[list[Result], list[Result]]:
+    """Canaries, and journeys."""
+    canaries = [result for result in results if result.journey.id in {MUST_FAIL, MUST_PASS}]
+    return canaries, [result for result in results if result not in canaries]
+
+
+def write_verdict(folder: Path, verdict: Verdict) -> None:
+    """Write ``verdict.json`` in one move.
+
+    Args:
+        folder: the run's folder.
+        verdict: the run's verdict.
+    """
     temporary = folder / "verdict.json.tmp"
     temporary.write_bytes(msgspec.json.format(msgspec.json.encode(verdict)))
     temporary.replace(folder / "verdict.json")
-    return verdict
+
+
+def read_verdict(path: Path) -> Verdict:
+    """Read a verdict.
+
+    Args:
+        path: the file ``verdict.json``.
+
+    Returns:
+        The verdict.
+
+    Raises:
+        ReportError: when it is not there, or cannot be read.
+    """
+    return _read(path, Verdict)
+
+
+def read_progress(folder: Path) -> list[Progress]:
+    """Where each worker was last.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        The last note of each worker.
+    """
+    last = []
+    for path in sorted((folder / "progress").glob("*.jsonl")):
+        for line in reversed(path.read_bytes().splitlines()):
+            try:
+                last.append(msgspec.json.decode(line, type=Progress))
+            except msgspec.DecodeError:
+                continue
+            break
+    return last
 
 
 def read_results(folder: Path) -> list[Result]:

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from synthprobe.cli.report import make_site, serve_until_interrupted
-from synthprobe.config import read_config
+from synthprobe.config import find_root, read_config
 from synthprobe.errors import ToolError
 from synthprobe.model.verdict import Verdict
-from synthprobe.supervisor import run_journeys
+from synthprobe.supervisor import RunOrder, run_journeys
 
 app = typer.Typer(help="The dispatch centre: a system to watch, and faults to find.", invoke_without_command=True)
 
@@ -44,16 +44,16 @@ def demo(
     """
     if context.invoked_subcommand is not None:
         return
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     config = read_config(root)
     with centre() as address:
         target = config.target("demo", base_url=address["base_url"])
         _console.print(f"The dispatch centre is up at {target.base_url}")
         _console.print("\nEvery journey, the centre is healthy:")
-        healthy_folder, healthy = run_journeys(root, config, target, workers=workers)
+        healthy_folder, healthy = run_journeys(root, config, target, RunOrder(workers=workers))
         switch(address, dict.fromkeys(FOUND_BY, True))
         _console.print(f"\nEvery journey again, with {' and '.join(FOUND_BY)} switched on:")
-        faulty_folder, faulty = run_journeys(root, config, target, workers=workers)
+        faulty_folder, faulty = run_journeys(root, config, target, RunOrder(workers=workers))
         switch(address, dict.fromkeys(FOUND_BY, False))
         page = make_site(
             root,

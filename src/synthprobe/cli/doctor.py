@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from synthprobe.config import read_config
+from synthprobe.config import find_root, read_config
 from synthprobe.probes.installation import find_browser, install_browser
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
 
@@ -22,7 +22,7 @@ def doctor(
     Exit code 0: all is there. 2: something is missing.
     """
     console = Console(highlight=False, soft_wrap=True)
-    configured = read_config(Path.cwd()).browser.executable or None
+    configured = read_config(find_root(Path.cwd())).browser.executable or None
     if fix and find_browser(configured, os.environ) is None:
         install_browser(console.print)
     if fix and find_allure() is None:

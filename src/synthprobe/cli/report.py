@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from synthprobe import pipeline
-from synthprobe.config import Config, read_config
+from synthprobe.config import Config, find_root, read_config
 from synthprobe.report.site import publish, serve
 
 _console = Console(highlight=False, soft_wrap=True)
@@ -23,7 +23,7 @@ def report(
     port: Annotated[int, typer.Option(help="Port to serve at; 0 takes a free one.")] = 0,
 ) -> None:
     """Make the on-call page and the Allure report of recorded runs."""
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     config = read_config(root)
     folders = [run.absolute() for run in runs] if runs else [pipeline.newest_run(root, config.folder)]
     for folder in folders:
@@ -58,7 +58,7 @@ def make_site(
     pattern = config.report.runbook_url
     runbooks = {}
     for folder in folders:
-        for verdict in pipeline.judge(folder).journeys:
+        for verdict in pipeline.read_verdict(folder / "verdict.json").journeys:
             if pattern and verdict.journey.runbook:
                 runbooks[verdict.journey.runbook] = pattern.replace("{id}", verdict.journey.runbook)
     return publish(

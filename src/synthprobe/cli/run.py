@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from synthprobe.config import read_config
+from synthprobe.config import Config, find_root, read_config
+from synthprobe.errors import ToolError
 from synthprobe.report.terminal import summary
-from synthprobe.supervisor import run_journeys
+from synthprobe.supervisor import RunOrder, run_journeys
+from synthprobe.supervisor.slots import is_judged, lease
+from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import exit_code
+
+FailOn = Literal["failed", "degraded"]
+
+_console = Console(highlight=False, soft_wrap=True)
 
 
 def run(
@@ -20,18 +29,55 @@ def run(
     base_url: Annotated[str | None, typer.Option(help="Address that replaces the target's own.")] = None,
     workers: Annotated[int, typer.Option("--workers", "-n", help="Parallel workers.", min=0)] = 0,
     deadline: Annotated[float, typer.Option(help="Seconds the whole run may take.", min=1)] = 240.0,
-    fail_on: Annotated[str, typer.Option(help="`failed`, or `degraded` to count degraded as failed.")] = "failed",
+    fail_on: Annotated[FailOn, typer.Option(help="`failed`, or `degraded` to count degraded as failed.")] = "failed",
+    slot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="now|NUMBER",
+            help="Judge this slot, as a scheduled run does: never twice, never while another run is on.",
+        ),
+    ] = None,
 ) -> None:
     """Run all journeys once, and judge them from outside pytest.
 
     Exit code 0: all judged, nothing failed. 1: a journey failed. 2: usage or configuration.
     3: the monitor was blind, something is unknown.
     """
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     config = read_config(root)
     chosen = config.target(target, base_url=base_url)
-    folder, verdict = run_journeys(root, config, chosen, paths=paths or (), workers=workers, deadline_s=deadline)
-    console = Console()
-    console.print(summary(verdict))
-    console.print(f"Report: synthprobe report {folder.relative_to(root)}", highlight=False, soft_wrap=True)
-    raise typer.Exit(exit_code(verdict, fail_on_degraded=fail_on == "degraded"))
+    order = RunOrder(paths=tuple(paths or ()), workers=workers, deadline_s=deadline)
+    if slot is None:
+        raise typer.Exit(_run(root, config, chosen, order, fail_on))
+    number = _slot(slot, config.interval_s)
+    state = root / config.folder
+    with lease(state, chosen.name) as held:
+        if not held:
+            _console.print(f"Another run against {chosen.name} is on; slot {number} is left to it. Nothing was run.")
+            raise typer.Exit(0)
+        if is_judged(state, chosen.name, number):
+            _console.print(f"Slot {number} of {chosen.name} is already judged. Nothing was run.")
+            raise typer.Exit(0)
+        scheduled = RunOrder(paths=order.paths, workers=workers, deadline_s=deadline, slot=number)
+        raise typer.Exit(_run(root, config, chosen, scheduled, fail_on))
+
+
+def _run(root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn) -> int:
+    folder, verdict = run_journeys(root, config, target, order)
+    _console.print(summary(verdict))
+    for note in verdict.notes:
+        _console.print(note, markup=False)
+    _console.print(f"Report: synthprobe report {os.path.relpath(folder)}", markup=False)
+    return exit_code(verdict, fail_on_degraded=fail_on == "degraded")
+
+
+def _slot(given: str, interval_s: int) -> int:
+    """A late run judges what is now; an old slot stays unjudged for ever."""
+    current = int(time.time()) // interval_s
+    if given == "now":
+        return current
+    if not given.isdecimal() or int(given) > current + 1:
+        raise ToolError(f"--slot is {given!r}; `now` or the number of a slot was expected. The slot now is {current}.")
+    if int(given) < current:
+        _console.print(f"Slot {given} is over; slot {current} is judged instead.")
+    return max(int(given), current)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
@@ -82,7 +83,7 @@ class BrowserEvidence:
             try:
                 masks = [frame.locator(selector) for frame in page.frames for selector in self.mask_selectors]
                 png = page.screenshot(mask=masks, timeout=_SCREENSHOT_TIMEOUT_MS, animations="disabled")
-                pictures.append((f"screenshot of {page.title() or 'the page'}", png))
+                pictures.append((f"screenshot of {urlsplit(page.url).path or 'the page'}", png))
             except Error as error:
                 self.notes.append(f"No screenshot of a page: {str(error).splitlines()[0]}")
         return pictures
@@ -101,6 +102,7 @@ class BrowserEvidence:
         return list(self._traces)
 
     def _opened(self, context: BrowserContext) -> None:
+        context.on("page", self._opened_page)
         context.set_default_timeout(self.action_timeout_s * 1000)
         context.set_default_navigation_timeout(max(self.action_timeout_s, 10.0) * 1000)
         try:
@@ -118,6 +120,9 @@ class BrowserEvidence:
             close(*args, **kwargs)
 
         context.close = close_after_evidence  # type: ignore[method-assign]
+
+    def _opened_page(self, page: Page) -> None:
+        page.on("crash", lambda _: self.notes.append("A page of the browser crashed."))
 
     def _stop(self, context: BrowserContext) -> None:
         self._count += 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import traceback
 
-from synthprobe.errors import ConfigurationError, SecretError, TargetError, ToolError
+from synthprobe.errors import ConfigurationError, ExpectationError, SecretError, TargetError, ToolError
 from synthprobe.model.result import Failure
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -39,9 +40,13 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
         The failure; ``ours`` when nothing is known of the target.
     """
     kind, ours = _reason(error)
+    if kind == "unresponsive" and phase == "setup":
+        kind, ours = "deadline", True
     if phase == "teardown":
         kind, ours = "cleanup", True
     text = _ANSI.sub("", str(error)).strip() or type(error).__name__
+    if kind == "unresponsive":
+        text = f"The page did not answer until the journey's deadline. {text}"
     if kind == "journey error":
         text = f"The journey itself broke with {type(error).__name__}: {text}"
     return Failure(
@@ -57,7 +62,7 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
 def _reason(error: BaseException) -> tuple[str, bool]:
     names = {f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
     text = str(error)
-    if isinstance(error, TargetError):
+    if isinstance(error, (TargetError, ExpectationError)):
         return error.kind, False
     if isinstance(error, SecretError):
         return "credentials", True
@@ -72,6 +77,14 @@ def _reason(error: BaseException) -> tuple[str, bool]:
         return ("timeout", False) if "playwright.TimeoutError" in names else ("journey error", True)
     if "requests.RequestException" in names:
         return "request", False
-    if "_pytest.Failed" in names:
-        return ("deadline", True) if text.startswith("Timeout") else ("expectation", False)
+    if "builtins.Failed" in names:  # pytest.fail, wherever it comes from
+        if not text.startswith("Timeout"):
+            return "expectation", False
+        return ("unresponsive", False) if _waited_for_browser(error) else ("deadline", True)
     return "journey error", True
+
+
+def _waited_for_browser(error: BaseException) -> bool:
+    """Whether Playwright was waiting for the page when the time was up."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__", "").startswith("playwright.") for frame, _ in frames)

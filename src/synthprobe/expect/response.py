@@ -188,7 +188,13 @@ class Response:
 
     def _contradiction(self, expected: str, got: str) -> ExpectationError:
         where = f"{self.exchange.method} {self.exchange.url} → {self.exchange.status}"
-        return ExpectationError(f"{where}\nexpected: {expected}\ngot:      {got}\nrepeat:   {self.exchange.curl()}")
+        text = f"{where}\nexpected: {expected}\ngot:      {got}\nrepeat:   {self.exchange.curl()}"
+        again = next((v for k, v in self.exchange.response_headers.items() if k.lower() == "retry-after"), "")
+        if self.exchange.status in {429, 503} and again:
+            return ExpectationError(
+                f"{text}\nThe target asks to be tried again after {again} (Retry-After).", "throttled"
+            )
+        return ExpectationError(text)
 
 
 _MISSING = object()

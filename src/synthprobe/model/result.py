@@ -74,6 +74,22 @@ class Step(Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
 
 
+class Progress(Struct, frozen=True, kw_only=True):
+    """Where a worker is: written when an attempt or a step begins, so that a kill leaves a trace of where it struck.
+
+    Attributes:
+        journey: the journey's id.
+        attempt: 1 for the first.
+        step: titles of the open steps, outermost first; empty before the first.
+        at: when, UTC.
+    """
+
+    journey: str
+    attempt: int
+    step: str
+    at: datetime
+
+
 class Run(Struct, frozen=True, kw_only=True):
     """One pass over all journeys.
 
@@ -86,6 +102,9 @@ class Run(Struct, frozen=True, kw_only=True):
         build: the target's own word for what it runs, from its ``X-Build`` header; empty when it sends none.
         location: where the probe stands.
         command: what was typed to start it.
+        scheduled: whether it judges its slot; a run started by hand does not.
+        ended: why it was ended before it was done, in one word: ``cancelled``, ``deadline``, ``stalled``.
+        reference_ms: milliseconds a fixed task took on the machine the probe stands on, just before.
     """
 
     id: str
@@ -96,6 +115,9 @@ class Run(Struct, frozen=True, kw_only=True):
     build: str = ""
     location: str = ""
     command: str = ""
+    scheduled: bool = False
+    ended: str = ""
+    reference_ms: float = 0.0
 
 
 class Result(Struct, frozen=True, kw_only=True):

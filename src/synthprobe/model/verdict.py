@@ -37,11 +37,15 @@ class Verdict(Struct, frozen=True, kw_only=True):
         run: the run.
         journeys: one verdict for each expected journey, worst first.
         finished_at: when judging ended, UTC.
+        blind: why the monitor itself cannot be believed in this run, as a sentence; empty when it can.
+        notes: what a person should know besides.
     """
 
     run: Run
     journeys: tuple[JourneyVerdict, ...]
     finished_at: datetime
+    blind: str = ""
+    notes: tuple[str, ...] = ()
 
     def count(self, outcome: Outcome) -> int:
         """How many journeys ended so.

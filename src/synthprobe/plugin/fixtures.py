@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.plugin.options import project_config
+from synthprobe.plugin.options import project_config, project_root
 from synthprobe.plugin.session import JourneySession
 from synthprobe.probes.api import Api
 from synthprobe.targets.secrets import Secret, read_secret
@@ -22,10 +23,12 @@ class Secrets(Mapping[str, Secret]):
     Args:
         target: whose secrets.
         redactor: learns each secret that is read.
+        root: the project's root.
     """
 
-    def __init__(self, target: Target, redactor: Redactor) -> None:
+    def __init__(self, target: Target, redactor: Redactor, root: Path) -> None:
         self._target = target
+        self._root = root
         self._redactor = redactor
 
     def __getitem__(self, name: str) -> Secret:
@@ -37,7 +40,7 @@ class Secrets(Mapping[str, Secret]):
                 f"Add {name} to [targets.{self._target.name}.secrets], for example "
                 f'{name} = "env:{name.upper()}".'
             )
-        secret = read_secret(name, os.environ, source=source)
+        secret = read_secret(name, os.environ, source=source, root=self._root)
         self._redactor.add(secret)
         return secret
 
@@ -66,29 +69,34 @@ def redactor(pytestconfig: pytest.Config) -> Redactor:
 
 
 @pytest.fixture(scope="session")
-def secrets(target: Target, redactor: Redactor) -> Mapping[str, Secret]:
+def secrets(pytestconfig: pytest.Config, target: Target, redactor: Redactor) -> Mapping[str, Secret]:
     """The target's secrets by name."""
-    return Secrets(target, redactor)
+    return Secrets(target, redactor, project_root(pytestconfig))
 
 
 @pytest.fixture
-def new_api(pytestconfig: pytest.Config, target: Target, redactor: Redactor) -> Iterator[type[Api] | object]:
-    """A function that opens one more API session, for a journey with several users."""
+def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[Callable[[Target], Api]]:
+    """A function that opens an API session of any target; each is closed at the journey's end."""
     session = JourneySession.current(pytestconfig)
     exchanges = session.exchanges if session else []
     opened: list[Api] = []
 
-    def open_api() -> Api:
+    def open_one(target: Target) -> Api:
         opened.append(Api(target, redactor, exchanges))
         return opened[-1]
 
-    yield open_api
+    yield open_one
     for one in opened:
         one.session.close()
 
 
 @pytest.fixture
-def api(new_api: object) -> Api:
+def new_api(open_api: Callable[[Target], Api], target: Target) -> Callable[[], Api]:
+    """A function that opens one more API session, for a journey with several users."""
+    return lambda: open_api(target)
+
+
+@pytest.fixture
+def api(new_api: Callable[[], Api]) -> Api:
     """An API session of the target."""
-    opened: Api = new_api()  # type: ignore[operator]
-    return opened
+    return new_api()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 import re
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
-from synthprobe.config import Config, read_config
+from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.journey import Journey, Severity, duration_s
 
@@ -19,6 +20,7 @@ MARKER = (
     "is optional"
 )
 CONFIG_KEY = pytest.StashKey[Config]()
+ROOT_KEY = pytest.StashKey[Path]()
 _ARGUMENTS = ("id", "title", "owner", "severity", "runbook", "uses_per_day", "budget")
 
 
@@ -30,7 +32,24 @@ def add_options(parser: pytest.Parser) -> None:
     """
     group = parser.getgroup("synthprobe", "synthprobe: journeys against a live system")
     group.addoption("--target", metavar="NAME", help="target of the configuration to run against (default: demo)")
+    group.addoption(
+        "--canaries", type=int, metavar="SLOT", help="prove with canaries of this slot that failures are seen"
+    )
     group.addoption("--run-folder", metavar="PATH", help="folder of this run; made under .synthprobe/runs/ without it")
+
+
+def project_root(config: pytest.Config) -> Path:
+    """The project's root, which need not be pytest's.
+
+    Args:
+        config: pytest's configuration.
+
+    Returns:
+        The folder that holds the configuration.
+    """
+    if ROOT_KEY not in config.stash:
+        config.stash[ROOT_KEY] = find_root(config.rootpath)
+    return config.stash[ROOT_KEY]
 
 
 def project_config(config: pytest.Config) -> Config:
@@ -47,7 +66,7 @@ def project_config(config: pytest.Config) -> Config:
     """
     if CONFIG_KEY not in config.stash:
         try:
-            config.stash[CONFIG_KEY] = read_config(config.rootpath)
+            config.stash[CONFIG_KEY] = read_config(project_root(config))
         except ConfigurationError as error:
             raise pytest.UsageError(str(error)) from None
     return config.stash[CONFIG_KEY]
@@ -64,7 +83,7 @@ def wants_journeys(config: pytest.Config) -> bool:
     """
     if config.option.help or config.option.version:
         return False
-    folders = [config.rootpath / name for name in project_config(config).journeys]
+    folders = [project_root(config) / name for name in project_config(config).journeys]
     for argument in config.args:
         path = (config.invocation_params.dir / argument.split("::")[0]).resolve()
         if any(path.is_relative_to(folder) or folder.is_relative_to(path) for folder in folders):
@@ -82,7 +101,7 @@ def is_journey_path(config: pytest.Config, path: Path) -> bool:
     Returns:
         True when it stands in a folder of journeys.
     """
-    return any(path.is_relative_to(config.rootpath / name) for name in project_config(config).journeys)
+    return any(path.is_relative_to(project_root(config) / name) for name in project_config(config).journeys)
 
 
 def journey_of(item: pytest.Item) -> Journey:
@@ -125,9 +144,10 @@ def journey_of(item: pytest.Item) -> Journey:
     parameters = re.search(r"\[(.*)\]$", item.name)
     suffix = "" if not parameters or parameters[1] in {"chromium"} else f"[{parameters[1]}]"
     title = given.get("title") or (doc.splitlines()[0].rstrip(".") if doc else "")
+    file = os.path.relpath(item.path, project_root(item.config))
     return Journey(
-        id=str(given.get("id") or re.sub(r"\.py$", "", item.nodeid.split("::")[0]) + "." + name) + suffix,
-        node_id=item.nodeid,
+        id=str(given.get("id") or file.removesuffix(".py") + "." + name) + suffix,
+        node_id="::".join([file, *item.nodeid.split("::")[1:]]),
         title=(title or name.removeprefix("test_").replace("_", " ")) + (f" {suffix}" if suffix else ""),
         owner=given.get("owner", ""),
         severity=severity,

@@ -22,7 +22,9 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.evidence import Evidence, Exchange
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Result, Run
-from synthprobe.plugin.options import is_journey_path, journey_of, project_config
+from synthprobe.plugin.alarm import own_time
+from synthprobe.plugin.options import is_journey_path, journey_of, project_config, project_root
+from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.probes import steps
 from synthprobe.report.allure_live import AllureSteps, attach_evidence, describe_journey, redact_allure
 from synthprobe.targets.target import Target
@@ -32,15 +34,16 @@ if TYPE_CHECKING:
     from synthprobe.evidence.browser import BrowserEvidence
 
 _JOURNEY = pytest.StashKey[Journey]()
+_EVIDENCE_S = 20.0
 
 
 class Attempt:
     """What is known of the attempt that runs now."""
 
-    def __init__(self, journey: Journey, number: int) -> None:
+    def __init__(self, journey: Journey, number: int, progress: ProgressWriter) -> None:
         self.journey = journey
         self.number = number
-        self.recorder = steps.Recorder(journey, AllureSteps())
+        self.recorder = steps.Recorder(journey, progress, AllureSteps())
         self.failure: Failure | None = None
         self.skipped = ""
         self.finished = False
@@ -63,7 +66,10 @@ class JourneySession:
         self.target = target
         self.folder = folder
         self.run_id = run_id
-        self.worker: str = getattr(config, "workerinput", {}).get("workerid", "main")
+        given: dict[str, Any] = getattr(config, "workerinput", {})
+        self.worker: str = given.get("workerid", "main")
+        typed = any(str(argument).startswith("--base-url") for argument in config.invocation_params.args)
+        self.address_typed: bool = given.get("synthprobe_address_typed", typed)
         self.redactor = Redactor()
         self.exchanges: list[Exchange] = []
         self.scratch = Path(tempfile.mkdtemp(prefix="synthprobe-"))  # mode 0700: raw traces live here
@@ -84,8 +90,10 @@ class JourneySession:
             pytest.UsageError: with a sentence, when the target or configuration cannot be used.
         """
         project = project_config(config)
+        worker = getattr(config, "workerinput", None)
+        address = worker["synthprobe_base_url"] if worker is not None else config.getoption("base_url")
         try:
-            target = project.target(config.getoption("--target"), base_url=config.getoption("base_url"))
+            target = project.target(config.getoption("--target"), base_url=address)
         except ConfigurationError as error:
             raise pytest.UsageError(str(error)) from None
         option = config.option
@@ -95,17 +103,16 @@ class JourneySession:
         option.continue_on_collection_errors = True
         if option.tbstyle == "auto":
             option.tbstyle = "short"
-        worker = getattr(config, "workerinput", None)
         if worker is not None:
             folder, run_id = Path(worker["synthprobe_folder"]), worker["synthprobe_run_id"]
         else:
             now = datetime.now(UTC)
             slot = int(now.timestamp()) // project.interval_s
             run_id = f"{now:%Y%m%dT%H%M%S}-{random.token_hex(3)}"
-            folder = config.rootpath / project.folder / "runs" / target.name / f"{slot}-{run_id}"
+            folder = project_root(config) / project.folder / "runs" / target.name / f"{slot}-{run_id}"
             if option.run_folder:
                 folder = Path(option.run_folder).absolute()
-            for part in ("journal", "evidence", "allure-results"):
+            for part in ("journal", "progress", "evidence", "allure-results"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
             run = Run(
                 id=run_id,
@@ -116,6 +123,10 @@ class JourneySession:
                 location=project.location,
                 command=shlex.join(["pytest", *config.invocation_params.args]),
             )
+            if (folder / "run.json").exists():  # the supervisor began this run; it does not know who moved the address
+                begun = msgspec.json.decode((folder / "run.json").read_bytes(), type=Run)
+                run = msgspec.structs.replace(begun, base_url=target.base_url)
+                run_id = run.id
             (folder / "run.json").write_bytes(msgspec.json.encode(run))
         if not option.allure_report_dir:
             option.allure_report_dir = str(folder / "allure-results")
@@ -170,21 +181,31 @@ class JourneySession:
         """Tell each xdist worker which run it belongs to."""
         node.workerinput["synthprobe_folder"] = str(self.folder)
         node.workerinput["synthprobe_run_id"] = self.run_id
+        node.workerinput["synthprobe_base_url"] = self.target.base_url
+        node.workerinput["synthprobe_address_typed"] = self.address_typed
 
     def pytest_report_header(self) -> str:
         """Say against what journeys run."""
         return f"synthprobe: target {self.target.name} at {self.target.base_url}, run {self.run_id}"
 
     @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Read every marker, and write down which journeys must be judged."""
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Read every marker, and write down which journeys must be judged; canaries come first."""
         journeys = []
+        deadline_s = project_config(self.config).journey_deadline_s
+        if os.environ.get("PWDEBUG") or self.config.getoption("timeout", None) is not None:
+            deadline_s = 0.0
         for item in items:
             if is_journey_path(self.config, item.path):
                 item.stash[_JOURNEY] = journey_of(item)
+                if deadline_s and item.get_closest_marker("timeout") is None:
+                    item.add_marker(pytest.mark.timeout(deadline_s, method="signal"))
                 journeys.append(item.stash[_JOURNEY])
         if self.worker in {"main", "gw0"}:
-            (self.folder / "inventory.json").write_bytes(msgspec.json.encode(journeys))
+            (self.folder / "collected.json").write_bytes(msgspec.json.encode(journeys))
+        slot = self.config.getoption("--canaries")
+        if slot is not None and journeys:
+            items[:0] = _canaries(session, slot, browser=any("browser" in _fixtures(item) for item in items))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A journey file that cannot be imported is an unknown outcome, not silence."""
@@ -223,7 +244,9 @@ class JourneySession:
         """An attempt at a journey begins."""
         journey = item.stash.get(_JOURNEY, None)
         if journey is not None:
-            self.attempt = Attempt(journey, getattr(item, "execution_count", 1))
+            number = getattr(item, "execution_count", 1)
+            progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor)
+            self.attempt = Attempt(journey, number, progress)
             self.exchanges.clear()
             steps.swap(self.attempt.recorder)
             if self._browser is not None:
@@ -258,6 +281,21 @@ class JourneySession:
             steps.swap(None)
         return report
 
+    def pytest_keyboard_interrupt(self) -> None:
+        """The run is ended from outside: save what is known of the journey that was running."""
+        attempt, self.attempt = self.attempt, None
+        if attempt is not None and not attempt.settled:
+            step = attempt.recorder.broken or attempt.recorder.path
+            attempt.failure = Failure(
+                kind="cancelled",
+                ours=True,
+                message=f'The run was ended while "{step or attempt.journey.title}" was running.',
+                detail="",
+                step=step,
+            )
+            self._settle(attempt)
+            self._record(attempt)
+
     def pytest_sessionfinish(self) -> None:
         """Wipe the private folder."""
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -265,6 +303,10 @@ class JourneySession:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the results are."""
         folder = os.path.relpath(self.folder, self.config.invocation_params.dir)
+        if self.config.getoption("--canaries") is not None:
+            terminalreporter.write_line(
+                "synthprobe: one failed test is the canary, which proves that failures are seen"
+            )
         terminalreporter.write_line(f"synthprobe: results in {folder}; see them with: synthprobe report {folder}")
 
     # one attempt
@@ -291,7 +333,8 @@ class JourneySession:
         folder = evidence_folder(self.folder, attempt.journey.id, attempt.number)
         keeper = Keeper(self.folder, folder, self.redactor)
         try:
-            self._fill(keeper, attempt)
+            with own_time(_EVIDENCE_S):
+                self._fill(keeper, attempt)
         except Exception as error:  # evidence that cannot be kept must not cost the result
             reason = f"{type(error).__name__}: {error}"
             attempt.recorder.notes.append(f"Some evidence could not be kept: {self.redactor.text(reason)}")
@@ -355,7 +398,8 @@ class JourneySession:
 
     def _repeat(self, journey: Journey) -> str:
         node = shlex.quote(journey.node_id)
-        return f"pytest {node} --target {shlex.quote(self.target.name)}"
+        address = f" --base-url {shlex.quote(self.target.base_url)}" if self.address_typed else ""
+        return f"pytest {node} --target {shlex.quote(self.target.name)}{address}"
 
     def _runbook_link(self, journey: Journey) -> str:
         pattern = project_config(self.config).report.runbook_url
@@ -370,10 +414,26 @@ class JourneySession:
         report.sections = [(name, self.redactor.text(content)) for name, content in report.sections]
 
 
+def _fixtures(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
+
+
+def _canaries(session: pytest.Session, slot: int, *, browser: bool) -> list[pytest.Item]:
+    from synthprobe.plugin import canaries
+
+    module = pytest.Module.from_parent(session, path=Path(canaries.__file__))
+    found = {getattr(item, "originalname", item.name): item for item in session.genitems(module)}
+    chosen = canaries.choose(list(found), slot, browser=browser)
+    for name, journey in chosen.items():
+        found[name].stash[_JOURNEY] = journey
+        found[name].add_marker(pytest.mark.flaky(reruns=0))
+    return [found[name] for name in chosen]
+
+
 def _skip_reason(report: pytest.TestReport) -> str:
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ") or "skipped without a reason"
-    return str(getattr(report, "wasxfail", "")) or "skipped without a reason"
+    return f"It is expected to fail: {getattr(report, 'wasxfail', '') or 'no reason was given'}"
 
 
 __all__ = ["Attempt", "JourneySession"]

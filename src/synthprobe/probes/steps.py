@@ -57,11 +57,11 @@ class Recorder:
 
     Args:
         journey: the journey that runs.
-        listener: told of every step.
+        listeners: told of every step.
         trace_id: 32 hexadecimal digits that name this attempt in the target's traces.
     """
 
-    def __init__(self, journey: Journey, listener: StepListener | None = None, trace_id: str | None = None) -> None:
+    def __init__(self, journey: Journey, *listeners: StepListener, trace_id: str | None = None) -> None:
         self.journey = journey
         self.trace_id = trace_id or secrets.token_hex(16)
         self.started_at = datetime.now(UTC)
@@ -69,7 +69,7 @@ class Recorder:
         self.notes: list[str] = []
         self.broken: str = ""
         self._began = time.monotonic()
-        self._listener = listener
+        self._listeners = listeners
         self._root = _Open("", None)
         self._open: list[_Open] = [self._root]
 
@@ -97,8 +97,8 @@ class Recorder:
         """Open a step inside the innermost open one."""
         step = _Open(title, budget_s)
         self._open.append(step)
-        if self._listener:
-            self._listener.step_started(step.key, title)
+        for listener in self._listeners:
+            listener.step_started(step.key, title)
 
     def end(self, error: BaseException | None) -> None:
         """Close the innermost open step."""
@@ -109,8 +109,8 @@ class Recorder:
         self._open[-1].steps.append(record)
         if error is None and record.budget_s is not None and record.duration_s > record.budget_s:
             self.degraded("over budget", record.title, over_budget(record.title, record.duration_s, record.budget_s))
-        if self._listener:
-            self._listener.step_ended(step.key, error)
+        for listener in self._listeners:
+            listener.step_ended(step.key, error)
 
     def degraded(self, kind: str, step: str, message: str) -> None:
         """Note that a step did its job, but not well enough."""

@@ -62,13 +62,14 @@ class Secret:
         raise TypeError("A Secret is not pickled. Pass its name, and read it where it is needed.")
 
 
-def read_secret(name: str, environ: Mapping[str, str], *, source: str) -> Secret:
+def read_secret(name: str, environ: Mapping[str, str], *, source: str, root: Path = Path()) -> Secret:
     """Read a secret from where the target says it is.
 
     Args:
         name: the secret's name in the configuration.
         environ: the environment.
         source: ``env:VARIABLE`` or ``file:/path``.
+        root: what a relative path is relative to, usually the project's root.
 
     Returns:
         The secret.
@@ -91,7 +92,7 @@ def read_secret(name: str, environ: Mapping[str, str], *, source: str) -> Secret
         return Secret(value, name)
     if kind == "file" and place:
         try:
-            value = Path(place).read_text("utf-8").removesuffix("\n").removesuffix("\r")
+            value = (root / place).read_text("utf-8").removesuffix("\n").removesuffix("\r")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise SecretError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from synthprobe.model.journey import Journey
@@ -10,6 +10,10 @@ from synthprobe.model.result import Degradation, Failure, Outcome, Result, Run
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 
 _WORST_FIRST: tuple[Outcome, ...] = ("failed", "unknown", "degraded", "skipped", "passed")
+MUST_FAIL = "canary-must-fail"
+MUST_PASS = "canary-must-pass"  # noqa: S105
+"""Ids of the canaries: journeys against a target of our own whose outcome is known."""
+
 _SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
 
 
@@ -43,7 +47,15 @@ def judge_attempt(
     return "passed", ""
 
 
-def judge_run(run: Run, expected: Sequence[Journey], results: Sequence[Result], now: datetime) -> Verdict:
+def judge_run(
+    run: Run,
+    expected: Sequence[Journey],
+    results: Sequence[Result],
+    now: datetime,
+    *,
+    missing: Callable[[Journey], str] | None = None,
+    blind: str = "",
+) -> Verdict:
     """The outcome of every expected journey.
 
     Args:
@@ -51,9 +63,12 @@ def judge_run(run: Run, expected: Sequence[Journey], results: Sequence[Result], 
         expected: the journeys that must be judged.
         results: what was recorded, in any order.
         now: when judging happens, UTC.
+        missing: says why a journey has no result.
+        blind: why nothing green of this run can be believed; empty when it can.
 
     Returns:
-        One verdict for each expected journey, worst first; an expected journey without a result is ``unknown``.
+        One verdict for each expected journey, worst first; an expected journey without a result is ``unknown``, and
+        so is, in a blind run, each that would have passed.
     """
     attempts: dict[str, list[Result]] = {}
     journeys = {journey.id: journey for journey in expected}
@@ -61,26 +76,56 @@ def judge_run(run: Run, expected: Sequence[Journey], results: Sequence[Result], 
         attempts.setdefault(result.journey.id, []).append(result)
         journeys.setdefault(result.journey.id, result.journey)
     verdicts = [
-        _judge_journey(journey, sorted(attempts.get(id, []), key=lambda r: (r.attempt, r.started_at)))
+        _judge_journey(journey, sorted(attempts.get(id, []), key=lambda r: (r.attempt, r.started_at)), missing, blind)
         for id, journey in journeys.items()
     ]
     verdicts.sort(key=lambda v: (_WORST_FIRST.index(v.outcome), _SEVERITIES.index(v.journey.severity), v.journey.title))
-    return Verdict(run=run, journeys=tuple(verdicts), finished_at=now)
+    return Verdict(run=run, journeys=tuple(verdicts), finished_at=now, blind=blind)
 
 
-def _judge_journey(journey: Journey, attempts: list[Result]) -> JourneyVerdict:
+def _judge_journey(
+    journey: Journey, attempts: list[Result], missing: Callable[[Journey], str] | None, blind: str
+) -> JourneyVerdict:
     if not attempts:
-        return JourneyVerdict(journey=journey, outcome="unknown", cause="No result was recorded for this journey.")
+        cause = (missing(journey) if missing else "") or "No result was recorded for this journey."
+        return JourneyVerdict(journey=journey, outcome="unknown", cause=cause)
     last = attempts[-1]
-    intermittent = last.outcome in {"passed", "degraded"} and any(a.outcome == "failed" for a in attempts)
+    outcome, cause = last.outcome, last.cause
+    if blind and outcome in {"passed", "degraded"}:
+        outcome, cause = "unknown", f"blind: {blind}"
+    intermittent = outcome in {"passed", "degraded"} and any(a.outcome == "failed" for a in attempts)
     return JourneyVerdict(
         journey=last.journey,
-        outcome=last.outcome,
-        cause=last.cause,
+        outcome=outcome,
+        cause=cause or ("It failed, then passed at the second attempt." if intermittent else ""),
         intermittent=intermittent,
-        since=attempts[0].started_at if last.outcome in {"failed", "unknown", "degraded"} else None,
+        since=attempts[0].started_at if outcome in {"failed", "unknown", "degraded"} else None,
         results=tuple(attempts),
     )
+
+
+def judge_canaries(results: Sequence[Result]) -> str:
+    """Whether the canaries of a run ended as they must.
+
+    Args:
+        results: what was recorded of them; a run that was ended early may have none.
+
+    Returns:
+        Why the monitor is blind, as a sentence; empty when it is not.
+
+    Example:
+        >>> judge_canaries([])
+        ''
+    """
+    for result in results:
+        wanted = "failed" if result.journey.id == MUST_FAIL else "passed"
+        if result.outcome != wanted:
+            cause = f" ({result.cause})" if result.cause else ""
+            return (
+                f"The {result.journey.title} ended as {result.outcome}{cause}, {wanted} was expected, "
+                "so nothing this run calls good can be believed."
+            )
+    return ""
 
 
 def exit_code(verdict: Verdict, *, fail_on_degraded: bool = False) -> int:
@@ -101,5 +146,7 @@ def exit_code(verdict: Verdict, *, fail_on_degraded: bool = False) -> int:
     """
     if verdict.count("failed") or (fail_on_degraded and verdict.count("degraded")):
         return 1
+    if verdict.blind:
+        return 3
     judged = verdict.count("passed") + verdict.count("degraded")
     return 3 if verdict.count("unknown") or not judged else 0

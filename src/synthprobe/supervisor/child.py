@@ -1,0 +1,148 @@
+"""The child process that runs pytest: its output passes through us, and nothing it started outlives it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+INTERRUPT_GRACE_S = 4.0
+"""Seconds pytest gets to close its browsers after an interrupt; a cancelled CI job allows 7.5 in all."""
+
+TERMINATE_GRACE_S = 0.8
+"""The same after SIGTERM, when CI kills everything 2.5 s later."""
+
+_POLL_S = 0.05
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_WORKFLOW_COMMAND = re.compile(r"^(\s*)::|##\[")
+
+
+class Child:
+    """One pytest process and everything it starts.
+
+    Args:
+        command: what to run.
+        cwd: where.
+        environ: its environment.
+        relay: told every line of its output, made harmless; nothing is told without it.
+        log: file that keeps the output.
+        clean: masks secrets in a line.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        environ: Mapping[str, str],
+        relay: Callable[[str], None] | None,
+        log: Path,
+        clean: Callable[[str], str],
+    ) -> None:
+        self._others = {process.pid for process in psutil.Process().children(recursive=True)}
+        _adopt_orphans()
+        self.process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=functools.partial(_die_with_parent, os.getpid()) if sys.platform == "linux" else None,
+        )
+        self._reader = threading.Thread(target=self._read, args=(relay, log, clean), daemon=True)
+        self._reader.start()
+
+    def wait(self, ended: Callable[[], str]) -> str:
+        """Wait until the child ends, or there is a reason to end it.
+
+        Args:
+            ended: asked again and again; a word when there is such a reason.
+
+        Returns:
+            The reason; empty when the child ended by itself.
+        """
+        while self.process.poll() is None:
+            if reason := ended():
+                return reason
+            time.sleep(_POLL_S)
+        return ""
+
+    def end(self, grace_s: float) -> None:
+        """Interrupt pytest alone, so that it closes its browsers in order; after that time nothing is left alive.
+
+        Args:
+            grace_s: seconds it may take.
+        """
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=grace_s)
+        self.clear()
+
+    def clear(self) -> int:
+        """Kill what the child left behind.
+
+        Returns:
+            How many processes were still there.
+        """
+        left = [process for process in psutil.Process().children(recursive=True) if process.pid not in self._others]
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=1)
+        self._reader.join(timeout=1)
+        return len([process for process in left if process.pid != self.process.pid])
+
+    def _read(self, relay: Callable[[str], None] | None, log: Path, clean: Callable[[str], str]) -> None:
+        assert self.process.stdout is not None
+        with log.open("a", encoding="utf-8") as kept:
+            for raw in self.process.stdout:
+                line = harmless(clean(raw.decode("utf-8", "replace").rstrip("\r\n")))
+                kept.write(line + "\n")
+                kept.flush()
+                if relay is not None:
+                    relay(line)
+
+
+def harmless(line: str) -> str:
+    """A line no CI runner takes for a command of ours: whatever the target says is only text.
+
+    Args:
+        line: one line of output.
+
+    Returns:
+        The line with a leading ``::`` and every ``##[`` broken up.
+
+    Example:
+        >>> harmless("::add-mask::everything")
+        '| ::add-mask::everything'
+    """
+    return _WORKFLOW_COMMAND.sub(lambda match: "## [" if match[0] == "##[" else f"{match[1]}| ::", line)
+
+
+def _adopt_orphans() -> None:
+    """Make processes whose parent died ours, so that they are found and ended."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _die_with_parent(parent: int) -> None:
+    """In the child: when the supervisor is killed, pytest must not drive the target alone."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -1,0 +1,267 @@
+"""One run: start pytest in a child process, own the clock and the signals, and judge what was recorded."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from synthprobe import pipeline
+from synthprobe.config import Config
+from synthprobe.errors import ConfigurationError, SecretError, ToolError
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Run
+from synthprobe.model.verdict import Verdict
+from synthprobe.supervisor import slots
+from synthprobe.supervisor.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
+from synthprobe.supervisor.inventory import (
+    Inventory,
+    disappeared,
+    read_inventory,
+    source_revision,
+    write_inventory,
+)
+from synthprobe.supervisor.reference import measure_reference_ms
+from synthprobe.targets.secrets import read_secret
+from synthprobe.targets.target import Target
+
+_USAGE_ERROR = 4
+_STALL_MARGIN_S = 45.0
+
+
+class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run is to be done.
+
+    Attributes:
+        paths: journeys to run; all without it.
+        workers: parallel workers; 0 runs in one process.
+        options: more options for pytest.
+        deadline_s: seconds after which the run is ended; what did not finish is ``unknown``.
+        slot: the slot a scheduled run judges; nothing for a run started by hand.
+        quiet: whether pytest's own output is kept back.
+    """
+
+    paths: tuple[str, ...] = ()
+    workers: int = 0
+    options: tuple[str, ...] = ()
+    deadline_s: float = 240.0
+    slot: int | None = None
+    quiet: bool = False
+
+
+def run_journeys(
+    root: Path,
+    config: Config,
+    target: Target,
+    order: RunOrder | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    relay: Callable[[str], None] = print,
+) -> tuple[Path, Verdict]:
+    """Run all journeys once, in a child process, and judge them.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: what to run against.
+        order: how.
+        environ: environment of the child.
+        relay: told every line pytest prints, secrets masked.
+
+    Returns:
+        The run's folder and its verdict, which stands in ``verdict.json`` as well.
+
+    Raises:
+        ConfigurationError: when pytest refused what was typed; it has said why.
+        ToolError: when the run's folder cannot be written.
+    """
+    order = order or RunOrder()
+    state = root / config.folder
+    run = _begin(config, target, order)
+    folder = slots.runs_folder(state, target.name) / f"{run.slot}-{run.id}"
+    kept = state / "state" / target.name / "inventory.json"
+    revision, known = source_revision(root, config), None if order.paths else read_inventory(kept)
+    try:
+        slots.judge_abandoned(state, target.name)
+        for part in ("journal", "progress", "evidence", "allure-results"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        slots.own(folder)
+        _write(folder / "run.json", run)
+        _write(folder / "inventory.json", known.journeys if known else ())
+    except OSError as error:
+        raise ToolError(
+            f"The run's folder {folder} cannot be written: {error.strerror or error}. "
+            "Nothing was run. Make room or correct the permissions, then run again."
+        ) from None
+    with ExitStack() as stack:
+        scratch = stack.enter_context(slots.scratch())
+        asked = stack.enter_context(_signals())
+        child = Child(
+            _command(config, target, folder, run.slot, order),
+            cwd=root,
+            environ={**(os.environ if environ is None else environ), "TMPDIR": str(scratch)},
+            relay=None if order.quiet else relay,
+            log=folder / "pytest.log",
+            clean=_redactor(target, root).text,
+        )
+        stack.callback(child.clear)
+        watch = _Watch(folder, order.deadline_s, config.journey_deadline_s, asked)
+        reason = child.wait(watch)
+        if reason:
+            child.end(TERMINATE_GRACE_S if signal.SIGTERM in asked else INTERRUPT_GRACE_S)
+    collected = _collected(folder)
+    if child.process.returncode == _USAGE_ERROR or (not collected and _is_refusal(folder)):
+        said = (folder / "pytest.log").read_text("utf-8") if order.quiet else ""
+        raise ConfigurationError(
+            f"{said}pytest refused to start the journeys; its message above says why. Correct that, then run again."
+        )
+    run = msgspec.structs.replace(msgspec.json.decode((folder / "run.json").read_bytes(), type=Run), ended=reason)
+    _write(folder / "run.json", run)
+    notes, lost = [], set()
+    if collected is not None and not reason:
+        gone, explained = disappeared(known, revision, collected)
+        if gone and explained:
+            notes = [f"No longer among the journeys, as their source was changed: {', '.join(j.id for j in gone)}."]
+            _write(folder / "inventory.json", collected)
+        lost = set() if explained else {journey.id for journey in gone}
+        if not order.paths and not lost:
+            write_inventory(kept, Inventory(revision=revision, journeys=tuple(collected)))
+    verdict = pipeline.judge(folder, missing=_Missing(folder, reason, lost, child.process.returncode))
+    if notes:
+        verdict = msgspec.structs.replace(verdict, notes=tuple(notes))
+        pipeline.write_verdict(folder, verdict)
+    return folder, verdict
+
+
+class _Watch:
+    """Says when a run must be ended, and why."""
+
+    def __init__(self, folder: Path, deadline_s: float, journey_s: float, asked: set[int]) -> None:
+        self._folder = folder
+        self._end = time.monotonic() + deadline_s
+        self._patience_s = (journey_s or deadline_s) + _STALL_MARGIN_S
+        self._asked = asked
+        self._size = -1
+        self._moved = time.monotonic()
+
+    def __call__(self) -> str:
+        if self._asked:
+            return "cancelled"
+        now = time.monotonic()
+        if now > self._end:
+            return "deadline"
+        size = sum(path.stat().st_size for part in ("journal", "progress") for path in (self._folder / part).iterdir())
+        if size != self._size:
+            self._size, self._moved = size, now
+        return "stalled" if now - self._moved > self._patience_s else ""
+
+
+class _Missing:
+    """Says why a journey has no result."""
+
+    def __init__(self, folder: Path, reason: str, lost: set[str], code: int | None) -> None:
+        self._running = {note.journey: note.step for note in pipeline.read_progress(folder)}
+        self._reason = reason
+        self._lost = lost
+        self._code = code
+
+    def __call__(self, journey: Journey) -> str:
+        ending = {
+            "cancelled": "cancelled: The run was ended by a signal",
+            "deadline": "deadline: The run reached its deadline",
+            "stalled": "stalled: The run made no progress and was ended",
+        }.get(self._reason)
+        if journey.id in self._lost:
+            return "inventory: It was not collected, although no journey's source was changed since the last run."
+        if journey.id in self._running:
+            where = f'while "{self._running[journey.id] or journey.title}" was running'
+            return f"{ending} {where}." if ending else f"worker: The process died {where}."
+        if ending:
+            return f"{ending} before this journey began."
+        return f"worker: pytest ended with code {self._code} before this journey began."
+
+
+def _begin(config: Config, target: Target, order: RunOrder) -> Run:
+    now = datetime.now(UTC)
+    scheduled = order.slot is not None
+    return Run(
+        id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        target=target.name,
+        base_url=target.base_url,
+        slot=order.slot if order.slot is not None else int(now.timestamp()) // config.interval_s,
+        started_at=now,
+        location=config.location,
+        command=shlex.join(["synthprobe", *sys.argv[1:]]),
+        scheduled=scheduled,
+        reference_ms=measure_reference_ms(),
+    )
+
+
+def _command(config: Config, target: Target, folder: Path, slot: int, order: RunOrder) -> Sequence[str]:
+    command = [sys.executable, "-m", "pytest", *(order.paths or config.journeys), "--target", target.name]
+    if target.base_url != config.targets[target.name].base_url.rstrip("/"):
+        command += ["--base-url", target.base_url]
+    command += ["--run-folder", str(folder), "--canaries", str(slot), "-q"]
+    if config.second_attempts:
+        command += ["--reruns", str(config.second_attempts), "--reruns-delay", f"{config.second_attempt_delay_s:g}"]
+        command += ["--rerun-except", "Retry-After"]  # a target that asks to be left alone is
+    if order.workers:
+        command += ["-n", str(order.workers)]
+    if sys.stdout.isatty() and not order.quiet:
+        command.append("--color=yes")
+    return [*command, *order.options]
+
+
+@contextmanager
+def _signals() -> Iterator[set[int]]:
+    """Signals asked to end the run are noted, not obeyed at once: the verdict is still written."""
+    asked: set[int] = set()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.signal(number, lambda number, _: asked.add(number)) for number in _ENDING}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+
+
+def _redactor(target: Target, root: Path) -> Redactor:
+    redactor = Redactor()
+    for name, source in target.secrets.items():
+        try:
+            redactor.add(read_secret(name, os.environ, source=source, root=root))
+        except SecretError:
+            continue  # the journey that needs it says so
+    return redactor
+
+
+def _collected(folder: Path) -> list[Journey] | None:
+    try:
+        return msgspec.json.decode((folder / "collected.json").read_bytes(), type=list[Journey])
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _is_refusal(folder: Path) -> bool:
+    """pytest says so itself when what was typed is wrong; a crash says nothing of the kind."""
+    return "ERROR: " in (folder / "pytest.log").read_text("utf-8") and not any((folder / "journal").iterdir())
+
+
+def _write(path: Path, content: object) -> None:
+    path.write_bytes(msgspec.json.encode(content))
