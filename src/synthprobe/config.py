@@ -50,6 +50,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         journey_deadline_s: seconds one attempt at a journey may take; it is ended then. 0 sets no end.
         second_attempts: how often a journey that did not pass is tried again by `synthprobe run`.
         second_attempt_delay_s: seconds before that.
+        stall_margin_s: seconds without any progress, beyond ``journey_deadline_s``, after which a run is ended.
         location: where this probe stands, for the report.
         browser: the table ``[browser]``.
         report: the table ``[report]``.
@@ -63,6 +64,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     journey_deadline_s: float = 60.0
     second_attempts: int = 1
     second_attempt_delay_s: float = 2.0
+    stall_margin_s: float = 45.0
     location: str = ""
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     report: ReportConfig = field(default_factory=ReportConfig)

@@ -6,7 +6,9 @@ failed or slow requests are read out of it afterwards, so a passing journey pays
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -35,6 +37,8 @@ class BrowserEvidence:
         self.scratch = scratch
         self.mask_selectors = ('input[type="password"]', *mask_selectors)
         self.action_timeout_s = action_timeout_s
+        self._relaunched: list[Browser] = []
+        self._before: set[Path] = set()
         self.notes: list[str] = []
         self._contexts: list[BrowserContext] = []
         self._open: list[BrowserContext] = []
@@ -42,11 +46,12 @@ class BrowserEvidence:
         self._settled = True
         self._count = 0
 
-    def watch(self, browser: Browser) -> Browser:
+    def watch(self, browser: Browser, launch: Callable[[], Browser]) -> Browser:
         """Record what happens in every context this browser opens from now on.
 
         Args:
             browser: the browser.
+            launch: starts another one, should this one die.
 
         Returns:
             The same browser.
@@ -54,16 +59,37 @@ class BrowserEvidence:
         new_context: Callable[..., BrowserContext] = browser.new_context
 
         def new_watched_context(*args: Any, **kwargs: Any) -> BrowserContext:
-            context = new_context(*args, **kwargs)
+            if kwargs.get("record_video_dir") and not has_ffmpeg():
+                self.notes.append("No video is recorded, as ffmpeg is missing. Install it: playwright install ffmpeg")
+                kwargs = {name: value for name, value in kwargs.items() if not name.startswith("record_video")}
+            context = self._alive(browser, new_context, launch)(*args, **kwargs)
             self._opened(context)
             return context
 
         browser.new_context = new_watched_context  # type: ignore[method-assign]
         return browser
 
+    def _alive(
+        self, browser: Browser, new_context: Callable[..., BrowserContext], launch: Callable[[], Browser]
+    ) -> Callable[..., BrowserContext]:
+        """The way to open a context in a browser that lives: one that died is replaced for the next journey."""
+        if self._relaunched and self._relaunched[-1].is_connected():
+            return self._relaunched[-1].new_context
+        if browser.is_connected():
+            return new_context
+        self._relaunched.append(launch())
+        return self._relaunched[-1].new_context
+
+    def close(self) -> None:
+        """Close browsers that replaced one that died; pytest-playwright closes its own."""
+        for browser in self._relaunched:
+            with contextlib.suppress(Error):
+                browser.close()
+
     def begin(self) -> None:
         """A new attempt at a journey begins."""
         self._settled = False
+        self._before = set(self.scratch.glob("*.trace"))
         self._traces.clear()
         self.notes.clear()
 
@@ -131,7 +157,39 @@ class BrowserEvidence:
             context.tracing.stop(path=path)
             self._traces.append(path)
         except (Error, OSError) as error:
-            self.notes.append(f"No trace of a browser context: {str(error).splitlines()[0]}")
+            path.unlink(missing_ok=True)
+            left = self._salvage(path)
+            self.notes.append(
+                f"The trace of a browser context {'is what was left' if left else 'is lost'}, "
+                f"as the browser ended before it: {str(error).splitlines()[0]}"
+            )
+
+    def _salvage(self, path: Path) -> bool:
+        """Pack what a dead browser left in the private folder; what was packed once is known to the next."""
+        left = max(set(self.scratch.glob("*.trace")) - self._before, key=lambda raw: raw.stat().st_mtime, default=None)
+        if left is None:
+            return False
+        self._before.add(left)
+        parts = {f"trace{raw.suffix}": raw for raw in (left, left.with_suffix(".network")) if raw.exists()}
+        text = b"".join(raw.read_bytes() for raw in parts.values())
+        for resource in (self.scratch / "resources").glob("*"):
+            if resource.name.encode() in text:
+                parts[f"resources/{resource.name}"] = resource
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, raw in parts.items():
+                archive.write(raw, name)
+        self._traces.append(path)
+        return True
+
+
+def has_ffmpeg() -> bool:
+    """Whether Playwright can record videos on this machine.
+
+    Returns:
+        True when its own ffmpeg is installed; it takes no other.
+    """
+    browsers = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
+    return any(browsers.glob("ffmpeg-*/ffmpeg-*"))
 
 
 def _pages(context: BrowserContext) -> list[Page]:

@@ -16,6 +16,7 @@ _BROWSER_REASONS = (
     ("Executable doesn't exist", "browser", True),
     ("Failed to launch", "browser", True),
     ("has been closed", "browser", True),
+    ("connection closed", "browser", True),
     ("Target crashed", "browser", True),
     ("Page crashed", "browser", True),
     ("ERR_CONNECTION_REFUSED", "refused", False),
@@ -42,7 +43,7 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     kind, ours = _reason(error)
     if kind == "unresponsive" and phase == "setup":
         kind, ours = "deadline", True
-    if phase == "teardown":
+    if phase == "teardown" and kind != "browser":
         kind, ours = "cleanup", True
     text = _ANSI.sub("", str(error)).strip() or type(error).__name__
     if kind == "unresponsive":

@@ -30,6 +30,6 @@ def launch_browser(launch_browser: Callable[..., Any], pytestconfig: pytest.Conf
     session = JourneySession.required(pytestconfig)
 
     def launch(**kwargs: Any) -> Any:
-        return session.browser_evidence().watch(launch_browser(**kwargs))
+        return session.browser_evidence().watch(launch_browser(**kwargs), lambda: launch_browser(**kwargs))
 
     return launch

@@ -174,7 +174,8 @@ class JourneySession:
     def pytest_sessionstart(self) -> None:
         """Put the redacting writer in the place of Allure's."""
         folder = Path(self.config.option.allure_report_dir)
-        self.config.add_cleanup(redact_allure(folder, self.redactor, self.folder / "evidence"))
+        self.allure = redact_allure(folder, self.redactor, self.folder / "evidence")
+        self.config.add_cleanup(self.allure.put_back)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -270,7 +271,11 @@ class JourneySession:
             failure = describe_failure(
                 error, detail=report.longreprtext, step=attempt.recorder.broken, phase=report.when or "call"
             )
-            attempt.failure = msgspec.convert(self.redactor.data(msgspec.to_builtins(failure)), Failure)
+            failure = msgspec.convert(self.redactor.data(msgspec.to_builtins(failure)), Failure)
+            if attempt.finished and failure.kind == "browser":  # all was seen before the browser went away
+                attempt.recorder.notes.append(f"The browser was gone when it was to be closed: {failure.message}")
+            else:
+                attempt.failure = failure
         if report.when == "call":
             attempt.finished = report.passed
         if report.when == "call" or (report.when == "setup" and not report.passed):
@@ -298,11 +303,15 @@ class JourneySession:
 
     def pytest_sessionfinish(self) -> None:
         """Wipe the private folder."""
+        if self._browser is not None:
+            self._browser.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the results are."""
         folder = os.path.relpath(self.folder, self.config.invocation_params.dir)
+        if self.allure.trouble:
+            terminalreporter.write_line(f"synthprobe: {self.allure.trouble} The verdict does not need them.")
         if self.config.getoption("--canaries") is not None:
             terminalreporter.write_line(
                 "synthprobe: one failed test is the canary, which proves that failures are seen"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,15 @@ class RedactingFileLogger(AllureFileLogger):
         self._folder = Path(folder).absolute()
         self._redactor = redactor
         self._trusted = trusted.absolute()
+        self.trouble = ""
+        self.replaced: list[AllureFileLogger] = []
+
+    def put_back(self) -> None:
+        """Restore the writers this one stood in for."""
+        manager = allure_commons.plugin_manager
+        manager.unregister(self)
+        for plugin in self.replaced:
+            manager.register(plugin)
 
     def _report_item(self, item: Any) -> None:
         name = item.file_pattern.format(prefix=uuid.uuid4())
@@ -43,7 +53,8 @@ class RedactingFileLogger(AllureFileLogger):
         """Link evidence of ours; redact any other file."""
         path = Path(source).absolute()
         if path.is_relative_to(self._trusted):
-            os.link(path, self._folder / file_name)
+            with self._forgiven():
+                os.link(path, self._folder / file_name)
         else:
             self._replace(file_name, self._redactor.content(path.read_bytes(), _media_type(file_name)))
 
@@ -55,9 +66,18 @@ class RedactingFileLogger(AllureFileLogger):
 
     def _replace(self, name: str, content: bytes) -> None:
         temporary = self._folder / f"{name}.tmp"
-        with open(temporary, "wb") as file:
-            file.write(content)
-        temporary.replace(self._folder / name)
+        with self._forgiven():
+            with open(temporary, "wb") as file:
+                file.write(content)
+            temporary.replace(self._folder / name)
+
+    @contextmanager
+    def _forgiven(self) -> Iterator[None]:
+        """A report that cannot be written must not end pytest; the verdict does not come from it."""
+        try:
+            yield
+        except OSError as error:
+            self.trouble = self.trouble or f"Allure's results could not be written: {error.strerror or error}."
 
 
 def _media_type(name: str) -> str:
@@ -65,7 +85,7 @@ def _media_type(name: str) -> str:
     return kinds.get(Path(name).suffix, "text/plain")
 
 
-def redact_allure(folder: Path, redactor: Redactor, trusted: Path) -> Callable[[], None]:
+def redact_allure(folder: Path, redactor: Redactor, trusted: Path) -> RedactingFileLogger:
     """Put our writer in the place of Allure's own.
 
     Args:
@@ -74,21 +94,16 @@ def redact_allure(folder: Path, redactor: Redactor, trusted: Path) -> Callable[[
         trusted: folder of evidence that is redacted already.
 
     Returns:
-        A function that puts Allure's own back, for its clean-up.
+        The writer; its `put_back` restores Allure's own, for its clean-up.
     """
     manager = allure_commons.plugin_manager
     replaced = [plugin for plugin in manager.get_plugins() if type(plugin) is AllureFileLogger]
     for plugin in replaced:
         manager.unregister(plugin)
     ours = RedactingFileLogger(folder, redactor, trusted)
+    ours.replaced = replaced
     manager.register(ours)
-
-    def put_back() -> None:
-        manager.unregister(ours)
-        for plugin in replaced:
-            manager.register(plugin)
-
-    return put_back
+    return ours
 
 
 class AllureSteps:

@@ -37,7 +37,6 @@ from synthprobe.targets.secrets import read_secret
 from synthprobe.targets.target import Target
 
 _USAGE_ERROR = 4
-_STALL_MARGIN_S = 45.0
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +115,7 @@ def run_journeys(
             clean=_redactor(target, root).text,
         )
         stack.callback(child.clear)
-        watch = _Watch(folder, order.deadline_s, config.journey_deadline_s, asked)
+        watch = _Watch(folder, order.deadline_s, config, asked)
         reason = child.wait(watch)
         if reason:
             child.end(TERMINATE_GRACE_S if signal.SIGTERM in asked else INTERRUPT_GRACE_S)
@@ -147,10 +146,10 @@ def run_journeys(
 class _Watch:
     """Says when a run must be ended, and why."""
 
-    def __init__(self, folder: Path, deadline_s: float, journey_s: float, asked: set[int]) -> None:
+    def __init__(self, folder: Path, deadline_s: float, config: Config, asked: set[int]) -> None:
         self._folder = folder
         self._end = time.monotonic() + deadline_s
-        self._patience_s = (journey_s or deadline_s) + _STALL_MARGIN_S
+        self._patience_s = (config.journey_deadline_s or deadline_s) + config.stall_margin_s
         self._asked = asked
         self._size = -1
         self._moved = time.monotonic()

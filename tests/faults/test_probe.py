@@ -1,0 +1,252 @@
+"""Faults of the probe itself: what it did not see is unknown, with the cause; what it saw is kept."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+
+GOOD = "def test_good(api):\n    api.get('/healthz').expect(200)\n"
+
+
+@dataclass
+class Supervised:
+    """What `synthprobe run` said and left."""
+
+    code: int
+    output: str
+    root: Path
+
+    @property
+    def verdict(self) -> Verdict:
+        path = max((self.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json"))
+        return msgspec.json.decode(path.read_bytes(), type=Verdict)
+
+    def __getitem__(self, name: str) -> JourneyVerdict:
+        return next(one for one in self.verdict.journeys if one.journey.id.endswith(name))
+
+
+@pytest.fixture
+def supervised(project, centre):
+    """Runs a project's journeys as the cron job does."""
+    project.configure(centre.url)
+    text = (project.root / "synthprobe.toml").read_text()
+
+    def run(*options: str, settings: str = "second_attempts = 0", **environ: str) -> Supervised:
+        (project.root / "synthprobe.toml").write_text(f"{settings}\n{text}")
+        done = subprocess.run(
+            [sys.executable, "-m", "synthprobe", "run", *options],
+            cwd=project.root,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+            env={**os.environ, "COLUMNS": "300", **environ},
+        )
+        assert "Traceback (most recent call last):\n  File" not in done.stderr, done.stderr
+        return Supervised(done.returncode, done.stdout + done.stderr, project.root)
+
+    return run
+
+
+KILL = """
+import os, psutil, signal
+from contextlib import suppress
+def test_killed(page):
+    page.goto('/login')
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if any('{word}' in part for part in one.cmdline()):
+                one.send_signal(signal.SIGKILL)
+    page.goto('/login')
+def test_page(page):
+    page.goto('/login')
+"""
+
+
+@pytest.mark.parametrize(
+    "word", [pytest.param("headless", id="F27 browser killed"), pytest.param("run-driver", id="F28 driver killed")]
+)
+def test_a_killed_browser_is_unknown_and_named(project, supervised, word):
+    project.journeys(KILL.format(word=word) + GOOD)
+    run = supervised("-n", "1")
+    assert run.code == 3, run.output
+    assert (run["test_killed"].outcome, run["test_good"].outcome) == ("unknown", "passed")
+    assert run["test_killed"].results[-1].failure.kind == "browser"
+
+
+def test_a_browser_that_was_killed_is_started_again_for_the_next_journey(project, supervised):
+    """F27"""
+    project.journeys(KILL.format(word="headless"))
+    run = supervised()
+    assert run["test_page"].outcome == "passed", run["test_page"].cause
+
+
+def test_a_killed_browser_leaves_the_raw_trace_redacted(project, supervised):
+    """F27"""
+    project.journeys(KILL.format(word="headless"))
+    kept = supervised()["test_killed"].results[-1].evidence
+    assert [one.kind for one in kept if one.kind == "trace" and one.path], kept
+
+
+def test_a_browser_that_cannot_start_leaves_api_journeys_judged(project, supervised):
+    """F29"""
+    project.journeys("def test_page(page):\n    page.goto('/login')\n" + GOOD)
+    run = supervised(SYNTHPROBE_BROWSER="/bin/false")
+    assert run.code == 3, run.output
+    assert (run["test_page"].outcome, run["test_good"].outcome) == ("unknown", "passed")
+    assert run["test_page"].cause.startswith("browser")
+
+
+def test_a_video_without_ffmpeg_does_not_cost_the_journey(project, supervised):
+    """F30"""
+    project.journeys("def test_page(page):\n    page.goto('/login')\n")
+    (project.root / "journeys" / "conftest.py").write_text(
+        "import pytest\n@pytest.fixture(scope='session')\n"
+        "def browser_context_args(browser_context_args, tmp_path_factory):\n"
+        "    return {**browser_context_args, 'record_video_dir': tmp_path_factory.mktemp('video')}\n"
+    )
+    run = supervised(PLAYWRIGHT_BROWSERS_PATH=str(project.root / "none"))
+    assert run["test_page"].outcome == "passed", run["test_page"].cause
+
+
+def test_a_worker_that_dies_again_and_again_leaves_the_others_judged(project, supervised):
+    """F33"""
+    dying = "".join(f"def test_dies_{n}():\n    os._exit(1)\n" for n in range(3))
+    project.journeys("import os\n" + dying + GOOD)
+    run = supervised("-n", "2")
+    assert run.code == 3, run.output
+    assert {one.outcome for one in run.verdict.journeys if "dies" in one.journey.id} == {"unknown"}
+    assert len(run.verdict.journeys) == 4
+
+
+def test_a_run_that_stands_still_is_ended_long_before_its_deadline(project, supervised):
+    """F34"""
+    project.journeys(GOOD + "import threading\ndef test_stuck():\n    threading.Event().wait()\n")
+    (project.root / "journeys" / "conftest.py").write_text(
+        "import signal\ndef pytest_runtest_call(item):\n    signal.setitimer(signal.ITIMER_REAL, 0)\n"
+    )
+    run = supervised("--deadline", "90", settings="second_attempts = 0\njourney_deadline_s = 1\nstall_margin_s = 2")
+    assert run.code == 3, run.output
+    assert run["test_good"].outcome == "passed"
+    assert run["test_stuck"].cause.startswith("stalled")
+
+
+def test_a_hang_while_files_are_read_ends_at_the_deadline_with_all_known_journeys_unknown(project, supervised):
+    """F37"""
+    project.journeys("import os, threading\nif os.environ.get('HANG'):\n    threading.Event().wait()\n" + GOOD)
+    assert supervised().code == 0
+    run = supervised("--deadline", "4", HANG="1")
+    assert run.code == 3, run.output
+    assert run["test_good"].cause == "deadline: The run reached its deadline before this journey began."
+
+
+def test_a_file_that_cannot_be_read_leaves_the_others_judged(project, supervised):
+    """F38"""
+    project.journeys("def broken(:\n", "test_broken.py")
+    project.journeys(GOOD)
+    run = supervised()
+    assert run.code == 3, run.output
+    assert (run["test_broken.py"].outcome, run["test_good"].outcome) == ("unknown", "passed")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            "import pytest\n@pytest.mark.skip(reason='not today')\ndef test_x(): pass\n", id="F39 all skipped"
+        ),
+        pytest.param("", id="F39 nothing collected"),
+    ],
+)
+def test_nothing_judged_is_never_green(project, supervised, text):
+    project.journeys(text)
+    assert supervised().code == 3
+
+
+def test_a_full_disk_for_evidence_costs_no_verdict(project, supervised):
+    """F52: the evidence folder of the run takes no file."""
+    project.journeys("def test_bad(page):\n    page.goto('/login')\n    assert False, 'as it must'\n" + GOOD)
+    (project.root / "journeys" / "conftest.py").write_text(
+        "import pytest, pathlib, shutil\n"
+        "@pytest.fixture(autouse=True)\n"
+        "def full(pytestconfig):\n"
+        "    folder = pathlib.Path(pytestconfig.getoption('run_folder')) / 'evidence'\n"
+        "    if folder.is_dir():\n        shutil.rmtree(folder)\n        folder.write_text('')\n"
+    )
+    run = supervised()
+    assert run.code == 1, run.output
+    assert (run["test_bad"].outcome, run["test_good"].outcome) == ("failed", "passed")
+    assert any("could not be kept" in note for note in run["test_bad"].results[-1].notes)
+
+
+def test_a_full_disk_for_allure_costs_no_verdict(project, supervised):
+    """F53: Allure's folder takes no file."""
+    project.journeys("import pytest\n" + GOOD + "def test_bad():\n    assert False, 'as it must'\n")
+    (project.root / "journeys" / "conftest.py").write_text(
+        "import pathlib, shutil\n"
+        "def pytest_runtest_setup(item):\n"
+        "    folder = pathlib.Path(item.config.getoption('run_folder')) / 'allure-results'\n"
+        "    if folder.is_dir():\n        shutil.rmtree(folder)\n        folder.write_text('')\n"
+    )
+    run = supervised()
+    assert run.code == 1, run.output
+    assert (run["test_bad"].outcome, run["test_good"].outcome) == ("failed", "passed")
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_run(project, supervised):
+    """F54"""
+    project.journeys(GOOD)
+    (project.root / ".synthprobe").write_text("")
+    run = supervised()
+    assert run.code == 2
+    assert "Nothing was run" in run.output
+
+
+def test_what_the_target_says_is_no_command_to_the_runner(project, supervised):
+    """F76"""
+    project.journeys("def test_bad():\n    print('::add-mask::everything')\n    assert False, '\\n::error::gotcha'\n")
+    run = supervised()
+    assert run.code == 1
+    assert not [line for line in run.output.splitlines() if line.lstrip().startswith("::") or "##[" in line]
+    assert "::error::gotcha" in run.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT])
+def test_a_crash_of_the_interpreter_is_unknown(project, supervised, number):
+    """F33"""
+    project.journeys(GOOD + f"import os\ndef test_crash():\n    os.kill(os.getpid(), {int(number)})\n")
+    run = supervised()
+    assert run.code == 3, run.output
+    assert (run["test_good"].outcome, run["test_crash"].outcome) == ("passed", "unknown")
+
+
+def test_a_conftest_that_raises_is_named(project, supervised):
+    """F78"""
+    project.journeys(GOOD)
+    (project.root / "journeys" / "conftest.py").write_text(
+        "def pytest_runtest_setup(item):\n    raise RuntimeError('a plugin of mine')\n"
+    )
+    run = supervised()
+    assert run.code == 3, run.output
+    assert "a plugin of mine" in run["test_good"].cause
+
+
+def test_a_plugin_that_breaks_pytest_leaves_every_known_journey_unknown(project, supervised):
+    """F78"""
+    project.journeys(GOOD)
+    (project.root / "journeys" / "conftest.py").write_text(
+        "def pytest_runtestloop(session):\n    raise RuntimeError('a plugin of mine')\n"
+    )
+    run = supervised()
+    assert run.code == 3, run.output
+    assert run["test_good"].outcome == "unknown"
+    assert "a plugin of mine" in run.output
