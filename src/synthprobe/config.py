@@ -14,6 +14,7 @@ import msgspec.inspect
 from msgspec import Struct, field
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.report.retention import Retention
 from synthprobe.targets.target import Target, check_base_url
 
 
@@ -33,10 +34,12 @@ class ReportConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         site_url: absolute address the site is published at; makes links from Allure to the trace viewer.
         runbook_url: address of a runbook, with ``{id}`` where its id goes.
+        keep: the table ``[report.keep]``.
     """
 
     site_url: str = ""
     runbook_url: str = ""
+    keep: Retention = field(default_factory=Retention)
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

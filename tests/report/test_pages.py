@@ -97,7 +97,7 @@ def test_allure_lists_what_fails(address: str, open_page: Callable[..., Page], p
 
 
 def test_the_trace_button_of_allure_points_to_the_sites_own_viewer(published: Path) -> None:
-    bundle = next((published / "site").glob("runs/demo/*/allure/app-*.js")).read_text()
+    bundle = next((published / "site").glob("assets/app-*.js")).read_text()
     assert "https://trace.playwright.dev" not in bundle
     assert len(re.findall(r'new URL\("\.\./\.\./\.\./\.\./trace-viewer/",document\.baseURI\)', bundle)) == 1
 

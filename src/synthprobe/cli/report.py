@@ -67,6 +67,7 @@ def make_site(
         labels=labels,
         runbooks=runbooks,
         site_url=config.report.site_url,
+        retention=config.report.keep,
         state=root / config.folder / "state",
         warn=lambda sentence: _console.print(f"warning: {sentence}", markup=False),
     )

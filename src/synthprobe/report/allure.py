@@ -5,6 +5,7 @@ Together with `allure_results` the only place that knows Allure's file formats.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -48,6 +49,7 @@ def generate(
     history_url: str = "",
     environ: Mapping[str, str] | None = None,
     warn: Callable[[str], None] | None = None,
+    assets: Path | None = None,
     timeout_s: float = GENERATE_S,
 ) -> int:
     """Generate the Allure report of one run into `site_run_dir/allure/`; what stood there before is removed first.
@@ -61,6 +63,7 @@ def generate(
         history_url: absolute address of the run's published report, for links from later reports.
         environ: the environment; the process's own when left out.
         warn: called with a sentence on each thing that is not as it should be but does not stop the report.
+        assets: folder of the site where Allure's program stands once for all runs; in each report without it.
         timeout_s: seconds the generation may take.
 
     Returns:
@@ -111,8 +114,23 @@ def generate(
                 f"Allure's report of {results_dir} shows no journey although there are results. It was not published."
                 " Read the result files there."
             )
+        if assets is not None:
+            _share(made, output, assets)
         made.rename(output)
     return count
+
+
+def _share(made: Path, output: Path, assets: Path) -> None:
+    """Allure's program is the same in each report and ten times as large as the rest: it stands in the site once."""
+    assets.mkdir(parents=True, exist_ok=True)
+    page = made / "index.html"
+    text = page.read_text("utf-8")
+    for bundle in made.glob("app-*.js"):
+        name = f"{bundle.stem}-{hashlib.sha256(bundle.read_bytes()).hexdigest()[:8]}.js"
+        shared = Path(os.path.relpath(assets / name, output)).as_posix()
+        text = text.replace(f'src="{bundle.name}"', f'src="{shared}"')
+        bundle.replace(assets / name)
+    page.write_text(text, "utf-8")
 
 
 def _config(work: Path, name: str, history_url: str, *, with_history: bool) -> dict[str, Any]:

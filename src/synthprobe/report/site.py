@@ -7,18 +7,21 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from filelock import FileLock
 
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.model.verdict import Verdict
 from synthprobe.report.allure import generate, reconcile
 from synthprobe.report.allure_results import run_folder, safe_name
 from synthprobe.report.oncall import STALE_S, PublishedRun, render_oncall
+from synthprobe.report.retention import Retention, prune
 
 _RECORD = "published.json"
 _LICENCES = ("LICENSE", "NOTICE", "ThirdPartyNotices.txt")
@@ -35,6 +38,7 @@ def publish(
     state: Path | None = None,
     allure: bool = True,
     stale_s: float = STALE_S,
+    retention: Retention | None = None,
     environ: Mapping[str, str] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Path:
@@ -53,6 +57,7 @@ def publish(
         state: folder of the Allure histories; `state` beside the site when left out.
         allure: whether to make Allure reports.
         stale_s: age in seconds after which the page asks whether the monitor still runs.
+        retention: how much of the past stays; everything without it.
         environ: the environment for Allure; the process's own when left out.
         warn: called with a sentence on each thing that did not work but does not stop the page.
 
@@ -62,9 +67,39 @@ def publish(
     Raises:
         ReportError: when a run has no readable verdict, or the site cannot be written.
     """
-    warn = warn or (lambda _: None)
-    labels = {path.resolve(): label for path, label in (labels or {}).items()}
-    state = state or site.parent / "state"
+    site.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(site.parent / f".{site.name}.lock"):
+        return _publish(
+            run_dirs,
+            site,
+            labels={path.resolve(): label for path, label in (labels or {}).items()},
+            names=names or {},
+            runbooks=runbooks or {},
+            site_url=site_url,
+            state=state or site.parent / "state",
+            allure=allure,
+            stale_s=stale_s,
+            retention=retention,
+            environ=environ,
+            warn=warn or (lambda _: None),
+        )
+
+
+def _publish(
+    run_dirs: Sequence[Path],
+    site: Path,
+    *,
+    labels: Mapping[Path, str],
+    names: Mapping[str, str],
+    runbooks: Mapping[str, str],
+    site_url: str,
+    state: Path,
+    allure: bool,
+    stale_s: float,
+    retention: Retention | None,
+    environ: Mapping[str, str] | None,
+    warn: Callable[[str], None],
+) -> Path:
     verdicts = [(run_dir, read_verdict(run_dir)) for run_dir in run_dirs]
     try:
         site.mkdir(parents=True, exist_ok=True)
@@ -82,8 +117,8 @@ def publish(
             label = labels.get(run_dir.resolve(), "")
             pages, note = {}, ""
             if allure:
-                title = (names or {}).get(run.id) or " · ".join(filter(None, (run.target, label, run.id)))
-                absolute = {name: url for name, url in (runbooks or {}).items() if url.startswith(("http:", "https:"))}
+                title = names.get(run.id) or " · ".join(filter(None, (run.target, label, run.id)))
+                absolute = {name: url for name, url in runbooks.items() if url.startswith(("http:", "https:"))}
                 try:
                     pages = reconcile(run_dir, verdict, site_url=site_url, runbooks=absolute)
                     shown = generate(
@@ -94,6 +129,7 @@ def publish(
                         history=state / safe_name(run.target) / f"{safe_name(label) or 'history'}.jsonl",
                         history_url=f"{site_url.rstrip('/')}/{folder}/allure/" if site_url else "",
                         environ=environ,
+                        assets=site / "assets",
                         warn=warn,
                     )
                     if shown != len(verdict.journeys):
@@ -110,6 +146,8 @@ def publish(
             temporary = out / f".{_RECORD}.{os.getpid()}"
             temporary.write_bytes(msgspec.json.encode(record))
             temporary.replace(out / _RECORD)
+        if retention is not None:
+            prune(site, _published(site, warn), retention, datetime.now(UTC))
         return render_oncall(newest(site, warn), site, runbooks=runbooks, stale_s=stale_s)
     except OSError as error:
         raise ReportError(
@@ -151,13 +189,7 @@ def newest(site: Path, warn: Callable[[str], None] | None = None) -> list[Publis
         The runs, in no special order.
     """
     found: dict[tuple[str, str], PublishedRun] = {}
-    for path in site.glob(f"runs/*/*/{_RECORD}"):
-        try:
-            run = msgspec.json.decode(path.read_bytes(), type=PublishedRun)
-        except (OSError, msgspec.DecodeError):
-            if warn is not None:
-                warn(f"The record of a published run in {path} is not readable and is left out. Report that run again.")
-            continue
+    for run in _published(site, warn):
         key = (run.verdict.run.target, run.label)
         if key not in found or found[key].verdict.run.started_at <= run.verdict.run.started_at:
             found[key] = run
@@ -167,6 +199,15 @@ def newest(site: Path, warn: Callable[[str], None] | None = None) -> list[Publis
         for (target, label), run in found.items()
         if not label or target not in plain or plain[target] < run.verdict.run.started_at
     ]
+
+
+def _published(site: Path, warn: Callable[[str], None] | None) -> Iterator[PublishedRun]:
+    for path in site.glob(f"runs/*/*/{_RECORD}"):
+        try:
+            yield msgspec.json.decode(path.read_bytes(), type=PublishedRun)
+        except (OSError, msgspec.DecodeError):
+            if warn is not None:
+                warn(f"The record of a published run in {path} is not readable and is left out. Report that run again.")
 
 
 def copy_trace_viewer(site: Path) -> Path:

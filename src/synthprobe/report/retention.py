@@ -1,0 +1,99 @@
+"""Which published runs stay: all that went wrong, each recovery, one good run an hour; then by age, number and size."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from synthprobe.report.oncall import PublishedRun
+
+
+class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much of the past the site keeps. The newest run of each target always stays.
+
+    Attributes:
+        runs: published runs, all targets together.
+        megabytes: size of all runs together.
+        days: age of a run.
+    """
+
+    runs: int = 500
+    megabytes: float = 700.0
+    days: float = 30.0
+
+
+def worth_keeping(runs: Sequence[PublishedRun]) -> list[PublishedRun]:
+    """The runs somebody may want to open again.
+
+    Args:
+        runs: published runs, in any order.
+
+    Returns:
+        Those that did not pass, the first that passed after one that did not, the first good one of each hour,
+        and the newest of each target and label; oldest first.
+    """
+    from synthprobe.report.oncall import worst  # late: the configuration needs only the record above
+
+    kept = []
+    runs = sorted(runs, key=lambda one: (_series(one), one.verdict.run.started_at))
+    for _, series in groupby(runs, key=_series):
+        before, hour = "passed", None
+        for one in (ordered := list(series)):
+            outcome, now = worst(one.verdict), one.verdict.run.started_at
+            this_hour = (now.date(), now.hour)
+            if outcome != "passed" or before != "passed" or this_hour != hour or one is ordered[-1]:
+                kept.append(one)
+            if outcome == "passed":
+                hour = this_hour
+            before = outcome
+    return sorted(kept, key=lambda one: one.verdict.run.started_at)
+
+
+def prune(site: Path, published: Iterable[PublishedRun], retention: Retention, now: datetime) -> list[str]:
+    """Remove what is not kept any more.
+
+    Args:
+        site: the site's folder.
+        published: the runs that stand in it.
+        retention: how much is kept.
+        now: UTC.
+
+    Returns:
+        The folders that were removed, relative to the site.
+    """
+    published = list(published)
+    kept = worth_keeping(published)
+    newest = {_series(one): one.folder for one in kept}
+    sizes = {one.folder: _bytes(site / one.folder) for one in kept}
+    left, total = len(kept), sum(sizes.values())
+    stay = set()
+    for one in kept:  # oldest first, so that the oldest goes first
+        over = left > retention.runs or total > retention.megabytes * 1e6
+        old = now - one.verdict.run.started_at > timedelta(days=retention.days)
+        if (over or old) and one.folder not in newest.values():
+            left, total = left - 1, total - sizes[one.folder]
+        else:
+            stay.add(one.folder)
+    gone = [one.folder for one in published if one.folder not in stay]
+    for folder in gone:
+        shutil.rmtree(site / folder, ignore_errors=True)
+    return gone
+
+
+def _series(one: PublishedRun) -> tuple[str, str]:
+    return one.verdict.run.target, one.label
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in _files(folder))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
