@@ -16,7 +16,7 @@ check: setup ## format, lint, types, import contracts, workflows
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/zizmor --offline --quiet .github/workflows
+	$(BIN)/zizmor --offline --pedantic --quiet .github/workflows src/synthprobe/cli/scaffold/github
 
 format: setup ## put the code in order
 	$(BIN)/ruff format .

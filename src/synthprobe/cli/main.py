@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from synthprobe.cli import demo, doctor, report, run
+from synthprobe.cli import demo, doctor, init, report, run
 from synthprobe.errors import SynthprobeError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ def _root(
         raise typer.Exit
 
 
+app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)

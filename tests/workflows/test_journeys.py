@@ -1,0 +1,72 @@
+"""The steps of journeys.yml, as written, do in a shell what they promise."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted([*(ROOT / ".github" / "workflows").glob("*.yml"), *ROOT.glob("src/**/workflows/*.yml")])
+
+
+def job(path: Path) -> dict:
+    (found,) = yaml.safe_load(path.read_text())["jobs"].values()
+    return found
+
+
+def test_its_steps_run_against_the_demo(tmp_path):
+    steps = job(ROOT / ".github" / "workflows" / "journeys.yml")["steps"]
+    commands = {step["name"]: step["run"] for step in steps if "run" in step}
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    for name in ("journeys", "runbooks", "fixes", "conftest.py", "synthprobe.toml", "pyproject.toml"):
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name)
+        elif (ROOT / name).exists():
+            shutil.copy(ROOT / name, tmp_path / name)
+    environ = {**os.environ, "TARGET": "demo", "SLOT": "now"}
+    for name in ("Run", "Report"):
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", commands[name]],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
+    assert (tmp_path / ".synthprobe" / "site" / "index.html").exists()
+
+
+def test_the_run_is_the_whole_step_and_nothing_is_left_to_chance():
+    for path in (one for one in WORKFLOWS if one.name == "journeys.yml"):
+        of = job(path)
+        (run,) = [step for step in of["steps"] if step.get("id") == "run"]
+        lines = [line for line in run["run"].splitlines() if line.strip()]
+        assert len(lines) == 1
+        assert lines[0].startswith("exec ")
+        assert of["concurrency"]["cancel-in-progress"] is False
+        assert of["timeout-minutes"] * 60 > 240
+        for step in of["steps"]:
+            if "upload-artifact" in step.get("uses", ""):
+                assert "secrets." not in str(step)
+                assert "failure" in step["if"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_each_workflow_has_no_permission_it_does_not_ask_for_and_every_action_is_pinned(path):
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {}
+    for of in workflow["jobs"].values():
+        for step in of["steps"]:
+            if "uses" in step:
+                assert len(step["uses"].partition("@")[2]) == 40, step["uses"]
+
+
+def test_the_workflow_linter_finds_nothing():
+    command = [ROOT / ".venv" / "bin" / "zizmor", "--offline", "--pedantic", "--quiet", *WORKFLOWS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
