@@ -1,0 +1,271 @@
+"""What is usual for a step: its own recent durations, and how surprising a new one is against them.
+
+Durations are kept as whole numbers on a logarithmic grid (2,048 steps per factor e, 0.05 %), so that sums are exact,
+the state is small, and a replay gives the same answer on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Sequence
+
+GRID = 2048
+"""Grid points per factor e."""
+
+WARM = 20
+"""Runs before anything is judged."""
+
+_WINDOW = 288
+_LAG = 12
+_FORGIVEN = round(math.log(1.10) * GRID)
+_TAIL = 0.10
+_PRIOR_EXCESS, _PRIOR_WEIGHT, _LEAST_EXCESS = 0.25, 4, 0.03
+_MOST = 12.0
+_HOUR_WINDOW, _HOUR_LEAST = 84, 24
+
+
+def to_grid(ms: float) -> int:
+    """A duration on the grid.
+
+    Args:
+        ms: milliseconds, above zero.
+
+    Returns:
+        The nearest grid point, between a microsecond and a day.
+
+    Example:
+        >>> round(from_grid(to_grid(480.0)))
+        480
+    """
+    return max(-14_147, min(37_428, round(math.log(ms) * GRID)))
+
+
+def from_grid(point: float) -> float:
+    """The duration at a grid point.
+
+    Args:
+        point: a grid point, or the mean of two.
+
+    Returns:
+        Milliseconds.
+    """
+    return math.exp(point / GRID)
+
+
+class Window:
+    """The newest durations of one kind, in order and sorted.
+
+    Args:
+        size: how many are kept.
+    """
+
+    __slots__ = ("_fit", "newest", "ordered", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.newest: deque[int] = deque()
+        self.ordered: list[int] = []
+        self._fit: tuple[float, int, float] | None = None
+
+    def add(self, point: int) -> int | None:
+        """Add the newest.
+
+        Args:
+            point: on the grid.
+
+        Returns:
+            The oldest, if it had to go.
+        """
+        self._fit = None
+        self.newest.append(point)
+        insort(self.ordered, point)
+        if len(self.newest) <= self.size:
+            return None
+        oldest = self.newest.popleft()
+        del self.ordered[bisect_left(self.ordered, oldest)]
+        return oldest
+
+    def fill(self, points: Sequence[int]) -> None:
+        """Start again with these, oldest first."""
+        self.newest = deque(points)
+        self.ordered = sorted(points)
+        self._fit = None
+
+    def median(self) -> int:
+        """The upper median."""
+        return self.ordered[len(self.ordered) // 2]
+
+    def surprise(self, point: int) -> float:
+        """``-ln P`` that a healthy run is at least this slow.
+
+        Ranks up to the 90th percentile. Above it an exponential tail in the logarithm of the duration, whose mean
+        excess is drawn towards 0.25 while there is little to go by.
+
+        Args:
+            point: on the grid.
+
+        Returns:
+            0 for a fast run, 2.3 for one in ten, 7 for one in a thousand, at most 12.
+        """
+        ordered, n = self.ordered, len(self.ordered)
+        if self._fit is None:
+            k = max(4, int(n * _TAIL))
+            threshold = ordered[n - k - 1]
+            excess = (sum(ordered[n - k :]) - k * threshold) / GRID
+            mean = max((excess + _PRIOR_WEIGHT * _PRIOR_EXCESS) / (k + _PRIOR_WEIGHT), _LEAST_EXCESS)
+            self._fit = (-math.log(k / n), threshold, mean * GRID)
+        floor, threshold, mean = self._fit
+        if point > threshold:
+            return min(_MOST, floor + (point - threshold) / mean)
+        return -math.log((n - bisect_left(ordered, point) + 0.5) / (n + 1))
+
+
+class Baseline:
+    """The last 288 healthy durations of a step, the newest 12 held back, and those of each hour of the day.
+
+    An hour's own durations are learned in alarms too: what happens every day at that hour is usual.
+    """
+
+    __slots__ = ("_hours", "_pending", "_pending_hours", "window")
+
+    def __init__(self) -> None:
+        self.window = Window(_WINDOW)
+        self._pending: deque[int] = deque()
+        self._pending_hours: deque[tuple[int, int]] = deque()
+        self._hours: dict[int, Window] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is enough to judge by."""
+        return len(self.window.ordered) >= WARM
+
+    def surprise(self, point: int, at: float) -> float:
+        """How surprising a duration is, forgiving ten per cent; against the last day, or this hour if that is less.
+
+        Args:
+            point: on the grid.
+            at: seconds since the epoch, UTC.
+
+        Returns:
+            As `Window.surprise`.
+        """
+        point -= _FORGIVEN
+        surprise = self.window.surprise(point)
+        if surprise > 1.0:
+            hour = self._hours.get(int(at) // 3600 % 24)
+            if hour is not None and len(hour.ordered) >= _HOUR_LEAST:
+                surprise = min(surprise, hour.surprise(point))
+        return surprise
+
+    def learn(self, point: int) -> None:
+        """A healthy duration; it counts once twelve more were seen."""
+        pending = self._pending
+        pending.append(point)
+        while len(pending) > (_LAG if self.ready else 0):
+            self.window.add(pending.popleft())
+
+    def learn_hour(self, point: int, at: float) -> None:
+        """Any duration, for the hour of the day it fell in."""
+        pending = self._pending_hours
+        pending.append((int(at) // 3600 % 24, point))
+        while len(pending) > _LAG:
+            hour, held = pending.popleft()
+            window = self._hours.get(hour)
+            if window is None:
+                window = self._hours[hour] = Window(_HOUR_WINDOW)
+            window.add(held)
+
+    def hold(self) -> None:
+        """An alarm opens: what was held back may belong to it, and is not learned."""
+        self._pending.clear()
+
+    def accept(self, points: Sequence[int]) -> None:
+        """A new level is the usual one from now on."""
+        self.window.fill(points)
+
+    def smallest_visible(self, surprise: float) -> float:
+        """The slowdown that makes a usual run this surprising.
+
+        Args:
+            surprise: what is needed.
+
+        Returns:
+            A ratio above 1.
+        """
+        low, high = 0, 5 * GRID
+        while low < high:
+            middle = (low + high) // 2
+            if self.window.surprise(self.window.median() + middle - _FORGIVEN) >= surprise:
+                high = middle
+            else:
+                low = middle + 1
+        return math.exp(high / GRID)
+
+    def state(self) -> tuple[bytes, bytes, list[tuple[int, int]], dict[int, bytes]]:
+        """Everything, small."""
+        return (
+            pack(self.window.newest),
+            pack(self._pending),
+            list(self._pending_hours),
+            {hour: pack(window.newest) for hour, window in sorted(self._hours.items())},
+        )
+
+    @classmethod
+    def from_state(cls, state: tuple[bytes, bytes, list[tuple[int, int]], dict[int, bytes]]) -> Baseline:
+        """The baseline of a state."""
+        made = cls()
+        newest, pending, pending_hours, hours = state
+        made.window.fill(unpack(newest))
+        made._pending.extend(unpack(pending))
+        made._pending_hours.extend((hour, point) for hour, point in pending_hours)
+        for hour, points in hours.items():
+            made._hours[hour] = Window(_HOUR_WINDOW)
+            made._hours[hour].fill(unpack(points))
+        return made
+
+
+def pack(points: Sequence[int] | deque[int]) -> bytes:
+    """Grid points as bytes, two each, the same on every machine.
+
+    Args:
+        points: on the grid.
+
+    Returns:
+        Little-endian unsigned 16-bit numbers.
+    """
+    packed = array("H", [point + 14_147 for point in points])
+    if packed.itemsize != 2:
+        raise OverflowError("An unsigned short of two bytes was expected on this machine.")
+    return packed.tobytes() if _LITTLE else _swapped(packed)
+
+
+def unpack(raw: bytes) -> list[int]:
+    """The grid points of `pack`.
+
+    Args:
+        raw: what `pack` returned.
+
+    Returns:
+        The points.
+
+    Example:
+        >>> unpack(pack([1, 2, 3]))
+        [1, 2, 3]
+    """
+    packed = array("H")
+    packed.frombytes(raw)
+    if not _LITTLE:
+        packed.byteswap()
+    return [point - 14_147 for point in packed]
+
+
+_LITTLE = array("H", [1]).tobytes() == b"\x01\x00"
+
+
+def _swapped(packed: array[int]) -> bytes:
+    copy = array("H", packed)
+    copy.byteswap()
+    return copy.tobytes()

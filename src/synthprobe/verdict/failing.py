@@ -1,0 +1,64 @@
+"""Failures that come and go: a Bernoulli CUSUM against a step's own rate of failure."""
+
+from __future__ import annotations
+
+import math
+
+_PRIOR_RUNS, _PRIOR_FAILURES = 2000.0, 2.0
+_LEAST_USUAL = 0.001
+_MEMORY = 4000.0
+_LEAST_BAD, _TIMES = 0.15, 8.0
+_ALARM = 7.0
+
+
+class Failing:
+    """Sums the evidence that a step fails more often than it used to (E. S. Page, Biometrika 41, 1954).
+
+    At a usual rate of one in a thousand, two failures in a row raise it, one never does.
+    """
+
+    __slots__ = ("_failures", "_runs", "alarm", "since", "total")
+
+    def __init__(self) -> None:
+        self._runs, self._failures = _PRIOR_RUNS, _PRIOR_FAILURES
+        self.total = 0.0
+        self.since: float | None = None
+        self.alarm = False
+
+    def add(self, ok: bool, at: float) -> bool:
+        """One scheduled run.
+
+        Args:
+            ok: whether it passed.
+            at: seconds since the epoch.
+
+        Returns:
+            True when the alarm opens now.
+        """
+        usual = max(_LEAST_USUAL, self._failures / self._runs)
+        bad = min(0.9, max(_LEAST_BAD, _TIMES * usual))
+        if self.total == 0.0 and not ok:
+            self.since = at
+        self.total += math.log((1 - bad) / (1 - usual)) if ok else math.log(bad / usual)
+        self.total = min(max(self.total, 0.0), 2 * _ALARM)
+        if self.alarm:
+            self.alarm = self.total > 0.0
+            return False
+        if self.total >= _ALARM:
+            self.alarm = True
+            return True
+        self._runs, self._failures = self._runs + 1, self._failures + (not ok)
+        if self._runs > _MEMORY:
+            self._runs, self._failures = self._runs / 2, self._failures / 2
+        return False
+
+    def state(self) -> tuple[float, float, float, float | None, bool]:
+        """Everything, small."""
+        return self._runs, self._failures, self.total, self.since, self.alarm
+
+    @classmethod
+    def from_state(cls, state: tuple[float, float, float, float | None, bool]) -> Failing:
+        """The lane of a state."""
+        made = cls()
+        made._runs, made._failures, made.total, made.since, made.alarm = state
+        return made
