@@ -76,10 +76,11 @@ def new_api(pytestconfig: pytest.Config, target: Target, redactor: Redactor) -> 
     """A function that opens one more API session, for a journey with several users."""
     session = JourneySession.current(pytestconfig)
     exchanges = session.exchanges if session else []
+    guard = session.guard if session else None
     opened: list[Api] = []
 
     def open_api() -> Api:
-        opened.append(Api(target, redactor, exchanges))
+        opened.append(Api(target, redactor, exchanges, guard))
         return opened[-1]
 
     yield open_api

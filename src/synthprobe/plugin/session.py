@@ -22,14 +22,18 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.evidence import Evidence, Exchange
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Result, Run
-from synthprobe.plugin.options import is_journey_path, journey_of, project_config
+from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config
 from synthprobe.probes import steps
+from synthprobe.probes.guard import Guard
+from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.report.allure_live import AllureSteps, attach_evidence, describe_journey, redact_allure
+from synthprobe.targets.guardrails import skip_reason
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import judge_attempt
 
 if TYPE_CHECKING:
     from synthprobe.evidence.browser import BrowserEvidence
+    from synthprobe.probes.browser import GuardedBrowser
 
 _JOURNEY = pytest.StashKey[Journey]()
 
@@ -68,7 +72,9 @@ class JourneySession:
         self.exchanges: list[Exchange] = []
         self.scratch = Path(tempfile.mkdtemp(prefix="synthprobe-"))  # mode 0700: raw traces live here
         self.attempt: Attempt | None = None
+        self.guard = Guard(target, folder)
         self._browser: BrowserEvidence | None = None
+        self._guarded: GuardedBrowser | None = None
 
     @classmethod
     def of(cls, config: pytest.Config) -> JourneySession:
@@ -157,6 +163,14 @@ class JourneySession:
                 self._browser.begin()
         return self._browser
 
+    def guarded_browser(self) -> GuardedBrowser:
+        """What holds browsers to the guardrails, made when the first browser is launched."""
+        if self._guarded is None:
+            from synthprobe.probes.browser import GuardedBrowser
+
+            self._guarded = GuardedBrowser(self.guard)
+        return self._guarded
+
     # hooks
 
     @pytest.hookimpl(trylast=True)
@@ -182,6 +196,7 @@ class JourneySession:
         for item in items:
             if is_journey_path(self.config, item.path):
                 item.stash[_JOURNEY] = journey_of(item)
+                mutates_of(item)  # a marker that cannot be used is said now
                 journeys.append(item.stash[_JOURNEY])
         if self.worker in {"main", "gw0"}:
             (self.folder / "inventory.json").write_bytes(msgspec.json.encode(journeys))
@@ -228,6 +243,7 @@ class JourneySession:
             steps.swap(self.attempt.recorder)
             if self._browser is not None:
                 self._browser.begin()
+            self._hold(mutates_of(item))
         yield
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -247,6 +263,8 @@ class JourneySession:
             failure = describe_failure(
                 error, detail=report.longreprtext, step=attempt.recorder.broken, phase=report.when or "call"
             )
+            if self._guarded is not None:
+                failure = self._guarded.explain(failure)
             attempt.failure = msgspec.convert(self.redactor.data(msgspec.to_builtins(failure)), Failure)
         if report.when == "call":
             attempt.finished = report.passed
@@ -269,12 +287,24 @@ class JourneySession:
 
     # one attempt
 
+    def _hold(self, mutates: tuple[str, ...]) -> None:
+        """Hold the attempt to the target's guardrails, before anything is sent."""
+        reason = kill_switch_reason(self.target.kill_switch, os.environ) or skip_reason(self.target, mutates)
+        if reason:
+            pytest.skip(reason)
+        self.guard.begin(mutates)
+        if self._guarded is not None:
+            self._guarded.begin()
+        self.guard.pace_journey()
+
     def _settle(self, attempt: Attempt) -> None:
         """Decide once whether evidence is kept, and keep it."""
         recorder, journey = attempt.recorder, attempt.journey
         if journey.budget_s is not None and recorder.duration_s > journey.budget_s:
             text = steps.over_budget(journey.title, recorder.duration_s, journey.budget_s)
             recorder.degradations.append(Degradation(kind="over budget", step=journey.title, message=text))
+        if self._guarded is not None:
+            recorder.notes += self._guarded.notes()
         outcome, _ = judge_attempt(
             attempt.failure, recorder.degradations, finished=attempt.finished, skipped=attempt.skipped
         )
