@@ -11,7 +11,9 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.plugin.options import project_config
 from synthprobe.plugin.session import JourneySession
+from synthprobe.probes import steps
 from synthprobe.probes.api import Api
+from synthprobe.probes.testdata import TestData
 from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
 
@@ -93,3 +95,18 @@ def api(new_api: object) -> Api:
     """An API session of the target."""
     opened: Api = new_api()  # type: ignore[operator]
     return opened
+
+
+@pytest.fixture
+def testdata(pytestconfig: pytest.Config, target: Target, new_api: object) -> Iterator[TestData]:
+    """Synthetic objects that are gone afterwards, whatever happens; see `TestData`."""
+    session = JourneySession.current(pytestconfig)
+    folder = pytestconfig.rootpath / project_config(pytestconfig).folder / "ledger" / target.name
+
+    def note(text: str) -> None:
+        if recorder := steps.current():
+            recorder.notes.append(text)
+
+    data = TestData(target, folder, session.run_id if session else "", note)
+    yield data
+    data.clear()
