@@ -125,7 +125,7 @@ class GuardedBrowser:
 
         def new_guarded_context(*args: Any, **kwargs: Any) -> BrowserContext:
             context = new_context(*args, **self._context_arguments(kwargs, user_agent))
-            self._hold(context)
+            self._hold(context, kwargs.get("base_url") or self.guard.target.base_url)
             return context
 
         def new_guarded_page(**kwargs: Any) -> Page:
@@ -152,11 +152,11 @@ class GuardedBrowser:
         agent = f"{given.get('user_agent') or user_agent} {target.user_agent}".rstrip()
         return {**ours, **given, "extra_http_headers": marked, "user_agent": agent}
 
-    def _hold(self, context: BrowserContext) -> None:
+    def _hold(self, context: BrowserContext, base_url: str) -> None:
         context.on("requestfailed", self._failed)
         if is_read_only(self.guard.target):
             context.route("**/*", self._decide)
-        _guard_requests(context, self.guard)
+        _guard_requests(context, base_url, self.guard)
 
     def _failed(self, request: Request) -> None:
         """A request that did not resolve, to a host that is not allowed, was stopped by the wall."""
@@ -183,7 +183,7 @@ def _in_frame(request: Request) -> bool:
         return False  # the first navigation of a popup has no frame yet
 
 
-def _guard_requests(context: BrowserContext, guard: Guard) -> None:
+def _guard_requests(context: BrowserContext, base_url: str, guard: Guard) -> None:
     """Requests of ``context.request`` leave from Playwright's own process, where no resolver rule holds."""
     client = context.request
     fetch = client.fetch
@@ -191,11 +191,11 @@ def _guard_requests(context: BrowserContext, guard: Guard) -> None:
     def guarded(url_or_request: Any, **options: Any) -> Any:
         given = url_or_request if isinstance(url_or_request, str) else url_or_request.url
         method = str(options.get("method") or getattr(url_or_request, "method", "GET"))
-        url = urljoin(guard.target.base_url + "/", given)
+        url = urljoin(base_url, given)
         redirects = int(options.pop("max_redirects", _MAX_REDIRECTS))
         guard.check(method, url)
         guard.pace_request()
-        answer = fetch(url_or_request, **options, max_redirects=0)
+        answer = fetch(url if given is url_or_request else url_or_request, **options, max_redirects=0)
         for _ in range(redirects):
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or not location:
