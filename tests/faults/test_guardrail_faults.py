@@ -74,7 +74,7 @@ def visit_redirected(page: Page, allowed: Allowed, url: str) -> None:
 
 def send_form(page: Page, allowed: Allowed, url: str) -> None:
     page.set_content(f'<form method=post action="{url}"><button>Go</button></form>')
-    with page.expect_event("requestfinished", timeout=3000):
+    with page.expect_event("requestfinished", timeout=1000):
         page.get_by_role("button").click()
 
 

@@ -23,7 +23,9 @@ class Allowed:
                 size = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(size)
                 parts = urlsplit(self.path)
-                seen.append((self.command, parts.path, dict(self.headers), body))
+                seen.append(
+                    (self.command, parts.path, {name.title(): value for name, value in self.headers.items()}, body)
+                )
                 query = parse_qs(parts.query)
                 kind, page = "text/html", b"<!doctype html><title>allowed</title><p>here"
                 if parts.path == "/to":
