@@ -15,7 +15,7 @@ from synthprobe.cli.main import app
 from synthprobe.config import BrowserConfig, Config, ReportConfig
 from synthprobe.demo.faults import NAMES
 from synthprobe.plugin.options import MARKER
-from synthprobe.targets.target import Target
+from synthprobe.targets.target import Sweeper, Target, TestDataKind
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(
@@ -37,6 +37,7 @@ def test_examples_in_docstrings_run(name):
 
 def test_every_configuration_key_has_a_heading():
     tables = {"": Config, "browser.": BrowserConfig, "report.": ReportConfig, "targets.NAME.": Target}
+    tables |= {"targets.NAME.testdata.KIND.": TestDataKind, "targets.NAME.sweeper.": Sweeper}
     keys = {
         prefix + field.name
         for prefix, record in tables.items()
