@@ -150,6 +150,23 @@ def test_nothing_arrives_at_a_host_that_is_not_allowed(how, chromium, context, a
     assert [one for one in forbidden.arrived if b"/free" not in one] == []
 
 
+def test_a_service_worker_that_a_journey_allows_stands_behind_the_wall_as_well_f71(
+    chromium, guarded, allowed, forbidden
+):
+    for browser, name in ((chromium, "/free"), (guarded[1], "/guarded")):
+        context = browser.new_context(service_workers="allow")
+        page = context.new_page()
+        page.goto(allowed.url + "/page")
+        page.evaluate(
+            SERVICE_WORKER.replace(".then(() => 1)", ".then(() => navigator.serviceWorker.ready)"),
+            [forbidden.url + name, allowed.url],
+        )
+        if browser is chromium:
+            assert forbidden.wait()
+        context.close()
+    assert not [one for one in forbidden.arrived if b"/guarded" in one]
+
+
 OTHER_NAMES = ["localhost", "a.localhost", "2130706434", "0x7f000002", "[::ffff:127.0.0.2]", "allowed@127.0.0.2"]
 
 

@@ -34,7 +34,8 @@ class Allowed:
                     page = b""
                 elif parts.path == "/sw.js":
                     self.send_response(200)
-                    kind, page = "text/javascript", b"self.oninstall = () => fetch('" + query["url"][0].encode() + b"')"
+                    code = f"e => e.waitUntil(fetch('{query['url'][0]}', {{mode: 'no-cors'}}).catch(() => 0))"
+                    kind, page = "text/javascript", f"self.oninstall = {code}".encode()
                 else:
                     self.send_response(200)
                 self.send_header("Content-Type", kind)

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from synthprobe import Api, ConfigurationError, Target, TargetError
+from synthprobe import Api, ConfigurationError, Journey, Recorder, Target, TargetError, recording, step
 from synthprobe.config import read_config
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.probes.guard import Guard
@@ -135,6 +135,17 @@ def test_an_api_session_keeps_the_pace_of_its_target(tmp_path):
     assert len(booked) == 2
     assert began <= booked[0] <= booked[1] <= time.monotonic()
     assert len(json.loads((tmp_path / "pace-journeys.json").read_text())) == 1
+
+
+def test_waiting_for_a_place_is_no_slowness_of_the_target(tmp_path):
+    slept = []
+    guard = Guard(Target(base_url="http://127.0.0.1:9", requests_per_second=1 / 3600), tmp_path, sleep=slept.append)
+    guard.pace_request()
+    with recording(Recorder(Journey(id="x", node_id="x", title="x"))) as recorder:
+        with step("ask"):
+            guard.pace_request()
+    assert [round(seconds / 3600) for seconds in slept] == [1]
+    assert round(recorder.steps[0].duration_s / 3600) == -1  # an hour is left out, which here was not slept
 
 
 # kill switch

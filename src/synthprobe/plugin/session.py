@@ -238,12 +238,14 @@ class JourneySession:
         """An attempt at a journey begins."""
         journey = item.stash.get(_JOURNEY, None)
         if journey is not None:
+            reason = self._held(item)
             self.attempt = Attempt(journey, getattr(item, "execution_count", 1))
             self.exchanges.clear()
             steps.swap(self.attempt.recorder)
             if self._browser is not None:
                 self._browser.begin()
-            self._hold(mutates_of(item))
+            if reason:
+                pytest.skip(reason)
         yield
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -287,15 +289,17 @@ class JourneySession:
 
     # one attempt
 
-    def _hold(self, mutates: tuple[str, ...]) -> None:
-        """Hold the attempt to the target's guardrails, before anything is sent."""
-        reason = kill_switch_reason(self.target.kill_switch, os.environ) or skip_reason(self.target, mutates)
-        if reason:
-            pytest.skip(reason)
+    def _held(self, item: pytest.Item) -> str:
+        """Hold the next attempt to the target's guardrails, before anything is sent; why it may not run."""
+        mutates = mutates_of(item)
         self.guard.begin(mutates)
         if self._guarded is not None:
             self._guarded.begin()
-        self.guard.pace_journey()
+        switch = self.target.kill_switch
+        reason = kill_switch_reason(switch, os.environ) or skip_reason(self.target, mutates)
+        if not reason and self.guard.pace_journey():
+            reason = kill_switch_reason(switch, os.environ)  # it may have been thrown meanwhile
+        return reason
 
     def _settle(self, attempt: Attempt) -> None:
         """Decide once whether evidence is kept, and keep it."""

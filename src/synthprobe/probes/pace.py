@@ -43,7 +43,7 @@ class Pace:
             file.seek(0)
             file.truncate()
             file.write(json.dumps([*booked[-self._count :], place]))
-        left_s = place - now
-        if left_s > 0:
-            self._sleep(left_s)
-        return left_s
+        wait_s = place - now
+        if wait_s > 0:
+            self._sleep(wait_s)
+        return wait_s
