@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import shutil
 import ssl
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -222,24 +226,21 @@ def test_a_kill_switch_that_cannot_be_reached_is_on_f72():
 # TLS
 
 
-@pytest.fixture(scope="module")
-def untrusted(tmp_path_factory):
-    """A server with a certificate of its own making; its port."""
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-keyout", "key", "-out", "cert", "-days", "2", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost"),
-        ],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
+@contextmanager
+def tls_server(folder: Path, days: int) -> Iterator[int]:
+    """A server whose certificate, for localhost, is of its own making and ends in so many days; its port."""
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key")
+    (folder / "names").write_text("subjectAltName=DNS:localhost")
+    for arguments in (
+        ("req", *key, "-subj", "/CN=localhost", "-out", "request"),
+        ("x509", "-req", "-in", "request", "-key", "key", "-days", str(days), "-extfile", "names", "-out", "cert"),
+    ):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
+            self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *args: object) -> None:
@@ -251,37 +252,56 @@ def untrusted(tmp_path_factory):
     server.socket = context.wrap_socket(server.socket, server_side=True)
     server.handle_error = lambda *args: None
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_port, folder / "cert"
+    yield server.server_port
     server.shutdown()
     server.server_close()
 
 
 @pytest.mark.parametrize(
-    ("host", "trusted", "words"),
+    ("host", "days", "trusted", "words"),
     [
-        pytest.param("localhost", False, "self-signed certificate", id="F13-self-signed"),
-        pytest.param("127.0.0.1", True, "127.0.0.1", id="F13-wrong host"),
+        pytest.param("localhost", 2, False, "self-signed certificate", id="F13-self-signed"),
+        pytest.param("127.0.0.1", 2, True, "127.0.0.1", id="F13-wrong host"),
+        pytest.param("localhost", -1, True, "certificate has expired", id="F13-expired"),
     ],
 )
-def test_a_certificate_that_does_not_hold_fails_the_journey(untrusted, host, trusted, words):
-    port, certificate = untrusted
-    api = Api(Target(base_url=f"https://{host}:{port}", production=True), Redactor())
-    if trusted:
-        api.session.verify = str(certificate)
-    with pytest.raises(TargetError) as caught:
-        api.get("/")
+def test_a_certificate_that_does_not_hold_fails_the_journey(host, days, trusted, words, tmp_path):
+    with tls_server(tmp_path, days) as port:
+        api = Api(Target(base_url=f"https://{host}:{port}", production=True), Redactor())
+        if trusted:
+            api.session.verify = str(tmp_path / "cert")
+        with pytest.raises(TargetError) as caught:
+            api.get("/")
     assert caught.value.kind == "tls"
     assert words in str(caught.value).replace("self signed", "self-signed")
 
 
-def test_tls_checks_can_be_left_out_but_not_on_production_f13(untrusted):
-    port, _ = untrusted
-    url = f"https://localhost:{port}"
-    Api(Target(base_url=url, tls_verify=False), Redactor()).get("/").expect(200)
-    api = Api(Target(base_url=url, production=True), Redactor())
-    api.session.verify = False
-    with pytest.raises(ConfigurationError, match="production"):
-        api.get("/")
+def test_tls_checks_can_be_left_out_but_not_on_production_f13(tmp_path):
+    with tls_server(tmp_path, 2) as port:
+        url = f"https://localhost:{port}"
+        Api(Target(base_url=url, tls_verify=False), Redactor()).get("/").expect(200)
+        api = Api(Target(base_url=url, production=True), Redactor())
+        api.session.verify = False
+        with pytest.raises(ConfigurationError, match="production"):
+            api.get("/")
+
+
+def test_a_browser_checks_certificates_and_on_production_nobody_can_ask_it_not_to_f13(project, tmp_path):
+    (tmp_path / "tls").mkdir()
+    with tls_server(tmp_path / "tls", 2) as port:
+        project.journeys(
+            "def test_a(page):\n    page.goto('/')\n"
+            "def test_b(new_context):\n    new_context(ignore_https_errors=True).new_page().goto('/')\n"
+        )
+        for key, a, b in (
+            ("production = true\n", ("failed", "tls"), ("unknown", "configuration")),
+            ("tls_verify = false\n", ("passed", ""), ("passed", "")),
+        ):
+            project.configure(f"https://localhost:{port}", key)
+            shutil.rmtree(project.root / "run", ignore_errors=True)
+            results = project.run().results
+            seen = {name: (one.outcome, one.failure.kind if one.failure else "") for name, one in results.items()}
+            assert seen == {"test_a": a, "test_b": b}
 
 
 # journeys
