@@ -333,7 +333,10 @@ def test_changes_more(api):
 def test_a_read_only_target_is_only_read(project, centre):
     project.configure(centre.url, 'production = true\nallows = ["incident"]\n')
     project.journeys(JOURNEYS)
-    results = project.run().results
+    ran = project.run()
+    results = ran.results
+    assert "3 passed, 1 skipped" in ran.output
+    assert " error" not in ran.output
     assert {name: one.outcome for name, one in results.items()} == {
         "test_reads": "passed",
         "test_logs_in": "passed",
@@ -353,7 +356,10 @@ def test_a_kill_switch_thrown_between_journeys_ends_all_traffic_f72(project, cen
         f"import pathlib\ndef test_a(api):\n    api.get('/healthz')\n    pathlib.Path({str(switch)!r}).touch()\n"
         "def test_b(api, page):\n    raise AssertionError('this must not run')\n"
     )
-    results = project.run().results
+    ran = project.run()
+    results = ran.results
+    assert "1 passed, 1 skipped" in ran.output
+    assert " error" not in ran.output
     assert (results["test_a"].outcome, results["test_b"].outcome) == ("passed", "skipped")
     assert results["test_b"].cause == f"The kill switch file:{switch} is on."
     assert results["test_b"].steps == ()

@@ -245,7 +245,7 @@ class JourneySession:
             if self._browser is not None:
                 self._browser.begin()
             if reason:
-                pytest.skip(reason)
+                item.add_marker(pytest.mark.skip(reason=reason))
         yield
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
