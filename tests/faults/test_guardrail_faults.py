@@ -193,8 +193,9 @@ def test_a_page_led_astray_fails_with_egress(how, guard, context, allowed, forbi
 def test_a_third_party_that_a_page_asks_for_is_blocked_silently_and_recorded_f71(guard, context, allowed, forbidden):
     page = context.new_page()
     page.goto(allowed.url + "/page")
-    page.evaluate(IMAGE, [forbidden.url + "/pixel"])
-    page.evaluate(IMAGE, [forbidden.url + "/pixel2"])
+    for name in ("/pixel", "/pixel2"):
+        with page.expect_event("requestfailed"):
+            page.evaluate(IMAGE, [forbidden.url + name])
     assert guard.notes() == ["Not allowed, so not reached: 127.0.0.2 (2 requests)."]
     failure = Failure(kind="expectation", ours=False, message="a journey's own", detail="")
     assert guard.explain(failure) == failure

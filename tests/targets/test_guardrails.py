@@ -78,6 +78,13 @@ def test_production_cannot_be_reached_under_another_name(tmp_path):
         config.target("demo", base_url="https://cad.example.org:443/")
 
 
+@pytest.mark.parametrize("table", ["testdata.incident]\nfind = '/x'\ndelte = '/y'", "sweeper]\nlogn = '/x'"])
+def test_a_misspelt_key_of_test_data_is_refused(table, tmp_path):
+    (tmp_path / "synthprobe.toml").write_text(f"[targets.demo]\nbase_url = 'http://x.test'\n[targets.demo.{table}\n")
+    with pytest.raises(ConfigurationError, match="Did you mean"):
+        read_config(tmp_path)
+
+
 def test_production_is_read_only_unless_it_says_otherwise():
     live = Target(base_url="https://cad.example.org", production=True)
     assert is_read_only(live)
