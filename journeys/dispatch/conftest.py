@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from uuid import uuid4
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from synthprobe import Api, Secret, step
+from synthprobe import Api, Secret, TestData, step
 
 
 @dataclass(frozen=True)
@@ -69,33 +68,32 @@ def desk(new_api: Callable[[], Api], secrets: Mapping[str, Secret]) -> Api:
 
 
 @pytest.fixture
-def cleared(desk: Api) -> Iterator[list[str]]:
-    """Numbers of synthetic incidents a journey created; each is removed at its end."""
-    numbers: list[str] = []
-    yield numbers
-    for number in numbers:
-        desk.delete(f"/api/incidents/{number}").expect(200, 204)
+def marker(desk: Api, testdata: TestData) -> str:
+    """What the description of an incident must hold that a journey enters at a board; it is removed at the end."""
+    return testdata.token("incident", api=desk)
 
 
 @pytest.fixture
-def new_incident(desk: Api, cleared: list[str], caller: Caller) -> Callable[..., str]:
-    """Create a synthetic incident over the API; its number."""
+def new_incident(desk: Api, testdata: TestData, caller: Caller) -> Callable[..., str]:
+    """Create a synthetic incident over the API, removed at the journey's end; its number."""
 
     def create(**fields: object) -> str:
-        answer = desk.post(
-            "/api/incidents",
-            json={
-                "type": "Welfare check",
-                "priority": 3,
-                "address": caller.address,
-                "caller": caller.name,
-                "description": "Synthetic transaction, no action needed",
-                "client_token": uuid4().hex,
-                "synthetic": True,
-                **fields,
-            },
-        ).expect(201)
-        cleared.append(answer.json["number"])
-        return cleared[-1]
+        def take_call(token: str) -> str:
+            answer = desk.post(
+                "/api/incidents",
+                json={
+                    "type": "Welfare check",
+                    "priority": 3,
+                    "address": caller.address,
+                    "caller": caller.name,
+                    "description": "Synthetic transaction, no action needed",
+                    "client_token": token,
+                    "synthetic": True,
+                    **fields,
+                },
+            ).expect(201)
+            return answer.json["number"]
+
+        return testdata.create("incident", take_call, api=desk)
 
     return create

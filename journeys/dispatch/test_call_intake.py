@@ -6,28 +6,27 @@ from playwright.sync_api import Page, expect
 from synthprobe import Api, eventually, step
 
 
-def take_call(page: Page, caller, cleared: list[str]) -> str:
+def take_call(page: Page, caller, marker: str) -> str:
     """Enter a call at the board; the incident's number."""
     page.get_by_role("button", name="New incident").click()
     page.get_by_label("Address").fill(caller.address)
     page.get_by_label("Caller").fill(caller.name)
-    page.get_by_label("Description").fill("Synthetic transaction, no action needed")
+    page.get_by_label("Description").fill(f"Synthetic transaction, no action needed {marker}")
     page.get_by_label("Synthetic").check()
     page.get_by_role("button", name="Create").click()
     shown = page.get_by_test_id("incident-number")
     expect(shown).to_be_visible()
-    number = shown.inner_text()
-    cleared.append(number)
-    return number
+    return shown.inner_text()
 
 
 @pytest.mark.journey(
     id="call-intake", owner="dispatch-desk", severity="blocker", runbook="call-intake", uses_per_day=4200, budget="20s"
 )
-def test_a_call_becomes_an_incident(dispatcher: Page, desk: Api, caller, cleared):
+@pytest.mark.mutates("incident")
+def test_a_call_becomes_an_incident(dispatcher: Page, desk: Api, caller, marker):
     """A call becomes an incident at the right place"""
     with step("take the call", budget="3s"):
-        number = take_call(dispatcher, caller, cleared)
+        number = take_call(dispatcher, caller, marker)
     with step("it is stored as entered"):
         desk.get(f"/api/incidents/{number}").expect(200).json_has(address=caller.address, status="Active")
     with step("it lies where the address is"):
@@ -41,6 +40,7 @@ def test_a_call_becomes_an_incident(dispatcher: Page, desk: Api, caller, cleared
 @pytest.mark.journey(
     id="second-board", owner="dispatch-desk", severity="critical", runbook="second-board", uses_per_day=4200
 )
+@pytest.mark.mutates("incident")
 def test_another_dispatcher_sees_the_incident(dispatcher: Page, second_dispatcher: Page, new_incident, caller):
     """A new incident appears at the other desk, in the right order"""
     with step("an incident is created"):
@@ -55,6 +55,7 @@ def test_another_dispatcher_sees_the_incident(dispatcher: Page, second_dispatche
 
 
 @pytest.mark.journey(id="premise-hazard", owner="records", severity="critical", runbook="premise-hazard")
+@pytest.mark.mutates("incident")
 def test_a_known_danger_is_shown(dispatcher: Page, new_incident, caller):
     """A known danger at an address is shown to the dispatcher"""
     with step("an incident is created at an address with a hazard"):
@@ -65,6 +66,7 @@ def test_a_known_danger_is_shown(dispatcher: Page, new_incident, caller):
 
 
 @pytest.mark.journey(id="records-search", owner="records", severity="critical", runbook="records-search")
+@pytest.mark.mutates("incident")
 def test_a_person_and_a_plate_are_found(desk: Api, new_incident):
     """A person, a plate and the newest incident are found"""
     with step("run a person", budget="2s"):

@@ -18,6 +18,7 @@ def sent_unit(desk: Api, new_incident) -> str:
 
 @pytest.mark.journey(id="recommend-unit", owner="dispatch-desk", severity="blocker", runbook="recommend-unit")
 @pytest.mark.xdist_group("SYN-01")
+@pytest.mark.mutates("incident", "unit")
 def test_the_nearest_available_unit_is_recommended(dispatcher: Page, desk: Api, new_incident):
     """The nearest available unit is recommended and sent"""
     number = new_incident()
@@ -39,6 +40,7 @@ def test_the_nearest_available_unit_is_recommended(dispatcher: Page, desk: Api, 
 
 @pytest.mark.journey(id="unit-status", owner="fleet-desk", severity="blocker", runbook="unit-status", uses_per_day=9000)
 @pytest.mark.xdist_group("SYN-01")
+@pytest.mark.mutates("incident", "unit")
 def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Page, desk: Api, sent_unit):
     """A unit reports en route from its terminal, and every board follows"""
     with step("the officer opens the terminal"):
@@ -64,6 +66,7 @@ def log_in_unit(page: Page, log_in) -> None:
 
 
 @pytest.mark.journey(id="incident-closed", owner="dispatch-desk", severity="normal", runbook="incident-closed")
+@pytest.mark.mutates("incident")
 def test_a_note_and_a_closing_reach_everyone(dispatcher: Page, desk: Api, new_incident):
     """A note is in the timeline, and a closed incident leaves the board"""
     number = new_incident()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from synthprobe.probes.api import Api
     from synthprobe.probes.freshness import freshness
     from synthprobe.probes.steps import Recorder, recording, step
+    from synthprobe.probes.testdata import TestData
     from synthprobe.targets.secrets import Secret
     from synthprobe.targets.target import Target
 
@@ -27,6 +28,7 @@ __all__ = [
     "SynthprobeError",
     "Target",
     "TargetError",
+    "TestData",
     "eventually",
     "freshness",
     "recording",
@@ -44,6 +46,7 @@ _HOMES = {
     "SynthprobeError": "synthprobe.errors",
     "Target": "synthprobe.targets.target",
     "TargetError": "synthprobe.errors",
+    "TestData": "synthprobe.probes.testdata",
     "eventually": "synthprobe.expect.eventually",
     "freshness": "synthprobe.probes.freshness",
     "recording": "synthprobe.probes.steps",

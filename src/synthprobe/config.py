@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.report.retention import Retention
+from synthprobe.targets.guardrails import check_guardrails, host_of
 from synthprobe.targets.target import Target, check_base_url
 
 
@@ -94,7 +95,14 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 f"There is no target {name!r}.{_nearest(name, self.targets)} Known targets: {known}. "
                 f"Add a table [targets.{name}] with a base_url to synthprobe.toml, or choose another with --target."
             )
-        return msgspec.structs.replace(found, name=name, base_url=check_base_url(name, base_url or found.base_url))
+        address = check_base_url(name, base_url or found.base_url)
+        for other, one in self.targets.items():
+            if one.production and not found.production and host_of(one.base_url) == host_of(address):
+                raise ConfigurationError(
+                    f"Target {name!r} was to run at {address}, which is the host of {other!r}, a production target. "
+                    f"Its guardrails hold there: choose it with --target {other}."
+                )
+        return check_guardrails(msgspec.structs.replace(found, name=name, base_url=address))
 
 
 def find_root(start: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from synthprobe.cli import demo, doctor, init, report, run
+from synthprobe.cli import demo, doctor, init, report, run, sweep
 from synthprobe.errors import SynthprobeError
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ def _root(
 app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("report")(report.report)
+app.command("sweep")(sweep.sweep_command)
 app.command("doctor")(doctor.doctor)
 app.add_typer(demo.app, name="demo")
 

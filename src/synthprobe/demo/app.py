@@ -208,6 +208,8 @@ class Node:
     def _incidents(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
         if request.method == "POST":
             return JSONResponse(incidents.create(self.store, self.faults, body), 201)
+        if marker := request.query_params.get("marker"):
+            return {"incidents": incidents.marked(self.store, marker)}
         return {"incidents": incidents.board(self.store, self.faults)}
 
     def _incident(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:

@@ -24,6 +24,13 @@ def board(store: Store, faults: Faults) -> list[dict[str, Any]]:
     return [{**row, "units": assigned.get(row["number"], [])} for row in rows]
 
 
+def marked(store: Store, marker: str) -> list[dict[str, Any]]:
+    """Incidents in any state whose client token is the marker, or whose description holds it."""
+    return store.all(
+        "SELECT * FROM incident WHERE client_token = ? OR instr(description, ?) > 0 ORDER BY number", marker, marker
+    )
+
+
 def get(store: Store, faults: Faults, number: str) -> dict[str, Any] | None:
     """One incident with its units, notes and hazards."""
     row = store.one("SELECT * FROM incident WHERE number = ?", number)

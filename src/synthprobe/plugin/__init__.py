@@ -20,9 +20,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker; where journeys are to run, prepare the run."""
-    from synthprobe.plugin.options import MARKER, wants_journeys
+    from synthprobe.plugin.options import MARKER, MUTATES, wants_journeys
 
     config.addinivalue_line("markers", MARKER)
+    config.addinivalue_line("markers", MUTATES)
     from synthprobe.plugin import fixtures
 
     config.pluginmanager.register(fixtures, "synthprobe-fixtures")

@@ -12,7 +12,9 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.plugin.options import project_config, project_root
 from synthprobe.plugin.session import JourneySession
+from synthprobe.probes import steps
 from synthprobe.probes.api import Api
+from synthprobe.probes.testdata import TestData
 from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
 
@@ -79,10 +81,12 @@ def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[Callab
     """A function that opens an API session of any target; each is closed at the journey's end."""
     session = JourneySession.current(pytestconfig)
     exchanges = session.exchanges if session else []
+    guard = session.guard if session else None
     opened: list[Api] = []
 
     def open_one(target: Target) -> Api:
-        opened.append(Api(target, redactor, exchanges))
+        own = session is None or target.name == session.target.name  # a canary's system is no host of the target's
+        opened.append(Api(target, redactor, exchanges, guard if own else None))
         return opened[-1]
 
     yield open_one
@@ -100,3 +104,18 @@ def new_api(open_api: Callable[[Target], Api], target: Target) -> Callable[[], A
 def api(new_api: Callable[[], Api]) -> Api:
     """An API session of the target."""
     return new_api()
+
+
+@pytest.fixture
+def testdata(pytestconfig: pytest.Config, target: Target) -> Iterator[TestData]:
+    """Synthetic objects that are gone afterwards, whatever happens; see `TestData`."""
+    session = JourneySession.current(pytestconfig)
+    folder = project_root(pytestconfig) / project_config(pytestconfig).folder / "ledger" / target.name
+
+    def note(text: str) -> None:
+        if recorder := steps.current():
+            recorder.notes.append(text)
+
+    data = TestData(target, folder, session.run_id if session else "", note)
+    yield data
+    data.clear()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from synthprobe.errors import ConfigurationError
 from synthprobe.plugin.session import JourneySession
 
 
@@ -25,11 +26,29 @@ def browser_type_launch_args(
 
 
 @pytest.fixture(scope="session")
-def launch_browser(launch_browser: Callable[..., Any], pytestconfig: pytest.Config) -> Callable[..., Any]:
-    """pytest-playwright's launcher; every context the browser opens is recorded."""
+def launch_browser(
+    launch_browser: Callable[..., Any],
+    browser_type_launch_args: dict[str, Any],
+    browser_name: str,
+    connect_options: dict[str, Any] | None,
+    pytestconfig: pytest.Config,
+) -> Callable[..., Any]:
+    """pytest-playwright's launcher; every context the browser opens is guarded and recorded."""
     session = JourneySession.required(pytestconfig)
+    if connect_options:
+        raise ConfigurationError(
+            "A browser that runs elsewhere was to be connected to; which hosts it reaches cannot be limited from here. "
+            "Remove the fixture connect_options."
+        )
 
     def launch(**kwargs: Any) -> Any:
-        return session.browser_evidence().watch(launch_browser(**kwargs), lambda: launch_browser(**kwargs))
+        from synthprobe.probes.browser import launch_arguments
+
+        guarded = launch_arguments({**browser_type_launch_args, **kwargs}, session.target, browser_name)
+
+        def start() -> Any:
+            return session.guarded_browser().watch(launch_browser(**guarded))
+
+        return session.browser_evidence().watch(start(), start)
 
     return launch

@@ -19,6 +19,7 @@ MARKER = (
     "journey(id, title, owner, severity, runbook, uses_per_day, budget): what is known of a journey; every argument "
     "is optional"
 )
+MUTATES = "mutates(*what): what the journey changes at the target; it is skipped where the target does not allow that"
 CONFIG_KEY = pytest.StashKey[Config]()
 ROOT_KEY = pytest.StashKey[Path]()
 _ARGUMENTS = ("id", "title", "owner", "severity", "runbook", "uses_per_day", "budget")
@@ -155,6 +156,29 @@ def journey_of(item: pytest.Item) -> Journey:
         uses_per_day=given.get("uses_per_day"),
         budget_s=budget_s,
     )
+
+
+def mutates_of(item: pytest.Item) -> tuple[str, ...]:
+    """What a journey declares that it changes.
+
+    Args:
+        item: the test.
+
+    Returns:
+        All arguments of its ``mutates`` markers.
+
+    Raises:
+        pytest.UsageError: when a marker names nothing, or something that is no word.
+    """
+    found: list[str] = []
+    for mark in item.iter_markers("mutates"):
+        if not mark.args or mark.kwargs or not all(isinstance(what, str) and what for what in mark.args):
+            raise pytest.UsageError(
+                f"The mutates marker of {item.nodeid} cannot be used: it names what the journey changes, for example "
+                '@pytest.mark.mutates("incident"). See docs/reference/marker.md.'
+            )
+        found += mark.args
+    return tuple(dict.fromkeys(found))
 
 
 def _wrong(item: pytest.Item, why: str) -> str:

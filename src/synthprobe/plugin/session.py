@@ -23,15 +23,19 @@ from synthprobe.model.evidence import Evidence, Exchange
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Result, Run
 from synthprobe.plugin.alarm import own_time
-from synthprobe.plugin.options import is_journey_path, journey_of, project_config, project_root
+from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.probes import steps
+from synthprobe.probes.guard import Guard
+from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.report.allure_live import AllureSteps, attach_evidence, describe_journey, redact_allure
+from synthprobe.targets.guardrails import skip_reason
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import judge_attempt
 
 if TYPE_CHECKING:
     from synthprobe.evidence.browser import BrowserEvidence
+    from synthprobe.probes.browser import GuardedBrowser
 
 _JOURNEY = pytest.StashKey[Journey]()
 _EVIDENCE_S = 20.0
@@ -74,7 +78,9 @@ class JourneySession:
         self.exchanges: list[Exchange] = []
         self.scratch = Path(tempfile.mkdtemp(prefix="synthprobe-"))  # mode 0700: raw traces live here
         self.attempt: Attempt | None = None
+        self.guard = Guard(target, folder)
         self._browser: BrowserEvidence | None = None
+        self._guarded: GuardedBrowser | None = None
 
     @classmethod
     def of(cls, config: pytest.Config) -> JourneySession:
@@ -168,6 +174,14 @@ class JourneySession:
                 self._browser.begin()
         return self._browser
 
+    def guarded_browser(self) -> GuardedBrowser:
+        """What holds browsers to the guardrails, made when the first browser is launched."""
+        if self._guarded is None:
+            from synthprobe.probes.browser import GuardedBrowser
+
+            self._guarded = GuardedBrowser(self.guard)
+        return self._guarded
+
     # hooks
 
     @pytest.hookimpl(trylast=True)
@@ -199,6 +213,7 @@ class JourneySession:
         for item in items:
             if is_journey_path(self.config, item.path):
                 item.stash[_JOURNEY] = journey_of(item)
+                mutates_of(item)  # a marker that cannot be used is said now
                 if deadline_s and item.get_closest_marker("timeout") is None:
                     item.add_marker(pytest.mark.timeout(deadline_s, method="signal"))
                 journeys.append(item.stash[_JOURNEY])
@@ -245,6 +260,7 @@ class JourneySession:
         """An attempt at a journey begins."""
         journey = item.stash.get(_JOURNEY, None)
         if journey is not None:
+            reason = self._held(item)
             number = getattr(item, "execution_count", 1)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor)
             self.attempt = Attempt(journey, number, progress)
@@ -252,6 +268,8 @@ class JourneySession:
             steps.swap(self.attempt.recorder)
             if self._browser is not None:
                 self._browser.begin()
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
         yield
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -271,6 +289,8 @@ class JourneySession:
             failure = describe_failure(
                 error, detail=report.longreprtext, step=attempt.recorder.broken, phase=report.when or "call"
             )
+            if self._guarded is not None:
+                failure = self._guarded.explain(failure)
             failure = msgspec.convert(self.redactor.data(msgspec.to_builtins(failure)), Failure)
             if attempt.finished and failure.kind == "browser":  # all was seen before the browser went away
                 attempt.recorder.notes.append(f"The browser was gone when it was to be closed: {failure.message}")
@@ -320,12 +340,26 @@ class JourneySession:
 
     # one attempt
 
+    def _held(self, item: pytest.Item) -> str:
+        """Hold the next attempt to the target's guardrails, before anything is sent; why it may not run."""
+        mutates = mutates_of(item)
+        self.guard.begin(mutates)
+        if self._guarded is not None:
+            self._guarded.begin()
+        switch = self.target.kill_switch
+        reason = kill_switch_reason(switch, os.environ) or skip_reason(self.target, mutates)
+        if not reason and self.guard.pace_journey():
+            reason = kill_switch_reason(switch, os.environ)  # it may have been thrown meanwhile
+        return reason
+
     def _settle(self, attempt: Attempt) -> None:
         """Decide once whether evidence is kept, and keep it."""
         recorder, journey = attempt.recorder, attempt.journey
         if journey.budget_s is not None and recorder.duration_s > journey.budget_s:
             text = steps.over_budget(journey.title, recorder.duration_s, journey.budget_s)
             recorder.degradations.append(Degradation(kind="over budget", step=journey.title, message=text))
+        if self._guarded is not None:
+            recorder.notes += self._guarded.notes()
         outcome, _ = judge_attempt(
             attempt.failure, recorder.degradations, finished=attempt.finished, skipped=attempt.skipped
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,8 +11,9 @@ from typing import Any
 from urllib.parse import urljoin
 
 import requests
+import urllib3
 
-from synthprobe.errors import TargetError
+from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.evidence.exchanges import record_exchange
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.expect.freshness import Freshness
@@ -21,9 +23,42 @@ from synthprobe.model.journey import duration_s
 from synthprobe.probes import steps
 from synthprobe.probes.deadline import BoundedAdapter, deadline
 from synthprobe.probes.freshness import freshness
+from synthprobe.probes.guard import Guard
+from synthprobe.targets.guardrails import MARK, MARK_HEADER, egress_refusal
 from synthprobe.targets.target import Target
 
 MAX_REDIRECTS = 10
+
+
+class GuardedAdapter(BoundedAdapter):
+    """Sends each hop only where the guardrails let it, with its certificate checked as the target says.
+
+    Args:
+        guard: asked before each hop.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        super().__init__(int(guard.target.max_body_mb * 1_000_000))
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        """Send one request, if it may be sent.
+
+        Raises:
+            TargetError: ``egress``, when its host is not allowed.
+            ConfigurationError: when it may change a read-only target, or goes to production without TLS checks.
+        """
+        self.guard.check(request.method or "", request.url or "")
+        if kwargs.get("verify") is False:
+            if self.guard.target.production:
+                raise ConfigurationError(
+                    f"TLS checks were switched off for {request.url}, which belongs to a production target. "
+                    "Leave session.verify as it is."
+                )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+                return super().send(request, **kwargs)
+        return super().send(request, **kwargs)
 
 
 class Api:
@@ -33,17 +68,28 @@ class Api:
         target: where to send.
         redactor: masks what is recorded, and learns the session's own tokens.
         exchanges: the list each exchange is added to.
+        guard: holds it to the target's guardrails; one of its own without it.
 
     Example:
         ``api.get("/api/incidents/7").expect(200).json_has(status="Active")``
     """
 
-    def __init__(self, target: Target, redactor: Redactor, exchanges: list[Exchange] | None = None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        redactor: Redactor,
+        exchanges: list[Exchange] | None = None,
+        guard: Guard | None = None,
+    ) -> None:
         self.target = target
         self.exchanges: list[Exchange] = [] if exchanges is None else exchanges
         self.session = requests.Session()
         self.session.trust_env = False
-        adapter = BoundedAdapter(int(target.max_body_mb * 1_000_000))
+        self.session.verify = target.tls_verify
+        self.session.headers["User-Agent"] = f"{requests.utils.default_user_agent()} {target.user_agent}".rstrip()
+        self.session.headers[MARK_HEADER] = MARK
+        self.guard = guard or Guard(target)
+        adapter = GuardedAdapter(self.guard)
         self.session.mount("http://", adapter)
         self.session.mount("https://", adapter)
         self._redactor = redactor
@@ -92,7 +138,9 @@ class Api:
             The answer, with expectations.
 
         Raises:
-            TargetError: when the target cannot be reached, breaks the protocol, or takes too long.
+            TargetError: when the target cannot be reached, breaks the protocol, takes too long, or leads to a host
+                that is not allowed.
+            ConfigurationError: when the target is read-only and the journey declares no change.
         """
         url = path if "://" in path else urljoin(self.target.base_url + "/", path.lstrip("/"))
         recorder = steps.current()
@@ -100,12 +148,17 @@ class Api:
         sent = {**(headers or {}), **({"traceparent": traceparent} if traceparent else {})}
         prepared = self.session.prepare_request(requests.Request(method, url, headers=sent, **options))
         limit = duration_s(timeout) if timeout is not None else self.target.timeout_s
+        self.guard.pace_request()
         with deadline(limit) as bound:
             for _ in range(MAX_REDIRECTS + 1):
                 answer = self._send(prepared, bound.limit_s, bound, traceparent, recorder.path if recorder else "")
                 following = answer[0].next
                 if following is None or not allow_redirects:
                     return answer[1]
+                if why := egress_refusal(self.target, following.url or ""):
+                    redirected = f"{method} {url} was redirected to {following.url}. {why}"
+                    raise TargetError("egress", self._redactor.text(redirected))
+                self.guard.pace_request()
                 prepared = following
         raise TargetError(
             "redirects",

@@ -112,6 +112,12 @@ class Recorder:
         for listener in self._listeners:
             listener.step_ended(step.key, error)
 
+    def leave_out(self, seconds: float) -> None:
+        """Leave out time that was spent waiting on our own account."""
+        self._began += seconds
+        for step in self._open:
+            step.began += seconds
+
     def degraded(self, kind: str, step: str, message: str) -> None:
         """Note that a step did its job, but not well enough."""
         self.degradations.append(Degradation(kind=kind, step=step, message=message))  # type: ignore[arg-type]

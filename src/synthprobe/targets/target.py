@@ -9,6 +9,36 @@ from msgspec import Struct, field
 from synthprobe.errors import ConfigurationError
 
 
+class TestDataKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one kind of synthetic object is found and removed: ``[targets.NAME.testdata.NAME]``.
+
+    Attributes:
+        find: path of a GET that lists objects holding our token, with ``{token}`` where it goes.
+        delete: path of a DELETE, with fields of the found object in braces, for example ``/api/incidents/{number}``.
+    """
+
+    __test__ = False  # no test, whatever pytest makes of the name
+
+    find: str
+    delete: str
+
+
+class Sweeper(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who `synthprobe sweep` is at the target: ``[targets.NAME.sweeper]``.
+
+    Attributes:
+        login: path of a POST that logs in; empty when headers are enough.
+        json: what that POST sends; a value ``secret:NAME`` is that secret of the target.
+        token: field of the answer that is sent as ``Authorization: Bearer``; cookies alone without it.
+        headers: headers of every request; a value ``secret:NAME`` is that secret.
+    """
+
+    login: str = ""
+    json: dict[str, str] = field(default_factory=dict)
+    token: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
 class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A system under watch, as one table ``[targets.NAME]`` of the configuration.
 
@@ -21,6 +51,18 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         slow_request_ms: milliseconds from which a browser request counts as slow in the evidence.
         mask_selectors: CSS selectors hidden in screenshots, besides password inputs.
         secrets: name to source, ``env:VARIABLE`` or ``file:/path``.
+        allowed_hosts: hosts journeys may reach besides that of ``base_url``; ``*.example.org`` for all below it.
+        production: whether real users work there; makes it read-only, and TLS is always verified.
+        read_only: whether changes are refused; left out, they are on production.
+        allows: what journeys marked ``mutates`` may change although the target is read-only.
+        login_paths: paths to which a POST is no change; ``*`` stands for any text.
+        requests_per_second: requests API sessions may send in all workers together; 0 for no limit.
+        journeys_per_minute: journeys that may start in all workers together; 0 for no limit.
+        kill_switch: ``env:VARIABLE``, ``file:PATH`` or an https address; on, no journey sends anything.
+        tls_verify: whether certificates are checked; cannot be false on production.
+        user_agent: what is added to the user agent, so that the target can tell synthetic traffic.
+        testdata: how each kind of synthetic object is found and removed.
+        sweeper: who `synthprobe sweep` is at the target.
     """
 
     base_url: str
@@ -31,6 +73,18 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slow_request_ms: float = 1000.0
     mask_selectors: tuple[str, ...] = ()
     secrets: dict[str, str] = field(default_factory=dict)
+    allowed_hosts: tuple[str, ...] = ()
+    production: bool = False
+    read_only: bool | None = None
+    allows: tuple[str, ...] = ()
+    login_paths: tuple[str, ...] = ("*/login", "*/logout", "*/token")
+    requests_per_second: float = 0.0
+    journeys_per_minute: float = 0.0
+    kill_switch: str = ""
+    tls_verify: bool = True
+    user_agent: str = "synthprobe"
+    testdata: dict[str, TestDataKind] = field(default_factory=dict)
+    sweeper: Sweeper = field(default_factory=Sweeper)
 
 
 def check_base_url(target_name: str, base_url: str) -> str:

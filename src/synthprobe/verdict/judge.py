@@ -119,7 +119,11 @@ def judge_canaries(results: Sequence[Result]) -> str:
     """
     for result in results:
         wanted = "failed" if result.journey.id == MUST_FAIL else "passed"
-        if result.outcome not in {wanted, "unknown"}:  # a canary that could not look shares its fate with the journeys
+        if result.outcome not in {
+            wanted,
+            "unknown",
+            "skipped",
+        }:  # a canary that could not look shares its fate with the journeys
             cause = f" ({result.cause})" if result.cause else ""
             return (
                 f"The {result.journey.title} ended as {result.outcome}{cause}, {wanted} was expected, "

@@ -1,0 +1,82 @@
+"""``synthprobe sweep``."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from synthprobe.config import read_config
+from synthprobe.errors import ConfigurationError
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.probes.api import Api
+from synthprobe.probes.guard import Guard
+from synthprobe.probes.killswitch import kill_switch_reason
+from synthprobe.probes.ledger import open_entries
+from synthprobe.probes.testdata import Swept, sweep, sweeper_session
+from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.targets.target import Target
+
+_ORDER = ("left", "not tried", "in use", "removed", "gone")
+
+
+def sweep_command(
+    target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Address that replaces the target's own.")] = None,
+    limit: Annotated[int, typer.Option(help="Entries that are tried at most.", min=1)] = 50,
+) -> None:
+    """Remove the test data that killed runs left at a target.
+
+    Only objects that carry a token of the ledger, only after their lease. Exit code 0: nothing is left that should be
+    gone. 1: something is. 2: usage or configuration.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    root = Path.cwd()
+    config = read_config(root)
+    chosen = config.target(target, base_url=base_url)
+    folder = root / config.folder / "ledger" / chosen.name
+    now = datetime.now(UTC)
+    if not any(entry.expires_at <= now for _, entries in open_entries(folder) for entry in entries):
+        console.print(f"Nothing to sweep at target {chosen.name}.", markup=False)
+        return
+    if reason := kill_switch_reason(chosen.kill_switch, os.environ):
+        console.print(f"Nothing was swept at target {chosen.name}. {reason}", markup=False)
+        raise typer.Exit(1)
+    found = sweep(chosen, folder, _session(chosen), now=now, limit=limit)
+    console.print(_table(found))
+    counts: Counter[str] = Counter(one.status for one in found)
+    console.print(", ".join(f"{counts[status]} {status}" for status in _ORDER if counts[status]) + ".", markup=False)
+    if counts["left"] or counts["not tried"]:
+        raise typer.Exit(1)
+
+
+def _session(target: Target) -> Api:
+    redactor = Redactor()
+
+    def secret(name: str) -> Secret:
+        if name not in target.secrets:
+            raise ConfigurationError(
+                f"The sweeper of target {target.name!r} needs the secret {name!r}, which the target does not declare. "
+                f'Add it to [targets.{target.name}.secrets], for example {name} = "env:{name.upper()}".'
+            )
+        found = read_secret(name, os.environ, source=target.secrets[name])
+        redactor.add(found)
+        return found
+
+    guard = Guard(target)
+    guard.begin(tuple(target.testdata))
+    return sweeper_session(Api(target, redactor, guard=guard), secret)
+
+
+def _table(found: list[Swept]) -> Table:
+    table = Table("kind", "token", "created", "run", "what", "why", box=None)
+    for one in sorted(found, key=lambda one: (_ORDER.index(one.status), one.entry.at)):
+        entry = one.entry
+        table.add_row(entry.kind, entry.token, f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.run_id, one.status, one.detail)
+    return table

@@ -1,0 +1,219 @@
+"""Holds a browser to the target's guardrails.
+
+Resolver rules given at launch are the wall: no other host resolves in this browser. Here stands what they leave open:
+requests that Playwright itself sends, a context's own proxy, changes to a read-only target, and the marks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urljoin
+
+import msgspec
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, Route
+
+from synthprobe.errors import ConfigurationError, TargetError
+from synthprobe.model.result import Failure
+from synthprobe.probes.guard import Guard
+from synthprobe.targets.guardrails import (
+    MARK,
+    MARK_HEADER,
+    browser_arguments,
+    change_refusal,
+    egress_refusal,
+    host_of,
+    is_read_only,
+    may_reach,
+)
+from synthprobe.targets.target import Target
+
+_MAX_REDIRECTS = 10
+_REDIRECTS = {301, 302, 303, 307, 308}
+_OWN_ARGUMENTS = ("--host-resolver-rules", "--host-rules", "--proxy-server", "--proxy-pac-url", "--proxy-auto-detect")
+_UNSAFE_ARGUMENTS = ("--ignore-certificate-errors", "--allow-running-insecure-content", "--disable-web-security")
+
+
+def launch_arguments(given: Mapping[str, Any], target: Target, browser_name: str) -> dict[str, Any]:
+    """Launch arguments with the wall in them.
+
+    Args:
+        given: the arguments so far.
+        target: whose guardrails.
+        browser_name: ``chromium``, ``firefox`` or ``webkit``.
+
+    Returns:
+        All launch arguments.
+
+    Raises:
+        ConfigurationError: when the wall would not hold: another browser, a proxy, or rules of somebody else's.
+    """
+    if browser_name != "chromium":
+        raise ConfigurationError(
+            f"Which hosts a journey may reach is enforced by Chromium's resolver rules, and {browser_name} has none. "
+            "Run the journeys with --browser chromium."
+        )
+    arguments = list(given.get("args") or ())
+    refused = [one for one in arguments if one.split("=")[0] in _OWN_ARGUMENTS]
+    if target.production:
+        refused += [one for one in arguments if one.split("=")[0] in _UNSAFE_ARGUMENTS]
+    if given.get("proxy") or refused:
+        what = ", ".join(refused) or "a proxy"
+        raise ConfigurationError(
+            f"The browser was to be launched with {what}, behind which the hosts it reaches cannot be limited. "
+            "Remove it from browser_type_launch_args; hosts the journey needs belong into allowed_hosts of the target."
+        )
+    return {**given, "args": [*arguments, *browser_arguments(target)]}
+
+
+class GuardedBrowser:
+    """Holds every context of a browser to the guardrails, and remembers what was refused.
+
+    Args:
+        guard: asked before each request that Playwright sends, and before changes.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        self._refused: Counter[str] = Counter()
+        self._navigation = ""
+        self._change = ""
+
+    def begin(self) -> None:
+        """A new attempt at a journey begins."""
+        self._refused.clear()
+        self._navigation = self._change = ""
+
+    def notes(self) -> list[str]:
+        """What was refused in this attempt, one sentence each host."""
+        return [
+            f"Not allowed, so not reached: {host} ({count} request{'s' if count > 1 else ''})."
+            for host, count in sorted(self._refused.items())
+        ] + ([self._change] if self._change else [])
+
+    def explain(self, failure: Failure) -> Failure:
+        """The failure, put down to a refused request where the journey stood on one.
+
+        Args:
+            failure: why the attempt did not finish.
+
+        Returns:
+            Of kind ``egress`` when a page was led to a host that is not allowed, ``read-only`` when it tried a change
+            that the journey does not declare; else as given.
+        """
+        if failure.phase == "teardown" or failure.kind in {"egress", "read-only"}:
+            return failure
+        for kind, ours, why in (("egress", False, self._navigation), ("read-only", True, self._change)):
+            if why:
+                return msgspec.structs.replace(failure, kind=kind, ours=ours, message=f"{why}\n{failure.message}")
+        return failure
+
+    def watch(self, browser: Browser) -> Browser:
+        """Hold every context this browser opens from now on.
+
+        Args:
+            browser: launched with `launch_arguments`.
+
+        Returns:
+            The same browser.
+        """
+        new_context: Callable[..., BrowserContext] = browser.new_context
+        session = browser.new_browser_cdp_session()
+        user_agent: str = session.send("Browser.getVersion")["userAgent"]
+        session.detach()
+
+        def new_guarded_context(*args: Any, **kwargs: Any) -> BrowserContext:
+            context = new_context(*args, **self._context_arguments(kwargs, user_agent))
+            self._hold(context, kwargs.get("base_url") or self.guard.target.base_url)
+            return context
+
+        def new_guarded_page(**kwargs: Any) -> Page:
+            return browser.new_context(**kwargs).new_page()
+
+        browser.new_context = new_guarded_context  # type: ignore[method-assign]
+        browser.new_page = new_guarded_page  # type: ignore[method-assign]
+        return browser
+
+    def _context_arguments(self, given: dict[str, Any], user_agent: str) -> dict[str, Any]:
+        target = self.guard.target
+        if given.get("proxy"):
+            raise ConfigurationError(
+                "A browser context was to be opened with a proxy, behind which the hosts it reaches cannot be limited. "
+                "Remove the proxy from the context's arguments."
+            )
+        if given.get("ignore_https_errors") and target.production:
+            raise ConfigurationError(
+                "A browser context was to be opened with ignore_https_errors, on a production target. Certificates "
+                "are always checked there; remove it from browser_context_args."
+            )
+        marked = {MARK_HEADER: MARK, **(given.get("extra_http_headers") or {})}
+        ours = {"service_workers": "block", "ignore_https_errors": not target.tls_verify}
+        agent = f"{given.get('user_agent') or user_agent} {target.user_agent}".rstrip()
+        return {**ours, **given, "extra_http_headers": marked, "user_agent": agent}
+
+    def _hold(self, context: BrowserContext, base_url: str) -> None:
+        context.on("requestfailed", self._failed)
+        if is_read_only(self.guard.target):
+            context.route("**/*", self._decide)
+        _guard_requests(context, base_url, self.guard)
+
+    def _failed(self, request: Request) -> None:
+        """A request that did not resolve, to a host that is not allowed, was stopped by the wall."""
+        if may_reach(self.guard.target, request.url) or "ERR_NAME_NOT_RESOLVED" not in (request.failure or ""):
+            return
+        self._refused[host_of(request.url)] += 1
+        if request.is_navigation_request() and not _in_frame(request):
+            self._navigation = self._navigation or egress_refusal(self.guard.target, request.url)
+
+    def _decide(self, route: Route) -> None:
+        """On a read-only target every request comes through here."""
+        request = route.request
+        if why := change_refusal(self.guard.target, request.method, request.url, self.guard.mutates):
+            self._change = self._change or why
+            route.abort("blockedbyclient")
+        else:
+            route.fallback()
+
+
+def _in_frame(request: Request) -> bool:
+    try:
+        return request.frame.parent_frame is not None
+    except Error:
+        return False  # the first navigation of a popup has no frame yet
+
+
+def _guard_requests(context: BrowserContext, base_url: str, guard: Guard) -> None:
+    """Requests of ``context.request`` leave from Playwright's own process, where no resolver rule holds."""
+    client = context.request
+    fetch = client.fetch
+
+    def guarded(url_or_request: Any, **options: Any) -> Any:
+        given = url_or_request if isinstance(url_or_request, str) else url_or_request.url
+        method = str(options.get("method") or getattr(url_or_request, "method", "GET"))
+        url = urljoin(base_url, given)
+        redirects = int(options.pop("max_redirects", _MAX_REDIRECTS))
+        guard.check(method, url)
+        guard.pace_request()
+        answer = fetch(url if given is url_or_request else url_or_request, **options, max_redirects=0)
+        for _ in range(redirects):
+            location = answer.headers.get("location")
+            if answer.status not in _REDIRECTS or not location:
+                return answer
+            url = urljoin(url, location)
+            if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):
+                method = "GET"
+                for body in ("data", "form", "multipart"):
+                    options.pop(body, None)
+            guard.check(method, url)
+            answer = fetch(url, **{**options, "method": method, "max_redirects": 0, "params": None})
+        if redirects and answer.status in _REDIRECTS:
+            raise TargetError("redirects", f"{given} was redirected more than {redirects} times, last to {url}.")
+        return answer
+
+    def of(method: str) -> Callable[..., Any]:
+        return lambda url, **options: guarded(url, **{**options, "method": method})
+
+    client.fetch = guarded  # type: ignore[method-assign]
+    for method in ("get", "post", "put", "patch", "delete", "head"):
+        setattr(client, method, of(method.upper()))

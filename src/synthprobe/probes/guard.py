@@ -1,0 +1,61 @@
+"""Holds a run to its target's guardrails: asked before each journey and each request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from synthprobe.errors import ConfigurationError, TargetError
+from synthprobe.probes import steps
+from synthprobe.probes.pace import Pace
+from synthprobe.targets.guardrails import change_refusal, egress_refusal
+from synthprobe.targets.target import Target
+
+
+class Guard:
+    """What the running journey may do, and how fast.
+
+    Args:
+        target: whose guardrails.
+        folder: the run's folder, shared by its workers; without it nothing is slowed down.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(self, target: Target, folder: Path | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.target = target
+        self.mutates: Collection[str] = ()
+        self._requests = self._journeys = None
+        if folder and target.requests_per_second:
+            self._requests = Pace(folder / "pace-requests.json", target.requests_per_second, 1.0, sleep)
+        if folder and target.journeys_per_minute:
+            self._journeys = Pace(folder / "pace-journeys.json", target.journeys_per_minute, 60.0, sleep)
+
+    def begin(self, mutates: Collection[str]) -> None:
+        """A journey begins that declares these changes."""
+        self.mutates = mutates
+
+    def pace_journey(self) -> float:
+        """Wait until the next journey may start; seconds waited."""
+        return self._journeys.wait() if self._journeys else 0.0
+
+    def pace_request(self) -> None:
+        """Wait until the next request may be sent. The wait is ours, so no step's time holds it."""
+        if self._requests and (waited_s := self._requests.wait()) and (recorder := steps.current()):
+            recorder.leave_out(waited_s)
+
+    def check(self, method: str, url: str) -> None:
+        """Refuse a request that may not be sent.
+
+        Args:
+            method: the HTTP method.
+            url: the whole address.
+
+        Raises:
+            TargetError: ``egress``, when its host is not allowed.
+            ConfigurationError: when it may change a target that is read-only.
+        """
+        if why := egress_refusal(self.target, url):
+            raise TargetError("egress", why)
+        if why := change_refusal(self.target, method, url, self.mutates):
+            raise ConfigurationError(why)

@@ -1,0 +1,63 @@
+"""The kill switch: one place that ends all synthetic traffic to a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import requests
+
+_OFF = {"0", "off", "false", "no"}
+_TIMEOUT_S = 3.0
+_READ = 64
+
+
+def kill_switch_reason(switch: str, environ: Mapping[str, str]) -> str:
+    """Read the kill switch; what cannot be read counts as on.
+
+    A variable that is not set, and a file that is not there, are off. ``off``, ``0``, ``false`` and ``no`` are off.
+    All else is on, an empty file as well, so that ``touch`` is enough.
+
+    Args:
+        switch: ``env:VARIABLE``, ``file:PATH`` or an address; empty when there is none.
+        environ: the environment.
+
+    Returns:
+        Why nothing may be sent now; empty when the switch is off.
+
+    Example:
+        >>> kill_switch_reason("env:STOP_PROBES", {"STOP_PROBES": "1"})
+        'The kill switch env:STOP_PROBES is on.'
+        >>> kill_switch_reason("env:STOP_PROBES", {})
+        ''
+    """
+    kind, _, place = switch.partition(":")
+    try:
+        if not switch:
+            return ""
+        if kind == "env":
+            value = environ.get(place, "") or "off"
+        elif kind == "file":
+            value = Path(place).read_text("utf-8")
+        else:
+            value = _fetch(switch)
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError, requests.RequestException) as error:
+        why = type(error).__name__
+        return f"The kill switch {_shown(switch)} cannot be read ({why}), which counts as on."
+    return "" if value.strip().lower() in _OFF else f"The kill switch {_shown(switch)} is on."
+
+
+def _fetch(url: str) -> str:
+    with requests.Session() as session:
+        session.trust_env = False
+        with session.get(url, timeout=_TIMEOUT_S, allow_redirects=False, stream=True) as answer:
+            if answer.status_code != 200:
+                raise requests.HTTPError(f"status {answer.status_code}")
+            return answer.raw.read(_READ).decode("utf-8", "replace")
+
+
+def _shown(switch: str) -> str:
+    """Without what may be a token: the address may be a capability."""
+    return "/".join(switch.split("/")[:3]) + "/…" if "://" in switch else switch

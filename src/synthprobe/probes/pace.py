@@ -1,0 +1,49 @@
+"""How often something may happen, counted over all workers of a run."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+class Pace:
+    """At most so many in any period, whichever process asks.
+
+    Places are booked in a small file under a lock, on the clock since boot that all processes share. Whoever comes too
+    early sleeps until its own place; nobody polls.
+
+    Args:
+        path: the file, in a folder that all workers of the run share.
+        rate: how many in a period; below one, one in a longer period.
+        period_s: the period in seconds.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(self, path: Path, rate: float, period_s: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._path = path
+        self._count = max(int(rate), 1)
+        self._period_s = period_s * self._count / rate
+        self._sleep = sleep
+
+    def wait(self) -> float:
+        """Wait for the next place.
+
+        Returns:
+            Seconds waited.
+        """
+        with self._path.open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            booked: list[float] = json.loads(file.read() or "[]")
+            now = time.monotonic()
+            place = max(now, booked[-self._count] + self._period_s) if len(booked) >= self._count else now
+            file.seek(0)
+            file.truncate()
+            file.write(json.dumps([*booked[-self._count :], place]))
+        wait_s = place - now
+        if wait_s > 0:
+            self._sleep(wait_s)
+        return wait_s

@@ -1,0 +1,221 @@
+"""What may be done at a target: hosts, changes, marks. Pure policy; others enforce it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.targets.target import Target
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+MARK_HEADER = "X-Synthetic"
+MARK = "synthprobe"
+_HOST = re.compile(r"(\*\.)?[0-9a-z_]([0-9a-z_.-]*[0-9a-z_])?|[0-9a-f:]*:[0-9a-f:.]+")
+
+
+def check_guardrails(target: Target) -> Target:
+    """Refuse a target whose guardrails contradict each other.
+
+    Args:
+        target: as configured.
+
+    Returns:
+        The same target.
+
+    Raises:
+        ConfigurationError: when TLS checks are off on production, a host is none, or a limit is below zero.
+    """
+    table = f"[targets.{target.name}]"
+    if target.production and not target.tls_verify:
+        raise ConfigurationError(
+            f"{table} has production = true and tls_verify = false. Certificates are always checked on production: "
+            "remove tls_verify, and give the probe's machine the certificate authority it lacks."
+        )
+    for host in target.allowed_hosts:
+        if not _HOST.fullmatch(host.lower()):
+            raise ConfigurationError(
+                f"{table} allows the host {host!r}. A host name without scheme, port and path was expected, for "
+                'example "cdn.example.org", or "*.example.org" for every host below it.'
+            )
+    for key in ("requests_per_second", "journeys_per_minute"):
+        if getattr(target, key) < 0:
+            raise ConfigurationError(f"{table} has {key} below zero. Give a number above zero, or 0 for no limit.")
+    switch = target.kill_switch
+    local = switch.startswith(("http://127.0.0.1", "http://localhost"))
+    if switch and not local and not re.fullmatch(r"(env:|file:|https://)\S+", switch):
+        raise ConfigurationError(
+            f"{table} has the kill switch {switch!r}. env:VARIABLE, file:PATH or an https:// address was expected."
+        )
+    return target
+
+
+def allowed_hosts(target: Target) -> tuple[str, ...]:
+    """Every host that journeys may reach, that of the base URL first.
+
+    Args:
+        target: the target.
+
+    Returns:
+        Host names and patterns, in lower case.
+
+    Example:
+        >>> allowed_hosts(Target(base_url="https://cad.example.org", allowed_hosts=("*.cdn.example.org",)))
+        ('cad.example.org', '*.cdn.example.org')
+    """
+    return tuple(dict.fromkeys((host_of(target.base_url), *(host.lower() for host in target.allowed_hosts))))
+
+
+def host_of(url: str) -> str:
+    """The host of an address as it is compared: lower case, without port and trailing dot.
+
+    Args:
+        url: an address.
+
+    Returns:
+        The host; empty when there is none.
+
+    Example:
+        >>> host_of("https://user@CAD.example.org.:8443/board")
+        'cad.example.org'
+    """
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def may_reach(target: Target, url: str) -> bool:
+    """Whether a request to that address may leave.
+
+    Args:
+        target: the target.
+        url: the address; ports are not told apart.
+
+    Returns:
+        True when its host is allowed.
+
+    Example:
+        >>> cad = Target(base_url="https://cad.example.org", allowed_hosts=("*.example.net",))
+        >>> [may_reach(cad, f"https://{host}/") for host in ("cad.example.org", "a.example.net", "example.net")]
+        [True, True, False]
+    """
+    host = host_of(url)
+    return any(host.endswith(known[1:]) if known.startswith("*.") else host == known for known in allowed_hosts(target))
+
+
+def egress_refusal(target: Target, url: str) -> str:
+    """Why a request to that address may not leave.
+
+    Args:
+        target: the target.
+        url: the address.
+
+    Returns:
+        A sentence; empty when it may leave.
+    """
+    if may_reach(target, url):
+        return ""
+    return (
+        f"The host {host_of(url)!r} is not one that journeys against {_name(target)} may reach "
+        f"({', '.join(allowed_hosts(target))}), so nothing was sent there. If the journey needs it, add it to "
+        "allowed_hosts of the target."
+    )
+
+
+def is_read_only(target: Target) -> bool:
+    """Whether changes are refused unless a journey declares them.
+
+    Args:
+        target: the target.
+
+    Returns:
+        What ``read_only`` says; left out, whether the target is production.
+
+    Example:
+        >>> is_read_only(Target(base_url="https://cad.example.org", production=True))
+        True
+    """
+    return target.production if target.read_only is None else target.read_only
+
+
+def change_refusal(target: Target, method: str, url: str, mutates: Collection[str]) -> str:
+    """Why a request that may change something is refused.
+
+    Args:
+        target: the target.
+        method: the HTTP method.
+        url: the address.
+        mutates: what the running journey declares that it changes.
+
+    Returns:
+        A sentence; empty when it may be sent. A journey that declares changes only runs where they are allowed.
+
+    Example:
+        >>> cad = Target(base_url="https://cad.example.org", production=True)
+        >>> change_refusal(cad, "POST", "https://cad.example.org/login", ())
+        ''
+    """
+    if method.upper() in SAFE_METHODS or mutates or not is_read_only(target):
+        return ""
+    path = urlsplit(url).path
+    if any(fnmatchcase(path, pattern) for pattern in target.login_paths):
+        return ""
+    return (
+        f"{method} {path} was not sent: {_name(target)} is read-only, and this journey does not declare that it "
+        'changes anything. Mark it, for example @pytest.mark.mutates("incident"), and allow that with '
+        'allows = ["incident"] of the target; or, if it only logs in, add the path to login_paths.'
+    )
+
+
+def skip_reason(target: Target, mutates: Collection[str]) -> str:
+    """Why a journey that declares changes does not run against this target.
+
+    Args:
+        target: the target.
+        mutates: what it changes.
+
+    Returns:
+        A sentence; empty when it may run.
+
+    Example:
+        >>> cad = Target(base_url="https://cad.example.org", name="production", production=True)
+        >>> skip_reason(cad, ["incident"])
+        "It changes 'incident', which target 'production' does not allow (read-only, allows = [])."
+    """
+    missing = [what for what in mutates if what not in target.allows]
+    if not missing or not is_read_only(target):
+        return ""
+    what = ", ".join(repr(one) for one in missing)
+    known = ", ".join(f'"{one}"' for one in target.allows)
+    return f"It changes {what}, which {_name(target)} does not allow (read-only, allows = [{known}])."
+
+
+def browser_arguments(target: Target) -> list[str]:
+    """Arguments that keep a Chromium browser from reaching any other host.
+
+    Every name and address but the allowed ones does not resolve, whoever in the browser asks: a redirect, a popup, a
+    WebSocket, a worker, the browser itself. A proxy would resolve for it, and WebRTC would send without resolving.
+
+    Args:
+        target: the target.
+
+    Returns:
+        Command line arguments.
+
+    Example:
+        >>> browser_arguments(Target(base_url="https://cad.example.org"))[0]
+        '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE cad.example.org'
+    """
+    rules = ["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in allowed_hosts(target))]
+    return [
+        f"--host-resolver-rules={', '.join(rules)}",
+        "--no-proxy-server",
+        "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    ]
+
+
+def _name(target: Target) -> str:
+    return f"target {target.name!r}" if target.name else "this target"
