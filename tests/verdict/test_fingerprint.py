@@ -30,7 +30,7 @@ def rates(label, same):
 def test_over_merge_and_over_split_are_bounded_and_stand_in_the_docs(word, label, same, most_merged, most_split):
     (merged, apart), (split, joined) = rates(label, same)
     sentence = f"{word}: {len(merged)} of {apart} pairs joined wrongly, {len(split)} of {joined} split wrongly"
-    print(f"{sentence}\n  joined: {merged}\n  split: {split}")
+    print(f"{sentence}\n  joined: {merged}\n  split: {split}")  # noqa: T201
     assert len(merged) <= most_merged, merged
     assert len(split) <= most_split, split
     assert sentence in PAGE.read_text("utf-8")

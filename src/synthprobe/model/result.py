@@ -80,6 +80,7 @@ class Step(Struct, frozen=True, kw_only=True):
         error: first line of what broke it.
         checks: what it means when it is contradicted; empty when the author did not say.
         role: the role that acts in it; empty when the author did not say.
+        runbook: id of the runbook that belongs to this very step; usually empty.
         steps: the steps inside it.
     """
 
@@ -91,6 +92,7 @@ class Step(Struct, frozen=True, kw_only=True):
     error: str = ""
     checks: Check = ""
     role: str = ""
+    runbook: str = ""
     steps: tuple[Step, ...] = ()
 
 

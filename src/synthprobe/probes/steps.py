@@ -32,11 +32,12 @@ class StepListener(Protocol):
 class _Open:
     """A step that has not ended."""
 
-    def __init__(self, title: str, budget_s: float | None, checks: Check = "", role: str = "") -> None:
+    def __init__(self, title: str, budget_s: float | None, checks: Check = "", role: str = "", runbook: str = "") -> None:
         self.title = title
         self.budget_s = budget_s
         self.checks: Check = checks
         self.role = role
+        self.runbook = runbook
         self.key = secrets.token_hex(8)
         self.started_at = datetime.now(UTC)
         self.began = time.monotonic()
@@ -54,6 +55,7 @@ class _Open:
             error=text,
             checks=self.checks,
             role=self.role,
+            runbook=self.runbook,
             steps=tuple(self.steps),
         )
 
@@ -100,9 +102,11 @@ class Recorder:
         """16 hexadecimal digits that name the innermost open step in the target's traces."""
         return self._open[-1].key
 
-    def start(self, title: str, budget_s: float | None, checks: Check = "", role: str = "") -> None:
+    def start(
+        self, title: str, budget_s: float | None, checks: Check = "", role: str = "", runbook: str = ""
+    ) -> None:
         """Open a step inside the innermost open one."""
-        step = _Open(title, budget_s, checks, role)
+        step = _Open(title, budget_s, checks, role, runbook)
         self._open.append(step)
         if self._listener:
             self._listener.step_started(step.key, title)
@@ -204,6 +208,7 @@ class step(ContextDecorator):  # noqa: N801 - reads as a word in a journey
         checks: what it means when the step is contradicted, for example ``"read-after-write"`` or ``"sentinel"``;
             helps triage, changes nothing else. The words: docs/concepts/triage.md.
         role: the role that acts, for example ``"dispatcher"``, so that a split by role is seen.
+        runbook: id of the runbook that belongs to this very step, if one does.
 
     Raises:
         ConfigurationError: when the budget is no duration, the check is none, or no journey is running.
@@ -218,11 +223,12 @@ class step(ContextDecorator):  # noqa: N801 - reads as a word in a journey
     """
 
     def __init__(
-        self, title: str, *, budget: str | float | None = None, checks: Check = "", role: str = ""
+        self, title: str, *, budget: str | float | None = None, checks: Check = "", role: str = "", runbook: str = ""
     ) -> None:
         self.title = title
         self.checks: Check = checks
         self.role = role
+        self.runbook = runbook
         if checks not in get_args(Check):
             nearest = difflib.get_close_matches(str(checks), get_args(Check), n=1)
             raise ConfigurationError(
@@ -241,7 +247,7 @@ class step(ContextDecorator):  # noqa: N801 - reads as a word in a journey
                 f'The step "{self.title}" was entered outside a journey. A journey is a test under journeys/ that '
                 "pytest runs; to test a function that has steps, wrap the call in synthprobe.recording()."
             )
-        _current.start(self.title, self.budget_s, self.checks, self.role)
+        _current.start(self.title, self.budget_s, self.checks, self.role, self.runbook)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -43,7 +43,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"[-+]?\b\d+\.\d+\b", "<float>", False),
         (r"(?<!→ )(?<!status )(?<![\w<])(?<!\w-)[-+]?\d+\b", "<int>", False),  # a status code says what it is
         (r"(<int>|<float>)(?:, (?:<int>|<float>))+", "<numbers>", False),  # how many rows there were is an attribute
-        (r"(?<==)\s?(?:\"[^\"\n]*\"|'[^'\n]*')", "<value>", False),
+        # not the name of a button in a locator: get_by_role("button", name="Create")
+        (r"(?<==)\s?(?:\"[^\"\n]*\"|'[^'\n]*')(?!\))", "<value>", False),
         (r"(?<==)\s?(?:true|false)\b", "<bool>", True),
     )
 )

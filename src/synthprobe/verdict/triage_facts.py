@@ -44,6 +44,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         step: path of the broken step.
         checks: what the broken step checks, when its author said so.
         role: the role that acted in the broken step.
+        runbook: id of the runbook that the broken step names.
         passed_steps: check and role of the steps that passed in the same attempt.
         degradations: in which ways it was not well enough.
         evidence: the attempt's facts.
@@ -61,6 +62,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     step: str = ""
     checks: Check = ""
     role: str = ""
+    runbook: str = ""
     passed_steps: tuple[tuple[Check, str], ...] = ()
     degradations: tuple[Degradation, ...] = ()
     evidence: Facts = Facts()
@@ -127,6 +129,7 @@ def facts_for(
         message=message,
         step=failure.step if failure else ", ".join(sorted(weak)),
         checks=telling_step.checks if telling_step else "",
+        runbook=next((s.runbook for s in reversed(broken) if s.runbook), ""),
         role=next((s.role for s in reversed(broken) if s.role), ""),
         passed_steps=tuple((s.checks, s.role) for s in steps if s.status == "passed" and (s.checks or s.role)),
         degradations=result.degradations if result else (),
