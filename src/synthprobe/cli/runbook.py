@@ -12,7 +12,6 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.table import Table
 
 from synthprobe import pipeline
 from synthprobe.config import Config, read_config
@@ -62,29 +61,26 @@ def match_run(
     """Say which runbook fits each journey that did not pass, why, and what was next."""
     root = Path.cwd()
     runbooks, verdict = read_runbooks(root / FOLDER, root), _verdict(root, run)
-    table = Table(title=f"Run {verdict.run.id} on {verdict.run.target}", show_lines=True)
-    for heading in ("journey", "broken step", "cause", "runbook", "why", "runner-up"):
-        table.add_column(heading, overflow="fold")
     told = list(tell(verdict))
     tied = []
+    if not told:
+        _console.print(f"Run {verdict.run.id}: every journey passed, so no runbook is needed.", markup=False)
     for one in told:
-        found = match(runbooks, one.subject)
-        cause = one.triage
-        tied += (
-            [f"{one.subject.journey}: {found.runbook.id}, {', '.join(found.tied)}"]
-            if found.runbook and found.tied
-            else []
-        )
-        table.add_row(
-            one.subject.journey,
-            one.subject.step,
-            f"{cause.cause_class} ({cause.rule}, {cause.sure}): {cause.why}"
-            + (f"\nor {cause.runner_up}: {cause.runner_up_why}" if cause.runner_up else ""),
-            found.runbook.id if found.runbook else f"none: synthprobe runbook new {one.subject.fingerprint}",
-            f"level {found.level}: {found.why}",
-            f"{found.runner_up}: {found.runner_up_why}" if found.runner_up else "",
-        )
-    _console.print(table if told else f"Run {verdict.run.id}: every journey passed, so no runbook is needed.")
+        found, cause = match(runbooks, one.subject), one.triage
+        lines = [("cause", f"{cause.cause_class} ({cause.rule}, {cause.sure}): {cause.why}")]
+        if cause.runner_up:
+            lines.append(("or", f"{cause.runner_up}: {cause.runner_up_why}"))
+        begin = f"none; begin one: synthprobe runbook new {one.subject.fingerprint}"
+        lines.append(("runbook", f"{found.runbook.id if found.runbook else begin}"))
+        lines.append(("why", f"level {found.level}: {found.why}"))
+        if found.runner_up:
+            lines.append(("next", f"{found.runner_up}: {found.runner_up_why}"))
+        if found.runbook and found.tied:
+            tied.append(f"{one.subject.journey}: {found.runbook.id}, {', '.join(found.tied)}")
+        where = f"{one.subject.journey}: {one.subject.step}" if one.subject.step else one.subject.journey
+        _console.print(where, style="bold", markup=False)
+        for name, text in lines:
+            _console.print(f"  {name:8} {text}", markup=False)
     for line in tied:
         _console.print(f"✗ Runbooks tie for {line}. Let one match more closely.", markup=False)
     raise typer.Exit(1 if tied else 0)
@@ -226,13 +222,14 @@ def _runbook(id: str) -> Runbook:
 
 
 def _journeys(root: Path, config: Config) -> dict[str, str]:
-    """Every journey and its default page: from the newest inventory, or else from the markers in the files."""
+    """Every journey and its default page: from the markers in the files, and from the newest inventory."""
+    found = _marked(root, config)
     try:
         inventory = pipeline.newest_run(root, config.folder) / "inventory.json"
         listed = msgspec.json.decode(inventory.read_bytes(), type=list[Journey])
-        return {journey.id: journey.runbook for journey in listed}
     except (ReportError, OSError, msgspec.DecodeError):
-        return _marked(root, config)
+        return found  # a project may be checked before its first run
+    return {journey.id: journey.runbook for journey in listed} | found
 
 
 def _marked(root: Path, config: Config) -> dict[str, str]:

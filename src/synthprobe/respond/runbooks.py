@@ -298,7 +298,10 @@ def _expectation(token: Token) -> str:
 
 
 def _spans(token: Token) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Code spans of the line that begins with ``Expected:``; those after "no" or "not" must be absent."""
+    """Code spans of the line that begins with ``Expected:``.
+
+    Those after "no", "not" or "without" must be absent; of those joined by "or" one is enough.
+    """
     expected: list[str] = []
     unexpected: list[str] = []
     inside, before = False, ""
@@ -309,6 +312,34 @@ def _spans(token: Token) -> tuple[tuple[str, ...], tuple[str, ...]]:
             inside = inside or child.content.lstrip().startswith("Expected:")
             before = child.content
         elif child.type == "code_inline" and inside:
-            refused = re.search(r"\b(no|not|never|without)\s+$", before) is not None
-            (unexpected if refused else expected).append(child.content)
+            if re.search(r"\b(no|not|never|without)\s+$", before):
+                unexpected.append(child.content)
+            elif before == " or " and expected:
+                expected[-1] = f"/{_regex(expected[-1])}|{_regex(child.content)}/"
+            else:
+                expected.append(child.content)
     return tuple(expected), tuple(unexpected)
+
+
+def _regex(expected: str) -> str:
+    is_regex = len(expected) > 2 and expected[0] == expected[-1] == "/"
+    return expected[1:-1] if is_regex else re.escape(expected)
+
+
+def holds(command: Command, output: str) -> str:
+    """Whether a command printed what its runbook expects.
+
+    Args:
+        command: the command.
+        output: what it printed.
+
+    Returns:
+        Empty when it did; otherwise a sentence with what is missing or should not be there.
+    """
+    for text in command.expected:
+        if not re.search(_regex(text), output):
+            return f"{text} was expected in the output, and is not there."
+    for text in command.unexpected:
+        if re.search(_regex(text), output):
+            return f"{text} stands in the output, and should not."
+    return ""
