@@ -101,7 +101,7 @@ def test_lint_fails_for_one_wrong_page_and_names_it(project):
     page.write_text(page.read_text().replace("## Verify", "## Proof"))
     done = call("lint")
     assert done.exit_code == 1
-    assert 'runbooks/login-slow.md:17: The section "## Verify" is missing.' in done.output
+    assert 'runbooks/login-slow.md:20: The section "## Verify" is missing.' in done.output
 
 
 def test_show_renders_a_page_and_a_wrong_id_names_the_nearest(project):

@@ -209,8 +209,9 @@ def read_runbook(path: Path, root: Path | None = None) -> Runbook:
             "synthprobe runbook new FINGERPRINT makes a file to start from."
         )
     front = _front_matter(name, tokens[0].content)
-    begins = tokens[0].map[1] if tokens[0].map else 0
     lines = text.splitlines()
+    begins = tokens[0].map[1] if tokens[0].map else 0
+    begins += next((number for number, line in enumerate(lines[begins:]) if line.strip()), 0)
     exercised = None if front.last_exercised == "never" else front.last_exercised
     return Runbook(
         path=name,
