@@ -127,6 +127,16 @@ STATES = {
     "a filter of one's own": (failed(checks="preference"), "user", "preference"),
     "another one's terminal": (failed(checks="account"), "user", "account-declared"),
     "a locked account": (failed(answer("/api/login", 401, "POST", reason="Account locked")), "user", "account-state"),
+    "an account that alone is refused": (
+        failed(answer("/login", 401, "POST", by="page"), kind="timeout", peers=(Peer(journey="x", outcome="passed"),)),
+        "user",
+        "account-refused",
+    ),
+    "a control that is gone": (
+        failed(kind="timeout", peers=(Peer(journey="x", outcome="failed", forbidden="POST /x: your role may not."),)),
+        "config",
+        "control-missing",
+    ),
     "a lost session": (failed(answer("/api/incidents", 401, "POST", reason="Log in first.")), "config", "session-lost"),
     "a dead worker": (failed(checks="delivery"), "infra", "delivery"),
     "a refused connection": (failed(kind="refused"), "infra", "unreachable"),
@@ -140,7 +150,7 @@ def test_each_state_is_classed_by_the_rule_that_fits(state):
     facts, cause, rule = STATES[state]
     found = triage(facts)
     assert (found.cause_class, found.rule) == (cause, rule)
-    assert found.why.endswith((".", '"', "is not defined")), found.why
+    assert found.why.endswith((".", '"', ")", "is not defined")), found.why
     assert found.runner_up != found.cause_class
 
 

@@ -23,6 +23,7 @@ class Peer(Struct, frozen=True, kw_only=True):
         kind: kind of its failure, if it has one.
         steps: check, role and whether it passed, of every step that names a check or a role.
         nodes: how nodes answered it, when it did not pass.
+        forbidden: the request that was refused to it with 403, and why; empty when none was.
     """
 
     journey: str
@@ -30,6 +31,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     kind: str = ""
     steps: tuple[tuple[Check, str, bool], ...] = ()
     nodes: tuple[NodeCount, ...] = ()
+    forbidden: str = ""
 
 
 class TriageFacts(Struct, frozen=True, kw_only=True):
@@ -149,6 +151,7 @@ def _walk(steps: Iterable[Step]) -> Iterator[Step]:
 
 def _peer(other: JourneyVerdict) -> Peer:
     last = other.results[-1] if other.results else None
+    answers = last.facts.answers if last and last.facts else ()
     return Peer(
         journey=other.journey.id,
         outcome=other.outcome,
@@ -157,4 +160,5 @@ def _peer(other: JourneyVerdict) -> Peer:
         if last
         else (),
         nodes=last.facts.nodes if last and last.facts else (),
+        forbidden=next((f"{a.method} {a.path}: {a.reason}" for a in answers if a.status == 403), ""),
     )

@@ -112,9 +112,23 @@ def _role_split(f: TriageFacts) -> str:
     return f"It works for {', '.join(good)} and not for {f.role}." if good and not any(own) else ""
 
 
+def _account_alone(f: TriageFacts) -> str:
+    refused = next((a for a in f.evidence.answers if a.status in {401, 403, 423} and _LOG_IN.search(a.path)), None)
+    if refused is None or not any(peer.outcome in {"passed", "degraded"} for peer in f.peers):
+        return ""
+    return f"The log-in of one account is refused with {refused.status}, and others get in at the same time."
+
+
 def _forbidden(f: TriageFacts) -> str:
     found = next((a for a in f.evidence.answers if a.status == 403), None)
     return f"{found.method} {found.path} is refused with 403: {found.reason or 'no grant'}" if found else ""
+
+
+def _control_missing(f: TriageFacts) -> str:
+    refused = next((peer.forbidden for peer in f.peers if peer.forbidden), "")
+    if f.kind != "timeout" or f.slow or not refused:
+        return ""
+    return f"A control is not there, and in the same run another journey is refused with 403 ({refused})"
 
 
 def _declared(check: Check, sentence: str) -> Callable[[TriageFacts], str]:
@@ -302,9 +316,11 @@ RULES: tuple[tuple[CauseClass, str, Sure, Callable[[TriageFacts], str]], ...] = 
         _declared("account", '"{step}" shows what belongs to another user\'s account.'),
     ),
     ("user", "preference", "high", _declared("preference", '"{step}": only what this user set hides it.')),
+    ("user", "account-refused", "medium", _account_alone),
     ("config", "session-lost", "high", _session_lost),
     ("config", "role-split", "high", _role_split),
     ("config", "forbidden", "medium", _forbidden),
+    ("config", "control-missing", "medium", _control_missing),
     ("config", "grant", "high", _declared("grant", '"{step}": a role may not do what it should.')),
     ("config", "setting", "high", _declared("setting", '"{step}": a setting is not what it should be.')),
     # what it was given
