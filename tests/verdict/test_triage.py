@@ -53,7 +53,22 @@ STATES = {
     "ages in the wrong zone": (failed(message="It comes from 7201 s in the future"), "code", "whole-hours"),
     "confirmed and not stored": (failed(checks="read-after-write"), "code", "read-after-write"),
     "wrong order": (failed(checks="rule"), "code", "rule"),
-    "a silent stream": (failed(checks="live"), "infra", "live"),
+    "a silent stream": (
+        failed(answer("/stream", by="page", content_type="text/event-stream"), checks="live"),
+        "infra",
+        "stream-silent",
+    ),
+    "updates that never begin": (failed(checks="live"), "infra", "live"),
+    "an error page as a page's data": (
+        failed(checks="sentinel", page_errors=("Unexpected token '<', \"<html>\" is not valid JSON",)),
+        "code",
+        "not-json",
+    ),
+    "a danger that a broken page does not show": (
+        failed(checks="sentinel", page_errors=("ReferenceError: x is not defined",)),
+        "code",
+        "script-error",
+    ),
     "a stream that leaves a role out": (
         failed(checks="live", role="dispatcher", passed=(("live", "admin"),)),
         "config",

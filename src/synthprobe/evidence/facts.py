@@ -39,7 +39,7 @@ def facts_of(
         ()
     """
     answers = [_asked(one) for one in exchanges] + [_browsed(one) for one in requests]
-    telling = [one for one in answers if one.status >= 400 or one.status == 0 or one.duration_ms >= SLOW_MS]
+    telling = [one for one in answers if _tells(one)]
     inside = [one for one in answers if one.step and broken.startswith(one.step) and one not in telling]
     errors = [
         one.text.strip().splitlines()[0][:_REASON] for one in console if one.kind == "page error" and one.text.strip()
@@ -55,6 +55,11 @@ def facts_of(
         page_errors=tuple(dict.fromkeys(errors)),
         ages=tuple(ages),
     )
+
+
+def _tells(one: Answer) -> bool:
+    odd = one.status >= 400 or one.status == 0 or one.duration_ms >= SLOW_MS
+    return odd or one.content_type == "text/event-stream"  # whether updates were promised at all
 
 
 def _asked(one: Exchange) -> Answer:

@@ -32,7 +32,9 @@ class StepListener(Protocol):
 class _Open:
     """A step that has not ended."""
 
-    def __init__(self, title: str, budget_s: float | None, checks: Check = "", role: str = "", runbook: str = "") -> None:
+    def __init__(
+        self, title: str, budget_s: float | None, checks: Check = "", role: str = "", runbook: str = ""
+    ) -> None:
         self.title = title
         self.budget_s = budget_s
         self.checks: Check = checks
@@ -102,9 +104,7 @@ class Recorder:
         """16 hexadecimal digits that name the innermost open step in the target's traces."""
         return self._open[-1].key
 
-    def start(
-        self, title: str, budget_s: float | None, checks: Check = "", role: str = "", runbook: str = ""
-    ) -> None:
+    def start(self, title: str, budget_s: float | None, checks: Check = "", role: str = "", runbook: str = "") -> None:
         """Open a step inside the innermost open one."""
         step = _Open(title, budget_s, checks, role, runbook)
         self._open.append(step)

@@ -200,13 +200,13 @@ def _cached(f: TriageFacts) -> str:
 
 
 def _not_json(f: TriageFacts) -> str:
-    lines = f.message.casefold()
+    lines = "\n".join((f.message, *f.evidence.page_errors)).casefold()
     found = next(
         (a for a in f.evidence.answers if a.by == "api" and a.status == 200 and a.content_type == "text/html"), None
     )
     if found and "json" in lines:
         return f"{found.method} {found.path} answers 200 with an HTML page where JSON was expected."
-    return "The page was given HTML where it expected JSON." if "unexpected token" in lines and "<" in lines else ""
+    return "The page was given HTML where it expected JSON." if "unexpected token '<'" in lines else ""
 
 
 def _script_error(f: TriageFacts) -> str:
@@ -215,6 +215,13 @@ def _script_error(f: TriageFacts) -> str:
     )
     refused = any(a.status >= 400 for a in f.evidence.answers)
     return f"A script of the page broke: {found}" if found and not refused else ""
+
+
+def _stream_silent(f: TriageFacts) -> str:
+    stream = next((a for a in f.evidence.answers if a.content_type == "text/event-stream" and a.status == 200), None)
+    if stream is None or f.checks != "live":
+        return ""
+    return f"The stream of updates ({stream.path}) is open, and what is stored does not come through it."
 
 
 def _slow_log_in(f: TriageFacts) -> str:
@@ -331,6 +338,7 @@ RULES: tuple[tuple[CauseClass, str, Sure, Callable[[TriageFacts], str]], ...] = 
     ("dependency", "feed-stale", "medium", _feed_stale),
     ("config", "cached", "high", _cached),
     ("code", "not-json", "high", _not_json),
+    ("code", "script-error", "high", _script_error),
     (
         "data",
         "sentinel",
@@ -349,6 +357,7 @@ RULES: tuple[tuple[CauseClass, str, Sure, Callable[[TriageFacts], str]], ...] = 
         "high",
         _declared("delivery", '"{step}": what was handed on was never done; a worker is dead.'),
     ),
+    ("infra", "stream-silent", "high", _stream_silent),
     ("infra", "live", "high", _declared("live", '"{step}": it is stored, and updates do not reach the page.')),
     # where the time goes
     ("dependency", "slow-upstream", "high", _slow_upstream),
@@ -358,7 +367,6 @@ RULES: tuple[tuple[CauseClass, str, Sure, Callable[[TriageFacts], str]], ...] = 
     ("code", "slow-query", "medium", _slow_query),
     ("infra", "queueing", "medium", _queueing),
     # the same request, the same data, the wrong answer
-    ("code", "script-error", "high", _script_error),
     (
         "code",
         "read-after-write",
