@@ -118,6 +118,16 @@ STATES = {
     "an import that lost a record": (failed(checks="sentinel"), "data", "sentinel"),
     "a place in another town": (failed(checks="invariant"), "data", "invariant"),
     "zero, zero": (failed(checks="invariant", message="it lies at (0.0, 0.0)"), "dependency", "null-island"),
+    "zero, zero, in a record": (
+        failed(checks="sentinel", message="it lies at {'lat': 0.0, 'lng': 0.0}"),
+        "dependency",
+        "null-island",
+    ),
+    "updates that reach another journey": (
+        failed(checks="live", peers=(Peer(journey="x", outcome="passed", steps=(("live", "", True),)),)),
+        "unknown",
+        "nothing-fits",
+    ),
     "an upstream that is named": (
         failed(answer(status=503, reason="geocoder unavailable")),
         "dependency",
@@ -132,6 +142,12 @@ STATES = {
     "a certificate soon": (slow(certificate_days=5.0), "config", "certificate"),
     "one bad node": (failed(answer(status=500, node="b"), nodes=SPLIT), "infra", "node-split"),
     "half a deployment": (failed(answer("/static/a.js", 404, by="page"), builds=("1", "2")), "infra", "two-builds"),
+    "two builds and nothing refused": (failed(builds=("1", "2")), "infra", "two-releases"),
+    "a blank page beside a lost grant": (
+        failed(peers=(Peer(journey="x", outcome="failed", steps=(("grant", "", False),)),)),
+        "config",
+        "grant-elsewhere",
+    ),
     "a lost grant": (
         failed(answer(status=403, method="POST", reason="Your role may not do that.")),
         "config",

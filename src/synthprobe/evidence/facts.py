@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from synthprobe.model.evidence import Age, Answer, ConsoleMessage, Exchange, Fac
 KEPT = 40
 SLOW_MS = 1000.0
 _REASON = 200
+_QUERIES = re.compile(r"n=(?:[4-9]\d|\d{3,})$")  # many of them, for one answer
 
 
 def facts_of(
@@ -59,6 +61,7 @@ def facts_of(
 
 def _tells(one: Answer) -> bool:
     odd = one.status >= 400 or one.status == 0 or one.duration_ms >= SLOW_MS
+    odd = odd or any(_QUERIES.match(part.description) for part in one.server_timing)
     return odd or one.content_type == "text/event-stream"  # whether updates were promised at all
 
 

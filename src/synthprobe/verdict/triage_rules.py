@@ -27,7 +27,8 @@ _UPSTREAM = re.compile(
     r"(geocod\w+|directory|auth\w*|feed|service) (is |was )?(down|unavailable|unreachable|not available|timed out))",
     re.IGNORECASE,
 )
-_NULL_ISLAND = re.compile(r"(?<![\d.])-?0(\.0+)?\s*[,;]\s*(lng=|lon=|longitude=)?\s*-?0(\.0+)?(?![\d.])")
+_ZERO = r"-?0(?:\.0+)?(?![\d.])"
+_NULL_ISLAND = re.compile(rf"(?<![\d.]){_ZERO}\s*[,;]\s*['\"]?(?:lng|lon|longitude)?['\"]?\s*[=:]?\s*{_ZERO}")
 _FUTURE = re.compile(r"comes from (\d+) s in the future")
 
 Sure = Literal["high", "medium", "low"]
@@ -217,9 +218,21 @@ def _script_error(f: TriageFacts) -> str:
     return f"A script of the page broke: {found}" if found and not refused else ""
 
 
+def _live_elsewhere(f: TriageFacts) -> bool:
+    """Whether updates arrived in another step of the run, so that the stream as such is well."""
+    return any(check == "live" for check, _ in f.passed_steps) or any(
+        check == "live" and ok for peer in f.peers for check, _, ok in peer.steps
+    )
+
+
+def _updates_missing(f: TriageFacts) -> str:
+    test = _declared("live", '"{step}": it is stored, and updates do not reach the page.')
+    return "" if _live_elsewhere(f) else test(f)
+
+
 def _stream_silent(f: TriageFacts) -> str:
     stream = next((a for a in f.evidence.answers if a.content_type == "text/event-stream" and a.status == 200), None)
-    if stream is None or f.checks != "live":
+    if stream is None or f.checks != "live" or _live_elsewhere(f):
         return ""
     return f"The stream of updates ({stream.path}) is open, and what is stored does not come through it."
 
@@ -298,6 +311,18 @@ def _server_error(f: TriageFacts) -> str:
     return f"{found.method} {found.path} is answered {found.status} on every node that was asked."
 
 
+def _two_releases(f: TriageFacts) -> str:
+    builds = f.evidence.builds
+    return (
+        f"Two builds answer, {' and '.join(builds)}: a deployment is going on, or is half done." if builds[1:] else ""
+    )
+
+
+def _grant_elsewhere(f: TriageFacts) -> str:
+    peer = next((p for p in f.peers if any(check == "grant" and not ok for check, _, ok in p.steps)), None)
+    return f"In the same run {peer.journey} finds that a role may not do what it should." if peer else ""
+
+
 def _new_build(f: TriageFacts) -> str:
     if not f.build or not f.last_passed_build or f.build == f.last_passed_build:
         return ""
@@ -358,7 +383,7 @@ RULES: tuple[tuple[CauseClass, str, Sure, Callable[[TriageFacts], str]], ...] = 
         _declared("delivery", '"{step}": what was handed on was never done; a worker is dead.'),
     ),
     ("infra", "stream-silent", "high", _stream_silent),
-    ("infra", "live", "high", _declared("live", '"{step}": it is stored, and updates do not reach the page.')),
+    ("infra", "live", "high", _updates_missing),
     # where the time goes
     ("dependency", "slow-upstream", "high", _slow_upstream),
     ("dependency", "slow-log-in", "medium", _slow_log_in),
@@ -374,6 +399,8 @@ RULES: tuple[tuple[CauseClass, str, Sure, Callable[[TriageFacts], str]], ...] = 
         _declared("read-after-write", '"{step}": what was confirmed as written reads back differently.'),
     ),
     ("code", "rule", "medium", _declared("rule", '"{step}": the target computes or orders it wrongly.')),
+    ("infra", "two-releases", "low", _two_releases),
+    ("config", "grant-elsewhere", "low", _grant_elsewhere),
     ("code", "server-error", "low", _server_error),
     ("code", "new-build", "low", _new_build),
 )
