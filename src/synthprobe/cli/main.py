@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from synthprobe.cli import demo, doctor, init, report, run, sweep
+from synthprobe.cli import demo, doctor, init, report, run, runbook, sweep
 from synthprobe.errors import SynthprobeError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.command("report")(report.report)
 app.command("sweep")(sweep.sweep_command)
 app.command("doctor")(doctor.doctor)
 app.add_typer(demo.app, name="demo")
+app.add_typer(runbook.app, name="runbook")
 
 
 def main() -> None:

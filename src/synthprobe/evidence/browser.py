@@ -226,7 +226,7 @@ def read_trace(path: Path, *, slow_ms: float) -> tuple[list[ConsoleMessage], lis
                     console.append(_console_message(entry, at))
                 elif kind == "resource-snapshot":
                     request = _network_request(entry["snapshot"])
-                    if request.error or request.status >= 400 or request.duration_ms >= slow_ms:
+                    if request.says_something(slow_ms):
                         network.append(request)
     return console, network
 
@@ -261,4 +261,6 @@ def _network_request(snapshot: dict[str, Any]) -> NetworkRequest:
         error=error,
         server_timing=server_timing(headers.get("server-timing", "")),
         node=headers.get("x-node", ""),
+        build=headers.get("x-build", ""),
+        content_type=headers.get("content-type", "").split(";")[0].strip(),
     )

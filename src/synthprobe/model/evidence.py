@@ -125,6 +125,8 @@ class NetworkRequest(Struct, frozen=True, kw_only=True):
         error: the browser's reason when it failed.
         server_timing: what the server says it spent.
         node: the target's ``X-Node`` header, when it sends one.
+        build: the target's ``X-Build`` header, when it sends one.
+        content_type: media type of the answer.
     """
 
     method: str
@@ -135,3 +137,96 @@ class NetworkRequest(Struct, frozen=True, kw_only=True):
     error: str = ""
     server_timing: tuple[ServerTiming, ...] = ()
     node: str = ""
+    build: str = ""
+    content_type: str = ""
+
+    def says_something(self, slow_ms: float) -> bool:
+        """Whether it failed or was slow.
+
+        Args:
+            slow_ms: milliseconds from which a request counts as slow.
+
+        Returns:
+            True when a person should see it.
+        """
+        return bool(self.error) or self.status >= 400 or self.duration_ms >= slow_ms
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """One answer of the target, as short as triage needs it.
+
+    Attributes:
+        by: ``api`` when the journey asked, ``page`` when the browser did.
+        method: HTTP method.
+        path: the address's path, without host and query.
+        status: the answer's status code; 0 when there was none.
+        step: title of the step; empty for the browser's requests.
+        node: the node that answered, when it says so.
+        build: the build that answered, when it says so.
+        content_type: media type of the answer.
+        duration_ms: milliseconds to the last byte.
+        age_s: seconds the answer lay in a cache, from its ``Age`` header.
+        server_timing: what the server says it spent.
+        reason: first words of an answer that refuses, or why there was none.
+    """
+
+    by: Literal["api", "page"]
+    method: str
+    path: str
+    status: int
+    step: str = ""
+    node: str = ""
+    build: str = ""
+    content_type: str = ""
+    duration_ms: float = 0.0
+    age_s: float = 0.0
+    server_timing: tuple[ServerTiming, ...] = ()
+    reason: str = ""
+
+
+class NodeCount(Struct, frozen=True, kw_only=True):
+    """How one node of the target answered.
+
+    Attributes:
+        node: the node's name.
+        answers: all answers it gave.
+        broken: answers that were a server error.
+    """
+
+    node: str
+    answers: int
+    broken: int
+
+
+class Age(Struct, frozen=True, kw_only=True):
+    """One measured age of data.
+
+    Attributes:
+        what: what was looked at.
+        age_s: seconds; negative when it comes from the future.
+        limit_s: seconds it may be old.
+    """
+
+    what: str
+    age_s: float
+    limit_s: float
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """The evidence of one attempt that did not pass, short enough to judge by and to keep for ever.
+
+    Attributes:
+        answers: answers that say most: refused, broken or slow ones, and those of the broken step.
+        nodes: how each node answered, over all answers.
+        builds: every build that answered.
+        page_errors: first line of each uncaught error of a page.
+        ages: every measured age of data.
+        certificate_days: days until the target's certificate ends, when somebody looked.
+    """
+
+    answers: tuple[Answer, ...] = ()
+    nodes: tuple[NodeCount, ...] = ()
+    builds: tuple[str, ...] = ()
+    page_errors: tuple[str, ...] = ()
+    ages: tuple[Age, ...] = ()
+    certificate_days: float | None = None

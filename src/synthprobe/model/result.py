@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from synthprobe.model.evidence import Evidence
+from synthprobe.model.evidence import Evidence, Facts
 from synthprobe.model.journey import Journey
 
 Outcome = Literal["passed", "degraded", "failed", "unknown", "skipped"]
@@ -15,6 +15,22 @@ Outcome = Literal["passed", "degraded", "failed", "unknown", "skipped"]
 
 StepStatus = Literal["passed", "failed"]
 DegradationKind = Literal["over budget", "stale"]
+
+Check = Literal[
+    "",
+    "read-after-write",
+    "rule",
+    "sentinel",
+    "invariant",
+    "grant",
+    "setting",
+    "preference",
+    "account",
+    "freshness",
+    "live",
+    "delivery",
+]
+"""What it means when a step's expectation is contradicted; see docs/concepts/triage.md."""
 
 
 class Degradation(Struct, frozen=True, kw_only=True):
@@ -62,6 +78,9 @@ class Step(Struct, frozen=True, kw_only=True):
         duration_s: seconds on the monotonic clock.
         budget_s: seconds it may take, if it has a budget.
         error: first line of what broke it.
+        checks: what it means when it is contradicted; empty when the author did not say.
+        role: the role that acts in it; empty when the author did not say.
+        runbook: id of the runbook that belongs to this very step; usually empty.
         steps: the steps inside it.
     """
 
@@ -71,6 +90,9 @@ class Step(Struct, frozen=True, kw_only=True):
     duration_s: float
     budget_s: float | None = None
     error: str = ""
+    checks: Check = ""
+    role: str = ""
+    runbook: str = ""
     steps: tuple[Step, ...] = ()
 
 
@@ -140,6 +162,7 @@ class Result(Struct, frozen=True, kw_only=True):
         build: the ``X-Build`` the target's answers named.
         worker: the xdist worker, ``main`` without xdist.
         repeat: the command that repeats this journey here.
+        facts: the evidence in short, when it did not pass.
     """
 
     run_id: str
@@ -158,3 +181,4 @@ class Result(Struct, frozen=True, kw_only=True):
     build: str = ""
     worker: str = "main"
     repeat: str = ""
+    facts: Facts | None = None

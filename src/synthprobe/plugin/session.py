@@ -16,10 +16,11 @@ import msgspec
 import pytest
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.evidence.facts import facts_of
 from synthprobe.evidence.failure import describe_failure
 from synthprobe.evidence.keeper import Keeper, evidence_folder
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.evidence import Evidence, Exchange
+from synthprobe.model.evidence import Evidence, Exchange, Facts
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Result, Run
 from synthprobe.plugin.alarm import own_time
@@ -53,6 +54,7 @@ class Attempt:
         self.finished = False
         self.settled = False
         self.evidence: tuple[Evidence, ...] = ()
+        self.facts: Facts | None = None
 
 
 class JourneySession:
@@ -384,7 +386,7 @@ class JourneySession:
         return tuple(keeper.kept)
 
     def _fill(self, keeper: Keeper, attempt: Attempt) -> None:
-        console, network = [], []
+        console, network, browsed = [], [], []
         if self._browser is not None:
             from synthprobe.evidence.browser import read_trace
 
@@ -393,10 +395,13 @@ class JourneySession:
                 keeper.picture(title, png)
             for raw in raw_traces:
                 if kept := keeper.trace(raw):
-                    messages, requests = read_trace(kept, slow_ms=self.target.slow_request_ms)
+                    messages, requests = read_trace(kept, slow_ms=0)
                     console += messages
-                    network += requests
+                    browsed += requests
+            network = [one for one in browsed if one.says_something(self.target.slow_request_ms)]
             attempt.recorder.notes += self._browser.notes
+        recorder = attempt.recorder
+        attempt.facts = facts_of(self.exchanges, browsed, console, recorder.ages, broken=recorder.broken)
         keeper.console(console)
         keeper.network(network)
         keeper.exchanges(self.exchanges)
@@ -424,6 +429,7 @@ class JourneySession:
             build=self._build(),
             worker=self.worker,
             repeat=self._repeat(attempt.journey),
+            facts=attempt.facts,
         )
         self._write(msgspec.convert(self.redactor.data(msgspec.to_builtins(result)), Result))
 

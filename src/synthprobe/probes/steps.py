@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, get_args
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.model.evidence import Age
 from synthprobe.model.journey import Journey, duration_s
-from synthprobe.model.result import Degradation, Step, StepStatus
+from synthprobe.model.result import Check, Degradation, Step, StepStatus
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,9 +32,14 @@ class StepListener(Protocol):
 class _Open:
     """A step that has not ended."""
 
-    def __init__(self, title: str, budget_s: float | None) -> None:
+    def __init__(
+        self, title: str, budget_s: float | None, checks: Check = "", role: str = "", runbook: str = ""
+    ) -> None:
         self.title = title
         self.budget_s = budget_s
+        self.checks: Check = checks
+        self.role = role
+        self.runbook = runbook
         self.key = secrets.token_hex(8)
         self.started_at = datetime.now(UTC)
         self.began = time.monotonic()
@@ -48,6 +55,9 @@ class _Open:
             duration_s=time.monotonic() - self.began,
             budget_s=self.budget_s,
             error=text,
+            checks=self.checks,
+            role=self.role,
+            runbook=self.runbook,
             steps=tuple(self.steps),
         )
 
@@ -67,6 +77,7 @@ class Recorder:
         self.started_at = datetime.now(UTC)
         self.degradations: list[Degradation] = []
         self.notes: list[str] = []
+        self.ages: list[Age] = []
         self.broken: str = ""
         self._began = time.monotonic()
         self._listeners = listeners
@@ -93,9 +104,9 @@ class Recorder:
         """16 hexadecimal digits that name the innermost open step in the target's traces."""
         return self._open[-1].key
 
-    def start(self, title: str, budget_s: float | None) -> None:
+    def start(self, title: str, budget_s: float | None, checks: Check = "", role: str = "", runbook: str = "") -> None:
         """Open a step inside the innermost open one."""
-        step = _Open(title, budget_s)
+        step = _Open(title, budget_s, checks, role, runbook)
         self._open.append(step)
         for listener in self._listeners:
             listener.step_started(step.key, title)
@@ -200,9 +211,13 @@ class step(ContextDecorator):  # noqa: N801 - reads as a word in a journey
     Args:
         title: what the user does, in words; ``{}`` is not expanded.
         budget: how long it may take, for example ``"800ms"``, ``"3s"`` or seconds as a number.
+        checks: what it means when the step is contradicted, for example ``"read-after-write"`` or ``"sentinel"``;
+            helps triage, changes nothing else. The words: docs/concepts/triage.md.
+        role: the role that acts, for example ``"dispatcher"``, so that a split by role is seen.
+        runbook: id of the runbook that belongs to this very step, if one does.
 
     Raises:
-        ConfigurationError: when the budget is no duration, or no journey is running.
+        ConfigurationError: when the budget is no duration, the check is none, or no journey is running.
 
     Example:
         >>> @step("log in", budget="3s")
@@ -213,8 +228,20 @@ class step(ContextDecorator):  # noqa: N801 - reads as a word in a journey
         'in'
     """
 
-    def __init__(self, title: str, *, budget: str | float | None = None) -> None:
+    def __init__(
+        self, title: str, *, budget: str | float | None = None, checks: Check = "", role: str = "", runbook: str = ""
+    ) -> None:
         self.title = title
+        self.checks: Check = checks
+        self.role = role
+        self.runbook = runbook
+        if checks not in get_args(Check):
+            nearest = difflib.get_close_matches(str(checks), get_args(Check), n=1)
+            raise ConfigurationError(
+                f'Step "{title}" has checks={checks!r}, which is no check.'
+                + (f" Did you mean {nearest[0]!r}?" if nearest else "")
+                + f" Known checks: {', '.join(sorted(filter(None, get_args(Check))))}."
+            )
         try:
             self.budget_s = None if budget is None else duration_s(budget)
         except ValueError as error:
@@ -226,7 +253,7 @@ class step(ContextDecorator):  # noqa: N801 - reads as a word in a journey
                 f'The step "{self.title}" was entered outside a journey. A journey is a test under journeys/ that '
                 "pytest runs; to test a function that has steps, wrap the call in synthprobe.recording()."
             )
-        _current.start(self.title, self.budget_s)
+        _current.start(self.title, self.budget_s, self.checks, self.role, self.runbook)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -1,0 +1,261 @@
+"""``synthprobe runbook``: find, read, check and begin runbooks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+
+from synthprobe import pipeline
+from synthprobe.config import Config, read_config
+from synthprobe.errors import ConfigurationError, ReportError
+from synthprobe.model.incident import Incident, IncidentEvent
+from synthprobe.model.journey import Journey
+from synthprobe.model.verdict import Verdict
+from synthprobe.respond.matching import match, tell
+from synthprobe.respond.runbook_lint import Known, lint, read_snoozes
+from synthprobe.respond.runbook_pages import draft
+from synthprobe.respond.runbooks import Runbook, read_runbooks
+from synthprobe.verdict.lifecycle import advance, describe
+
+FOLDER = "runbooks"
+OUTCOMES = Literal["helped", "outdated", "missing"]
+
+app = typer.Typer(help="Runbooks: one page for each failure pattern.", no_args_is_help=True)
+_console = Console(highlight=False, soft_wrap=True)
+
+
+@app.command("lint")
+def lint_runbooks() -> None:
+    """Check every runbook: coverage, content, references, staleness, names. Exit code 1 when one is wrong."""
+    root = Path.cwd()
+    runbooks = read_runbooks(root / FOLDER, root)
+    if not runbooks:
+        raise ConfigurationError(f"There is no runbook under {FOLDER}/. Begin one: synthprobe runbook new FINGERPRINT")
+    known = Known(journeys=_journeys(root, read_config(root)), commands=_commands(), drills=_faults())
+    findings = lint(runbooks, known, datetime.now(UTC).date(), snoozes=read_snoozes(root / FOLDER))
+    errors = [finding for finding in findings if finding.error]
+    for finding in errors:
+        _console.print(f"✗ {finding}", markup=False)
+    notices = [finding for finding in findings if not finding.error]
+    for text in dict.fromkeys(finding.text for finding in notices):
+        count = sum(finding.text == text for finding in notices)
+        _console.print(f"! {count} of {len(runbooks)} runbooks: {text}", markup=False)
+    _console.print(
+        f"{len(runbooks)} runbooks, {len(errors)} errors." if errors else f"{len(runbooks)} runbooks, all well."
+    )
+    raise typer.Exit(1 if errors else 0)
+
+
+@app.command("match")
+def match_run(
+    run: Annotated[Path | None, typer.Argument(help="Folder of a run; the newest run without it.")] = None,
+) -> None:
+    """Say which runbook fits each journey that did not pass, why, and what was next."""
+    root = Path.cwd()
+    runbooks, verdict = read_runbooks(root / FOLDER, root), _verdict(root, run)
+    told = list(tell(verdict))
+    tied = []
+    if not told:
+        _console.print(f"Run {verdict.run.id}: every journey passed, so no runbook is needed.", markup=False)
+    for one in told:
+        found, cause = match(runbooks, one.subject), one.triage
+        lines = [("cause", f"{cause.cause_class} ({cause.rule}, {cause.sure}): {cause.why}")]
+        if cause.runner_up:
+            lines.append(("or", f"{cause.runner_up}: {cause.runner_up_why}"))
+        begin = f"none; begin one: synthprobe runbook new {one.subject.fingerprint}"
+        lines.append(("runbook", f"{found.runbook.id if found.runbook else begin}"))
+        lines.append(("why", f"level {found.level}: {found.why}"))
+        if found.runner_up:
+            lines.append(("next", f"{found.runner_up}: {found.runner_up_why}"))
+        if found.runbook and found.tied:
+            tied.append(f"{one.subject.journey}: {found.runbook.id}, {', '.join(found.tied)}")
+        where = f"{one.subject.journey}: {one.subject.step}" if one.subject.step else one.subject.journey
+        _console.print(where, style="bold", markup=False)
+        for name, text in lines:
+            _console.print(f"  {name:8} {text}", markup=False)
+    for line in tied:
+        _console.print(f"✗ Runbooks tie for {line}. Let one match more closely.", markup=False)
+    raise typer.Exit(1 if tied else 0)
+
+
+@app.command("new")
+def new(
+    fingerprint: Annotated[str, typer.Argument(help="Fingerprint or id of a recorded incident.")],
+    run: Annotated[Path | None, typer.Option(help="Folder of a run; the newest run without it.")] = None,
+) -> None:
+    """Begin a runbook from what was recorded of an incident: what was seen, steps, evidence, how it ended."""
+    root = Path.cwd()
+    incident = next((one for one in incidents(root, run) if fingerprint in {one.fingerprint, one.id}), None)
+    if incident is None:
+        raise ReportError(
+            f"No incident {fingerprint} is recorded. synthprobe runbook match shows the fingerprints of the newest run."
+        )
+    results = [
+        result
+        for one in _verdict(root, run).journeys
+        if one.journey.id in incident.journeys
+        for result in one.results
+        if result.outcome not in {"passed", "skipped"}
+    ]
+    text = draft(incident, results[-1] if results else None)
+    found = re.search(r"^id: (.+)$", text, re.MULTILINE)
+    path = root / FOLDER / f"{found[1] if found else incident.id}.md"
+    if path.exists():
+        raise ConfigurationError(f"{path.relative_to(root)} exists already. Complete that, or move it away first.")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, "utf-8")
+    _console.print(f"Begun: {path.relative_to(root)}. Complete every TODO, then: synthprobe runbook lint")
+
+
+@app.command("show")
+def show(id: Annotated[str, typer.Argument(help="The runbook's id.")]) -> None:
+    """Show a runbook in the terminal."""
+    runbook = _runbook(id)
+    proved = f"proved {runbook.last_exercised.at}" if runbook.last_exercised else "not proved by a drill yet"
+    _console.print(f"{runbook.title}", style="bold", markup=False)
+    _console.print(
+        f"{runbook.audience} · {runbook.severity} · {runbook.cause_class} · {runbook.owner} · {proved}\n", markup=False
+    )
+    _console.print(Markdown(runbook.body, hyperlinks=False))
+
+
+@app.command("outcome")
+def outcome(
+    incident: Annotated[str, typer.Argument(help="Id of the incident.")],
+    said: Annotated[str, typer.Argument(help="helped, outdated or missing.", metavar="OUTCOME")],
+    by: Annotated[str, typer.Option(help="The role that says so.")] = "first line",
+) -> None:
+    """Say after use whether the runbook helped, was outdated, or was missing."""
+    if said not in get_args(OUTCOMES):
+        raise ConfigurationError(f"{said!r} is no outcome. Say helped, outdated or missing.")
+    root = Path.cwd()
+    known = list(incidents(root))
+    found = next((one for one in known if one.id == incident), None)
+    if found is None:
+        raise ReportError(f"No incident {incident} is recorded. Known: {', '.join(one.id for one in known) or 'none'}.")
+    text = f"The runbook {found.runbook or '(none)'}: {said}."
+    event = IncidentEvent(at=datetime.now(UTC), role=by, text=text)
+    keep_incident(root, msgspec.structs.replace(found, runbook_outcome=said, events=(*found.events, event)))
+    _console.print(f"Noted: {incident} {said}.")
+    if said == "missing":
+        _console.print(f"Begin one from what was recorded: synthprobe runbook new {incident}")
+
+
+# where incidents come from: history replaces these two
+
+
+def incidents(root: Path, run: Path | None = None) -> Iterator[Incident]:
+    """Incidents that are known: those kept by `keep_incident`, then those the given run would open.
+
+    Args:
+        root: the project's root.
+        run: a run's folder; the newest without it.
+
+    Yields:
+        The incidents.
+    """
+    kept = {}
+    for path in sorted(_kept(root).glob("*.json")):
+        one = msgspec.json.decode(path.read_bytes(), type=Incident)
+        kept[one.id] = one
+    yield from kept.values()
+    try:
+        verdict = _verdict(root, run)
+    except ReportError:
+        return
+    told = list(tell(verdict))
+    journeys = {one.journey.id: one.journey for one in verdict.journeys}
+    runbooks = read_runbooks(root / FOLDER, root)
+    for one in advance((), [each.observation for each in told], {}, verdict.finished_at):
+        first = next(each for each in told if each.subject.journey == one.journeys[0])
+        found = match(runbooks, first.subject)
+        if one.id not in kept:
+            yield msgspec.structs.replace(
+                describe(one, journeys),
+                triage=first.triage,
+                runbook=found.runbook.id if found.runbook else "",
+                runbook_why=found.why,
+            )
+
+
+def keep_incident(root: Path, incident: Incident) -> None:
+    """Keep what was said of an incident.
+
+    Args:
+        root: the project's root.
+        incident: the incident as it is now.
+    """
+    folder = _kept(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{incident.id}.json").write_bytes(msgspec.json.format(msgspec.json.encode(incident)))
+
+
+def _kept(root: Path) -> Path:
+    return root / read_config(root).folder / "incidents"
+
+
+def _verdict(root: Path, run: Path | None) -> Verdict:
+    folder = run.absolute() if run else pipeline.newest_run(root, read_config(root).folder)
+    return pipeline.judge(folder)
+
+
+def _runbook(id: str) -> Runbook:
+    root = Path.cwd()
+    runbooks = {one.id: one for one in read_runbooks(root / FOLDER, root)}
+    if id not in runbooks:
+        import difflib
+
+        near = difflib.get_close_matches(id, runbooks, n=3)
+        raise ConfigurationError(
+            f"There is no runbook {id!r}. "
+            + (f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(runbooks)}.")
+        )
+    return runbooks[id]
+
+
+def _journeys(root: Path, config: Config) -> dict[str, str]:
+    """Every journey and its default page: from the markers in the files, and from the newest inventory."""
+    found = _marked(root, config)
+    try:
+        inventory = pipeline.newest_run(root, config.folder) / "inventory.json"
+        listed = msgspec.json.decode(inventory.read_bytes(), type=list[Journey])
+    except (ReportError, OSError, msgspec.DecodeError):
+        return found  # a project may be checked before its first run
+    return {journey.id: journey.runbook for journey in listed} | found
+
+
+def _marked(root: Path, config: Config) -> dict[str, str]:
+    import ast
+
+    found = {}
+    for path in sorted(path for folder in config.journeys for path in (root / folder).rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "journey":
+                said = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
+                if said.get("id"):
+                    found[str(said["id"])] = str(said.get("runbook") or "")
+    return found
+
+
+def _commands() -> set[str]:
+    from synthprobe.cli.main import app as root
+
+    names = set()
+    for name, command in typer.main.get_command(root).commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", {})
+        names |= {f"synthprobe {name} {each}" for each in inner} if inner else {f"synthprobe {name}"}
+    return names
+
+
+def _faults() -> tuple[str, ...]:
+    from synthprobe.demo.faults import NAMES
+
+    return tuple(NAMES)

@@ -1,0 +1,1 @@
+"""From a verdict to what people do about it."""

@@ -1,0 +1,154 @@
+"""Runbooks as people read them: a page of the site, and a draft to begin with."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from synthprobe.model.incident import Incident
+from synthprobe.model.result import Result, Step
+from synthprobe.respond.runbooks import Runbook, parser
+
+
+def render(runbook: Runbook, *, home: str = "../index.html") -> str:
+    """A runbook as a page that needs nothing else: raw HTML in the file is shown as text.
+
+    Args:
+        runbook: the runbook.
+        home: address of the on-call page.
+
+    Returns:
+        The whole HTML page.
+    """
+    environment = Environment(
+        loader=PackageLoader("synthprobe.respond"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    body = parser().render(runbook.body)  # html is off in our parser, and it refuses javascript: links
+    return environment.get_template("runbook.html.j2").render(runbook=runbook, body=body, home=home)
+
+
+def publish_runbooks(runbooks: Sequence[Runbook], site: Path) -> dict[str, str]:
+    """Write every runbook's page into the site.
+
+    Args:
+        runbooks: the runbooks.
+        site: the site's folder.
+
+    Returns:
+        Address of each page relative to the site, by the runbook's id.
+    """
+    folder = site / "runbooks"
+    folder.mkdir(parents=True, exist_ok=True)
+    addresses = {}
+    for runbook in runbooks:
+        page = folder / f"{runbook.id}.html"
+        temporary = page.with_suffix(".tmp")
+        temporary.write_text(render(runbook), "utf-8")
+        temporary.replace(page)
+        addresses[runbook.id] = f"runbooks/{page.name}"
+    return addresses
+
+
+def draft(incident: Incident, result: Result | None = None) -> str:
+    """A runbook to begin with, filled with what was recorded of an incident.
+
+    What only people know is marked TODO, so that ``runbook lint`` does not take it for finished.
+
+    Args:
+        incident: the incident.
+        result: an attempt that showed it, for its steps and evidence.
+
+    Returns:
+        The file's text; everything the target said stands in it as quoted text.
+    """
+    cause = incident.triage
+    name = "-".join(part for part in (incident.journeys[0] if incident.journeys else "", incident.id.lower()) if part)
+    steps = "\n".join(_steps(result.steps)) if result else "- (no result is at hand)"
+    kept = "\n".join(f"- {one.kind}: {_plain(one.title)}" for one in result.evidence) if result else ""
+    history = "\n".join(
+        f"- {event.at:%Y-%m-%d %H:%M} UTC, {event.role}: {_plain(event.text)}" for event in incident.events
+    )
+    how = f"{incident.resolved_how} by {incident.resolved_by}" if incident.resolved_how else "not resolved yet"
+    return f"""---
+id: {name}
+title: {_yaml(f"TODO: name the pattern ({incident.step or name})")}
+owner: {incident.owner or "TODO"}
+audience: first-line
+severity: {incident.severity}
+class: {cause.cause_class if cause else "unknown"}
+journeys: [{", ".join(incident.journeys)}]
+matches:
+  fingerprints: [{_yaml(incident.fingerprint)}]
+last_exercised: never
+review_after: 90
+---
+
+## Symptom
+
+TODO: in the user's words. The probe saw: {_plain(incident.title)}
+
+## Impact
+
+TODO: what the user cannot do, and the fallback procedure. Journeys: {", ".join(incident.journeys)}.
+Blocked: {", ".join(incident.blocked) or "none"}.
+
+## Confirm
+
+1. Run the journey that shows it.
+   ```sh
+   {result.repeat.replace("pytest ", "synthprobe run ", 1) if result else "synthprobe run"}
+   ```
+   Expected: TODO
+
+   Otherwise: TODO
+
+## Fix
+
+1. TODO, the safest first. It was resolved: {how}.
+
+   Undo: TODO
+
+## Verify
+
+TODO: the probe that must pass, and one independent read.
+
+## Escalate
+
+TODO: when, to which role, what to attach.
+
+## History
+
+{history}
+
+Triage said {cause.cause_class if cause else "nothing"}: {_plain(cause.why) if cause else ""}
+
+Steps:
+
+{steps}
+
+Evidence:
+
+{kept or "- none was kept"}
+"""
+
+
+def _steps(steps: Sequence[Step], depth: int = 0) -> list[str]:
+    lines = []
+    for step in steps:
+        mark = "" if step.status == "passed" else " (broken)"
+        lines.append(f"{'  ' * depth}- {_plain(step.title)}: {step.duration_s:.1f} s{mark}")
+        lines += _steps(step.steps, depth + 1)
+    return lines
+
+
+def _plain(text: str) -> str:
+    """What the target said, so that it is neither Markdown nor HTML nor a second line."""
+    line = " ".join(text.split())
+    return f"`{html.escape(line, quote=False).replace('`', chr(39))}`" if line else ""
+
+
+def _yaml(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'

@@ -1,0 +1,346 @@
+"""Runbooks: one Markdown file for each failure pattern, read into records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from mdit_py_plugins.front_matter import front_matter_plugin
+from msgspec import Struct
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.model.incident import CauseClass
+from synthprobe.model.journey import Severity
+
+Audience = Literal["first-line", "second-line"]
+SECTIONS = ("Symptom", "Impact", "Confirm", "Fix", "Verify", "Escalate", "History")
+"""The sections of every runbook, in this order."""
+
+LABELS = ("journey", "step", "kind", "class", "node", "checks", "rule")
+"""What a runbook may match on besides fingerprints and messages; each value may hold ``*``."""
+
+
+class Matches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a runbook is for, in the words of its front matter.
+
+    Attributes:
+        fingerprints: exact fingerprints, the aliases that people have recorded.
+        labels: each a set of labels that must all hold.
+        messages: regular expressions that are searched for in the normalised message.
+        default_for: journeys whose default page this is.
+    """
+
+    fingerprints: tuple[str, ...] = ()
+    labels: tuple[dict[str, str], ...] = ()
+    messages: tuple[str, ...] = ()
+    default_for: tuple[str, ...] = ()
+
+
+class Exercise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a drill last proved the runbook.
+
+    Attributes:
+        at: the day.
+        revision: the revision that was proved.
+    """
+
+    at: date
+    revision: str
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """A command a person types.
+
+    Attributes:
+        shell: what is typed, for a POSIX shell.
+        line: where it stands in the file, from 1.
+        expected: texts, or ``/regular expressions/``, that its output must hold.
+        unexpected: texts its output must not hold.
+        says: the whole sentence that says what to expect; empty when there is none.
+    """
+
+    shell: str
+    line: int
+    expected: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    says: str = ""
+
+
+class Section(Struct, frozen=True, kw_only=True):
+    """A section of the body.
+
+    Attributes:
+        title: one of `SECTIONS`, or the file's own.
+        line: where it begins, from 1.
+        text: its Markdown.
+        commands: its commands.
+        steps: how many numbered steps it has.
+    """
+
+    title: str
+    line: int
+    text: str
+    commands: tuple[Command, ...] = ()
+    steps: int = 0
+
+
+class Runbook(Struct, frozen=True, kw_only=True):
+    """One failure pattern, and what to do about it.
+
+    Attributes:
+        path: the file, relative to the project's root.
+        id: its name; the file's stem.
+        title: one line.
+        owner: the role or team that keeps it right, never a person.
+        audience: who can follow it.
+        severity: how bad it is for the users.
+        cause_class: where the cause lies; ``class`` in the file.
+        matches: what it is for.
+        last_exercised: when a drill last proved it; nothing when none did.
+        journeys: ids of journeys that show it.
+        fix: id of an allowed fix.
+        drill: the fault that reproduces it.
+        review_after: days after which it must be proved again.
+        supersedes: ids of runbooks it replaces.
+        sections: the body.
+        body: the body's Markdown.
+        body_line: where the body begins, from 1.
+    """
+
+    path: str
+    id: str
+    title: str
+    owner: str
+    audience: Audience
+    severity: Severity
+    cause_class: CauseClass
+    matches: Matches
+    last_exercised: Exercise | None
+    journeys: tuple[str, ...] = ()
+    fix: str = ""
+    drill: str = ""
+    review_after: int = 90
+    supersedes: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    body: str = ""
+    body_line: int = 1
+
+    def section(self, title: str) -> Section | None:
+        """The section of that title, if there is one.
+
+        Args:
+            title: one of `SECTIONS`.
+
+        Returns:
+            The section, or nothing.
+        """
+        return next((one for one in self.sections if one.title == title), None)
+
+
+class _FrontMatter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    id: str
+    title: str
+    owner: str
+    audience: Audience
+    severity: Severity
+    matches: Matches
+    cause_class: CauseClass = msgspec.field(name="class")
+    last_exercised: Exercise | Literal["never"]
+    journeys: tuple[str, ...] = ()
+    fix: str = ""
+    drill: str = ""
+    review_after: int = 90
+    supersedes: tuple[str, ...] = ()
+
+
+def parser() -> MarkdownIt:
+    """The reader of runbooks: CommonMark with tables and front matter, without raw HTML."""
+    return MarkdownIt("commonmark", {"html": False}).enable("table").use(front_matter_plugin)
+
+
+def read_runbooks(folder: Path, root: Path | None = None) -> tuple[Runbook, ...]:
+    """Read every runbook of a folder.
+
+    Args:
+        folder: where the runbooks are; one that does not exist holds none.
+        root: what paths are shown relative to; the folder's parent without it.
+
+    Returns:
+        The runbooks, by id.
+
+    Raises:
+        ConfigurationError: naming the file and line, when one cannot be read.
+    """
+    root = root or folder.parent
+    found = [read_runbook(path, root) for path in sorted(folder.rglob("*.md")) if path.stem != "README"]
+    return tuple(sorted(found, key=lambda runbook: runbook.id))
+
+
+def read_runbook(path: Path, root: Path | None = None) -> Runbook:
+    """Read one runbook.
+
+    Args:
+        path: the file.
+        root: what its path is shown relative to; its folder without it.
+
+    Returns:
+        The runbook.
+
+    Raises:
+        ConfigurationError: naming the file and line, when it cannot be read or its front matter is wrong.
+    """
+    root = root or path.parent
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{name} cannot be read: {error}. Write it as UTF-8 text.") from None
+    tokens = parser().parse(text)
+    if not tokens or tokens[0].type != "front_matter":
+        raise ConfigurationError(
+            f"{name}:1: a runbook begins with front matter between two lines of ---, and this has none. "
+            "synthprobe runbook new FINGERPRINT makes a file to start from."
+        )
+    front = _front_matter(name, tokens[0].content)
+    lines = text.splitlines()
+    begins = tokens[0].map[1] if tokens[0].map else 0
+    begins += next((number for number, line in enumerate(lines[begins:]) if line.strip()), 0)
+    exercised = None if front.last_exercised == "never" else front.last_exercised
+    return Runbook(
+        path=name,
+        body="\n".join(lines[begins:]).strip() + "\n",
+        body_line=begins + 1,
+        sections=_sections(tokens[1:], lines),
+        last_exercised=exercised,
+        **{key: getattr(front, key) for key in _FrontMatter.__struct_fields__ if key != "last_exercised"},
+    )
+
+
+def _front_matter(name: str, text: str) -> _FrontMatter:
+    try:
+        given: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 2 if mark else 1
+        problem = getattr(error, "problem", None) or "it is no YAML"
+        raise ConfigurationError(f"{name}:{line}: the front matter cannot be read: {problem}.") from None
+    if not isinstance(given, dict):
+        raise ConfigurationError(
+            f"{name}:1: the front matter must be keys and values, for example 'id: {Path(name).stem}'."
+        )
+    unknown = [key for key in given if key not in _KEYS]
+    if unknown:
+        line = _line_of(text, str(unknown[0]))
+        raise ConfigurationError(
+            f"{name}:{line}: the front matter has an unknown key {str(unknown[0])!r}. "
+            f"Known keys: {', '.join(sorted(_KEYS))}."
+        )
+    try:
+        return msgspec.convert(given, _FrontMatter, str_keys=True)
+    except msgspec.ValidationError as error:
+        key = re.search(r"\$\.(\w+)|field `(\w+)`", str(error))
+        line = _line_of(text, (key[1] or key[2]) if key else "")
+        raise ConfigurationError(f"{name}:{line}: the front matter cannot be used: {error}.") from None
+
+
+_KEYS = {field.encode_name for field in msgspec.structs.fields(_FrontMatter)}
+
+
+def _line_of(text: str, key: str) -> int:
+    for number, line in enumerate(text.splitlines(), 2):
+        if key and line.startswith(f"{key}:"):
+            return number
+    return 1
+
+
+def _sections(tokens: Sequence[Token], lines: Sequence[str]) -> tuple[Section, ...]:
+    starts = [
+        (index, token.map[0], tokens[index + 1].content.strip())
+        for index, token in enumerate(tokens)
+        if token.type == "heading_open" and token.tag == "h2" and token.map
+    ]
+    sections = []
+    for (index, line, title), following in zip(starts, [*starts[1:], (len(tokens), len(lines), "")], strict=True):
+        inside = tokens[index + 3 : following[0]]
+        sections.append(
+            Section(
+                title=title,
+                line=line + 1,
+                text="\n".join(lines[line + 1 : following[1]]).strip(),
+                commands=_commands(inside),
+                steps=sum(t.type == "list_item_open" and t.level == 1 and bool(t.info) for t in inside),
+            )
+        )
+    return tuple(sections)
+
+
+def _commands(tokens: Sequence[Token]) -> tuple[Command, ...]:
+    found: list[Command] = []
+    for token in tokens:
+        if token.type == "fence" and token.info.strip() in {"sh", "shell", "bash"}:
+            line = token.map[0] + 2 if token.map else 1
+            found.append(Command(shell=token.content.strip(), line=line))
+        elif token.type == "inline" and found and not found[-1].says and (says := _expectation(token)):
+            expected, unexpected = _spans(token)
+            found[-1] = msgspec.structs.replace(found[-1], says=says, expected=expected, unexpected=unexpected)
+    return tuple(found)
+
+
+def _expectation(token: Token) -> str:
+    match = re.search(r"^Expected:\s*(.+)$", token.content, re.MULTILINE)
+    return match[1].strip() if match else ""
+
+
+def _spans(token: Token) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Code spans of the line that begins with ``Expected:``.
+
+    Those after "no", "not" or "without" must be absent; of those joined by "or" one is enough.
+    """
+    expected: list[str] = []
+    unexpected: list[str] = []
+    inside, before = False, ""
+    for child in token.children or ():
+        if child.type in {"softbreak", "hardbreak"}:
+            inside = False
+        elif child.type == "text":
+            inside = inside or child.content.lstrip().startswith("Expected:")
+            before = child.content
+        elif child.type == "code_inline" and inside:
+            if re.search(r"\b(no|not|never|without)\s+$", before):
+                unexpected.append(child.content)
+            elif before == " or " and expected:
+                expected[-1] = f"/{_regex(expected[-1])}|{_regex(child.content)}/"
+            else:
+                expected.append(child.content)
+    return tuple(expected), tuple(unexpected)
+
+
+def _regex(expected: str) -> str:
+    is_regex = len(expected) > 2 and expected[0] == expected[-1] == "/"
+    return expected[1:-1] if is_regex else re.escape(expected)
+
+
+def holds(command: Command, output: str) -> str:
+    """Whether a command printed what its runbook expects.
+
+    Args:
+        command: the command.
+        output: what it printed.
+
+    Returns:
+        Empty when it did; otherwise a sentence with what is missing or should not be there.
+    """
+    for text in command.expected:
+        if not re.search(_regex(text), output):
+            return f"{text} was expected in the output, and is not there."
+    for text in command.unexpected:
+        if re.search(_regex(text), output):
+            return f"{text} stands in the output, and should not."
+    return ""

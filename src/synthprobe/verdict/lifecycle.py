@@ -1,0 +1,261 @@
+"""The life of an incident: when one opens, joins journeys, flaps and ends. Pure rules over observations.
+
+To open and to close are different rules, so that one lucky run neither opens nor closes anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+
+from msgspec.structs import replace
+
+from synthprobe.model.incident import Incident, IncidentEvent, IncidentKind, Observation
+from synthprobe.model.journey import Journey
+
+WINDOW = 12
+"""Observations that the rule for intermittent failures looks at: an hour at five minutes."""
+
+INTERMITTENT = 2
+"""Failing observations in the window, the newest among them, that open an intermittent incident."""
+
+BLIND = 2
+"""Runs in a row in which a journey could not be looked at, that say the monitor is blind."""
+
+CLOSES_AFTER: dict[IncidentKind, int] = {"failing": 2, "degraded": 3, "intermittent": WINDOW, "monitor blind": 1}
+"""Clean observations in a row, of every journey concerned, that end an incident."""
+
+FLAPS = 4
+"""Changes between clean and not clean in the window from which an incident flaps."""
+
+FLAPPING_CLOSES_AFTER = 6
+"""Clean observations in a row that end an incident that flaps."""
+
+_LOG_IN = re.compile(r"\b(log(s|ged|ging)?[ -]?(in|on)|sign(s|ed)?[ -]?in|authenticat\w*|read access)\b", re.IGNORECASE)
+_FAMILY: dict[IncidentKind, str] = {"failing": "failure", "intermittent": "failure"}
+_SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
+_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # none that sounds or looks like another
+_ORDER: dict[IncidentKind, int] = {"failing": 0, "intermittent": 1, "degraded": 2, "monitor blind": 3}
+
+History = Mapping[str, Sequence[Observation]]
+
+
+def advance(
+    open_incidents: Sequence[Incident], observations: Sequence[Observation], history_by_journey: History, now: datetime
+) -> tuple[Incident, ...]:
+    """What one run makes of the incidents.
+
+    A run that history already holds, or that is older than what history holds, changes nothing.
+
+    Args:
+        open_incidents: those of this target that are open or acknowledged.
+        observations: what this run says, one for each journey.
+        history_by_journey: earlier observations by journey id, oldest first, this run's not among them.
+        now: when this is judged, UTC.
+
+    Returns:
+        The given incidents as they are now, some of them perhaps ``resolved``, then those that were opened.
+    """
+    fresh = [one for one in observations if _is_new(one, history_by_journey.get(one.journey, ()))]
+    incidents = list(open_incidents)
+    known = {one.journey: (*history_by_journey.get(one.journey, ()), one) for one in fresh}
+    for one in sorted(fresh, key=lambda o: (o.outcome != "failed", o.slot, not _at_log_in(o), o.journey)):
+        kind = _kind(one, known[one.journey])
+        place = _place(incidents, one, kind)
+        if place is not None:
+            incidents[place] = _continued(incidents[place], one, kind, now)
+        elif kind is not None:
+            incidents.append(_opened(one, kind, known[one.journey], now))
+    if fresh:
+        incidents = [_ended(incident, known, history_by_journey, now) for incident in incidents]
+    return tuple(incidents)
+
+
+def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
+    """Add whom an incident concerns.
+
+    Args:
+        incident: the incident.
+        journeys: what is known of the journeys, by id.
+
+    Returns:
+        The incident with the worst severity of its journeys, and the owner of the worst one.
+    """
+    its = [journeys[id] for id in incident.journeys if id in journeys]
+    if not its:
+        return incident
+    worst = min(its, key=lambda journey: _SEVERITIES.index(journey.severity))
+    return replace(incident, severity=worst.severity, owner=worst.owner)
+
+
+def _is_new(one: Observation, before: Sequence[Observation]) -> bool:
+    return not any(old.run_id == one.run_id or (old.slot, old.at) >= (one.slot, one.at) for old in before)
+
+
+def _failing(one: Observation) -> bool:
+    return one.outcome == "failed" or one.intermittent
+
+
+def _clean(one: Observation, kind: IncidentKind) -> bool | None:
+    """Whether it speaks for the end of such an incident; nothing when it says nothing."""
+    if kind == "monitor blind":
+        return one.outcome not in {"unknown", "skipped"}
+    if one.outcome in {"unknown", "skipped"}:
+        return None
+    if kind == "degraded":
+        return one.outcome == "passed" and not one.intermittent
+    return not _failing(one)
+
+
+def _kind(one: Observation, known: Sequence[Observation]) -> IncidentKind | None:
+    """What this observation may open."""
+    if one.outcome == "failed":
+        return "failing"
+    if one.intermittent and sum(map(_failing, known[-WINDOW:])) >= INTERMITTENT:
+        return "intermittent"
+    if one.outcome == "degraded":
+        return "degraded"
+    if one.outcome == "unknown" and len(known) >= BLIND and all(o.outcome == "unknown" for o in known[-BLIND:]):
+        return "monitor blind"
+    return None
+
+
+def _place(incidents: Sequence[Incident], one: Observation, kind: IncidentKind | None) -> int | None:
+    """Which incident an observation belongs to: the same failure, the same cause, or the log-in that blocks it."""
+    seen: IncidentKind | None = kind or ("intermittent" if one.intermittent else None)
+    if seen is None:
+        seen = "monitor blind" if one.outcome == "unknown" else None
+    if seen is None:
+        return None
+    candidates = [
+        (place, incident)
+        for place, incident in enumerate(incidents)
+        if incident.state != "resolved"
+        and incident.target == one.target
+        and _FAMILY.get(incident.kind, incident.kind) == _FAMILY.get(seen, seen)
+    ]
+    tests: tuple[Callable[[Incident], bool], ...] = (
+        lambda i: bool(one.fingerprint) and one.fingerprint == i.fingerprint,
+        lambda i: one.journey in i.journeys and one.step == i.step,
+        lambda i: kind is not None and bool(one.signature) and one.signature == i.signature,
+        lambda i: kind == "failing" and _at_log_in(one) and i.kind == "failing" and bool(_LOG_IN.search(i.step)),
+        lambda i: seen == "monitor blind" and (kind is not None or one.journey in i.journeys),
+    )
+    return next((place for test in tests for place, incident in candidates if test(incident)), None)
+
+
+def _at_log_in(one: Observation) -> bool:
+    return bool(_LOG_IN.search(one.step))
+
+
+def _continued(incident: Incident, one: Observation, kind: IncidentKind | None, now: datetime) -> Incident:
+    events = list(incident.events)
+    journeys, blocked = incident.journeys, incident.blocked
+    if one.journey not in (*journeys, *blocked):
+        if _LOG_IN.search(incident.step) and _at_log_in(one):
+            blocked = (*blocked, one.journey)
+            events.append(_event(now, f"{one.journey} cannot get past its log-in, so it is blocked by this."))
+        else:
+            journeys = (*journeys, one.journey)
+            events.append(_event(now, f"{one.journey} shows the same cause."))
+    became = incident.kind
+    if kind is not None and _ORDER[kind] < _ORDER[incident.kind]:
+        became = kind
+        events.append(_event(now, f"It was {incident.kind}; a second attempt agreed, so now it is {kind}."))
+    elif one.fingerprint and one.journey in incident.journeys and one.fingerprint != incident.fingerprint:
+        events.append(_event(now, f"{one.journey} shows it with other words now: {_line(one.cause)}"))
+    return replace(
+        incident,
+        kind=became,
+        journeys=journeys,
+        blocked=blocked,
+        last_seen_at=max(incident.last_seen_at, one.at),
+        # several journeys of one run are one occurrence
+        occurrences=incident.occurrences + (one.at > incident.last_seen_at),
+        events=tuple(events),
+    )
+
+
+def _opened(one: Observation, kind: IncidentKind, known: Sequence[Observation], now: datetime) -> Incident:
+    if kind == "intermittent":
+        seen = [old for old in known[-WINDOW:] if _failing(old)]
+        why = f"{one.journey} failed in {len(seen)} of its last {min(WINDOW, len(known))} runs, the newest among them."
+    elif kind == "monitor blind":
+        seen = list(known[-BLIND:])
+        why = f"{one.journey} could not be looked at in {BLIND} runs in a row: {_line(one.cause)}"
+    elif kind == "degraded":
+        seen, why = [one], f"{one.journey} did its job, but not well enough: {_line(one.cause)}"
+    else:
+        seen, why = [one], f"{one.journey} failed, and a second attempt agreed: {_line(one.cause)}"
+    where = f'{one.journey}, "{one.step}"' if one.step else one.journey
+    return Incident(
+        id=_id(one, kind),
+        target=one.target,
+        kind=kind,
+        state="open",
+        fingerprint=one.fingerprint,
+        signature=one.signature,
+        title=f"{where}: {_line(one.cause)}",
+        opened_at=now,
+        first_seen_at=seen[0].at,
+        last_seen_at=one.at,
+        journeys=(one.journey,),
+        step=one.step,
+        occurrences=len(seen),
+        events=(_event(now, f"Opened as {kind}. {why}"),),
+    )
+
+
+def _ended(incident: Incident, known: Mapping[str, Sequence[Observation]], history: History, now: datetime) -> Incident:
+    """Close it when every journey concerned has been clean long enough; mark it when it flaps."""
+    if incident.state == "resolved":
+        return incident
+    runs = {
+        journey: known.get(journey) or history.get(journey, ()) for journey in (*incident.journeys, *incident.blocked)
+    }
+    if not any(journey in known for journey in runs):
+        return incident  # this run says nothing of it
+    looked = {
+        journey: [clean for one in some if (clean := _clean(one, incident.kind)) is not None]
+        for journey, some in runs.items()
+    }
+    if not incident.flapping and incident.kind in {"failing", "degraded"} and any(map(_flaps, looked.values())):
+        text = f"It comes and goes; it stays open until {FLAPPING_CLOSES_AFTER} clean runs in a row."
+        incident = replace(incident, flapping=True, events=(*incident.events, _event(now, text)))
+    needed = CLOSES_AFTER[incident.kind]
+    if incident.flapping:
+        needed = max(needed, FLAPPING_CLOSES_AFTER)
+    if not all(len(clean) >= needed and all(clean[-needed:]) for clean in looked.values()):
+        return incident
+    what = "run" if needed == 1 else "runs in a row"
+    text = f"Resolved: {', '.join(runs)} had {needed} clean {what}."
+    return replace(
+        incident,
+        state="resolved",
+        resolved_at=now,
+        resolved_how=incident.resolved_how or "itself",
+        resolved_by=incident.resolved_by or "synthprobe",
+        events=(*incident.events, _event(now, text)),
+    )
+
+
+def _flaps(clean: Sequence[bool]) -> bool:
+    window = clean[-WINDOW:]
+    return sum(a != b for a, b in pairwise(window)) >= FLAPS
+
+
+def _id(one: Observation, kind: str) -> str:
+    digest = hashlib.sha256(f"{one.target}|{one.fingerprint or one.journey}|{kind}|{one.run_id}".encode()).digest()
+    return f"{one.at:%y%m%d-%H%M}-" + "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:4])
+
+
+def _event(now: datetime, text: str) -> IncidentEvent:
+    return IncidentEvent(at=now, role="synthprobe", text=text)
+
+
+def _line(cause: str) -> str:
+    first = next(iter(cause.strip().splitlines()), "") or "no cause was recorded"
+    return first if len(first) <= 160 else first[:157] + "..."

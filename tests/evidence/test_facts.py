@@ -1,0 +1,77 @@
+"""The evidence in short: what triage needs, and no more."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from synthprobe.evidence.facts import KEPT, facts_of
+from synthprobe.model.evidence import ConsoleMessage, Exchange, NetworkRequest
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def exchange(path="/api/x", status=200, step="save", body="", took=5.0, **headers):
+    return Exchange(
+        step=step,
+        method="GET",
+        url=f"http://t{path}?q=1",
+        request_headers={},
+        request_body="",
+        status=status,
+        response_headers={name.replace("_", "-"): value for name, value in headers.items()},
+        response_body=body,
+        started_at=NOW,
+        duration_ms=took,
+    )
+
+
+def test_refused_and_slow_answers_and_those_of_the_broken_step_are_kept():
+    asked = [
+        exchange("/early", step="log in"),
+        exchange(
+            "/inside", step="save › read", Age="12", X_Node="a", X_Build="7", Content_Type="text/html; charset=utf-8"
+        ),
+        exchange("/slow", step="log in", took=1500),
+        exchange("/no", 403, step="log in", body='{"error": "Your role may not do that."}'),
+    ]
+    browsed = [
+        NetworkRequest(method="POST", url="http://t/b", status=500, duration_ms=9, resource_type="fetch", node="b")
+    ]
+    facts = facts_of(asked, browsed, [], broken="save › read › deeper")
+    assert {one.path: one.by for one in facts.answers} == {"/slow": "api", "/no": "api", "/b": "page", "/inside": "api"}
+    inside = next(one for one in facts.answers if one.path == "/inside")
+    assert (inside.age_s, inside.content_type, inside.build) == (12, "text/html", "7")
+    assert next(one.reason for one in facts.answers if one.status == 403) == "Your role may not do that."
+    assert [(n.node, n.answers, n.broken) for n in facts.nodes] == [("a", 1, 0), ("b", 1, 1)]
+
+
+def test_page_errors_are_told_apart_from_the_console_and_the_size_is_bounded():
+    said = [
+        ConsoleMessage(kind=kind, text=text, location="", page="", at=NOW)
+        for kind, text in [("page error", "ReferenceError: q\n at x.js"), ("error", "noise"), ("page error", "")]
+    ]
+    facts = facts_of([exchange(status=500)] * 200, [], said)
+    assert facts.page_errors == ("ReferenceError: q",)
+    assert len(facts.answers) == KEPT
+
+
+def test_a_journey_that_fails_leaves_its_facts_and_what_its_step_checks(project):
+    project.journeys(
+        """
+from synthprobe import step
+
+def test_it(api):
+    with step("read it", checks="sentinel", role="dispatcher"):
+        api.get("/x")
+"""
+    )
+    (result,) = project.run().results.values()
+    assert [(one.path, one.status) for one in result.facts.answers] == [("/x", 0)]
+    assert (result.steps[0].checks, result.steps[0].role) == ("sentinel", "dispatcher")
+
+
+def test_a_check_nobody_knows_is_refused_and_the_nearest_is_named(project):
+    project.journeys("from synthprobe import step\n\ndef test_it():\n    with step('x', checks='sentinal'): pass\n")
+    (result,) = project.run().results.values()
+    assert "Did you mean 'sentinel'?" in result.failure.message
+    assert result.outcome == "unknown"

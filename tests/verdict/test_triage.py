@@ -1,0 +1,245 @@
+"""Where the cause lies, by evidence alone: made facts of half-broken states, and the rule that must fire."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from synthprobe.model.evidence import Age, Answer, Facts, NodeCount, ServerTiming
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Degradation, Failure, Result, Run, Step
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.verdict.triage import triage
+from synthprobe.verdict.triage_facts import Peer, TriageFacts, facts_for
+from synthprobe.verdict.triage_rules import RULES
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def answer(path="/api/units", status=200, method="GET", by="api", **more):
+    return Answer(by=by, method=method, path=path, status=status, **more)
+
+
+def spent(**ms):
+    return tuple(ServerTiming(name=name, duration_ms=duration) for name, duration in ms.items())
+
+
+def failed(*answers, message="it was not so", kind="expectation", checks="", role="", peers=(), passed=(), **facts):
+    return TriageFacts(
+        outcome="failed",
+        kind=kind,
+        message=message,
+        step="the step",
+        checks=checks,
+        role=role,
+        peers=peers,
+        passed_steps=passed,
+        evidence=Facts(answers=answers, **facts),
+    )
+
+
+def slow(*answers, kind="over budget", **facts):
+    weak = (Degradation(kind=kind, step="the step", message="too slow"),)
+    return TriageFacts(outcome="degraded", step="the step", degradations=weak, evidence=Facts(answers=answers, **facts))
+
+
+SPLIT = (NodeCount(node="a", answers=6, broken=0), NodeCount(node="b", answers=5, broken=3))
+OLD, FRESH = Age(what="unit 1", age_s=400, limit_s=60), Age(what="unit 2", age_s=3, limit_s=60)
+QUICK = answer("/api/search", duration_ms=20, server_timing=spent(db=4, app=2))
+
+STATES = {
+    "a frozen feed": (slow(kind="stale", ages=(OLD,)), "dependency", "feed-stale"),
+    "one dead device": (slow(kind="stale", ages=(OLD, FRESH)), "infra", "one-source-stale"),
+    "a device's clock ahead": (failed(message="It comes from 731 s in the future"), "data", "clock-ahead"),
+    "ages in the wrong zone": (failed(message="It comes from 7201 s in the future"), "code", "whole-hours"),
+    "confirmed and not stored": (failed(checks="read-after-write"), "code", "read-after-write"),
+    "wrong order": (failed(checks="rule"), "code", "rule"),
+    "a silent stream": (
+        failed(answer("/stream", by="page", content_type="text/event-stream"), checks="live"),
+        "infra",
+        "stream-silent",
+    ),
+    "updates that never begin": (failed(checks="live"), "infra", "live"),
+    "an error page as a page's data": (
+        failed(checks="sentinel", page_errors=("Unexpected token '<', \"<html>\" is not valid JSON",)),
+        "code",
+        "not-json",
+    ),
+    "a danger that a broken page does not show": (
+        failed(checks="sentinel", page_errors=("ReferenceError: x is not defined",)),
+        "code",
+        "script-error",
+    ),
+    "a stream that leaves a role out": (
+        failed(checks="live", role="dispatcher", passed=(("live", "admin"),)),
+        "config",
+        "role-split",
+    ),
+    "the same in another journey": (
+        failed(
+            checks="live",
+            role="dispatcher",
+            peers=(Peer(journey="x", outcome="passed", steps=(("live", "admin", True),)),),
+        ),
+        "config",
+        "role-split",
+    ),
+    "a slow query": (
+        slow(answer("/api/search", duration_ms=3000, server_timing=spent(db=2900, app=9))),
+        "code",
+        "slow-query",
+    ),
+    "a query for each row": (
+        slow(answer(server_timing=(ServerTiming(name="db", duration_ms=300, description="n=120"),), duration_ms=1200)),
+        "code",
+        "many-queries",
+    ),
+    "a locked database": (
+        slow(answer("/api/x", method="POST", status=201, duration_ms=4000, server_timing=spent(db=3900, app=1))),
+        "infra",
+        "slow-writes",
+    ),
+    "no free worker": (slow(answer(duration_ms=23000, server_timing=spent(db=3, app=60))), "infra", "queueing"),
+    "a slow directory": (
+        slow(answer("/api/login", method="POST", duration_ms=4000, server_timing=spent(db=4, app=3990)), QUICK),
+        "dependency",
+        "slow-log-in",
+    ),
+    "a slow directory that is named": (
+        slow(answer("/login", method="POST", duration_ms=4000, server_timing=spent(auth=3990, app=2))),
+        "dependency",
+        "slow-upstream",
+    ),
+    "a cache kept too long": (failed(answer("/api/search", age_s=90)), "config", "cached"),
+    "an error page with 200": (
+        failed(answer("/api/x", content_type="text/html"), message="expected: a JSON body\ngot: text/html"),
+        "code",
+        "not-json",
+    ),
+    "an import that lost a record": (failed(checks="sentinel"), "data", "sentinel"),
+    "a place in another town": (failed(checks="invariant"), "data", "invariant"),
+    "zero, zero": (failed(checks="invariant", message="it lies at (0.0, 0.0)"), "dependency", "null-island"),
+    "zero, zero, in a record": (
+        failed(checks="sentinel", message="it lies at {'lat': 0.0, 'lng': 0.0}"),
+        "dependency",
+        "null-island",
+    ),
+    "updates that reach another journey": (
+        failed(checks="live", peers=(Peer(journey="x", outcome="passed", steps=(("live", "", True),)),)),
+        "unknown",
+        "nothing-fits",
+    ),
+    "an upstream that is named": (
+        failed(answer(status=503, reason="geocoder unavailable")),
+        "dependency",
+        "upstream-named",
+    ),
+    "a dead button": (
+        failed(kind="timeout", page_errors=("ReferenceError: x is not defined",)),
+        "code",
+        "script-error",
+    ),
+    "a certificate": (failed(kind="tls", message="certificate has expired"), "config", "certificate"),
+    "a certificate soon": (slow(certificate_days=5.0), "config", "certificate"),
+    "one bad node": (failed(answer(status=500, node="b"), nodes=SPLIT), "infra", "node-split"),
+    "half a deployment": (failed(answer("/static/a.js", 404, by="page"), builds=("1", "2")), "infra", "two-builds"),
+    "two builds and nothing refused": (failed(builds=("1", "2")), "infra", "two-releases"),
+    "a blank page beside a lost grant": (
+        failed(peers=(Peer(journey="x", outcome="failed", steps=(("grant", "", False),)),)),
+        "config",
+        "grant-elsewhere",
+    ),
+    "a lost grant": (
+        failed(answer(status=403, method="POST", reason="Your role may not do that.")),
+        "config",
+        "forbidden",
+    ),
+    "a missing control": (failed(kind="timeout", checks="grant"), "config", "grant"),
+    "a flag": (failed(checks="setting"), "config", "setting"),
+    "a filter of one's own": (failed(checks="preference"), "user", "preference"),
+    "another one's terminal": (failed(checks="account"), "user", "account-declared"),
+    "a locked account": (failed(answer("/api/login", 401, "POST", reason="Account locked")), "user", "account-state"),
+    "an account that alone is refused": (
+        failed(answer("/login", 401, "POST", by="page"), kind="timeout", peers=(Peer(journey="x", outcome="passed"),)),
+        "user",
+        "account-refused",
+    ),
+    "a control that is gone": (
+        failed(kind="timeout", peers=(Peer(journey="x", outcome="failed", forbidden="POST /x: your role may not."),)),
+        "config",
+        "control-missing",
+    ),
+    "a lost session": (failed(answer("/api/incidents", 401, "POST", reason="Log in first.")), "config", "session-lost"),
+    "a dead worker": (failed(checks="delivery"), "infra", "delivery"),
+    "a refused connection": (failed(kind="refused"), "infra", "unreachable"),
+    "an error everywhere": (failed(answer(status=500)), "code", "server-error"),
+    "no evidence": (failed(), "unknown", "nothing-fits"),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_each_state_is_classed_by_the_rule_that_fits(state):
+    facts, cause, rule = STATES[state]
+    found = triage(facts)
+    assert (found.cause_class, found.rule) == (cause, rule)
+    assert found.why.endswith((".", '"', ")", "is not defined")), found.why
+    assert found.runner_up != found.cause_class
+
+
+def test_every_rule_has_a_state_that_fires_it():
+    fired = {rule for _, _, rule in STATES.values()} | {"probe-at-fault", "no-network", "new-build"}
+    assert fired - {"nothing-fits"} == {rule for _, rule, _, _ in RULES}
+
+
+def test_a_probe_that_cannot_be_believed_says_nothing_of_the_target():
+    facts = TriageFacts(outcome="unknown", ours=True, kind="credentials", evidence=Facts(answers=(answer(status=500),)))
+    found = triage(facts)
+    assert (found.cause_class, found.rule, found.runner_up) == ("probe", "probe-at-fault", "")
+    assert triage(TriageFacts(outcome="failed", kind="dns", canary_down=True)).rule == "no-network"
+
+
+def test_a_new_build_is_only_a_hint_and_the_runner_up_is_named():
+    facts = failed(checks="sentinel")
+    import msgspec
+
+    found = triage(msgspec.structs.replace(facts, build="2", last_passed_build="1"))
+    assert (found.cause_class, found.runner_up) == ("data", "code")
+    assert found.runner_up_why == "It passed with build 1 and fails with 2."
+
+
+def test_facts_come_from_the_last_attempt_that_did_not_pass_and_from_the_neighbours():
+    step = Step(
+        title="the warning is shown",
+        status="failed",
+        started_at=NOW,
+        duration_s=1,
+        checks="sentinel",
+        role="dispatcher",
+    )
+    broken = Failure(kind="expectation", ours=False, message="no warning", detail="", step=step.title)
+    first, second = (
+        Result(
+            run_id="r",
+            target="t",
+            journey=Journey(id=id, node_id=id, title=id),
+            attempt=1,
+            outcome="failed",
+            started_at=NOW,
+            duration_s=1,
+            steps=(step,),
+            failure=broken,
+            facts=Facts(nodes=SPLIT),
+            build="7",
+        )
+        for id in ("a", "b")
+    )
+    journeys = tuple(JourneyVerdict(journey=r.journey, outcome="failed", results=(r,)) for r in (first, second))
+    run = Verdict(
+        run=Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW), journeys=journeys, finished_at=NOW
+    )
+    facts = facts_for(journeys[0], run)
+    assert (facts.checks, facts.role, facts.build, facts.step) == ("sentinel", "dispatcher", "7", step.title)
+    assert facts.nodes == (
+        NodeCount(node="a", answers=12, broken=0),
+        NodeCount(node="b", answers=10, broken=6),
+    )
+    assert facts_for(JourneyVerdict(journey=first.journey, outcome="unknown", cause="no result"), run).ours
