@@ -80,10 +80,10 @@ def write_verdict(connection: Connection, verdict: Verdict) -> bool:
         "finished_at": to_ms(verdict.finished_at),
         "build": run.build,
     }
-    added = connection.execute(upsert(connection, RUNS).values(row).on_conflict_do_nothing(index_elements=["id"]))
-    if not added.rowcount:
+    statement = upsert(connection, RUNS).values(row).on_conflict_do_nothing(index_elements=["id"])
+    run_no = connection.execute(statement.returning(RUNS.c.no)).scalar()
+    if run_no is None:
         return False
-    run_no: int = connection.execute(select(RUNS.c.no).where(RUNS.c.id == run.id)).scalar_one()
     at = to_ms(run.started_at)
     journeys = journey_numbers(connection, run.target, [v.journey.id for v in verdict.journeys])
     measured = {v.journey.id: [_Measured(result, run_no, at) for result in v.results] for v in verdict.journeys}
@@ -225,7 +225,7 @@ def read_observations(connection: Connection, target: str, journey: str | None, 
                     build=row.build,
                 )
             )
-    return sorted(reversed(found), key=lambda o: o.at)
+    return sorted(found, key=lambda o: (o.at, o.slot, o.run_id))
 
 
 def _write_slot(connection: Connection, verdict: Verdict, at: int, outcomes: Mapping[int, Outcome]) -> None:
