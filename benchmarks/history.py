@@ -76,8 +76,16 @@ def rows(days: float) -> Iterator[tuple[str, Iterator[tuple[object, ...]]]]:
     yield "observations", ((j, when, n, "passed", None) for j in range(1, JOURNEYS + 1) for when, n in at)
     yield "steps", ((s, when, n, 1, one(n + s), None, 0, 0) for s in steps for when, n in at)
     yield "server_timing", ((s, when, n, 1, 2, one(n + s)) for s in operations for when, n in at)
-    yield "hourly", ((s, h, *roll_up(12)) for s in all_series for h in range(hours_from, raw_from, HOUR))
-    yield "daily", ((s, d, *roll_up(288)) for s in all_series for d in range(days_from, hours_from, DAY))
+    hours, whole_days = [roll_up(12) for _ in range(997)], [roll_up(288) for _ in range(997)]
+    for table, span, begin, end, made in (
+        ("hourly", HOUR, hours_from, raw_from, hours),
+        ("daily", DAY, days_from, hours_from, whole_days),
+    ):
+        yield table, (
+            (s, when, *CHANCE.choice(made)) if s <= len(steps) else (s, when, *CHANCE.choice(made)[:-1], b"")
+            for s in all_series
+            for when in range(begin, end, span)
+        )
     letters = "-" + "p" * JOURNEYS
     slots = range(days_from // 300_000, ms(NOW) // 300_000)
     yield "slots", (("demo", slot, "", slot * 300_000, letters) for slot in slots)

@@ -155,16 +155,21 @@ def remember(root: Path, config: Config, target: str, environ: Mapping[str, str]
     Returns:
         What a person must know of the history, as sentences. An error is a sentence too: it never costs a verdict.
     """
+    unread: list[str] = []
     try:
         with open_history(root, config, environ) as history:
             for path in sorted((root / config.folder / "runs" / target).glob("*/verdict.json")):
                 mark = path.with_name("remembered")
-                if not mark.exists():
+                if mark.exists():
+                    continue
+                try:
                     history.ingest(_read(path, Verdict))
-                    mark.touch()
+                except ReportError as error:
+                    unread.append(str(error))
+                mark.touch()
             if history.available:
                 history.prune_if_due(datetime.now(UTC))
-            return list(history.notes)
+            return unread + history.notes
     except (SynthprobeError, OSError) as error:
         return [str(error)]
 

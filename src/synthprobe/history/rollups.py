@@ -96,7 +96,9 @@ def _as_roll_up(source: Table, row: Any) -> dict[str, Any]:
         values = {"count": 1, "failed": row.failed, "total_us": us, "over_us": row.over_us or 0}
     elif source is SERVER_TIMING:
         us = round(row.total_us / max(row.calls, 1))
-        values = {"count": row.calls, "failed": 0, "total_us": row.total_us, "over_us": 0}
+        # means are enough for operations: their sketch stays empty
+        sums = {"count": row.calls, "failed": 0, "total_us": row.total_us, "over_us": 0}
+        return {**sums, "min_us": us, "max_us": us, "sketch": b""}
     else:
         return dict(row._mapping)
     return {**values, "min_us": us, "max_us": us, "sketch": encode(Counter({bucket(us): values["count"]}))}
