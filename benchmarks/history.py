@@ -71,9 +71,9 @@ def rows(days: float) -> Iterator[tuple[str, Iterator[tuple[object, ...]]]]:
     yield "runs", ((n, f"run-x{n}", "demo", "", when // 300_000, when, when + 20_000, "") for when, n in at)
     yield (
         "attempts",
-        ((n, j, 1, "passed", when, 2_000_000, None, None) for when, n in at for j in range(1, JOURNEYS + 1)),
+        ((n, j, 1, "p", when, 2_000_000, None, None) for when, n in at for j in range(1, JOURNEYS + 1)),
     )
-    yield "observations", ((j, when, n, "passed", None) for j in range(1, JOURNEYS + 1) for when, n in at)
+    yield "observations", ((j, when, n, "p", None) for j in range(1, JOURNEYS + 1) for when, n in at)
     yield "steps", ((s, when, n, 1, one(n + s), None, 0, 0) for s in steps for when, n in at)
     yield "server_timing", ((s, when, n, 1, 2, one(n + s)) for s in operations for when, n in at)
     hours, whole_days = [roll_up(12) for _ in range(997)], [roll_up(288) for _ in range(997)]
@@ -81,10 +81,13 @@ def rows(days: float) -> Iterator[tuple[str, Iterator[tuple[object, ...]]]]:
         ("hourly", HOUR, hours_from, raw_from, hours),
         ("daily", DAY, days_from, hours_from, whole_days),
     ):
-        yield table, (
-            (s, when, *CHANCE.choice(made)) if s <= len(steps) else (s, when, *CHANCE.choice(made)[:-1], b"")
-            for s in all_series
-            for when in range(begin, end, span)
+        yield (
+            table,
+            (
+                (s, when, *CHANCE.choice(made)) if s <= len(steps) else (s, when, *CHANCE.choice(made)[:-1], b"")
+                for s in all_series
+                for when in range(begin, end, span)
+            ),
         )
     letters = "-" + "p" * JOURNEYS
     slots = range(days_from // 300_000, ms(NOW) // 300_000)

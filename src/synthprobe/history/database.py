@@ -36,6 +36,9 @@ REVISIONS = ("0001",)
 """Every schema this version knows, oldest first; the last is its own."""
 
 LOCK_WAIT_S = 5.0
+PASSED = "p"
+"""Outcomes are stored as their first letters."""
+
 _SCHEMA_LOCK = 7_283_941
 METADATA = MetaData()
 

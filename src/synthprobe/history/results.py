@@ -115,7 +115,7 @@ class _Measured:
         self.row = {
             "run_no": run_no,
             "attempt": result.attempt,
-            "outcome": result.outcome,
+            "outcome": _LETTERS[result.outcome],
             "started_at": to_ms(result.started_at),
             "duration_us": _us(result.duration_s),
             "cause": result.cause or None,
@@ -171,7 +171,7 @@ def _observation_row(journey_no: int, run_no: int, observation: Observation) -> 
         build=observation.build,
     )
     body = None if observation == plain else msgspec.json.encode(observation).decode()
-    at, outcome = to_ms(observation.at), observation.outcome
+    at, outcome = to_ms(observation.at), _LETTERS[observation.outcome]
     return {"journey_no": journey_no, "at": at, "run_no": run_no, "outcome": outcome, "body": body}
 
 
@@ -221,7 +221,7 @@ def read_observations(connection: Connection, target: str, journey: str | None, 
                     at=from_ms(row.at),
                     target=target,
                     journey=known.journey,
-                    outcome=row.outcome,
+                    outcome=_OUTCOMES[row.outcome],
                     build=row.build,
                 )
             )

@@ -15,6 +15,7 @@ from synthprobe.history.database import (
     HOURLY,
     OBSERVATIONS,
     OUTBOX,
+    PASSED,
     RUNS,
     SERVER_TIMING,
     SLOTS,
@@ -52,8 +53,8 @@ def prune(connection: Connection, now: datetime, keep: Retention) -> dict[str, i
     removed["steps"] = sum(_roll_up(connection, STEPS, where, HOURLY, _HOUR) for where in (passed, kept))
     removed["server_timing"] = _roll_up(connection, SERVER_TIMING, [SERVER_TIMING.c.at < raw], HOURLY, _HOUR)
     removed["hourly"] = _roll_up(connection, HOURLY, [HOURLY.c.at < hourly], DAILY, _DAY)
-    bad = RUNS.c.no.in_(select(ATTEMPTS.c.run_no).where(ATTEMPTS.c.outcome != "passed"))
-    removed["attempts"] = _remove(connection, ATTEMPTS, ATTEMPTS.c.started_at < raw, ATTEMPTS.c.outcome == "passed")
+    bad = RUNS.c.no.in_(select(ATTEMPTS.c.run_no).where(ATTEMPTS.c.outcome != PASSED))
+    removed["attempts"] = _remove(connection, ATTEMPTS, ATTEMPTS.c.started_at < raw, ATTEMPTS.c.outcome == PASSED)
     removed["attempts"] += _remove(connection, ATTEMPTS, ATTEMPTS.c.started_at < failures)
     seen = min(raw, to_ms(now) - _KEPT_OBSERVATIONS * _DAY)
     removed["observations"] = _remove(connection, OBSERVATIONS, OBSERVATIONS.c.at < seen, OBSERVATIONS.c.body.is_(None))
