@@ -186,6 +186,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--url", help="URL of a PostgreSQL server's database")
+    parser.add_argument("--no-pack", action="store_true", help="leave out packing, which takes minutes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
@@ -196,8 +197,9 @@ def main() -> int:
         lines.append(("SQLite: file of a year, MB", Path(year).stat().st_size / 1e6, 150))
         with History.open(year, spool=here / "s") as history:
             began = time.perf_counter()
-            lines.append(("pack of a year, MB", history.pack(here / "pack") / 1e6, 8))
-            lines.append(("packing, s", time.perf_counter() - began, None))
+            if not options.no_pack:
+                lines.append(("pack of a year, MB", history.pack(here / "pack") / 1e6, 8))
+                lines.append(("packing, s", time.perf_counter() - began, None))
         if options.url:
             lines += postgresql(options.url, here, options.rounds)
     table = Table(title="50 journeys of 5 steps every 5 minutes")
