@@ -13,11 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 
 from synthprobe.errors import HistoryError
-from synthprobe.history import incidents, results, rollups, transfer
+from synthprobe.history import database, incidents, results, rollups, transfer
 from synthprobe.history.database import META, SPOOL, NewerSchema, bring_up_to_date, make_engine, to_ms, upsert
 from synthprobe.history.spool import Spool
 from synthprobe.model.history import JudgedSlot, OperationSum, OutboxItem, Retention, StepSample
@@ -476,6 +477,18 @@ class History:
             self.notes.append(sentence)
 
     def _connect(self) -> None:
+        path = self._sqlite_path
+        if path is None:
+            return self._prepare()
+        try:  # a file another process is just making looks empty
+            with FileLock(path.with_name(path.name + ".lock"), timeout=database.LOCK_WAIT_S):
+                self._prepare()
+        except Timeout:
+            self._give_up(f"The history {path} is locked by another program; it was tried for 5 s.")
+        except OSError as error:
+            self._give_up(f"The history {path} cannot be reached: {error.strerror or error}.")
+
+    def _prepare(self) -> None:
         self._engine = self._engine or make_engine(self._url)
         damage = _damage(self._sqlite_path) if self._sqlite_path else ""
         if damage:
