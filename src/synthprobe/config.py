@@ -43,6 +43,24 @@ class ReportConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     keep: Retention = field(default_factory=Retention)
 
 
+class HistoryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table ``[history]``.
+
+    Attributes:
+        url: the database, or ``env:VARIABLE`` or ``file:/path`` that holds its URL; empty for a SQLite file.
+        raw_days: days every single measurement is kept.
+        failures_days: days attempts that did not pass are kept one by one.
+        hourly_days: days hourly roll-ups are kept.
+        daily_days: days daily roll-ups and judged slots are kept.
+    """
+
+    url: str = ""
+    raw_days: float = 14
+    failures_days: float = 90
+    hourly_days: float = 90
+    daily_days: float = 396
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration.
 
@@ -58,6 +76,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         location: where this probe stands, for the report.
         browser: the table ``[browser]``.
         report: the table ``[report]``.
+        history: the table ``[history]``.
         targets: the tables ``[targets.NAME]``.
     """
 
@@ -72,6 +91,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     location: str = ""
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
+    history: HistoryConfig = field(default_factory=HistoryConfig)
     targets: dict[str, Target] = field(default_factory=dict)
 
     def target(self, name: str | None = None, *, base_url: str | None = None) -> Target:

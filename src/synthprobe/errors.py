@@ -4,6 +4,7 @@
     ├── ConfigurationError      something typed is wrong: option, marker, config file (exit code 2)
     │   └── SecretError         a secret is missing, unreadable or too short to be masked
     ├── ToolError               something outside Python is missing: browser, Node, Allure (exit code 2)
+    ├── HistoryError            the history cannot take or give what was asked
     ├── ReportError             a report cannot be built from what was recorded
     ├── TargetError             the target could not be reached, or broke the protocol (also AssertionError)
     └── ExpectationError        the target contradicted an expectation (also AssertionError)
@@ -28,6 +29,10 @@ class SecretError(ConfigurationError):
 
 class ToolError(SynthprobeError):
     """A browser, Node or Allure is missing or broken on this machine."""
+
+
+class HistoryError(SynthprobeError):
+    """The history cannot take or give what was asked; verdicts are spooled rather than refused."""
 
 
 class ReportError(SynthprobeError):

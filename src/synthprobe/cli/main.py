@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from synthprobe.cli import demo, doctor, init, report, run, runbook, sweep
+from synthprobe.cli import demo, doctor, history, init, report, run, runbook, sweep
 from synthprobe.errors import SynthprobeError
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ app.command("sweep")(sweep.sweep_command)
 app.command("doctor")(doctor.doctor)
 app.add_typer(demo.app, name="demo")
 app.add_typer(runbook.app, name="runbook")
+app.add_typer(history.app, name="history")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from synthprobe import pipeline
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ToolError
 from synthprobe.report.terminal import summary
@@ -67,6 +68,8 @@ def _run(root: Path, config: Config, target: Target, order: RunOrder, fail_on: F
     _console.print(summary(verdict))
     for note in verdict.notes:
         _console.print(note, markup=False)
+    for note in pipeline.remember(root, config, target.name):
+        _console.print(f"note: {note}", markup=False)
     _console.print(f"Report: synthprobe report {os.path.relpath(folder)}", markup=False)
     return exit_code(verdict, fail_on_degraded=fail_on == "degraded")
 

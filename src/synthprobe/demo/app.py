@@ -58,11 +58,17 @@ class Stamp:
                 headers["X-Build"] = BUILD
                 headers["Server-Timing"] = (
                     f'db;dur={counter.ms:.1f};desc="n={counter.queries}", app;dur={max(total - counter.ms, 0):.1f}'
+                    + _slowest_query(counter)
                 )
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         await self._app(scope, receive, stamped)
+
+
+def _slowest_query(counter: Spent) -> str:
+    words = " ".join(counter.slowest.replace('"', "'").split())[:160].encode("ascii", "ignore").decode()
+    return f', query;dur={counter.slowest_ms:.1f};desc="{words}"' if words else ""
 
 
 class Node:

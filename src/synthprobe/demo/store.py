@@ -40,6 +40,8 @@ class Spent:
 
     ms: float = 0.0
     queries: int = 0
+    slowest: str = ""
+    slowest_ms: float = 0.0
 
 
 spent: contextvars.ContextVar[Spent | None] = contextvars.ContextVar("spent", default=None)
@@ -76,7 +78,7 @@ class Store:
         """Rows of a query."""
         began = time.perf_counter()
         rows = [dict(row) for row in self._connection().execute(sql, values)]
-        self._count(began)
+        self._count(began, sql)
         return rows
 
     def one(self, sql: str, *values: Any) -> dict[str, Any] | None:
@@ -89,7 +91,7 @@ class Store:
         began = time.perf_counter()
         with self._write:
             count = self._connection().execute(sql, values).rowcount
-        self._count(began)
+        self._count(began, sql)
         return count
 
     def fill(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -108,8 +110,11 @@ class Store:
         self.write("INSERT INTO event (kind, subject, text, at) VALUES (?, ?, ?, ?)", kind, subject, text, now())
 
     @staticmethod
-    def _count(began: float) -> None:
+    def _count(began: float, sql: str) -> None:
         counter = spent.get()
         if counter is not None:
-            counter.ms += (time.perf_counter() - began) * 1000
+            took = (time.perf_counter() - began) * 1000
+            counter.ms += took
             counter.queries += 1
+            if took > counter.slowest_ms:
+                counter.slowest, counter.slowest_ms = sql, took

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.evidence import Exchange, ServerTiming
+from synthprobe.model.result import Operation
 
 BODY_LIMIT = 4000
+OPERATION_LIMIT = 200
+_COUNT = re.compile(r"\w+=\d+")
 _METRIC = re.compile(r'([A-Za-z0-9_.-]+)((?:\s*;\s*[a-z]+\s*=\s*(?:"[^"]*"|[^,;]*))*)')
 _PARAMETER = re.compile(r'([a-z]+)\s*=\s*(?:"([^"]*)"|([^,;]*))')
 
@@ -36,6 +39,25 @@ def server_timing(header: str) -> tuple[ServerTiming, ...]:
             duration = 0.0
         metrics.append(ServerTiming(name=name, duration_ms=duration, description=values.get("desc", "")))
     return tuple(metrics)
+
+
+def operations(exchanges: Iterable[Exchange]) -> tuple[Operation, ...]:
+    """Backend operations of an attempt, summed for each step.
+
+    Args:
+        exchanges: the attempt's exchanges.
+
+    Returns:
+        One sum for each step and operation. A description is the operation's query, unless it only counts (``n=14``).
+    """
+    sums: dict[tuple[str, str], tuple[int, float]] = {}
+    for exchange in exchanges:
+        for part in exchange.server_timing:
+            query = "" if _COUNT.fullmatch(part.description) else part.description
+            key = (exchange.step, f"{part.name} {query}".strip()[:OPERATION_LIMIT])
+            calls, total = sums.get(key, (0, 0.0))
+            sums[key] = (calls + 1, total + part.duration_ms)
+    return tuple(Operation(step=s, name=n, calls=c, total_ms=t) for (s, n), (c, t) in sums.items())
 
 
 def record_exchange(

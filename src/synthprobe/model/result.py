@@ -96,6 +96,22 @@ class Step(Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
 
 
+class Operation(Struct, frozen=True, kw_only=True):
+    """What one backend operation took in one step of one attempt, as the target's ``Server-Timing`` says.
+
+    Attributes:
+        step: title of the step; empty outside any step.
+        name: the metric's name, and the query it names: ``db search incidents``.
+        calls: answers that named it.
+        total_ms: milliseconds of all of them together.
+    """
+
+    step: str
+    name: str
+    calls: int
+    total_ms: float
+
+
 class Progress(Struct, frozen=True, kw_only=True):
     """Where a worker is: written when an attempt or a step begins, so that a kill leaves a trace of where it struck.
 
@@ -158,6 +174,7 @@ class Result(Struct, frozen=True, kw_only=True):
         failure: why it did not finish, if it did not.
         degradations: in which ways it was not well enough.
         evidence: what was kept, most telling first.
+        operations: what the target's backend says it spent, also when the attempt passed.
         notes: what a person should know besides, for example a clock that is off.
         build: the ``X-Build`` the target's answers named.
         worker: the xdist worker, ``main`` without xdist.
@@ -177,6 +194,7 @@ class Result(Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     degradations: tuple[Degradation, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    operations: tuple[Operation, ...] = ()
     notes: tuple[str, ...] = ()
     build: str = ""
     worker: str = "main"

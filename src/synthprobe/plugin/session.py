@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.evidence.exchanges import operations
 from synthprobe.evidence.facts import facts_of
 from synthprobe.evidence.failure import describe_failure
 from synthprobe.evidence.keeper import Keeper, evidence_folder
@@ -425,6 +426,7 @@ class JourneySession:
             failure=attempt.failure,
             degradations=tuple(attempt.recorder.degradations),
             evidence=attempt.evidence,
+            operations=operations(self.exchanges),
             notes=tuple(attempt.recorder.notes),
             build=self._build(),
             worker=self.worker,

@@ -1,0 +1,313 @@
+"""The tables, and the two databases they live in: SQLite by default, PostgreSQL when several probes share them."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    inspect,
+    select,
+    table,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from synthprobe.errors import HistoryError
+
+REVISIONS = ("0001",)
+"""Every schema this version knows, oldest first; the last is its own."""
+
+LOCK_WAIT_S = 5.0
+PASSED = "p"
+"""Outcomes are stored as their first letters."""
+
+_SCHEMA_LOCK = 7_283_941
+METADATA = MetaData()
+
+
+def _key(name: str, kind: Any = Integer) -> Column[Any]:
+    return Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def _must(name: str, kind: Any = BigInteger) -> Column[Any]:
+    return Column(name, kind, nullable=False)
+
+
+# times are milliseconds since 1970 UTC, durations microseconds: integers are the smallest in both databases
+RUNS = Table(
+    "runs",
+    METADATA,
+    Column("no", Integer, primary_key=True),
+    Column("id", String, nullable=False, unique=True),
+    _must("target", String),
+    _must("location", String),
+    _must("slot"),
+    _must("started_at"),
+    _must("finished_at"),
+    _must("build", String),
+    Index("runs_started", "started_at"),
+)
+JOURNEYS = Table(
+    "journeys",
+    METADATA,
+    Column("no", Integer, primary_key=True),
+    _must("target", String),
+    _must("journey", String),
+    UniqueConstraint("target", "journey"),
+)
+SERIES = Table(
+    "series",
+    METADATA,
+    Column("no", Integer, primary_key=True),
+    _must("journey_no", Integer),
+    _must("location", String),
+    _must("step", String),
+    _must("operation", String),
+    UniqueConstraint("journey_no", "location", "step", "operation"),
+)
+ATTEMPTS = Table(
+    "attempts",
+    METADATA,
+    _key("run_no"),
+    _key("journey_no"),
+    _key("attempt", SmallInteger),
+    _must("outcome", String),
+    _must("started_at"),
+    _must("duration_us"),
+    Column("cause", Text),
+    Column("failure", Text),
+    sqlite_with_rowid=False,
+)
+OBSERVATIONS = Table(
+    "observations",
+    METADATA,
+    _key("journey_no"),
+    _key("at", BigInteger),
+    _key("run_no"),
+    _must("outcome", String),
+    Column("body", Text),  # the rest of the record when it says more than the outcome
+    sqlite_with_rowid=False,
+)
+STEPS = Table(
+    "steps",
+    METADATA,
+    _key("series_no"),
+    _key("at", BigInteger),
+    _key("run_no"),
+    _key("attempt", SmallInteger),
+    _must("duration_us"),
+    Column("over_us", BigInteger),
+    _must("failed", SmallInteger),
+    _must("kept", SmallInteger),  # of an attempt that did not pass: kept as long as failures are
+    sqlite_with_rowid=False,
+)
+SERVER_TIMING = Table(
+    "server_timing",
+    METADATA,
+    _key("series_no"),
+    _key("at", BigInteger),
+    _key("run_no"),
+    _key("attempt", SmallInteger),
+    _must("calls", Integer),
+    _must("total_us"),
+    sqlite_with_rowid=False,
+)
+
+
+def _roll_up(name: str) -> Table:
+    return Table(
+        name,
+        METADATA,
+        _key("series_no"),
+        _key("at", BigInteger),
+        _must("count", Integer),
+        _must("failed", Integer),
+        _must("total_us"),
+        _must("over_us"),
+        _must("min_us"),
+        _must("max_us"),
+        _must("sketch", LargeBinary),
+        sqlite_with_rowid=False,
+    )
+
+
+HOURLY, DAILY = _roll_up("hourly"), _roll_up("daily")
+SLOTS = Table(
+    "slots",
+    METADATA,
+    _key("target", String),
+    _key("slot", BigInteger),
+    _key("location", String),
+    _must("at"),
+    _must("outcomes", Text),  # one letter for each journey number, - for not judged
+    sqlite_with_rowid=False,
+)
+DETECTOR_STATE = Table("detector_state", METADATA, _key("series_no"), _must("state", LargeBinary))
+INCIDENTS = Table(
+    "incidents",
+    METADATA,
+    _key("id", String),
+    _must("target", String),
+    _must("state", String),
+    _must("opened_at"),
+    _must("body", Text),
+)
+AUDIT = Table("audit", METADATA, Column("no", Integer, primary_key=True), _must("body", Text))
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    _key("id", String),
+    _must("due_at"),
+    _must("state", String),
+    _must("tries", Integer),
+    _must("note", Text),
+    _must("body", Text),
+)
+SPOOL = Table("spool", METADATA, _key("run_id", String), _must("reason", Text), _must("merged_at"))
+META = Table("meta", METADATA, _key("name", String), _must("value", String))
+_VERSION = table("alembic_version", Column("version_num", String))
+
+
+class NewerSchema(HistoryError):
+    """The store belongs to a newer version; it is left untouched."""
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for a store.
+
+    Args:
+        url: a SQLAlchemy URL, ``sqlite:///…`` or ``postgresql+psycopg://…``.
+
+    Returns:
+        The engine. Nothing is connected yet.
+
+    Raises:
+        HistoryError: when the URL is of another kind, or PostgreSQL's driver is not installed.
+    """
+    try:
+        if url.startswith("sqlite:"):
+            engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_S})
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        if url.startswith("postgresql"):
+            wait = int(LOCK_WAIT_S)
+            options = f"-c lock_timeout={wait}s -c statement_timeout=60s"
+            return create_engine(url, connect_args={"connect_timeout": wait, "options": options}, pool_pre_ping=False)
+    except (ArgumentError, NoSuchModuleError):
+        pass
+    except ImportError:
+        raise HistoryError(
+            "The history is configured for PostgreSQL, and its driver is not installed. "
+            "Install it with: pip install 'synthprobe[postgres]'"
+        ) from None
+    raise HistoryError(
+        "The history's url is of no kind that is known; sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE "
+        "was expected. Correct [history] url."
+    )
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # we begin ourselves
+    connection.execute(f"PRAGMA busy_timeout = {int(LOCK_WAIT_S * 1000)}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # a read that later writes cannot wait for another writer, so writers take their turn at once
+    write = connection.get_execution_options().get("write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def upsert(connection: Connection, target: Table) -> Any:
+    """An ``INSERT`` that can say what to do on conflict.
+
+    Args:
+        connection: tells which database it is for.
+        target: the table.
+
+    Returns:
+        The statement of the database's own dialect.
+    """
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(target)
+
+
+def bring_up_to_date(engine: Engine) -> None:
+    """Create or migrate the schema.
+
+    Args:
+        engine: the store's engine.
+
+    Raises:
+        NewerSchema: when the store was written by a newer version; nothing is changed.
+    """
+    with engine.connect() as connection:
+        if _version(connection) == REVISIONS[-1]:
+            return
+    with engine.execution_options(write=True).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
+        if _version(connection) == REVISIONS[-1]:
+            return  # another process was quicker
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version = connection.execute(select(_VERSION.c.version_num)).scalar()
+    if version is not None and version not in REVISIONS:
+        raise NewerSchema(
+            f"The history has schema {version}; this version of synthprobe knows up to {REVISIONS[-1]}. "
+            "It is left untouched. Upgrade synthprobe here, or give this probe a history of its own."
+        )
+    return str(version) if version is not None else None
+
+
+def to_ms(at: datetime) -> int:
+    """Milliseconds since 1970.
+
+    Args:
+        at: a time, UTC.
+
+    Returns:
+        The milliseconds.
+    """
+    return round(at.timestamp() * 1000)
+
+
+def from_ms(ms: int) -> datetime:
+    """The time, UTC, of milliseconds since 1970.
+
+    Args:
+        ms: the milliseconds.
+
+    Returns:
+        The time.
+    """
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,0 +1,90 @@
+"""Incidents, the audit, and messages that wait to be delivered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from synthprobe.history.database import AUDIT, INCIDENTS, OUTBOX, from_ms, to_ms, upsert
+from synthprobe.model.history import OutboxItem
+from synthprobe.model.incident import Incident
+
+
+def read_incidents(connection: Connection, target: str | None, state: str | None) -> list[Incident]:
+    """Incidents, oldest first."""
+    query = select(INCIDENTS.c.body).order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
+    if target is not None:
+        query = query.where(INCIDENTS.c.target == target)
+    if state is not None:
+        query = query.where(INCIDENTS.c.state == state)
+    return [msgspec.json.decode(body, type=Incident) for body in connection.execute(query).scalars()]
+
+
+def read_incident(connection: Connection, id: str) -> Incident | None:
+    """One incident, if it is known."""
+    body = connection.execute(select(INCIDENTS.c.body).where(INCIDENTS.c.id == id)).scalar()
+    return msgspec.json.decode(body, type=Incident) if body is not None else None
+
+
+def write_incident(connection: Connection, incident: Incident) -> None:
+    """Write an incident, or replace what is known of it."""
+    said = {
+        "target": incident.target,
+        "state": incident.state,
+        "opened_at": to_ms(incident.opened_at),
+        "body": msgspec.json.encode(incident).decode(),
+    }
+    statement = upsert(connection, INCIDENTS).values({"id": incident.id, **said})
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=said))
+
+
+def append_audit(connection: Connection, entry: dict[str, Any]) -> None:
+    """Add an entry at the end of the audit."""
+    connection.execute(AUDIT.insert().values(body=msgspec.json.encode(entry).decode()))
+
+
+def read_audit(connection: Connection) -> list[dict[str, Any]]:
+    """All entries of the audit, oldest first."""
+    return [
+        msgspec.json.decode(body) for body in connection.execute(select(AUDIT.c.body).order_by(AUDIT.c.no)).scalars()
+    ]
+
+
+def put_message(connection: Connection, item: OutboxItem) -> None:
+    """Put a message in the outbox, once."""
+    row = {
+        "id": item.id,
+        "due_at": to_ms(item.due_at),
+        "state": "waiting",
+        "tries": item.tries,
+        "note": item.note,
+        "body": msgspec.json.encode(item.payload).decode(),
+    }
+    connection.execute(upsert(connection, OUTBOX).values(row).on_conflict_do_nothing())
+
+
+def due_messages(connection: Connection, now: datetime) -> list[OutboxItem]:
+    """Messages to be tried now, the longest waiting first."""
+    query = select(OUTBOX).where(OUTBOX.c.state == "waiting", OUTBOX.c.due_at <= to_ms(now)).order_by(OUTBOX.c.due_at)
+    return [
+        OutboxItem(
+            id=row.id,
+            due_at=from_ms(row.due_at),
+            payload=msgspec.json.decode(row.body),
+            tries=row.tries,
+            note=row.note,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def mark_message(connection: Connection, id: str, *, delivered: bool, again_at: datetime | None, note: str) -> None:
+    """Say how a try went: delivered, to be tried again, or given up."""
+    state = "delivered" if delivered else "waiting" if again_at else "given up"
+    said: dict[str, Any] = {"state": state, "note": note, "tries": OUTBOX.c.tries + 1}
+    if again_at is not None:
+        said["due_at"] = to_ms(again_at)
+    connection.execute(OUTBOX.update().where(OUTBOX.c.id == id).values(**said))

@@ -1,0 +1,389 @@
+"""Runs, attempts, steps, operations, observations and slots: what verdicts leave behind, and what is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, get_args
+
+import msgspec
+from sqlalchemy import Connection, Table, func, select
+
+from synthprobe.history.database import (
+    ATTEMPTS,
+    DAILY,
+    DETECTOR_STATE,
+    HOURLY,
+    JOURNEYS,
+    OBSERVATIONS,
+    RUNS,
+    SERIES,
+    SERVER_TIMING,
+    SLOTS,
+    STEPS,
+    from_ms,
+    to_ms,
+    upsert,
+)
+from synthprobe.history.sketch import quantile_us
+from synthprobe.model.history import JudgedSlot, OperationSum, StepSample
+from synthprobe.model.incident import Observation
+from synthprobe.model.result import Outcome, Result, Step
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+
+SeriesKey = tuple[str, str, str]
+"""Journey, step and operation; an empty step is the whole journey, an empty operation the step itself."""
+
+_LETTERS: dict[Outcome, str] = {outcome: outcome[0] for outcome in get_args(Outcome)}
+_OUTCOMES = {letter: outcome for outcome, letter in _LETTERS.items()}
+_TELLS_MOST = "fdpus-"  # of two verdicts on one slot: in whatever order they arrive, the same one stays
+_SPANS: tuple[tuple[Table, float], ...] = ((HOURLY, 3600.0), (DAILY, 86400.0))
+
+
+def step_paths(steps: Iterable[Step], above: str = "") -> Iterator[tuple[str, Step]]:
+    """Every step of an attempt with its path, the outer one first.
+
+    Args:
+        steps: the steps of an attempt.
+        above: path of the step around them.
+
+    Yields:
+        Path and step; titles are joined by `` › ``, and a path that comes again is numbered.
+    """
+    seen: dict[str, int] = {}
+    for step in steps:
+        path = f"{above} › {step.title}" if above else step.title
+        seen[path] = seen.get(path, 0) + 1
+        if seen[path] > 1:
+            path = f"{path} ({seen[path]})"
+        yield path, step
+        yield from step_paths(step.steps, path)
+
+
+def write_verdict(connection: Connection, verdict: Verdict) -> bool:
+    """Write all a verdict says, once.
+
+    Args:
+        connection: in a transaction that writes.
+        verdict: the verdict.
+
+    Returns:
+        False when the run is in the store already.
+    """
+    run = verdict.run
+    row = {
+        "id": run.id,
+        "target": run.target,
+        "location": run.location,
+        "slot": run.slot,
+        "started_at": to_ms(run.started_at),
+        "finished_at": to_ms(verdict.finished_at),
+        "build": run.build,
+    }
+    statement = upsert(connection, RUNS).values(row).on_conflict_do_nothing(index_elements=["id"])
+    run_no = connection.execute(statement.returning(RUNS.c.no)).scalar()
+    if run_no is None:
+        return False
+    at = to_ms(run.started_at)
+    journeys = journey_numbers(connection, run.target, [v.journey.id for v in verdict.journeys])
+    measured = {v.journey.id: [_Measured(result, run_no, at) for result in v.results] for v in verdict.journeys}
+    keys = [key for attempts in measured.values() for attempt in attempts for key in attempt.keys]
+    series = series_numbers(connection, run.location, journeys, keys)
+    rows: dict[Table, list[dict[str, Any]]] = {ATTEMPTS: [], STEPS: [], SERVER_TIMING: [], OBSERVATIONS: []}
+    for judged in verdict.journeys:
+        journey_no = journeys[judged.journey.id]
+        for attempt in measured[judged.journey.id]:
+            rows[ATTEMPTS].append({"journey_no": journey_no, **attempt.row})
+            rows[STEPS] += ({"series_no": series[key], **values} for key, values in attempt.steps.items())
+            rows[SERVER_TIMING] += ({"series_no": series[key], **values} for key, values in attempt.operations.items())
+        rows[OBSERVATIONS].append(_observation_row(journey_no, run_no, _observe(verdict, judged)))
+    for table, values in rows.items():
+        if values:
+            connection.execute(upsert(connection, table).on_conflict_do_nothing(), values)
+    if run.scheduled:
+        _write_slot(connection, verdict, at, {journeys[v.journey.id]: v.outcome for v in verdict.journeys})
+    return True
+
+
+class _Measured:
+    """The rows of one attempt, before its series have numbers."""
+
+    def __init__(self, result: Result, run_no: int, at: int) -> None:
+        passed = result.outcome in {"passed", "degraded"}
+        key = {"at": at, "run_no": run_no, "attempt": result.attempt}
+        failure = msgspec.json.encode(result.failure).decode() if result.failure else None
+        self.row = {
+            "run_no": run_no,
+            "attempt": result.attempt,
+            "outcome": _LETTERS[result.outcome],
+            "started_at": to_ms(result.started_at),
+            "duration_us": _us(result.duration_s),
+            "cause": result.cause or None,
+            "failure": failure,
+        }
+        timed = [("", result.duration_s, result.journey.budget_s, not passed)]
+        timed += [(path, s.duration_s, s.budget_s, s.status != "passed") for path, s in step_paths(result.steps)]
+        self.steps: dict[SeriesKey, dict[str, Any]] = {}
+        for path, seconds, budget, failed in timed:
+            over = max(0, _us(seconds) - _us(budget)) if budget else 0
+            values = {"duration_us": _us(seconds), "over_us": over or None, "failed": int(failed)}
+            self.steps[result.journey.id, path, ""] = {**key, **values, "kept": int(result.outcome != "passed")}
+        self.operations: dict[SeriesKey, dict[str, Any]] = {
+            (result.journey.id, o.step, o.name): {**key, "calls": o.calls, "total_us": _us(o.total_ms / 1000)}
+            for o in result.operations
+        }
+
+    @property
+    def keys(self) -> list[SeriesKey]:
+        return [*self.steps, *self.operations]
+
+
+def _us(seconds: float) -> int:
+    """Microseconds; what is no duration at all counts as none."""
+    return round(seconds * 1e6) if 0 < seconds < 1e9 else 0
+
+
+def _observe(verdict: Verdict, judged: JourneyVerdict) -> Observation:
+    failure = next((r.failure for r in reversed(judged.results) if r.failure), None)
+    run = verdict.run
+    return Observation(
+        run_id=run.id,
+        slot=run.slot,
+        at=run.started_at,
+        target=run.target,
+        journey=judged.journey.id,
+        outcome=judged.outcome,
+        intermittent=judged.intermittent,
+        step=failure.step if failure else "",
+        cause=judged.cause,
+        build=run.build,
+    )
+
+
+def _observation_row(journey_no: int, run_no: int, observation: Observation) -> dict[str, Any]:
+    plain = Observation(
+        run_id=observation.run_id,
+        slot=observation.slot,
+        at=observation.at,
+        target=observation.target,
+        journey=observation.journey,
+        outcome=observation.outcome,
+        build=observation.build,
+    )
+    body = None if observation == plain else msgspec.json.encode(observation).decode()
+    at, outcome = to_ms(observation.at), _LETTERS[observation.outcome]
+    return {"journey_no": journey_no, "at": at, "run_no": run_no, "outcome": outcome, "body": body}
+
+
+def write_observations(connection: Connection, observations: Sequence[Observation]) -> None:
+    """Complete the observations of runs that are in the store.
+
+    Args:
+        connection: in a transaction that writes.
+        observations: with fingerprints; those of an unknown run are left out.
+    """
+    for target in sorted({o.target for o in observations}):
+        wanted = [o for o in observations if o.target == target]
+        journeys = journey_numbers(connection, target, [o.journey for o in wanted])
+        ids = sorted({o.run_id for o in wanted})
+        runs = {r.id: r.no for r in connection.execute(select(RUNS.c.id, RUNS.c.no).where(RUNS.c.id.in_(ids)))}
+        for o in wanted:
+            if o.run_id in runs:
+                row = _observation_row(journeys[o.journey], runs[o.run_id], o)
+                said = {"outcome": row["outcome"], "body": row["body"]}
+                statement = upsert(connection, OBSERVATIONS).values(row)
+                key = ["journey_no", "at", "run_no"]
+                connection.execute(statement.on_conflict_do_update(index_elements=key, set_=said))
+
+
+def read_observations(connection: Connection, target: str, journey: str | None, last: int) -> list[Observation]:
+    """The last observations of each journey, the newest last."""
+    wanted = select(JOURNEYS.c.no, JOURNEYS.c.journey).where(JOURNEYS.c.target == target)
+    if journey is not None:
+        wanted = wanted.where(JOURNEYS.c.journey == journey)
+    found: list[Observation] = []
+    for known in connection.execute(wanted.order_by(JOURNEYS.c.journey)).all():
+        query = (
+            select(OBSERVATIONS, RUNS.c.id, RUNS.c.slot, RUNS.c.build)
+            .join(RUNS, RUNS.c.no == OBSERVATIONS.c.run_no)
+            .where(OBSERVATIONS.c.journey_no == known.no)
+            .order_by(OBSERVATIONS.c.at.desc(), OBSERVATIONS.c.run_no.desc())
+            .limit(last)
+        )
+        for row in connection.execute(query):
+            if row.body:
+                found.append(msgspec.json.decode(row.body, type=Observation))
+                continue
+            found.append(
+                Observation(
+                    run_id=row.id,
+                    slot=row.slot,
+                    at=from_ms(row.at),
+                    target=target,
+                    journey=known.journey,
+                    outcome=_OUTCOMES[row.outcome],
+                    build=row.build,
+                )
+            )
+    return sorted(found, key=lambda o: (o.at, o.slot, o.run_id))
+
+
+def _write_slot(connection: Connection, verdict: Verdict, at: int, outcomes: Mapping[int, Outcome]) -> None:
+    run = verdict.run
+    key = {"target": run.target, "slot": run.slot, "location": run.location}
+    blank = upsert(connection, SLOTS).values({**key, "at": at, "outcomes": ""})
+    connection.execute(blank.on_conflict_do_nothing())
+    here = [SLOTS.c[name] == value for name, value in key.items()]
+    known: str = connection.execute(select(SLOTS.c.outcomes).where(*here).with_for_update()).scalar_one()
+    letters = list(known.ljust(max(outcomes, default=0) + 1, "-"))
+    for number, outcome in outcomes.items():
+        letters[number] = min(letters[number], _LETTERS[outcome], key=_TELLS_MOST.index)
+    connection.execute(SLOTS.update().where(*here).values(outcomes="".join(letters)))
+
+
+def read_slots(connection: Connection, target: str, since: datetime, until: datetime) -> list[JudgedSlot]:
+    """The slots judged in a window, oldest first."""
+    names = {
+        row.no: row.journey
+        for row in connection.execute(select(JOURNEYS.c.no, JOURNEYS.c.journey).where(JOURNEYS.c.target == target))
+    }
+    query = select(SLOTS).where(SLOTS.c.target == target, SLOTS.c.at >= to_ms(since), SLOTS.c.at < to_ms(until))
+    return [
+        JudgedSlot(
+            slot=row.slot,
+            at=from_ms(row.at),
+            location=row.location,
+            outcomes={names[i]: _OUTCOMES[x] for i, x in enumerate(row.outcomes) if x != "-" and i in names},
+        )
+        for row in connection.execute(query.order_by(SLOTS.c.slot))
+    ]
+
+
+def read_series(connection: Connection, target: str, journey: str, step: str, since: datetime) -> list[StepSample]:
+    """A step's measurements, oldest first: one by one where they are kept so, otherwise rolled up."""
+    numbers = [
+        row.no
+        for row in connection.execute(
+            select(SERIES.c.no)
+            .join(JOURNEYS, JOURNEYS.c.no == SERIES.c.journey_no)
+            .where(JOURNEYS.c.target == target, JOURNEYS.c.journey == journey)
+            .where(SERIES.c.step == step, SERIES.c.operation == "")
+        )
+    ]
+    samples = []
+    for table, span in _SPANS:
+        for row in connection.execute(
+            select(table).where(table.c.series_no.in_(numbers), table.c.at >= to_ms(since) - span * 1000)
+        ):
+            samples.append(
+                StepSample(
+                    at=from_ms(row.at),
+                    span_s=span,
+                    count=row._mapping["count"],
+                    failed=row.failed,
+                    total_ms=row.total_us / 1000,
+                    over_budget_ms=row.over_us / 1000,
+                    min_ms=row.min_us / 1000,
+                    max_ms=row.max_us / 1000,
+                    p95_ms=quantile_us(row.sketch, 0.95) / 1000,
+                )
+            )
+    for row in connection.execute(select(STEPS).where(STEPS.c.series_no.in_(numbers), STEPS.c.at >= to_ms(since))):
+        ms = row.duration_us / 1000
+        samples.append(
+            StepSample(
+                at=from_ms(row.at),
+                span_s=0,
+                count=1,
+                failed=row.failed,
+                total_ms=ms,
+                over_budget_ms=(row.over_us or 0) / 1000,
+                min_ms=ms,
+                max_ms=ms,
+                p95_ms=ms,
+            )
+        )
+    return sorted(samples, key=lambda sample: sample.at)
+
+
+def read_operations(connection: Connection, target: str, since: datetime, until: datetime) -> list[OperationSum]:
+    """What backend operations took in a window, the costliest first; roll-ups count when they begin in it."""
+    named = [SERIES.c.no.label("no"), JOURNEYS.c.journey, SERIES.c.step, SERIES.c.operation]
+    series = {
+        row.no: (row.journey, row.step, row.operation)
+        for row in connection.execute(
+            select(*named)
+            .join(JOURNEYS, JOURNEYS.c.no == SERIES.c.journey_no)
+            .where(JOURNEYS.c.target == target, SERIES.c.operation != "")
+        )
+    }
+    sums: dict[SeriesKey, tuple[int, float]] = {}
+    for table, calls in ((SERVER_TIMING, "calls"), (HOURLY, "count"), (DAILY, "count")):
+        query = (
+            select(table.c.series_no, func.sum(table.c[calls]), func.sum(table.c.total_us))
+            .where(table.c.series_no.in_(list(series)), table.c.at >= to_ms(since), table.c.at < to_ms(until))
+            .group_by(table.c.series_no)
+        )
+        for number, count, total_us in connection.execute(query):
+            key = series[number]
+            before = sums.get(key, (0, 0.0))
+            sums[key] = (before[0] + int(count), before[1] + float(total_us) / 1000)
+    found = [
+        OperationSum(journey=journey, step=step, name=name, calls=calls, total_ms=total)
+        for (journey, step, name), (calls, total) in sums.items()
+    ]
+    return sorted(found, key=lambda o: (-o.total_ms, o.journey, o.step, o.name))
+
+
+def write_states(connection: Connection, target: str, location: str, states: Mapping[tuple[str, str], bytes]) -> None:
+    """Replace the detector's state of steps, by journey and step."""
+    journeys = journey_numbers(connection, target, [journey for journey, _ in states])
+    series = series_numbers(connection, location, journeys, [(journey, step, "") for journey, step in states])
+    rows = [{"series_no": series[journey, step, ""], "state": state} for (journey, step), state in states.items()]
+    if rows:
+        statement = upsert(connection, DETECTOR_STATE)
+        said = {"state": statement.excluded.state}
+        connection.execute(statement.on_conflict_do_update(index_elements=["series_no"], set_=said), rows)
+
+
+def read_states(connection: Connection, target: str, location: str) -> dict[tuple[str, str], bytes]:
+    """The detector's state of every step, by journey and step."""
+    query = (
+        select(JOURNEYS.c.journey, SERIES.c.step, DETECTOR_STATE.c.state)
+        .join(SERIES, SERIES.c.no == DETECTOR_STATE.c.series_no)
+        .join(JOURNEYS, JOURNEYS.c.no == SERIES.c.journey_no)
+        .where(JOURNEYS.c.target == target, SERIES.c.location == location)
+    )
+    return {(row.journey, row.step): bytes(row.state) for row in connection.execute(query)}
+
+
+def journey_numbers(connection: Connection, target: str, ids: Iterable[str]) -> dict[str, int]:
+    """The number of each journey of a target; those not known yet are given one."""
+    query = select(JOURNEYS.c.journey, JOURNEYS.c.no).where(JOURNEYS.c.target == target)
+    known: dict[str, int] = {row.journey: row.no for row in connection.execute(query)}
+    new = sorted(set(ids) - set(known))  # in one order, so that two writers never wait for each other
+    if new:
+        rows = [{"target": target, "journey": id} for id in new]
+        connection.execute(upsert(connection, JOURNEYS).on_conflict_do_nothing(), rows)
+        known = {row.journey: row.no for row in connection.execute(query)}
+    return known
+
+
+def series_numbers(
+    connection: Connection, location: str, journeys: Mapping[str, int], keys: Iterable[SeriesKey]
+) -> dict[SeriesKey, int]:
+    """The number of each series of one location; those not known yet are given one."""
+    names = {number: journey for journey, number in journeys.items()}
+    query = select(SERIES).where(SERIES.c.location == location, SERIES.c.journey_no.in_(list(names)))
+
+    def read() -> dict[SeriesKey, int]:
+        rows = connection.execute(query)
+        return {(names[row.journey_no], row.step, row.operation): row.no for row in rows}
+
+    known = read()
+    new = sorted(set(keys) - set(known))
+    if new:
+        rows = [{"journey_no": journeys[j], "location": location, "step": s, "operation": o} for j, s, o in new]
+        connection.execute(upsert(connection, SERIES).on_conflict_do_nothing(), rows)
+        known = read()
+    return known

@@ -1,0 +1,104 @@
+"""What the history gives back: samples of steps, sums of operations, judged slots, messages that wait."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from synthprobe.model.result import Outcome
+
+
+class Retention(Struct, frozen=True, kw_only=True):
+    """How long the history keeps what.
+
+    Attributes:
+        raw_days: days every single measurement is kept; then it becomes part of an hourly roll-up.
+        failures_days: days the attempts that did not pass are kept one by one, with their words.
+        hourly_days: days hourly roll-ups are kept; then they become part of a daily one.
+        daily_days: days daily roll-ups and judged slots are kept.
+    """
+
+    raw_days: float = 14
+    failures_days: float = 90
+    hourly_days: float = 90
+    daily_days: float = 396
+
+
+class StepSample(Struct, frozen=True, kw_only=True):
+    """One measurement of a step, or the roll-up of an hour or a day.
+
+    Attributes:
+        at: when it began, UTC.
+        span_s: seconds the sample stands for; 0 for a single measurement.
+        count: measurements in it.
+        failed: how many of them broke.
+        total_ms: milliseconds of all together.
+        over_budget_ms: milliseconds over the budget, all together.
+        min_ms: the shortest, milliseconds.
+        max_ms: the longest, milliseconds.
+        p95_ms: time that 19 of 20 stay under, milliseconds, within 3 %.
+    """
+
+    at: datetime
+    span_s: float
+    count: int
+    failed: int
+    total_ms: float
+    over_budget_ms: float
+    min_ms: float
+    max_ms: float
+    p95_ms: float
+
+
+class OperationSum(Struct, frozen=True, kw_only=True):
+    """What one backend operation took in a window, in one step of one journey.
+
+    Attributes:
+        journey: the journey's id.
+        step: the step's path.
+        name: the operation, as the target's ``Server-Timing`` names it.
+        calls: how often it ran.
+        total_ms: milliseconds of all calls together.
+    """
+
+    journey: str
+    step: str
+    name: str
+    calls: int
+    total_ms: float
+
+
+class JudgedSlot(Struct, frozen=True, kw_only=True):
+    """What was judged in one slot.
+
+    Attributes:
+        slot: the slot.
+        at: when its run began, UTC.
+        location: where the probe stood.
+        outcomes: the outcome of each journey that was judged, by its id.
+    """
+
+    slot: int
+    at: datetime
+    location: str
+    outcomes: dict[str, Outcome]
+
+
+class OutboxItem(Struct, frozen=True, kw_only=True):
+    """A message that must be delivered, and has not been yet.
+
+    Attributes:
+        id: unique; the same message is put in once however often it is tried.
+        due_at: when it is to be tried next, UTC.
+        tries: how often it was tried.
+        payload: what the sender needs.
+        note: what the last try said.
+    """
+
+    id: str
+    due_at: datetime
+    payload: dict[str, Any]
+    tries: int = 0
+    note: str = ""

@@ -1,0 +1,77 @@
+import gzip
+
+import pytest
+from made_history import START, verdict
+
+from synthprobe.errors import HistoryError
+from synthprobe.history.store import History
+
+
+def filled(path):
+    history = History.open(path)
+    for number in range(4):
+        history.ingest(verdict(number, journeys=2, steps=2))
+    history.put_detector_states("demo", {("journey-0", "step 0"): bytes(range(256))})
+    history.append_audit({"n": 1})
+    return history
+
+
+def everything(history):
+    return (
+        history.observations("demo"),
+        history.step_series("demo", "journey-1", "step 1", START),
+        history.detector_states("demo"),
+        history.audit_entries(),
+    )
+
+
+def test_an_export_moves_a_history_to_another_database(history, tmp_path):
+    with filled(tmp_path / "source.db") as source:
+        rows = source.export(tmp_path / "all.jsonl.gz")
+        assert history.import_(tmp_path / "all.jsonl.gz") == rows
+        assert everything(history) == everything(source)
+    assert history.ingest(verdict(0)) is False
+    assert history.ingest(verdict(9)) is True
+    history.append_audit({"n": 2})
+    assert len(history.audit_entries()) == 2
+    with pytest.raises(HistoryError, match="empty history only"):
+        history.import_(tmp_path / "all.jsonl.gz")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not compressed", gzip.compress(b"[1, 2]\n"), gzip.compress(b'{"synthprobe history":"0001"}\n[')]
+)
+def test_a_file_that_is_no_export_changes_nothing(history, tmp_path, content):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(HistoryError, match="Nothing was imported"):
+        history.import_(tmp_path / "file")
+    assert history.observations("demo") == []
+
+
+def test_a_pack_brings_the_history_to_another_machine(tmp_path):
+    with filled(tmp_path / "history.db") as source:
+        size = source.pack(tmp_path / "pack")
+        assert size == (tmp_path / "pack").stat().st_size
+        states, audit = source.detector_states("demo"), source.audit_entries()
+    History.unpack(tmp_path / "pack", tmp_path / "there" / "history.db")
+    with History.open(tmp_path / "there" / "history.db") as there:
+        assert (there.notes, there.check()) == ([], [])
+        assert (there.detector_states("demo"), there.audit_entries()) == (states, audit)
+        assert sum(s.count for s in there.step_series("demo", "journey-0", "step 0", START)) == 4
+    with pytest.raises(HistoryError, match="is there already"):
+        History.unpack(tmp_path / "pack", tmp_path / "there" / "history.db")
+
+
+@pytest.mark.parametrize("change", [lambda d: d[:-20], lambda d: b"", lambda d: b"x" + d])
+def test_a_pack_that_cannot_be_read_begins_the_history_anew(tmp_path, change):
+    with filled(tmp_path / "history.db") as source:
+        source.pack(tmp_path / "pack")
+    (tmp_path / "pack").write_bytes(change((tmp_path / "pack").read_bytes()))
+    with pytest.raises(HistoryError, match="begins anew"):
+        History.unpack(tmp_path / "pack", tmp_path / "there" / "history.db")
+    assert not (tmp_path / "there").exists()
+
+
+def test_a_postgresql_history_needs_no_pack(postgresql, tmp_path):
+    with History.open(postgresql, spool=tmp_path) as history, pytest.raises(HistoryError, match="lasts by itself"):
+        history.pack(tmp_path / "pack")
