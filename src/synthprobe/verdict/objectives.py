@@ -235,10 +235,10 @@ def lint(objective: Objective, interval_s: float, rules: Sequence[BurnRule] = ()
     samples = objective.window_days * DAY / interval_s
     allowed = float(_allowed(objective)) * samples
     return (
-        f"{objective.percent:g} % cannot be watched with one sample each {span(interval_s)}: it allows "
-        f"{allowed:.3g} bad samples in {objective.window_days:g} days, so no standard rule is left that neither is tripped by one sample "
-        f"nor can never fire. Lower the objective, or sample more often: {samples:.0f} samples without a failure "
-        f"only show an error rate under {300 / samples:.2g} %.",
+        f"{objective.percent:g} % cannot be watched with one sample each {span(interval_s)}: it allows {allowed:.3g} "
+        f"bad samples in {objective.window_days:g} days, so every standard rule is either tripped by one sample or can "
+        f"never fire. Lower the objective, or sample more often: {samples:.0f} samples without a failure only show an "
+        f"error rate under {300 / samples:.2g} %.",
     )
 
 
