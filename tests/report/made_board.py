@@ -26,7 +26,14 @@ USES = (
 
 def total(name: str, journey: str, mean: float, kind: str = "step", step: str = "", **more) -> OperationTotal:
     return OperationTotal(
-        name=name, journey=journey, kind=kind, calls=2016, total_ms=2016 * mean, step=step or name, p95_ms=2 * mean, **more
+        name=name,
+        journey=journey,
+        kind=kind,
+        calls=2016,
+        total_ms=2016 * mean,
+        step=step or name,
+        p95_ms=2 * mean,
+        **more,
     )
 
 
@@ -67,7 +74,10 @@ def board() -> BoardData:
     board_before, board_after = ([one for one in some if one.name == BOARD] for some in (before, after))
     slow_since = NOW - timedelta(minutes=5 * 516)
     bad = [Slice(slot=SLOT - 8639 + n, state="good") for n in range(8600)]
-    bad += [Slice(slot=SLOT - 39 + n, state="bad", fingerprint="v1:a", cause="the geocoder does not answer") for n in range(33)]
+    bad += [
+        Slice(slot=SLOT - 39 + n, state="bad", fingerprint="v1:a", cause="the geocoder does not answer")
+        for n in range(33)
+    ]
     bad += [Slice(slot=SLOT - 6 + n, state="bad", fingerprint="v1:b", cause="sign in is refused") for n in range(7)]
     today = NOW.date()
     return BoardData(
@@ -82,7 +92,12 @@ def board() -> BoardData:
                 owner="dispatch-desk",
                 uses_per_day=4_000,
                 days=tuple(
-                    Day(day=today - timedelta(days=n), state="degraded" if n < 2 else "failed" if n == 40 else "passed", runs=288, bad=9)
+                    Day(
+                        day=today - timedelta(days=n),
+                        state="degraded" if n < 2 else "failed" if n == 40 else "passed",
+                        runs=288,
+                        bad=9,
+                    )
                     for n in range(70)
                 ),
                 steps=(
@@ -94,7 +109,9 @@ def board() -> BoardData:
                         times=2.1,
                         budget_ms=1_000,
                         alarms=(
-                            Alarm(at=slow_since, text="find the address takes 2.1 × its usual 820 ms since 17:00 (3 runs)"),
+                            Alarm(
+                                at=slow_since, text="find the address takes 2.1 × its usual 820 ms since 17:00 (3 runs)"
+                            ),
                         ),
                     ),
                 ),
@@ -105,7 +122,10 @@ def board() -> BoardData:
                 title="The live board shows every unit",
                 owner="fleet",
                 uses_per_day=20_000,
-                days=tuple(Day(day=today - timedelta(days=n), state="unknown" if n == 5 else "passed", runs=288, bad=20) for n in range(90)),
+                days=tuple(
+                    Day(day=today - timedelta(days=n), state="unknown" if n == 5 else "passed", runs=288, bad=20)
+                    for n in range(90)
+                ),
                 steps=(series("open the board", 60),),
                 objective=judge_objective(Objective(journey="live-board"), bad[:7000], now_slot=SLOT, interval_s=300),
             ),

@@ -135,7 +135,15 @@ def render_board(data: BoardData, site: Path) -> Path:
     environment = Environment(
         loader=PackageLoader("synthprobe.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"ms": milliseconds, "waiting": waiting, "percent": percent, "utc": _utc, "times": _times, "gap": _gap, "signed": _signed}
+    environment.filters |= {
+        "ms": milliseconds,
+        "waiting": waiting,
+        "percent": percent,
+        "utc": _utc,
+        "times": _times,
+        "gap": _gap,
+        "signed": _signed,
+    }
     journeys = [_journey(one, data) for one in sorted(data.journeys, key=_worst_first)]
     known = {one["id"]: one for one in journeys}
     shared = {"data": data, "signs": _SIGNS, "days": DAYS}
@@ -254,7 +262,9 @@ def _table(kind: OperationKind, rows: Sequence[ImpactRow], known: Mapping[str, A
 def _journey(one: BoardJourney, data: BoardData) -> dict[str, Any]:
     found = {day.day: day for day in one.days}
     today = data.made_at.astimezone(UTC).date()
-    days = [found.get(today - timedelta(days=back), Day(day=today - timedelta(days=back))) for back in range(DAYS)][::-1]
+    days = [found.get(today - timedelta(days=back), Day(day=today - timedelta(days=back))) for back in range(DAYS)][
+        ::-1
+    ]
     return {
         "id": one.id,
         "journey": one,
@@ -288,24 +298,23 @@ def _says(day: Day) -> str:
 
 def _answer(data: BoardData, known: Mapping[str, Any]) -> str:
     """The board in one sentence: what to work on, and what that can save at most."""
-    for kind in ("statement", "operation", "step"):
-        first = next((row for row in data.rows if row.kind == kind and row.rank == 1), None)
-        if kind != "step" and (first is None or first.impact_ms_per_day is None):
-            continue
-        if first is None:
+    firsts = {row.kind: row for row in data.rows if row.rank == 1}
+    kinds: tuple[OperationKind, ...] = ("statement", "operation", "step")
+    first = next((firsts[kind] for kind in kinds if kind in firsts and firsts[kind].impact_ms_per_day), None)
+    if first is None:
+        probed = firsts.get("step") or firsts.get("operation")
+        if probed is None:
             return "Nothing was measured in this window, so nothing can be ranked."
-        if first.impact_ms_per_day is None:
-            return (
-                f"The probe itself waits longest in “{first.name}”. Declare uses_per_day in the journeys' markers to rank "
-                "by what real users wait for."
-            )
-        where = ", ".join(known[id]["journey"].title for id in first.journeys[:2] if id in known)
         return (
-            f"Users wait {waiting(first.impact_ms_per_day)} a day for “{first.name}”"
-            f"{f' in “{where}”' if where else ''}. Making it free would save at most "
-            f"{percent(first.production_share)} of the waiting for {_KINDS[first.kind][0].lower()}."
+            f"The probe itself waits longest in “{probed.name}”. Declare uses_per_day in the journeys' markers to rank "
+            "by what real users wait for."
         )
-    return "Nothing was measured in this window, so nothing can be ranked."
+    where = ", ".join(known[id]["journey"].title for id in first.journeys[:2] if id in known)
+    return (
+        f"Users wait {waiting(first.impact_ms_per_day)} a day for “{first.name}”{f' in “{where}”' if where else ''}. "
+        f"Making it free would save at most {percent(first.production_share)} of the waiting for "
+        f"{_KINDS[first.kind][0].lower()}."
+    )
 
 
 def _worst_first(one: BoardJourney) -> tuple[int, str]:
