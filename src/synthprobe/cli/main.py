@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from synthprobe.cli import demo, doctor, report, run
+from synthprobe.cli import demo, doctor, impact, objectives, report, run
 from synthprobe.errors import SynthprobeError
 
 app = typer.Typer(
@@ -34,6 +34,8 @@ app.command("run")(run.run)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.add_typer(demo.app, name="demo")
+app.add_typer(impact.app, name="impact")
+app.add_typer(objectives.app, name="objectives")
 
 
 def main() -> None:

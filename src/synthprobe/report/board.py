@@ -255,7 +255,7 @@ def _table(kind: OperationKind, rows: Sequence[ImpactRow], known: Mapping[str, A
         for row in rows
         if row.kind == kind
     ]
-    unweighted = sum(view["row"].impact_ms_per_day is None for view in views)
+    unweighted = sum(row.impact_ms_per_day is None for row in rows if row.kind == kind)
     return {"kind": kind, "title": _KINDS[kind][0], "about": _KINDS[kind][1], "rows": views, "unweighted": unweighted}
 
 
