@@ -83,9 +83,7 @@ def mark(
     title: Annotated[str, typer.Argument(help="What was done, for example: index on incident.created.")],
     operation: Annotated[str, typer.Option(help="Name of the row it is to make cheaper.")] = "",
     saves: Annotated[float, typer.Option(help="Part of that row's time it is expected to save, 0 to 1.")] = 1.0,
-    at: Annotated[
-        str | None, typer.Option(help="When it went live, for example 2026-03-02T12:00Z; now without it.")
-    ] = None,
+    at: Annotated[str | None, typer.Option(help="When it went live, as 2026-03-02T12:00Z; now without it.")] = None,
     target: Annotated[str | None, typer.Option(help="Target whose board tells the ceiling.")] = None,
 ) -> None:
     """Mark a change in changes.toml, and say what it can save at most."""

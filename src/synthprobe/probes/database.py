@@ -18,7 +18,7 @@ TIMEOUT_S = 5
 _ROWS = """
     select s.queryid::text, s.userid::text, s.toplevel::text, s.query, s.calls, s.total_exec_time
     from pg_stat_statements s join pg_database d on d.oid = s.dbid
-    where d.datname = current_database() and s.queryid is not null
+    where d.datname = current_database()
 """
 
 
@@ -49,7 +49,7 @@ def collect(url: str, *, now: datetime | None = None) -> Snapshot:
             url, connect_timeout=TIMEOUT_S, options=f"-c statement_timeout={TIMEOUT_S}s", autocommit=True
         ) as connection:
             rows: list[Any] = connection.execute(_ROWS).fetchall()
-            hidden = sum(row[3] == "<insufficient privilege>" for row in rows)
+            hidden = sum(row[0] is None for row in rows)
             info: Any = connection.execute("select stats_reset, dealloc from pg_stat_statements_info").fetchone()
     except psycopg.Error as error:
         raise _sentence(error) from None

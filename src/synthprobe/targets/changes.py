@@ -1,4 +1,4 @@
-"""Marked changes of the target, kept in ``changes.toml`` beside the configuration, so that they are reviewed and last."""
+"""Marked changes of the target, kept in ``changes.toml`` beside the configuration, so they are reviewed and last."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def mark_change(root: Path, change: Change) -> Path:
         temporary.write_text((before.rstrip() + "\n\n" if before.strip() else "") + "\n".join(lines) + "\n", "utf-8")
         temporary.replace(path)
     except OSError as error:
-        raise ConfigurationError(
-            f"{FILE} cannot be written: {error.strerror}. Check the folder's permissions."
-        ) from None
+        raise ConfigurationError(f"{FILE} cannot be written: {error.strerror}. Check the folder's rights.") from None
     return path
 
 
