@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from synthprobe.cli.main import app
-from synthprobe.config import BrowserConfig, Config, ReportConfig
+from synthprobe.config import BrowserConfig, Config, ObjectiveConfig, ReportConfig
 from synthprobe.demo.faults import NAMES
 from synthprobe.plugin.options import MARKER
 from synthprobe.targets.target import Target
@@ -37,11 +37,12 @@ def test_examples_in_docstrings_run(name):
 
 def test_every_configuration_key_has_a_heading():
     tables = {"": Config, "browser.": BrowserConfig, "report.": ReportConfig, "targets.NAME.": Target}
+    tables["objectives.NAME."] = ObjectiveConfig
     keys = {
         prefix + field.name
         for prefix, record in tables.items()
         for field in msgspec.structs.fields(record)
-        if prefix + field.name not in {"browser", "report", "targets", "targets.NAME.name"}
+        if prefix + field.name not in {"browser", "objectives", "report", "targets", "targets.NAME.name"}
     }
     assert headings("configuration.md") == keys
 

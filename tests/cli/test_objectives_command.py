@@ -6,9 +6,9 @@ import json
 from datetime import timedelta
 
 import pytest
-from test_impact import call, ran, root
+from recorded_runs import call, ran
 
-__all__ = ["root"]
+FAST = '[[objectives.login.rules]]\nfactor = 14.4\nlong = "1h"\nshort = "5m"\n'
 
 
 def declare(root, text: str) -> None:
@@ -29,11 +29,11 @@ def test_lint_prints_what_each_rule_needs_at_this_interval(root):
         ("[objectives.default]\npercent = 99.9\n", "cannot be watched with one sample each 5 m"),
         ("[objectives.default]\npercent = 100\n", "above 0 and under 100"),
         (
-            '[objectives.login]\npercent = 90\n[[objectives.login.rules]]\nfactor = 14.4\nlong = "1h"\nshort = "5m"\n',
+            "[objectives.login]\npercent = 90\n" + FAST,
             "It cannot fire: 14.4 × over 1 h asks for 144 % of the samples",
         ),
         (
-            '[objectives.login]\npercent = 99.5\n[[objectives.login.rules]]\nfactor = 14.4\nlong = "1h"\nshort = "5m"\n',
+            "[objectives.login]\npercent = 99.5\n" + FAST,
             "One sample trips it",
         ),
     ],
