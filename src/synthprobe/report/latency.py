@@ -79,6 +79,7 @@ def latency_chart(series: StepSeries, now: datetime) -> str:
         width=480,
         height=210,
         margin=8,
+        margin_right=28,
         show_dots=False,
         show_legend=False,
         truncate_label=-1,
