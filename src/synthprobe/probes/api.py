@@ -110,6 +110,8 @@ class Api:
                 if following is None or not allow_redirects:
                     return answer[1]
                 prepared = following
+                if not same_host(prepared.url or "", self.target.base_url):
+                    prepared.headers.pop("baggage", None)
         raise TargetError(
             "redirects",
             self._redactor.text(

@@ -38,7 +38,7 @@ def write_metrics(path: Path, verdict: Verdict, objectives: Iterable[ObjectiveSt
         temporary.replace(path)
     except OSError as error:
         raise ReportError(
-            f"The metrics cannot be written to {path.name}: {error.strerror}. Check the folder."
+            f"The metrics cannot be written to {path.name}: {error.strerror}. Check its folder."
         ) from None
     return path
 
