@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -158,3 +160,21 @@ def test_degraded_is_bad_only_when_declared_and_skipped_is_left_out():
 def test_an_objective_that_is_no_percentage_is_refused(percent):
     with pytest.raises(ValueError, match="above 0 and under 100"):
         burn_rules(Objective(journey="login", percent=percent), 300)
+
+
+def test_the_table_in_the_documentation_is_what_the_rules_become():
+    page = (Path(__file__).parents[2] / "docs" / "concepts" / "objectives.md").read_text()
+    rows = re.findall(r"^\| ([\d.]+) % \| (.+) \|$", page, re.MULTILINE)
+    assert len(rows) == 6
+    for percent, told in rows:
+        objective = Objective(journey="login", percent=float(percent))
+        checked = [check_rule(objective, rule, 300) for rule in STANDARD_RULES]
+        made = [
+            "cannot fire"
+            if one.outage_s is None
+            else "one sample"
+            if one.refused
+            else f"{one.long_needs}/{one.long_of} & {one.short_needs}/{one.short_of}"
+            for one in checked
+        ]
+        assert told.split(" | ") == made

@@ -63,6 +63,7 @@ class Step(Struct, frozen=True, kw_only=True):
         budget_s: seconds it may take, if it has a budget.
         error: first line of what broke it.
         steps: the steps inside it.
+        span_id: 16 hexadecimal digits that name it in the target's traces.
     """
 
     title: str
@@ -72,6 +73,7 @@ class Step(Struct, frozen=True, kw_only=True):
     budget_s: float | None = None
     error: str = ""
     steps: tuple[Step, ...] = ()
+    span_id: str = ""
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -118,6 +120,8 @@ class Result(Struct, frozen=True, kw_only=True):
         build: the ``X-Build`` the target's answers named.
         worker: the xdist worker, ``main`` without xdist.
         repeat: the command that repeats this journey here.
+        trace_id: 32 hexadecimal digits that name this attempt in the target's traces; empty when nothing ran.
+        span_id: 16 hexadecimal digits of the attempt as a whole.
     """
 
     run_id: str
@@ -136,3 +140,5 @@ class Result(Struct, frozen=True, kw_only=True):
     build: str = ""
     worker: str = "main"
     repeat: str = ""
+    trace_id: str = ""
+    span_id: str = ""
