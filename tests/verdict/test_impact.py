@@ -153,6 +153,10 @@ def test_only_the_time_per_call_is_a_changes_merit():
     made = split(before, after)
     assert (made.traffic_ms, made.per_call_ms) == (-30_000, 0)
     assert made.after_ms - made.before_ms == made.traffic_ms + made.per_call_ms
+    both = split(before, [OperationTotal(name="q", calls=400, total_ms=8_000)])
+    assert (both.traffic_ms, both.per_call_ms) == (-30_000, -12_000)
+    new = split([], [OperationTotal(name="q", calls=10, total_ms=50)])
+    assert (new.traffic_ms, new.per_call_ms) == (50, 0)
 
 
 def test_a_fix_that_halves_the_first_lets_the_second_surface_with_the_predicted_share():
