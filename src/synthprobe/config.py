@@ -61,6 +61,36 @@ class HistoryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     daily_days: float = 396
 
 
+class BurnRuleConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table ``[[objectives.NAME.rules]]``.
+
+    Attributes:
+        factor: how many times faster than allowed the error budget is used.
+        long: the long window, for example ``1h``.
+        short: the short window, for example ``5m``.
+    """
+
+    factor: float
+    long: str
+    short: str
+
+
+class ObjectiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table ``[objectives.NAME]``; ``NAME`` is a journey's id, or ``default`` for all others.
+
+    Attributes:
+        percent: percentage of judged slices that must be good.
+        window_days: days the percentage is counted over.
+        count_degraded: whether a degraded slice is a bad one.
+        rules: burn-rate rules that replace the standard ones.
+    """
+
+    percent: float = 99.0
+    window_days: float = 30.0
+    count_degraded: bool = False
+    rules: tuple[BurnRuleConfig, ...] = ()
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration.
 
@@ -77,6 +107,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         browser: the table ``[browser]``.
         report: the table ``[report]``.
         history: the table ``[history]``.
+        objectives: the tables ``[objectives.NAME]``.
         targets: the tables ``[targets.NAME]``.
     """
 
@@ -92,6 +123,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
+    objectives: dict[str, ObjectiveConfig] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
 
     def target(self, name: str | None = None, *, base_url: str | None = None) -> Target:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from synthprobe.cli import demo, doctor, history, init, report, run, runbook, sweep
+from synthprobe.cli import demo, doctor, history, impact, init, objectives, report, run, runbook, sweep
 from synthprobe.errors import SynthprobeError
 
 app = typer.Typer(
@@ -38,6 +38,8 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(demo.app, name="demo")
 app.add_typer(runbook.app, name="runbook")
 app.add_typer(history.app, name="history")
+app.add_typer(impact.app, name="impact")
+app.add_typer(objectives.app, name="objectives")
 
 
 def main() -> None:

@@ -82,6 +82,7 @@ class Step(Struct, frozen=True, kw_only=True):
         role: the role that acts in it; empty when the author did not say.
         runbook: id of the runbook that belongs to this very step; usually empty.
         steps: the steps inside it.
+        span_id: 16 hexadecimal digits that name it in the target's traces.
     """
 
     title: str
@@ -94,6 +95,7 @@ class Step(Struct, frozen=True, kw_only=True):
     role: str = ""
     runbook: str = ""
     steps: tuple[Step, ...] = ()
+    span_id: str = ""
 
 
 class Operation(Struct, frozen=True, kw_only=True):
@@ -180,6 +182,8 @@ class Result(Struct, frozen=True, kw_only=True):
         worker: the xdist worker, ``main`` without xdist.
         repeat: the command that repeats this journey here.
         facts: the evidence in short, when it did not pass.
+        trace_id: 32 hexadecimal digits that name this attempt in the target's traces; empty when nothing ran.
+        span_id: 16 hexadecimal digits of the attempt as a whole.
     """
 
     run_id: str
@@ -200,3 +204,5 @@ class Result(Struct, frozen=True, kw_only=True):
     worker: str = "main"
     repeat: str = ""
     facts: Facts | None = None
+    trace_id: str = ""
+    span_id: str = ""

@@ -423,6 +423,8 @@ class JourneySession:
             started_at=attempt.recorder.started_at,
             duration_s=attempt.recorder.duration_s,
             steps=attempt.recorder.steps,
+            trace_id=attempt.recorder.trace_id,
+            span_id=attempt.recorder.root_span_id,
             failure=attempt.failure,
             degradations=tuple(attempt.recorder.degradations),
             evidence=attempt.evidence,

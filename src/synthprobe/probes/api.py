@@ -21,6 +21,7 @@ from synthprobe.expect.response import Response
 from synthprobe.model.evidence import Exchange
 from synthprobe.model.journey import duration_s
 from synthprobe.probes import steps
+from synthprobe.probes.baggage import baggage, same_host
 from synthprobe.probes.deadline import BoundedAdapter, deadline
 from synthprobe.probes.freshness import freshness
 from synthprobe.probes.guard import Guard
@@ -146,6 +147,8 @@ class Api:
         recorder = steps.current()
         traceparent = f"00-{recorder.trace_id}-{recorder.span_id}-01" if recorder else ""
         sent = {**(headers or {}), **({"traceparent": traceparent} if traceparent else {})}
+        if recorder and same_host(url, self.target.base_url):
+            sent.setdefault("baggage", baggage(recorder.journey.id, recorder.path))
         prepared = self.session.prepare_request(requests.Request(method, url, headers=sent, **options))
         limit = duration_s(timeout) if timeout is not None else self.target.timeout_s
         self.guard.pace_request()
@@ -160,6 +163,8 @@ class Api:
                     raise TargetError("egress", self._redactor.text(redirected))
                 self.guard.pace_request()
                 prepared = following
+                if not same_host(prepared.url or "", self.target.base_url):
+                    prepared.headers.pop("baggage", None)
         raise TargetError(
             "redirects",
             self._redactor.text(

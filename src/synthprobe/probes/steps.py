@@ -59,6 +59,7 @@ class _Open:
             role=self.role,
             runbook=self.runbook,
             steps=tuple(self.steps),
+            span_id=self.key,
         )
 
 
@@ -98,6 +99,11 @@ class Recorder:
     def path(self) -> str:
         """Titles of the open steps, outermost first, joined by `` › ``."""
         return " › ".join(step.title for step in self._open[1:])
+
+    @property
+    def root_span_id(self) -> str:
+        """16 hexadecimal digits that name the attempt as a whole in the target's traces."""
+        return self._root.key
 
     @property
     def span_id(self) -> str:

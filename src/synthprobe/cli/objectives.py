@@ -1,0 +1,182 @@
+"""``synthprobe objectives``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from synthprobe.cli import recorded
+from synthprobe.config import Config, ObjectiveConfig, read_config
+from synthprobe.errors import ConfigurationError
+from synthprobe.model.journey import duration_s
+from synthprobe.model.objective import BurnRule, Objective, ObjectiveStatus
+from synthprobe.verdict.objectives import STANDARD_RULES, check_rule, judge_objective, lint, slices, span
+
+app = typer.Typer(help="How good each journey must be, and whether that can be watched.", no_args_is_help=True)
+DEFAULT = "default"
+
+_console = Console(highlight=False, soft_wrap=True)
+
+
+@app.command("lint")
+def lint_objectives() -> None:
+    """Print what each burn-rate rule needs at this interval, and refuse rules that cannot work.
+
+    Exit code 0: every objective can be alerted on. 2: one cannot.
+    """
+    config = read_config(Path.cwd())
+    refused = []
+    for name, table in _declared(config).items():
+        objective, rules = declared_objective(name, table), declared_rules(name, table)
+        try:
+            sentences = lint(objective, config.interval_s, rules)
+            _console.print(_rules_table(objective, rules or STANDARD_RULES, config.interval_s))
+        except ValueError as error:
+            sentences = (str(error),)
+        refused += [f"[objectives.{name}] {sentence}" for sentence in sentences]
+    for sentence in refused:
+        _console.print(f"refused: {sentence}", markup=False)
+    if refused:
+        raise typer.Exit(2)
+
+
+@app.command("show")
+def show(
+    target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show how each journey stands against its objective, coverage beside availability."""
+    root = Path.cwd()
+    config = read_config(root)
+    found = statuses(root, config, config.target(target).name)
+    if as_json:
+        typer.echo(msgspec.json.encode(found).decode())
+        return
+    if not found:
+        _console.print("No run is recorded, so nothing can be said. Run the journeys first: synthprobe run")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("State", "Journey", "Objective", "Availability", "Coverage", "Worst gap", "Error budget"):
+        table.add_column(heading, overflow="fold")
+    for one in found:
+        table.add_row(
+            one.state,
+            Text(one.objective.journey),
+            f"{one.objective.percent:g} % in {one.objective.window_days:g} d",
+            f"{one.availability:.2f} %" if one.availability is not None else "not known",
+            f"{one.coverage:.1f} %",
+            span(one.worst_gap_s) if one.worst_gap_s else "none",
+            Text("".join(letter if letter.isprintable() else " " for letter in one.text)),
+        )
+    _console.print(table)
+
+
+def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
+    """How each journey stands: the one place to change when the observations come from elsewhere.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target's name.
+
+    Returns:
+        One status for each journey that was seen.
+
+    Raises:
+        ConfigurationError: when an objective makes no sense.
+    """
+    now = recorded.now()
+    tables = config.objectives
+    longest = max([one.window_days for one in tables.values()] + [ObjectiveConfig().window_days])
+    runs = recorded.verdicts(root, config.folder, target, since=now - timedelta(days=longest), until=now)
+    seen = recorded.observations(runs)
+    now_slot = int(now.timestamp() // config.interval_s)
+    if runs and runs[-1].run.slot < now_slot:
+        now_slot -= 1  # the slot that runs now has not passed yet
+    made = []
+    for id in recorded.journeys(runs):
+        objective = declared_objective(id, tables.get(id) or tables.get(DEFAULT) or ObjectiveConfig())
+        try:
+            made.append(
+                judge_objective(objective, slices(seen, objective), now_slot=now_slot, interval_s=config.interval_s)
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"[objectives]: {error}") from None
+    return made
+
+
+def declared_objective(journey: str, table: ObjectiveConfig) -> Objective:
+    """The objective a table declares.
+
+    Args:
+        journey: the journey's id.
+        table: the table.
+
+    Returns:
+        The objective.
+    """
+    return Objective(
+        journey=journey, percent=table.percent, window_days=table.window_days, count_degraded=table.count_degraded
+    )
+
+
+def declared_rules(name: str, table: ObjectiveConfig) -> tuple[BurnRule, ...]:
+    """The burn-rate rules a table declares.
+
+    Args:
+        name: the table's name.
+        table: the table.
+
+    Returns:
+        The rules; none when the standard ones are to be used.
+
+    Raises:
+        ConfigurationError: when a window is no duration.
+    """
+    try:
+        return tuple(
+            BurnRule(factor=one.factor, long_s=duration_s(one.long), short_s=duration_s(one.short))
+            for one in table.rules
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"[[objectives.{name}.rules]]: {error}") from None
+
+
+def _declared(config: Config) -> dict[str, ObjectiveConfig]:
+    return config.objectives or {DEFAULT: ObjectiveConfig()}
+
+
+def _rules_table(objective: Objective, rules: Iterable[BurnRule], interval_s: float) -> Table:
+    table = Table(
+        title=f"{objective.journey}: {objective.percent:g} % in {objective.window_days:g} days, "
+        f"one sample each {span(interval_s)}",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
+    for heading in (
+        "Rule",
+        "Failures needed in the long and the short window",
+        "Total outage until it fires",
+        "Verdict",
+    ):
+        table.add_column(heading, overflow="fold")
+    for one in (check_rule(objective, rule, interval_s) for rule in rules):
+        table.add_row(
+            f"{one.rule.factor:g} × {span(one.rule.long_s)}/{span(one.rule.short_s)}",
+            "cannot fire"
+            if one.outage_s is None
+            else f"{one.long_needs}/{one.long_of} & {one.short_needs}/{one.short_of}",
+            span(one.outage_s) if one.outage_s is not None else "–",
+            one.refused.split(":")[0].lower() + ", left out" if one.refused else "usable",
+        )
+    return table

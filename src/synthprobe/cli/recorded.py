@@ -1,0 +1,157 @@
+"""What recorded runs say, for the commands that look back: from the run folders, as long as those are kept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from statistics import quantiles
+
+import msgspec
+
+from synthprobe.model.impact import OperationTotal, Traffic
+from synthprobe.model.incident import Observation
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Result, Step
+from synthprobe.model.verdict import Verdict
+from synthprobe.report.board import Day, DayState
+
+
+def verdicts(root: Path, folder: str, target: str, *, since: datetime, until: datetime) -> list[Verdict]:
+    """The verdicts of a target's recorded runs.
+
+    Args:
+        root: the project's root.
+        folder: where runs are kept.
+        target: the target's name.
+        since: the first moment, UTC.
+        until: the moment after the last, UTC.
+
+    Returns:
+        The verdicts, oldest first; a run that was not judged or cannot be read is left out.
+    """
+    found = {}
+    for path in (root / folder / "runs" / target).glob("*/verdict.json"):
+        try:
+            verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
+        except (OSError, msgspec.DecodeError):
+            continue
+        if since <= verdict.run.started_at < until:
+            found[verdict.run.id] = verdict
+    return sorted(found.values(), key=lambda verdict: verdict.run.started_at)
+
+
+def observations(some: Iterable[Verdict]) -> list[Observation]:
+    """What each run says of each journey.
+
+    Args:
+        some: the verdicts.
+
+    Returns:
+        One observation for each journey of each run.
+    """
+    return [
+        Observation(
+            run_id=verdict.run.id,
+            slot=verdict.run.slot,
+            at=verdict.run.started_at,
+            target=verdict.run.target,
+            journey=one.journey.id,
+            outcome=one.outcome,
+            intermittent=one.intermittent,
+            cause=one.cause,
+            build=verdict.run.build,
+        )
+        for verdict in some
+        for one in verdict.journeys
+    ]
+
+
+def journeys(some: Iterable[Verdict]) -> dict[str, Journey]:
+    """The journeys as they were last known.
+
+    Args:
+        some: the verdicts, oldest first.
+
+    Returns:
+        The journeys by their ids.
+    """
+    return {one.journey.id: one.journey for verdict in some for one in verdict.journeys}
+
+
+def timed(some: Sequence[Verdict]) -> tuple[tuple[OperationTotal, ...], tuple[Traffic, ...]]:
+    """What the steps took. Steps inside a step are part of it and are not counted again.
+
+    Args:
+        some: the verdicts, oldest first.
+
+    Returns:
+        The totals of each step, and how often each journey was walked to its end.
+    """
+    known = journeys(some)
+    runs: dict[str, int] = defaultdict(int)
+    steps: dict[tuple[str, str], list[Step]] = defaultdict(list)
+    for result in (result for verdict in some for one in verdict.journeys for result in one.results):
+        if not _counts(result):
+            continue
+        runs[result.journey.id] += 1
+        for step in result.steps:
+            if step.status == "passed" and step.duration_s >= 0:
+                steps[result.journey.id, step.title].append(step)
+    totals = tuple(_total(journey, title, group) for (journey, title), group in steps.items())
+    walked = [(id, runs[id]) for id in known if runs[id]]
+    return totals, tuple(
+        Traffic(journey=id, runs=count, uses_per_day=known[id].uses_per_day, title=known[id].title)
+        for id, count in walked
+    )
+
+
+def days(some: Sequence[Verdict], journey: str) -> tuple[Day, ...]:
+    """The worst outcome of each day of a journey.
+
+    Args:
+        some: the verdicts.
+        journey: the journey's id.
+
+    Returns:
+        The days on which it ran.
+    """
+    seen: dict[date, list[DayState]] = defaultdict(list)
+    for verdict in some:
+        for one in verdict.journeys:
+            if one.journey.id == journey and one.outcome != "skipped":
+                seen[verdict.run.started_at.astimezone(UTC).date()].append(one.outcome)
+    worst: tuple[DayState, ...] = ("failed", "unknown", "degraded", "passed")
+    made = []
+    for day, states in seen.items():
+        state = min(states, key=worst.index)
+        made.append(Day(day=day, state=state, runs=len(states), bad=states.count(state)))
+    return tuple(made)
+
+
+def now() -> datetime:
+    """The moment, UTC."""
+    return datetime.now(UTC)
+
+
+def _counts(result: Result) -> bool:
+    """A broken attempt says nothing of how long the journey takes."""
+    return result.outcome in {"passed", "degraded"}
+
+
+def _total(journey: str, title: str, group: Sequence[Step]) -> OperationTotal:
+    times = [step.duration_s * 1000 for step in group]
+    budget = group[-1].budget_s
+    over = [ms - budget * 1000 for ms in times if budget is not None and ms > budget * 1000]
+    return OperationTotal(
+        name=title,
+        journey=journey,
+        step=title,
+        calls=len(times),
+        total_ms=sum(times),
+        p95_ms=quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else times[0],
+        budget_ms=budget * 1000 if budget is not None else None,
+        over_budget_calls=len(over),
+        over_budget_ms=sum(over),
+    )

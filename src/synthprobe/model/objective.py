@@ -1,0 +1,118 @@
+"""Objectives: how good a journey must be over a window, counted in slices of one interval."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+SliceState = Literal["good", "bad", "unknown", "skipped"]
+ObjectiveState = Literal["met", "missed", "unknown"]
+
+
+class Objective(Struct, frozen=True, kw_only=True):
+    """What one journey must reach.
+
+    Attributes:
+        journey: the journey's id.
+        percent: percentage of judged slices that must be good, above 0 and under 100.
+        window_days: days the percentage is counted over.
+        count_degraded: whether a degraded slice is a bad one.
+    """
+
+    journey: str
+    percent: float = 99.0
+    window_days: float = 30.0
+    count_degraded: bool = False
+
+
+class Slice(Struct, frozen=True, kw_only=True):
+    """One slot of a journey.
+
+    Attributes:
+        slot: the slot, ``floor(utc / interval)``.
+        state: good, bad, unknown when nobody could look, skipped when policy said so.
+        fingerprint: which failure it was; empty when it was none.
+        cause: why it is not good, in one line.
+    """
+
+    slot: int
+    state: SliceState
+    fingerprint: str = ""
+    cause: str = ""
+
+
+class ObjectiveStatus(Struct, frozen=True, kw_only=True):
+    """How a journey stands against its objective. Coverage always stands beside availability.
+
+    Attributes:
+        objective: what must be reached.
+        state: met, missed, or unknown when too many slices were not judged.
+        why: the state in one sentence.
+        availability: percentage of judged slices that were good; None when none was judged.
+        coverage: percentage of elapsed slices that were judged.
+        elapsed: slices of the window that have passed, skipped ones left out.
+        good: slices judged good.
+        bad: slices judged bad.
+        unknown: slices in which nobody looked, or nobody could.
+        skipped: slices left out by declared policy.
+        budget_s: seconds of bad slices the window allows.
+        used_s: seconds of bad slices in it.
+        largest_cause_s: seconds of them that have one cause.
+        largest_cause: that cause, in one line.
+        worst_gap_s: the longest time without any judgement, seconds.
+        text: the error budget in one sentence.
+    """
+
+    objective: Objective
+    state: ObjectiveState
+    why: str
+    availability: float | None
+    coverage: float
+    elapsed: int
+    good: int
+    bad: int
+    unknown: int
+    skipped: int
+    budget_s: float
+    used_s: float
+    largest_cause_s: float
+    largest_cause: str
+    worst_gap_s: float
+    text: str
+
+
+class BurnRule(Struct, frozen=True, kw_only=True):
+    """Alert when the error budget is used up this many times too fast, in a long and in a short window.
+
+    Attributes:
+        factor: how many times faster than the objective allows.
+        long_s: the long window, seconds.
+        short_s: the short window, seconds; makes the alert end soon after the fault.
+    """
+
+    factor: float
+    long_s: float
+    short_s: float
+
+
+class CheckedRule(Struct, frozen=True, kw_only=True):
+    """A burn-rate rule at the interval it would really run with.
+
+    Attributes:
+        rule: the rule.
+        long_needs: bad slices needed in the long window.
+        long_of: slices the long window has.
+        short_needs: bad slices needed in the short window.
+        short_of: slices the short window has.
+        outage_s: seconds of total outage until it fires; None when it never does.
+        refused: why it is not used, as a sentence; empty when it is usable.
+    """
+
+    rule: BurnRule
+    long_needs: int
+    long_of: int
+    short_needs: int
+    short_of: int
+    outage_s: float | None
+    refused: str = ""

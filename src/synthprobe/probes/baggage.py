@@ -1,0 +1,43 @@
+"""The W3C ``baggage`` header: which journey and step a request belongs to, so that the target can tag its queries."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+LONGEST = 120
+"""Characters one value has at most; few different values, never an id of a run, so that statements stay alike."""
+
+
+def baggage(journey: str, step: str) -> str:
+    """The header's value.
+
+    Args:
+        journey: the journey's id.
+        step: titles of the open steps; empty outside any step.
+
+    Returns:
+        The members, percent-encoded as W3C Baggage wants it.
+
+    Example:
+        >>> baggage("call-intake", "take the call")
+        'synthprobe.journey=call-intake,synthprobe.step=take%20the%20call'
+    """
+    members = {"synthprobe.journey": journey, "synthprobe.step": step}
+    return ",".join(f"{name}={quote(value[:LONGEST], safe='')}" for name, value in members.items() if value)
+
+
+def same_host(url: str, base_url: str) -> bool:
+    """Whether an address is the target's own: others are not told which journey runs.
+
+    Args:
+        url: the address.
+        base_url: the target's address.
+
+    Returns:
+        True when scheme, host and port are the same.
+
+    Example:
+        >>> same_host("http://t/api", "http://t"), same_host("http://elsewhere/", "http://t")
+        (True, False)
+    """
+    return urlsplit(url)[:2] == urlsplit(base_url)[:2]

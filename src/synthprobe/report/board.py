@@ -1,0 +1,357 @@
+"""The impact board: what costs the users most, and whether the last change helped.
+
+Plain pages under `site/board/`, without any script, so they open from a file server and from a folder alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from msgspec import Struct
+
+from synthprobe.model.impact import Change, Forecast, ImpactRow, OperationKind, Split
+from synthprobe.model.objective import ObjectiveStatus
+from synthprobe.report.allure_results import safe_name
+from synthprobe.report.latency import Alarm, StepSeries, latency_chart
+from synthprobe.report.oncall import duration
+
+DAYS = 90
+"""Days of the journey grid."""
+
+DayState = Literal["passed", "degraded", "failed", "unknown", "empty"]
+_SIGNS: dict[DayState, tuple[str, str]] = {
+    "passed": ("✓", "all runs passed"),
+    "degraded": ("!", "degraded in"),
+    "failed": ("✗", "failed in"),
+    "unknown": ("?", "could not be checked in"),
+    "empty": ("·", "no run"),
+}
+_KINDS: dict[OperationKind, tuple[str, str]] = {
+    "step": ("Steps", "what the user waits for"),
+    "operation": ("Backend operations", "what the target says it did meanwhile, from its Server-Timing answers"),
+    "statement": ("Database statements", "what the database counted for everybody, from pg_stat_statements"),
+}
+
+
+class Day(Struct, frozen=True, kw_only=True):
+    """One day of a journey in the grid.
+
+    Attributes:
+        day: the day, UTC.
+        state: the worst outcome of the day; ``empty`` without a run.
+        runs: runs of that day.
+        bad: runs that had that worst outcome.
+    """
+
+    day: date
+    state: DayState = "empty"
+    runs: int = 0
+    bad: int = 0
+
+
+class BoardJourney(Struct, frozen=True, kw_only=True):
+    """A journey on the board.
+
+    Attributes:
+        id: the journey's id.
+        title: what a person reads.
+        owner: the role or team.
+        uses_per_day: declared uses by real users; None when nobody declared it.
+        days: the days that are known, in any order.
+        steps: its steps over time.
+        objective: how it stands against its objective; None without one.
+        link: address of its last report, relative to the site; empty when there is none.
+    """
+
+    id: str
+    title: str
+    owner: str = ""
+    uses_per_day: float | None = None
+    days: tuple[Day, ...] = ()
+    steps: tuple[StepSeries, ...] = ()
+    objective: ObjectiveStatus | None = None
+    link: str = ""
+
+
+class BoardChange(Struct, frozen=True, kw_only=True):
+    """A marked change, and what it did.
+
+    Attributes:
+        change: the change.
+        window_days: length of each of the two windows that are compared.
+        ceiling: the most it could save, as a share of the total of its kind, 0 to 1.
+        split: why the total of its row moved; None while too little was seen.
+        forecast: predicted against actual rank of the top rows.
+        note: why something is missing, as a sentence.
+    """
+
+    change: Change
+    window_days: float
+    ceiling: float = 0.0
+    split: Split | None = None
+    forecast: tuple[Forecast, ...] = ()
+    note: str = ""
+
+
+class BoardData(Struct, frozen=True, kw_only=True):
+    """All that the board shows.
+
+    Attributes:
+        target: the target's name.
+        made_at: when it was made, UTC.
+        window_days: days the ranking was counted over.
+        rows: the ranking, as `synthprobe.verdict.impact.rank` makes it.
+        journeys: the journeys.
+        changes: marked changes, newest first.
+        notes: what a reader should know, as sentences, for example a reset of the counters.
+    """
+
+    target: str
+    made_at: datetime
+    window_days: float
+    rows: tuple[ImpactRow, ...] = ()
+    journeys: tuple[BoardJourney, ...] = ()
+    changes: tuple[BoardChange, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def render_board(data: BoardData, site: Path) -> Path:
+    """Write the board's pages, the first page last.
+
+    Args:
+        data: what to show.
+        site: the site's folder; the pages go to its folder ``board``.
+
+    Returns:
+        The path of the first page.
+    """
+    folder = site / "board"
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = Environment(
+        loader=PackageLoader("synthprobe.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {
+        "ms": milliseconds,
+        "waiting": waiting,
+        "percent": percent,
+        "utc": _utc,
+        "times": _times,
+        "gap": _gap,
+        "signed": _signed,
+    }
+    journeys = [_journey(one, data) for one in sorted(data.journeys, key=_worst_first)]
+    known = {one["id"]: one for one in journeys}
+    shared = {"data": data, "signs": _SIGNS, "days": DAYS}
+    for one in journeys:
+        page = environment.get_template("board_journey.html.j2").render(one=one, **shared)
+        _replace(folder / one["page"], page)
+    page = environment.get_template("board.html.j2").render(
+        tables=[_table(kind, data.rows, known) for kind in _KINDS if any(row.kind == kind for row in data.rows)],
+        journeys=journeys,
+        answer=_answer(data, known),
+        **shared,
+    )
+    return _replace(folder / "index.html", page)
+
+
+def waiting(ms: float | None) -> str:
+    """Time that users wait in a day, as people read it.
+
+    Args:
+        ms: milliseconds; None when it is not known.
+
+    Returns:
+        For example ``3.4 h``, ``12 min`` or ``8.2 s``.
+
+    Example:
+        >>> waiting(12_240_000), waiting(480_000), waiting(None)
+        ('3.4 h', '8.0 min', '–')
+    """
+    if ms is None:
+        return "–"
+    for size, unit in ((3_600_000, "h"), (60_000, "min"), (1000, "s")):
+        if ms >= size:
+            number = ms / size
+            return f"{number:,.0f} {unit}" if number >= 100 else f"{number:.1f} {unit}"
+    return f"{ms:.0f} ms" if ms else "0"
+
+
+def milliseconds(ms: float | None) -> str:
+    """One duration, as people read it.
+
+    Args:
+        ms: milliseconds; None when it is not known.
+
+    Returns:
+        For example ``4.1 ms``, ``820 ms`` or ``3.2 s``.
+
+    Example:
+        >>> milliseconds(4.12), milliseconds(3200)
+        ('4.1 ms', '3.2 s')
+    """
+    if ms is None:
+        return "–"
+    return f"{ms:.1f} ms" if ms < 10 else duration(ms / 1000)
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage.
+
+    Args:
+        share: 0 to 1; None when it is not known.
+
+    Returns:
+        For example ``41 %`` or ``0.3 %``.
+
+    Example:
+        >>> percent(0.41), percent(0.003), percent(0.0)
+        ('41 %', '0.3 %', '0 %')
+    """
+    if share is None:
+        return "–"
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 10 or value == 0 else "under 0.1 %" if value < 0.1 else f"{value:.1f} %"
+
+
+def journey_page(id: str) -> str:
+    """File name of a journey's page; two journeys never share one.
+
+    Args:
+        id: the journey's id.
+
+    Returns:
+        The name, relative to the folder of the board.
+    """
+    return f"journey-{safe_name(id)[:60]}-{hashlib.sha256(id.encode()).hexdigest()[:6]}.html"
+
+
+def step_anchor(title: str) -> str:
+    """Anchor of a step on its journey's page.
+
+    Args:
+        title: the step's title.
+
+    Returns:
+        The anchor, without ``#``.
+    """
+    return f"step-{hashlib.sha256(title.encode()).hexdigest()[:8]}"
+
+
+def _table(kind: OperationKind, rows: Sequence[ImpactRow], known: Mapping[str, Any]) -> dict[str, Any]:
+    views = [
+        {
+            "row": row,
+            "journeys": [known[id] for id in row.journeys if id in known],
+            "more": max(len(row.journeys) - 2, 0),
+            "anchor": step_anchor(row.step or row.name),
+            "trace": _address(row.slowest_trace),
+            "bar": round(100 * (row.production_share or row.probe_share or 0), 1),
+        }
+        for row in rows
+        if row.kind == kind
+    ]
+    unweighted = sum(row.impact_ms_per_day is None for row in rows if row.kind == kind)
+    return {"kind": kind, "title": _KINDS[kind][0], "about": _KINDS[kind][1], "rows": views, "unweighted": unweighted}
+
+
+def _journey(one: BoardJourney, data: BoardData) -> dict[str, Any]:
+    found = {day.day: day for day in one.days}
+    today = data.made_at.astimezone(UTC).date()
+    days = [found.get(today - timedelta(days=back), Day(day=today - timedelta(days=back))) for back in range(DAYS)][
+        ::-1
+    ]
+    return {
+        "id": one.id,
+        "journey": one,
+        "page": journey_page(one.id),
+        "days": [{"day": day, "says": _says(day)} for day in days],
+        "bad_days": sum(day.state == "failed" for day in days),
+        "seen_days": sum(day.state != "empty" for day in days),
+        "steps": [
+            {
+                "series": series,
+                "anchor": step_anchor(series.title),
+                "chart": latency_chart(series, data.made_at),
+                "row": next(
+                    (r for r in data.rows if r.kind == "step" and r.name == series.title and one.id in r.journeys), None
+                ),
+            }
+            for series in one.steps
+        ],
+        "link": _address(one.link),
+    }
+
+
+def _says(day: Day) -> str:
+    where = day.day.isoformat()
+    if day.state == "empty":
+        return f"{where}: no run"
+    if day.state == "passed":
+        return f"{where}: all {day.runs} runs passed"
+    return f"{where}: {_SIGNS[day.state][1]} {day.bad} of {day.runs} runs"
+
+
+def _answer(data: BoardData, known: Mapping[str, Any]) -> str:
+    """The board in one sentence: what to work on, and what that can save at most."""
+    firsts = {row.kind: row for row in data.rows if row.rank == 1}
+    kinds: tuple[OperationKind, ...] = ("statement", "operation", "step")
+    first = next((firsts[kind] for kind in kinds if kind in firsts and firsts[kind].impact_ms_per_day), None)
+    if first is None:
+        probed = firsts.get("step") or firsts.get("operation")
+        if probed is None:
+            return "Nothing was measured in this window, so nothing can be ranked."
+        return (
+            f"The probe itself waits longest in “{probed.name}”. Declare uses_per_day in the journeys' markers to rank "
+            "by what real users wait for."
+        )
+    where = ", ".join(known[id]["journey"].title for id in first.journeys[:2] if id in known)
+    return (
+        f"Users wait {waiting(first.impact_ms_per_day)} a day for “{first.name}”{f' in “{where}”' if where else ''}. "
+        f"Making it free would save at most {percent(first.production_share)} of the waiting for "
+        f"{_KINDS[first.kind][0].lower()}."
+    )
+
+
+def _worst_first(one: BoardJourney) -> tuple[int, str]:
+    state = one.objective.state if one.objective else "met"
+    return (("missed", "unknown", "met").index(state), one.title)
+
+
+def _address(link: str) -> str:
+    """A link from the folder of the board; anything but an address inside the site is left out."""
+    return f"../{link}" if link and not link.startswith(("/", "\\")) and ":" not in link.split("?")[0] else ""
+
+
+def _times(ratio: float | None) -> str:
+    if ratio is None:
+        return "–"
+    if 0.95 <= ratio <= 1.05:
+        return "unchanged"
+    return f"{ratio:.1f} × slower" if ratio > 1 else f"{1 / ratio:.1f} × faster" if ratio else "faster"
+
+
+def _gap(seconds: float) -> str:
+    return "none" if not seconds else waiting(1000 * seconds)
+
+
+def _signed(ms: float) -> str:
+    return f"{'−' if ms < 0 else '+'}{waiting(abs(ms))}" if ms else "nothing"
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _replace(path: Path, text: str) -> Path:
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(path)
+    return path
+
+
+__all__ = ["Alarm", "BoardChange", "BoardData", "BoardJourney", "Day", "StepSeries", "render_board"]

@@ -1,0 +1,136 @@
+"""Journeys and steps as OpenTelemetry spans, with the ids the target already saw in ``traceparent``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from synthprobe.errors import ReportError, ToolError
+from synthprobe.model.result import Result, Step
+from synthprobe.model.verdict import Verdict
+
+TIMEOUT_S = 5
+
+
+def export_spans(endpoint: str, verdict: Verdict) -> int:
+    """Send a span for each attempt at a journey and each of its steps over OTLP/HTTP.
+
+    Args:
+        endpoint: the address of traces, for example ``http://localhost:4318/v1/traces``.
+        verdict: the run's verdict.
+
+    Returns:
+        The number of spans sent; 0 when nothing ran.
+
+    Raises:
+        ToolError: when the extra ``otel`` is not installed.
+        ReportError: when the receiver cannot be reached or refuses.
+    """
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace.export import SpanExportResult
+    except ImportError:
+        raise ToolError(
+            "Spans are sent with OpenTelemetry, which is missing. Install it with: pip install 'synthprobe[otel]'"
+        ) from None
+    run = verdict.run
+    resource = Resource(
+        {
+            "service.name": "synthprobe",
+            "synthprobe.target": run.target,
+            "synthprobe.run": run.id,
+            "synthprobe.location": run.location,
+        }
+    )
+    attempts = [result for one in verdict.journeys for result in one.results if result.trace_id and result.span_id]
+    spans = [span for result in attempts for span in _spans(result, resource)]
+    if not spans:
+        return 0
+    exporter = OTLPSpanExporter(endpoint=endpoint, timeout=TIMEOUT_S)
+    try:
+        sent = exporter.export(spans)
+    except OSError:
+        sent = SpanExportResult.FAILURE
+    finally:
+        exporter.shutdown()  # type: ignore[no-untyped-call,unused-ignore]
+    if sent is not SpanExportResult.SUCCESS:
+        raise ReportError(
+            f"{len(spans)} spans could not be sent within {TIMEOUT_S} s. Check that the OTLP receiver runs and its "
+            "address ends in /v1/traces; the verdict itself is not touched by this."
+        )
+    return len(spans)
+
+
+def trace_link(template: str, trace_id: str) -> str:
+    """The address of an attempt in the target's own tracing tool.
+
+    Args:
+        template: the address with ``{trace_id}`` in it; empty when the target has none.
+        trace_id: 32 hexadecimal digits.
+
+    Returns:
+        The address; empty when one of the two is, or it is no ``http`` address.
+
+    Example:
+        >>> trace_link("https://traces.example/{trace_id}", "0af7")
+        'https://traces.example/0af7'
+    """
+    if not trace_id or not template.startswith(("https://", "http://")):
+        return ""
+    return template.replace("{trace_id}", trace_id)
+
+
+def _spans(result: Result, resource: Any) -> Iterator[Any]:
+    journey = result.journey
+    attributes: dict[str, Any] = {
+        "synthprobe.journey": journey.id,
+        "synthprobe.outcome": result.outcome,
+        "synthprobe.attempt": result.attempt,
+    }
+    yield _span(
+        result, resource, journey.title, result.span_id, "", result.started_at, result.duration_s, attributes,
+        result.cause if result.outcome in {"failed", "unknown"} else "",
+    )  # fmt: skip
+    yield from _steps(result, resource, result.steps, result.span_id)
+
+
+def _steps(result: Result, resource: Any, steps: tuple[Step, ...], parent: str) -> Iterator[Any]:
+    for step in steps:
+        attributes = {"synthprobe.journey": result.journey.id, "synthprobe.step": step.title}
+        error = (step.error or "The step broke.") if step.status == "failed" else ""
+        yield _span(
+            result, resource, step.title, step.span_id, parent, step.started_at, step.duration_s, attributes, error
+        )
+        yield from _steps(result, resource, step.steps, step.span_id)
+
+
+def _span(
+    result: Result,
+    resource: Any,
+    name: str,
+    span_id: str,
+    parent: str,
+    started_at: datetime,
+    duration_s: float,
+    attributes: dict[str, Any],
+    error: str,
+) -> Any:
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
+
+    def context(id: str) -> SpanContext:
+        return SpanContext(int(result.trace_id, 16), int(id, 16), is_remote=False, trace_flags=TraceFlags(1))
+
+    began = int(started_at.timestamp() * 1e9)
+    return ReadableSpan(
+        name=name,
+        context=context(span_id),
+        parent=context(parent) if parent else None,
+        resource=resource,
+        attributes=attributes,
+        status=Status(StatusCode.ERROR, error) if error else Status(StatusCode.OK),
+        start_time=began,
+        end_time=began + int(duration_s * 1e9),
+    )

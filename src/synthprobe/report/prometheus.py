@@ -1,0 +1,108 @@
+"""The verdict as Prometheus metrics: a text file for the node exporter, or a push."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, get_args
+
+from synthprobe.errors import ReportError, ToolError
+from synthprobe.model.objective import ObjectiveStatus
+from synthprobe.model.result import Outcome
+from synthprobe.model.verdict import Verdict
+
+TIMEOUT_S = 5.0
+
+
+def write_metrics(path: Path, verdict: Verdict, objectives: Iterable[ObjectiveStatus] = ()) -> Path:
+    """Write the metrics in one move, so that no collector reads half a file.
+
+    Args:
+        path: the file, ending in ``.prom`` for the node exporter.
+        verdict: the run's verdict.
+        objectives: how the journeys stand, for availability and coverage.
+
+    Returns:
+        The file.
+
+    Raises:
+        ToolError: when the extra ``prometheus`` is not installed.
+        ReportError: when the file cannot be written.
+    """
+    client = _client()
+    text = client.generate_latest(_registry(client, verdict, objectives))
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(text)
+        temporary.replace(path)
+    except OSError as error:
+        raise ReportError(
+            f"The metrics cannot be written to {path.name}: {error.strerror}. Check its folder."
+        ) from None
+    return path
+
+
+def push_metrics(gateway: str, verdict: Verdict, objectives: Iterable[ObjectiveStatus] = ()) -> None:
+    """Push the metrics to a Pushgateway; those of the target's last run are replaced.
+
+    Args:
+        gateway: its address.
+        verdict: the run's verdict.
+        objectives: how the journeys stand.
+
+    Raises:
+        ToolError: when the extra ``prometheus`` is not installed.
+        ReportError: when it cannot be reached or refuses.
+    """
+    client = _client()
+    registry = _registry(client, verdict, objectives)
+    try:
+        client.push_to_gateway(
+            gateway,
+            job="synthprobe",
+            registry=registry,
+            grouping_key={"target": verdict.run.target},
+            timeout=TIMEOUT_S,
+        )
+    except (OSError, ValueError) as error:
+        raise ReportError(
+            f"The metrics could not be pushed: {type(error).__name__}. Check that the Pushgateway runs and its address "
+            "is right; the verdict itself is not touched by this."
+        ) from None
+
+
+def _registry(client: Any, verdict: Verdict, objectives: Iterable[ObjectiveStatus]) -> Any:
+    registry, target = client.CollectorRegistry(), verdict.run.target
+
+    def gauge(name: str, says: str, *labels: str) -> Any:
+        return client.Gauge(f"synthprobe_{name}", says, ["target", *labels], registry=registry)
+
+    outcome = gauge("journey_outcome", "1 for the outcome the journey has, 0 for the others.", "journey", "outcome")
+    lasted = gauge("step_duration_seconds", "Time of the step in the last attempt.", "journey", "step")
+    for one in verdict.journeys:
+        for word in get_args(Outcome):
+            outcome.labels(target, one.journey.id, word).set(one.outcome == word)
+        for step in one.results[-1].steps if one.results else ():
+            if step.status == "passed":  # a broken step's time is how long it waited, not how long it takes
+                lasted.labels(target, one.journey.id, step.title).set(step.duration_s)
+    beat = gauge("last_run_timestamp_seconds", "When the last run was judged; its age is the heartbeat's.")
+    beat.labels(target).set(verdict.finished_at.timestamp())
+    availability = gauge("objective_availability_ratio", "Good slices of the judged ones.", "journey")
+    coverage = gauge("objective_coverage_ratio", "Judged slices of the elapsed ones.", "journey")
+    for status in objectives:
+        coverage.labels(target, status.objective.journey).set(status.coverage / 100)
+        if status.availability is not None:
+            availability.labels(target, status.objective.journey).set(status.availability / 100)
+    return registry
+
+
+def _client() -> Any:
+    try:
+        import prometheus_client
+    except ImportError:
+        raise ToolError(
+            "Metrics are written with prometheus-client, which is missing. "
+            "Install it with: pip install 'synthprobe[prometheus]'"
+        ) from None
+    return prometheus_client

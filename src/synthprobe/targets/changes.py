@@ -1,0 +1,120 @@
+"""Marked changes of the target, kept in ``changes.toml`` beside the configuration, so they are reviewed and last."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.model.impact import Change
+
+FILE = "changes.toml"
+
+
+def read_changes(root: Path) -> tuple[Change, ...]:
+    """The marked changes of a project.
+
+    Args:
+        root: the project's root.
+
+    Returns:
+        The changes, oldest first; none when no file is there.
+
+    Raises:
+        ConfigurationError: when the file cannot be read, or holds a change without a time zone.
+
+    Example:
+        >>> read_changes(Path("/nonexistent"))
+        ()
+    """
+    try:
+        table = tomllib.loads((root / FILE).read_text("utf-8"))
+        changes = msgspec.convert(table.get("change", []), list[Change])
+    except FileNotFoundError:
+        return ()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ConfigurationError(
+            f"{FILE} cannot be read: {error}. Tables [[change]] with at (a time with its zone), title, and perhaps "
+            "operation and saves (0 to 1) were expected."
+        ) from None
+    for one in changes:
+        _check(one)
+    return tuple(sorted(changes, key=lambda one: one.at))
+
+
+def mark_change(root: Path, change: Change) -> Path:
+    """Add a change to the file; what stands there already is left as it is.
+
+    Args:
+        root: the project's root.
+        change: the change.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigurationError: when the change makes no sense, the file is broken, or one of that title is there already.
+    """
+    _check(change)
+    if any(known.title == change.title for known in read_changes(root)):
+        raise ConfigurationError(f"A change {change.title!r} is marked already in {FILE}. Give this one another title.")
+    lines = ["[[change]]", f"at = {change.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", f"title = {_quoted(change.title)}"]
+    if change.operation:
+        lines.append(f"operation = {_quoted(change.operation)}")
+    if change.saves != 1.0:
+        lines.append(f"saves = {change.saves!r}")
+    path = root / FILE
+    try:
+        before = path.read_text("utf-8") if path.exists() else ""
+        temporary = path.with_name(f".{FILE}.new")
+        temporary.write_text((before.rstrip() + "\n\n" if before.strip() else "") + "\n".join(lines) + "\n", "utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise ConfigurationError(f"{FILE} cannot be written: {error.strerror}. Check the folder's rights.") from None
+    return path
+
+
+def _check(change: Change) -> None:
+    if change.at.tzinfo is None:
+        raise ConfigurationError(
+            f"The change {change.title!r} has a time without a zone: {change.at:%Y-%m-%dT%H:%M:%S}. Add Z for UTC."
+        )
+    if not change.title.strip():
+        raise ConfigurationError("A change needs a title that says what was done.")
+    if not 0 < change.saves <= 1:
+        raise ConfigurationError(
+            f"The change {change.title!r} saves {change.saves!r} of its row: a part above 0 and up to 1 was expected."
+        )
+
+
+def parse_moment(text: str) -> datetime:
+    """A time as it is typed.
+
+    Args:
+        text: for example ``2026-03-02T12:00Z``.
+
+    Returns:
+        The time.
+
+    Raises:
+        ConfigurationError: when it is no time, or has no zone.
+
+    Example:
+        >>> parse_moment("2026-03-02T12:00Z").hour
+        12
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is not a time: one like 2026-03-02T12:00Z was expected.") from None
+    if moment.tzinfo is None:
+        raise ConfigurationError(f"{text!r} has no zone. Add Z for UTC: {text}Z.")
+    return moment
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,348 @@
+"""Ranks steps, backend operations and statements by what they cost the users, and says what a change did.
+
+A synthetic schedule is flat: ranking by the probe's own time would rank the schedule. So a row weighs
+``uses_per_day × weight × mean time of the operation in one walk of the journey``, summed over the journeys.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from synthprobe.model.evidence import ServerTiming
+from synthprobe.model.impact import Change, Forecast, ImpactRow, OperationKind, OperationTotal, Snapshot, Split, Traffic
+from synthprobe.verdict.statements import normalise_statement
+
+PRIOR_RUNS = 5.0
+"""Weight of the prior, in runs, when so few were seen that one slow one would decide the rank."""
+PRIOR_OVER = 0.05
+"""Share of runs over budget that is supposed before anything was seen."""
+FEW_CALLS = 12
+"""Calls under which a row is marked as not sure."""
+MOVED = 0.2
+"""Difference between predicted and actual from which the load may have moved rather than vanished."""
+OTHER = "other statements, no longer listed by the database"
+"""Name of the row that holds what the database counted and then forgot."""
+
+_COUNT = re.compile(r"(?:^|[;,\s])n=(\d+)\s*")
+_SQL = re.compile(r"\s*(?:/\*|--|select|insert|update|delete|with|merge|call)\b", re.IGNORECASE)
+
+
+def rank(
+    operations: Iterable[OperationTotal],
+    traffic: Iterable[Traffic],
+    *,
+    days: float = 1.0,
+    before: Iterable[OperationTotal] = (),
+) -> tuple[ImpactRow, ...]:
+    """Rank operations by their total impact on real users.
+
+    Args:
+        operations: what each operation took in the window; several of one name and kind become one row.
+        traffic: how often each journey is walked.
+        days: length of the window in days; statements counted by the database are real use, so they need no weight.
+        before: the same of the window before, for the trend.
+
+    Returns:
+        The rows, costliest first within each kind; rows of undeclared use follow, by the probe's own time.
+
+    Raises:
+        ValueError: when the window is not longer than nothing.
+
+    Example:
+        >>> rare = OperationTotal(name="report", journey="shift", calls=10, total_ms=80_000)
+        >>> often = OperationTotal(name="board", journey="live", calls=10, total_ms=50)
+        >>> uses = [Traffic(journey=name, runs=10, uses_per_day=n) for name, n in (("shift", 2), ("live", 20_000))]
+        >>> [(row.name, row.impact_ms_per_day) for row in rank([rare, often], uses)]
+        [('board', 100000.0), ('report', 16000.0)]
+    """
+    if not days > 0:
+        raise ValueError(f"The window must be longer than nothing, but is {days!r} days.")
+    uses = {one.journey: one for one in traffic}
+    earlier = {key: _mean(group) for key, group in _grouped(before).items()}
+    rows = [_row(key, group, uses, days, earlier.get(key)) for key, group in _grouped(operations).items()]
+    ranked: list[ImpactRow] = []
+    for kind in ("step", "operation", "statement"):
+        ranked += _ranked([row for row in rows if row[0].kind == kind])
+    return tuple(ranked)
+
+
+def named_operation(timing: ServerTiming) -> tuple[str, int]:
+    """The operation a ``Server-Timing`` metric speaks of, and how often it ran.
+
+    ``n=14`` in the description is a count. What else stands there names the operation; SQL is normalised.
+
+    Args:
+        timing: the metric.
+
+    Returns:
+        The name and the number of calls.
+
+    Example:
+        >>> named_operation(ServerTiming(name="db", duration_ms=53, description="n=2 SELECT 1"))
+        ('select ?', 2)
+    """
+    count = _COUNT.search(timing.description)
+    text = _COUNT.sub("", timing.description).strip(" ;,")
+    if _SQL.match(text):
+        return normalise_statement(text), int(count[1]) if count else 1
+    return f"{timing.name}: {text}" if text else timing.name, int(count[1]) if count else 1
+
+
+def statement_totals(snapshots: Iterable[Snapshot]) -> tuple[OperationTotal, ...]:
+    """What each statement took between the first and the last snapshot.
+
+    Counters that fell were reset: what they show counts from zero, and what was counted between the last snapshot and
+    the reset is lost, never negative. Statements the database forgot keep what was seen of them; what they took after
+    that is not known, so their row is named `OTHER`.
+
+    Args:
+        snapshots: the snapshots, in any order; two of the same moment count once.
+
+    Returns:
+        One total for each normalised statement, and one for those that vanished.
+    """
+    ordered = [next(group) for _, group in itertools.groupby(sorted(snapshots, key=lambda s: s.at), lambda s: s.at)]
+    calls: dict[str, int] = {}
+    spent: dict[str, float] = {}
+    names: dict[str, str] = {}
+    for old, new in itertools.pairwise(ordered):
+        reset = _was_reset(old, new)
+        known = {} if reset else {row.id: row for row in old.counters}
+        for row in new.counters:
+            was = known.get(row.id)
+            if was is not None and (row.calls < was.calls or row.total_ms < was.total_ms):
+                was = None  # this row alone was reset, or evicted and listed anew
+            names[row.id] = normalise_statement(row.text)
+            calls[row.id] = calls.get(row.id, 0) + row.calls - (was.calls if was else 0)
+            spent[row.id] = spent.get(row.id, 0.0) + row.total_ms - (was.total_ms if was else 0.0)
+        if not reset:
+            present = {row.id for row in new.counters}
+            names |= {row.id: OTHER for row in old.counters if row.id not in present}
+    totals: dict[str, tuple[int, float]] = {}
+    for id, count in calls.items():
+        sofar = totals.get(names[id], (0, 0.0))
+        totals[names[id]] = (sofar[0] + count, sofar[1] + spent[id])
+    return tuple(
+        OperationTotal(name=name, kind="statement", calls=count, total_ms=total)
+        for name, (count, total) in totals.items()
+        if count > 0
+    )
+
+
+def resets(snapshots: Sequence[Snapshot]) -> int:
+    """How often the counters began anew between the first and the last snapshot.
+
+    Args:
+        snapshots: the snapshots, oldest first.
+
+    Returns:
+        The number of epochs after the first.
+    """
+    return sum(
+        _was_reset(old, new) or any(row.calls < known.get(row.id, 0) for row in new.counters)
+        for old, new in itertools.pairwise(snapshots)
+        for known in [{row.id: row.calls for row in old.counters}]
+    )
+
+
+def split(before: Iterable[OperationTotal], after: Iterable[OperationTotal]) -> Split:
+    """Divide the difference of two equally long windows into traffic and time per call, exactly.
+
+    ``T1 - T0 = (c1 - c0) × m0 + c1 × (m1 - m0)``. Only the second part is a change's merit.
+
+    Args:
+        before: totals of the operation before the change.
+        after: totals of it in a window of the same length after the change.
+
+    Returns:
+        The two parts.
+
+    Example:
+        >>> before = [OperationTotal(name="q", calls=100, total_ms=1000)]
+        >>> made = split(before, [OperationTotal(name="q", calls=50, total_ms=250)])
+        >>> (made.traffic_ms, made.per_call_ms)
+        (-500.0, -250.0)
+    """
+    c0, t0 = _sum(before)
+    c1, t1 = _sum(after)
+    m0 = t0 / c0 if c0 else (t1 / c1 if c1 else 0.0)
+    traffic = (c1 - c0) * m0
+    return Split(before_ms=t0, after_ms=t1, traffic_ms=traffic, per_call_ms=t1 - t0 - traffic)
+
+
+def ceiling(rows: Iterable[ImpactRow], name: str, *, kind: OperationKind | None = None) -> float:
+    """The most that work on one row can save (Amdahl): its share. To be said before work starts.
+
+    Args:
+        rows: the board.
+        name: the row's name.
+        kind: its kind, when rows of two kinds have the same name.
+
+    Returns:
+        Its share of the total of its kind, 0 to 1; 0 when it is not on the board.
+    """
+    found = next((row for row in rows if row.name == name and kind in (None, row.kind)), None)
+    if found is None:
+        return 0.0
+    share = found.production_share if found.production_share is not None else found.probe_share
+    return share or 0.0
+
+
+def compare(
+    before: Iterable[ImpactRow], after: Iterable[ImpactRow], change: Change, *, top: int = 5
+) -> tuple[Forecast, ...]:
+    """Compare what a change should have done to the board with what it did.
+
+    Args:
+        before: the board of the window before the change.
+        after: the board of an equally long window after it.
+        change: the change, naming the row it makes cheaper and by how much.
+        top: how many rows of the board before are looked at.
+
+    Returns:
+        The rows by predicted rank: rank before, predicted and actual.
+    """
+    target = next((row for row in before if row.name == change.operation), None)
+    kind = target.kind if target else None
+    old = {row.name: row for row in before if kind in (None, row.kind)}
+    new = {row.name: row for row in after if kind in (None, row.kind)}
+    cost = {name: _cost(row) * (1 - change.saves if name == change.operation else 1) for name, row in old.items()}
+    predicted = {name: place for place, name in enumerate(sorted(cost, key=lambda n: (-cost[n], n)), 1)}
+    looked_at = [name for name, row in old.items() if row.rank <= top or predicted[name] <= top]
+    looked_at += [name for name, row in new.items() if row.rank <= top and name not in old]
+    made = [
+        Forecast(
+            name=name,
+            rank_before=old[name].rank if name in old else 0,
+            rank_predicted=predicted.get(name, 0),
+            rank_after=new[name].rank if name in new else 0,
+            predicted_ms=cost.get(name, 0.0),
+            actual_ms=(actual := _cost(new[name]) if name in new else 0.0),
+            moved=abs(actual - cost.get(name, 0.0)) > MOVED * max(cost.get(name, 0.0), 1e-9),
+        )
+        for name in looked_at
+    ]
+    return tuple(sorted(made, key=lambda row: (row.rank_predicted or 10**6, row.rank_after)))
+
+
+def shrunk_share(over: int, calls: int) -> float:
+    """The share of calls over budget, drawn towards a prior while only few were seen.
+
+    Args:
+        over: calls over budget.
+        calls: all calls.
+
+    Returns:
+        ``(over + a) / (calls + a + b)`` with the prior's weight `PRIOR_RUNS` and share `PRIOR_OVER`.
+
+    Example:
+        >>> round(shrunk_share(1, 1), 2), round(shrunk_share(1000, 1000), 2)
+        (0.21, 1.0)
+    """
+    return (over + PRIOR_RUNS * PRIOR_OVER) / (calls + PRIOR_RUNS)
+
+
+def _was_reset(old: Snapshot, new: Snapshot) -> bool:
+    """Whether all counters began anew; without the database's word for it, when every one that stayed fell."""
+    if old.reset_at is not None and new.reset_at is not None:
+        return old.reset_at != new.reset_at
+    known = {row.id: row.calls for row in old.counters}
+    stayed = [row.calls < known[row.id] for row in new.counters if row.id in known]
+    return bool(known) and all(stayed)
+
+
+def _grouped(operations: Iterable[OperationTotal]) -> dict[tuple[str, str], list[OperationTotal]]:
+    groups: dict[tuple[str, str], list[OperationTotal]] = {}
+    for one in operations:
+        if one.calls > 0 and one.total_ms >= 0:  # also leaves out NaN
+            # Steps of two journeys are two rows even when they have one title; a query is one row wherever it runs.
+            name = f"{one.journey}\0{one.name}" if one.kind == "step" else one.name
+            groups.setdefault((one.kind, name), []).append(one)
+    return groups
+
+
+def _row(
+    key: tuple[str, str],
+    group: list[OperationTotal],
+    uses: dict[str, Traffic],
+    days: float,
+    earlier: float | None,
+) -> tuple[ImpactRow, float]:
+    """The row without rank and shares, and its own time."""
+    calls, total = _sum(group)
+    by_cost = sorted(group, key=lambda one: -(_impact(one, uses, days) or 0.0))
+    known = [cost for one in group if (cost := _impact(one, uses, days)) is not None]
+    excess = [cost for one in group if (cost := _excess(one, uses, days)) is not None]
+    mean = total / calls
+    row = ImpactRow(
+        rank=0,
+        kind=group[0].kind,
+        name=group[0].name,
+        journeys=tuple(dict.fromkeys(one.journey for one in by_cost if one.journey)),
+        step=by_cost[0].step,
+        calls=calls,
+        mean_ms=mean,
+        impact_ms_per_day=sum(known) if known else None,
+        excess_ms_per_day=sum(excess) if excess else None,
+        p95_ms=max((one.p95_ms for one in group if one.p95_ms is not None), default=None),
+        trend=mean / earlier if earlier else None,
+        few=calls < FEW_CALLS,
+        slowest_trace=next((one.slowest_trace for one in by_cost if one.slowest_trace), ""),
+    )
+    return row, total
+
+
+def _ranked(rows: list[tuple[ImpactRow, float]]) -> list[ImpactRow]:
+    whole = sum(row.impact_ms_per_day or 0.0 for row, _ in rows)
+    probed = sum(total for _, total in rows)
+    rows.sort(
+        key=lambda pair: (pair[0].impact_ms_per_day is None, -(pair[0].impact_ms_per_day or pair[1]), pair[0].name)
+    )
+    return [
+        msgspec.structs.replace(
+            row,
+            rank=place,
+            production_share=None if row.impact_ms_per_day is None or not whole else row.impact_ms_per_day / whole,
+            probe_share=None if row.kind == "statement" or not probed else total / probed,
+        )
+        for place, (row, total) in enumerate(rows, 1)
+    ]
+
+
+def _impact(one: OperationTotal, uses: dict[str, Traffic], days: float) -> float | None:
+    if one.kind == "statement":
+        return one.total_ms / days
+    traffic = uses.get(one.journey)
+    if traffic is None or traffic.uses_per_day is None or traffic.runs <= 0:
+        return None
+    return traffic.uses_per_day * traffic.weight * one.total_ms / traffic.runs
+
+
+def _excess(one: OperationTotal, uses: dict[str, Traffic], days: float) -> float | None:
+    if one.budget_ms is None or _impact(one, uses, days) is None:
+        return None
+    if not one.over_budget_calls:
+        return 0.0
+    traffic = uses[one.journey]
+    mean_over = one.over_budget_ms / one.over_budget_calls
+    calls_a_use = one.calls / traffic.runs
+    over_a_use = shrunk_share(one.over_budget_calls, one.calls) * calls_a_use
+    return (traffic.uses_per_day or 0.0) * traffic.weight * over_a_use * mean_over
+
+
+def _sum(group: Iterable[OperationTotal]) -> tuple[int, float]:
+    listed = list(group)
+    return sum(one.calls for one in listed), sum(one.total_ms for one in listed)
+
+
+def _mean(group: Sequence[OperationTotal]) -> float:
+    calls, total = _sum(group)
+    return total / calls
+
+
+def _cost(row: ImpactRow) -> float:
+    return row.impact_ms_per_day if row.impact_ms_per_day is not None else row.mean_ms * row.calls

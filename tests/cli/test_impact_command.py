@@ -1,0 +1,99 @@
+"""`synthprobe impact`, on what runs left behind."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from recorded_runs import NOW, call, ran
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.model.impact import Change, Snapshot, StatementCounter
+from synthprobe.probes.database import append_snapshot
+from synthprobe.targets.changes import mark_change, read_changes
+
+
+def test_steps_are_ranked_by_what_users_wait_and_not_by_the_schedule(root):
+    for minutes in range(5, 60, 5):
+        ran(root, timedelta(minutes=minutes))
+    ran(root, timedelta(minutes=61), outcome="failed", search=900.0)
+    first, second = json.loads(call("impact", "--json"))
+    assert (first["name"], first["impact_ms_per_day"], first["calls"]) == ("find the address", 4_000 * 1_500.0, 11)
+    assert second["probe_share"] > 0.8 > 0.1 > second["production_share"]
+    assert first["excess_ms_per_day"] > 0
+    lines = call("impact").splitlines()
+    assert "find the address" in lines[1]
+    assert "1.7 h" in lines[1]
+
+
+def test_statements_of_the_database_are_ranked_beside_the_steps(root):
+    for minutes, calls in ((30, 10), (10, 20_010)):
+        often, rare = "select * from position where unit = $1", "select sum(x) from log"
+        counters = (
+            StatementCounter(id="1", text=often, calls=calls, total_ms=5.0 * calls),
+            StatementCounter(id="2", text=rare, calls=calls // 10_000, total_ms=8_000.0 * (calls // 10_000)),
+        )
+        snapshot = Snapshot(at=NOW - timedelta(minutes=minutes), counters=counters)
+        append_snapshot(root / ".synthprobe" / "statements.jsonl", snapshot)
+    rows = json.loads(call("impact", "--json", "--days", "1"))
+    assert [(row["name"], row["impact_ms_per_day"]) for row in rows] == [
+        ("select * from position where unit = ?", 100_000.0),
+        ("select sum(x) from log", 16_000.0),
+    ]
+
+
+def test_a_change_tells_its_ceiling_first_and_its_merit_afterwards(root):
+    for hours in (30, 29, 28):
+        ran(root, timedelta(hours=hours))
+    for hours in (3, 2, 1):
+        ran(root, timedelta(hours=hours), search=0.75)
+    live = (NOW - timedelta(hours=20)).isoformat()
+    what = ("index on incident.created", "--operation", "find the address", "--saves", "0.5", "--at", live)
+    said = call("impact", "mark", *what)
+    assert "What it can save: at most 100 % of the total" in said
+    (marked,) = read_changes(root)
+    assert (marked.title, marked.saves) == ("index on incident.created", 0.5)
+    made = json.loads(call("impact", "--change", "index on incident.created", "--json"))
+    assert made["split"] == {"before_ms": 4500.0, "after_ms": 2250.0, "traffic_ms": 0.0, "per_call_ms": -2250.0}
+    assert [row["moved"] for row in made["forecast"]] == [False, False]
+    assert "its merit" in call("impact", "--change", "index on incident.created")
+
+
+def test_the_board_is_made_from_run_folders(root):
+    ran(root, timedelta(minutes=5))
+    call("impact", "--board")
+    page = root / ".synthprobe" / "site" / "board" / "index.html"
+    assert "find the address" in page.read_text()
+    assert len(list(page.parent.glob("journey-*.html"))) == 2
+
+
+def test_nothing_recorded_is_said_and_is_no_error(root):
+    assert "Nothing was measured on demo in 7 days" in call("impact")
+    assert json.loads(call("impact", "--json")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[[change]]\nat = 2026-01-01T00:00:00\ntitle = 'x'", "without a zone"),
+        ("[[change]]\nat = 2026-01-01T00:00:00Z", "title"),
+        ("[[change]]\nat = 2026-01-01T00:00:00Z\ntitle = 'x'\nsaves = 7", "above 0 and up to 1"),
+        ("[[change", "cannot be read"),
+    ],
+)
+def test_a_broken_file_of_changes_is_refused_with_a_sentence(root, text, says):
+    (root / "changes.toml").write_text(text)
+    with pytest.raises(ConfigurationError, match=says):
+        read_changes(root)
+
+
+def test_any_title_survives_and_a_second_one_of_its_name_is_refused(root):
+    hostile = 'a "title"\nwith \\ and é and [[change]]'
+    (root / "changes.toml").write_text("# our changes\n")
+    mark_change(root, Change(at=NOW, title=hostile))
+    mark_change(root, Change(at=NOW, title="second"))
+    assert {one.title for one in read_changes(root)} == {hostile, "second"}
+    assert (root / "changes.toml").read_text().startswith("# our changes\n")
+    with pytest.raises(ConfigurationError, match="marked already"):
+        mark_change(root, Change(at=NOW, title="second"))

@@ -1,0 +1,75 @@
+"""A real PostgreSQL for tests, started from the system's package in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Postgres:
+    """A running server.
+
+    Args:
+        port: where it listens on loopback.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def url(self, database: str = "postgres", user: str = "postgres") -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+
+@contextmanager
+def running_postgres(*settings: str) -> Iterator[Postgres]:
+    """Start a server that trusts this machine, and stop it at the end.
+
+    Args:
+        settings: lines like ``shared_preload_libraries=pg_stat_statements``.
+    """
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    assert found, "These tests need a PostgreSQL server: apt-get install postgresql"
+    folder = Path(tempfile.mkdtemp(prefix="synthprobe-pg-"))
+    # PostgreSQL refuses to run as root.
+    as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    if as_user:
+        shutil.chown(folder, "postgres", "postgres")
+    data, port = folder / "data", _free_port()
+    options = [
+        "listen_addresses=127.0.0.1",
+        f"port={port}",
+        f"unix_socket_directories={folder}",
+        "fsync=off",
+        *settings,
+    ]
+
+    def call(program: str, *arguments: str) -> None:
+        subprocess.run(
+            [*as_user, str(found[-1] / program), "-D", str(data), *arguments],
+            check=True,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
+        )
+
+    try:
+        call("initdb", "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
+        call("pg_ctl", "-w", "-l", str(folder / "log"), "-o", " ".join(f"-c {one}" for one in options), "start")
+        try:
+            yield Postgres(port)
+        finally:
+            call("pg_ctl", "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

@@ -1,0 +1,85 @@
+"""The impact board, opened from a folder in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from made_board import HOSTILE, NOW, SEARCH, board
+from playwright.sync_api import Browser, Page, expect
+
+from synthprobe.report.board import BoardData, journey_page, render_board
+
+
+@pytest.fixture(scope="module")
+def first_page(tmp_path_factory) -> Path:
+    return render_board(board(), tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture(params=[1280, 390])
+def page(request, chromium: Browser):
+    asked: list[str] = []
+    context = chromium.new_context(viewport={"width": request.param, "height": 900})
+    context.on("request", lambda sent: asked.append(sent.url))
+    opened = context.new_page()
+    opened.on("console", lambda message: asked.append(message.text))
+    opened.on("dialog", lambda dialog: asked.append(dialog.message))
+    yield opened
+    context.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+
+
+def fits(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+def test_the_board_says_first_what_costs_users_most_and_leads_to_the_step(page, first_page):
+    page.goto(first_page.as_uri())
+    expect(page.locator(".answer")).to_contain_text(f"“{SEARCH}” in “An address is found”")
+    rows = page.locator("[data-row]").evaluate_all("all => all.map(one => one.dataset.row)")
+    assert rows[:4] == ["find the address", "open the board", "print the shift report", HOSTILE]
+    assert rows[4] == SEARCH
+    first = page.locator("[data-row]").first
+    for figure in ("1.9 h", "43.9 min", "85 %", "17 %", "1.7 × slower"):
+        expect(first).to_contain_text(figure)
+    expect(first.get_by_role("link", name="Trace of the last slow run")).to_have_attribute(
+        "href", "../trace-viewer/index.html?trace=..%2Fruns%2Fr1%2Ftrace.zip"
+    )
+    assert fits(page)
+    first.get_by_role("link", name="An address is found").click()
+    section = page.locator(":target")
+    expect(section).to_contain_text("2.1 × its usual 820 ms")
+    expect(section.locator("svg circle")).to_have_count(1)
+    assert fits(page)
+
+
+def test_availability_never_stands_without_coverage(page, first_page):
+    page.goto(first_page.as_uri())
+    for card in page.locator("[data-journey]").all():
+        told = card.inner_text()
+        assert ("availability" in told) == ("coverage" in told and "worst gap" in told)
+    expect(page.locator("[data-journey=live-board]")).to_contain_text("unknown")
+    expect(page.locator("[data-journey=search]")).to_contain_text(
+        "2 h 45 m of it one cause: the geocoder does not answer"
+    )
+    assert page.locator("[data-journey=search] .grid li").count() == 90
+
+
+def test_a_change_is_credited_only_with_the_time_per_call(page, first_page):
+    page.goto(first_page.as_uri())
+    card = page.locator("[data-change]")
+    expect(card).to_contain_text("could save at most 5.8 %")
+    expect(card).to_contain_text("−22.2 s because calls got faster, nothing from the number of calls")
+
+
+def test_the_pages_hold_no_script_and_nothing_of_the_targets_text_becomes_markup(first_page):
+    pages = list(first_page.parent.glob("*.html"))
+    assert len(pages) == 5
+    for written in pages:
+        assert "<script" not in written.read_text()
+    assert journey_page("a/b") != journey_page("a?b")
+
+
+def test_an_empty_board_says_so(tmp_path):
+    page = render_board(BoardData(target="demo", made_at=NOW, window_days=7), tmp_path)
+    assert "Nothing was measured in this window" in page.read_text()

@@ -1,0 +1,104 @@
+"""Spans, received by a real OTLP/HTTP receiver."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import made_run
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from synthprobe import Journey, Recorder, recording, step
+from synthprobe.errors import ReportError, ToolError
+from synthprobe.model.result import Result
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.report.otel import export_spans, trace_link
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, list]]:
+    got: list = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body
+            message = ExportTraceServiceRequest.FromString(body)
+            got.extend(span for r in message.resource_spans for scope in r.scope_spans for span in scope.spans)
+            self.send_response(200 if self.path == "/v1/traces" else 404)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1/traces", got
+        server.shutdown()
+
+
+def verdict() -> tuple[Verdict, Recorder, str]:
+    journey = Journey(id="call-intake", node_id="t.py::t", title="A call is taken")
+    with recording(Recorder(journey)) as recorder:
+        with step("take the call"):
+            with step("type the address"):
+                sent = recorder.span_id
+        with pytest.raises(AssertionError), step("it is stored"):
+            raise AssertionError("it is not there")
+    result = Result(
+        run_id="r",
+        target="demo",
+        journey=journey,
+        attempt=1,
+        outcome="failed",
+        started_at=recorder.started_at,
+        duration_s=recorder.duration_s,
+        cause="it is not there",
+        steps=recorder.steps,
+        trace_id=recorder.trace_id,
+        span_id=recorder.root_span_id,
+    )
+    judged = JourneyVerdict(journey=journey, outcome="failed", results=(result,))
+    return Verdict(run=made_run.run(), journeys=(judged,), finished_at=made_run.NOW), recorder, sent
+
+
+def test_a_journey_and_its_steps_are_spans_with_the_ids_the_target_saw(receiver):
+    address, got = receiver
+    made, recorder, sent = verdict()
+    assert export_spans(address, made) == 4
+    spans = {span.name: span for span in got}
+    assert set(spans) == {"A call is taken", "take the call", "type the address", "it is stored"}
+    assert {span.trace_id.hex() for span in got} == {recorder.trace_id}
+    assert spans["type the address"].span_id.hex() == sent
+    assert spans["type the address"].parent_span_id == spans["take the call"].span_id
+    assert spans["take the call"].parent_span_id == spans["A call is taken"].span_id
+    assert spans["it is stored"].status.message == "it is not there"
+    assert {one.key: one.value.string_value for one in spans["it is stored"].attributes} == {
+        "synthprobe.journey": "call-intake",
+        "synthprobe.step": "it is stored",
+    }
+
+
+def test_a_receiver_that_refuses_is_a_sentence(receiver):
+    with pytest.raises(ReportError, match="4 spans could not be sent"):
+        export_spans(receiver[0] + "/wrong", verdict()[0])
+
+
+def test_attempts_without_ids_are_left_out():
+    old = Verdict(run=made_run.run(), journeys=made_run.journeys(), finished_at=made_run.NOW)
+    assert export_spans("http://127.0.0.1:1/v1/traces", old) == 0
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
+    with pytest.raises(ToolError, match=r"synthprobe\[otel\]"):
+        export_spans("http://127.0.0.1:1/v1/traces", verdict()[0])
+
+
+@pytest.mark.parametrize("template", ["", "javascript:alert('{trace_id}')"])
+def test_a_trace_link_is_an_address_or_nothing(template):
+    assert trace_link(template, "0af7") == ""

@@ -1,0 +1,77 @@
+"""The metrics, read back by Prometheus' own parser and received by a real server."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import made_run
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from synthprobe.errors import ReportError, ToolError
+from synthprobe.model.objective import Objective
+from synthprobe.model.verdict import Verdict
+from synthprobe.report.prometheus import push_metrics, write_metrics
+from synthprobe.verdict.objectives import judge_objective
+
+VERDICT = Verdict(run=made_run.run(), journeys=made_run.journeys(), finished_at=made_run.NOW)
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    found = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    return {
+        (one.name.removeprefix("synthprobe_"), *(one.labels[key] for key in one.labels if key != "target")): one.value
+        for one in found
+    }
+
+
+def test_outcome_step_time_heartbeat_and_coverage_are_told(tmp_path):
+    blind = judge_objective(Objective(journey="map"), [], now_slot=10, interval_s=300)
+    found = samples(write_metrics(tmp_path / "new" / "synthprobe.prom", VERDICT, [blind]).read_text())
+    outcomes = {key[1:]: value for key, value in found.items() if key[0] == "journey_outcome"}
+    assert {key for key, value in outcomes.items() if value} == {
+        ("login", "passed"),
+        ("export", "skipped"),
+        ("map", "unknown"),
+        ("unit-status", "degraded"),
+        ("call-intake", "failed"),
+    }
+    assert found["step_duration_seconds", "login", "sign in"] == 0.6
+    assert ("step_duration_seconds", "call-intake", "the other board shows it") not in found
+    assert found["last_run_timestamp_seconds",] == made_run.NOW.timestamp()
+    assert found["objective_coverage_ratio", "map"] == 0
+    assert ("objective_availability_ratio", "map") not in found
+
+
+def test_metrics_are_pushed_for_their_target():
+    got: list[tuple[str, str]] = []
+
+    class Gateway(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            got.append((self.path, self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Gateway) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        push_metrics(f"http://127.0.0.1:{server.server_port}", VERDICT)
+        server.shutdown()
+    ((path, text),) = got
+    assert path == "/metrics/job/synthprobe/target/demo"
+    assert samples(text)["journey_outcome", "login", "passed"] == 1
+
+
+def test_a_gateway_that_is_not_there_is_a_sentence():
+    with pytest.raises(ReportError, match="could not be pushed"):
+        push_metrics("http://127.0.0.1:1", VERDICT)
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(ToolError, match=r"synthprobe\[prometheus\]"):
+        write_metrics(tmp_path / "x.prom", VERDICT)
