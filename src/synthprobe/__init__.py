@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from synthprobe.probes.api import Api
     from synthprobe.probes.freshness import freshness
     from synthprobe.probes.steps import Recorder, recording, step
+    from synthprobe.respond.fixes import Plan, Work, fix
     from synthprobe.targets.secrets import Secret
     from synthprobe.targets.target import Target
 
@@ -21,13 +22,16 @@ __all__ = [
     "ConfigurationError",
     "ExpectationError",
     "Journey",
+    "Plan",
     "Recorder",
     "Response",
     "Secret",
     "SynthprobeError",
     "Target",
     "TargetError",
+    "Work",
     "eventually",
+    "fix",
     "freshness",
     "recording",
     "step",
@@ -38,13 +42,16 @@ _HOMES = {
     "ConfigurationError": "synthprobe.errors",
     "ExpectationError": "synthprobe.errors",
     "Journey": "synthprobe.model.journey",
+    "Plan": "synthprobe.respond.fixes",
     "Recorder": "synthprobe.probes.steps",
     "Response": "synthprobe.expect.response",
     "Secret": "synthprobe.targets.secrets",
     "SynthprobeError": "synthprobe.errors",
     "Target": "synthprobe.targets.target",
     "TargetError": "synthprobe.errors",
+    "Work": "synthprobe.respond.fixes",
     "eventually": "synthprobe.expect.eventually",
+    "fix": "synthprobe.respond.fixes",
     "freshness": "synthprobe.probes.freshness",
     "recording": "synthprobe.probes.steps",
     "step": "synthprobe.probes.steps",

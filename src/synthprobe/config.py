@@ -14,6 +14,9 @@ import msgspec.inspect
 from msgspec import Struct, field
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.respond.heartbeat import HeartbeatConfig
+from synthprobe.respond.policy import FixesConfig
+from synthprobe.respond.routes import AlertsConfig
 from synthprobe.targets.target import Target, check_base_url
 
 
@@ -50,6 +53,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         location: where this probe stands, for the report.
         browser: the table ``[browser]``.
         report: the table ``[report]``.
+        alerts: the table ``[alerts]``.
+        heartbeat: the table ``[heartbeat]``.
+        fixes: the table ``[fixes]``.
         targets: the tables ``[targets.NAME]``.
     """
 
@@ -60,6 +66,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     location: str = ""
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    heartbeat: HeartbeatConfig = field(default_factory=HeartbeatConfig)
+    fixes: FixesConfig = field(default_factory=FixesConfig)
     targets: dict[str, Target] = field(default_factory=dict)
 
     def target(self, name: str | None = None, *, base_url: str | None = None) -> Target:

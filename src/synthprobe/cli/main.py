@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from synthprobe.cli import demo, doctor, report, run
+from synthprobe.cli import alert, audit, demo, doctor, fix, report, run
 from synthprobe.errors import SynthprobeError
 
 app = typer.Typer(
@@ -34,6 +34,9 @@ app.command("run")(run.run)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 app.add_typer(demo.app, name="demo")
+app.add_typer(alert.app, name="alert")
+app.add_typer(fix.app, name="fix")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         slow_request_ms: milliseconds from which a browser request counts as slow in the evidence.
         mask_selectors: CSS selectors hidden in screenshots, besides password inputs.
         secrets: name to source, ``env:VARIABLE`` or ``file:/path``.
+        automatic_fixes: ids of the fixes that may be applied without a person once they earned it.
     """
 
     base_url: str
@@ -31,6 +32,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slow_request_ms: float = 1000.0
     mask_selectors: tuple[str, ...] = ()
     secrets: dict[str, str] = field(default_factory=dict)
+    automatic_fixes: tuple[str, ...] = ()
 
 
 def check_base_url(target_name: str, base_url: str) -> str:
