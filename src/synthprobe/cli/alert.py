@@ -23,7 +23,7 @@ _console = Console(highlight=False, soft_wrap=True, markup=False)
 
 
 @app.command("test")
-def test(route: Annotated[str | None, typer.Option(help="Only this route.")] = None) -> None:
+def send_test(route: Annotated[str | None, typer.Option(help="Only this route.")] = None) -> None:
     """Send a harmless message over every channel of every route. Exit code 1 when one does not take it."""
     _drill(route, back=False)
 

@@ -102,9 +102,10 @@ def check_evidence(config: FixesConfig, incident: Incident, target: str, now: da
     if incident.state == "resolved":
         raise FixRefused(f"The incident {incident.id} is resolved; there is nothing to fix.")
     age = (now - incident.last_seen_at).total_seconds()
+    limit = config.evidence_age_s / 60
     if age > config.evidence_age_s:
         raise FixRefused(
-            f"The incident {incident.id} was last seen {age / 60:.0f} min ago; at most {config.evidence_age_s / 60:.0f} "
+            f"The incident {incident.id} was last seen {age / 60:.0f} min ago; at most {limit:.0f} "
             "min were expected. Run the journeys again, then plan the fix anew."
         )
 
@@ -148,7 +149,8 @@ def check_breaker(config: FixesConfig, entries: Sequence[AuditEntry], fix: str, 
         until = ends[-1][0] + timedelta(days=1)
         if now < until:
             raise FixRefused(
-                f"The fix {fix} failed {len(ends)} times in a row and is stopped until {until:%Y-%m-%d %H:%M} UTC. Escalate."
+                f"The fix {fix} failed {len(ends)} times in a row and "
+                f"is stopped until {until:%Y-%m-%d %H:%M} UTC. Escalate."
             )
 
 
