@@ -27,6 +27,7 @@ from synthprobe.respond.outbox import FileOutbox
 from synthprobe.respond.routes import AlertRoute, AlertsConfig, Mute, lint, read_mutes
 from synthprobe.targets.secrets import Secret
 
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 NOW = datetime(2026, 11, 2, 3, 12, tzinfo=UTC)
 BEGAN = NOW - timedelta(minutes=12)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Mapping
@@ -61,6 +62,7 @@ class AppriseChannel:
             address = read_secret(source, self._environ, source=source)
         except SecretError as error:
             return Sent(accepted=False, why=str(error))
+        _load()
         answers: list[Sent] = []
         # A receiver that sends a byte a second outlives every socket timeout, so the whole call has an end of its own.
         thread = threading.Thread(
@@ -72,10 +74,18 @@ class AppriseChannel:
         return answers[0] if answers else late
 
 
-def _notify(source: str, address: Secret, alert: Alert, timeout_s: float) -> Sent:
+@functools.cache
+def _load() -> None:
+    """Apprise loads its channels at the first use, which must not count as a channel's time."""
     import apprise
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # its lines name addresses
+    apprise.Apprise.instantiate("json://localhost", suppress_exceptions=True)
+
+
+def _notify(source: str, address: Secret, alert: Alert, timeout_s: float) -> Sent:
+    import apprise
+
     try:
         plugin = apprise.Apprise.instantiate(address.reveal(), suppress_exceptions=True)
         if plugin is None:
