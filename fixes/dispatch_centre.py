@@ -84,7 +84,9 @@ def _(work: Work, role: str = "dispatcher") -> str:
 def _(work: Work, role: str = "dispatcher") -> str:
     if role == "dispatcher":
         sign_in(work, "dispatcher1")
-        assert "incident.create" in work.api.get("/api/me").expect(200).json["grants"], "dispatchers still cannot create"
+        assert "incident.create" in work.api.get("/api/me").expect(200).json["grants"], (
+            "dispatchers still cannot create"
+        )
     return all_well(work, "roles", role)
 
 

@@ -15,6 +15,9 @@ from synthprobe.cli.main import app
 from synthprobe.config import BrowserConfig, Config, ReportConfig
 from synthprobe.demo.faults import NAMES
 from synthprobe.plugin.options import MARKER
+from synthprobe.respond.heartbeat import HeartbeatConfig
+from synthprobe.respond.policy import FixesConfig
+from synthprobe.respond.routes import AlertRoute, AlertsConfig
 from synthprobe.targets.target import Target
 
 ROOT = Path(__file__).parents[2]
@@ -36,12 +39,22 @@ def test_examples_in_docstrings_run(name):
 
 
 def test_every_configuration_key_has_a_heading():
-    tables = {"": Config, "browser.": BrowserConfig, "report.": ReportConfig, "targets.NAME.": Target}
+    tables = {
+        "": Config,
+        "alerts.": AlertsConfig,
+        "alerts.routes.": AlertRoute,
+        "browser.": BrowserConfig,
+        "fixes.": FixesConfig,
+        "heartbeat.": HeartbeatConfig,
+        "report.": ReportConfig,
+        "targets.NAME.": Target,
+    }
     keys = {
-        prefix + field.name
+        prefix + field.encode_name
         for prefix, record in tables.items()
         for field in msgspec.structs.fields(record)
-        if prefix + field.name not in {"browser", "report", "targets", "targets.NAME.name"}
+        if prefix + field.name
+        not in {"alerts", "alerts.routes", "browser", "fixes", "heartbeat", "report", "targets", "targets.NAME.name"}
     }
     assert headings("configuration.md") == keys
 

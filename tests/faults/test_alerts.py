@@ -321,7 +321,9 @@ def test_L41_addresses_stay_secret_on_the_disk(outbox, environ, receiver, tmp_pa
 
 
 def mute(**more: object) -> Mute:
-    return Mute(**{"fingerprint": "v1:1", "owner": "dispatch-desk", "reason": "known", "until": date(2026, 11, 3), **more})  # type: ignore[arg-type]
+    return Mute(
+        **{"fingerprint": "v1:1", "owner": "dispatch-desk", "reason": "known", "until": date(2026, 11, 3), **more}
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -375,9 +377,7 @@ def heart(receiver, tmp_path) -> Heartbeat:
     return Heartbeat(url, tmp_path / "heartbeat.jsonl", timeout_s=0.3, pauses_s=(0, 0))
 
 
-@pytest.mark.parametrize(
-    ("signal", "path"), [("start", "/start"), ("success", ""), ("fail", "/fail"), ("log", "/log")]
-)
+@pytest.mark.parametrize(("signal", "path"), [("start", "/start"), ("success", ""), ("fail", "/fail"), ("log", "/log")])
 def test_a_heartbeat_keeps_the_convention(heart, receiver, signal, path):
     assert heart.send(signal, "run-1", "12 journeys judged").accepted
     heart.send("success", "run-1")

@@ -231,7 +231,11 @@ def test_10_a_fix_that_misses_a_part_is_refused(desk, mend, incident, part):
 
 @pytest.mark.parametrize(
     ("actor", "sentence"),
-    [(Actor("stranger", "x"), "There is no role"), (BEN, "may not apply fixes"), (Actor("engineer", "x"), "may not apply mend")],
+    [
+        (Actor("stranger", "x"), "There is no role"),
+        (BEN, "may not apply fixes"),
+        (Actor("engineer", "x"), "may not apply mend"),
+    ],
 )
 def test_11_roles(desk, mend, incident, world, actor, sentence):
     with pytest.raises(FixRefused, match=sentence):
@@ -264,11 +268,20 @@ def test_12_approval_ends(desk, mend, incident, world):
 
 def test_13_inputs_are_typed_and_bounded(world):
     @fix("aim", title="t", roles=(), writes=())
-    def one(work, n: Annotated[int, Meta(ge=0, le=9)], who: Annotated[str, Meta(pattern="^[a-z]+$", max_length=5)] = "a"):
+    def one(
+        work, n: Annotated[int, Meta(ge=0, le=9)], who: Annotated[str, Meta(pattern="^[a-z]+$", max_length=5)] = "a"
+    ):
         return None
 
     assert one.read_inputs({"n": "3"}) == {"n": 3, "who": "a"}
-    for bad in ({"n": "10"}, {"n": "x"}, {"n": "1", "who": "a;b"}, {"n": "1", "who": "toolong"}, {}, {"n": "1", "z": "1"}):
+    for bad in (
+        {"n": "10"},
+        {"n": "x"},
+        {"n": "1", "who": "a;b"},
+        {"n": "1", "who": "toolong"},
+        {},
+        {"n": "1", "z": "1"},
+    ):
         with pytest.raises(FixRefused):
             one.read_inputs(bad)
     with pytest.raises(ConfigurationError, match="has no bounds"):
