@@ -1,4 +1,5 @@
 """Fixes of the dispatch centre. Each looks first, changes one thing, and looks again."""
+# ruff: noqa: D103 - a fix says what it does in its title
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal

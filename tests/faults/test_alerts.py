@@ -1,4 +1,5 @@
 """Alerts and the heartbeat against real receivers: what is due is said once, and nothing is lost."""
+# ruff: noqa: N802 - the names carry the rows' ids
 
 from __future__ import annotations
 
@@ -189,6 +190,11 @@ def test_a_ticket_that_becomes_a_page_is_told(outbox, environ, receiver):
     assert [one["title"][:6] for one in receiver.messages] == ["Ticket", "Worse:"]
 
 
+def test_F61_evidence_that_could_not_be_published_is_said(outbox, environ, receiver):
+    tell(outbox, environ, [incident()], background={"I-1": Background(local_evidence="runs/production/7")})
+    assert "Evidence local only: runs/production/7" in receiver.messages[0]["message"].splitlines()
+
+
 def test_F63_a_storm_is_one_message(outbox, environ, receiver):
     many = [incident(number) for number in range(1, 31)]
     tell(outbox, environ, many)
@@ -344,7 +350,7 @@ def mute(**more: object) -> Mute:
 def test_mutes_are_owned_reasoned_and_ending(one, silent, sentence):
     found = due([incident()], [], NOW, config(), mutes=[one])
     assert (found.muted == ("I-1",), found.alerts == ()) == (silent, silent)
-    findings = [line for line in lint(config("env:A", "env:B"), [one], NOW)]
+    findings = lint(config("env:A", "env:B"), [one], NOW)
     assert [sentence in line for line in findings] == ([True] if sentence else [])
 
 

@@ -14,8 +14,8 @@ from synthprobe.demo.store import Store
 
 Handler = Callable[[Request, dict[str, Any], dict[str, Any]], Any]
 _ROLES = {"supervisor", "admin"}
-_ROLE_STATES = {"dispatcher": ("role_read_only", "role_no_grants")}
-_ACCOUNT_STATES = {"dispatcher2": ("password_expired",)}
+_ROLE_STATES: dict[str, dict[str, tuple[str, ...]]] = {"dispatcher": ("role_read_only", "role_no_grants")}
+_ACCOUNT_STATES: dict[str, tuple[str, ...]] = {"dispatcher2": ("password_expired",)}
 _STATES = {
     "feeds": {"avl": ("avl_feed_stopped",)},
     "workers": {"notify": ("notify_worker_dead",)},

@@ -30,6 +30,7 @@ class Background(Struct, frozen=True, kw_only=True):
         report_url: absolute address of the report.
         trace_url: absolute address of the trace.
         changed: what changed before it began: a build, a setting.
+        local_evidence: where the evidence lies when it could not be published.
     """
 
     fallback: str = ""
@@ -37,6 +38,7 @@ class Background(Struct, frozen=True, kw_only=True):
     report_url: str = ""
     trace_url: str = ""
     changed: str = ""
+    local_evidence: str = ""
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -134,6 +136,7 @@ def write(
         or _line("Runbook", "" if recovered else incident.runbook or "none fits"),
         _link("Report", background.report_url),
         _link("Trace", background.trace_url),
+        _line("Evidence local only", background.local_evidence),
         _line("What changed", background.changed),
         _line("Why this class", incident.triage.why if incident.triage and not recovered else ""),
         _line("Journeys", ", ".join(incident.journeys[:LISTED])),
@@ -194,6 +197,7 @@ def write_storm(
         if reason == "recovered"
         else _line("Do now", background.fallback or "look for one cause first: host, network, login"),
         _link("Report", background.report_url),
+        _line("Evidence local only", background.local_evidence),
         _line("What changed", background.changed),
         *listed,
     ]
