@@ -257,6 +257,13 @@ def test_12_approval_by_somebody_else(desk, mend, incident, world):
     assert not desk.apply(one, incident, ANNA, really=True).changed, "an approval is used once"
 
 
+def test_12_who_approved_does_not_apply(desk, mend, incident, world):
+    one = mend(approval=True, roles=("first-line", "engineer"))
+    desk.approve(desk.apply(one, incident, ANNA, really=True).request, Actor("engineer", "desk 9"))
+    assert not desk.apply(one, incident, Actor("engineer", "desk 9"), really=True).changed
+    assert world.mended == 0
+
+
 def test_12_approval_ends(desk, mend, incident, world):
     one = mend(approval=True)
     desk.approve(desk.apply(one, incident, ANNA, really=True).request, BEN)

@@ -14,9 +14,9 @@ from synthprobe.demo.store import Store
 
 Handler = Callable[[Request, dict[str, Any], dict[str, Any]], Any]
 _ROLES = {"supervisor", "admin"}
-_ROLE_STATES: dict[str, dict[str, tuple[str, ...]]] = {"dispatcher": ("role_read_only", "role_no_grants")}
+_ROLE_STATES: dict[str, tuple[str, ...]] = {"dispatcher": ("role_read_only", "role_no_grants")}
 _ACCOUNT_STATES: dict[str, tuple[str, ...]] = {"dispatcher2": ("password_expired",)}
-_STATES = {
+_STATES: dict[str, dict[str, tuple[str, ...]]] = {
     "feeds": {"avl": ("avl_feed_stopped",)},
     "workers": {"notify": ("notify_worker_dead",)},
     "caches": {"search": ("search_cached",)},
