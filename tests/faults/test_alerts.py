@@ -53,7 +53,7 @@ class Receiver:
                         self.wfile.write(b"H")
                 else:
                     self.send_response(int(outer.how))
-                    self.send_header("Location", "http://127.0.0.1:9/")
+                    self.send_header("Location", "/elsewhere")
                     self.end_headers()
 
             def do_GET(self) -> None:
