@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from synthprobe.probes.freshness import freshness
     from synthprobe.probes.steps import Recorder, recording, step
     from synthprobe.probes.testdata import TestData
+    from synthprobe.respond.fixes import Plan, Work, fix
     from synthprobe.targets.secrets import Secret
     from synthprobe.targets.target import Target
 
@@ -22,6 +23,7 @@ __all__ = [
     "ConfigurationError",
     "ExpectationError",
     "Journey",
+    "Plan",
     "Recorder",
     "Response",
     "Secret",
@@ -29,7 +31,9 @@ __all__ = [
     "Target",
     "TargetError",
     "TestData",
+    "Work",
     "eventually",
+    "fix",
     "freshness",
     "recording",
     "step",
@@ -40,6 +44,7 @@ _HOMES = {
     "ConfigurationError": "synthprobe.errors",
     "ExpectationError": "synthprobe.errors",
     "Journey": "synthprobe.model.journey",
+    "Plan": "synthprobe.respond.fixes",
     "Recorder": "synthprobe.probes.steps",
     "Response": "synthprobe.expect.response",
     "Secret": "synthprobe.targets.secrets",
@@ -47,7 +52,9 @@ _HOMES = {
     "Target": "synthprobe.targets.target",
     "TargetError": "synthprobe.errors",
     "TestData": "synthprobe.probes.testdata",
+    "Work": "synthprobe.respond.fixes",
     "eventually": "synthprobe.expect.eventually",
+    "fix": "synthprobe.respond.fixes",
     "freshness": "synthprobe.probes.freshness",
     "recording": "synthprobe.probes.steps",
     "step": "synthprobe.probes.steps",

@@ -15,6 +15,9 @@ from msgspec import Struct, field
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.report.retention import Retention
+from synthprobe.respond.heartbeat import HeartbeatConfig
+from synthprobe.respond.policy import FixesConfig
+from synthprobe.respond.routes import AlertsConfig
 from synthprobe.targets.guardrails import check_guardrails, host_of
 from synthprobe.targets.target import Target, check_base_url
 
@@ -108,6 +111,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         report: the table ``[report]``.
         history: the table ``[history]``.
         objectives: the tables ``[objectives.NAME]``.
+        alerts: the table ``[alerts]``.
+        heartbeat: the table ``[heartbeat]``.
+        fixes: the table ``[fixes]``.
         targets: the tables ``[targets.NAME]``.
     """
 
@@ -124,6 +130,9 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     report: ReportConfig = field(default_factory=ReportConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
     objectives: dict[str, ObjectiveConfig] = field(default_factory=dict)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
+    heartbeat: HeartbeatConfig = field(default_factory=HeartbeatConfig)
+    fixes: FixesConfig = field(default_factory=FixesConfig)
     targets: dict[str, Target] = field(default_factory=dict)
 
     def target(self, name: str | None = None, *, base_url: str | None = None) -> Target:

@@ -6,6 +6,8 @@
     ├── ToolError               something outside Python is missing: browser, Node, Allure (exit code 2)
     ├── HistoryError            the history cannot take or give what was asked
     ├── ReportError             a report cannot be built from what was recorded
+    ├── FixRefused              a fix was not applied, because a rule of safety forbids it (exit code 2)
+    ├── AuditError              the audit cannot be believed: a line is corrupt or missing (exit code 2)
     ├── TargetError             the target could not be reached, or broke the protocol (also AssertionError)
     └── ExpectationError        the target contradicted an expectation (also AssertionError)
 
@@ -37,6 +39,14 @@ class HistoryError(SynthprobeError):
 
 class ReportError(SynthprobeError):
     """A report cannot be built from what was recorded."""
+
+
+class FixRefused(SynthprobeError):
+    """A fix was not applied, because a rule of safety forbids it."""
+
+
+class AuditError(SynthprobeError):
+    """The audit cannot be believed: a line is corrupt or missing."""
 
 
 class TargetError(SynthprobeError, AssertionError):

@@ -46,8 +46,10 @@ def keys(record: type[msgspec.Struct], place: str = "") -> Iterator[str]:
             yield from keys(kind.cls, f"{place}{field.name}.")
         elif isinstance(kind, msgspec.inspect.DictType) and isinstance(kind.value_type, msgspec.inspect.StructType):
             yield from keys(kind.value_type.cls, f"{place}{field.name}.NAME.")
+        elif isinstance(kind, msgspec.inspect.VarTupleType) and isinstance(kind.item_type, msgspec.inspect.StructType):
+            yield from keys(kind.item_type.cls, f"{place}{field.name}.")
         elif place + field.name != "targets.NAME.name":
-            yield place + field.name
+            yield place + field.encode_name
 
 
 def test_every_configuration_key_has_a_heading():

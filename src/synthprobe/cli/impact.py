@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import recorded
-from synthprobe.config import read_config
+from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.impact import Change, Forecast, ImpactRow, OperationTotal, Snapshot, Split, Traffic
 from synthprobe.probes.database import append_snapshot, collect, read_snapshots
@@ -57,7 +57,7 @@ def impact(
     """Rank steps, backend operations and statements by the time users wait for them."""
     if context.invoked_subcommand is not None:
         return
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     config = read_config(root)
     name = config.target(target).name
     if change is not None:
@@ -87,7 +87,7 @@ def mark(
     target: Annotated[str | None, typer.Option(help="Target whose board tells the ceiling.")] = None,
 ) -> None:
     """Mark a change in changes.toml, and say what it can save at most."""
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     config = read_config(root)
     moment = parse_moment(at) if at else recorded.now().replace(microsecond=0)
     marked = Change(at=moment, title=title, operation=operation, saves=saves)
@@ -105,7 +105,7 @@ def collect_statements(
     url: Annotated[str, typer.Option(envvar="SYNTHPROBE_DATABASE_URL", help="postgresql:// address, read-only role.")],
 ) -> None:
     """Add a snapshot of pg_stat_statements; run it on a schedule."""
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     snapshot = collect(url)
     path = append_snapshot(root / read_config(root).folder / SNAPSHOTS, snapshot)
     _console.print(f"{len(snapshot.counters)} statements counted, added to {path.relative_to(root)}", markup=False)

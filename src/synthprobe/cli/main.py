@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from synthprobe.cli import demo, doctor, history, impact, init, objectives, report, run, runbook, sweep
+from synthprobe.cli import (
+    alert,
+    audit,
+    demo,
+    doctor,
+    fix,
+    history,
+    impact,
+    init,
+    objectives,
+    report,
+    run,
+    runbook,
+    sweep,
+)
 from synthprobe.errors import SynthprobeError
 
 app = typer.Typer(
@@ -40,6 +54,9 @@ app.add_typer(runbook.app, name="runbook")
 app.add_typer(history.app, name="history")
 app.add_typer(impact.app, name="impact")
 app.add_typer(objectives.app, name="objectives")
+app.add_typer(alert.app, name="alert")
+app.add_typer(fix.app, name="fix")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

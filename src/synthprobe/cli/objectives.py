@@ -32,7 +32,7 @@ def lint_objectives() -> None:
 
     Exit code 0: every objective can be alerted on. 2: one cannot.
     """
-    config = read_config(Path.cwd())
+    config = read_config(find_root(Path.cwd()))
     refused = []
     for name, table in _declared(config).items():
         objective, rules = declared_objective(name, table), declared_rules(name, table)
@@ -54,7 +54,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show how each journey stands against its objective, coverage beside availability."""
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     config = read_config(root)
     found = statuses(root, config, config.target(target).name)
     if as_json:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from synthprobe import pipeline
-from synthprobe.config import Config, read_config
+from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.model.incident import Incident, IncidentEvent
 from synthprobe.model.journey import Journey
@@ -35,7 +35,7 @@ _console = Console(highlight=False, soft_wrap=True)
 @app.command("lint")
 def lint_runbooks() -> None:
     """Check every runbook: coverage, content, references, staleness, names. Exit code 1 when one is wrong."""
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     runbooks = read_runbooks(root / FOLDER, root)
     if not runbooks:
         raise ConfigurationError(f"There is no runbook under {FOLDER}/. Begin one: synthprobe runbook new FINGERPRINT")
@@ -59,7 +59,7 @@ def match_run(
     run: Annotated[Path | None, typer.Argument(help="Folder of a run; the newest run without it.")] = None,
 ) -> None:
     """Say which runbook fits each journey that did not pass, why, and what was next."""
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     runbooks, verdict = read_runbooks(root / FOLDER, root), _verdict(root, run)
     told = list(tell(verdict))
     tied = []
@@ -92,7 +92,7 @@ def new(
     run: Annotated[Path | None, typer.Option(help="Folder of a run; the newest run without it.")] = None,
 ) -> None:
     """Begin a runbook from what was recorded of an incident: what was seen, steps, evidence, how it ended."""
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     incident = next((one for one in incidents(root, run) if fingerprint in {one.fingerprint, one.id}), None)
     if incident is None:
         raise ReportError(
@@ -136,7 +136,7 @@ def outcome(
     """Say after use whether the runbook helped, was outdated, or was missing."""
     if said not in get_args(OUTCOMES):
         raise ConfigurationError(f"{said!r} is no outcome. Say helped, outdated or missing.")
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     known = list(incidents(root))
     found = next((one for one in known if one.id == incident), None)
     if found is None:
@@ -208,7 +208,7 @@ def _verdict(root: Path, run: Path | None) -> Verdict:
 
 
 def _runbook(id: str) -> Runbook:
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     runbooks = {one.id: one for one in read_runbooks(root / FOLDER, root)}
     if id not in runbooks:
         import difflib

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from synthprobe.config import read_config
+from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.probes.api import Api
@@ -37,7 +37,7 @@ def sweep_command(
     gone. 1: something is. 2: usage or configuration.
     """
     console = Console(highlight=False, soft_wrap=True)
-    root = Path.cwd()
+    root = find_root(Path.cwd())
     config = read_config(root)
     chosen = config.target(target, base_url=base_url)
     folder = root / config.folder / "ledger" / chosen.name

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from synthprobe.demo import accounts, incidents, lookups, units
+from synthprobe.demo import accounts, admin, incidents, lookups, units
 from synthprobe.demo.faults import Faults
 from synthprobe.demo.seed import TYPES
 from synthprobe.demo.store import Spent, Store, now, spent
@@ -118,6 +118,7 @@ class Node:
             Route("/api/bolos", api(lambda request, user, body: {"bolos": self.store.all("SELECT * FROM bolo")})),
             Route("/api/activity", api(self._activity)),
             Route("/api/reports/intervals", api(lambda r, u, b: {"rows": incidents.intervals(self.store)})),
+            *admin.routes(api, self.store, self.faults),
             Route("/", lambda request: RedirectResponse("/board")),
             Route("/login", self._login_page, methods=["GET", "POST"]),
             Route("/logout", self._log_out),

@@ -1,1 +1,1 @@
-"""From a verdict to what people do about it."""
+"""From a verdict to what people do about it: runbooks, alerts, the heartbeat, and fixes."""

@@ -63,6 +63,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         user_agent: what is added to the user agent, so that the target can tell synthetic traffic.
         testdata: how each kind of synthetic object is found and removed.
         sweeper: who `synthprobe sweep` is at the target.
+        automatic_fixes: ids of the fixes that may be applied without a person once they earned it.
     """
 
     base_url: str
@@ -85,6 +86,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     user_agent: str = "synthprobe"
     testdata: dict[str, TestDataKind] = field(default_factory=dict)
     sweeper: Sweeper = field(default_factory=Sweeper)
+    automatic_fixes: tuple[str, ...] = ()
 
 
 def check_base_url(target_name: str, base_url: str) -> str:

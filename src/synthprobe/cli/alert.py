@@ -1,0 +1,79 @@
+"""``synthprobe alert``: whether messages reach anybody."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from synthprobe.config import Config, find_root, read_config
+from synthprobe.errors import ConfigurationError
+from synthprobe.respond import alerts
+from synthprobe.respond.channels import AppriseChannel, read_back
+from synthprobe.respond.outbox import FileOutbox
+from synthprobe.respond.routes import lint as lint_routes
+from synthprobe.respond.routes import read_mutes
+
+app = typer.Typer(help="Alerts: prove the routes, send what waits.", no_args_is_help=True)
+_console = Console(highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command("test")
+def send_test(route: Annotated[str | None, typer.Option(help="Only this route.")] = None) -> None:
+    """Send a harmless message over every channel of every route. Exit code 1 when one does not take it."""
+    _drill(route, back=False)
+
+
+@app.command("drill")
+def drill(route: Annotated[str | None, typer.Option(help="Only this route.")] = None) -> None:
+    """As `test`, and read each message back where the route says how. Meant for once a day."""
+    _drill(route, back=True)
+
+
+@app.command("replay")
+def replay() -> None:
+    """Send every message that waits in the outbox, now. Exit code 1 when one still waits."""
+    root = find_root(Path.cwd())
+    config = read_config(root)
+    outbox = FileOutbox(root / config.folder / "outbox")
+    done = alerts.deliver(outbox, config.alerts, _channel(config), datetime.now(UTC), everything=True)
+    outbox.forget(datetime.now(UTC))
+    for sentence in done.sentences:
+        _console.print(sentence)
+    _console.print(f"{len(done.delivered)} delivered, {len(done.waiting)} waiting.")
+    raise typer.Exit(1 if done.waiting else 0)
+
+
+@app.command("lint")
+def lint() -> None:
+    """Look for routes that lead nowhere and mutes that are not in order. Exit code 1 when there are any."""
+    root = find_root(Path.cwd())
+    config = read_config(root)
+    found = lint_routes(config.alerts, read_mutes(root / config.alerts.mutes), datetime.now(UTC))
+    for sentence in found:
+        _console.print(sentence)
+    _console.print(f"{len(found)} findings." if found else "The routes and the mutes are in order.")
+    raise typer.Exit(1 if found else 0)
+
+
+def _drill(route: str | None, *, back: bool) -> None:
+    config = read_config(find_root(Path.cwd()))
+    names = [one.name for one in config.alerts.routes]
+    if not names or (route and route not in names):
+        raise ConfigurationError(
+            f"There is no route {route or 'at all'!r}. Known routes: {', '.join(names) or 'none'}. "
+            "Add a table [[alerts.routes]] to synthprobe.toml."
+        )
+    read = (lambda source: read_back(source, os.environ, config.alerts.timeout_s)) if back else None
+    results = alerts.drill(config.alerts, _channel(config), datetime.now(UTC), route=route, read=read)
+    for name, works, sentence in results:
+        _console.print(f"{'✓' if works else '✗'} {name}: {sentence}")
+    raise typer.Exit(0 if all(works for _, works, _ in results) else 1)
+
+
+def _channel(config: Config) -> AppriseChannel:
+    return AppriseChannel(os.environ, config.alerts.timeout_s)

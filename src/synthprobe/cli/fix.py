@@ -1,0 +1,175 @@
+"""``synthprobe fix``: safe, recorded fixes."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from synthprobe.config import Config, find_root, read_config
+from synthprobe.errors import ConfigurationError, FixRefused
+from synthprobe.model.result import Outcome
+from synthprobe.respond.applying import Actor, FixDesk
+from synthprobe.respond.audit import FileAudit
+from synthprobe.respond.fixes import Fix, load_fixes
+from synthprobe.respond.incident_files import IncidentFiles
+from synthprobe.supervisor import RunOrder, run_journeys
+from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.targets.target import Target
+
+app = typer.Typer(help="Fixes: planned, approved, applied, verified, recorded.", no_args_is_help=True)
+_console = Console(highlight=False, soft_wrap=True, markup=False)
+
+_Id = Annotated[str, typer.Argument(help="Id of the fix.")]
+_Incident = Annotated[str, typer.Option(help="Id of the incident.")]
+_TargetName = Annotated[str | None, typer.Option("--target", help="Target of the configuration.")]
+_BaseUrl = Annotated[str | None, typer.Option(help="Address that replaces the target's own.")]
+_Inputs = Annotated[list[str] | None, typer.Option("--input", help="`name=value`, as the fix asks.")]
+_Role = Annotated[str, typer.Option("--by", help="Your role.")]
+
+
+@app.command("list")
+def list_fixes() -> None:
+    """The fixes there are, who may apply them, and whether they can be undone."""
+    root = find_root(Path.cwd())
+    for one in _fixes(root, read_config(root)).values():
+        undo = f"cannot be undone: {one.irreversible}" if one.irreversible else "can be undone"
+        asks = ", needs approval" if one.approval else ""
+        inputs = f", inputs: {', '.join(one.inputs)}" if one.inputs else ""
+        _console.print(f"{one.id}: {one.title} ({', '.join(one.roles)}{asks}; {undo}{inputs})")
+
+
+@app.command("plan")
+def plan(
+    fix: _Id, incident: _Incident, target: _TargetName = None, base_url: _BaseUrl = None, inputs: _Inputs = None
+) -> None:
+    """Look at the target now, and say what the fix would do. Changes nothing."""
+    desk, one, incidents = _desk(fix, target, base_url)
+    planned = desk.plan(one, incidents.get(incident), _pairs(inputs))
+    if planned is None:
+        _console.print(f"{one.title}: not needed, the target is as it should be.")
+        return
+    _console.print(desk.redactor.text(f"Seen now: {planned.seen}"))
+    for step in planned.steps:
+        _console.print(desk.redactor.text(f"Would: {step}"))
+    _console.print(desk.redactor.text(f"Changes: {', '.join(planned.touches)}"))
+    _console.print(f"Undo: {'cannot be undone, ' + one.irreversible if one.irreversible else 'yes'}")
+
+
+@app.command("apply")
+def apply(
+    fix: _Id,
+    incident: _Incident,
+    by: _Role,
+    really: Annotated[bool, typer.Option("--really", help="Change the target; a dry run without it.")] = False,
+    automatic: Annotated[bool, typer.Option("--automatic", help="No person asks.")] = False,
+    target: _TargetName = None,
+    base_url: _BaseUrl = None,
+    inputs: _Inputs = None,
+) -> None:
+    """Apply a fix and verify it; a dry run without `--really`. Exit code 1 when it did not help."""
+    desk, one, incidents = _desk(fix, target, base_url)
+    done = desk.apply(one, incidents.get(incident), _actor(by), _pairs(inputs), really=really, automatic=automatic)
+    _console.print(done.text)
+    raise typer.Exit(0 if done.ok else 1)
+
+
+@app.command("approve")
+def approve(request: Annotated[str, typer.Argument(help="The request, as printed.")], by: _Role) -> None:
+    """Approve a fix that somebody else asked for."""
+    root = find_root(Path.cwd())
+    config = read_config(root)
+    audit = _audit(root, config)
+    asked = [entry for entry in audit.entries() if entry.digest == request]
+    desk, _, _ = _desk(asked[0].fix if asked else "", asked[0].target if asked else None, None, known=bool(asked))
+    entry = desk.approve(request, _actor(by))
+    _console.print(f"Approved until {entry.expires:%H:%M} UTC: {entry.fix} for {entry.incident}.")
+
+
+@app.command("log")
+def log(fix: Annotated[str | None, typer.Option(help="Only this fix.")] = None) -> None:
+    """Everything that was planned, refused, approved and applied, oldest first."""
+    root = find_root(Path.cwd())
+    for entry in _audit(root, read_config(root)).entries():
+        if fix in {None, entry.fix}:
+            _console.print(
+                f"{entry.number} {entry.at:%Y-%m-%d %H:%M:%S} {entry.event} {entry.fix} on {entry.target} for "
+                f"{entry.incident} by {entry.role} {entry.digest}: {entry.text}"
+            )
+
+
+def _desk(
+    fix: str, target_name: str | None, base_url: str | None, *, known: bool = True
+) -> tuple[FixDesk, Fix, IncidentFiles]:
+    root = find_root(Path.cwd())
+    config = read_config(root)
+    target = config.target(target_name, base_url=base_url)
+    fixes = _fixes(root, config)
+    if known and fix not in fixes:
+        raise ConfigurationError(f"There is no fix {fix!r}. Known fixes: {', '.join(fixes) or 'none'}.")
+    if not known:
+        raise FixRefused("There is no such request. See: synthprobe fix log.")
+    folder = root / config.folder
+    incidents = IncidentFiles(folder / "incidents")
+
+    def secret(name: str) -> Secret:
+        source = target.secrets.get(name)
+        if source is None:
+            raise ConfigurationError(
+                f"The target {target.name!r} has no secret {name!r}. Add it to [targets.{target.name}.secrets]."
+            )
+        kind, _, place = source.partition(":")
+        return read_secret(name, os.environ, source=f"file:{root / place}" if kind == "file" else source)
+
+    desk = FixDesk(
+        config=config.fixes,
+        target=target,
+        folder=folder,
+        audit=_audit(root, config),
+        rerun=lambda journeys: _rerun(root, config, target, journeys),
+        record=incidents.record,
+        secret=secret,
+    )
+    return desk, fixes[fix], incidents
+
+
+def _rerun(root: Path, config: Config, target: Target, journeys: Sequence[str]) -> Mapping[str, Outcome]:
+    """Run only these journeys again; where they stand is known from earlier runs."""
+    places: dict[str, str] = {}
+    runs = (root / config.folder / "runs").glob("*/*/collected.json")
+    for inventory in sorted(runs, key=lambda path: path.stat().st_mtime):
+        for journey in json.loads(inventory.read_text()):
+            places[journey["id"]] = journey["node_id"]
+    paths = [places[journey] for journey in journeys if journey in places]
+    if len(paths) < len(journeys):
+        return {}
+    _, verdict = run_journeys(root, config, target, RunOrder(paths=tuple(paths)))
+    return {one.journey.id: one.outcome for one in verdict.journeys}
+
+
+def _fixes(root: Path, config: Config) -> dict[str, Fix]:
+    return load_fixes(root / config.fixes.folder)
+
+
+def _audit(root: Path, config: Config) -> FileAudit:
+    return FileAudit(root / config.folder / "audit.jsonl")
+
+
+def _actor(role: str) -> Actor:
+    return Actor(role, os.environ.get("SYNTHPROBE_WHO") or getpass.getuser())
+
+
+def _pairs(given: Sequence[str] | None) -> dict[str, str]:
+    pairs = {}
+    for one in given or ():
+        name, separator, value = one.partition("=")
+        if not separator:
+            raise ConfigurationError(f"The input {one!r} has no value; --input name=value was expected.")
+        pairs[name] = value
+    return pairs

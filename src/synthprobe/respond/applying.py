@@ -1,0 +1,343 @@
+"""Applying a fix: every rule of safety in order, and a line of the audit before and after anything is changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from synthprobe.errors import FixRefused, SynthprobeError
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.incident import Incident, IncidentEvent
+from synthprobe.model.result import Outcome
+from synthprobe.probes.api import Api
+from synthprobe.respond import policy
+from synthprobe.respond.audit import Audit, AuditEntry, Event
+from synthprobe.respond.fixes import TEXT_CHARACTERS, Fix, Guard, Plan, Work, check_complete
+from synthprobe.respond.policy import FixesConfig
+from synthprobe.targets.secrets import Secret
+from synthprobe.targets.target import Target
+
+KILL_SWITCH = "SYNTHPROBE_FIXES_OFF"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts.
+
+    Attributes:
+        role: the role.
+        who: tells two people apart; only a hash of it is kept.
+    """
+
+    role: str
+    who: str
+
+    @property
+    def mark(self) -> str:
+        """The hash that is kept."""
+        return hashlib.sha256(f"synthprobe {self.who}".encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a fix.
+
+    Attributes:
+        ok: whether the incident's journeys passed and the independent read agreed.
+        changed: whether anything was changed.
+        text: what happened, in plain language.
+        plan: what was planned; nothing when nothing was needed.
+        request: what somebody else must approve first; empty otherwise.
+    """
+
+    ok: bool
+    changed: bool
+    text: str
+    plan: Plan | None = None
+    request: str = ""
+
+
+@dataclass
+class FixDesk:
+    """Where fixes are planned, approved and applied.
+
+    Args:
+        config: the table ``[fixes]``.
+        target: the target.
+        folder: where the lock and the kill switch lie, for example ``.synthprobe``.
+        audit: where everything is recorded.
+        rerun: runs journeys again and gives their outcomes.
+        record: adds a line to an incident's record.
+        secret: gives a secret of the target by name.
+        redactor: masks what is recorded.
+        environ: the environment, for the kill switch.
+        now: the clock.
+    """
+
+    config: FixesConfig
+    target: Target
+    folder: Path
+    audit: Audit
+    rerun: Callable[[Sequence[str]], Mapping[str, Outcome]]
+    record: Callable[[str, IncidentEvent], None]
+    secret: Callable[[str], Secret]
+    redactor: Redactor = field(default_factory=Redactor)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def plan(self, fix: Fix, incident: Incident, inputs: Mapping[str, str] | None = None) -> Plan | None:
+        """Look at the target as it is now, and say what the fix would do. Changes nothing.
+
+        Args:
+            fix: the fix.
+            incident: the incident.
+            inputs: name to text.
+
+        Returns:
+            The plan; nothing when nothing is needed.
+
+        Raises:
+            FixRefused: when a rule of safety forbids it.
+        """
+        check_complete(fix)
+        policy.check_evidence(self.config, incident, self.target.name, self.now())
+        work = self._work(fix, incident)
+        planned: Plan | None = self._bounded(fix, work, fix.plan, fix.read_inputs(inputs or {}))
+        if planned is not None and len(planned.touches) > fix.most_touched:
+            raise FixRefused(
+                f"The fix {fix.id} would change {len(planned.touches)} objects; at most {fix.most_touched} were "
+                "expected. Something larger is wrong. Escalate."
+            )
+        return planned
+
+    def apply(
+        self,
+        fix: Fix,
+        incident: Incident,
+        actor: Actor,
+        inputs: Mapping[str, str] | None = None,
+        *,
+        really: bool = False,
+        automatic: bool = False,
+    ) -> Done:
+        """Apply a fix, if every rule of safety allows it, and verify it. A dry run unless told otherwise.
+
+        Args:
+            fix: the fix.
+            incident: the incident.
+            actor: who asks.
+            inputs: name to text.
+            really: whether anything is changed.
+            automatic: whether no person asks.
+
+        Returns:
+            What came of it.
+
+        Raises:
+            FixRefused: when a rule of safety forbids it; that is recorded as well.
+            AuditError: when the audit cannot be believed.
+        """
+        from filelock import FileLock, Timeout
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / f"fixes-{self.target.name}.lock", timeout=0)
+        try:
+            with lock:
+                return self._apply(fix, incident, actor, inputs or {}, really=really, automatic=automatic)
+        except Timeout:
+            raise FixRefused(f"Another fix is being applied to {self.target.name!r}. Wait until it ended.") from None
+        except FixRefused as error:
+            self._write("refused", fix, incident, actor, text=str(error), automatic=automatic)
+            raise
+
+    def approve(self, request: str, actor: Actor) -> AuditEntry:
+        """Approve what somebody else asked for.
+
+        Args:
+            request: the request, as it was printed.
+            actor: who approves.
+
+        Returns:
+            The approval, with its end.
+
+        Raises:
+            FixRefused: when there is no such request, the role may not, or the requester approves.
+        """
+        policy.check_role(self.config, actor.role, "approve")
+        asked = [one for one in self.audit.entries() if one.event == "requested" and one.digest == request]
+        if not asked:
+            raise FixRefused(f"There is no request {request!r}. See: synthprobe fix log.")
+        if asked[-1].who == actor.mark:
+            raise FixRefused("You asked for this fix yourself. Somebody else must approve it.")
+        now = self.now()
+        return self.audit.append(
+            msgspec.structs.replace(
+                asked[-1],
+                at=now,
+                event="approved",
+                role=actor.role,
+                who=actor.mark,
+                text=f"The role {actor.role} approved: {asked[-1].text}",
+                expires=now + timedelta(seconds=self.config.approval_s),
+            )
+        )
+
+    def _apply(
+        self, fix: Fix, incident: Incident, actor: Actor, inputs: Mapping[str, str], *, really: bool, automatic: bool
+    ) -> Done:
+        now = self.now()
+        entries = self.audit.entries()  # an audit that cannot be believed ends it here
+        policy.check_role(self.config, actor.role, "apply")
+        if actor.role not in fix.roles:
+            raise FixRefused(f"The role {actor.role!r} may not apply {fix.id}. Roles that may: {', '.join(fix.roles)}.")
+        if self.environ.get(KILL_SWITCH) or (self.folder / "fixes-off").exists():
+            raise FixRefused(f"Fixes are switched off ({KILL_SWITCH}, or the file fixes-off). Escalate.")
+        policy.check_freeze(self.config, now)
+        planned = self.plan(fix, incident, inputs)
+        if planned is None:
+            text = f"{fix.title}: not needed, the target is as it should be. Nothing was changed."
+            self._write("planned", fix, incident, actor, text=text, automatic=automatic)
+            return Done(ok=True, changed=False, text=text)
+        digest = self._digest(fix, incident, inputs, planned)
+        policy.check_rate(entries, fix.id, self.target.name, fix.per_hour, now)
+        policy.check_breaker(self.config, entries, fix.id, self.target.name, now)
+        if automatic:
+            policy.check_earned(self.config, entries, fix.id, self.target.name, self.target.automatic_fixes)
+        what = f"{planned.seen} Would: {'; '.join(planned.steps)}."
+        if not really:
+            self._write("planned", fix, incident, actor, digest=digest, text=what, automatic=automatic)
+            return Done(ok=True, changed=False, text=f"Dry run, nothing was changed. {what}", plan=planned)
+        if fix.approval and policy.approval(entries, digest, actor.mark, now) is None:
+            self._write("requested", fix, incident, actor, digest=digest, text=what, automatic=automatic)
+            text = f"Somebody else must approve this first: synthprobe fix approve {digest} --by ROLE. {what}"
+            return Done(ok=False, changed=False, text=text, plan=planned, request=digest)
+        self._write("applying", fix, incident, actor, digest=digest, text=what, automatic=automatic)
+        try:
+            ok, text = self._change(fix, incident, inputs)
+        except BaseException:
+            self._write("failed", fix, incident, actor, digest=digest, text="It was interrupted.", automatic=automatic)
+            raise
+        self._write(
+            "applied" if ok else "failed", fix, incident, actor, digest=digest, text=text, clean=ok, automatic=automatic
+        )
+        said = self._masked(f"{planned.seen} The role {actor.role} applied '{fix.title}'. {text}")
+        self.record(incident.id, IncidentEvent(at=self.now(), role=actor.role, text=said))
+        return Done(ok=ok, changed=True, text=said, plan=planned)
+
+    def _change(self, fix: Fix, incident: Incident, inputs: Mapping[str, str]) -> tuple[bool, str]:
+        """Apply, read independently, run the journeys again; undo what did not help."""
+        values = fix.read_inputs(inputs)
+        assert fix.apply is not None
+        assert fix.check is not None
+        said = []
+        try:
+            said.append(self._bounded(fix, self._work(fix, incident), fix.apply, values, writing=True))
+            said.append(self._bounded(fix, self._work(fix, incident), fix.check, values))
+            outcomes = self.rerun(incident.journeys)
+            bad = [journey for journey in incident.journeys if outcomes.get(journey) != "passed"]
+            if not bad and incident.journeys:
+                return True, self._masked(" ".join([*map(_short, said), "Its journeys pass again."]))
+            missing = ", ".join(f"{one}: {outcomes.get(one, 'not run')}" for one in bad)
+            said.append(f"Its journeys do not all pass: {missing or 'the incident names none'}.")
+        except (SynthprobeError, AssertionError) as error:
+            said.append(str(error))
+        except Exception as error:  # whatever a project's own function does
+            said.append(f"The fix broke with {type(error).__name__}: {error}.")
+        if fix.undo is None:
+            said.append(f"It cannot be undone: {fix.irreversible}. Escalate.")
+        else:
+            try:
+                said.append(self._bounded(fix, self._work(fix, incident), fix.undo, values, writing=True))
+                said.append("It was undone. Escalate.")
+            except Exception as error:
+                said.append(f"Undoing it failed as well: {error} Escalate at once.")
+        return False, self._masked(" ".join(map(_short, said)))
+
+    def _work(self, fix: Fix, incident: Incident) -> Work:
+        guard = Guard(
+            Api(self.target, self.redactor),
+            always=fix.always,
+            writes=fix.writes,
+            within_s=fix.within_s,
+            most=fix.most_requests,
+        )
+
+        def secret(name: str) -> Secret:
+            found = self.secret(name)
+            self.redactor.add(found)
+            return found
+
+        return Work(target=self.target, api=guard, incident=incident, secret=secret)
+
+    def _bounded(
+        self, fix: Fix, work: Work, function: Callable[..., T], values: Mapping[str, Any], *, writing: bool = False
+    ) -> T:
+        """Run a part of a fix in a thread, so that one that never ends holds nobody and sends nothing more."""
+        found: list[T] = []
+        errors: list[BaseException] = []
+
+        def part() -> None:
+            try:
+                found.append(function(work, **values))
+            except BaseException as error:
+                errors.append(error)
+
+        work.api.writing = writing
+        thread = threading.Thread(target=part, daemon=True)
+        thread.start()
+        thread.join(fix.within_s)
+        work.api.closed = True
+        if errors:
+            raise errors[0]
+        if not found:
+            raise FixRefused(f"The fix {fix.id} did not end within {fix.within_s:g} s and was given up.")
+        return found[0]
+
+    def _digest(self, fix: Fix, incident: Incident, inputs: Mapping[str, str], planned: Plan) -> str:
+        parts = (fix.id, self.target.name, self.target.base_url, incident.id, dict(sorted(inputs.items())))
+        told = msgspec.json.encode((*parts, planned.steps, planned.touches))
+        return hashlib.sha256(told).hexdigest()[:12]
+
+    def _masked(self, text: str) -> str:
+        return _short(self.redactor.text(text))
+
+    def _write(
+        self,
+        event: Event,
+        fix: Fix,
+        incident: Incident,
+        actor: Actor,
+        *,
+        text: str,
+        digest: str = "",
+        clean: bool = False,
+        automatic: bool = False,
+    ) -> None:
+        self.audit.append(
+            AuditEntry(
+                at=self.now(),
+                event=event,
+                fix=fix.id,
+                target=self.target.name,
+                incident=incident.id,
+                role=actor.role,
+                who=actor.mark,
+                digest=digest,
+                text=self._masked(text),
+                clean=clean,
+                automatic=automatic,
+            )
+        )
+
+
+def _short(text: object) -> str:
+    return str(text)[:TEXT_CHARACTERS]

@@ -1,0 +1,162 @@
+"""The heartbeat: tells an outside watcher that this slot was judged, never that the target is up."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+from uuid import NAMESPACE_URL, uuid5
+
+import msgspec
+from msgspec import Struct
+
+from synthprobe.targets.secrets import Secret
+
+Signal = Literal["start", "success", "fail", "log"]
+BODY_CHARACTERS = 2_000
+_PAUSES_S = (0.5, 1.5)
+_PATHS = {"start": "/start", "success": "", "fail": "/fail", "log": "/log"}
+
+
+class HeartbeatConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table ``[heartbeat]``.
+
+    Attributes:
+        url: source of the address, ``env:VARIABLE`` or ``file:/path``; empty sends none.
+        timeout_s: seconds one try may take.
+    """
+
+    url: str = ""
+    timeout_s: float = 5.0
+
+
+class Beat(Struct, frozen=True, kw_only=True):
+    """One signal, as recorded here.
+
+    Attributes:
+        at: when, UTC.
+        signal: which.
+        run: the run it speaks of.
+        accepted: whether the watcher took it.
+        tries: how many tries it took.
+        why: why it was not taken, as a sentence.
+    """
+
+    at: datetime
+    signal: Signal
+    run: str
+    accepted: bool
+    tries: int
+    why: str = ""
+
+
+class Heartbeat:
+    """Signals in the convention of healthchecks.io: ``/start``, success, ``/fail``, ``/log``, with ``rid``.
+
+    Whatever the watcher answers, the run goes on: a signal that was not taken is recorded, and told with the next one.
+
+    Args:
+        url: the address, without a suffix.
+        record: file each signal is recorded in.
+        timeout_s: seconds one try may take.
+        mask: hides secrets in what is sent.
+        pauses_s: seconds before each further try.
+    """
+
+    def __init__(
+        self,
+        url: Secret,
+        record: Path,
+        *,
+        timeout_s: float = 5.0,
+        mask: Callable[[str], str] = str,
+        pauses_s: Sequence[float] = _PAUSES_S,
+    ) -> None:
+        self._url = url
+        self._record = record
+        self._timeout_s = timeout_s
+        self._mask = mask
+        self._pauses_s = pauses_s
+
+    def send(self, signal: Signal, run: str, text: str = "") -> Beat:
+        """Send a signal.
+
+        Args:
+            signal: ``start``; ``success`` when the slot was judged and everybody told; ``fail`` when it was not;
+                ``log`` for what is worth keeping.
+            run: the run's id; the same run has the same ``rid``.
+            text: a few lines for whoever looks at the watcher.
+
+        Returns:
+            What was recorded; never an exception.
+        """
+        missed = self._missed()
+        body = self._mask(f"{text}\n{missed} signals before this one did not arrive." if missed else text)
+        why, tries = "", 0
+        for pause in (0.0, *self._pauses_s):
+            time.sleep(pause)
+            tries += 1
+            why = self._post(signal, run, body[:BODY_CHARACTERS])
+            if not why:
+                break
+        beat = Beat(at=datetime.now(UTC), signal=signal, run=run, accepted=not why, tries=tries, why=why)
+        self._keep(beat)
+        return beat
+
+    def beats(self) -> list[Beat]:
+        """Every recorded signal, oldest first.
+
+        Returns:
+            The signals.
+        """
+        found = []
+        for line in self._record.read_bytes().splitlines() if self._record.exists() else ():
+            try:
+                found.append(msgspec.json.decode(line, type=Beat))
+            except msgspec.DecodeError:
+                continue
+        return found
+
+    def _missed(self) -> int:
+        count = 0
+        for beat in reversed(self.beats()):
+            if beat.accepted:
+                break
+            count += 1
+        return count
+
+    def _post(self, signal: Signal, run: str, body: str) -> str:
+        import requests
+
+        base, _, query = self._url.reveal().partition("?")
+        address = f"{base.rstrip('/')}{_PATHS[signal]}" + (f"?{query}" if query else "")
+        try:
+            with requests.Session() as session:
+                session.trust_env = False
+                answer = session.post(
+                    address,
+                    params={"rid": str(uuid5(NAMESPACE_URL, run))},
+                    data=body.encode(),
+                    timeout=self._timeout_s,
+                    allow_redirects=False,  # the address is a secret, and stays with whom it was given to
+                    stream=True,
+                )
+                answer.close()
+        except (requests.RequestException, OSError, ValueError) as error:
+            return f"The heartbeat's watcher could not be reached: {type(error).__name__}."
+        if not 200 <= answer.status_code < 300:
+            return f"The heartbeat's watcher answered {answer.status_code}; 200 was expected."
+        return ""
+
+    def _keep(self, beat: Beat) -> None:
+        try:
+            self._record.parent.mkdir(parents=True, exist_ok=True)
+            with self._record.open("ab") as file:
+                file.write(msgspec.json.encode(beat) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            return  # a full disk must not end the run

@@ -1,0 +1,233 @@
+"""The rules a fix must keep: the table ``[fixes]``, and the pure judgement over the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct, field
+
+from synthprobe.errors import ConfigurationError, FixRefused
+from synthprobe.model.incident import Incident
+from synthprobe.respond.audit import AuditEntry
+
+Power = Literal["apply", "approve"]
+
+
+class FixesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table ``[fixes]``.
+
+    Attributes:
+        folder: folder of the fixes, relative to the project's root.
+        roles: what each role may do: ``apply``, ``approve``.
+        freeze: windows in which nothing is applied, ``START/END`` in ISO 8601 with time zone.
+        evidence_age_s: seconds after which what an incident saw is too old to act on.
+        approval_s: seconds an approval holds.
+        breaker_failures: how many failures in a row stop a fix for a day.
+        automatic_after: clean applies in a row from which a target may allow a fix to be applied without a person.
+    """
+
+    folder: str = "fixes"
+    roles: dict[str, tuple[Power, ...]] = field(
+        default_factory=lambda: {"first-line": ("apply",), "supervisor": ("approve",), "engineer": ("apply", "approve")}
+    )
+    freeze: tuple[str, ...] = ()
+    evidence_age_s: float = 900.0
+    approval_s: float = 1800.0
+    breaker_failures: int = 2
+    automatic_after: int = 5
+
+
+def check_role(config: FixesConfig, role: str, power: Power) -> None:
+    """Refuse a role that may not.
+
+    Args:
+        config: the table ``[fixes]``.
+        role: the role.
+        power: what it wants to do.
+
+    Raises:
+        FixRefused: when the role is unknown, or may not.
+    """
+    if role not in config.roles:
+        raise FixRefused(
+            f"There is no role {role!r}. Known roles: {', '.join(sorted(config.roles))}. See [fixes.roles]."
+        )
+    if power not in config.roles[role]:
+        able = ", ".join(name for name, powers in sorted(config.roles.items()) if power in powers)
+        raise FixRefused(f"The role {role!r} may not {power} fixes. Roles that may: {able or 'none'}.")
+
+
+def check_freeze(config: FixesConfig, now: datetime) -> None:
+    """Refuse to act inside a freeze window.
+
+    Args:
+        config: the table ``[fixes]``.
+        now: the time, UTC.
+
+    Raises:
+        FixRefused: inside a window.
+        ConfigurationError: when a window cannot be read.
+    """
+    for window in config.freeze:
+        try:
+            start, end = (datetime.fromisoformat(part) for part in window.split("/"))
+            inside = start <= now < end
+        except (ValueError, TypeError):
+            raise ConfigurationError(
+                f"The freeze window {window!r} cannot be read; START/END with time zone was expected, for example "
+                '"2026-12-24T00:00+00:00/2026-12-27T00:00+00:00".'
+            ) from None
+        if inside:
+            raise FixRefused(
+                f"Nothing is applied until {end:%Y-%m-%d %H:%M} UTC: the freeze window {window}. Escalate."
+            )
+
+
+def check_evidence(config: FixesConfig, incident: Incident, target: str, now: datetime) -> None:
+    """Refuse an incident that is over, of another target, or seen too long ago.
+
+    Args:
+        config: the table ``[fixes]``.
+        incident: the incident.
+        target: the target the fix is for.
+        now: the time, UTC.
+
+    Raises:
+        FixRefused: when its evidence does not count.
+    """
+    if incident.target != target:
+        raise FixRefused(f"The incident {incident.id} is of target {incident.target!r}, not of {target!r}.")
+    if incident.state == "resolved":
+        raise FixRefused(f"The incident {incident.id} is resolved; there is nothing to fix.")
+    age = (now - incident.last_seen_at).total_seconds()
+    limit = config.evidence_age_s / 60
+    if age > config.evidence_age_s:
+        raise FixRefused(
+            f"The incident {incident.id} was last seen {age / 60:.0f} min ago; at most {limit:.0f} "
+            "min were expected. Run the journeys again, then plan the fix anew."
+        )
+
+
+def check_rate(entries: Sequence[AuditEntry], fix: str, target: str, per_hour: int, now: datetime) -> None:
+    """Refuse a fix that was applied too often in the last hour, started and unfinished ones counted.
+
+    Args:
+        entries: the audit.
+        fix: id of the fix.
+        target: the target's name.
+        per_hour: how often an hour.
+        now: the time, UTC.
+
+    Raises:
+        FixRefused: above the limit.
+    """
+    recent = [one for one in _of(entries, fix, target) if one.event == "applying" and now - one.at < timedelta(hours=1)]
+    if len(recent) >= per_hour:
+        raise FixRefused(
+            f"The fix {fix} was applied {len(recent)} times in the last hour; at most {per_hour} were expected. "
+            "A fix that is needed so often does not fix the cause. Escalate."
+        )
+
+
+def check_breaker(config: FixesConfig, entries: Sequence[AuditEntry], fix: str, target: str, now: datetime) -> None:
+    """Refuse a fix whose last applications failed; one that never ended counts as failed.
+
+    Args:
+        config: the table ``[fixes]``.
+        entries: the audit.
+        fix: id of the fix.
+        target: the target's name.
+        now: the time, UTC.
+
+    Raises:
+        FixRefused: while the circuit is open, a day long.
+    """
+    ends = outcomes(entries, fix, target)[-config.breaker_failures :]
+    if len(ends) == config.breaker_failures and not any(clean for _, clean in ends):
+        until = ends[-1][0] + timedelta(days=1)
+        if now < until:
+            raise FixRefused(
+                f"The fix {fix} failed {len(ends)} times in a row and "
+                f"is stopped until {until:%Y-%m-%d %H:%M} UTC. Escalate."
+            )
+
+
+def check_earned(
+    config: FixesConfig, entries: Sequence[AuditEntry], fix: str, target: str, allowed: Sequence[str]
+) -> None:
+    """Refuse to act without a person, unless the target allows it and the fix earned it.
+
+    Args:
+        config: the table ``[fixes]``.
+        entries: the audit.
+        fix: id of the fix.
+        target: the target's name.
+        allowed: ids the target allows.
+
+    Raises:
+        FixRefused: when one of both is missing.
+    """
+    if fix not in allowed:
+        raise FixRefused(
+            f"The target {target!r} does not let {fix} be applied without a person. A person may apply it, or "
+            "automatic_fixes of the target may name it."
+        )
+    clean = 0
+    for _, good in reversed(outcomes(entries, fix, target)):
+        if not good:
+            break
+        clean += 1
+    if clean < config.automatic_after:
+        raise FixRefused(
+            f"The fix {fix} had {clean} clean applies in a row; {config.automatic_after} were expected before it is "
+            "applied without a person."
+        )
+
+
+def approval(entries: Sequence[AuditEntry], digest: str, who: str, now: datetime) -> AuditEntry | None:
+    """An approval of this very plan by somebody else that still holds and was not used.
+
+    Args:
+        entries: the audit.
+        digest: of the plan.
+        who: who wants to apply it.
+        now: the time, UTC.
+
+    Returns:
+        The approval, if there is one.
+    """
+    found: AuditEntry | None = None
+    for entry in entries:
+        if entry.digest != digest:
+            continue
+        if entry.event == "approved" and entry.who != who and entry.expires and now < entry.expires:
+            found = entry
+        elif entry.event == "applying":
+            found = None
+    return found
+
+
+def outcomes(entries: Sequence[AuditEntry], fix: str, target: str) -> list[tuple[datetime, bool]]:
+    """How each application ended.
+
+    Args:
+        entries: the audit.
+        fix: id of the fix.
+        target: the target's name.
+
+    Returns:
+        When, and whether it was clean; one that never ended is not.
+    """
+    ends: list[tuple[datetime, bool]] = []
+    for entry in _of(entries, fix, target):
+        if entry.event == "applying":
+            ends.append((entry.at, False))
+        elif entry.event in {"applied", "failed"} and ends:
+            ends[-1] = (entry.at, entry.event == "applied" and entry.clean)
+    return ends
+
+
+def _of(entries: Sequence[AuditEntry], fix: str, target: str) -> list[AuditEntry]:
+    return [entry for entry in entries if entry.fix == fix and entry.target == target]

@@ -1,0 +1,79 @@
+"""What first-line support types: alert, fix, audit."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from synthprobe.cli.main import app
+from synthprobe.errors import AuditError, ConfigurationError, FixRefused
+from synthprobe.model.incident import Incident
+from synthprobe.respond.incident_files import IncidentFiles
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def here(project, monkeypatch) -> Path:
+    monkeypatch.chdir(project.root)
+    return project.root
+
+
+def call(*arguments: str):
+    return CliRunner().invoke(app, arguments)
+
+
+def test_alert_lint_and_test(here, project):
+    assert call("alert", "lint").exit_code == 1
+    with pytest.raises(ConfigurationError, match="Known routes: none"):
+        raise call("alert", "test").exception
+    project.configure("http://127.0.0.1:9", '[[alerts.routes]]\nname = "all"\nto = ["env:MISSING_PAGER"]\n'
+                      'second = ["env:X"]\nclass = []\n')  # fmt: skip
+    done = call("alert", "lint")
+    assert (done.exit_code, done.output) == (0, "The routes and the mutes are in order.\n")
+    done = call("alert", "test")
+    assert done.exit_code == 1
+    assert "✗ all env:MISSING_PAGER" in done.output
+    assert call("alert", "replay").output == "0 delivered, 0 waiting.\n"
+
+
+def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, monkeypatch):
+    shutil.copytree(ROOT / "fixes", here / "fixes", ignore=shutil.ignore_patterns("__pycache__"))
+    (here / "password").write_text("watch-Harbor-9")
+    project.configure(centre.url, '[targets.demo.secrets]\nsupervisor = "file:password"\n')
+    now = datetime.now(UTC)
+    IncidentFiles(here / ".synthprobe" / "incidents").put(
+        Incident(id="I-1", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
+                 opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))
+    )  # fmt: skip
+    assert "clear-search-cache" in call("fix", "list").output
+    assert "not needed" in call("fix", "plan", "clear-search-cache", "--incident", "I-1").output
+    centre.fault("one_node_bad")
+    asking = ("fix", "apply", "drain-node", "--incident", "I-1", "--by")
+    assert "nothing was changed" in call(*asking, "first-line").output
+    with pytest.raises(FixRefused, match="There is no role 'stranger'"):
+        raise call(*asking, "stranger", "--really").exception
+    done = call(*asking, "first-line", "--really")
+    assert done.exit_code == 1
+    request = done.output.split("fix approve ")[1].split()[0]
+    with pytest.raises(FixRefused, match="You asked for this fix yourself"):
+        raise call("fix", "approve", request, "--by", "supervisor").exception
+    monkeypatch.setenv("SYNTHPROBE_WHO", "another desk")
+    assert "Approved until" in call("fix", "approve", request, "--by", "supervisor").output
+    monkeypatch.delenv("SYNTHPROBE_WHO")
+    done = call(*asking, "first-line", "--really")
+    assert done.exit_code == 1, "its journey could not be run again, so nothing is proven"
+    assert "gone: not run" in done.output
+    log = call("fix", "log").output
+    assert [line.split()[3] for line in log.splitlines()] == [
+        "planned", "refused", "requested", "approved", "applying", "failed",
+    ]  # fmt: skip
+    assert call("audit", "verify").output == "The audit is whole: 6 entries.\n"
+    audit = here / ".synthprobe" / "audit.jsonl"
+    audit.write_text(audit.read_text().replace("supervisor approved", "supervisor refused"))
+    with pytest.raises(AuditError, match="Line 4"):
+        raise call("audit", "verify").exception

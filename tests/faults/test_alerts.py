@@ -1,0 +1,417 @@
+"""Alerts and the heartbeat against real receivers: what is due is said once, and nothing is lost."""
+# ruff: noqa: N802 - the names carry the rows' ids
+
+from __future__ import annotations
+
+import json
+import smtplib
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+from aiosmtpd.controller import Controller
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.incident import Incident, Triage
+from synthprobe.respond import alerts
+from synthprobe.respond.channels import AppriseChannel, read_back
+from synthprobe.respond.due import due
+from synthprobe.respond.heartbeat import Heartbeat
+from synthprobe.respond.message import Background
+from synthprobe.respond.outbox import FileOutbox
+from synthprobe.respond.routes import AlertRoute, AlertsConfig, Mute, lint, read_mutes
+from synthprobe.targets.secrets import Secret
+
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+NOW = datetime(2026, 11, 2, 3, 12, tzinfo=UTC)
+BEGAN = NOW - timedelta(minutes=12)
+
+
+class Receiver:
+    """An HTTP receiver that is well, slow, dripping, or answers with a status."""
+
+    def __init__(self) -> None:
+        self.requests: list[SimpleNamespace] = []
+        self.how: int | str = 200
+        self.end = threading.Event()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+                outer.requests.append(SimpleNamespace(path=self.path, body=body))
+                if outer.how == "slow":
+                    outer.end.wait(20)
+                elif outer.how == "dripping":
+                    while not outer.end.wait(0.05):
+                        self.wfile.write(b"H")
+                else:
+                    self.send_response(int(outer.how))
+                    self.send_header("Location", "/elsewhere")
+                    self.end_headers()
+
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write("\n".join(one.body for one in outer.requests).encode())
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        self.at = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=lambda: self.server.serve_forever(0.01), daemon=True).start()
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        return [json.loads(one.body) for one in self.requests]
+
+    def stop(self) -> None:
+        self.end.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    one = Receiver()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def other() -> Iterator[Receiver]:
+    one = Receiver()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def environ(receiver, other) -> dict[str, str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        down = free.getsockname()[1]
+    return {
+        "PAGER": f"json://user:hush-hush-7@{receiver.at}/pager",
+        "OTHER": f"json://{other.at}/other",
+        "DOWN": f"json://user:hush-hush-7@127.0.0.1:{down}/pager",
+        "NONSENSE": "hush-hush-7 is no address",
+    }
+
+
+def config(to: str = "env:PAGER", second: str = "", **more: object) -> AlertsConfig:
+    routes = (AlertRoute(name="all", to=(to,), second=(second,) if second else ()),)
+    return AlertsConfig(routes=routes, timeout_s=0.4, **more)  # type: ignore[arg-type]
+
+
+def incident(number: int = 1, **more: object) -> Incident:
+    known = {
+        "id": f"I-{number}", "target": "production", "kind": "failing", "state": "open", "fingerprint": f"v1:{number}",
+        "signature": "s", "title": "Call intake, 'take the call': the button Create does nothing", "opened_at": BEGAN,
+        "first_seen_at": BEGAN, "last_seen_at": NOW, "journeys": (f"call-intake-{number}",), "occurrences": 3,
+        "owner": "dispatch-desk", "severity": "critical",
+        "triage": Triage(cause_class="code", rule="page error", why="A page error came with it.", sure="high"),
+    }  # fmt: skip
+    return msgspec.convert({**known, **more}, Incident)
+
+
+@pytest.fixture
+def outbox(tmp_path) -> FileOutbox:
+    return FileOutbox(tmp_path / "outbox")
+
+
+def tell(outbox, environ, incidents, now=NOW, settings=None, **more):
+    settings = settings or config()
+    return alerts.tell(incidents, settings, outbox, AppriseChannel(environ, settings.timeout_s), now, **more)
+
+
+def test_the_first_line_says_it_and_the_rest_what_to_do(outbox, environ, receiver):
+    background = Background(
+        fallback="take calls on paper cards", runbook_url="https://site/runbooks/dead-button.html",
+        report_url="https://site/run/7/", trace_url="https://site/trace/7", changed="build 2026.11.2 → 2026.11.3",
+    )  # fmt: skip
+    tell(outbox, environ, [incident()], background={"I-1": background})
+    (message,) = receiver.messages
+    assert message["title"] == (
+        "PAGE production: Call intake, 'take the call': the button Create does nothing "
+        "· since 02 Nov 03:00 UTC (12 min) · seen in 3 runs, code, sureness high"
+    )
+    assert message["message"].splitlines()[:5] == [
+        "Do now: take calls on paper cards",
+        "Runbook: https://site/runbooks/dead-button.html",
+        "Report: https://site/run/7/",
+        "Trace: https://site/trace/7",
+        "What changed: build 2026.11.2 → 2026.11.3",
+    ]
+    assert message["type"] == "failure"
+
+
+def test_said_once_repeated_after_a_while_taken_and_over(outbox, environ, receiver):
+    def said(minutes, **more):
+        before = len(receiver.requests)
+        tell(outbox, environ, [incident(**more)], NOW + timedelta(minutes=minutes))
+        return [one["title"].split(" production")[0] for one in receiver.messages[before:]]
+
+    assert said(0) == ["PAGE"]
+    assert said(5) == []
+    assert said(61) == ["Still: PAGE"]
+    assert said(130, state="acknowledged") == []
+    over = {"state": "resolved", "resolved_at": NOW, "resolved_how": "fix"}
+    assert said(131, **over) == ["Over: PAGE"]
+    assert said(132, **over) == []
+    assert said(133) == ["PAGE"]
+
+
+def test_urgency_and_route(outbox, environ, receiver, other):
+    settings = AlertsConfig(
+        routes=(
+            AlertRoute(name="pager", to=("env:PAGER",), urgency=("page",)),
+            AlertRoute(name="probe", to=("env:OTHER",), owner=("monitoring",)),
+        )
+    )
+    incidents = [incident(1), incident(2, kind="monitor blind"), incident(3, kind="degraded")]
+    found, delivery = tell(outbox, environ, incidents, settings=settings)
+    assert [one["title"][:4] for one in receiver.messages] == ["PAGE"]
+    assert [one["title"][:13] for one in other.messages] == ["Monitor blind"]
+    assert found.unrouted == ("I-3",)
+    assert "No route takes the incidents I-3" in delivery.sentences[-1]
+
+
+def test_a_ticket_that_becomes_a_page_is_told(outbox, environ, receiver):
+    tell(outbox, environ, [incident(kind="intermittent")])
+    tell(outbox, environ, [incident()], NOW + timedelta(minutes=5))
+    assert [one["title"][:6] for one in receiver.messages] == ["Ticket", "Worse:"]
+
+
+def test_F61_evidence_that_could_not_be_published_is_said(outbox, environ, receiver):
+    tell(outbox, environ, [incident()], background={"I-1": Background(local_evidence="runs/production/7")})
+    assert "Evidence local only: runs/production/7" in receiver.messages[0]["message"].splitlines()
+
+
+def test_F63_a_storm_is_one_message(outbox, environ, receiver):
+    many = [incident(number) for number in range(1, 31)]
+    tell(outbox, environ, many)
+    (message,) = receiver.messages
+    assert "30 incidents at once" in message["title"]
+    assert "and 18 more" in message["message"]
+    tell(outbox, environ, many, NOW + timedelta(minutes=5))
+    over = {"state": "resolved", "resolved_at": NOW}
+    tell(outbox, environ, [incident(n, **over) for n in range(1, 31)], NOW + timedelta(minutes=9))
+    assert len(receiver.requests) == 2
+
+
+def test_F64_flapping_says_no_more_than_the_incident_does(outbox, environ, receiver):
+    for minute in range(0, 50, 5):
+        tell(outbox, environ, [incident(flapping=True, occurrences=minute)], NOW + timedelta(minutes=minute))
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("how", ["down", "slow", "dripping", 500, "nonsense", "missing"])
+def test_F62_channel_that_fails_then_the_second(outbox, environ, receiver, other, how):
+    source = {"down": "env:DOWN", "nonsense": "env:NONSENSE", "missing": "env:MISSING"}.get(str(how), "env:PAGER")
+    receiver.how = how if how in {"slow", "dripping", 500} else 200
+    _, delivery = tell(outbox, environ, [incident()], settings=config(source, "env:OTHER"))
+    assert len(other.requests) == 1
+    assert len(delivery.by_second) == 1
+    assert not delivery.complete, "the first channel's failure is told"
+    assert not [sentence for sentence in delivery.sentences if "hush-hush-7" in sentence or "127.0.0.1" in sentence]
+    assert source in delivery.sentences[0]
+
+
+@pytest.mark.parametrize("answer", [None, False])
+def test_F62_what_apprise_does_not_confirm_is_not_delivered(outbox, environ, monkeypatch, answer):
+    monkeypatch.setattr("apprise.Apprise.notify", lambda *_, **__: answer)
+    _, delivery = tell(outbox, environ, [incident()])
+    assert len(delivery.waiting) == 1
+
+
+def test_F62_waits_backs_off_and_is_sent_when_the_channel_is_back(outbox, environ, receiver, tmp_path):
+    receiver.how = 500
+    tell(outbox, environ, [incident()])
+    tried = len(receiver.requests)
+    tell(outbox, environ, [incident()], NOW + timedelta(seconds=30))
+    assert len(receiver.requests) == tried, "it waits a minute first"
+    receiver.how = 200
+    later = FileOutbox(tmp_path / "outbox")
+    _, delivery = tell(later, environ, [incident()], NOW + timedelta(minutes=2))
+    assert len(delivery.delivered) == 1
+    assert len(receiver.requests) == tried + 1
+    assert tell(later, environ, [incident()], NOW + timedelta(minutes=3))[1].waiting == ()
+
+
+def test_F62_a_crash_before_sending_loses_nothing(outbox, environ, receiver, tmp_path):
+    def dies(source, alert):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        alerts.tell([incident()], config(), outbox, dies, NOW)
+    tell(FileOutbox(tmp_path / "outbox"), environ, [incident()], NOW + timedelta(minutes=5))
+    assert [one["title"][:4] for one in receiver.messages] == ["PAGE"]
+
+
+def test_F62_a_line_cut_off_by_a_crash_is_told_again(outbox, environ, receiver, tmp_path):
+    tell(outbox, {}, [incident()])
+    file = tmp_path / "outbox" / "outbox.jsonl"
+    file.write_bytes(file.read_bytes()[:40])
+    tell(outbox, environ, [incident()], NOW + timedelta(minutes=5))
+    tell(outbox, environ, [incident()], NOW + timedelta(minutes=10))
+    assert len(receiver.requests) == 1
+
+
+def test_delivered_messages_are_kept_a_month(outbox, environ, receiver):
+    tell(outbox, environ, [incident()])
+    assert outbox.forget(NOW + timedelta(days=29)) == 0
+    assert outbox.forget(NOW + timedelta(days=31)) == 1
+    assert outbox.letters() == []
+
+
+class Mailbox:
+    def __init__(self) -> None:
+        self.mails: list[str] = []
+        self.answer = "250 OK"
+
+    async def handle_DATA(self, server, session, envelope) -> str:
+        self.mails.append(envelope.content.decode())
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", ["250 OK", "451 later", "550 no"])
+def test_F62_mail(outbox, answer):
+    box = Mailbox()
+    box.answer = answer
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = Controller(box, hostname="127.0.0.1", port=port)
+    server.start()
+    try:
+        assert smtplib.SMTP("127.0.0.1", port).quit()[0] == 221
+        mail = {"MAIL": f"mailto://127.0.0.1:{port}?from=probe@example.org&to=desk@example.org&mode=insecure"}
+        settings = msgspec.structs.replace(config("env:MAIL"), timeout_s=5.0)
+        _, delivery = tell(outbox, mail, [incident(title="<script>x</script> is shown")], settings=settings)
+    finally:
+        server.stop()
+    assert bool(delivery.delivered) == (answer == "250 OK")
+    assert box.mails
+    assert "<script>" not in box.mails[0]
+
+
+def test_L40_text_is_masked_cut_and_without_markup(outbox, environ, receiver):
+    redactor = Redactor()
+    redactor.add("correct horse")
+    bad = incident(title="<img src=x> @channel correct horse \x1b[31m\r\nBcc: x " + "y" * 5000)
+    tell(outbox, environ, [bad], mask=redactor.text)
+    (message,) = receiver.messages
+    whole = message["title"] + message["message"]
+    assert "correct horse" not in whole
+    assert "<img" not in whole
+    assert "@channel" not in whole
+    assert "\x1b" not in whole
+    assert "\n" not in message["title"]
+    assert len(message["title"]) < 320
+
+
+def test_L41_addresses_stay_secret_on_the_disk(outbox, environ, receiver, tmp_path):
+    receiver.how = 500
+    tell(outbox, environ, [incident()])
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"env:PAGER" in written
+    assert b"hush-hush-7" not in written
+
+
+def mute(**more: object) -> Mute:
+    return Mute(
+        **{"fingerprint": "v1:1", "owner": "dispatch-desk", "reason": "known", "until": date(2026, 11, 3), **more}
+    )  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("one", "silent", "sentence"),
+    [
+        (mute(), True, ""),
+        (mute(fingerprint="", journey="call-intake-1"), True, ""),
+        (mute(fingerprint="v1:2"), False, ""),
+        (mute(until=date(2026, 11, 1)), False, "ended on 2026-11-01"),
+        (mute(until=date(2027, 11, 1)), False, "at most 90 days"),
+        (mute(until=None), False, "has no end"),
+        (mute(owner=""), False, "has no owner"),
+        (mute(owner="jo@example.org"), False, "has no owner"),
+        (mute(reason=""), False, "has no reason"),
+        (mute(fingerprint=""), False, "neither a fingerprint nor a journey"),
+    ],
+)
+def test_mutes_are_owned_reasoned_and_ending(one, silent, sentence):
+    found = due([incident()], [], NOW, config(), mutes=[one])
+    assert (found.muted == ("I-1",), found.alerts == ()) == (silent, silent)
+    findings = lint(config("env:A", "env:B"), [one], NOW)
+    assert [sentence in line for line in findings] == ([True] if sentence else [])
+
+
+def test_a_broken_file_of_mutes_is_a_sentence(tmp_path):
+    (tmp_path / "mutes.toml").write_text("[[mute]]\nowner_role = 'x'\n")
+    with pytest.raises(ConfigurationError, match="mutes.toml cannot be used"):
+        read_mutes(tmp_path / "mutes.toml")
+
+
+def test_lint_names_what_reaches_nobody():
+    found = lint(AlertsConfig(routes=(AlertRoute(name="a", to=("json://x",), target=("demo",)),)), [], NOW)
+    assert "an address is a secret" in " ".join(found)
+    assert sum("No route takes every" in line for line in found) == 3
+    assert not any("json://x" in line for line in found)
+
+
+def test_a_drill_is_read_back(environ, receiver):
+    environ["BACK"] = f"http://{receiver.at}/"
+    settings = AlertsConfig(routes=(AlertRoute(name="all", to=("env:PAGER",), read_back="env:BACK"),))
+    read = lambda source: read_back(source, environ)  # noqa: E731
+    ((_, works, sentence),) = alerts.drill(settings, AppriseChannel(environ), NOW, read=read)
+    assert (works, sentence) == (True, "It was read back.")
+    ((_, works, sentence),) = alerts.drill(settings, AppriseChannel(environ), NOW, read=lambda _: "")
+    assert (works, sentence) == (False, "The channel took it, but it did not arrive.")
+
+
+@pytest.fixture
+def heart(receiver, tmp_path) -> Heartbeat:
+    url = Secret(f"http://{receiver.at}/ping/hush-hush-7", "heartbeat")
+    return Heartbeat(url, tmp_path / "heartbeat.jsonl", timeout_s=0.3, pauses_s=(0, 0))
+
+
+@pytest.mark.parametrize(("signal", "path"), [("start", "/start"), ("success", ""), ("fail", "/fail"), ("log", "/log")])
+def test_a_heartbeat_keeps_the_convention(heart, receiver, signal, path):
+    assert heart.send(signal, "run-1", "12 journeys judged").accepted
+    heart.send("success", "run-1")
+    first, second = receiver.requests
+    assert first.path.split("?rid=")[0] == f"/ping/hush-hush-7{path}"
+    assert first.path.split("?rid=")[1] == second.path.split("?rid=")[1]
+    assert first.body == "12 journeys judged"
+
+
+@pytest.mark.parametrize("how", ["down", "slow", 500, 302])
+def test_F65_a_heartbeat_that_is_not_taken_is_recorded_and_told_later(heart, receiver, tmp_path, how):
+    receiver.how = 200 if how == "down" else how
+    broken = heart
+    if how == "down":
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            gone = Secret(f"http://127.0.0.1:{free.getsockname()[1]}/hush-hush-7", "heartbeat")
+        broken = Heartbeat(gone, tmp_path / "heartbeat.jsonl", timeout_s=0.3, pauses_s=(0, 0))
+    beat = broken.send("success", "run-1")
+    assert (beat.accepted, beat.tries) == (False, 3)
+    assert "hush" not in (tmp_path / "heartbeat.jsonl").read_text()
+    receiver.how = 200
+    receiver.end.set()
+    assert heart.send("success", "run-2").accepted
+    assert "1 signals before this one did not arrive" in receiver.requests[-1].body
+
+
+def test_F65_a_full_disk_does_not_end_the_run(receiver, tmp_path):
+    (tmp_path / "file").touch()
+    heart = Heartbeat(Secret(f"http://{receiver.at}/hush-hush-7"), tmp_path / "file" / "heartbeat.jsonl")
+    assert heart.send("success", "run-1").accepted

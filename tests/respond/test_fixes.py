@@ -1,0 +1,457 @@
+"""Fixes keep the rules of safety, and end real faults of the dispatch centre through its own API."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import pytest
+import requests
+from filelock import FileLock
+from msgspec import Meta
+
+from synthprobe.demo.faults import NAMES
+from synthprobe.errors import AuditError, ConfigurationError, FixRefused
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.incident import Incident
+from synthprobe.respond import fixes
+from synthprobe.respond.applying import Actor, FixDesk
+from synthprobe.respond.audit import FileAudit
+from synthprobe.respond.fixes import Plan, fix, load_fixes
+from synthprobe.respond.incident_files import IncidentFiles
+from synthprobe.respond.policy import FixesConfig
+from synthprobe.targets.secrets import Secret
+from synthprobe.targets.target import Target
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
+ANNA, BEN = Actor("first-line", "desk 4"), Actor("supervisor", "desk 9")
+PASSWORDS = {"supervisor": "watch-Harbor-9", "dispatcher1": "dispatch-Harbor-1"}
+
+
+class World:
+    """A target that is broken until it is mended."""
+
+    def __init__(self) -> None:
+        self.broken, self.mended, self.undone, self.helps = True, 0, 0, True
+
+
+@pytest.fixture
+def world() -> World:
+    fixes._registered.clear()
+    return World()
+
+
+@pytest.fixture
+def mend(world):
+    def make(**options):
+        fixes._registered.clear()
+        undo = not options.get("irreversible")
+
+        @fix("mend", title="Mend it", **{"roles": ("first-line",), "writes": (), "per_hour": 9, **options})
+        def one(work):
+            return Plan(seen="It is broken.", steps=("mend it",), touches=("it",)) if world.broken else None
+
+        @one.applies
+        def _(work):
+            world.mended += 1
+            world.broken = not world.helps
+            return "Mended."
+
+        @one.checks
+        def _(work):
+            assert not world.broken, "it is still broken"
+            return "Seen mended."
+
+        if undo:
+
+            @one.undoes
+            def _(work):
+                world.undone += 1
+                return "Taken back."
+
+        return one
+
+    return make
+
+
+@pytest.fixture
+def incident() -> Incident:
+    return Incident(
+        id="I-1", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
+        opened_at=NOW, first_seen_at=NOW, last_seen_at=NOW, journeys=("j",),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def desk(tmp_path, incident, world) -> FixDesk:
+    files = IncidentFiles(tmp_path / "incidents")
+    files.put(incident)
+    return FixDesk(
+        config=FixesConfig(),
+        target=Target(name="demo", base_url="http://127.0.0.1:9"),
+        folder=tmp_path,
+        audit=FileAudit(tmp_path / "audit.jsonl"),
+        rerun=lambda journeys: dict.fromkeys(journeys, "failed" if world.broken else "passed"),
+        record=files.record,
+        secret=lambda name: Secret(PASSWORDS[name], name),
+        redactor=Redactor(),
+        environ={},
+        now=lambda: NOW,
+    )
+
+
+def events(desk: FixDesk) -> list[str]:
+    return [entry.event for entry in desk.audit.entries()]
+
+
+def again(world: World) -> None:
+    world.broken = True
+
+
+def test_01_dry_run_by_default(desk, mend, incident, world):
+    done = desk.apply(mend(), incident, ANNA)
+    assert (done.changed, world.mended, events(desk)) == (False, 0, ["planned"])
+    assert "nothing was changed" in done.text
+
+
+def test_02_precondition_is_observed_now(desk, mend, incident, world):
+    one = mend()
+    assert desk.plan(one, incident) is not None
+    world.broken = False
+    assert not desk.apply(one, incident, ANNA, really=True).changed
+    assert world.mended == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"last_seen_at": NOW - timedelta(minutes=16)}, "16 min ago; at most 15"),
+        ({"state": "resolved"}, "is resolved"),
+        ({"target": "production"}, "is of target 'production'"),
+    ],
+)
+def test_03_stale_evidence_is_refused(desk, mend, incident, world, change, sentence):
+    with pytest.raises(FixRefused, match=sentence):
+        desk.apply(mend(), msgspec.structs.replace(incident, **change), ANNA, really=True)
+    assert (world.mended, events(desk)) == (0, ["refused"])
+
+
+def test_04_idempotent(desk, mend, incident, world):
+    one = mend()
+    assert desk.apply(one, incident, ANNA, really=True).changed
+    assert not desk.apply(one, incident, ANNA, really=True).changed
+    assert world.mended == 1
+
+
+def test_05_blast_radius(desk, mend, incident, world):
+    one = mend()
+    one.plan = lambda work: Plan(seen="Much.", steps=("all",), touches=("a", "b"))
+    with pytest.raises(FixRefused, match="would change 2 objects; at most 1"):
+        desk.apply(one, incident, ANNA, really=True)
+    assert world.mended == 0
+
+
+def test_06_rate_limit_outlives_the_process_and_fails_closed(desk, mend, incident, world, tmp_path):
+    one = mend(per_hour=1)
+    desk.apply(one, incident, ANNA, really=True)
+    again(world)
+    fresh = replace(desk, audit=FileAudit(tmp_path / "audit.jsonl"))
+    with pytest.raises(FixRefused, match="1 times in the last hour; at most 1"):
+        fresh.apply(one, incident, ANNA, really=True)
+    (tmp_path / "audit.jsonl").write_text("{}\n")
+    with pytest.raises(AuditError, match="Line 1"):
+        fresh.apply(one, incident, ANNA, really=True)
+    assert world.mended == 1
+
+
+def test_07_circuit_breaker(desk, mend, incident, world):
+    one, world.helps = mend(), False
+    for _ in range(2):
+        assert not desk.apply(one, incident, ANNA, really=True).ok
+    with pytest.raises(FixRefused, match="failed 2 times in a row"):
+        desk.apply(one, incident, ANNA, really=True)
+    assert world.mended == 2
+
+
+@pytest.mark.parametrize("how", ["variable", "file"])
+def test_07_kill_switch(desk, mend, incident, world, tmp_path, how):
+    if how == "file":
+        (tmp_path / "fixes-off").touch()
+    else:
+        desk = replace(desk, environ={"SYNTHPROBE_FIXES_OFF": "1"})
+    with pytest.raises(FixRefused, match="switched off"):
+        desk.apply(mend(), incident, ANNA, really=True)
+    assert world.mended == 0
+
+
+def test_08_one_at_a_time(desk, mend, incident, world, tmp_path):
+    with FileLock(tmp_path / "fixes-demo.lock"), pytest.raises(FixRefused, match="Another fix"):
+        desk.apply(mend(), incident, ANNA, really=True)
+    assert world.mended == 0
+
+
+@pytest.mark.parametrize("outcomes", [{"j": "failed"}, {"j": "degraded"}, {"j": "unknown"}, {}])
+def test_09_verified_by_running_the_journey_again(desk, mend, incident, outcomes):
+    done = replace(desk, rerun=lambda journeys: outcomes).apply(mend(), incident, ANNA, really=True)
+    assert not done.ok
+    assert "do not all pass" in done.text
+
+
+def test_09_verified_by_an_independent_read(desk, mend, incident, world):
+    world.helps = False
+    done = replace(desk, rerun=lambda journeys: {"j": "passed"}).apply(mend(), incident, ANNA, really=True)
+    assert not done.ok
+    assert "it is still broken" in done.text
+
+
+def test_10_undone_when_it_did_not_help(desk, mend, incident, world):
+    world.helps = False
+    assert "It was undone" in desk.apply(mend(), incident, ANNA, really=True).text
+    assert world.undone == 1
+
+
+def test_10_irreversible_is_said(desk, mend, incident, world):
+    world.helps = False
+    done = desk.apply(mend(irreversible="it is gone"), incident, ANNA, really=True)
+    assert "cannot be undone: it is gone" in done.text
+
+
+@pytest.mark.parametrize("part", ["apply", "check", "undo", "irreversible"])
+def test_10_a_fix_that_misses_a_part_is_refused(desk, mend, incident, part):
+    one = mend()
+    setattr(one, part, "yes" if part == "irreversible" else None)
+    with pytest.raises(ConfigurationError, match="The fix mend"):
+        desk.plan(one, incident)
+
+
+@pytest.mark.parametrize(
+    ("actor", "sentence"),
+    [
+        (Actor("stranger", "x"), "There is no role"),
+        (BEN, "may not apply fixes"),
+        (Actor("engineer", "x"), "may not apply mend"),
+    ],
+)
+def test_11_roles(desk, mend, incident, world, actor, sentence):
+    with pytest.raises(FixRefused, match=sentence):
+        desk.apply(mend(), incident, actor, really=True)
+    assert world.mended == 0
+
+
+def test_12_approval_by_somebody_else(desk, mend, incident, world):
+    one = mend(approval=True)
+    asked = desk.apply(one, incident, ANNA, really=True)
+    assert (asked.changed, world.mended) == (False, 0)
+    with pytest.raises(FixRefused, match="may not approve"):
+        desk.approve(asked.request, ANNA)
+    with pytest.raises(FixRefused, match="Somebody else must"):
+        desk.approve(asked.request, Actor("supervisor", ANNA.who))
+    desk.approve(asked.request, BEN)
+    assert desk.apply(one, incident, ANNA, really=True).ok
+    again(world)
+    assert not desk.apply(one, incident, ANNA, really=True).changed, "an approval is used once"
+
+
+def test_12_who_approved_does_not_apply(desk, mend, incident, world):
+    one = mend(approval=True, roles=("first-line", "engineer"))
+    desk.approve(desk.apply(one, incident, ANNA, really=True).request, Actor("engineer", "desk 9"))
+    assert not desk.apply(one, incident, Actor("engineer", "desk 9"), really=True).changed
+    assert world.mended == 0
+
+
+def test_12_approval_ends(desk, mend, incident, world):
+    one = mend(approval=True)
+    desk.approve(desk.apply(one, incident, ANNA, really=True).request, BEN)
+    later = NOW + timedelta(minutes=31)
+    fresh = msgspec.structs.replace(incident, last_seen_at=later)
+    assert not replace(desk, now=lambda: later).apply(one, fresh, ANNA, really=True).changed
+    assert world.mended == 0
+
+
+def test_13_inputs_are_typed_and_bounded(world):
+    @fix("aim", title="t", roles=(), writes=())
+    def one(
+        work, n: Annotated[int, Meta(ge=0, le=9)], who: Annotated[str, Meta(pattern="^[a-z]+$", max_length=5)] = "a"
+    ):
+        return None
+
+    assert one.read_inputs({"n": "3"}) == {"n": 3, "who": "a"}
+    for bad in (
+        {"n": "10"},
+        {"n": "x"},
+        {"n": "1", "who": "a;b"},
+        {"n": "1", "who": "toolong"},
+        {},
+        {"n": "1", "z": "1"},
+    ):
+        with pytest.raises(FixRefused):
+            one.read_inputs(bad)
+    with pytest.raises(ConfigurationError, match="has no bounds"):
+
+        @fix("wide", title="t", roles=(), writes=())
+        def two(work, anything: str):
+            return None
+
+
+def test_14_time_is_bounded(desk, mend, incident):
+    one, end = mend(within=0.2), threading.Event()
+    one.apply = lambda work: str(end.wait(20))
+    done = desk.apply(one, incident, ANNA, really=True)
+    end.set()
+    assert not done.ok
+    assert "did not end within 0.2 s" in done.text
+
+
+def test_14_output_is_bounded(desk, mend, incident):
+    one = mend()
+    one.apply = lambda work: "x" * 100_000
+    desk.apply(one, incident, ANNA, really=True)
+    assert max(len(entry.text) for entry in desk.audit.entries()) <= 2000
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [("/api/x", "did not declare"), ("http://elsewhere/", "a path of the target"), ("/a/../b", "a path of the target")],
+)
+def test_14_only_declared_requests_are_sent(desk, mend, incident, path, sentence):
+    one = mend()
+    one.apply = lambda work: work.api.post(path)
+    assert sentence in desk.apply(one, incident, ANNA, really=True).text
+
+
+def test_14_a_plan_only_reads(desk, mend, incident):
+    one = mend(writes=("POST /x",))
+    one.plan = lambda work: work.api.post("/x")
+    with pytest.raises(FixRefused, match="Those only read"):
+        desk.plan(one, incident)
+
+
+def chained(desk, mend, incident, world, tmp_path) -> Path:
+    one = mend()
+    for _ in range(2):
+        again(world)
+        desk.apply(one, incident, ANNA, really=True)
+    return tmp_path / "audit.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (lambda lines: [lines[0], lines[1].replace(b"Mended", b"Melted"), *lines[2:]], 2),
+        (lambda lines: [lines[0], *lines[2:]], 2),
+        (lambda lines: [lines[1], lines[0], *lines[2:]], 1),
+        (lambda lines: lines[:-1], 4),
+        (lambda lines: [*lines[:-1], lines[-1][:-20]], 4),
+        (lambda lines: [*lines[:2], b"\xff\n", *lines[2:]], 3),
+        (lambda lines: [], 1),
+    ],
+    ids=["changed", "removed", "swapped", "end removed", "cut off", "foreign", "emptied"],
+)
+def test_15_audit_is_chained(desk, mend, incident, world, tmp_path, damage, line):
+    path = chained(desk, mend, incident, world, tmp_path)
+    assert len(desk.audit.entries()) == 4
+    path.write_bytes(b"".join(damage(path.read_bytes().splitlines(keepends=True))))
+    with pytest.raises(AuditError, match=f"Line {line} of audit.jsonl"):
+        desk.audit.entries()
+
+
+def test_16_freeze_window(desk, mend, incident, world):
+    window = f"{NOW - timedelta(hours=1):%Y-%m-%dT%H:%M}+00:00/{NOW + timedelta(hours=1):%Y-%m-%dT%H:%M}+00:00"
+    with pytest.raises(FixRefused, match="freeze window"):
+        replace(desk, config=FixesConfig(freeze=(window,))).apply(mend(), incident, ANNA, really=True)
+    with pytest.raises(ConfigurationError, match="START/END"):
+        replace(desk, config=FixesConfig(freeze=("Christmas",))).apply(mend(), incident, ANNA, really=True)
+    assert world.mended == 0
+
+
+def test_17_secrets_are_masked(desk, mend, incident, tmp_path):
+    one = mend()
+    one.apply = lambda work: f"used {work.secret('supervisor').reveal()}"
+    desk.apply(one, incident, ANNA, really=True)
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"watch-Harbor-9" not in written
+    assert b"used [masked]" in written
+    assert ANNA.who.encode() not in written
+
+
+def test_18_plain_language_on_the_incident(desk, mend, incident, tmp_path):
+    desk.apply(mend(), incident, ANNA, really=True)
+    (event,) = IncidentFiles(tmp_path / "incidents").get("I-1").events
+    assert event.text == (
+        "It is broken. The role first-line applied 'Mend it'. Mended. Seen mended. Its journeys pass again."
+    )
+
+
+def test_automatic_only_when_allowed_and_earned(desk, mend, incident, world):
+    one = mend()
+    with pytest.raises(FixRefused, match="does not let mend"):
+        desk.apply(one, incident, ANNA, really=True, automatic=True)
+    desk = replace(desk, target=msgspec.structs.replace(desk.target, automatic_fixes=("mend",)))
+    for clean in range(5):
+        with pytest.raises(FixRefused, match=f"had {clean} clean applies"):
+            desk.apply(one, incident, ANNA, really=True, automatic=True)
+        desk.apply(one, incident, ANNA, really=True)
+        again(world)
+    assert desk.apply(one, incident, ANNA, really=True, automatic=True).ok
+
+
+MENDED_BY = {
+    "search_cached": ("clear-search-cache", {}),
+    "role_read_only": ("restore-role-grants", {}),
+    "avl_feed_stopped": ("restart-avl-feed", {}),
+    "stream_silent": ("restart-live-updates", {}),
+    "one_node_bad": ("drain-node", {}),
+    "hazard_missing": ("reload-hazards", {}),
+    "password_expired": ("unlock-account", {"user": "dispatcher2"}),
+    "notify_worker_dead": ("restart-notify-worker", {}),
+}
+
+
+def at(desk: FixDesk, centre) -> FixDesk:
+    return replace(
+        desk,
+        target=Target(name="demo", base_url=centre.url),
+        rerun=lambda journeys: dict.fromkeys(journeys, "passed"),
+    )
+
+
+@pytest.mark.parametrize("fault", [name for name in MENDED_BY if name in NAMES])
+def test_a_fault_of_the_centre_ends(desk, incident, centre, fault):
+    one, inputs = load_fixes(ROOT / "fixes")[MENDED_BY[fault][0]], MENDED_BY[fault][1]
+    desk = at(desk, centre)
+    assert desk.plan(one, incident, inputs) is None, "nothing is wrong yet"
+    centre.fault(fault)
+    asked = desk.apply(one, incident, ANNA, inputs, really=True)
+    if asked.request:
+        desk.approve(asked.request, BEN)
+        asked = desk.apply(one, incident, ANNA, inputs, really=True)
+    assert asked.ok, asked.text
+    assert desk.plan(one, incident, inputs) is None
+
+
+def test_orphaned_incidents_are_removed_and_real_ones_stay(desk, incident, centre):
+    def board() -> dict[str, int]:
+        rows = requests.get(f"{centre.url}/api/incidents", headers=header, timeout=5).json()["incidents"]
+        return {row["number"]: row["synthetic"] for row in rows}
+
+    login = {"username": "dispatcher1", "password": PASSWORDS["dispatcher1"]}
+    token = requests.post(f"{centre.url}/api/login", json=login, timeout=5).json()["token"]
+    header = {"Authorization": f"Bearer {token}"}
+    real = {number for number, synthetic in board().items() if not synthetic}
+    body = {"address": "1 Probe Lane", "client_token": "orphan-1", "synthetic": True}
+    requests.post(f"{centre.url}/api/incidents", json=body, headers=header, timeout=5).raise_for_status()
+    one = load_fixes(ROOT / "fixes")["remove-orphaned-incidents"]
+    assert at(desk, centre).apply(one, incident, ANNA, {"minutes": "0"}, really=True).ok
+    assert set(board()) == real
+
+
+def test_only_supervisors_operate(centre):
+    login = {"username": "dispatcher1", "password": PASSWORDS["dispatcher1"]}
+    token = requests.post(f"{centre.url}/api/login", json=login, timeout=5).json()["token"]
+    header = {"Authorization": f"Bearer {token}"}
+    assert requests.post(f"{centre.url}/api/admin/caches/search/clear", headers=header, timeout=5).status_code == 403
