@@ -72,7 +72,7 @@ def run_journeys(
     command = [sys.executable, "-m", "pytest", *(paths or config.journeys), "--target", target.name]
     command += ["--base-url", target.base_url, "--run-folder", str(folder), "-q", *options]
     if workers:
-        command += ["-n", str(workers)]
+        command += ["-n", str(workers), "--dist", "loadgroup"]
     child = subprocess.Popen(
         command,
         cwd=root,

@@ -161,7 +161,11 @@ class Switches:
     def hits(self, name: str, node: str = "", role: str = "") -> Fault | None:
         """The fault, when it hits this request."""
         fault = self._on.get(name)
-        if fault is None or (fault.node and node and fault.node != node) or (fault.role and role and fault.role != role):
+        if (
+            fault is None
+            or (fault.node and node and fault.node != node)
+            or (fault.role and role and fault.role != role)
+        ):
             return None
         return fault if fault.probability >= 1 or random.random() < fault.probability else None
 

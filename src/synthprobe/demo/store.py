@@ -39,6 +39,7 @@ CREATE TABLE preference (account TEXT, name TEXT, value TEXT, PRIMARY KEY (accou
 CREATE TABLE job (name TEXT PRIMARY KEY, state TEXT, beat_at TEXT);
 CREATE TABLE position_report (unit TEXT, lat REAL, lng REAL, speed REAL, fix_at TEXT);
 CREATE TABLE message (id INTEGER PRIMARY KEY, unit TEXT, incident TEXT, queued_at TEXT, sent_at TEXT);
+CREATE TABLE issued (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT);
 CREATE TABLE unit_logon (unit TEXT, account TEXT, at TEXT, PRIMARY KEY (unit, account));
 """
 
@@ -119,7 +120,12 @@ class Store:
     def event(self, kind: str, subject: str, text: str, state: str = "") -> None:
         """Tell every board what happened, and what its subject is now."""
         self.write(
-            "INSERT INTO event (kind, subject, text, at, state) VALUES (?, ?, ?, ?, ?)", kind, subject, text, now(), state
+            "INSERT INTO event (kind, subject, text, at, state) VALUES (?, ?, ?, ?, ?)",
+            kind,
+            subject,
+            text,
+            now(),
+            state,
         )
 
     @staticmethod
