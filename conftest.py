@@ -23,8 +23,10 @@ def pytest_configure(config: pytest.Config) -> None:
     centre = subprocess.Popen([sys.executable, "-m", "synthprobe.demo", "--port", "0"], stdout=subprocess.PIPE)
     assert centre.stdout is not None
     config.option.base_url = json.loads(centre.stdout.readline())["base_url"]
+    os.environ["PYTEST_BASE_URL"] = config.option.base_url
 
     def end() -> None:
+        os.environ.pop("PYTEST_BASE_URL", None)
         centre.terminate()
         centre.wait(timeout=10)
 
