@@ -35,7 +35,7 @@ KINDS = (
     Kind(2, "avl_one_frozen", "infra", "one unit stands still on the map", ("unit-positions",)),
     Kind(3, "avl_clock_future", "data", "a position was measured in the future", ("unit-positions",)),
     Kind(4, "age_utc_offset", "code", "every position is two hours old", ("unit-positions",)),
-    Kind(5, "status_not_saved", "code", "a status is confirmed and not stored", ("unit-status",)),
+    Kind(5, "status_not_saved", "code", "a status is confirmed and not stored", ("unit-status", "second-call")),
     Kind(6, "status_lost_update", "code", "the slower of two writers wins unseen", ("status-conflict",)),
     Kind(7, "event_out_of_order", "code", "a board goes back to an older status", ("unit-status",)),
     Kind(8, "second_call_resets_status", "code", "a second call sends a unit on scene back", ("second-call",)),
