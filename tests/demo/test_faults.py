@@ -312,6 +312,17 @@ def test_a_supervisor_hears_what_dispatchers_are_not_told(at):
     assert told("supervisor")(at)
 
 
+def test_a_fault_can_be_narrowed_to_a_role_or_a_node(at):
+    at.centre.fault("board_wrong_sort", role="supervisor")
+    assert priorities_rise(at)
+    found = [one["priority"] for one in at.supervisor.get("/api/incidents")["incidents"]]
+    assert found != sorted(found)
+    at.centre.fault("version_skew", node="a")
+    answers = [at.desk.call("GET", "/api/time") for _ in range(2)]
+    builds = {(one.headers["X-Node"], one.headers["X-Build"]) for one in answers}
+    assert builds == {("a", "2026.11.4"), ("b", "2026.11.3")}
+
+
 @pytest.mark.parametrize(
     ("fault", "repair", "body"),
     [

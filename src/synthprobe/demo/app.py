@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -22,7 +22,8 @@ from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from synthprobe.demo import accounts, administration, incidents, jobs, lookups, settings, units
-from synthprobe.demo.faults import Faults
+from synthprobe.demo.faults import Asking, Faults, asking
+from synthprobe.demo.live import Live
 from synthprobe.demo.seed import TYPES
 from synthprobe.demo.store import Spent, Store, now, spent
 
@@ -30,8 +31,6 @@ BUILD = "2026.11.3"
 _NEXT_BUILD = "2026.11.4"
 _HERE = Path(__file__).parent
 _FILES = StaticFiles(directory=_HERE / "static")
-_PING_S = 5.0
-_STREAM_S = 300.0
 
 
 class Stamp:
@@ -50,6 +49,7 @@ class Stamp:
         """Serve one request."""
         counter = Spent()
         spent.set(counter)
+        asking.set(Asking(self._node.name))
         began = time.perf_counter()
 
         async def stamped(message: Message) -> None:
@@ -86,19 +86,28 @@ class Node:
         self.faults = faults
         self.terminals = terminals
         self.search = lookups.Search(store, faults, decoys)
+        self.live = Live(store, faults)
         self._report: tuple[float, list[dict[str, Any]]] = (0.0, [])
         self.templates = Jinja2Templates(_HERE / "templates")
 
     @property
     def build(self) -> str:
         """The release this node runs."""
-        return _NEXT_BUILD if self.name == "b" and self.faults.hits("version_skew") else BUILD
+        return _NEXT_BUILD if self._alone("version_skew") else BUILD
+
+    def _alone(self, fault: str) -> bool:
+        """Whether this is the one node that a fault is on; node b unless it names another."""
+        found = self.faults.hits(fault)
+        return bool(found and self.name == (found.node or "b"))
 
     def user(self, request: Request) -> dict[str, Any] | None:
         """Who asks."""
         header = request.headers.get("authorization", "")
         token = header.removeprefix("Bearer ") if header.startswith("Bearer ") else request.cookies.get("session", "")
-        return accounts.who(self.store, token) if token else None
+        user = accounts.who(self.store, token) if token else None
+        if user:
+            asking.set(Asking(self.name, user["role"]))
+        return user
 
     def app(self) -> ASGIApp:
         """The application of this node."""
@@ -304,7 +313,7 @@ class Node:
         return units.get(self.store, request.path_params["id"])
 
     def _unit_status(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
-        if self.name == "b" and self.faults.hits("one_node_bad"):
+        if self._alone("one_node_bad"):
             return JSONResponse({"error": "Internal error"}, 500)
         id, match = request.path_params["id"], request.headers.get("if-match")
         if units.get(self.store, id) is None:
@@ -336,7 +345,7 @@ class Node:
         return {"events": self.store.all("SELECT * FROM event WHERE kind NOT LIKE 'log:%' ORDER BY id DESC LIMIT 30")}
 
     def _search(self, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
-        if self.name == "b" and self.faults.hits("one_node_bad"):
+        if self._alone("one_node_bad"):
             return JSONResponse({"error": "Internal error"}, 500)
         rows, age = self.search.find(request.query_params["kind"], request.query_params.get("q", ""))
         return JSONResponse({"results": rows}, headers={"Age": str(age)})
@@ -345,36 +354,8 @@ class Node:
         user = await run_in_threadpool(self.user, request)
         if user is None:
             return JSONResponse({"error": "Log in first."}, 401)
+        asking.set(Asking(self.name, user["role"]))
         while self.faults.hits("stream_no_worker") and not await request.is_disconnected():
             await asyncio.sleep(0.1)  # accepted, and nobody is free to answer
-        return EventSourceResponse(self._events(request, user["role"]), ping=3600)
-
-    async def _events(self, request: Request, role: str) -> AsyncIterator[dict[str, str]]:
-        row = await run_in_threadpool(self.store.one, "SELECT coalesce(max(id), 0) AS id FROM event")
-        last = int(request.query_params.get("last_id") or (row or {"id": 0})["id"])
-        began = time.monotonic()
-        pinged = began - _PING_S
-        yield {"event": "system:hello", "data": json.dumps({"at": now()})}
-        while time.monotonic() - began < _STREAM_S:
-            if not self.faults.hits("stream_silent"):
-                for event in await run_in_threadpool(self._news, last, role):
-                    last = max(last, event["id"])
-                    yield {"event": event["kind"], "id": str(event["id"]), "data": json.dumps(event)}
-                if time.monotonic() - pinged >= _PING_S:
-                    pinged = time.monotonic()
-                    yield {"event": "system:ping", "data": json.dumps({"at": now()})}
-            await asyncio.sleep(0.15)
-
-    def _news(self, last: int, role: str) -> list[dict[str, Any]]:
-        """Events after one, oldest first, for roles that are told."""
-        news = self.store.all("SELECT * FROM event WHERE id > ? AND kind NOT LIKE 'log:%' ORDER BY id", last)
-        if not news or role not in settings.value(self.store, "stream.roles").split():
-            return [{"id": event["id"], "kind": "system:ping"} for event in news[-1:]]
-        if self.faults.hits("event_out_of_order"):
-            for event in [one for one in news if one["state"]]:
-                news += self.store.all(
-                    "SELECT * FROM event WHERE subject = ? AND id < ? AND state NOT IN ('', ?) "
-                    "ORDER BY id DESC LIMIT 1",
-                    *(event["subject"], event["id"], event["state"]),
-                )
-        return news
+        asked = request.query_params.get("last_id")
+        return EventSourceResponse(self.live.events(user["role"], int(asked) if asked else None), ping=3600)

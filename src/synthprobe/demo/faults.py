@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -116,6 +117,22 @@ class Change:
     end: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Asking:
+    """Whose request is served.
+
+    Attributes:
+        node: the node that serves it.
+        role: the role of who asks, once it is known.
+    """
+
+    node: str = ""
+    role: str = ""
+
+
+asking: ContextVar[Asking] = ContextVar("asking", default=Asking())  # noqa: B039 - it is frozen
+
+
 class _Writer(Protocol):
     def write(self, sql: str, *values: object) -> int: ...
 
@@ -158,14 +175,10 @@ class Switches:
         for name in tuple(self._on):
             self.switch(name, None)
 
-    def hits(self, name: str, node: str = "", role: str = "") -> Fault | None:
-        """The fault, when it hits this request."""
-        fault = self._on.get(name)
-        if (
-            fault is None
-            or (fault.node and node and fault.node != node)
-            or (fault.role and role and fault.role != role)
-        ):
+    def hits(self, name: str) -> Fault | None:
+        """The fault, when it hits the request that is served."""
+        fault, here = self._on.get(name), asking.get()
+        if fault is None or (fault.node or here.node) != here.node or (fault.role or here.role) != here.role:
             return None
         return fault if fault.probability >= 1 or random.random() < fault.probability else None
 
