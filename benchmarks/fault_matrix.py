@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -33,6 +32,7 @@ class Matrix:
         self.root, self.config, self.target, self.workers = root, config, target, workers
         self.control = address["control_url"]
         self.token = {"X-Control-Token": address["control_token"]}
+        self.nodes: dict[str, str] = {}
 
     def switch(self, group: str, name: str, *, on: bool) -> None:
         url = f"{self.control}/{group}/{name}"
@@ -52,8 +52,7 @@ class Matrix:
             if group:
                 self.switch(group, name, on=False)
         assert health.status_code == 200, f"/healthz answered {health.status_code} during {name}"
-        if not self.__dict__.get("nodes"):
-            self.nodes = {one.journey.id: one.journey.node_id for one in verdict.journeys}
+        self.nodes = self.nodes or {one.journey.id: one.journey.node_id for one in verdict.journeys}
         return [one for one in verdict.journeys if one.outcome != "passed"]
 
 
@@ -71,7 +70,7 @@ def main() -> int:
     for heading in ("", "state", "class", "journeys not passed", "outcome", "cause"):
         table.add_column(heading)
     console, wrong, by_class, total = Console(width=190, highlight=False), 0, Counter[str](), Counter[str]()
-    with centre() as address, tempfile.TemporaryDirectory():
+    with centre() as address:
         matrix = Matrix(root, config, config.target("demo", base_url=address["base_url"]), address, given.workers)
 
         def row(state: str, group: str, cause: str, expected: tuple[str, ...] = ()) -> bool:

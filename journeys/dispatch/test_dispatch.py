@@ -86,6 +86,12 @@ def test_a_second_call_leaves_the_unit_alone(desk: Api, sent, new_incident):
         sent("SYN-02")
         desk.post("/api/units/SYN-02/status", json={"status": "OnScene"}).expect(200)
         before = desk.get("/api/units/SYN-02").expect(200).json_has(secondary="OnScene").json
+    with step("the incident has the times of its stages, in order"):
+        stages = ("created_at", "dispatched_at", "onscene_at")
+        incident = desk.get(f"/api/incidents/{before['incident']}").expect(200).json
+        times = [incident[stage] or "" for stage in stages]
+        assert all(times), f"one of {stages} is missing: {times}"
+        assert times == sorted(times), f"{stages} are {times}"
     with step("somebody else calls about the same place"):
         new_incident()
     with step("the unit is what it was"):
@@ -125,3 +131,6 @@ def test_the_crew_is_told(desk: Api, sent):
             assert messages[0]["sent_at"], f"the message waits since {messages[0]['queued_at']}"
 
         eventually(told, within="3s")
+    with step("closing the incident frees the unit"):
+        desk.post(f"/api/incidents/{number}/close", json={"disposition": "Handled"}).expect(200).json_has(units=[])
+        desk.get("/api/units/SYN-05").expect(200).json_has(primary="Available", incident=None)

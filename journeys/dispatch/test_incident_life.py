@@ -26,6 +26,10 @@ def test_what_is_written_is_there_for_everyone(desk: Api, watch: Api, new_incide
         assert notes == [("dispatcher1", "Synthetic note 1"), ("dispatcher1", "Synthetic note 2")], f"got {notes}"
         times = [entry["at"] for entry in record["history"]]
         assert times == sorted(times), f"the log is not in order: {times}"
+    with step("its row on the board says the same"):
+        (row,) = [one for one in watch.get("/api/incidents").expect(200).json["incidents"] if one["number"] == number]
+        other = {name: (value, record.get(name)) for name, value in row.items() if value != record.get(name)}
+        assert not other, f"board and record differ in {other}"
     with step("the log holds what was done, and nothing else"):
         kinds = [entry["kind"] for entry in record["history"]]
         assert kinds == ["incident:new", "incident:note", "incident:update", "incident:note"], f"got {kinds}"

@@ -13,6 +13,7 @@ from synthprobe.demo.store import Store, now
 NAMES = ("avl-feed", "notify", "housekeeping")
 EVERY_S = 0.4
 _LOCK_S = 4.0
+_PAUSE_S = 0.02
 
 
 def _stuck(job: str) -> Change:
@@ -95,7 +96,7 @@ class Report(threading.Thread):
 
     def run(self) -> None:
         """Report until `stop` is called."""
-        while not self._end.wait(0.1):
+        while not self._end.wait(_PAUSE_S):
             if fault := self._faults.hits("write_lock_periodic"):
                 with self._store.locked():
                     until = time.monotonic() + (fault.delay_ms or _LOCK_S * 1000) / 1000
