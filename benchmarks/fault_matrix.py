@@ -106,7 +106,8 @@ def main() -> int:
             if not given.names or name in given.names:
                 wrong += not row(name, "decoys", "decoy")
     console.print(table)
-    console.print("Noticed: " + ", ".join(f"{cause} {by_class[cause]} of {total[cause]}" for cause in total))
+    if total:
+        console.print("Noticed: " + ", ".join(f"{cause} {by_class[cause]} of {total[cause]}" for cause in total))
     return 1 if wrong else 0
 
 
