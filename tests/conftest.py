@@ -29,12 +29,17 @@ class Centre:
 
     def fault(self, name: str, **how: object) -> None:
         answer = requests.post(
-            f"{self._control}/faults/{name}", json={"on": True, **how}, headers=self._token, timeout=5
+            f"{self._control}/faults/{name}", json={"on": True, **how}, headers=self._token, timeout=15
         )
         answer.raise_for_status()
 
+    def decoy(self, name: str, *, on: bool = True) -> None:
+        url = f"{self._control}/decoys/{name}"
+        requests.post(url, json={"on": on}, headers=self._token, timeout=15).raise_for_status()
+
     def heal(self) -> None:
-        requests.post(f"{self._control}/faults/reset", headers=self._token, timeout=5).raise_for_status()
+        for group in ("faults", "decoys"):
+            requests.post(f"{self._control}/{group}/reset", headers=self._token, timeout=15).raise_for_status()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -17,6 +17,8 @@ class Caller:
 
     name: str = "Proba, Synthia"
     address: str = "1 Probe Lane"
+    lat: float = 47.612
+    lng: float = -122.288
     hazard: str = "Aggressive dog"
 
 
@@ -61,10 +63,39 @@ def session(api: Api, user: str, secret: Secret) -> Api:
 
 
 @pytest.fixture
-def desk(new_api: Callable[[], Api], secrets: Mapping[str, Secret]) -> Api:
+def sign_in(new_api: Callable[[], Api], secrets: Mapping[str, Secret]) -> Callable[[str], Api]:
+    """An API session of a user."""
+    return lambda user: session(new_api(), user, secrets[user])
+
+
+@pytest.fixture
+def desk(sign_in: Callable[[str], Api]) -> Api:
     """The API as dispatcher 1, to read what a page should show."""
     with step("read access for dispatcher 1"):
-        return session(new_api(), "dispatcher1", secrets["dispatcher1"])
+        return sign_in("dispatcher1")
+
+
+@pytest.fixture
+def watch(sign_in: Callable[[str], Api]) -> Api:
+    """The API as the supervisor: an independent reader."""
+    with step("read access for the supervisor"):
+        return sign_in("supervisor")
+
+
+@pytest.fixture
+def sent(desk: Api, new_incident: Callable[..., str]) -> Iterator[Callable[[str], str]]:
+    """Send a synthetic unit to a new incident; its number. The unit is free again afterwards."""
+    units: list[str] = []
+
+    def send(unit: str) -> str:
+        number = new_incident()
+        units.append(unit)
+        desk.post(f"/api/incidents/{number}/assign", json={"unit": unit}).expect(200)
+        return number
+
+    yield send
+    for unit in units:
+        desk.post(f"/api/units/{unit}/status", json={"status": "Cleared"})
 
 
 @pytest.fixture
@@ -86,7 +117,7 @@ def new_incident(desk: Api, testdata: TestData, caller: Caller) -> Callable[...,
                     "priority": 3,
                     "address": caller.address,
                     "caller": caller.name,
-                    "description": "Synthetic transaction, no action needed",
+                    "description": f"Synthetic transaction, no action needed {token}",
                     "client_token": token,
                     "synthetic": True,
                     **fields,

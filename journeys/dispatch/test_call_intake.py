@@ -1,9 +1,11 @@
 """J2, J3 and J8: a call becomes an incident, everywhere, with its dangers."""
 
+from uuid import uuid4
+
 import pytest
 from playwright.sync_api import Page, expect
 
-from synthprobe import Api, eventually, step
+from synthprobe import Api, step
 
 
 def take_call(page: Page, caller, marker: str) -> str:
@@ -16,23 +18,26 @@ def take_call(page: Page, caller, marker: str) -> str:
     page.get_by_role("button", name="Create").click()
     shown = page.get_by_test_id("incident-number")
     expect(shown).to_be_visible()
-    return shown.inner_text()
+    number = shown.inner_text()
+    return number
 
 
 @pytest.mark.journey(
     id="call-intake", owner="dispatch-desk", severity="blocker", runbook="call-intake", uses_per_day=4200, budget="20s"
 )
 @pytest.mark.mutates("incident")
-def test_a_call_becomes_an_incident(dispatcher: Page, desk: Api, caller, marker):
+def test_a_call_becomes_an_incident(dispatcher: Page, desk: Api, watch: Api, caller, marker):
     """A call becomes an incident at the right place"""
     with step("take the call", budget="3s"):
         number = take_call(dispatcher, caller, marker)
-    with step("it is stored as entered"):
-        desk.get(f"/api/incidents/{number}").expect(200).json_has(address=caller.address, status="Active")
+    with step("it is stored as entered, for every role"):
+        for reader in (desk, watch):
+            reader.get(f"/api/incidents/{number}").expect(200).json_has(
+                address=caller.address, caller=caller.name, status="Active", units=[]
+            )
     with step("it lies where the address is"):
-        incident = desk.get(f"/api/incidents/{number}").json
-        place = desk.get("/api/geocode", params={"q": caller.address}).expect(200).json["results"][0]
-        assert (incident["lat"], incident["lng"]) == (place["lat"], place["lng"])
+        at = desk.get(f"/api/incidents/{number}").json
+        assert (at["lat"], at["lng"]) == (caller.lat, caller.lng), f"it lies at {at['lat']}, {at['lng']}"
     with step("it stands on the board"):
         expect(dispatcher.locator(f'tr[data-incident="{number}"]')).to_contain_text(caller.address)
 
@@ -65,26 +70,15 @@ def test_a_known_danger_is_shown(dispatcher: Page, new_incident, caller):
         expect(dispatcher.get_by_test_id("hazard")).to_contain_text(caller.hazard)
 
 
-@pytest.mark.journey(id="records-search", owner="records", severity="critical", runbook="records-search")
+@pytest.mark.journey(
+    id="call-repeated", owner="dispatch-desk", severity="critical", runbook="call-repeated", uses_per_day=120
+)
 @pytest.mark.mutates("incident")
-def test_a_person_and_a_plate_are_found(desk: Api, new_incident):
-    """A person, a plate and the newest incident are found"""
-    with step("run a person", budget="2s"):
-        people = desk.get("/api/search", params={"kind": "person", "q": "Proba"}).expect(200).json["results"]
-        assert [p for p in people if "Proba" in p["name"]], f"the sentinel person is missing, got {people}"
-    with step("run a plate", budget="2s"):
-        cars = desk.get("/api/search", params={"kind": "vehicle", "q": "SYN 001"}).expect(200).json["results"]
-        assert [c for c in cars if c["plate"] == "SYN 001"], f"the sentinel plate is missing, got {cars}"
-    with step("a new incident is found at once", budget="4s"):
-        for _ in range(2):  # whoever searched before must not be shown what they saw then
-            desk.get("/api/search", params={"kind": "incident", "q": "HV"}).expect(200)
-        number = new_incident()
-
-        def found() -> None:
-            rows = desk.get("/api/search", params={"kind": "incident", "q": number}).expect(200).json["results"]
-            assert [row for row in rows if row["number"] == number], f"{number} is not among {len(rows)} results"
-
-        eventually(found, within="2s")
-    with step("and again, whichever server answers"):
-        for _ in range(3):
-            found()
+def test_a_call_sent_twice_is_one_incident(desk: Api, new_incident):
+    """A call that is sent twice is one incident, another call is another"""
+    token = uuid4().hex
+    with step("the same call is sent twice"):
+        first, again = new_incident(client_token=token), new_incident(client_token=token)
+        assert first == again, f"one call became two incidents, {first} and {again}"
+    with step("another call gets another number"):
+        assert new_incident() != first

@@ -6,16 +6,6 @@ from playwright.sync_api import Page, expect
 from synthprobe import Api, eventually, step
 
 
-@pytest.fixture
-def sent_unit(desk: Api, new_incident) -> str:
-    """The number of an incident that SYN-01 is assigned to; the unit is free again afterwards."""
-    with step("SYN-01 is sent to an incident"):
-        number = new_incident()
-        desk.post(f"/api/incidents/{number}/assign", json={"unit": "SYN-01"}).expect(200)
-    yield number
-    desk.post("/api/units/SYN-01/status", json={"status": "Cleared"})
-
-
 @pytest.mark.journey(id="recommend-unit", owner="dispatch-desk", severity="blocker", runbook="recommend-unit")
 @pytest.mark.xdist_group("SYN-01")
 @pytest.mark.mutates("incident", "unit")
@@ -38,14 +28,37 @@ def test_the_nearest_available_unit_is_recommended(dispatcher: Page, desk: Api, 
     desk.post(f"/api/units/{incident['units'][0]}/status", json={"status": "Cleared"}).expect(200)
 
 
+@pytest.mark.journey(
+    id="recommend-agencies", owner="fleet-desk", severity="critical", runbook="recommend-agencies", uses_per_day=4200
+)
+def test_every_available_unit_is_recommended(desk: Api, caller):
+    """Every available unit of every agency is recommended, the nearest first"""
+    with step("ask who is near"):
+
+        def complete() -> None:
+            place = {"lat": caller.lat, "lng": caller.lng}
+            near = desk.get("/api/recommend", params=place).expect(200).json["units"]
+            units = desk.get("/api/units").expect(200).json["units"]
+            free = {one["id"] for one in units if one["primary"] == "Available" and not one["synthetic"]}
+            missing = sorted(free - {one["id"] for one in near})
+            assert not missing, f"{missing} are available and not recommended"
+            distances = [one["distance_km"] for one in near]
+            assert distances == sorted(distances), f"the nearest was expected first, distances are {distances}"
+
+        eventually(complete, within="2s")
+
+
 @pytest.mark.journey(id="unit-status", owner="fleet-desk", severity="blocker", runbook="unit-status", uses_per_day=9000)
 @pytest.mark.xdist_group("SYN-01")
 @pytest.mark.mutates("incident", "unit")
-def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Page, desk: Api, sent_unit):
+def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Page, desk: Api, sent):
     """A unit reports en route from its terminal, and every board follows"""
+    with step("SYN-01 is sent to an incident"):
+        number = sent("SYN-01")
     with step("the officer opens the terminal"):
-        page.goto("/login")
-        log_in_unit(page, log_in)
+        log_in(page, "unit-syn01")
+        page.goto("/mct/SYN-01")
+        expect(page.get_by_test_id("mct-incident")).to_contain_text(number)
     with step("en route", budget="3s"):
         page.get_by_role("button", name="En route").click()
     with step("it is stored", budget="2s"):
@@ -55,30 +68,74 @@ def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Pag
             assert unit["secondary"] == "EnRoute", f"SYN-01 is stored as {unit['secondary']}, EnRoute was expected"
 
         eventually(stored, within="2s")
+    row = second_dispatcher.locator('tr[data-unit="SYN-01"]')
     with step("the other dispatcher's board shows it", budget="2s"):
-        expect(second_dispatcher.locator('tr[data-unit="SYN-01"]')).to_contain_text("EnRoute")
+        expect(row).to_contain_text("EnRoute")
+    with step("and keeps showing it when more is heard", budget="3s"):
+        note = f"Synthetic note on {number}"
+        desk.post(f"/api/incidents/{number}/notes", json={"text": note}).expect(200)
+        expect(second_dispatcher.get_by_test_id("activity")).to_contain_text(f"noted on {number}")
+        expect(row).to_contain_text("EnRoute")
+    with step("the log says who reported it"):
+        told = desk.get("/api/units/SYN-01/history").expect(200).json["history"][-1]["text"]
+        assert told == "SYN-01 is EnRoute (unit-syn01)", f"the log says {told!r}"
 
 
-def log_in_unit(page: Page, log_in) -> None:
-    """The unit's terminal is its own page."""
-    log_in(page, "unit-syn01")
-    page.goto("/mct/SYN-01")
+@pytest.mark.journey(id="second-call", owner="dispatch-desk", severity="critical", runbook="second-call")
+@pytest.mark.mutates("incident", "unit")
+def test_a_second_call_leaves_the_unit_alone(desk: Api, sent, new_incident):
+    """A second call about the same place leaves the unit on scene"""
+    with step("SYN-02 is on scene"):
+        sent("SYN-02")
+        desk.post("/api/units/SYN-02/status", json={"status": "OnScene"}).expect(200)
+        before = desk.get("/api/units/SYN-02").expect(200).json_has(secondary="OnScene").json
+    with step("the incident has the times of its stages, in order"):
+        stages = ("created_at", "dispatched_at", "onscene_at")
+        incident = desk.get(f"/api/incidents/{before['incident']}").expect(200).json
+        times = [incident[stage] or "" for stage in stages]
+        assert all(times), f"one of {stages} is missing: {times}"
+        assert times == sorted(times), f"{stages} are {times}"
+    with step("somebody else calls about the same place"):
+        new_incident()
+    with step("the unit is what it was"):
+        desk.get("/api/units/SYN-02").json_has(
+            secondary="OnScene", incident=before["incident"], version=before["version"]
+        )
 
 
-@pytest.mark.journey(id="incident-closed", owner="dispatch-desk", severity="normal", runbook="incident-closed")
-@pytest.mark.mutates("incident")
-def test_a_note_and_a_closing_reach_everyone(dispatcher: Page, desk: Api, new_incident):
-    """A note is in the timeline, and a closed incident leaves the board"""
-    number = new_incident()
-    with step("add a note", budget="3s"):
-        dispatcher.goto(f"/incidents/{number}")
-        dispatcher.get_by_label("Note").fill("Synthetic note: caller is safe")
-        dispatcher.get_by_role("button", name="Add note").click()
-        expect(dispatcher.get_by_test_id("timeline")).to_contain_text("caller is safe")
-    with step("close it", budget="3s"):
-        dispatcher.get_by_role("button", name="Close incident").click()
-        expect(dispatcher.get_by_test_id("status")).to_contain_text("Closed")
-    with step("it is stored as closed, and off the board"):
-        desk.get(f"/api/incidents/{number}").expect(200).json_has(status="Closed")
-        dispatcher.goto("/board")
-        expect(dispatcher.locator(f'tr[data-incident="{number}"]')).to_have_count(0)
+@pytest.mark.journey(id="status-conflict", owner="fleet-desk", severity="normal", runbook="status-conflict")
+@pytest.mark.mutates("incident", "unit")
+def test_of_two_writers_the_slower_is_told(desk: Api, sign_in, sent):
+    """Of two dispatchers who change a unit at once, the slower is told"""
+    other = sign_in("supervisor")
+    with step("both read SYN-03"):
+        sent("SYN-03")
+        version = {"If-Match": str(desk.get("/api/units/SYN-03").expect(200).json["version"])}
+        assert other.get("/api/units/SYN-03").expect(200).json["version"] == int(version["If-Match"])
+    with step("the first changes it"):
+        desk.post("/api/units/SYN-03/status", json={"status": "OnScene"}, headers=version).expect(200)
+    with step("the second is told that it has changed"):
+        other.post("/api/units/SYN-03/status", json={"status": "EnRoute"}, headers=version).expect(412)
+    with step("the first one's change stands, and nothing else is in the log"):
+        desk.get("/api/units/SYN-03").json_has(secondary="OnScene")
+        told = desk.get("/api/units/SYN-03/history").expect(200).json["history"][-1]["text"]
+        assert told == "SYN-03 is OnScene (dispatcher1)", f"the log says {told!r}"
+
+
+@pytest.mark.journey(id="crew-told", owner="fleet-desk", severity="blocker", runbook="crew-told", uses_per_day=4200)
+@pytest.mark.mutates("incident", "unit")
+def test_the_crew_is_told(desk: Api, sent):
+    """A crew that is sent is told, once"""
+    with step("SYN-05 is sent to an incident"):
+        number = sent("SYN-05")
+    with step("its crew is told", budget="3s"):
+
+        def told() -> None:
+            messages = desk.get(f"/api/incidents/{number}").expect(200).json["messages"]
+            assert [message["unit"] for message in messages] == ["SYN-05"], f"one message was expected: {messages}"
+            assert messages[0]["sent_at"], f"the message waits since {messages[0]['queued_at']}"
+
+        eventually(told, within="3s")
+    with step("closing the incident frees the unit"):
+        desk.post(f"/api/incidents/{number}/close", json={"disposition": "Handled"}).expect(200).json_has(units=[])
+        desk.get("/api/units/SYN-05").expect(200).json_has(primary="Available", incident=None)

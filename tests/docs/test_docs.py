@@ -15,7 +15,7 @@ import typer
 
 from synthprobe.cli.main import app
 from synthprobe.config import Config
-from synthprobe.demo.faults import NAMES
+from synthprobe.demo.faults import DECOYS, NAMES
 from synthprobe.plugin.options import MARKER
 
 ROOT = Path(__file__).parents[2]
@@ -70,9 +70,14 @@ def test_every_command_has_a_heading():
     assert headings("cli.md") == commands
 
 
-def test_every_fault_is_described():
-    page = (ROOT / "docs" / "reference" / "demo.md").read_text()
-    assert set(re.findall(r"^\| `(\w+_\w+)` \|", page, re.MULTILINE)) == set(NAMES)
+def test_every_fault_and_every_decoy_has_a_heading():
+    assert headings("demo.md") == {*NAMES, *DECOYS}
+
+
+def test_every_journey_of_the_centre_is_listed():
+    page = (ROOT / "docs" / "reference" / "demo.md").read_text().split("## Journeys")[1]
+    written = "".join(path.read_text() for path in (ROOT / "journeys" / "dispatch").glob("test_*.py"))
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == set(re.findall(r'\bid="([a-z-]+)"', written))
 
 
 @pytest.mark.parametrize("page", [path.relative_to(ROOT).as_posix() for path in ROOT.glob("*.md")])

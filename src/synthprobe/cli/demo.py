@@ -24,7 +24,7 @@ from synthprobe.supervisor import RunOrder, run_journeys
 app = typer.Typer(help="The dispatch centre: a system to watch, and faults to find.", invoke_without_command=True)
 
 FOUND_BY = {
-    "status_not_saved": {"unit-status"},
+    "status_not_saved": {"unit-status", "second-call", "status-conflict"},
     "js_error_dead_button": {"call-intake"},
 }
 """Each fault the demonstration switches on, and the journeys that must fail because of it."""

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import recorded
-from synthprobe.config import Config, ObjectiveConfig, read_config
+from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.journey import duration_s
 from synthprobe.model.objective import BurnRule, Objective, ObjectiveStatus

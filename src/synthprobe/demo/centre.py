@@ -18,18 +18,26 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from synthprobe.demo import accounts, incidents, jobs, lookups, settings, simulator, units
 from synthprobe.demo.app import Node
-from synthprobe.demo.faults import Fault, Faults
+from synthprobe.demo.certificate import Certificate, CertificateSwitches
+from synthprobe.demo.faults import DECOYS, NAMES, Fault, Switches
 from synthprobe.demo.seed import seed
-from synthprobe.demo.simulator import Simulator
 from synthprobe.demo.store import Store
 
 _START_S = 15.0
+CHANGES = {
+    name: change
+    for module in (accounts, incidents, jobs, lookups, settings, simulator, units)
+    for name, change in module.CHANGES.items()
+}
+"""The faults and decoys that are states of the data, each declared beside what it breaks."""
 
 
 @dataclass(frozen=True)
@@ -54,67 +62,78 @@ class Balancer:
 
     Args:
         nodes: the nodes' applications.
+        cookies_on: the methods whose cookies are passed on.
     """
 
-    def __init__(self, nodes: Sequence[ASGIApp]) -> None:
+    def __init__(self, nodes: Sequence[ASGIApp], cookies_on: Callable[[], str]) -> None:
         self._next = itertools.cycle(nodes)
         self._first = nodes[0]
+        self._cookies_on = cookies_on
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         node = next(self._next) if scope["type"] == "http" else self._first
+        if scope["type"] == "http" and scope["method"] != "GET" and scope["method"] not in self._cookies_on().split():
+            scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name != b"cookie"]}
         await node(scope, receive, send)
 
 
-def control(faults: Faults, token: str) -> Starlette:
-    """The application that switches faults.
+def control(faults: Switches, decoys: Switches, token: str) -> Starlette:
+    """The application that switches faults and decoys.
 
     Args:
-        faults: what is switched.
+        faults: switched below ``/faults``.
+        decoys: switched below ``/decoys``.
         token: what callers must know.
 
     Returns:
         The application.
     """
+    groups = {"faults": faults, "decoys": decoys}
 
     def refused(request: Request) -> Response | None:
         if secrets.compare_digest(request.headers.get("x-control-token", ""), token):
             return None
         return JSONResponse({"error": "The header X-Control-Token is missing or wrong."}, 403)
 
-    async def listed(request: Request) -> Response:
-        return refused(request) or JSONResponse(faults.listed())
+    def listed(request: Request) -> Response:
+        return refused(request) or JSONResponse(groups[request.url.path.split("/")[1]].listed())
 
-    async def reset(request: Request) -> Response:
+    def reset(request: Request) -> Response:
         if denied := refused(request):
             return denied
-        faults.reset()
-        return JSONResponse(faults.listed())
+        switches = groups[request.url.path.split("/")[1]]
+        switches.reset()
+        return JSONResponse(switches.listed())
 
     async def switch(request: Request) -> Response:
         if denied := refused(request):
             return denied
+        group = request.url.path.split("/")[1]
         try:
             given = json.loads(await request.body())
             fault = Fault(
                 probability=float(given.get("probability", 1)),
                 delay_ms=given.get("delay_ms"),
                 node=given.get("node"),
+                role=given.get("role"),
             )
-            faults.switch(request.path_params["name"], fault if given["on"] else None)
+            wanted = fault if given["on"] else None
+            await run_in_threadpool(groups[group].switch, request.path_params["name"], wanted)
         except KeyError as error:
-            return JSONResponse({"error": f"There is no fault or field {error}. GET /faults lists the faults."}, 404)
+            return JSONResponse({"error": f"There is no {group[:-1]} or field {error}. GET /{group} lists them."}, 404)
         except (ValueError, TypeError, AttributeError):
             return JSONResponse({"error": 'A body like {"on": true} was expected.'}, 400)
-        return JSONResponse(faults.listed())
+        return JSONResponse(groups[group].listed())
 
-    return Starlette(
-        routes=[
-            Route("/faults", listed),
-            Route("/faults/reset", reset, methods=["POST"]),
-            Route("/faults/{name}", switch, methods=["POST"]),
+    routes = []
+    for group in groups:
+        routes += [
+            Route(f"/{group}", listed),
+            Route(f"/{group}/reset", reset, methods=["POST"]),
+            Route(f"/{group}/{{name}}", switch, methods=["POST"]),
         ]
-    )
+    return Starlette(routes=routes)
 
 
 def serve(
@@ -138,19 +157,30 @@ def serve(
     """
     listener, control_listener = _listen(host, port), _listen("127.0.0.1", control_port)
     folder = data_dir or Path(tempfile.mkdtemp(prefix="dispatch-centre-"))
-    store, faults, token = Store(folder / "centre.db"), Faults(), secrets.token_urlsafe(16)
+    store, token = Store(folder / "centre.db"), secrets.token_urlsafe(16)
+    faults, decoys = CertificateSwitches(NAMES, CHANGES, store), Switches(tuple(DECOYS), CHANGES, store)
+    terminals: dict[str, str | None] = {"secure_url": None}
     end = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())
     try:
         (folder / "centre.db").unlink(missing_ok=True)
         seed(store)
-        simulator = Simulator(store, faults)
-        servers = [
-            _Server(Balancer([Node(name, store, faults).app() for name in ("a", "b")]), listener),
-            _Server(control(faults, token), control_listener),
+        nodes = [Node(name, store, faults, decoys, terminals).app() for name in ("a", "b")]
+        balancer = Balancer(nodes, lambda: settings.value(store, "proxy.cookies_on"))
+        servers = [_Server(balancer, listener), _Server(control(faults, decoys, token), control_listener)]
+        if Certificate.possible():
+            faults.certificate = Certificate(folder)
+            faults.certificate.renew()
+            secure_listener = _listen("127.0.0.1", 0)
+            servers.append(_Server(balancer, secure_listener, faults.certificate))
+            terminals["secure_url"] = f"https://127.0.0.1:{secure_listener.getsockname()[1]}"
+        workers: list[simulator.Simulator | jobs.Messages | jobs.Report] = [
+            simulator.Simulator(store),
+            jobs.Messages(store),
+            jobs.Report(store, faults),
         ]
-        for thread in (simulator, *servers):
+        for thread in (*workers, *servers):
             thread.start()
         deadline = time.monotonic() + _START_S
         while not all(server.started for server in servers) and time.monotonic() < deadline:
@@ -165,10 +195,11 @@ def serve(
                 )
             )
         end.wait()
-        simulator.stop()
+        for worker in workers:
+            worker.stop()
         for server in servers:
             server.stop()
-        for thread in (simulator, *servers):
+        for thread in (*workers, *servers):
             thread.join(timeout=3)
     finally:
         if data_dir is None:
@@ -178,9 +209,20 @@ def serve(
 class _Server(threading.Thread):
     """uvicorn in a thread, so that signals stay with us."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket, certificate: Certificate | None = None) -> None:
         super().__init__(daemon=True)
-        config = uvicorn.Config(app, log_level="error", access_log=False, timeout_graceful_shutdown=1, lifespan="off")
+        config = uvicorn.Config(
+            app,
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            lifespan="off",
+            ssl_certfile=certificate.path if certificate else None,
+            ssl_keyfile=certificate.key if certificate else None,
+        )
+        config.load()
+        if certificate is not None:
+            certificate.context = config.ssl
         self._server = uvicorn.Server(config)
         self._listener = listener
 

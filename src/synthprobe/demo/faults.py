@@ -1,25 +1,90 @@
-"""The faults that can be switched on. The application's answers never hint at them."""
+"""The faults and decoys that can be switched on. The application's answers never hint at them."""
 
 from __future__ import annotations
 
 import random
 import threading
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
-NAMES = (
-    "avl_feed_stopped",
-    "status_not_saved",
-    "stream_silent",
-    "search_no_index",
-    "login_slow_auth",
-    "search_cached",
-    "board_wrong_sort",
-    "error_page_200",
-    "js_error_dead_button",
-    "one_node_bad",
-    "role_read_only",
-    "hazard_missing",
+Cause = Literal["code", "infra", "config", "data", "dependency", "user"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A half-broken state the centre can be put in.
+
+    Attributes:
+        number: its number in the catalogue.
+        name: what it is switched by.
+        cause: the class of its cause.
+        summary: what a dispatcher notices.
+        noticed_by: ids of the journeys that are expected not to pass.
+    """
+
+    number: int
+    name: str
+    cause: Cause
+    summary: str
+    noticed_by: tuple[str, ...]
+
+
+KINDS = (
+    Kind(1, "avl_feed_stopped", "dependency", "units stand still on the map", ("unit-positions", "background-jobs")),
+    Kind(2, "avl_one_frozen", "infra", "one unit stands still on the map", ("unit-positions",)),
+    Kind(3, "avl_clock_future", "data", "a position was measured in the future", ("unit-positions",)),
+    Kind(4, "age_utc_offset", "code", "every position is two hours old", ("unit-positions",)),
+    Kind(5, "status_not_saved", "code", "a status is confirmed and not stored", ("unit-status", "second-call")),
+    Kind(6, "status_lost_update", "code", "the slower of two writers wins unseen", ("status-conflict",)),
+    Kind(7, "event_out_of_order", "code", "a board goes back to an older status", ("unit-status",)),
+    Kind(8, "second_call_resets_status", "code", "a second call sends a unit on scene back", ("second-call",)),
+    Kind(9, "stream_silent", "infra", "the board stays as it is", ("live-board", "second-board")),
+    Kind(10, "stream_no_worker", "infra", "live updates never begin", ("live-board", "second-board")),
+    Kind(11, "stream_role_filtered", "config", "dispatchers hear of nothing new", ("second-board",)),
+    Kind(12, "search_no_index", "code", "search is slow", ("records-search", "search-page")),
+    Kind(13, "board_n_plus_one", "code", "the board costs more with every unit", ("lean-answers",)),
+    Kind(14, "write_lock_periodic", "infra", "whatever is saved waits for a report", ("incident-record",)),
+    Kind(15, "login_slow_auth", "dependency", "logging in takes 4 s", ("live-board",)),
+    Kind(16, "search_cached", "config", "a new incident is not found", ("records-search",)),
+    Kind(17, "board_wrong_sort", "code", "the most urgent incident does not stand first", ("live-board",)),
+    Kind(18, "duplicate_incident", "code", "a repeated call is two incidents", ("call-repeated",)),
+    Kind(19, "error_page_200", "code", "an incident's data is an error page", ("call-intake", "incident-record")),
+    Kind(20, "empty_200_schema_drift", "data", "nobody is found by name", ("records-search", "search-page")),
+    Kind(21, "reopen_recloses", "code", "a reopened incident closes itself", ("incident-reopened",)),
+    Kind(22, "js_error_dead_button", "code", '"Create" does nothing', ("call-intake",)),
+    Kind(23, "cert_expiring", "config", "the terminals' certificate ends in days", ("secure-terminals",)),
+    Kind(24, "one_node_bad", "infra", "every other status or search fails", ("servers-alike",)),
+    Kind(25, "version_skew", "infra", "pages of one server miss their script", ("servers-alike",)),
+    Kind(26, "role_read_only", "config", "dispatchers cannot create incidents", ("shift-start", "call-intake")),
+    Kind(27, "role_no_grants", "config", "the board is blank for dispatchers", ("shift-start", "live-board")),
+    Kind(28, "recommend_flag_off", "config", "one agency is never recommended", ("recommend-agencies",)),
+    Kind(29, "geocode_wrong_town", "data", "an address lies in the other town", ("call-intake", "address-lookup")),
+    Kind(30, "geocode_null_island", "dependency", "an address lies at 0, 0", ("call-intake", "address-lookup")),
+    Kind(31, "hazard_missing", "data", "no warning of a known danger", ("premise-hazard",)),
+    Kind(32, "saved_filter_hides", "user", "one dispatcher's board hides incidents", ("second-board",)),
+    Kind(33, "wrong_unit_logon", "user", "another badge is logged on to the unit", ("unit-logon",)),
+    Kind(34, "password_expired", "user", "one dispatcher cannot log in", ("second-board", "shift-start")),
+    Kind(35, "session_dropped", "config", "dispatchers are logged out as they save", ("call-intake",)),
+    Kind(36, "notify_worker_dead", "infra", "crews are not told, the page says they were", ("crew-told",)),
 )
+"""The faults. ``/healthz`` answers 200 in all of them."""
+
+DECOYS = {
+    "empty_board": "a quiet night: no incident is open",
+    "parked_unit": "a parked unit with fresh positions that does not move",
+    "readonly_role": "a visitor whose role may only read",
+    "sort_ties": "incidents of one priority taken at the same moment",
+    "slow_search": "a search by name takes 1.9 s of its 2 s",
+    "cached_page": "the interval report is some seconds old, as its cache allows",
+    "legitimate_reopen": "an incident was reopened, with its entry in the log",
+    "old_incident": "an incident is still open after 13 hours",
+    "wall_filter": "the supervisor filters the wall display",
+}
+"""States that look odd and are right: name, and what is to be seen. No journey may notice them."""
+
+NAMES = tuple(kind.name for kind in KINDS)
 
 
 @dataclass(frozen=True)
@@ -30,17 +95,63 @@ class Fault:
         probability: share of the requests it hits.
         delay_ms: milliseconds, for a fault that delays.
         node: the one node it is on; every node without it.
+        role: the one role it is on; every role without it.
     """
 
     probability: float = 1.0
     delay_ms: float | None = None
     node: str | None = None
+    role: str | None = None
 
 
-class Faults:
-    """Which faults are on."""
+@dataclass(frozen=True)
+class Change:
+    """A state that is data: what is written when it begins, and when it ends.
 
-    def __init__(self) -> None:
+    Attributes:
+        begin: SQL statements.
+        end: SQL statements that restore what was.
+    """
+
+    begin: tuple[str, ...]
+    end: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Whose request is served.
+
+    Attributes:
+        node: the node that serves it.
+        role: the role of who asks, once it is known.
+    """
+
+    node: str = ""
+    role: str = ""
+
+
+asking: ContextVar[Asking] = ContextVar("asking", default=Asking())  # noqa: B039 - it is frozen
+
+
+class _Writer(Protocol):
+    def write(self, sql: str, *values: object) -> int: ...
+
+
+@dataclass
+class Switches:
+    """Which of some states are on.
+
+    Args:
+        names: the states there are.
+        changes: those among them that are data.
+        store: where data is changed.
+    """
+
+    names: Iterable[str] = NAMES
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    store: _Writer | None = None
+
+    def __post_init__(self) -> None:
         self._on: dict[str, Fault] = {}
         self._lock = threading.Lock()
 
@@ -48,27 +159,39 @@ class Faults:
         """Switch one on or off.
 
         Raises:
-            KeyError: when there is no such fault.
+            KeyError: when there is no such state.
         """
-        if name not in NAMES:
+        if name not in self.names:
             raise KeyError(name)
         with self._lock:
+            if (name in self._on) != (fault is not None):
+                self._change(name, begins=fault is not None)
             self._on.pop(name, None)
             if fault is not None:
                 self._on[name] = fault
 
     def reset(self) -> None:
         """Switch all off."""
-        with self._lock:
-            self._on.clear()
+        for name in tuple(self._on):
+            self.switch(name, None)
 
-    def hits(self, name: str, node: str = "") -> Fault | None:
-        """The fault, when it hits this request."""
-        fault = self._on.get(name)
-        if fault is None or (fault.node and node and fault.node != node):
+    def hits(self, name: str) -> Fault | None:
+        """The fault, when it hits the request that is served."""
+        fault, here = self._on.get(name), asking.get()
+        if fault is None or (fault.node or here.node) != here.node or (fault.role or here.role) != here.role:
             return None
         return fault if fault.probability >= 1 or random.random() < fault.probability else None
 
     def listed(self) -> dict[str, bool]:
-        """Every fault, and whether it is on."""
-        return {name: name in self._on for name in NAMES}
+        """Every state, and whether it is on."""
+        return {name: name in self._on for name in self.names}
+
+    def _change(self, name: str, *, begins: bool) -> None:
+        change = self.changes.get(name)
+        if change is not None and self.store is not None:
+            for sql in change.begin if begins else change.end:
+                self.store.write(sql)
+
+
+Faults = Switches
+"""The switches of the faults."""

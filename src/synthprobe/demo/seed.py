@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 
-from synthprobe.demo import accounts
+from synthprobe.demo import accounts, jobs, settings
 from synthprobe.demo.store import Store
 
 STREETS = ("Main", "Harbor", "Mill", "Cedar", "Quay", "Chapel", "Station", "Orchard", "River", "Union")
@@ -21,6 +21,8 @@ def seed(store: Store) -> None:
     now = datetime.now(UTC)
     store.create()
     accounts.create(store)
+    settings.create(store)
+    jobs.create(store)
     points = [
         (f"{number} {street} Street, {town}", town, round(lat + number / 9000, 5), round(lng + place / 200, 5))
         for town, (lat, lng) in TOWNS.items()
@@ -65,8 +67,9 @@ def seed(store: Store) -> None:
         busy = f"HV-26-{3000 + n // 3:06}" if n % 3 == 0 and n < 12 else None
         units.append((f"{agency}-{10 + n}", agency, busy, 0, 47.59 + (n * 7 % 22) / 440, -122.32 + n / 340))
     units += [("SYN-01", "SYN", None, 1, 47.61, -122.29), ("SYN-02", "SYN", None, 1, 47.63, -122.27)]
+    units += [(f"SYN-0{n}", "SYN", None, 1, 47.63, -122.27 + n / 1000) for n in (3, 4, 5, 6)]
     store.fill(
-        "INSERT INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+        "INSERT INTO unit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, '')",
         [
             (id, agency, "NotAvailable" if busy else "Available", "OnScene" if busy else "InService", busy, lat, lng,
              0.0, now.isoformat(), now.isoformat(), synthetic)

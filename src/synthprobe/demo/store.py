@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = """
-CREATE TABLE account (name TEXT PRIMARY KEY, role TEXT, salt BLOB, hash BLOB, unit TEXT);
+CREATE TABLE account (name TEXT PRIMARY KEY, role TEXT, salt BLOB, hash BLOB, unit TEXT, state TEXT DEFAULT '');
 CREATE TABLE role_grant (role TEXT, action TEXT, PRIMARY KEY (role, action));
 CREATE TABLE session (token TEXT PRIMARY KEY, account TEXT, created_at TEXT);
 CREATE TABLE unit (id TEXT PRIMARY KEY, agency TEXT, primary_status TEXT, secondary TEXT, incident TEXT,
-  lat REAL, lng REAL, speed REAL, fix_at TEXT, recv_at TEXT, synthetic INTEGER, version INTEGER);
+  lat REAL, lng REAL, speed REAL, fix_at TEXT, recv_at TEXT, synthetic INTEGER, version INTEGER,
+  device TEXT DEFAULT '');
 CREATE TABLE incident (number TEXT PRIMARY KEY, type TEXT, priority INTEGER, address TEXT, lat REAL, lng REAL,
   status TEXT, caller TEXT, description TEXT, created_at TEXT, dispatched_at TEXT, enroute_at TEXT, onscene_at TEXT,
-  closed_at TEXT, disposition TEXT, client_token TEXT UNIQUE, synthetic INTEGER, version INTEGER);
+  closed_at TEXT, disposition TEXT, client_token TEXT, synthetic INTEGER, version INTEGER);
 CREATE INDEX incident_status ON incident (status);
+CREATE INDEX incident_token ON incident (client_token);
 CREATE TABLE note (id INTEGER PRIMARY KEY, incident TEXT, text TEXT, author TEXT, at TEXT);
 CREATE INDEX note_incident ON note (incident);
 CREATE TABLE address_point (address TEXT, town TEXT, lat REAL, lng REAL);
@@ -30,7 +32,15 @@ CREATE TABLE person (name TEXT, born TEXT, flags TEXT);
 CREATE INDEX person_name ON person (name);
 CREATE TABLE vehicle (plate TEXT, model TEXT, owner TEXT);
 CREATE TABLE bolo (text TEXT, at TEXT);
-CREATE TABLE event (id INTEGER PRIMARY KEY, kind TEXT, subject TEXT, text TEXT, at TEXT);
+CREATE TABLE event (id INTEGER PRIMARY KEY, kind TEXT, subject TEXT, text TEXT, at TEXT, state TEXT DEFAULT '');
+CREATE INDEX event_subject ON event (subject);
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE preference (account TEXT, name TEXT, value TEXT, PRIMARY KEY (account, name));
+CREATE TABLE job (name TEXT PRIMARY KEY, state TEXT, beat_at TEXT);
+CREATE TABLE position_report (unit TEXT, lat REAL, lng REAL, speed REAL, fix_at TEXT);
+CREATE TABLE message (id INTEGER PRIMARY KEY, unit TEXT, incident TEXT, queued_at TEXT, sent_at TEXT);
+CREATE TABLE issued (id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT);
+CREATE TABLE unit_logon (unit TEXT, account TEXT, at TEXT, PRIMARY KEY (unit, account));
 """
 
 
@@ -105,9 +115,20 @@ class Store:
         """Make the tables."""
         self._connection().executescript(SCHEMA)
 
-    def event(self, kind: str, subject: str, text: str) -> None:
-        """Tell every board what happened."""
-        self.write("INSERT INTO event (kind, subject, text, at) VALUES (?, ?, ?, ?)", kind, subject, text, now())
+    def locked(self) -> threading.Lock:
+        """Hold this, and nobody else writes."""
+        return self._write
+
+    def event(self, kind: str, subject: str, text: str, state: str = "") -> None:
+        """Tell every board what happened, and what its subject is now."""
+        self.write(
+            "INSERT INTO event (kind, subject, text, at, state) VALUES (?, ?, ?, ?, ?)",
+            kind,
+            subject,
+            text,
+            now(),
+            state,
+        )
 
     @staticmethod
     def _count(began: float, sql: str) -> None:

@@ -16,12 +16,13 @@ function item(text) { const li = document.createElement("li"); li.textContent = 
 const at = (testid) => document.querySelector(`[data-testid="${testid}"]`);
 function warn(hazards) { for (const p of document.querySelectorAll('[data-testid="hazard"]')) { p.hidden = !hazards.length; p.textContent = hazards.length ? `⚠ ${hazards.join(" · ")}` : ""; } }
 function listen(onNews) {
-  // Live updates carry only what changed; the page fetches the rest again.
+  // Live updates say what happened; a unit's carry what it is now. Whatever was missed before hello is fetched.
   let source, heard = 0;
-  const kinds = ["incident:new", "incident:update", "incident:close", "incident:note", "responder:status", "responder:assign", "system:ping"];
+  const kinds = ["incident:new", "incident:update", "incident:close", "incident:note", "responder:status", "responder:assign", "responder:logon", "system:ping"];
   function open() {
     source = new EventSource("/api/stream");
-    for (const kind of kinds) source.addEventListener(kind, () => { heard = Date.now(); if (kind !== "system:ping") onNews(); });
+    source.addEventListener("system:hello", () => onNews(null));
+    for (const kind of kinds) source.addEventListener(kind, (event) => { heard = Date.now(); if (kind !== "system:ping") onNews(JSON.parse(event.data)); });
     source.onerror = () => { source.close(); setTimeout(open, 1000); };
   }
   open();

@@ -1,0 +1,87 @@
+"""J9, J10 and J11: what is written stays written; closed is closed, and reopened is open."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from synthprobe import Api, eventually, step
+
+
+@pytest.mark.journey(
+    id="incident-record", owner="dispatch-desk", severity="critical", runbook="incident-record", uses_per_day=12000
+)
+@pytest.mark.mutates("incident")
+def test_what_is_written_is_there_for_everyone(desk: Api, watch: Api, new_incident):
+    """Notes and corrections are saved at once, and everyone reads them in order"""
+    with step("take a call", budget="1500ms"):
+        number = new_incident()
+    path = f"/api/incidents/{number}"
+    with step("add a note", budget="1500ms"):
+        desk.post(f"{path}/notes", json={"text": "Synthetic note 1"}).expect(200)
+    with step("correct the priority", budget="1500ms"):
+        desk.patch(path, json={"priority": 4}).expect(200)
+    with step("add another note", budget="1500ms"):
+        desk.post(f"{path}/notes", json={"text": "Synthetic note 2"}).expect(200)
+    with step("another role reads all of it, in order"):
+        record = watch.get(path).expect(200).json_has(number=number, priority=4, version=2).json
+        notes = [(note["author"], note["text"]) for note in record["notes"]]
+        assert notes == [("dispatcher1", "Synthetic note 1"), ("dispatcher1", "Synthetic note 2")], f"got {notes}"
+        times = [entry["at"] for entry in record["history"]]
+        assert times == sorted(times), f"the log is not in order: {times}"
+    with step("its row on the board says the same"):
+        (row,) = [one for one in watch.get("/api/incidents").expect(200).json["incidents"] if one["number"] == number]
+        other = {name: (value, record.get(name)) for name, value in row.items() if value != record.get(name)}
+        assert not other, f"board and record differ in {other}"
+    with step("the log holds what was done, and nothing else"):
+        kinds = [entry["kind"] for entry in record["history"]]
+        assert kinds == ["incident:new", "incident:note", "incident:update", "incident:note"], f"got {kinds}"
+
+
+@pytest.mark.journey(id="incident-closed", owner="dispatch-desk", severity="normal", runbook="incident-closed")
+@pytest.mark.mutates("incident")
+def test_a_note_and_a_closing_reach_everyone(dispatcher: Page, desk: Api, new_incident):
+    """A note is in the timeline, and a closed incident leaves the board"""
+    number = new_incident()
+    with step("add a note", budget="3s"):
+        dispatcher.goto(f"/incidents/{number}")
+        dispatcher.get_by_label("Note").fill("Synthetic note: caller is safe")
+        dispatcher.get_by_role("button", name="Add note").click()
+        expect(dispatcher.get_by_test_id("timeline")).to_contain_text("caller is safe")
+    with step("close it", budget="3s"):
+        dispatcher.get_by_role("button", name="Close incident").click()
+        expect(dispatcher.get_by_test_id("status")).to_contain_text("Closed")
+    with step("it is stored as closed, and off the board"):
+        desk.get(f"/api/incidents/{number}").expect(200).json_has(status="Closed", disposition="Handled")
+        dispatcher.goto("/board")
+        expect(dispatcher.get_by_test_id("live")).to_have_text("live")
+        expect(dispatcher.locator(f'tr[data-incident="{number}"]')).to_have_count(0)
+
+
+@pytest.mark.journey(
+    id="incident-reopened", owner="dispatch-desk", severity="critical", runbook="incident-reopened", uses_per_day=60
+)
+@pytest.mark.mutates("incident")
+def test_a_reopened_incident_stays_open(desk: Api, watch: Api, new_incident):
+    """A reopened incident stays open, and can be moved"""
+    number = new_incident()
+    path = f"/api/incidents/{number}"
+    with step("close it, then reopen it"):
+        desk.post(f"{path}/close", json={"disposition": "Unfounded"}).expect(200).json_has(status="Closed")
+        desk.post(f"{path}/reopen", json={}).expect(200).json_has(status="Active", closed_at=None)
+        reopened = desk.get("/api/time").expect(200).json["now"]
+    with step("move it to another address"):
+        desk.patch(path, json={"address": "100 Main Street, Harborview"}).expect(200)
+        place = desk.get("/api/geocode", params={"q": "100 Main Street, Harborview"}).json["results"][0]
+        moved = watch.get(path).expect(200).json
+        assert (moved["lat"], moved["lng"]) == (place["lat"], place["lng"]), f"it stayed at {moved['lat']}"
+    with step("housekeeping has run since", budget="5s"):
+
+        def run() -> None:
+            jobs = {job["name"]: job["beat_at"] for job in desk.get("/api/jobs").expect(200).json["jobs"]}
+            assert jobs["housekeeping"] > reopened, f"housekeeping last ran at {jobs['housekeeping']}"
+
+        eventually(run, within="4s")
+    with step("it is still open, and the log says why"):
+        record = watch.get(path).expect(200).json_has(status="Active", disposition=None).json
+        assert number in [one["number"] for one in watch.get("/api/incidents").json["incidents"]]
+        kinds = [entry["kind"] for entry in record["history"]]
+        assert kinds == ["incident:new", "incident:close", "incident:update", "incident:update"], f"got {kinds}"

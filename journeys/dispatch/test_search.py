@@ -1,0 +1,74 @@
+"""J7: a person, a plate and an address are found, at once and on every server."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from synthprobe import Api, eventually, step
+
+
+@pytest.mark.journey(
+    id="records-search", owner="records", severity="critical", runbook="records-search", uses_per_day=2600
+)
+@pytest.mark.mutates("incident")
+def test_a_person_and_a_plate_are_found(desk: Api, new_incident):
+    """A person, a plate and the newest incident are found"""
+    with step("run a person", budget="2s"):
+        people = desk.get("/api/search", params={"kind": "person", "q": "Proba"}).expect(200).json["results"]
+        assert [p for p in people if "Proba" in p["name"]], f"the sentinel person is missing, got {people}"
+    with step("run a plate", budget="2s"):
+        cars = desk.get("/api/search", params={"kind": "vehicle", "q": "SYN 001"}).expect(200).json["results"]
+        assert [c for c in cars if c["plate"] == "SYN 001"], f"the sentinel plate is missing, got {cars}"
+    with step("a new incident is found at once", budget="4s"):
+        for _ in range(2):  # whoever searched before must not be shown what they saw then
+            desk.get("/api/search", params={"kind": "incident", "q": "HV"}).expect(200)
+        number = new_incident()
+
+        def found() -> None:
+            rows = desk.get("/api/search", params={"kind": "incident", "q": number}).expect(200).json["results"]
+            assert [row for row in rows if row["number"] == number], f"{number} is not among {len(rows)} results"
+
+        eventually(found, within="2s")
+    with step("and again, whichever server answers"):
+        for _ in range(3):
+            found()
+
+
+@pytest.mark.journey(id="search-page", owner="records", severity="normal", runbook="search-page", uses_per_day=2600)
+def test_the_search_page_finds_a_person(dispatcher: Page):
+    """The search page finds a person by name"""
+    with step("open the search"):
+        dispatcher.get_by_role("link", name="Search").click()
+    with step("run a person", budget="2500ms"):
+        dispatcher.get_by_label("Query").fill("Proba")
+        dispatcher.get_by_role("button", name="Search").click()
+        expect(dispatcher.get_by_test_id("results")).to_contain_text("Proba, Synthia")
+    with step("the count is that of the rows"):
+        rows = dispatcher.get_by_test_id("results").locator("tr").count()
+        expect(dispatcher.get_by_test_id("result-count")).to_have_text(f"{rows} found")
+
+
+@pytest.mark.journey(
+    id="address-lookup", owner="records", severity="critical", runbook="address-lookup", uses_per_day=4200
+)
+def test_an_address_lies_in_its_town(desk: Api, caller):
+    """An address lies where it is, also when two towns have the street"""
+    towns = {"Harborview": (47.60, -122.30), "Millbrook": (47.75, -122.10)}
+    with step("the fixture's address is where it was surveyed", budget="2s"):
+        place = desk.get("/api/geocode", params={"q": caller.address}).expect(200).json["results"][0]
+        assert abs(place["lat"] - caller.lat) + abs(place["lng"] - caller.lng) < 0.002, f"it lies at {place}"
+        assert place["town"] == "Harborview", f"its town is {place['town']!r}"
+    with step("a street of two towns is offered in both"):
+        places = desk.get("/api/geocode", params={"q": "100 Main Street"}).expect(200).json["results"]
+        assert {place["town"] for place in places} == set(towns), f"got {places}"
+        for place in places:
+            lat, lng = towns[place["town"]]
+            assert abs(place["lat"] - lat) + abs(place["lng"] - lng) < 0.15, f"{place} is not in its town"
+
+
+@pytest.mark.journey(id="lookouts", owner="records", severity="normal", runbook="lookouts", uses_per_day=150)
+def test_lookouts_can_be_read(desk: Api):
+    """Lookouts are there to read"""
+    with step("read the lookouts", budget="2s"):
+        bolos = desk.get("/api/bolos").expect(200).json["bolos"]
+        assert bolos, "no lookout is shown, the standing one was expected"
+        assert all(bolo["text"].strip() and bolo["at"] for bolo in bolos), f"a lookout is blank: {bolos}"

@@ -1,0 +1,86 @@
+"""J12 and J14: a shift begins with the right roles and units, and its report is right."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from synthprobe import Api, step
+
+DISPATCHER = {"incident.create", "incident.change", "incident.read", "unit.status", "unit.read", "search"}
+
+
+@pytest.mark.journey(
+    id="shift-start", owner="shift-lead", severity="blocker", runbook="shift-start", uses_per_day=40, budget="20s"
+)
+def test_dispatchers_may_do_the_work(sign_in, watch: Api):
+    """Each dispatcher logs in, may do the work, and sees what the supervisor sees"""
+    for user in ("dispatcher1", "dispatcher2"):
+        with step(f"{user} logs in", budget="3s"):
+            desk = sign_in(user)
+        with step("the role allows the work"):
+            me = desk.get("/api/me").expect(200).json_has(name=user, role="dispatcher").json
+            assert set(me["grants"]) == DISPATCHER, f"the grants differ by {sorted(set(me['grants']) ^ DISPATCHER)}"
+        with step("the lists are those of the supervisor"):
+            for path, name, key in (("/api/incidents", "incidents", "number"), ("/api/units", "units", "id")):
+                mine, theirs = (
+                    {one[key] for one in reader.get(path).expect(200).json[name] if not one["synthetic"]}
+                    for reader in (desk, watch)
+                )
+                assert mine == theirs, f"{name}: {sorted(mine ^ theirs)} are not seen by both"
+
+
+@pytest.mark.journey(id="role-limits", owner="shift-lead", severity="normal", runbook="role-limits", uses_per_day=20)
+@pytest.mark.mutates("unit")
+def test_a_visitor_may_read_and_no_more(sign_in):
+    """A visitor may read, and may not write"""
+    with step("log in", budget="3s"):
+        visitor = sign_in("readonly")
+    with step("the board can be read"):
+        assert visitor.get("/api/units").expect(200).json["units"], "the visitor sees no unit"
+    with step("nothing can be written"):
+        visitor.post("/api/incidents", json={"address": "1 Probe Lane", "client_token": "v", "synthetic": True}).expect(
+            403
+        )
+        visitor.post("/api/units/SYN-06/status", json={"status": "Cleared"}).expect(403)
+        visitor.get("/api/admin/settings").expect(403)
+
+
+@pytest.mark.journey(id="unit-logon", owner="fleet-desk", severity="critical", runbook="unit-logon", uses_per_day=200)
+@pytest.mark.mutates("unit")
+def test_a_crew_logs_on_to_its_unit(sign_in):
+    """A crew logs on to its unit, and is the only one there"""
+    crew = sign_in("unit-syn01")
+    with step("log on to SYN-01", budget="2s"):
+        unit = crew.post("/api/units/SYN-01/logon").expect(200).json
+    with step("nobody else is logged on to it"):
+        assert unit["crew"] == ["unit-syn01"], f"logged on to SYN-01 are {unit['crew']}"
+    with step("the log says so"):
+        told = [entry["text"] for entry in crew.get("/api/units/SYN-01/history").expect(200).json["history"]]
+        assert "unit-syn01 logged on to SYN-01" in told, f"the log says {told[-3:]}"
+
+
+@pytest.mark.journey(
+    id="interval-report", owner="shift-lead", severity="normal", runbook="interval-report", uses_per_day=12
+)
+@pytest.mark.mutates("incident")
+def test_the_interval_report_is_right(page: Page, log_in, watch: Api, new_incident):
+    """The supervisor's interval report is complete, plausible and free of synthetic incidents"""
+    with step("open the report", budget="6s"):
+        log_in(page, "supervisor")
+        page.get_by_role("link", name="Intervals").click()
+        expect(page.get_by_test_id("intervals").locator("tbody tr").first).to_be_visible()
+    with step("it shows what the API says"):
+        rows = watch.get("/api/reports/intervals").expect(200).json["rows"]
+        shown = (
+            page.get_by_test_id("intervals")
+            .locator("tbody tr")
+            .evaluate_all("rows => rows.map(row => [row.cells[0].textContent, Number(row.cells[1].textContent)])")
+        )
+        assert shown == [[row["type"], row["incidents"]] for row in rows], f"the page shows {shown}"
+    with step("its figures are plausible"):
+        for row in rows:
+            assert 0 < row["to_dispatch_s"] < 3600, f"{row['type']}: {row['to_dispatch_s']} s to dispatch"
+            assert 0 < row["to_scene_s"] < 3600, f"{row['type']}: {row['to_scene_s']} s to the scene"
+    with step("a synthetic incident does not count"):
+        number = new_incident()
+        watch.post(f"/api/incidents/{number}/close", json={"disposition": "Handled"}).expect(200)
+        assert watch.get("/api/reports/intervals").expect(200).json["rows"] == rows
