@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: setup ## start the dispatch centre, run the journeys healthy and with two faults, build the report
 	$(BIN)/synthprobe demo
 
-test: setup ## all tests, a real browser included
+test: setup .venv/.postgres ## all tests, a real browser included
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## format, lint, types, import contracts, workflows
@@ -42,6 +42,10 @@ setup: .venv/.installed .venv/.tools ## environment, browser and Allure
 
 .venv/.tools: .venv/.installed
 	$(BIN)/synthprobe doctor --fix
+	@touch $@
+
+.venv/.postgres: .ci/install-postgres
+	.ci/install-postgres
 	@touch $@
 
 clean: ## remove what the other commands made

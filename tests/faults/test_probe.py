@@ -122,7 +122,7 @@ def test_a_worker_that_dies_again_and_again_leaves_the_others_judged(project, su
     """F33"""
     dying = "".join(f"def test_dies_{n}():\n    os._exit(1)\n" for n in range(3))
     project.journeys("import os\n" + dying + GOOD)
-    run = supervised("-n", "2")
+    run = supervised("-n", "2", settings="second_attempts = 0\njourney_deadline_s = 10\nstall_margin_s = 10")
     assert run.code == 3, run.output
     assert {one.outcome for one in run.verdict.journeys if "dies" in one.journey.id} == {"unknown"}
     assert len(run.verdict.journeys) == 4
