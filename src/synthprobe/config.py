@@ -37,7 +37,7 @@ class ReportConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         site_url: absolute address the site is published at; makes links from Allure to the trace viewer.
-        runbook_url: address of a runbook, with ``{id}`` where its id goes.
+        runbook_url: address of a runbook, with ``{id}`` where its id goes; without it the site's own pages are linked.
         keep: the table ``[report.keep]``.
     """
 
@@ -99,6 +99,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         journeys: folders whose tests are journeys, relative to the project's root.
+        runbooks: folder of the runbooks, relative to the project's root.
         default_target: the target used without ``--target``.
         folder: where runs, history and the site are kept, relative to the project's root.
         interval_s: seconds between two scheduled runs; a slot is ``floor(utc / interval)``.
@@ -106,6 +107,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         second_attempts: how often a journey that did not pass is tried again by `synthprobe run`.
         second_attempt_delay_s: seconds before that.
         stall_margin_s: seconds without any progress, beyond ``journey_deadline_s``, after which a run is ended.
+        least_slowdown_ms: milliseconds a step must be slower than usual before it is called degraded.
         location: where this probe stands, for the report.
         browser: the table ``[browser]``.
         report: the table ``[report]``.
@@ -118,6 +120,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     journeys: tuple[str, ...] = ("journeys",)
+    runbooks: str = "runbooks"
     default_target: str = "demo"
     folder: str = ".synthprobe"
     interval_s: int = 300
@@ -125,6 +128,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     second_attempts: int = 1
     second_attempt_delay_s: float = 2.0
     stall_margin_s: float = 45.0
+    least_slowdown_ms: float = 50.0
     location: str = ""
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     report: ReportConfig = field(default_factory=ReportConfig)

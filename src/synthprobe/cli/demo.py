@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from synthprobe import pipeline
 from synthprobe.cli.report import make_site, serve_until_interrupted
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ToolError
@@ -54,6 +55,7 @@ def demo(
         switch(address, dict.fromkeys(FOUND_BY, True))
         _console.print(f"\nEvery journey again, with {' and '.join(FOUND_BY)} switched on:")
         faulty_folder, faulty = run_journeys(root, config, target, RunOrder(workers=workers))
+        faulty = pipeline.explain_run(root, config, faulty_folder, faulty)
         switch(address, dict.fromkeys(FOUND_BY, False))
         page = make_site(
             root,

@@ -12,6 +12,8 @@ from rich.console import Console
 from synthprobe import pipeline
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.report.site import publish, serve
+from synthprobe.respond.runbook_pages import publish_runbooks
+from synthprobe.respond.runbooks import read_runbooks
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -55,15 +57,18 @@ def make_site(
     Returns:
         The on-call page.
     """
-    pattern = config.report.runbook_url
-    runbooks = {}
-    for folder in folders:
-        for verdict in pipeline.read_verdict(folder / "verdict.json").journeys:
-            if pattern and verdict.journey.runbook:
-                runbooks[verdict.journey.runbook] = pattern.replace("{id}", verdict.journey.runbook)
+    site = site or root / config.folder / "site"
+    runbooks = publish_runbooks(read_runbooks(root / config.runbooks, root), site)
+    base = config.report.site_url.rstrip("/")
+    if base:
+        runbooks = {id: f"{base}/{page}" for id, page in runbooks.items()}
+    if pattern := config.report.runbook_url:
+        read = [pipeline.read_verdict(folder / "verdict.json") for folder in folders]
+        ids = {id for verdict in read for one in verdict.journeys for id in (one.runbook, one.journey.runbook) if id}
+        runbooks |= {id: pattern.replace("{id}", id) for id in ids}
     return publish(
         folders,
-        site or root / config.folder / "site",
+        site,
         labels=labels,
         runbooks=runbooks,
         site_url=config.report.site_url,

@@ -14,7 +14,7 @@ from synthprobe import pipeline
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ToolError
 from synthprobe.report.terminal import summary
-from synthprobe.supervisor import RunOrder, run_journeys
+from synthprobe.supervisor import RunOrder, run_journeys, target_redactor
 from synthprobe.supervisor.slots import is_judged, lease
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import exit_code
@@ -59,16 +59,17 @@ def run(
         if is_judged(state, chosen.name, number):
             _console.print(f"Slot {number} of {chosen.name} is already judged. Nothing was run.")
             raise typer.Exit(0)
+        pipeline.beat_start(root, config, chosen.name, number)
         scheduled = RunOrder(paths=order.paths, workers=workers, deadline_s=deadline, slot=number)
         raise typer.Exit(_run(root, config, chosen, scheduled, fail_on))
 
 
 def _run(root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn) -> int:
+    mask = target_redactor(target, root).text
     folder, verdict = run_journeys(root, config, target, order)
+    verdict = pipeline.after_run(root, config, folder, verdict, mask=mask)
     _console.print(summary(verdict))
     for note in verdict.notes:
-        _console.print(note, markup=False)
-    for note in pipeline.remember(root, config, target.name):
         _console.print(f"note: {note}", markup=False)
     _console.print(f"Report: synthprobe report {os.path.relpath(folder)}", markup=False)
     return exit_code(verdict, fail_on_degraded=fail_on == "degraded")

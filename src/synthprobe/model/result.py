@@ -14,7 +14,7 @@ Outcome = Literal["passed", "degraded", "failed", "unknown", "skipped"]
 """Nothing passes by default, by timeout, by crash or by absence."""
 
 StepStatus = Literal["passed", "failed"]
-DegradationKind = Literal["over budget", "stale"]
+DegradationKind = Literal["over budget", "stale", "above baseline"]
 
 Check = Literal[
     "",

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from synthprobe.model.incident import Triage
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Outcome, Result, Run
 
@@ -20,6 +21,10 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
         intermittent: it failed and then passed.
         since: when the state began, UTC, if earlier runs are known.
         results: the attempts, oldest first; empty when nothing was recorded.
+        triage: where the cause lies, when it did not pass.
+        runbook: id of the runbook that fits; empty when none does.
+        runbook_why: why that one.
+        incident: id of the incident it belongs to; empty when it belongs to none.
     """
 
     journey: Journey
@@ -28,6 +33,10 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
     intermittent: bool = False
     since: datetime | None = None
     results: tuple[Result, ...] = ()
+    triage: Triage | None = None
+    runbook: str = ""
+    runbook_why: str = ""
+    incident: str = ""
 
 
 class Verdict(Struct, frozen=True, kw_only=True):

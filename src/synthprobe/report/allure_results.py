@@ -258,10 +258,9 @@ def _links(
                 trace = quote(f"{base}/{run_folder(verdict.run)}/{quote(kept.path)}", safe="")
                 url = f"{base}/trace-viewer/index.html?trace={trace}"
                 links.append({"name": "Open trace", "url": url, "type": "link"})
-    if one.journey.runbook in runbooks:
-        links.append(
-            {"name": f"Runbook: {one.journey.runbook}", "url": runbooks[one.journey.runbook], "type": "runbook"}
-        )
+    fits = one.runbook or one.journey.runbook
+    if fits in runbooks:
+        links.append({"name": f"Runbook: {fits}", "url": runbooks[fits], "type": "runbook"})
     return links
 
 

@@ -191,7 +191,8 @@ def _journey(run: PublishedRun, one: JourneyVerdict, site: Path, runbooks: Mappi
             published.setdefault(kept.kind, quote(f"{run.folder}/{kept.path}"))
     trace = published.get("trace", "")
     page = run.pages.get(one.journey.id, "")
-    address = runbooks.get(one.journey.runbook, "")
+    fits = one.runbook or one.journey.runbook
+    address = runbooks.get(fits, "")
     return {
         "id": one.journey.id,
         "journey": one.journey,
@@ -208,6 +209,10 @@ def _journey(run: PublishedRun, one: JourneyVerdict, site: Path, runbooks: Mappi
         "screenshot": published.get("screenshot", ""),
         "trace": f"trace-viewer/index.html?trace={quote('../' + trace, safe='')}" if trace else "",
         "allure": f"{quote(run.folder)}/allure/index.html#{page}" if page else "",
+        "triage": one.triage,
+        "incident": one.incident,
+        "runbook_id": fits,
+        "runbook_why": one.runbook_why,
         "runbook": address if address.startswith(("https://", "http://")) or ":" not in address else "",
         "bars": _bars(last.steps) if last else [],
         "repeat": last.repeat if last else "",

@@ -38,8 +38,10 @@ def summary(verdict: Verdict) -> RenderableType:
     for one in sorted(verdict.journeys, key=lambda one: rank.index(one.outcome)):
         last = one.results[-1] if one.results else None
         why = [broken_step(one), one.cause]
-        if one.intermittent:
-            why.append("failed once, then passed")
+        if one.triage is not None:
+            why.append(f"{one.triage.cause_class}: {one.triage.why}")
+        if one.runbook:
+            why.append(f"runbook: {one.runbook}")
         sign, word = BADGES[one.outcome]
         table.add_row(
             Text(f"{sign} {word}", style=_STYLES[one.outcome]),

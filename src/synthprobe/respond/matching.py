@@ -131,11 +131,12 @@ def match(runbooks: Sequence[Runbook], subject: Subject) -> Match:
     )
 
 
-def tell(verdict: Verdict) -> Iterator[Told]:
+def tell(verdict: Verdict, passed_builds: Mapping[str, str] | None = None) -> Iterator[Told]:
     """Everything a runbook is looked for with, for each journey that did not pass.
 
     Args:
         verdict: the run's verdict.
+        passed_builds: build of the last run in which each journey passed, by journey id.
 
     Yields:
         One for each journey that did not pass or is intermittent.
@@ -143,7 +144,7 @@ def tell(verdict: Verdict) -> Iterator[Told]:
     for one, seen in zip(verdict.journeys, observe(verdict), strict=True):
         if one.outcome in {"passed", "skipped"} and not one.intermittent:
             continue
-        facts = facts_for(one, verdict)
+        facts = facts_for(one, verdict, last_passed_build=(passed_builds or {}).get(one.journey.id, ""))
         cause = triage(facts)
         degraded = facts.degradations[0].kind if facts.degradations else one.outcome
         yield Told(

@@ -1,5 +1,5 @@
 """Owns a run from outside pytest: inventory, clock, signals, and what is left to do when a child dies."""
 
-from synthprobe.supervisor.run import RunOrder, run_journeys
+from synthprobe.supervisor.run import RunOrder, run_journeys, target_redactor
 
-__all__ = ["RunOrder", "run_journeys"]
+__all__ = ["RunOrder", "run_journeys", "target_redactor"]

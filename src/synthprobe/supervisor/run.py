@@ -112,7 +112,7 @@ def run_journeys(
             environ={**(os.environ if environ is None else environ), "TMPDIR": str(scratch)},
             relay=None if order.quiet else relay,
             log=folder / "pytest.log",
-            clean=_redactor(target, root).text,
+            clean=target_redactor(target, root).text,
         )
         stack.callback(child.clear)
         watch = _Watch(folder, order.deadline_s, config, asked)
@@ -240,7 +240,16 @@ def _signals() -> Iterator[set[int]]:
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-def _redactor(target: Target, root: Path) -> Redactor:
+def target_redactor(target: Target, root: Path) -> Redactor:
+    """A redactor that knows every secret of a target that can be read here.
+
+    Args:
+        target: the target.
+        root: the project's root.
+
+    Returns:
+        The redactor.
+    """
     redactor = Redactor()
     for name, source in target.secrets.items():
         try:

@@ -84,7 +84,7 @@ def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
     Returns:
         The incident with the worst severity of its journeys, and the owner of the worst one.
     """
-    its = [journeys[id] for id in incident.journeys if id in journeys]
+    its = [journeys[id] for id in (*incident.journeys, *incident.blocked) if id in journeys]
     if not its:
         return incident
     worst = min(its, key=lambda journey: _SEVERITIES.index(journey.severity))

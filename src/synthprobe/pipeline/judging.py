@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from synthprobe.config import Config
-from synthprobe.errors import ReportError, SynthprobeError
-from synthprobe.model.history import Retention
+from synthprobe.errors import ReportError
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Progress, Result, Run
 from synthprobe.model.verdict import Verdict
-from synthprobe.targets.secrets import read_secret
 from synthprobe.verdict.judge import MUST_FAIL, MUST_PASS, judge_canaries, judge_run
-
-if TYPE_CHECKING:
-    from synthprobe.history.store import History
 
 T = TypeVar("T")
 
@@ -111,67 +104,6 @@ def read_progress(folder: Path) -> list[Progress]:
                 continue
             break
     return last
-
-
-def open_history(root: Path, config: Config, environ: Mapping[str, str] | None = None) -> History:
-    """Open the project's history.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        environ: the environment, for a URL that is a secret.
-
-    Returns:
-        The history.
-
-    Raises:
-        ConfigurationError: when the URL's source cannot be read.
-        HistoryError: when the URL is of no known kind.
-    """
-    from synthprobe.history.store import History  # a run is judged without it
-
-    table, folder = config.history, root / config.folder
-    place = table.url
-    if place.startswith(("env:", "file:")):
-        place = read_secret("history", os.environ if environ is None else environ, source=place).reveal()
-    keep = Retention(
-        raw_days=table.raw_days,
-        failures_days=table.failures_days,
-        hourly_days=table.hourly_days,
-        daily_days=table.daily_days,
-    )
-    return History.open(place or folder / "history.db", spool=folder / "spool", retention=keep)
-
-
-def remember(root: Path, config: Config, target: str, environ: Mapping[str, str] | None = None) -> list[str]:
-    """Take the runs of a target that were judged and not remembered yet into the history.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target's name.
-        environ: the environment, for a URL that is a secret.
-
-    Returns:
-        What a person must know of the history, as sentences. An error is a sentence too: it never costs a verdict.
-    """
-    unread: list[str] = []
-    try:
-        with open_history(root, config, environ) as history:
-            for path in sorted((root / config.folder / "runs" / target).glob("*/verdict.json")):
-                mark = path.with_name("remembered")
-                if mark.exists():
-                    continue
-                try:
-                    history.ingest(_read(path, Verdict))
-                except ReportError as error:
-                    unread.append(str(error))
-                mark.touch()
-            if history.available:
-                history.prune_if_due(datetime.now(UTC))
-            return unread + history.notes
-    except (SynthprobeError, OSError) as error:
-        return [str(error)]
 
 
 def read_results(folder: Path) -> list[Result]:

@@ -1,0 +1,26 @@
+"""After a run: judge what was recorded, judge it against what is remembered, explain it, tell who must know."""
+
+from synthprobe.pipeline.afterwards import after_run, beat_start, explain_run
+from synthprobe.pipeline.judging import (
+    judge,
+    newest_run,
+    read_progress,
+    read_results,
+    read_verdict,
+    write_verdict,
+)
+from synthprobe.pipeline.memory import open_history, remember
+
+__all__ = [
+    "after_run",
+    "beat_start",
+    "explain_run",
+    "judge",
+    "newest_run",
+    "open_history",
+    "read_progress",
+    "read_results",
+    "read_verdict",
+    "remember",
+    "write_verdict",
+]

@@ -1,0 +1,261 @@
+"""What happens to a verdict after it was written: remembered, judged against the past, explained, told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from synthprobe.config import Config
+from synthprobe.errors import SynthprobeError
+from synthprobe.model.incident import Incident, Observation
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.pipeline.judging import write_verdict
+from synthprobe.pipeline.memory import mark_remembered, open_history, take_in
+from synthprobe.respond import alerts
+from synthprobe.respond.channels import AppriseChannel
+from synthprobe.respond.heartbeat import Heartbeat, Signal
+from synthprobe.respond.matching import match, tell
+from synthprobe.respond.message import Background
+from synthprobe.respond.outbox import FileOutbox
+from synthprobe.respond.routes import read_mutes
+from synthprobe.respond.runbooks import Runbook, read_runbooks
+from synthprobe.targets.secrets import read_secret
+from synthprobe.verdict.lifecycle import advance, describe
+from synthprobe.verdict.observations import observe
+from synthprobe.verdict.watch import watch
+
+if TYPE_CHECKING:
+    from synthprobe.history.store import History
+
+_LATELY = timedelta(hours=1)
+
+
+def after_run(
+    root: Path,
+    config: Config,
+    folder: Path,
+    verdict: Verdict,
+    *,
+    mask: Callable[[str], str] = str,
+    environ: Mapping[str, str] | None = None,
+) -> Verdict:
+    """Do all that follows a run. The verdict stands already; nothing here can cost it, only add to it.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        folder: the run's folder.
+        verdict: its verdict.
+        mask: hides secrets in what is told.
+        environ: the environment, for addresses that are secrets.
+
+    Returns:
+        The verdict with what is above its baseline, where the causes lie, runbooks, incidents, and in its notes a
+        sentence for whatever did not work. A scheduled run is told to people and to the watcher as well.
+    """
+    notes = list(verdict.notes)
+    runbooks: tuple[Runbook, ...] = ()
+    with _sentence(notes):
+        runbooks = read_runbooks(root / config.runbooks, root)
+    incidents: tuple[Incident, ...] = ()
+    with _sentence(notes), open_history(root, config, environ) as history:
+        verdict, incidents = _with_memory(history, config, folder, verdict, runbooks, notes)
+        notes += history.notes
+    verdict = _explained(verdict, runbooks)
+    told = True
+    if verdict.run.scheduled:
+        with _sentence(notes):
+            told = _tell(root, config, verdict, incidents, runbooks, notes, mask, environ)
+    verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
+    write_verdict(folder, verdict)
+    if verdict.run.scheduled:
+        with _sentence(notes):
+            judged = not verdict.blind and not verdict.count("unknown") and bool(verdict.journeys)
+            _beat(root, config, "success" if judged and told else "fail", verdict.run.target, verdict.run.slot, environ)
+    return verdict
+
+
+def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict) -> Verdict:
+    """Add where the causes lie and which runbooks fit, without any memory.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        folder: the run's folder.
+        verdict: its verdict.
+
+    Returns:
+        The verdict, which is written again.
+    """
+    verdict = _explained(verdict, read_runbooks(root / config.runbooks, root))
+    write_verdict(folder, verdict)
+    return verdict
+
+
+def beat_start(root: Path, config: Config, target: str, slot: int, environ: Mapping[str, str] | None = None) -> None:
+    """Tell the watcher outside, if one is configured, that a slot is being judged. It never stops the run.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target's name.
+        slot: the slot.
+        environ: the environment the watcher's address may stand in.
+    """
+    with _sentence([]):
+        _beat(root, config, "start", target, slot, environ)
+
+
+def _beat(
+    root: Path, config: Config, signal: Signal, target: str, slot: int, environ: Mapping[str, str] | None
+) -> None:
+    if config.heartbeat.url:
+        url = read_secret(
+            "heartbeat", os.environ if environ is None else environ, source=config.heartbeat.url, root=root
+        )
+        record = root / config.folder / "heartbeat.jsonl"
+        Heartbeat(url, record, timeout_s=config.heartbeat.timeout_s).send(signal, f"{target}-{slot}")
+
+
+def _with_memory(
+    history: History,
+    config: Config,
+    folder: Path,
+    verdict: Verdict,
+    runbooks: Sequence[Runbook],
+    notes: list[str],
+) -> tuple[Verdict, tuple[Incident, ...]]:
+    target, location, now = verdict.run.target, verdict.run.location, datetime.now(UTC)
+    notes += take_in(history, folder.parent, but=folder)
+    before: dict[str, list[Observation]] = {}
+    for seen in history.observations(target):
+        before.setdefault(seen.journey, []).append(seen)
+    if verdict.run.ended or verdict.blind:
+        states = {}  # what was cut off says nothing of how long a step takes
+    else:
+        known = history.detector_states(target, location=location)
+        watched = watch(verdict, known, least_ms=config.least_slowdown_ms)
+        verdict, states = watched.verdict, {k: v for k, v in watched.states.items() if v != known.get(k)}
+        notes += watched.notes
+    verdict = _explained(verdict, runbooks, before)
+    write_verdict(folder, verdict)
+    history.ingest(verdict)
+    mark_remembered(folder)
+    if not history.available:
+        return verdict, ()
+    observations = observe(verdict)
+    history.put_observations(observations)
+    history.put_detector_states(target, states, location=location)
+    incidents = _incidents(history, verdict, observations, before, now)
+    history.prune_if_due(now)
+    of = {
+        journey: incident.id
+        for incident in incidents
+        if not incident.resolved_at
+        for journey in (*incident.journeys, *incident.blocked)
+    }
+    journeys = tuple(replace(one, incident=of.get(one.journey.id, "")) for one in verdict.journeys)
+    return replace(verdict, journeys=journeys), incidents
+
+
+def _incidents(
+    history: History,
+    verdict: Verdict,
+    observations: Sequence[Observation],
+    before: Mapping[str, Sequence[Observation]],
+    now: datetime,
+) -> tuple[Incident, ...]:
+    open_now = [one for one in history.incidents(verdict.run.target) if one.state != "resolved"]
+    known = {one.id: one for one in open_now}
+    journeys = {one.journey.id: one.journey for one in verdict.journeys}
+    said = {one.journey.id: one for one in verdict.journeys if one.triage is not None}
+    incidents = []
+    for one in advance(open_now, observations, before, now):
+        changed = describe(one, journeys)
+        telling = next((said[id] for id in one.journeys if id in said), None)
+        if telling is not None and one.state != "resolved":
+            changed = replace(changed, triage=telling.triage, runbook=telling.runbook, runbook_why=telling.runbook_why)
+        if changed != known.get(one.id):
+            history.put_incident(changed)
+        incidents.append(changed)
+    lately = [
+        one
+        for one in history.incidents(verdict.run.target, "resolved")
+        if one.resolved_at and now - one.resolved_at < _LATELY and one.id not in known
+    ]
+    return (*incidents, *(one for one in lately if one.id not in {i.id for i in incidents}))
+
+
+def _explained(
+    verdict: Verdict, runbooks: Sequence[Runbook], before: Mapping[str, Sequence[Observation]] | None = None
+) -> Verdict:
+    passed_at = {
+        journey: next((one.build for one in reversed(seen) if one.outcome == "passed"), "")
+        for journey, seen in (before or {}).items()
+    }
+    told = {one.verdict.journey.id: one for one in tell(verdict, passed_at)}
+
+    def explained(one: JourneyVerdict) -> JourneyVerdict:
+        if one.journey.id not in told or one.triage is not None:
+            return one
+        its = told[one.journey.id]
+        found = match(runbooks, its.subject)
+        return replace(one, triage=its.triage, runbook=found.runbook.id if found.runbook else "", runbook_why=found.why)
+
+    return replace(verdict, journeys=tuple(explained(one) for one in verdict.journeys))
+
+
+def _tell(
+    root: Path,
+    config: Config,
+    verdict: Verdict,
+    incidents: Sequence[Incident],
+    runbooks: Sequence[Runbook],
+    notes: list[str],
+    mask: Callable[[str], str],
+    environ: Mapping[str, str] | None,
+) -> bool:
+    if not config.alerts.routes:
+        return True
+    pages = {one.id: one for one in runbooks}
+    background = {one.id: _background(config, verdict, one, pages.get(one.runbook)) for one in incidents}
+    _, delivery = alerts.tell(
+        incidents,
+        config.alerts,
+        FileOutbox(root / config.folder / "outbox"),
+        AppriseChannel(os.environ if environ is None else environ, config.alerts.timeout_s),
+        datetime.now(UTC),
+        mutes=read_mutes(root / config.alerts.mutes),
+        background=background,
+        mask=mask,
+    )
+    notes += delivery.sentences
+    return delivery.complete
+
+
+def _background(config: Config, verdict: Verdict, incident: Incident, runbook: Runbook | None) -> Background:
+    site = config.report.site_url.rstrip("/")
+    pattern = config.report.runbook_url or (f"{site}/runbooks/{{id}}.html" if site else "")
+    impact = runbook.section("Impact") if runbook else None
+    lines = impact.text.splitlines() if impact else []
+    return Background(
+        fallback=next((line.partition(":")[2].strip() for line in lines if line.startswith("Fallback:")), ""),
+        runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
+        report_url=f"{site}/index.html" if site else "",
+        changed=f"The build is {verdict.run.build}." if verdict.run.build else "",
+    )
+
+
+@contextmanager
+def _sentence(notes: list[str]) -> Iterator[None]:
+    """What goes wrong after a verdict is a sentence beside it."""
+    try:
+        yield
+    except (SynthprobeError, OSError) as error:
+        notes.append(str(error))

@@ -1,0 +1,116 @@
+"""Opens the project's memory, and takes in what was judged and not remembered yet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synthprobe.config import Config
+from synthprobe.errors import ReportError, SynthprobeError
+from synthprobe.model.history import Retention
+from synthprobe.pipeline.judging import read_verdict
+from synthprobe.targets.secrets import read_secret
+
+if TYPE_CHECKING:
+    from synthprobe.history.store import History
+
+_MARK = "remembered"
+
+
+def open_history(root: Path, config: Config, environ: Mapping[str, str] | None = None) -> History:
+    """Open the project's history.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        environ: the environment, for a URL that is a secret.
+
+    Returns:
+        The history.
+
+    Raises:
+        ConfigurationError: when the URL's source cannot be read.
+        HistoryError: when the URL is of no known kind.
+    """
+    from synthprobe.history.store import History  # a run is judged without it
+
+    table, folder = config.history, root / config.folder
+    place = table.url
+    if place.startswith(("env:", "file:")):
+        place = read_secret("history", os.environ if environ is None else environ, source=place, root=root).reveal()
+    keep = Retention(
+        raw_days=table.raw_days,
+        failures_days=table.failures_days,
+        hourly_days=table.hourly_days,
+        daily_days=table.daily_days,
+    )
+    return History.open(place or folder / "history.db", spool=folder / "spool", retention=keep)
+
+
+def is_remembered(folder: Path) -> bool:
+    """Whether a run is in the history.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        True once it was taken in or spooled.
+    """
+    return (folder / _MARK).exists()
+
+
+def mark_remembered(folder: Path) -> None:
+    """Note that a run is in the history, or waits in its spool.
+
+    Args:
+        folder: the run's folder.
+    """
+    (folder / _MARK).touch()
+
+
+def remember(root: Path, config: Config, target: str, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Take the runs of a target that were judged and not remembered yet into the history.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target's name.
+        environ: the environment, for a URL that is a secret.
+
+    Returns:
+        What a person must know of the history, as sentences. An error is a sentence too: it never costs a verdict.
+    """
+    try:
+        with open_history(root, config, environ) as history:
+            unread = take_in(history, root / config.folder / "runs" / target)
+            if history.available:
+                history.prune_if_due(datetime.now(UTC))
+            return unread + history.notes
+    except (SynthprobeError, OSError) as error:
+        return [str(error)]
+
+
+def take_in(history: History, runs: Path, *, but: Path | None = None) -> list[str]:
+    """Take judged runs into an open history.
+
+    Args:
+        history: the history.
+        runs: the folder of a target's runs.
+        but: a run that is left out.
+
+    Returns:
+        A sentence for each verdict that could not be read.
+    """
+    unread = []
+    for path in sorted(runs.glob("*/verdict.json")):
+        if path.parent == but or is_remembered(path.parent):
+            continue
+        try:
+            history.ingest(read_verdict(path))
+        except ReportError as error:
+            unread.append(str(error))
+        mark_remembered(path.parent)
+    return unread

@@ -1,0 +1,132 @@
+"""A run against what is usual: feeds each step's detector, and makes degraded what an open alarm says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from synthprobe.model.result import Degradation, Result, Step
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.verdict.degradation import Alarm, StepDetector
+
+States = Mapping[tuple[str, str], bytes]
+"""What is known of each step, by journey's id and step's path; the path of the whole journey is empty."""
+
+
+class _Watched(Struct, frozen=True, array_like=True):
+    """One step's state as it is stored: its detector, and the alarm that is open."""
+
+    detector: bytes
+    alarm: Alarm | None = None
+
+
+class Watched(Struct, frozen=True, kw_only=True):
+    """What a run is against what is usual.
+
+    Attributes:
+        verdict: the run's verdict, with what is above its baseline degraded.
+        states: what is known of each step now.
+        notes: what is to be reported and pages nobody.
+    """
+
+    verdict: Verdict
+    states: dict[tuple[str, str], bytes]
+    notes: tuple[str, ...] = ()
+
+
+def watch(verdict: Verdict, states: States, *, least_ms: float = 0.0) -> Watched:
+    """Judge each step of a run against its own past.
+
+    Args:
+        verdict: the run's verdict.
+        states: what is known of each step.
+        least_ms: milliseconds a step must be slower by before it is called degraded.
+
+    Returns:
+        The verdict, the new states, and what is to be reported.
+    """
+    journeys, notes, after = [], [], dict(states)
+    for one in verdict.journeys:
+        found, reported = _journey(one, after, least_ms)
+        notes += reported
+        journeys.append(_degraded(one, found) if found else one)
+    return Watched(verdict=replace(verdict, journeys=tuple(journeys)), states=after, notes=tuple(notes))
+
+
+def _journey(
+    one: JourneyVerdict, states: dict[tuple[str, str], bytes], least_ms: float
+) -> tuple[list[Degradation], list[str]]:
+    found: list[Degradation] = []
+    notes: list[str] = []
+    durations = [timings for result in one.results if (timings := _timings(result)) is not None]
+    for path in dict.fromkeys(path for timings in durations for path in timings):
+        key = (one.journey.id, path)
+        detector, alarm = _read(states.get(key))
+        title = path or one.journey.title
+        for number, timings in enumerate(durations):
+            if path in timings:
+                at, ms, ok = timings[path]
+                for raised in detector.update(at, ms, ok, scheduled=number == 0):
+                    if raised.lane == "paging":
+                        alarm = raised
+                    else:
+                        notes.append(f"{one.journey.title}: {raised.sentence(title)}.")
+                if alarm is not None and not detector.degraded:
+                    alarm = None
+                elif alarm is not None and alarm.time != at:
+                    alarm = replace(alarm, runs=alarm.runs + 1)
+        states[key] = msgspec.msgpack.encode(_Watched(detector=detector.to_bytes(), alarm=alarm))
+        if alarm is not None and alarm.now_ms - alarm.usual_ms >= least_ms:
+            least = f"The least this step can show is {detector.smallest_visible():.1f} ×."
+            message = f"{alarm.sentence(title)}, rule {alarm.rule}. {least}"
+            found.append(Degradation(kind="above baseline", step=title, message=message))
+    whole = [one for one in found if one.step not in dict.fromkeys(p for t in durations for p in t)]
+    return ([one for one in found if one not in whole] or whole), notes
+
+
+def _degraded(one: JourneyVerdict, found: Sequence[Degradation]) -> JourneyVerdict:
+    last = one.results[-1]
+    outcome, cause = one.outcome, one.cause
+    if outcome == "passed":
+        outcome, cause = "degraded", found[0].message
+    last = replace(last, degradations=(*last.degradations, *found), outcome=outcome, cause=cause)
+    return replace(
+        one,
+        outcome=outcome,
+        cause=cause,
+        since=one.since or last.started_at,
+        results=(*one.results[:-1], last),
+    )
+
+
+def _timings(result: Result) -> dict[str, tuple[float, float, bool]] | None:
+    """Start in seconds, milliseconds and success by step; a failed attempt says nothing of a healthy duration."""
+    at, ok = result.started_at.timestamp(), result.outcome in {"passed", "degraded"}
+    if result.outcome in {"unknown", "skipped"}:
+        return None
+    timings = {"": (at, result.duration_s * 1000, ok)}
+    if ok:
+        for path, step in _walk(result.steps):
+            before = timings.get(path)
+            timings[path] = (at, step.duration_s * 1000 + (before[1] if before else 0.0), True)
+    return timings
+
+
+def _walk(steps: Sequence[Step], above: str = "") -> Iterator[tuple[str, Step]]:
+    for step in steps:
+        path = f"{above} › {step.title}" if above else step.title
+        yield path, step
+        yield from _walk(step.steps, path)
+
+
+def _read(state: bytes | None) -> tuple[StepDetector, Alarm | None]:
+    if state is not None:
+        try:
+            stored = msgspec.msgpack.decode(state, type=_Watched)
+            return StepDetector.from_bytes(stored.detector), stored.alarm
+        except (ValueError, msgspec.DecodeError):
+            pass  # of another version: it judges again after 20 runs
+    return StepDetector(), None

@@ -1,0 +1,189 @@
+"""After a run: what is slower than usual is degraded, one cause is one incident, and the right people hear once."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from synthprobe import pipeline
+from synthprobe.config import Config, read_config
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Failure, Result, Run, Step
+from synthprobe.model.verdict import Verdict
+from synthprobe.verdict.judge import judge_run
+
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
+SIGN_IN = Journey(
+    id="sign-in", node_id="journeys/test_a.py::test_a", title="Sign in", owner="front-desk", severity="critical"
+)
+SEARCH = Journey(id="search", node_id="journeys/test_b.py::test_b", title="Search", owner="records", severity="normal")
+
+
+class Heard:
+    """What arrived at the channel and at the watcher."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.messages: list[dict[str, str]] = []
+        self.beats: list[str] = []
+
+
+@pytest.fixture
+def heard() -> Iterator[Heard]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            if self.path.startswith("/beat"):
+                found.beats.append(self.path.partition("?")[0].removeprefix("/beat").strip("/") or "success")
+            else:
+                found.messages.append(json.loads(body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found = Heard(server.server_port)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield found
+    server.shutdown()
+    server.server_close()
+
+
+class Project:
+    """Runs of a project, one every five minutes."""
+
+    def __init__(self, root: Path, heard: Heard) -> None:
+        (root / "synthprobe.toml").write_text(
+            '[targets.demo]\nbase_url = "http://127.0.0.1:9"\n[heartbeat]\nurl = "env:BEAT"\n'
+            '[[alerts.routes]]\nname = "all"\nto = ["env:PAGER"]\n'
+        )
+        self.root = root
+        self.config: Config = read_config(root, {})
+        self.environ = {
+            "PAGER": f"json://127.0.0.1:{heard.port}/pager",
+            "BEAT": f"http://127.0.0.1:{heard.port}/beat",
+        }
+        self.number = 0
+        self.random = random.Random(7)
+
+    def run(
+        self, *, ms: float = 480.0, failing: tuple[Journey, ...] = (), message: str = "503", expected: int = 2
+    ) -> Verdict:
+        at = START + timedelta(minutes=5 * self.number)
+        self.number += 1
+        run = Run(
+            id=f"run-{self.number:03}",
+            target="demo",
+            base_url="http://127.0.0.1:9",
+            slot=self.number,
+            started_at=at,
+            scheduled=True,
+        )
+        results = []
+        for journey in (SIGN_IN, SEARCH)[:expected]:
+            seconds = ms / 1000 * (1 + self.random.gauss(0, 0.04))
+            failure = Failure(kind="expectation", ours=False, message=message, detail="", step="log in")
+            broken = journey in failing
+            results.append(
+                Result(
+                    run_id=run.id,
+                    target="demo",
+                    journey=journey,
+                    attempt=1,
+                    outcome="failed" if broken else "passed",
+                    started_at=at,
+                    duration_s=seconds,
+                    cause=message if broken else "",
+                    steps=(
+                        Step(
+                            title="log in", status="failed" if broken else "passed", started_at=at, duration_s=seconds
+                        ),
+                    ),
+                    failure=failure if broken else None,
+                )
+            )
+        folder = self.root / ".synthprobe" / "runs" / "demo" / run.id
+        folder.mkdir(parents=True)
+        verdict = judge_run(run, (SIGN_IN, SEARCH), results, at)
+        pipeline.write_verdict(folder, verdict)
+        done = pipeline.after_run(self.root, self.config, folder, verdict, environ=self.environ)
+        assert msgspec.json.decode((folder / "verdict.json").read_bytes(), type=Verdict) == done
+        return done
+
+    def incidents(self, state: str | None = None):
+        with pipeline.open_history(self.root, self.config, {}) as history:
+            return history.incidents("demo", state)
+
+
+@pytest.fixture
+def project(tmp_path: Path, heard: Heard) -> Project:
+    return Project(tmp_path, heard)
+
+
+def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(project):
+    for _ in range(40):
+        assert {one.outcome for one in project.run().journeys} == {"passed"}
+    outcomes = [project.run(ms=1008).journeys[0] for _ in range(3)]
+    last = outcomes[-1]
+    assert last.outcome == "degraded", [one.outcome for one in outcomes]
+    assert "log in takes 2.1 × its usual 4" in last.cause
+    assert "The least this step can show is" in last.cause
+    assert last.results[-1].degradations[0].kind == "above baseline"
+    for _ in range(8):
+        verdict = project.run()
+    assert {one.outcome for one in verdict.journeys} == {"passed"}
+
+
+def test_a_slowdown_nobody_feels_is_not_degraded(project):
+    for _ in range(40):
+        project.run(ms=8)
+    assert {one.outcome for _ in range(4) for one in project.run(ms=24).journeys} == {"passed"}
+
+
+def test_one_cause_is_one_incident_told_once_and_its_end_as_well(project, heard):
+    for _ in range(3):
+        project.run()
+    for _ in range(3):
+        verdict = project.run(failing=(SIGN_IN, SEARCH))
+    (incident,) = project.incidents("open")
+    assert {*incident.journeys, *incident.blocked} == {"sign-in", "search"}
+    assert (incident.severity, incident.owner) == ("critical", "front-desk")
+    assert incident.triage is not None
+    assert {one.incident for one in verdict.journeys} == {incident.id}
+    assert len(heard.messages) == 1
+    assert "Sign in" in heard.messages[0]["title"] or "log in" in heard.messages[0]["title"], heard.messages[0]
+    for _ in range(3):
+        project.run()
+    assert project.incidents("open") == []
+    assert len(heard.messages) == 2
+    assert "Over" in heard.messages[1]["title"]
+
+
+def test_the_watcher_hears_that_the_slot_was_judged_not_that_the_target_is_well(project, heard):
+    project.run(failing=(SIGN_IN,))
+    assert heard.beats == ["success"]
+    project.run(expected=1)
+    assert heard.beats == ["success", "fail"]
+
+
+def test_a_history_that_cannot_be_used_costs_a_note_and_nothing_else(project):
+    project.run()
+    database = project.root / ".synthprobe" / "history.db"
+    for path in database.parent.glob("history.db*"):
+        path.unlink()
+    database.mkdir()
+    verdict = project.run(failing=(SIGN_IN,))
+    assert [one.outcome for one in verdict.journeys] == ["failed", "passed"]
+    assert verdict.journeys[0].triage is not None
+    assert verdict.notes
