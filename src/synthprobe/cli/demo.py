@@ -165,14 +165,18 @@ def exactly_found(healthy: Verdict, faulty: Verdict) -> bool:
 def _table(healthy: Verdict, faulty: Verdict) -> Table:
     before = {journey.journey.id: journey for journey in healthy.journeys}
     faults = {journey: fault for fault, journeys in FOUND_BY.items() for journey in journeys}
-    table = Table(title="What the journeys found")
-    for heading in ("", "journey", "healthy", "with faults", "injected fault", "broken step"):
+    table = Table(title="What the journeys found", show_lines=True)
+    for heading in ("", "journey", "healthy", "with faults", "injected fault", "broken step", "cause, runbook"):
         table.add_column(heading)
+    quiet = 0
     for verdict in faulty.journeys:
         id = verdict.journey.id
         first = before.get(id)
         right = first is not None and first.outcome == "passed"
         right = right and verdict.outcome == ("failed" if id in faults else "passed")
+        if right and verdict.outcome == "passed":
+            quiet += 1
+            continue
         failure = verdict.results[-1].failure if verdict.results else None
         broken = (failure.step or failure.phase) if failure else verdict.cause
         table.add_row(
@@ -182,5 +186,7 @@ def _table(healthy: Verdict, faulty: Verdict) -> Table:
             verdict.outcome,
             faults.get(id, ""),
             broken,
+            "\n".join(filter(None, [verdict.triage.cause_class if verdict.triage else "", verdict.runbook])),
         )
+    table.caption = f"{quiet} other journeys passed both times"
     return table

@@ -16,6 +16,7 @@ from synthprobe.cli import (
     doctor,
     fix,
     history,
+    history_replay,
     impact,
     init,
     objectives,
@@ -51,6 +52,7 @@ app.command("sweep")(sweep.sweep_command)
 app.command("doctor")(doctor.doctor)
 app.add_typer(demo.app, name="demo")
 app.add_typer(runbook.app, name="runbook")
+history.app.command("replay")(history_replay.replay)
 app.add_typer(history.app, name="history")
 app.add_typer(impact.app, name="impact")
 app.add_typer(objectives.app, name="objectives")

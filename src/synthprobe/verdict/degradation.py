@@ -195,13 +195,15 @@ class StepDetector:
             The alarms that open now, usually none.
         """
         self._index += 1
-        alarms = []
+        alarms: list[Alarm] = []
+        if not math.isfinite(at):
+            return alarms
         if scheduled:
             self._failed.append(not ok)
             self._since_failing.append(at)
             if self._failing.add(ok, at):
                 alarms.append(self._failing_alarm(at))
-        if not ok or not _usable(duration_ms) or not math.isfinite(at):
+        if not ok or not _usable(duration_ms):
             return alarms
         point = to_grid(duration_ms)
         rule = self._paging(at, point, scheduled)

@@ -1,0 +1,113 @@
+"""``synthprobe history replay``: what the detector would have said of a recorded series."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from synthprobe.errors import ToolError
+from synthprobe.verdict.degradation import Alarm, StepDetector
+
+_COLUMNS = ("timestamp", "ms", "status")
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV with the columns timestamp, ms, status (1 passed, 0 failed).")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line for each alarm.")] = False,
+) -> None:
+    """Run the detector over a recorded series, and show every alarm it would have raised."""
+    detector, alarms, passed_over = StepDetector(), [], 0
+    for row in _rows(file):
+        if row is None:
+            passed_over += 1
+            detector.update(math.nan, math.nan)
+            continue
+        alarms += detector.update(*row)
+    if as_json:
+        for alarm in alarms:
+            sys.stdout.write(json.dumps(_line(alarm)) + "\n")
+    else:
+        _show(file, detector, alarms)
+    if passed_over:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"{passed_over} rows have no usable time or duration and were passed over.", markup=False
+        )
+
+
+def _rows(file: Path) -> Iterator[tuple[float, float, bool] | None]:
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            reader = csv.DictReader(lines)
+            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise ToolError(
+                    f"{file} has no column {', '.join(missing)}. A CSV with the header timestamp,ms,status was "
+                    "expected: seconds since the epoch or an ISO 8601 time, milliseconds, and 1 for passed or 0 for failed."
+                )
+            for row in reader:
+                yield _row(row)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ToolError(
+            f"{file} cannot be read as CSV: {reason}. Give a file with the header timestamp,ms,status."
+        ) from None
+
+
+def _row(row: dict[str, Any]) -> tuple[float, float, bool] | None:
+    """A row that cannot be used is nothing, but counts as a row."""
+    try:
+        ok = str(row["status"]).strip() not in {"0", "0.0", "false", "failed"}
+        at = _seconds(str(row["timestamp"]).strip())
+        ms = float(row["ms"]) if ok or str(row["ms"]).strip() else math.nan
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if not math.isfinite(at) or (ok and not (math.isfinite(ms) and ms > 0)):
+        return None
+    return at, ms, ok
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        when = datetime.fromisoformat(text)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def _line(alarm: Alarm) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "index": alarm.index,
+        "time": alarm.time,
+        "rule": alarm.rule,
+        "since": alarm.since,
+        "ratio": round(alarm.ratio, 4),
+        "usual_ms": round(alarm.usual_ms, 3),
+        "now_ms": round(alarm.now_ms, 3),
+    }
+    return line if alarm.lane == "paging" else {**line, "lane": alarm.lane}
+
+
+def _show(file: Path, detector: StepDetector, alarms: list[Alarm]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for alarm in alarms:
+        at = datetime.fromtimestamp(alarm.time, UTC)
+        console.print(f"{at:%Y-%m-%d %H:%M} {alarm.lane:8} {alarm.sentence(file.stem)}", markup=False)
+    paging = sum(alarm.lane == "paging" for alarm in alarms)
+    console.print(f"{paging} alarms, {len(alarms) - paging} reports.", markup=False)
+    if detector.ready:
+        console.print(
+            f"Usually {detector.usual_ms:.0f} ms. The least slowdown this step can show is "
+            f"{detector.smallest_visible():.2f} ×.",
+            markup=False,
+        )
+    else:
+        console.print("Too few runs to judge by: 20 are needed.", markup=False)

@@ -1,0 +1,73 @@
+"""`synthprobe history replay` says of a recorded series what the detector would have said."""
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def replay(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "synthprobe", "history", "replay", str(path), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def series(path: Path, durations: list[float], status: list[int] | None = None, stamp=lambda n: str(300 * n)) -> Path:
+    rows = [f"{stamp(n)},{ms},{(status or [1] * len(durations))[n]}" for n, ms in enumerate(durations)]
+    path.write_text("timestamp,ms,status\n" + "\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture
+def quiet() -> list[float]:
+    noise = random.Random(3)
+    return [100 * (1 + noise.gauss(0, 0.05)) for _ in range(200)]
+
+
+def test_each_alarm_is_one_line_with_the_figures(tmp_path, quiet):
+    done = replay(series(tmp_path / "a.csv", quiet + [300.0] * 5), "--json")
+    (line,) = [json.loads(text) for text in done.stdout.splitlines()]
+    assert list(line) == ["index", "time", "rule", "since", "ratio", "usual_ms", "now_ms"]
+    assert (line["index"], line["rule"], line["since"], line["time"]) == (201, "burst", 300.0 * 200, 300.0 * 201)
+    assert line["ratio"] == pytest.approx(3, rel=0.05)
+    assert line["usual_ms"] == pytest.approx(100, rel=0.03)
+
+
+def test_a_person_reads_sentences_and_what_the_step_can_show(tmp_path, quiet):
+    done = replay(series(tmp_path / "sign-in.csv", quiet + [300.0] * 5))
+    assert "sign-in takes 3.0 × its usual" in done.stdout
+    assert "The least slowdown this step can show is 1." in done.stdout
+
+
+def test_reports_carry_their_lane(tmp_path, quiet):
+    many = quiet * 6
+    status = [1] * len(many) + [0, 0, 1, 1]
+    done = replay(series(tmp_path / "a.csv", [*many, 100, 100, 100, 100], status), "--json")
+    (line,) = [json.loads(text) for text in done.stdout.splitlines()]
+    assert (line["rule"], line["lane"]) == ("failing", "failures")
+
+
+def test_iso_times_and_rows_that_cannot_be_used(tmp_path, quiet):
+    path = series(
+        tmp_path / "a.csv", quiet, stamp=lambda n: f"2026-11-0{1 + n // 144}T{n // 12 % 12:02}:{n % 12 * 5:02}:00Z"
+    )
+    path.write_text(path.read_text() + "nonsense,100,1\n2026-11-03T00:00:00Z,-5,1\n2026-11-03T00:05:00Z,nan,1\n\n")
+    done = replay(path, "--json")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "3 rows have no usable time or duration" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(None, "cannot be read"), ("a,b\n1,2\n", "has no column timestamp, ms, status"), ("", "has no column")],
+)
+def test_what_is_no_series_is_refused_with_a_sentence(tmp_path, text, says):
+    path = tmp_path / "a.csv"
+    if text is not None:
+        path.write_text(text)
+    done = replay(path, "--json")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
