@@ -51,7 +51,8 @@ def _rows(file: Path) -> Iterator[tuple[float, float, bool] | None]:
             if missing:
                 raise ToolError(
                     f"{file} has no column {', '.join(missing)}. A CSV with the header timestamp,ms,status was "
-                    "expected: seconds since the epoch or an ISO 8601 time, milliseconds, and 1 for passed or 0 for failed."
+                    "expected: seconds since the epoch or an ISO 8601 time, milliseconds, and 1 for passed or 0 for "
+                    "failed."
                 )
             for row in reader:
                 yield _row(row)
