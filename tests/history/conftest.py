@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 import sqlalchemy
-from postgres import server
+from postgres import running_postgres
 
 from synthprobe.history.store import History
 
@@ -11,8 +11,8 @@ _numbers = itertools.count()
 
 @pytest.fixture(scope="session")
 def postgresql():
-    with server() as url:
-        yield url
+    with running_postgres("full_page_writes=off", "synchronous_commit=off") as started:
+        yield started.url().replace("postgresql:", "postgresql+psycopg:")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -180,3 +180,19 @@ def test_evidence_that_cannot_be_written_does_not_cost_the_result(project, centr
     result = project.run().results["test_x"]
     assert (result.outcome, result.evidence) == ("failed", ())
     assert "Some evidence could not be kept" in result.notes[0]
+
+
+def test_journeys_of_one_group_never_run_at_the_same_time(project, centre):
+    project.configure(centre.url)
+    project.journeys(
+        "import os, pathlib, pytest\n"
+        "held = pathlib.Path(__file__).with_name('held')\n"
+        "@pytest.mark.parametrize('n', range(6))\n"
+        "@pytest.mark.xdist_group('SYN-01')\n"
+        "def test_alone(api, n):\n"
+        "    os.close(os.open(held, os.O_CREAT | os.O_EXCL))\n"
+        "    for _ in range(5):\n        api.get('/healthz').expect(200)\n"
+        "    held.unlink()\n"
+    )
+    ran = project.run("-n", "3", "--dist", "load")
+    assert ran.code == 0, ran.output

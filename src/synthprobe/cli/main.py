@@ -18,6 +18,7 @@ from synthprobe.cli import (
     history,
     history_replay,
     impact,
+    incident,
     init,
     objectives,
     report,
@@ -54,6 +55,7 @@ app.add_typer(demo.app, name="demo")
 app.add_typer(runbook.app, name="runbook")
 history.app.command("replay")(history_replay.replay)
 app.add_typer(history.app, name="history")
+app.add_typer(incident.app, name="incident")
 app.add_typer(impact.app, name="impact")
 app.add_typer(objectives.app, name="objectives")
 app.add_typer(alert.app, name="alert")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets as random
 import shlex
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
+from filelock import BaseFileLock, FileLock
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.exchanges import operations
@@ -81,6 +83,7 @@ class JourneySession:
         self.exchanges: list[Exchange] = []
         self.scratch = Path(tempfile.mkdtemp(prefix="synthprobe-"))  # mode 0700: raw traces live here
         self.attempt: Attempt | None = None
+        self._group: BaseFileLock = FileLock(folder / "locks" / "none")
         self.guard = Guard(target, folder)
         self._browser: BrowserEvidence | None = None
         self._guarded: GuardedBrowser | None = None
@@ -263,6 +266,7 @@ class JourneySession:
         """An attempt at a journey begins."""
         journey = item.stash.get(_JOURNEY, None)
         if journey is not None:
+            self._wait_for_group(item)
             reason = self._held(item)
             number = getattr(item, "execution_count", 1)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor)
@@ -307,6 +311,7 @@ class JourneySession:
             self._record(attempt)
             self.attempt = None
             steps.swap(None)
+            self._group.release()
         return report
 
     def pytest_keyboard_interrupt(self) -> None:
@@ -342,6 +347,15 @@ class JourneySession:
         terminalreporter.write_line(f"synthprobe: results in {folder}; see them with: synthprobe report {folder}")
 
     # one attempt
+
+    def _wait_for_group(self, item: pytest.Item) -> None:
+        """Journeys of one xdist_group never run at the same time, in whatever way xdist deals them out."""
+        marker = item.get_closest_marker("xdist_group")
+        name = (marker.args[0] if marker.args else marker.kwargs.get("name", "")) if marker else ""
+        if name and self.worker != "main":
+            (self.folder / "locks").mkdir(exist_ok=True)
+            self._group = FileLock(self.folder / "locks" / hashlib.sha256(str(name).encode()).hexdigest()[:16])
+            self._group.acquire(poll_interval=0.02)
 
     def _held(self, item: pytest.Item) -> str:
         """Hold the next attempt to the target's guardrails, before anything is sent; why it may not run."""

@@ -216,7 +216,8 @@ def _command(config: Config, target: Target, folder: Path, slot: int, order: Run
         command += ["--reruns", str(config.second_attempts), "--reruns-delay", f"{config.second_attempt_delay_s:g}"]
         command += ["--rerun-except", "Retry-After"]  # a target that asks to be left alone is
     if order.workers:
-        command += ["-n", str(order.workers), "--dist", "loadgroup"]
+        # not loadgroup, which gives a journey that kills its worker to one worker after the other
+        command += ["-n", str(order.workers), "--dist", "load"]
     if sys.stdout.isatty() and not order.quiet:
         command.append("--color=yes")
     return [*command, *order.options]
