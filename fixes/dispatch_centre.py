@@ -208,7 +208,7 @@ def strangers(work: Work, unit: str) -> list[str]:
     writes=("POST /api/admin/logoff",),
     irreversible="the crew logs on again, to its own unit",
 )
-def stranger(work: Work, unit: Annotated[str, Meta(pattern="^SYN-[0-9]{2}$")] = "SYN-01") -> Plan | None:
+def stranger(work: Work, unit: Annotated[str, Meta(pattern="^SYN-[0-9]{2}$", max_length=6)] = "SYN-01") -> Plan | None:
     found = strangers(work, unit)
     if not found:
         return None
