@@ -1,15 +1,17 @@
-"""Fixes of the dispatch centre. Each looks first, changes one thing, and looks again."""
+"""Fixes of the dispatch centre. Each observes what it does, changes one thing as its administrator, and looks again."""
 # ruff: noqa: D103 - a fix says what it does in its title
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from synthprobe import Plan, Work, fix
+from synthprobe import Plan, Work, eventually, fix
 
 FIRST_LINE = ("first-line", "engineer")
 SENTINEL = "1 Probe Lane"
+HERE = (47.612, -122.288)
 
 
 def sign_in(work: Work, user: str = "supervisor") -> None:
@@ -17,180 +19,463 @@ def sign_in(work: Work, user: str = "supervisor") -> None:
     work.api.bearer(answer.json["token"])
 
 
-def needs_attention(work: Work, part: str, name: str) -> bool:
-    sign_in(work)
-    return work.api.get(f"/api/admin/{part}/{name}").expect(200).json["state"] != "ok"
+def read(work: Work, path: str, user: str = "admin", **params: str) -> dict:
+    sign_in(work, user)
+    return work.api.get(path, params=params).expect(200).json
 
 
-def operate(work: Work, part: str, name: str, operation: str) -> str:
-    sign_in(work)
-    work.api.post(f"/api/admin/{part}/{name}/{operation}").expect(200)
-    return f"Done: {operation} of {name}."
+def administer(work: Work, what: str, *bodies: dict[str, str]) -> None:
+    sign_in(work, "admin")
+    for body in bodies:
+        work.api.post(f"/api/admin/{what}", json=body).expect(200)
 
 
-def all_well(work: Work, part: str, name: str) -> str:
-    assert not needs_attention(work, part, name), f"{name} still needs attention"
-    return f"The administrator's page says {name} is well."
+# settings
+
+
+def changed_settings(work: Work) -> dict[str, tuple[str, str]]:
+    """Settings that are not as delivered: what they are, and what they should be."""
+    now, delivered = (read(work, f"/api/admin/{what}")["settings"] for what in ("settings", "delivered"))
+    # the report's cache is meant to be tuned
+    return {name: (now[name], want) for name, want in delivered.items() if now[name] != want and "reports" not in name}
 
 
 @fix(
-    "clear-search-cache",
-    title="Clear the search cache",
+    "restore-setting",
+    title="Set a setting back to what the centre is delivered with",
     roles=FIRST_LINE,
-    writes=("POST /api/admin/caches/search/clear",),
-    irreversible="a cleared cache fills itself again",
+    writes=("POST /api/admin/settings",),
+    approval=True,
+    irreversible="the former value stands in the plan and in the log; an administrator sets it again",
 )
-def search_cache(work: Work) -> Plan | None:
-    if not needs_attention(work, "caches", "search"):
+def setting(work: Work) -> Plan | None:
+    changed = changed_settings(work)
+    if not changed:
         return None
-    return Plan(seen="Search answers from an old cache.", steps=("clear the search cache",), touches=("cache search",))
+    return Plan(
+        seen=" ".join(f"{name} is {now!r}, delivered is {want!r}." for name, (now, want) in changed.items()),
+        steps=tuple(f"set {name} to {want!r}" for name, (_, want) in changed.items()),
+        touches=tuple(f"setting {name}" for name in changed),
+    )
 
 
-@search_cache.applies
+@setting.applies
 def _(work: Work) -> str:
-    return operate(work, "caches", "search", "clear")
+    changed = changed_settings(work)
+    administer(work, "settings", *({"name": name, "value": want} for name, (_, want) in changed.items()))
+    return f"Set back: {', '.join(changed)}."
 
 
-@search_cache.checks
+@setting.checks
 def _(work: Work) -> str:
-    sign_in(work)
-    for _node in range(2):  # the balancer hands requests to the nodes in turn
-        age = work.api.get("/api/search", params={"kind": "person", "q": "Proba"}).expect(200).headers.get("age", "0")
-        assert age == "0", f"a search still answers from a cache that is {age} s old"
-    return all_well(work, "caches", "search")
+    left = changed_settings(work)
+    assert not left, f"{', '.join(left)} is still not as delivered"
+    return "Every setting is as delivered."
+
+
+# roles and accounts
+
+
+def lost_grants(work: Work, role: str) -> list[str]:
+    held, delivered = (
+        {one["action"] for one in read(work, f"/api/admin/{what}")["grants"] if one["role"] == role}
+        for what in ("grants", "delivered")
+    )
+    return sorted(delivered - held)
 
 
 @fix(
     "restore-role-grants",
     title="Give a role back what it is delivered with",
     roles=FIRST_LINE,
-    writes=("POST /api/admin/roles/*/restore",),
+    writes=("POST /api/admin/grants",),
     approval=True,
     irreversible="what a role may do is taken away again by an administrator only",
 )
 def role_grants(work: Work, role: Literal["dispatcher", "unit"] = "dispatcher") -> Plan | None:
-    if not needs_attention(work, "roles", role):
+    lost = lost_grants(work, role)
+    if not lost:
         return None
     return Plan(
-        seen=f"The role {role} has lost grants.", steps=(f"restore the grants of {role}",), touches=(f"role {role}",)
+        seen=f"The role {role} has lost {', '.join(lost)}.",
+        steps=tuple(f"grant {action} to {role}" for action in lost),
+        touches=(f"role {role}",),
     )
 
 
 @role_grants.applies
 def _(work: Work, role: str = "dispatcher") -> str:
-    return operate(work, "roles", role, "restore")
+    lost = lost_grants(work, role)
+    administer(work, "grants", *({"role": role, "action": action} for action in lost))
+    return f"Granted to {role}: {', '.join(lost)}."
 
 
 @role_grants.checks
 def _(work: Work, role: str = "dispatcher") -> str:
     if role == "dispatcher":
-        sign_in(work, "dispatcher1")
-        assert "incident.create" in work.api.get("/api/me").expect(200).json["grants"], (
-            "dispatchers still cannot create"
-        )
-    return all_well(work, "roles", role)
+        me = read(work, "/api/me", "dispatcher1")
+        assert {"incident.create", "incident.read"} <= set(me["grants"]), f"dispatchers may only {me['grants']}"
+    assert not lost_grants(work, role), f"{role} still lacks {lost_grants(work, role)}"
+    return f"The role {role} may do what it should."
+
+
+def locked_accounts(work: Work, user: str) -> list[str]:
+    accounts = read(work, "/api/admin/accounts")["accounts"]
+    return [one["name"] for one in accounts if one["state"] and user in {"", one["name"]}]
+
+
+@fix(
+    "unlock-account",
+    title="Let a locked account log in again",
+    roles=FIRST_LINE,
+    writes=("POST /api/admin/unlock",),
+    approval=True,
+    irreversible="the account is locked again by its own rules only",
+)
+def account(work: Work, user: Annotated[str, Meta(pattern="^[a-z0-9-]*$", max_length=32)] = "") -> Plan | None:
+    locked = locked_accounts(work, user)
+    if not locked:
+        return None
+    return Plan(
+        seen=f"{', '.join(locked)} cannot log in: locked or expired.",
+        steps=tuple(f"unlock {name}" for name in locked),
+        touches=tuple(f"account {name}" for name in locked),
+    )
+
+
+@account.applies
+def _(work: Work, user: str = "") -> str:
+    locked = locked_accounts(work, user)
+    administer(work, "unlock", *({"account": name} for name in locked))
+    return f"Unlocked: {', '.join(locked)}."
+
+
+@account.checks
+def _(work: Work, user: str = "") -> str:
+    left = locked_accounts(work, user)
+    assert not left, f"{', '.join(left)} is still locked"
+    return "No such account is locked."
+
+
+def hiding_dispatchers(work: Work) -> list[str]:
+    """Dispatchers whose own filter hides incidents; a filter of a wall display is no fault."""
+    roles = {one["name"]: one["role"] for one in read(work, "/api/admin/accounts")["accounts"]}
+    hiding = read(work, "/api/admin/preferences")["preferences"]
+    return sorted({one["account"] for one in hiding if roles.get(one["account"]) == "dispatcher"})
+
+
+@fix(
+    "show-all-incidents",
+    title="Let a dispatcher's board show every incident again",
+    roles=FIRST_LINE,
+    writes=("POST /api/admin/preferences",),
+    irreversible="the dispatcher chooses the filter again",
+)
+def own_filter(work: Work) -> Plan | None:
+    hiding = hiding_dispatchers(work)
+    if not hiding:
+        return None
+    return Plan(
+        seen=f"The board of {', '.join(hiding)} hides incidents by a filter of its own.",
+        steps=tuple(f"remove the filter of {name}" for name in hiding),
+        touches=tuple(f"preference {name}" for name in hiding),
+    )
+
+
+@own_filter.applies
+def _(work: Work) -> str:
+    hiding = hiding_dispatchers(work)
+    administer(work, "preferences", *({"account": name} for name in hiding))
+    return f"Filter removed: {', '.join(hiding)}."
+
+
+@own_filter.checks
+def _(work: Work) -> str:
+    assert not hiding_dispatchers(work), f"{hiding_dispatchers(work)} still filter"
+    return "No dispatcher's board hides anything."
+
+
+def strangers(work: Work, unit: str) -> list[str]:
+    """Badges that are logged on to a unit that is not theirs."""
+    own = {one["name"] for one in read(work, "/api/admin/accounts")["accounts"] if one["unit"] == unit}
+    return [badge for badge in read(work, f"/api/units/{unit}")["crew"] if badge not in own]
+
+
+@fix(
+    "log-off-stranger",
+    title="Log a badge off a unit that is not its own",
+    roles=FIRST_LINE,
+    writes=("POST /api/admin/logoff",),
+    irreversible="the crew logs on again, to its own unit",
+)
+def stranger(work: Work, unit: Annotated[str, Meta(pattern="^SYN-[0-9]{2}$", max_length=6)] = "SYN-01") -> Plan | None:
+    found = strangers(work, unit)
+    if not found:
+        return None
+    return Plan(
+        seen=f"{', '.join(found)} is logged on to {unit} and does not belong to it.",
+        steps=tuple(f"log {badge} off {unit}" for badge in found),
+        touches=tuple(f"log-on of {badge}" for badge in found),
+    )
+
+
+@stranger.applies
+def _(work: Work, unit: str = "SYN-01") -> str:
+    found = strangers(work, unit)
+    administer(work, "logoff", *({"unit": unit, "account": badge} for badge in found))
+    return f"Logged off {unit}: {', '.join(found)}."
+
+
+@stranger.checks
+def _(work: Work, unit: str = "SYN-01") -> str:
+    assert not strangers(work, unit), f"{strangers(work, unit)} is still logged on to {unit}"
+    return f"Only its own crew is logged on to {unit}."
+
+
+# what runs
+
+
+def stands_still(work: Work, job: str) -> bool:
+    """Whether a job's heartbeat stays as it is for a second and a half; a job that runs beats twice a second."""
+
+    def beat() -> str:
+        return next(one["beat_at"] for one in read(work, "/api/jobs")["jobs"] if one["name"] == job)
+
+    before = beat()
+
+    def moved() -> None:
+        assert beat() != before, f"{job} last ran at {before}"
+
+    try:
+        eventually(moved, within="1500ms", every="300ms")
+    except AssertionError:
+        return True
+    return False
 
 
 @fix(
     "restart-avl-feed",
     title="Restart the feed of unit positions",
     roles=FIRST_LINE,
-    writes=("POST /api/admin/feeds/avl/restart",),
+    writes=("POST /api/admin/jobs",),
     irreversible="a restart cannot be taken back; positions are measured anew",
 )
 def avl_feed(work: Work) -> Plan | None:
-    if not needs_attention(work, "feeds", "avl"):
+    if not stands_still(work, "avl-feed"):
         return None
     newest = work.api.get("/readyz").expect(200).json["newest_fix_at"]
-    return Plan(seen=f"The newest position is of {newest}.", steps=("restart the AVL feed",), touches=("feed avl",))
+    return Plan(
+        seen=f"The feed of positions stands still; the newest is of {newest}.",
+        steps=("restart the job avl-feed",),
+        touches=("job avl-feed",),
+    )
 
 
 @avl_feed.applies
 def _(work: Work) -> str:
-    return operate(work, "feeds", "avl", "restart")
+    administer(work, "jobs", {"name": "avl-feed"})
+    return "Restarted: avl-feed."
 
 
 @avl_feed.checks
 def _(work: Work) -> str:
-    return all_well(work, "feeds", "avl")
+    assert not stands_still(work, "avl-feed"), "the feed still stands"
+    return "The feed runs."
+
+
+def waiting_messages(work: Work) -> int:
+    return next(one["waiting"] for one in read(work, "/api/jobs")["jobs"] if one["name"] == "notify")
+
+
+@fix(
+    "restart-notify-worker",
+    title="Restart the worker that tells crews",
+    roles=FIRST_LINE,
+    writes=("POST /api/admin/jobs",),
+    irreversible="a restart cannot be taken back; what waits is sent",
+)
+def notify_worker(work: Work) -> Plan | None:
+    if not stands_still(work, "notify"):
+        return None
+    return Plan(
+        seen=f"The worker that tells crews stands still; {waiting_messages(work)} messages wait.",
+        steps=("restart the job notify",),
+        touches=("job notify",),
+    )
+
+
+@notify_worker.applies
+def _(work: Work) -> str:
+    administer(work, "jobs", {"name": "notify"})
+    return "Restarted: notify."
+
+
+@notify_worker.checks
+def _(work: Work) -> str:
+    assert not stands_still(work, "notify"), "the worker still stands"
+    return "The worker runs."
+
+
+def hears_pings(work: Work) -> bool:
+    """Whether a stream of updates begins, and is alive."""
+    sign_in(work)
+    try:
+        return "system:ping" in work.api.get("/api/stream", params={"seconds": "1"}).text
+    except AssertionError:  # it was never answered
+        return False
 
 
 @fix(
     "restart-live-updates",
     title="Restart the live updates of the boards",
     roles=FIRST_LINE,
-    writes=("POST /api/admin/streams/board/restart",),
+    writes=("POST /api/admin/streams",),
+    within=25.0,
     irreversible="a restart cannot be taken back; boards connect again by themselves",
 )
 def live_updates(work: Work) -> Plan | None:
-    if not needs_attention(work, "streams", "board"):
+    if hears_pings(work):
         return None
-    return Plan(seen="Boards hear of nothing new.", steps=("restart live updates",), touches=("stream board",))
+    return Plan(seen="A board that listens hears nothing.", steps=("restart live updates",), touches=("stream board",))
 
 
 @live_updates.applies
 def _(work: Work) -> str:
-    return operate(work, "streams", "board", "restart")
+    administer(work, "streams", {"name": "board"})
+    return "Restarted: live updates."
 
 
 @live_updates.checks
 def _(work: Work) -> str:
-    return all_well(work, "streams", "board")
+    assert hears_pings(work), "a board that listens still hears nothing"
+    return "A board that listens hears pings."
+
+
+def errors_by_server(work: Work) -> Counter[str]:
+    """Server errors of eight searches, by the server that answered; the balancer hands them out in turn."""
+    sign_in(work)
+    found: Counter[str] = Counter()
+    for _ in range(8):
+        answer = work.api.get("/api/search", params={"kind": "person", "q": "Proba"})
+        found[answer.headers.get("x-node", "")] += answer.status >= 500
+    return found
 
 
 @fix(
-    "drain-node",
-    title="Take a failing server out, and bring it back well",
+    "restart-server",
+    title="Restart a server that fails while another does not",
     roles=("engineer", "first-line"),
-    writes=("POST /api/admin/nodes/*/drain",),
+    writes=("POST /api/admin/nodes",),
     per_hour=1,
     approval=True,
     irreversible="the server's open requests are ended",
 )
-def node(work: Work, name: Literal["a", "b"] = "b") -> Plan | None:
-    if not needs_attention(work, "nodes", name):
-        return None
-    return Plan(seen=f"Server {name} answers with errors.", steps=(f"drain server {name}",), touches=(f"node {name}",))
+def server(work: Work) -> Plan | None:
+    errors = errors_by_server(work)
+    bad = sorted(name for name, count in errors.items() if count)
+    if not bad or len(bad) == len(errors):
+        return None  # every server fails: a restart of one would not help
+    return Plan(
+        seen=f"Server {bad[0]} fails at a search, the other does not.",
+        steps=tuple(f"restart server {name}" for name in bad),
+        touches=tuple(f"server {name}" for name in bad),
+    )
 
 
-@node.applies
-def _(work: Work, name: str = "b") -> str:
-    return operate(work, "nodes", name, "drain")
+@server.applies
+def _(work: Work) -> str:
+    bad = sorted(name for name, count in errors_by_server(work).items() if count)
+    administer(work, "nodes", *({"name": name} for name in bad))
+    return f"Restarted: server {', '.join(bad)}."
 
 
-@node.checks
-def _(work: Work, name: str = "b") -> str:
-    sign_in(work)
-    for _node in range(2):
-        work.api.get("/api/search", params={"kind": "person", "q": "Proba"}).expect(200)
-    return all_well(work, "nodes", name)
+@server.checks
+def _(work: Work) -> str:
+    errors = errors_by_server(work)
+    assert not errors.total(), f"errors by server: {dict(errors)}"
+    return "Every server finds."
+
+
+# what was imported
+
+
+def hazards_shown(work: Work) -> list[str]:
+    return read(work, "/api/hazards", "supervisor", addr=SENTINEL)["hazards"]
 
 
 @fix(
     "reload-hazards",
     title="Import the hazards of addresses again",
     roles=FIRST_LINE,
-    writes=("POST /api/admin/imports/hazards/reload",),
+    writes=("POST /api/admin/imports",),
     irreversible="the import replaces all hazards",
 )
 def hazards(work: Work) -> Plan | None:
-    sign_in(work)
-    if work.api.get("/api/hazards", params={"addr": SENTINEL}).expect(200).json["hazards"]:
+    if hazards_shown(work):
         return None
-    return Plan(seen=f"{SENTINEL} has no warning.", steps=("import hazards again",), touches=("import hazards",))
+    left = read(work, "/api/admin/counts")["counts"]["premise"]
+    return Plan(
+        seen=f"{SENTINEL} has no warning; {left} warnings are left in all.",
+        steps=("import hazards again",),
+        touches=("import hazards",),
+    )
 
 
 @hazards.applies
 def _(work: Work) -> str:
-    return operate(work, "imports", "hazards", "reload")
+    administer(work, "imports", {"name": "hazards"})
+    return "Imported: hazards."
 
 
 @hazards.checks
 def _(work: Work) -> str:
-    sign_in(work)
-    found = work.api.get("/api/hazards", params={"addr": SENTINEL}).expect(200).json["hazards"]
-    assert found, f"{SENTINEL} still has no warning"
+    assert hazards_shown(work), f"{SENTINEL} still has no warning"
     return f"{SENTINEL} warns again."
+
+
+def place_of_sentinel(work: Work) -> tuple[float, float]:
+    place = read(work, "/api/geocode", "supervisor", q=SENTINEL)["results"][0]
+    return place["lat"], place["lng"]
+
+
+@fix(
+    "reload-addresses",
+    title="Import the addresses again",
+    roles=FIRST_LINE,
+    writes=("POST /api/admin/imports",),
+    approval=True,
+    irreversible="the import replaces all addresses",
+)
+def addresses(work: Work) -> Plan | None:
+    place = place_of_sentinel(work)
+    if place in {HERE, (0.0, 0.0)}:  # at 0, 0 the look-up is down, and no import helps
+        return None
+    return Plan(
+        seen=f"{SENTINEL} lies at {place}, {HERE} was expected.",
+        steps=("import addresses again",),
+        touches=("import addresses",),
+    )
+
+
+@addresses.applies
+def _(work: Work) -> str:
+    administer(work, "imports", {"name": "addresses"})
+    return "Imported: addresses."
+
+
+@addresses.checks
+def _(work: Work) -> str:
+    assert place_of_sentinel(work) == HERE, f"{SENTINEL} still lies at {place_of_sentinel(work)}"
+    return f"{SENTINEL} lies where it was surveyed."
+
+
+# what probes left
+
+
+def orphaned(work: Work, minutes: int) -> list[str]:
+    before = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
+    board = read(work, "/api/incidents", "supervisor")["incidents"]
+    return [one["number"] for one in board if one["synthetic"] and one["created_at"] < before]
 
 
 @fix(
@@ -212,13 +497,6 @@ def orphans(work: Work, minutes: Annotated[int, Meta(ge=0, le=1440)] = 15) -> Pl
     )
 
 
-def orphaned(work: Work, minutes: int) -> list[str]:
-    sign_in(work)
-    before = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
-    board = work.api.get("/api/incidents").expect(200).json["incidents"]
-    return [one["number"] for one in board if one["synthetic"] and one["created_at"] < before]
-
-
 @orphans.applies
 def _(work: Work, minutes: int = 15) -> str:
     numbers = orphaned(work, minutes)[:5]
@@ -232,50 +510,3 @@ def _(work: Work, minutes: int = 15) -> str:
     left = orphaned(work, minutes)
     assert not left, f"still there: {', '.join(left)}"
     return "No orphaned synthetic incident is left."
-
-
-@fix(
-    "unlock-account",
-    title="Let a locked account log in again",
-    roles=FIRST_LINE,
-    writes=("POST /api/admin/accounts/*/unlock",),
-    approval=True,
-    irreversible="the account is locked again by its own rules only",
-)
-def account(work: Work, user: Annotated[str, Meta(pattern="^[a-z0-9-]+$", max_length=32)]) -> Plan | None:
-    if not needs_attention(work, "accounts", user):
-        return None
-    return Plan(seen=f"{user} cannot log in.", steps=(f"unlock {user}",), touches=(f"account {user}",))
-
-
-@account.applies
-def _(work: Work, user: str) -> str:
-    return operate(work, "accounts", user, "unlock")
-
-
-@account.checks
-def _(work: Work, user: str) -> str:
-    return all_well(work, "accounts", user)
-
-
-@fix(
-    "restart-notify-worker",
-    title="Restart the worker that tells crews",
-    roles=FIRST_LINE,
-    writes=("POST /api/admin/workers/notify/restart",),
-    irreversible="a restart cannot be taken back; what waits is sent",
-)
-def notify_worker(work: Work) -> Plan | None:
-    if not needs_attention(work, "workers", "notify"):
-        return None
-    return Plan(seen="Messages to crews wait.", steps=("restart the worker",), touches=("worker notify",))
-
-
-@notify_worker.applies
-def _(work: Work) -> str:
-    return operate(work, "workers", "notify", "restart")
-
-
-@notify_worker.checks
-def _(work: Work) -> str:
-    return all_well(work, "workers", "notify")

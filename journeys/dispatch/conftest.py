@@ -56,6 +56,13 @@ def second_dispatcher(new_context: Callable[[], BrowserContext], log_in: Callabl
         return log_in(new_context().new_page(), "dispatcher2")
 
 
+@pytest.fixture
+def supervisor(new_context: Callable[[], BrowserContext], log_in: Callable[[Page, str], Page]) -> Page:
+    """The supervisor, at a board of another role."""
+    with step("the supervisor logs in"):
+        return log_in(new_context().new_page(), "supervisor")
+
+
 def session(api: Api, user: str, secret: Secret) -> Api:
     answer = api.post("/api/login", json={"username": user, "password": secret.reveal()}).expect(200)
     api.session.headers["Authorization"] = f"Bearer {answer.json['token']}"

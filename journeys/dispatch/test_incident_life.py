@@ -21,17 +21,17 @@ def test_what_is_written_is_there_for_everyone(desk: Api, watch: Api, new_incide
         desk.patch(path, json={"priority": 4}).expect(200)
     with step("add another note", budget="1500ms"):
         desk.post(f"{path}/notes", json={"text": "Synthetic note 2"}).expect(200)
-    with step("another role reads all of it, in order"):
+    with step("another role reads all of it, in order", checks="read-after-write"):
         record = watch.get(path).expect(200).json_has(number=number, priority=4, version=2).json
         notes = [(note["author"], note["text"]) for note in record["notes"]]
         assert notes == [("dispatcher1", "Synthetic note 1"), ("dispatcher1", "Synthetic note 2")], f"got {notes}"
         times = [entry["at"] for entry in record["history"]]
         assert times == sorted(times), f"the log is not in order: {times}"
-    with step("its row on the board says the same"):
+    with step("its row on the board says the same", checks="read-after-write"):
         (row,) = [one for one in watch.get("/api/incidents").expect(200).json["incidents"] if one["number"] == number]
         other = {name: (value, record.get(name)) for name, value in row.items() if value != record.get(name)}
         assert not other, f"board and record differ in {other}"
-    with step("the log holds what was done, and nothing else"):
+    with step("the log holds what was done, and nothing else", checks="rule"):
         kinds = [entry["kind"] for entry in record["history"]]
         assert kinds == ["incident:new", "incident:note", "incident:update", "incident:note"], f"got {kinds}"
 
@@ -49,7 +49,7 @@ def test_a_note_and_a_closing_reach_everyone(dispatcher: Page, desk: Api, new_in
     with step("close it", budget="3s"):
         dispatcher.get_by_role("button", name="Close incident").click()
         expect(dispatcher.get_by_test_id("status")).to_contain_text("Closed")
-    with step("it is stored as closed, and off the board"):
+    with step("it is stored as closed, and off the board", checks="read-after-write"):
         desk.get(f"/api/incidents/{number}").expect(200).json_has(status="Closed", disposition="Handled")
         dispatcher.goto("/board")
         expect(dispatcher.get_by_test_id("live")).to_have_text("live")
@@ -64,11 +64,11 @@ def test_a_reopened_incident_stays_open(desk: Api, watch: Api, new_incident):
     """A reopened incident stays open, and can be moved"""
     number = new_incident()
     path = f"/api/incidents/{number}"
-    with step("close it, then reopen it"):
+    with step("close it, then reopen it", checks="rule"):
         desk.post(f"{path}/close", json={"disposition": "Unfounded"}).expect(200).json_has(status="Closed")
         desk.post(f"{path}/reopen", json={}).expect(200).json_has(status="Active", closed_at=None)
         reopened = desk.get("/api/time").expect(200).json["now"]
-    with step("move it to another address"):
+    with step("move it to another address", checks="read-after-write"):
         desk.patch(path, json={"address": "100 Main Street, Harborview"}).expect(200)
         place = desk.get("/api/geocode", params={"q": "100 Main Street, Harborview"}).json["results"][0]
         moved = watch.get(path).expect(200).json
@@ -80,7 +80,7 @@ def test_a_reopened_incident_stays_open(desk: Api, watch: Api, new_incident):
             assert jobs["housekeeping"] > reopened, f"housekeeping last ran at {jobs['housekeeping']}"
 
         eventually(run, within="4s")
-    with step("it is still open, and the log says why"):
+    with step("it is still open, and the log says why", checks="rule"):
         record = watch.get(path).expect(200).json_has(status="Active", disposition=None).json
         assert number in [one["number"] for one in watch.get("/api/incidents").json["incidents"]]
         kinds = [entry["kind"] for entry in record["history"]]

@@ -31,10 +31,10 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api):
             assert [number for number in shown if number in there] == there, f"{there} was expected, got {shown}"
 
         eventually(complete, within="3s")
-    with step("the most urgent incident stands first"):
+    with step("the most urgent incident stands first", checks="rule"):
         priorities = rows.evaluate_all("rows => rows.map(row => Number(row.dataset.priority))")
         assert priorities == sorted(priorities), f"priorities on the board are {priorities}, 1 was expected first"
-    with step("the number of active incidents matches the list"):
+    with step("the number of active incidents matches the list", checks="rule"):
 
         def counted() -> None:
             count, header = page.evaluate(
@@ -44,7 +44,7 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api):
             assert count == header, f"the header counts {header}, the list has {count}"
 
         eventually(counted, within="2s")
-    with step("live updates arrive", budget="3s"):
+    with step("live updates arrive", budget="3s", checks="live"):
         expect(page.get_by_test_id("live")).to_have_text("live")
 
 
@@ -55,21 +55,21 @@ def test_the_lists_of_the_board_agree(desk: Api):
         incidents = [one for one in desk.get("/api/incidents").expect(200).json["incidents"] if not one["synthetic"]]
         answer = desk.get("/api/units").expect(200)
         units = [one for one in answer.json["units"] if not one["synthetic"]]
-    with step("every number is there once, the most urgent first, the longest waiting first among them"):
+    with step("every number is there once, the most urgent first, the longest waiting first among them", checks="rule"):
         numbers = [one["number"] for one in incidents]
         assert len(set(numbers)) == len(numbers), f"a number is there twice: {numbers}"
         order = [(one["priority"], one["created_at"]) for one in incidents]
         assert order == sorted(order), f"the order is {order}"
-    with step("no incident comes from the future, none is closed"):
+    with step("no incident comes from the future, none is closed", checks="invariant"):
         latest = answer.server_now + timedelta(seconds=5)
         for one in incidents:
             assert datetime.fromisoformat(one["created_at"]) < latest, f"{one['number']} was made {one['created_at']}"
             assert one["status"] not in {"Closed", "Cancelled"}, f"{one['number']} is {one['status']}"
-    with step("units and incidents name each other"):
+    with step("units and incidents name each other", checks="invariant"):
         by_incident = {(number, one["number"]) for one in incidents for number in one["units"]}
         by_unit = {(one["id"], one["incident"]) for one in units if one["incident"]}
         assert by_incident == by_unit, f"only one side knows {sorted(by_incident ^ by_unit)}"
-    with step("a unit at work is not available"):
+    with step("a unit at work is not available", checks="invariant"):
         idle = [one["id"] for one in units if one["incident"] and one["primary"] == "Available"]
         assert not idle, f"{idle} have an incident and are available"
 
@@ -85,19 +85,19 @@ def test_units_on_the_map_are_where_they_are(dispatcher: Page, desk: Api):
         units = answer.json["units"]
         assert units, "the API knows no unit"
         expect(dispatcher.locator("g.unit[data-unit]")).to_have_count(len(units))
-    with step("no position was measured after it was received"):
+    with step("no position was measured after it was received", checks="invariant"):
         for unit in units:
             fix, received = (datetime.fromisoformat(unit[name]) for name in ("fix_at", "recv_at"))
             assert fix <= received + timedelta(seconds=2), f"{unit['id']}: measured {fix}, received {received}"
-    with step("the ages shown are the ages of the positions"):
+    with step("the ages shown are the ages of the positions", checks="rule"):
         for unit in units:
             age = (answer.server_now - datetime.fromisoformat(unit["fix_at"])).total_seconds()
             assert abs(unit["age_s"] - age) < 5, f"{unit['id']} is shown as {unit['age_s']} s old, it is {age:.0f} s"
-    with step("positions are fresh, those of moving units above all"):
+    with step("positions are fresh, those of moving units above all", checks="freshness"):
         for unit in units:
             limit = "60s" if unit["speed"] else "300s"
             desk.freshness(f"position of {unit['id']}", unit["fix_at"], limit=limit)
-    with step("a unit that reports moves on the map", budget="6s"):
+    with step("a unit that reports moves on the map", budget="6s", checks="freshness"):
         before = next(unit for unit in units if unit["id"] == "SYN-04")
         lat = 47.632 if before["lat"] < 47.631 else 47.630
         desk.post("/api/units/SYN-04/position", json={"lat": lat, "lng": -122.267}).expect(200)

@@ -12,13 +12,13 @@ from synthprobe import Api, eventually, step
 @pytest.mark.mutates("incident")
 def test_a_person_and_a_plate_are_found(desk: Api, new_incident):
     """A person, a plate and the newest incident are found"""
-    with step("run a person", budget="2s"):
+    with step("run a person", budget="2s", checks="sentinel"):
         people = desk.get("/api/search", params={"kind": "person", "q": "Proba"}).expect(200).json["results"]
         assert [p for p in people if "Proba" in p["name"]], f"the sentinel person is missing, got {people}"
-    with step("run a plate", budget="2s"):
+    with step("run a plate", budget="2s", checks="sentinel"):
         cars = desk.get("/api/search", params={"kind": "vehicle", "q": "SYN 001"}).expect(200).json["results"]
         assert [c for c in cars if c["plate"] == "SYN 001"], f"the sentinel plate is missing, got {cars}"
-    with step("a new incident is found at once", budget="4s"):
+    with step("a new incident is found at once", budget="4s", checks="read-after-write"):
         for _ in range(2):  # whoever searched before must not be shown what they saw then
             desk.get("/api/search", params={"kind": "incident", "q": "HV"}).expect(200)
         number = new_incident()
@@ -38,11 +38,11 @@ def test_the_search_page_finds_a_person(dispatcher: Page):
     """The search page finds a person by name"""
     with step("open the search"):
         dispatcher.get_by_role("link", name="Search").click()
-    with step("run a person", budget="2500ms"):
+    with step("run a person", budget="2500ms", checks="sentinel"):
         dispatcher.get_by_label("Query").fill("Proba")
         dispatcher.get_by_role("button", name="Search").click()
         expect(dispatcher.get_by_test_id("results")).to_contain_text("Proba, Synthia")
-    with step("the count is that of the rows"):
+    with step("the count is that of the rows", checks="rule"):
         rows = dispatcher.get_by_test_id("results").locator("tr").count()
         expect(dispatcher.get_by_test_id("result-count")).to_have_text(f"{rows} found")
 
@@ -53,11 +53,11 @@ def test_the_search_page_finds_a_person(dispatcher: Page):
 def test_an_address_lies_in_its_town(desk: Api, caller):
     """An address lies where it is, also when two towns have the street"""
     towns = {"Harborview": (47.60, -122.30), "Millbrook": (47.75, -122.10)}
-    with step("the fixture's address is where it was surveyed", budget="2s"):
+    with step("the fixture's address is where it was surveyed", budget="2s", checks="sentinel"):
         place = desk.get("/api/geocode", params={"q": caller.address}).expect(200).json["results"][0]
         assert abs(place["lat"] - caller.lat) + abs(place["lng"] - caller.lng) < 0.002, f"it lies at {place}"
         assert place["town"] == "Harborview", f"its town is {place['town']!r}"
-    with step("a street of two towns is offered in both"):
+    with step("a street of two towns is offered in both", checks="sentinel"):
         places = desk.get("/api/geocode", params={"q": "100 Main Street"}).expect(200).json["results"]
         assert {place["town"] for place in places} == set(towns), f"got {places}"
         for place in places:
@@ -68,7 +68,7 @@ def test_an_address_lies_in_its_town(desk: Api, caller):
 @pytest.mark.journey(id="lookouts", owner="records", severity="normal", runbook="lookouts", uses_per_day=150)
 def test_lookouts_can_be_read(desk: Api):
     """Lookouts are there to read"""
-    with step("read the lookouts", budget="2s"):
+    with step("read the lookouts", budget="2s", checks="sentinel"):
         bolos = desk.get("/api/bolos").expect(200).json["bolos"]
         assert bolos, "no lookout is shown, the standing one was expected"
         assert all(bolo["text"].strip() and bolo["at"] for bolo in bolos), f"a lookout is blank: {bolos}"

@@ -16,10 +16,10 @@ def test_dispatchers_may_do_the_work(sign_in, watch: Api):
     for user in ("dispatcher1", "dispatcher2"):
         with step(f"{user} logs in", budget="3s"):
             desk = sign_in(user)
-        with step("the role allows the work"):
+        with step("the role allows the work", checks="grant"):
             me = desk.get("/api/me").expect(200).json_has(name=user, role="dispatcher").json
             assert set(me["grants"]) == DISPATCHER, f"the grants differ by {sorted(set(me['grants']) ^ DISPATCHER)}"
-        with step("the lists are those of the supervisor"):
+        with step("the lists are those of the supervisor", checks="grant"):
             for path, name, key in (("/api/incidents", "incidents", "number"), ("/api/units", "units", "id")):
                 mine, theirs = (
                     {one[key] for one in reader.get(path).expect(200).json[name] if not one["synthetic"]}
@@ -36,7 +36,7 @@ def test_a_visitor_may_read_and_no_more(sign_in):
         visitor = sign_in("readonly")
     with step("the board can be read"):
         assert visitor.get("/api/units").expect(200).json["units"], "the visitor sees no unit"
-    with step("nothing can be written"):
+    with step("nothing can be written", checks="grant"):
         visitor.post("/api/incidents", json={"address": "1 Probe Lane", "client_token": "v", "synthetic": True}).expect(
             403
         )
@@ -51,7 +51,7 @@ def test_a_crew_logs_on_to_its_unit(sign_in):
     crew = sign_in("unit-syn01")
     with step("log on to SYN-01", budget="2s"):
         unit = crew.post("/api/units/SYN-01/logon").expect(200).json
-    with step("nobody else is logged on to it"):
+    with step("nobody else is logged on to it", checks="account"):
         assert unit["crew"] == ["unit-syn01"], f"logged on to SYN-01 are {unit['crew']}"
     with step("the log says so"):
         told = [entry["text"] for entry in crew.get("/api/units/SYN-01/history").expect(200).json["history"]]
@@ -76,11 +76,11 @@ def test_the_interval_report_is_right(page: Page, log_in, watch: Api, new_incide
             .evaluate_all("rows => rows.map(row => [row.cells[0].textContent, Number(row.cells[1].textContent)])")
         )
         assert shown == [[row["type"], row["incidents"]] for row in rows], f"the page shows {shown}"
-    with step("its figures are plausible"):
+    with step("its figures are plausible", checks="rule"):
         for row in rows:
             assert 0 < row["to_dispatch_s"] < 3600, f"{row['type']}: {row['to_dispatch_s']} s to dispatch"
             assert 0 < row["to_scene_s"] < 3600, f"{row['type']}: {row['to_scene_s']} s to the scene"
-    with step("a synthetic incident does not count"):
+    with step("a synthetic incident does not count", checks="rule"):
         number = new_incident()
         watch.post(f"/api/incidents/{number}/close", json={"disposition": "Handled"}).expect(200)
         assert watch.get("/api/reports/intervals").expect(200).json["rows"] == rows

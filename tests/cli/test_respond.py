@@ -44,16 +44,17 @@ def test_alert_lint_and_test(here, project):
 def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, monkeypatch):
     shutil.copytree(ROOT / "fixes", here / "fixes", ignore=shutil.ignore_patterns("__pycache__"))
     (here / "password").write_text("watch-Harbor-9")
-    project.configure(centre.url, '[targets.demo.secrets]\nsupervisor = "file:password"\n')
+    (here / "admin").write_text((ROOT / "journeys" / "dispatch" / "accounts" / "admin").read_text())
+    project.configure(centre.url, '[targets.demo.secrets]\nsupervisor = "file:password"\nadmin = "file:admin"\n')
     now = datetime.now(UTC)
     IncidentFiles(here / ".synthprobe" / "incidents").put(
         Incident(id="I-1", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
                  opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))
     )  # fmt: skip
-    assert "clear-search-cache" in call("fix", "list").output
-    assert "not needed" in call("fix", "plan", "clear-search-cache", "--incident", "I-1").output
-    centre.fault("one_node_bad")
-    asking = ("fix", "apply", "drain-node", "--incident", "I-1", "--by")
+    assert "restore-setting" in call("fix", "list").output
+    assert "not needed" in call("fix", "plan", "restore-setting", "--incident", "I-1").output
+    centre.fault("search_cached")
+    asking = ("fix", "apply", "restore-setting", "--incident", "I-1", "--by")
     assert "nothing was changed" in call(*asking, "first-line").output
     with pytest.raises(FixRefused, match="There is no role 'stranger'"):
         raise call(*asking, "stranger", "--really").exception

@@ -1,12 +1,11 @@
-"""What an administrator reads and repairs: settings, grants, accounts, jobs, imports, the log."""
+"""What an administrator reads and repairs: settings, grants, accounts, jobs, servers, imports, the log."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from starlette.requests import Request
-
-from synthprobe.demo import accounts, jobs, settings
+from synthprobe.demo import accounts, jobs, seed, settings
+from synthprobe.demo.faults import Faults
 from synthprobe.demo.store import Store
 
 
@@ -14,6 +13,9 @@ def read(store: Store, what: str) -> Any:
     """One of the lists an administrator may read, or nothing."""
     if what == "settings":
         return {"settings": settings.listed(store)}
+    if what == "delivered":
+        grants = [{"role": role, "action": one} for role, all_ in accounts.GRANTS.items() for one in all_]
+        return {"settings": settings.SETTINGS, "grants": grants}
     if what == "grants":
         return {"grants": store.all("SELECT role, action FROM role_grant ORDER BY role, action")}
     if what == "accounts":
@@ -30,13 +32,12 @@ def read(store: Store, what: str) -> Any:
     return None
 
 
-def repair(store: Store, request: Request, user: dict[str, Any], body: dict[str, Any]) -> Any:
+def repair(store: Store, faults: Faults, what: str, author: str, body: dict[str, Any]) -> Any:
     """Do what ``POST /api/admin/{what}`` asks for; nothing when there is no such record.
 
     Raises:
         KeyError: when a field is missing.
     """
-    what, author = request.path_params["what"], user["name"]
     if what == "settings":
         done = settings.change(store, str(body["name"]), str(body["value"]), author)
     elif what == "grants":
@@ -50,6 +51,40 @@ def repair(store: Store, request: Request, user: dict[str, Any], body: dict[str,
     elif what == "logoff":
         unit, account = str(body["unit"]), str(body["account"])
         done = bool(store.write("DELETE FROM unit_logon WHERE unit = ? AND account = ?", unit, account))
+    elif what == "imports":
+        done = _imported(store, str(body["name"]), author)
+    elif what in _RESTARTS:
+        done = _restarted(store, faults, what, str(body["name"]), author)
     else:
         return None
     return {"done": what} if done else None
+
+
+_RESTARTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "streams": {"board": ("stream_silent", "stream_no_worker")},
+    "nodes": {"a": ("one_node_bad",), "b": ("one_node_bad",)},
+}
+"""What can be restarted, and the states of a running process that do not outlive it."""
+
+
+def _restarted(store: Store, faults: Faults, what: str, name: str, author: str) -> bool:
+    """Start a part of the centre anew."""
+    known = _RESTARTS[what]
+    if name not in known:
+        return False
+    for state in known[name]:
+        faults.restarted(state, name if what == "nodes" else "")
+    store.event(f"log:{what}", name, f"{author} restarted {name}")
+    return True
+
+
+def _imported(store: Store, name: str, author: str) -> bool:
+    """Read addresses or hazards again from where they come from."""
+    if name not in {"addresses", "hazards"}:
+        return False
+    table = "address_point" if name == "addresses" else "premise"
+    rows: list[tuple[Any, ...]] = seed.address_points() if name == "addresses" else seed.premises()
+    store.write(f"DELETE FROM {table}")
+    store.fill(f"INSERT INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+    store.event("log:import", name, f"{author} imported {name}: {len(rows)} rows")
+    return True

@@ -21,9 +21,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from synthprobe.demo import accounts, admin, administration, incidents, jobs, lookups, settings, units
+from synthprobe.demo import accounts, administration, incidents, jobs, lookups, settings, units
 from synthprobe.demo.faults import Asking, Faults, asking
-from synthprobe.demo.live import Live
+from synthprobe.demo.live import STREAM_S, Live
 from synthprobe.demo.seed import TYPES
 from synthprobe.demo.store import Spent, Store, now, spent
 
@@ -142,7 +142,6 @@ class Node:
             Route("/api/hazards", api(self._hazards)),
             Route("/api/bolos", api(lambda request, user, body: {"bolos": self.store.all("SELECT * FROM bolo")})),
             Route("/api/activity", api(self._activity)),
-            *admin.routes(api, self.store, self.faults),
             Route("/api/reports/intervals", api(self._intervals)),
             Route("/api/jobs", api(lambda request, user, body: {"jobs": jobs.listed(self.store)})),
             Route("/api/terminals", api(lambda request, user, body: dict(self.terminals))),
@@ -276,7 +275,7 @@ class Node:
             return JSONResponse({"error": f"Your role {user['role']} may not do that."}, 403)
         if request.method == "GET":
             return administration.read(self.store, request.path_params["what"])
-        return administration.repair(self.store, request, user, body)
+        return administration.repair(self.store, self.faults, request.path_params["what"], user["name"], body)
 
     def _interval_rows(self) -> tuple[list[dict[str, Any]], int, int]:
         """The report, its age and how long it may be kept, in seconds."""
@@ -366,5 +365,8 @@ class Node:
         asking.set(Asking(self.name, user["role"]))
         while self.faults.hits("stream_no_worker") and not await request.is_disconnected():
             await asyncio.sleep(0.1)  # accepted, and nobody is free to answer
-        asked = request.query_params.get("last_id")
-        return EventSourceResponse(self.live.events(user["role"], int(asked) if asked else None), ping=3600)
+        asked, seconds = request.query_params.get("last_id"), request.query_params.get("seconds", "")
+        events = self.live.events(
+            user["role"], int(asked) if asked else None, int(seconds) if seconds.isdecimal() else STREAM_S
+        )
+        return EventSourceResponse(events, ping=3600)

@@ -175,6 +175,12 @@ class Switches:
         for name in tuple(self._on):
             self.switch(name, None)
 
+    def restarted(self, name: str, node: str = "") -> None:
+        """End a state of a running process, as its restart does; one of another node stays."""
+        fault = self._on.get(name)
+        if fault is not None and (not node or node == (fault.node or "b")):
+            self.switch(name, None)
+
     def hits(self, name: str) -> Fault | None:
         """The fault, when it hits the request that is served."""
         fault, here = self._on.get(name), asking.get()

@@ -30,12 +30,13 @@ class Live:
         self._store = store
         self._faults = faults
 
-    async def events(self, role: str, last: int | None) -> AsyncIterator[dict[str, str]]:
-        """Hello, then news and pings for five minutes; the client connects again.
+    async def events(self, role: str, last: int | None, seconds: float = STREAM_S) -> AsyncIterator[dict[str, str]]:
+        """Hello, then news and pings until the time is over; the client connects again.
 
         Args:
             role: who listens.
             last: the id of the last event that was heard; from now on without it.
+            seconds: how long, at most five minutes.
 
         Yields:
             Events as Server-Sent Events want them.
@@ -46,7 +47,7 @@ class Live:
         began = time.monotonic()
         pinged = began - PING_S
         yield {"event": "system:hello", "data": json.dumps({"at": now()})}
-        while time.monotonic() - began < STREAM_S:
+        while time.monotonic() - began < min(seconds, STREAM_S):
             if not self._faults.hits("stream_silent"):
                 for event in await run_in_threadpool(self._news, last, role):
                     last = max(last, event["id"])

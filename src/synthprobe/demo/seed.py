@@ -15,6 +15,24 @@ _FIRST = ("Ada", "Ben", "Cara", "Dov", "Edda", "Finn", "Gita", "Hugo", "Ines", "
 _LAST = ("Alder", "Birch", "Cole", "Dale", "Elm", "Frost", "Grove", "Heath", "Isle", "Juniper")
 
 
+def address_points() -> list[tuple[str, str, float, float]]:
+    """Every address: its text, town and place."""
+    points = [
+        (f"{number} {street} Street, {town}", town, round(lat + number / 9000, 5), round(lng + place / 200, 5))
+        for town, (lat, lng) in TOWNS.items()
+        for place, street in enumerate(STREETS)
+        for number in range(2, 72, 2)
+    ]
+    points += [(f"100 Main Street, {town}", town, lat + 0.02, lng) for town, (lat, lng) in TOWNS.items()]
+    return [*points, ("1 Probe Lane", "Harborview", 47.612, -122.288)]
+
+
+def premises() -> list[tuple[str, str]]:
+    """Every known danger: the address, and what it is."""
+    stored = [(address, "Oxygen cylinders stored") for address, *_ in address_points()[::60]]
+    return [*stored, ("1 Probe Lane", "Aggressive dog on premises")]
+
+
 def seed(store: Store) -> None:
     """Create the tables and more than 5,000 records, the same every time."""
     chance = random.Random(911)
@@ -23,17 +41,9 @@ def seed(store: Store) -> None:
     accounts.create(store)
     settings.create(store)
     jobs.create(store)
-    points = [
-        (f"{number} {street} Street, {town}", town, round(lat + number / 9000, 5), round(lng + place / 200, 5))
-        for town, (lat, lng) in TOWNS.items()
-        for place, street in enumerate(STREETS)
-        for number in range(2, 72, 2)
-    ]
-    points += [(f"100 Main Street, {town}", town, lat + 0.02, lng) for town, (lat, lng) in TOWNS.items()]
-    points.append(("1 Probe Lane", "Harborview", 47.612, -122.288))
+    points = address_points()
     store.fill("INSERT INTO address_point VALUES (?, ?, ?, ?)", points)
-    premises = [(address, "Oxygen cylinders stored") for address, *_ in points[::60]]
-    store.fill("INSERT INTO premise VALUES (?, ?)", [*premises, ("1 Probe Lane", "Aggressive dog on premises")])
+    store.fill("INSERT INTO premise VALUES (?, ?)", premises())
     people = [
         (f"{chance.choice(_LAST)}, {chance.choice(_FIRST)} {n}", f"19{chance.randint(40, 99)}-01-01", "")
         for n in range(1500)
