@@ -20,7 +20,7 @@ def ran(root: Path, ago: timedelta, *, outcome: str = "passed", **seconds: float
     """Leave a run of two journeys: a rare slow report, and a search that everybody uses."""
     at = NOW - ago
     slot = int(at.timestamp()) // 300
-    run = Run(id=f"{at:%Y%m%dT%H%M%S}", target="demo", base_url="http://t", slot=slot, started_at=at)
+    run = Run(id=f"{at:%Y%m%dT%H%M%S}", target="demo", base_url="http://t", slot=slot, started_at=at, scheduled=True)
     made = []
     for id, uses, title in (("report", 3, "print the shift report"), ("search", 4_000, "find the address")):
         journey = Journey(id=id, node_id=f"{id}.py::t", title=f"the {id}", uses_per_day=uses)

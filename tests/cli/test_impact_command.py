@@ -22,9 +22,21 @@ def test_steps_are_ranked_by_what_users_wait_and_not_by_the_schedule(root):
     assert (first["name"], first["impact_ms_per_day"], first["calls"]) == ("find the address", 4_000 * 1_500.0, 11)
     assert second["probe_share"] > 0.8 > 0.1 > second["production_share"]
     assert first["excess_ms_per_day"] > 0
-    lines = call("impact").splitlines()
-    assert "find the address" in lines[1]
-    assert "1.7 h" in lines[1]
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_the_ranking_can_be_read_in_a_terminal_of_any_width(root, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    ran(root, timedelta(minutes=5))
+    said = call("impact")
+    assert said.startswith("Users wait 1.7 h a day for “find the address” in “the search”.")
+    table = said.partition("Steps\n")[2].splitlines()
+    assert max(map(len, table)) <= columns
+    first = "".join(line[2:] for line in table[1 if columns == 200 else 2 :])
+    assert first.index("find") < first.index("print")
+    row = next(line for line in table if "find the address" in line)
+    assert "1.7 h" in row
+    assert "100 %" in row
 
 
 def test_statements_of_the_database_are_ranked_beside_the_steps(root):

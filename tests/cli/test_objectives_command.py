@@ -60,4 +60,4 @@ def test_show_tells_coverage_beside_availability_and_a_gap_makes_the_objective_u
 
 
 def test_show_says_when_nothing_is_recorded(root):
-    assert "No run is recorded" in call("objectives", "show")
+    assert "No slot was judged" in call("objectives", "show")

@@ -122,7 +122,7 @@ def test_an_exchange_carries_the_steps_trace_and_the_servers_timing(centre):
     (exchange,) = api.exchanges
     assert exchange.traceparent.split("-")[1] == recorder.trace_id
     assert exchange.step == "outer › health"
-    assert {part.name for part in exchange.server_timing} == {"db", "app"}
+    assert {part.name for part in exchange.server_timing} == {"db", "app", "query"}
 
 
 def test_what_the_session_learned_is_masked(centre):

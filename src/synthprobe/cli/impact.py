@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
-from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from synthprobe.cli import recorded
+from synthprobe.cli import recorded, remembered
+from synthprobe.cli.past import SNAPSHOTS, Past
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError
-from synthprobe.model.impact import Change, Forecast, ImpactRow, OperationTotal, Snapshot, Split, Traffic
-from synthprobe.probes.database import append_snapshot, collect, read_snapshots
-from synthprobe.report.board import BoardChange, BoardData, BoardJourney, milliseconds, percent, render_board, waiting
-from synthprobe.report.latency import StepSeries
+from synthprobe.model.impact import Change, Forecast, ImpactRow, Split
+from synthprobe.probes.database import append_snapshot, collect
+from synthprobe.report.board import KINDS, BoardChange, answer, milliseconds, percent, render_board, waiting
 from synthprobe.targets.changes import mark_change, parse_moment, read_changes
-from synthprobe.verdict.impact import ceiling, compare, rank, resets, split, statement_totals
+from synthprobe.verdict.impact import ceiling
 
 app = typer.Typer(help="What costs the users most, and whether a change helped.", invoke_without_command=True)
-SNAPSHOTS = "statements.jsonl"
+WIDE = 130
+"""Columns of a terminal from which all figures fit."""
 
 _console = Console(highlight=False, soft_wrap=True)
-
-
-class Window(Struct, frozen=True, kw_only=True):
-    """What was measured between two moments.
-
-    Attributes:
-        operations: steps, backend operations and statements.
-        traffic: how often each journey was walked.
-        days: length in days.
-    """
-
-    operations: tuple[OperationTotal, ...]
-    traffic: tuple[Traffic, ...]
-    days: float
 
 
 @app.callback()
@@ -59,23 +46,23 @@ def impact(
         return
     root = find_root(Path.cwd())
     config = read_config(root)
-    name = config.target(target).name
-    if change is not None:
-        _print_change(judge_change(root, config.folder, name, _marked(root, change), days), as_json=as_json)
-        return
-    now = recorded.now()
-    window = measured(root, config.folder, name, now - timedelta(days=days), now)
-    earlier = measured(root, config.folder, name, now - timedelta(days=2 * days), now - timedelta(days=days))
-    rows = rank(window.operations, window.traffic, days=window.days, before=earlier.operations)
-    if board:
-        made = board_data(root, config.folder, name, rows, now, days)
-        _console.print(f"Impact board: {render_board(made, root / config.folder / 'site')}", markup=False)
-    elif as_json:
-        typer.echo(msgspec.json.encode(rows).decode())
-    elif not rows:
-        _console.print(f"Nothing was measured on {name} in {days:g} days. Run the journeys first: synthprobe run.")
-    else:
-        _console.print(_ranking(rows))
+    chosen = config.target(target)
+    with remembered.opened(root, config, chosen.name) as history:
+        past = Past(root, config, chosen, history)
+        if change is not None:
+            _print_change(past.judge_change(_marked(root, change), days), as_json=as_json)
+            return
+        rows = past.ranked(days)
+        if board:
+            page = render_board(past.board_data(rows, days), root / config.folder / "site")
+            _console.print(f"Impact board: {page}", markup=False)
+        elif as_json:
+            typer.echo(msgspec.json.encode(rows).decode())
+        elif not rows:
+            says = f"Nothing was measured on {chosen.name} in {days:g} days. Run the journeys first: synthprobe run."
+            _console.print(says, markup=False)
+        else:
+            print_ranking(rows, past.titles)
 
 
 @app.command("mark")
@@ -94,8 +81,10 @@ def mark(
     path = mark_change(root, marked)
     _console.print(f"Marked in {path.name}: {title}", markup=False)
     if operation:
-        window = measured(root, config.folder, config.target(target).name, moment - timedelta(days=7), moment)
-        most = ceiling(rank(window.operations, window.traffic, days=window.days), operation)
+        chosen = config.target(target)
+        with remembered.opened(root, config, chosen.name) as history:
+            window = Past(root, config, chosen, history).measured(moment - timedelta(days=7), moment)
+        most = ceiling(window.ranked(), operation)
         says = f"at most {percent(most)} of the total" if most else "unknown: no row of that name was measured"
         _console.print(f"What it can save: {says}", markup=False)
 
@@ -111,119 +100,6 @@ def collect_statements(
     _console.print(f"{len(snapshot.counters)} statements counted, added to {path.relative_to(root)}", markup=False)
 
 
-def measured(root: Path, folder: str, target: str, since: datetime, until: datetime) -> Window:
-    """What was measured between two moments: the one place to change when the data comes from elsewhere.
-
-    Args:
-        root: the project's root.
-        folder: where runs are kept.
-        target: the target's name.
-        since: the first moment, UTC.
-        until: the moment after the last, UTC.
-
-    Returns:
-        Steps from the run folders, and statements from the snapshots.
-    """
-    operations, traffic = recorded.timed(recorded.verdicts(root, folder, target, since=since, until=until))
-    statements = statement_totals(_snapshots(root, folder, since, until))
-    return Window(operations=operations + statements, traffic=traffic, days=(until - since).total_seconds() / 86400)
-
-
-def judge_change(root: Path, folder: str, target: str, change: Change, days: float) -> BoardChange:
-    """Compare two equally long windows around a change.
-
-    Args:
-        root: the project's root.
-        folder: where runs are kept.
-        target: the target's name.
-        change: the change.
-        days: the longest window; shorter when the change is younger.
-
-    Returns:
-        What the change did.
-    """
-    length = min(timedelta(days=days), recorded.now() - change.at)
-    if length <= timedelta(0):
-        return BoardChange(change=change, window_days=days, note="It is not live yet.")
-    before = measured(root, folder, target, change.at - length, change.at)
-    after = measured(root, folder, target, change.at, change.at + length)
-    old = rank(before.operations, before.traffic, days=before.days)
-    new = rank(after.operations, after.traffic, days=after.days)
-    ours = [[one for one in window.operations if one.name == change.operation] for window in (before, after)]
-    if not all(ours):
-        return BoardChange(
-            change=change,
-            window_days=length / timedelta(days=1),
-            ceiling=ceiling(old, change.operation),
-            note="Its row was not measured both before and after the change, so nothing can be said yet."
-            if change.operation
-            else "It names no row of the board, so nothing can be compared.",
-        )
-    return BoardChange(
-        change=change,
-        window_days=round(length / timedelta(days=1), 2),
-        ceiling=ceiling(old, change.operation),
-        split=split(*ours),
-        forecast=compare(old, new, change),
-    )
-
-
-def board_data(
-    root: Path, folder: str, target: str, rows: tuple[ImpactRow, ...], now: datetime, days: float
-) -> BoardData:
-    """The board as far as run folders can fill it.
-
-    Args:
-        root: the project's root.
-        folder: where runs are kept.
-        target: the target's name.
-        rows: the ranking.
-        now: the right edge of the charts, UTC.
-        days: length of the window in days.
-
-    Returns:
-        What `render_board` shows.
-    """
-    runs = recorded.verdicts(root, folder, target, since=now - timedelta(days=days), until=now)
-    series: dict[tuple[str, str], list[tuple[datetime, float]]] = {}
-    budgets: dict[tuple[str, str], float | None] = {}
-    for result in (result for verdict in runs for one in verdict.journeys for result in one.results):
-        for step in result.steps:
-            if step.status == "passed":
-                key = (result.journey.id, step.title)
-                series.setdefault(key, []).append((step.started_at, step.duration_s * 1000))
-                budgets[key] = step.budget_s * 1000 if step.budget_s else None
-    lost = resets(_snapshots(root, folder, now - timedelta(days=days), now))
-    changes = reversed(read_changes(root))
-    return BoardData(
-        target=target,
-        made_at=now,
-        window_days=days,
-        rows=rows,
-        journeys=tuple(
-            BoardJourney(
-                id=id,
-                title=one.title,
-                owner=one.owner,
-                uses_per_day=one.uses_per_day,
-                days=recorded.days(runs, id),
-                steps=tuple(
-                    StepSeries(title=key[1], points=tuple(points), budget_ms=budgets[key])
-                    for key, points in series.items()
-                    if key[0] == id
-                ),
-            )
-            for id, one in recorded.journeys(runs).items()
-        ),
-        changes=tuple(judge_change(root, folder, target, one, days) for one in changes),
-        notes=(f"The database's counters began anew {lost} times; what ran just before is missing.",) if lost else (),
-    )
-
-
-def _snapshots(root: Path, folder: str, since: datetime, until: datetime) -> list[Snapshot]:
-    return [one for one in read_snapshots(root / folder / SNAPSHOTS) if since <= one.at < until]
-
-
 def _marked(root: Path, title: str) -> Change:
     changes = {one.title: one for one in read_changes(root)}
     if title not in changes:
@@ -234,36 +110,47 @@ def _marked(root: Path, title: str) -> Change:
     return changes[title]
 
 
-def _ranking(rows: tuple[ImpactRow, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, numbers in (
-        ("#", True),
-        ("Kind", False),
-        ("What", False),
-        ("Users wait a day", True),
-        ("Over budget", True),
-        ("Users' share", True),
-        ("Probe's share", True),
-        ("Calls", True),
-        ("Mean", True),
-        ("p95", True),
-        ("Trend", True),
-    ):
-        table.add_column(heading, justify="right" if numbers else "left", overflow="fold")
+def print_ranking(rows: tuple[ImpactRow, ...], titles: Mapping[str, str]) -> None:
+    """Print the ranking, whatever the width of the terminal.
+
+    Args:
+        rows: the ranking.
+        titles: what a person reads, by the journey's id.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(answer(rows, titles), markup=False)
+    for kind, (title, _) in KINDS.items():
+        if some := [row for row in rows if row.kind == kind]:
+            console.print(f"\n{title}", style="bold")
+            Console(highlight=False).print(_table(some, titles, narrow=console.width < WIDE))
+
+
+def _table(rows: list[ImpactRow], titles: Mapping[str, str], *, narrow: bool) -> Table:
+    """What users wait comes first: in a narrow terminal the figures least needed to choose are left to the board."""
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=narrow)
+    headings = ["Users wait\na day", "Users'\nshare", "Mean", "Trend"]
+    if not narrow:
+        headings = [
+            "Users wait a day", "Over budget", "Users' share", "Probe's share", "Calls", "Mean", "p95", "Trend"
+        ]  # fmt: skip
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("What", overflow="fold", ratio=1 if narrow else None)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(
-            str(row.rank),
-            row.kind,
-            Text(_plain(row.name)),
-            waiting(row.impact_ms_per_day),
-            waiting(row.excess_ms_per_day),
-            percent(row.production_share),
-            percent(row.probe_share),
-            f"{row.calls:,}",
-            milliseconds(row.mean_ms),
-            milliseconds(row.p95_ms),
-            f"× {row.trend:.2f}" if row.trend else "–",
-        )
+        figures = {
+            "Users wait a day": waiting(row.impact_ms_per_day),
+            "Over budget": waiting(row.excess_ms_per_day),
+            "Users' share": percent(row.production_share),
+            "Probe's share": percent(row.probe_share),
+            "Calls": f"{row.calls:,}",
+            "Mean": milliseconds(row.mean_ms),
+            "p95": milliseconds(row.p95_ms),
+            "Trend": f"× {row.trend:.2f}" if row.trend else "–",
+        }
+        where = "" if row.kind == "statement" else f" in {titles.get(row.journeys[0], row.journeys[0])}"
+        what = Text.assemble(_plain(row.name), (_plain(where), "dim"))
+        table.add_row(str(row.rank), what, *(figures[heading.replace("\n", " ")] for heading in headings))
     return table
 
 

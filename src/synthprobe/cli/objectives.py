@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from synthprobe.cli import recorded
+from synthprobe.cli import recorded, remembered
 from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.journey import duration_s
@@ -61,7 +61,7 @@ def show(
         typer.echo(msgspec.json.encode(found).decode())
         return
     if not found:
-        _console.print("No run is recorded, so nothing can be said. Run the journeys first: synthprobe run")
+        _console.print("No slot was judged, so nothing can be said. Run the journeys first: synthprobe run --slot now")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("State", "Journey", "Objective", "Availability", "Coverage", "Worst gap", "Error budget"):
@@ -80,7 +80,7 @@ def show(
 
 
 def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
-    """How each journey stands: the one place to change when the observations come from elsewhere.
+    """How each journey stands, in the slots that scheduled runs judged; a run by hand judges none.
 
     Args:
         root: the project's root.
@@ -96,13 +96,18 @@ def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
     now = recorded.now()
     tables = config.objectives
     longest = max([one.window_days for one in tables.values()] + [ObjectiveConfig().window_days])
-    runs = recorded.verdicts(root, config.folder, target, since=now - timedelta(days=longest), until=now)
-    seen = recorded.observations(runs)
+    since = now - timedelta(days=longest)
+    with remembered.opened(root, config, target) as history:
+        if history is not None:
+            seen = remembered.observations(history, target, since, now)
+        else:
+            runs = recorded.verdicts(root, config.folder, target, since=since, until=now)
+            seen = recorded.observations(run for run in runs if run.run.scheduled)
     now_slot = int(now.timestamp() // config.interval_s)
-    if runs and runs[-1].run.slot < now_slot:
+    if seen and max(one.slot for one in seen) < now_slot:
         now_slot -= 1  # the slot that runs now has not passed yet
     made = []
-    for id in recorded.journeys(runs):
+    for id in dict.fromkeys(one.journey for one in seen):
         objective = declared_objective(id, tables.get(id) or tables.get(DEFAULT) or ObjectiveConfig())
         try:
             made.append(

@@ -10,29 +10,45 @@ from statistics import quantiles
 
 import msgspec
 
+from synthprobe.model.history import OperationSum
 from synthprobe.model.impact import OperationTotal, Traffic
 from synthprobe.model.incident import Observation
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Result, Step
 from synthprobe.model.verdict import Verdict
-from synthprobe.report.board import Day, DayState
+from synthprobe.report.board import Alarm, Day, DayState
+from synthprobe.verdict.operations import backend_totals
+
+NEWEST = 50
+"""Runs that are enough to know the journeys as they are now."""
 
 
-def verdicts(root: Path, folder: str, target: str, *, since: datetime, until: datetime) -> list[Verdict]:
+def verdicts(
+    root: Path,
+    folder: str,
+    target: str,
+    *,
+    since: datetime | None = None,
+    until: datetime,
+    newest: int | None = None,
+) -> list[Verdict]:
     """The verdicts of a target's recorded runs.
 
     Args:
         root: the project's root.
         folder: where runs are kept.
         target: the target's name.
-        since: the first moment, UTC.
+        since: the first moment, UTC; all without it.
         until: the moment after the last, UTC.
+        newest: only so many of the newest folders are read.
 
     Returns:
         The verdicts, oldest first; a run that was not judged or cannot be read is left out.
     """
     found = {}
-    for path in (root / folder / "runs" / target).glob("*/verdict.json"):
+    since = since or datetime.min.replace(tzinfo=UTC)
+    paths = sorted((root / folder / "runs" / target).glob("*/verdict.json"))
+    for path in paths[-newest:] if newest else paths:
         try:
             verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
         except (OSError, msgspec.DecodeError):
@@ -80,14 +96,32 @@ def journeys(some: Iterable[Verdict]) -> dict[str, Journey]:
     return {one.journey.id: one.journey for verdict in some for one in verdict.journeys}
 
 
-def timed(some: Sequence[Verdict]) -> tuple[tuple[OperationTotal, ...], tuple[Traffic, ...]]:
-    """What the steps took. Steps inside a step are part of it and are not counted again.
+def budgets(some: Iterable[Verdict]) -> dict[tuple[str, str], float | None]:
+    """What each step may take, as it was last declared.
 
     Args:
         some: the verdicts, oldest first.
 
     Returns:
-        The totals of each step, and how often each journey was walked to its end.
+        Milliseconds by journey's id and step's title; None without a budget.
+    """
+    return {
+        (one.journey.id, step.title): step.budget_s * 1000 if step.budget_s else None
+        for verdict in some
+        for one in verdict.journeys
+        for result in one.results
+        for step in result.steps
+    }
+
+
+def timed(some: Sequence[Verdict]) -> tuple[tuple[OperationTotal, ...], tuple[Traffic, ...]]:
+    """What steps and backend operations took. Steps inside a step are part of it and are not counted again.
+
+    Args:
+        some: the verdicts, oldest first.
+
+    Returns:
+        The totals of each step and backend operation, and how often each journey was walked to its end.
     """
     known = journeys(some)
     runs: dict[str, int] = defaultdict(int)
@@ -100,11 +134,56 @@ def timed(some: Sequence[Verdict]) -> tuple[tuple[OperationTotal, ...], tuple[Tr
             if step.status == "passed" and step.duration_s >= 0:
                 steps[result.journey.id, step.title].append(step)
     totals = tuple(_total(journey, title, group) for (journey, title), group in steps.items())
+    totals += backend_totals(
+        OperationSum(journey=result.journey.id, step=one.step, name=one.name, calls=one.calls, total_ms=one.total_ms)
+        for verdict in some
+        for judged in verdict.journeys
+        for result in judged.results
+        if _counts(result)
+        for one in result.operations
+    )
     walked = [(id, runs[id]) for id in known if runs[id]]
     return totals, tuple(
         Traffic(journey=id, runs=count, uses_per_day=known[id].uses_per_day, title=known[id].title)
         for id, count in walked
     )
+
+
+def points(some: Iterable[Verdict]) -> dict[tuple[str, str], tuple[tuple[datetime, float], ...]]:
+    """How long steps took over time.
+
+    Args:
+        some: the verdicts, oldest first.
+
+    Returns:
+        Moments and milliseconds, by journey's id and step's title.
+    """
+    found: dict[tuple[str, str], list[tuple[datetime, float]]] = defaultdict(list)
+    for result in (result for verdict in some for one in verdict.journeys for result in one.results):
+        for step in result.steps:
+            if step.status == "passed":
+                found[result.journey.id, step.title].append((step.started_at, step.duration_s * 1000))
+    return {key: tuple(times) for key, times in found.items()}
+
+
+def alarms(some: Iterable[Verdict]) -> dict[tuple[str, str], tuple[Alarm, ...]]:
+    """When a step began to be not well enough.
+
+    Args:
+        some: the verdicts, oldest first.
+
+    Returns:
+        The begin of each stretch, by journey's id and step's title.
+    """
+    found: dict[tuple[str, str], list[Alarm]] = defaultdict(list)
+    last: dict[str, set[str]] = {}
+    for one in (one for verdict in some for one in verdict.journeys if one.results):
+        result = one.results[-1]
+        for told in result.degradations:
+            if told.step not in last.get(one.journey.id, set()):
+                found[one.journey.id, told.step].append(Alarm(at=result.started_at, text=told.message))
+        last[one.journey.id] = {told.step for told in result.degradations}
+    return {key: tuple(held) for key, held in found.items()}
 
 
 def days(some: Sequence[Verdict], journey: str) -> tuple[Day, ...]:

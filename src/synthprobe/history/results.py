@@ -259,6 +259,20 @@ def read_slots(connection: Connection, target: str, since: datetime, until: date
     ]
 
 
+def read_steps(connection: Connection, target: str) -> dict[str, tuple[str, ...]]:
+    """Paths of the steps of each journey."""
+    query = (
+        select(JOURNEYS.c.journey, SERIES.c.step)
+        .join(SERIES, SERIES.c.journey_no == JOURNEYS.c.no)
+        .where(JOURNEYS.c.target == target, SERIES.c.operation == "")
+        .order_by(SERIES.c.no)
+    )
+    found: dict[str, dict[str, None]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.journey, {}).update({row.step: None} if row.step else {})
+    return {journey: tuple(steps) for journey, steps in found.items()}
+
+
 def read_series(connection: Connection, target: str, journey: str, step: str, since: datetime) -> list[StepSample]:
     """A step's measurements, oldest first: one by one where they are kept so, otherwise rolled up."""
     numbers = [

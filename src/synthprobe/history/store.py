@@ -241,6 +241,17 @@ class History:
         """
         return self._read(lambda connection: results.read_slots(connection, target, since, until), [])
 
+    def steps(self, target: str) -> dict[str, tuple[str, ...]]:
+        """Which steps are known.
+
+        Args:
+            target: the target's name.
+
+        Returns:
+            The steps' paths by the journey's id; nothing when the store cannot be used.
+        """
+        return self._read(lambda connection: results.read_steps(connection, target), {})
+
     def step_series(self, target: str, journey: str, step: str, since: datetime) -> list[StepSample]:
         """How long a step took.
 

@@ -31,11 +31,12 @@ _SIGNS: dict[DayState, tuple[str, str]] = {
     "unknown": ("?", "could not be checked in"),
     "empty": ("·", "no run"),
 }
-_KINDS: dict[OperationKind, tuple[str, str]] = {
+KINDS: dict[OperationKind, tuple[str, str]] = {
     "step": ("Steps", "what the user waits for"),
     "operation": ("Backend operations", "what the target says it did meanwhile, from its Server-Timing answers"),
     "statement": ("Database statements", "what the database counted for everybody, from pg_stat_statements"),
 }
+"""Heading of each kind of row, and where its time comes from."""
 
 
 class Day(Struct, frozen=True, kw_only=True):
@@ -151,9 +152,9 @@ def render_board(data: BoardData, site: Path) -> Path:
         page = environment.get_template("board_journey.html.j2").render(one=one, **shared)
         _replace(folder / one["page"], page)
     page = environment.get_template("board.html.j2").render(
-        tables=[_table(kind, data.rows, known) for kind in _KINDS if any(row.kind == kind for row in data.rows)],
+        tables=[_table(kind, data.rows, known) for kind in KINDS if any(row.kind == kind for row in data.rows)],
         journeys=journeys,
-        answer=_answer(data, known),
+        answer=answer(data.rows, {one.id: one.title for one in data.journeys}),
         **shared,
     )
     return _replace(folder / "index.html", page)
@@ -256,7 +257,7 @@ def _table(kind: OperationKind, rows: Sequence[ImpactRow], known: Mapping[str, A
         if row.kind == kind
     ]
     unweighted = sum(row.impact_ms_per_day is None for row in rows if row.kind == kind)
-    return {"kind": kind, "title": _KINDS[kind][0], "about": _KINDS[kind][1], "rows": views, "unweighted": unweighted}
+    return {"kind": kind, "title": KINDS[kind][0], "about": KINDS[kind][1], "rows": views, "unweighted": unweighted}
 
 
 def _journey(one: BoardJourney, data: BoardData) -> dict[str, Any]:
@@ -296,9 +297,17 @@ def _says(day: Day) -> str:
     return f"{where}: {_SIGNS[day.state][1]} {day.bad} of {day.runs} runs"
 
 
-def _answer(data: BoardData, known: Mapping[str, Any]) -> str:
-    """The board in one sentence: what to work on, and what that can save at most."""
-    firsts = {row.kind: row for row in data.rows if row.rank == 1}
+def answer(rows: Sequence[ImpactRow], titles: Mapping[str, str]) -> str:
+    """The board in one sentence: what to work on, and what that can save at most.
+
+    Args:
+        rows: the ranking.
+        titles: what a person reads, by the journey's id.
+
+    Returns:
+        The sentence, of the kind of row that lies nearest to the cause.
+    """
+    firsts = {row.kind: row for row in rows if row.rank == 1}
     kinds: tuple[OperationKind, ...] = ("statement", "operation", "step")
     first = next((firsts[kind] for kind in kinds if kind in firsts and firsts[kind].impact_ms_per_day), None)
     if first is None:
@@ -309,11 +318,11 @@ def _answer(data: BoardData, known: Mapping[str, Any]) -> str:
             f"The probe itself waits longest in “{probed.name}”. Declare uses_per_day in the journeys' markers to rank "
             "by what real users wait for."
         )
-    where = ", ".join(known[id]["journey"].title for id in first.journeys[:2] if id in known)
+    where = ", ".join(titles[id] for id in first.journeys[:2] if id in titles)
     return (
         f"Users wait {waiting(first.impact_ms_per_day)} a day for “{first.name}”{f' in “{where}”' if where else ''}. "
         f"Making it free would save at most {percent(first.production_share)} of the waiting for "
-        f"{_KINDS[first.kind][0].lower()}."
+        f"{KINDS[first.kind][0].lower()}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
@@ -53,7 +54,7 @@ def latency_chart(series: StepSeries, now: datetime) -> str:
     points = _thinned(sorted((at.astimezone(UTC), ms) for at, ms in series.points if ms >= 0 and at <= now))
     if not points:
         return ""
-    import pygal  # type: ignore[import-untyped,unused-ignore]
+    pygal = _pygal()
     from pygal.style import Style  # type: ignore[import-untyped,unused-ignore]
 
     spread = points[-1][0] - points[0][0]
@@ -102,6 +103,15 @@ def latency_chart(series: StepSeries, now: datetime) -> str:
         chart.add("alarm", marks, stroke=False, show_dots=True, dots_size=6)
     svg: str = chart.render(is_unicode=True)
     return svg
+
+
+def _pygal() -> Any:
+    """Without the finder it adds to `sys.meta_path`: that warns of itself at each module that is not found later."""
+    finders = list(sys.meta_path)
+    import pygal  # type: ignore[import-untyped,unused-ignore]
+
+    sys.meta_path[:] = [one for one in sys.meta_path if one in finders or not type(one).__module__.startswith("pygal")]
+    return pygal
 
 
 def _without_script(root: Any) -> Any:

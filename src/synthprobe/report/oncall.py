@@ -162,6 +162,22 @@ def broken_step(one: JourneyVerdict) -> str:
     return ", ".join(dict.fromkeys(degradation.step for degradation in last.degradations))
 
 
+def viewer_link(trace: str) -> str:
+    """Where a published trace opens in one click.
+
+    Args:
+        trace: its path, relative to the site.
+
+    Returns:
+        The address, relative to the site.
+
+    Example:
+        >>> viewer_link("runs/r1/trace.zip")
+        'trace-viewer/index.html?trace=..%2Fruns%2Fr1%2Ftrace.zip'
+    """
+    return f"trace-viewer/index.html?trace={quote(quote('../' + trace), safe='')}"
+
+
 def _view(run: PublishedRun, site: Path, runbooks: Mapping[str, str]) -> dict[str, Any]:
     order = list(BADGES)
     order.remove("degraded")
@@ -188,7 +204,7 @@ def _journey(run: PublishedRun, one: JourneyVerdict, site: Path, runbooks: Mappi
     telling = one.results if one.outcome in {"failed", "unknown"} else one.results[-1:]
     for kept in (kept for result in reversed(telling) for kept in result.evidence):
         if kept.path and (site / run.folder / kept.path).is_file():
-            published.setdefault(kept.kind, quote(f"{run.folder}/{kept.path}"))
+            published.setdefault(kept.kind, f"{run.folder}/{kept.path}")
     trace = published.get("trace", "")
     page = run.pages.get(one.journey.id, "")
     fits = one.runbook or one.journey.runbook
@@ -206,8 +222,8 @@ def _journey(run: PublishedRun, one: JourneyVerdict, site: Path, runbooks: Mappi
         "message": _message(one, last),
         "notes": last.notes if last else (),
         "withheld": [kept for kept in (last.evidence if last else ()) if kept.withheld],
-        "screenshot": published.get("screenshot", ""),
-        "trace": f"trace-viewer/index.html?trace={quote('../' + trace, safe='')}" if trace else "",
+        "screenshot": quote(published.get("screenshot", "")),
+        "trace": viewer_link(trace) if trace else "",
         "allure": f"{quote(run.folder)}/allure/index.html#{page}" if page else "",
         "triage": one.triage,
         "incident": one.incident,

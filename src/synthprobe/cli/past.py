@@ -1,0 +1,266 @@
+"""What was measured in the past, ranked and put on the board: from the history, otherwise from the run folders."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from synthprobe.cli import recorded, remembered
+from synthprobe.cli.objectives import statuses
+from synthprobe.config import Config
+from synthprobe.errors import ReportError
+from synthprobe.model.impact import Change, ImpactRow, OperationTotal, Snapshot, Traffic
+from synthprobe.model.journey import Journey
+from synthprobe.model.verdict import Verdict
+from synthprobe.probes.database import read_snapshots
+from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney, Day
+from synthprobe.report.latency import Alarm, StepSeries
+from synthprobe.report.oncall import viewer_link
+from synthprobe.report.site import newest
+from synthprobe.targets.changes import read_changes
+from synthprobe.targets.target import Target
+from synthprobe.verdict.impact import ceiling, compare, rank, resets, split, statement_totals
+
+if TYPE_CHECKING:
+    from synthprobe.history.store import History
+
+SNAPSHOTS = "statements.jsonl"
+
+Points = tuple[tuple[datetime, float], ...]
+
+
+class Window(Struct, frozen=True, kw_only=True):
+    """What was measured between two moments.
+
+    Attributes:
+        operations: steps, backend operations and statements.
+        walked: how often each journey was walked to its end.
+        begun: how often each journey was begun; backend operations of broken attempts were waited for too.
+        days: length in days.
+    """
+
+    operations: tuple[OperationTotal, ...]
+    walked: tuple[Traffic, ...]
+    begun: tuple[Traffic, ...]
+    days: float
+
+    def ranked(self, before: tuple[OperationTotal, ...] = ()) -> tuple[ImpactRow, ...]:
+        """Rank what was measured; rows are ranked among those of their kind.
+
+        Args:
+            before: totals of the window before, for the trend.
+
+        Returns:
+            The rows.
+        """
+        backend = [one for one in self.operations if one.kind == "operation"]
+        others = [one for one in self.operations if one.kind != "operation"]
+        rows = rank(others, self.walked, days=self.days, before=before)
+        rows += rank(backend, self.begun, days=self.days, before=before)
+        return tuple(sorted(rows, key=lambda row: ("step", "operation", "statement").index(row.kind)))
+
+
+class Past:
+    """What is known of a target's past.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target.
+        history: the history; None to read the run folders.
+    """
+
+    def __init__(self, root: Path, config: Config, target: Target, history: History | None) -> None:
+        self._root = root
+        self._config = config
+        self._target = target
+        self._history = history
+        self._now = recorded.now()
+
+    @cached_property
+    def _latest(self) -> list[Verdict]:
+        folder, name = self._config.folder, self._target.name
+        return recorded.verdicts(self._root, folder, name, until=self._now, newest=recorded.NEWEST)
+
+    @cached_property
+    def _journeys(self) -> dict[str, Journey]:
+        return recorded.journeys(self._latest)
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """What a person reads, by the journey's id."""
+        return {id: one.title for id, one in self._journeys.items()}
+
+    def measured(self, since: datetime, until: datetime) -> Window:
+        """What was measured between two moments.
+
+        Args:
+            since: the first moment, UTC.
+            until: the moment after the last, UTC.
+
+        Returns:
+            Steps and backend operations, and statements from the snapshots.
+        """
+        if self._history is not None:
+            budgets = recorded.budgets(self._latest)
+            timed, walked, begun = remembered.timed(
+                self._history, self._target.name, self._journeys, budgets, since, until
+            )
+        else:
+            timed, walked = recorded.timed(self._verdicts(since, until))
+            begun = walked
+        operations = timed + statement_totals(self._snapshots(since, until))
+        return Window(operations=operations, walked=walked, begun=begun, days=(until - since) / timedelta(days=1))
+
+    def ranked(self, days: float) -> tuple[ImpactRow, ...]:
+        """Rank the last days, with the days before them for the trend.
+
+        Args:
+            days: length of the window.
+
+        Returns:
+            The rows.
+        """
+        length = timedelta(days=days)
+        window = self.measured(self._now - length, self._now)
+        return window.ranked(self.measured(self._now - 2 * length, self._now - length).operations)
+
+    def judge_change(self, change: Change, days: float) -> BoardChange:
+        """Compare two equally long windows around a change.
+
+        Args:
+            change: the change.
+            days: the longest window; shorter when the change is younger.
+
+        Returns:
+            What the change did.
+        """
+        length = min(timedelta(days=days), self._now - change.at)
+        if length <= timedelta(0):
+            return BoardChange(change=change, window_days=days, note="It is not live yet.")
+        before = self.measured(change.at - length, change.at)
+        after = self.measured(change.at, change.at + length)
+        old, new = before.ranked(), after.ranked()
+        ours = [[one for one in window.operations if one.name == change.operation] for window in (before, after)]
+        made = BoardChange(
+            change=change, window_days=round(length / timedelta(days=1), 2), ceiling=ceiling(old, change.operation)
+        )
+        if not all(ours):
+            note = "It names no row of the board, so nothing can be compared."
+            if change.operation:
+                note = "Its row was not measured both before and after the change, so nothing can be said yet."
+            return msgspec.structs.replace(made, note=note)
+        return msgspec.structs.replace(made, split=split(*ours), forecast=compare(old, new, change))
+
+    def board_data(self, rows: tuple[ImpactRow, ...], days: float) -> BoardData:
+        """All that the board shows.
+
+        Args:
+            rows: the ranking.
+            days: length of the window in days.
+
+        Returns:
+            What `render_board` shows.
+        """
+        since = self._now - timedelta(days=days)
+        lost = resets(self._snapshots(since, self._now))
+        notes = (f"The database's counters began anew {lost} times; what ran just before is missing.",) if lost else ()
+        standing = {one.objective.journey: one for one in statuses(self._root, self._config, self._target.name)}
+        grids, lines, marks = self._days(), self._points(since), self._alarms(since)
+        budgets = recorded.budgets(self._latest)
+        links, traces = self._published()
+        known = dict.fromkeys([*self._journeys, *(journey for journey, _ in lines), *grids])
+        return BoardData(
+            target=self._target.name,
+            made_at=self._now,
+            window_days=days,
+            rows=tuple(
+                msgspec.structs.replace(
+                    row, slowest_trace=next((traces[id] for id in row.journeys if id in traces), "")
+                )
+                for row in rows
+            ),
+            journeys=tuple(
+                BoardJourney(
+                    id=id,
+                    title=self.titles.get(id, id),
+                    owner=self._journeys[id].owner if id in self._journeys else "",
+                    uses_per_day=self._journeys[id].uses_per_day if id in self._journeys else None,
+                    days=grids.get(id, ()),
+                    steps=tuple(
+                        StepSeries(
+                            title=step,
+                            points=points,
+                            budget_ms=budgets.get((id, step)),
+                            alarms=marks.get((id, step), ()),
+                        )
+                        for (journey, step), points in _in_order(lines, list(budgets))
+                        if journey == id
+                    ),
+                    objective=standing.get(id),
+                    link=links.get(id, ""),
+                )
+                for id in known
+            ),
+            changes=tuple(self.judge_change(one, days) for one in reversed(read_changes(self._root))),
+            notes=notes,
+        )
+
+    def _days(self) -> dict[str, tuple[Day, ...]]:
+        if self._history is not None:
+            return remembered.days(self._history, self._target.name, self._now, DAYS)
+        runs = self._verdicts(self._now - timedelta(days=DAYS), self._now)
+        return {id: recorded.days(runs, id) for id in recorded.journeys(runs)}
+
+    def _points(self, since: datetime) -> dict[tuple[str, str], Points]:
+        """Moments and milliseconds, by journey and step."""
+        if self._history is None:
+            return recorded.points(self._verdicts(since, self._now))
+        found: dict[tuple[str, str], Points] = {}
+        for id, steps in self._history.steps(self._target.name).items():
+            measured = remembered.series(self._history, self._target.name, id, steps, since, self._now)
+            for step, samples in measured.items():
+                found[id, step] = tuple((one.at, one.total_ms / one.count) for one in samples)
+        return found
+
+    def _alarms(self, since: datetime) -> dict[tuple[str, str], tuple[Alarm, ...]]:
+        if self._history is not None:
+            return remembered.alarms(self._history, self._target.name, since)
+        return recorded.alarms(self._verdicts(since, self._now))
+
+    def _published(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Last Allure page and last trace of each journey, as far as they are published; relative to the site."""
+        site = self._root / self._config.folder / "site"
+        pages: dict[str, str] = {}
+        traces: dict[str, str] = {}
+        try:
+            runs = sorted(newest(site), key=lambda run: run.verdict.run.started_at) if site.is_dir() else []
+        except (OSError, ReportError):
+            return {}, {}
+        for run in (run for run in runs if run.verdict.run.target == self._target.name):
+            pages |= {id: f"{run.folder}/allure/index.html#{page}" for id, page in run.pages.items()}
+            for one in run.verdict.journeys:
+                for kept in (kept for result in one.results for kept in result.evidence):
+                    if kept.kind == "trace" and kept.path and (site / run.folder / kept.path).is_file():
+                        traces[one.journey.id] = viewer_link(f"{run.folder}/{kept.path}")
+        return pages, traces
+
+    def _verdicts(self, since: datetime, until: datetime) -> list[Verdict]:
+        return recorded.verdicts(self._root, self._config.folder, self._target.name, since=since, until=until)
+
+    def _snapshots(self, since: datetime, until: datetime) -> list[Snapshot]:
+        found = read_snapshots(self._root / self._config.folder / SNAPSHOTS)
+        return [one for one in found if since <= one.at < until]
+
+
+def _in_order(
+    lines: dict[tuple[str, str], Points], declared: list[tuple[str, str]]
+) -> list[tuple[tuple[str, str], Points]]:
+    """As the journeys walk them; steps that are gone come last."""
+    place = {key: number for number, key in enumerate(declared)}
+    return sorted(lines.items(), key=lambda item: place.get(item[0], len(place)))

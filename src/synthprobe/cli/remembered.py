@@ -1,0 +1,244 @@
+"""What the history says, for the commands that look back; without it the run folders tell (`recorded`)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from statistics import quantiles
+from typing import TYPE_CHECKING
+
+import typer
+
+from synthprobe import pipeline
+from synthprobe.config import Config
+from synthprobe.model.history import StepSample
+from synthprobe.model.impact import OperationTotal, Traffic
+from synthprobe.model.incident import Observation
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Outcome
+from synthprobe.report.board import Alarm, Day
+from synthprobe.verdict.operations import backend_totals
+
+if TYPE_CHECKING:
+    from synthprobe.history.store import History
+
+BY_HAND = 288
+"""Runs by hand that are looked at for each journey: those of a day, one each five minutes."""
+_AGAIN = re.compile(r" \(\d+\)$")
+
+StepKey = tuple[str, str]
+"""A journey's id and a step's title."""
+
+
+@contextmanager
+def opened(root: Path, config: Config, target: str) -> Iterator[History | None]:
+    """Open the history to read it.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target's name.
+
+    Yields:
+        The history; None when there is none, it cannot be used, or knows nothing of the target.
+    """
+    if not config.history.url and not (root / config.folder / "history.db").exists():
+        yield None
+        return
+    with pipeline.open_history(root, config) as history:
+        for note in history.notes:
+            typer.echo(f"note: {note}", err=True)
+        yield history if history.steps(target) else None
+
+
+def timed(
+    history: History,
+    target: str,
+    known: Mapping[str, Journey],
+    budgets: Mapping[StepKey, float | None],
+    since: datetime,
+    until: datetime,
+) -> tuple[tuple[OperationTotal, ...], tuple[Traffic, ...], tuple[Traffic, ...]]:
+    """What steps and backend operations took.
+
+    Args:
+        history: the history.
+        target: the target's name.
+        known: the journeys as they were last known.
+        budgets: milliseconds each step may take.
+        since: the first moment, UTC.
+        until: the moment after the last, UTC.
+
+    Returns:
+        The totals; how often each journey was walked to its end; and how often it was begun, which is what backend
+        operations count for.
+    """
+    totals: list[OperationTotal] = []
+    walked, begun = [], []
+    for id, steps in history.steps(target).items():
+        whole = _inside(history.step_series(target, id, "", since), since, until)
+        tried = sum(one.count for one in whole)
+        ended = sum(one.count - one.failed for one in whole)
+        one = known.get(id)
+        uses, title = (one.uses_per_day, one.title) if one else (None, id)
+        begun += [Traffic(journey=id, runs=tried, uses_per_day=uses, title=title)] if tried else []
+        walked += [Traffic(journey=id, runs=ended, uses_per_day=uses, title=title)] if ended else []
+        for step, samples in series(history, target, id, steps, since, until, whole=whole).items():
+            totals.append(_total(id, step, samples, budgets.get((id, step))))
+    return (*totals, *backend_totals(history.operations(target, since, until))), tuple(walked), tuple(begun)
+
+
+def series(
+    history: History,
+    target: str,
+    journey: str,
+    steps: Iterable[str],
+    since: datetime,
+    until: datetime,
+    *,
+    whole: Sequence[StepSample] | None = None,
+) -> dict[str, list[StepSample]]:
+    """How long the steps of a journey took, of the attempts that reached their end.
+
+    Steps inside a step are part of it, and a step that comes again in one attempt is the same step.
+
+    Args:
+        history: the history.
+        target: the target's name.
+        journey: the journey's id.
+        steps: the steps' paths.
+        since: the first moment, UTC.
+        until: the moment after the last, UTC.
+        whole: samples of the whole journey, if they were read already.
+
+    Returns:
+        The samples by the step's title, those without any left out.
+    """
+    if whole is None:
+        whole = _inside(history.step_series(target, journey, "", since), since, until)
+    ended = {one.at for one in whole if one.count > one.failed}
+    broken = {one.at for one in whole if one.failed} - ended
+    found: dict[str, list[StepSample]] = defaultdict(list)
+    for path in steps:
+        if " › " not in path:
+            samples = _inside(history.step_series(target, journey, path, since), since, until)
+            kept = [one for one in samples if not one.failed and not (one.span_s == 0 and one.at in broken)]
+            if kept:
+                found[_AGAIN.sub("", path)] += kept
+    return found
+
+
+def observations(history: History, target: str, since: datetime, until: datetime) -> list[Observation]:
+    """What scheduled runs said of each slot, with the cause where it is still known.
+
+    Args:
+        history: the history.
+        target: the target's name.
+        since: the first moment, UTC.
+        until: the moment after the last, UTC.
+
+    Returns:
+        One observation for each judged slot of a journey.
+    """
+    told = {(one.journey, one.slot, one.outcome): one for one in history.observations(target, last=1_000_000)}
+    return [
+        told.get((journey, slot.slot, outcome))
+        or Observation(run_id="", slot=slot.slot, at=slot.at, target=target, journey=journey, outcome=outcome)
+        for slot in history.judged_slots(target, since, until)
+        for journey, outcome in slot.outcomes.items()
+    ]
+
+
+def days(history: History, target: str, now: datetime, length: int) -> dict[str, tuple[Day, ...]]:
+    """The worst outcome of each day of each journey.
+
+    Args:
+        history: the history.
+        target: the target's name.
+        now: the last moment, UTC.
+        length: days to look back.
+
+    Returns:
+        The days on which it ran, by the journey's id.
+    """
+    seen: dict[str, dict[date, Counter[Outcome]]] = defaultdict(lambda: defaultdict(Counter))
+    slots = history.judged_slots(target, now - timedelta(days=length), now + timedelta(seconds=1))
+    judged = {(journey, slot.slot) for slot in slots for journey in slot.outcomes}
+    for slot in slots:
+        for journey, outcome in slot.outcomes.items():
+            seen[journey][slot.at.astimezone(UTC).date()][outcome] += 1
+    for one in history.observations(target, last=BY_HAND):
+        if (one.journey, one.slot) not in judged:
+            seen[one.journey][one.at.astimezone(UTC).date()][one.outcome] += 1
+    worst: tuple[Outcome, ...] = ("failed", "unknown", "degraded", "passed")
+    made: dict[str, tuple[Day, ...]] = {}
+    for journey, found in seen.items():
+        states = {day: next((state for state in worst if count[state]), None) for day, count in found.items()}
+        made[journey] = tuple(
+            Day(day=day, state=state, runs=found[day].total() - found[day]["skipped"], bad=found[day][state])
+            for day, state in states.items()
+            if state is not None and state != "skipped"
+        )
+    return made
+
+
+def alarms(history: History, target: str, since: datetime) -> dict[StepKey, tuple[Alarm, ...]]:
+    """When a step was called slow, or broken: what incidents and observations hold of it.
+
+    Args:
+        history: the history.
+        target: the target's name.
+        since: the first moment, UTC.
+
+    Returns:
+        The begin of each stretch, oldest first.
+    """
+    found: dict[StepKey, dict[datetime, Alarm]] = defaultdict(dict)
+    last: dict[str, str] = {}
+    for one in history.observations(target, last=BY_HAND):
+        step = one.step.split(" › ", 1)[0] if one.outcome == "degraded" else ""
+        if step and last.get(one.journey) != step and one.at >= since:
+            found[one.journey, step][one.at] = Alarm(at=one.at, text=one.cause)
+        last[one.journey] = step
+    for incident in history.incidents(target):
+        step = incident.step.split(" › ", 1)[0]
+        if step and incident.first_seen_at >= since:
+            for journey in incident.journeys:
+                found[journey, step][incident.first_seen_at] = Alarm(at=incident.first_seen_at, text=incident.title)
+    return {key: tuple(held[at] for at in sorted(held)) for key, held in found.items()}
+
+
+def _inside(samples: Iterable[StepSample], since: datetime, until: datetime) -> list[StepSample]:
+    return [one for one in samples if since <= one.at < until]
+
+
+def _total(journey: str, step: str, samples: Sequence[StepSample], budget_ms: float | None) -> OperationTotal:
+    over = [one for one in samples if one.over_budget_ms]
+    return OperationTotal(
+        name=step,
+        journey=journey,
+        step=step,
+        calls=sum(one.count for one in samples),
+        total_ms=sum(one.total_ms for one in samples),
+        p95_ms=_p95(samples),
+        budget_ms=budget_ms,
+        over_budget_calls=sum(one.count for one in over),
+        over_budget_ms=sum(one.over_budget_ms for one in over),
+    )
+
+
+def _p95(samples: Sequence[StepSample]) -> float:
+    """Of single measurements exactly; a roll-up weighs as many calls as it holds."""
+    times = [one.p95_ms for one in samples]
+    if all(one.count == 1 for one in samples):
+        return quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else times[0]
+    needed = 0.95 * sum(one.count for one in samples)
+    for one in sorted(samples, key=lambda sample: sample.p95_ms):
+        needed -= one.count
+        if needed <= 0:
+            return one.p95_ms
+    return max(times)

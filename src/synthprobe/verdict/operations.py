@@ -1,0 +1,55 @@
+"""Backend operations out of stored ``Server-Timing``: named by their query, and no time counted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from synthprobe.model.evidence import ServerTiming
+from synthprobe.model.history import OperationSum
+from synthprobe.model.impact import OperationTotal
+from synthprobe.verdict.impact import named_operation
+
+QUERY, DATABASE = "query", "db"
+"""A metric ``query`` names one statement; its time is part of the metric ``db`` of the same answer."""
+REST = "db: other statements"
+"""Name of what is left of ``db`` when the named queries are taken out."""
+
+
+def backend_totals(sums: Iterable[OperationSum]) -> tuple[OperationTotal, ...]:
+    """What each backend operation took, the same SQL with other literals as one.
+
+    Args:
+        sums: the sums of a window, by journey, step and operation.
+
+    Returns:
+        The totals. When queries are named, the row ``db`` holds only the rest: what it took without them.
+
+    Example:
+        >>> both = [("db", 30.0), ("query SELECT a FROM t WHERE id = 4", 25.0)]
+        >>> sums = [OperationSum(journey="j", step="s", name=name, calls=1, total_ms=ms) for name, ms in both]
+        >>> [(one.name, one.total_ms) for one in backend_totals(sums)]
+        [('db: other statements', 5.0), ('select a from t where id = ?', 25.0)]
+    """
+    listed = list(sums)
+    inside: dict[tuple[str, str], float] = {}
+    for one in listed:
+        if one.name.split(" ", 1)[0] == QUERY:
+            inside[one.journey, one.step] = inside.get((one.journey, one.step), 0.0) + one.total_ms
+    found: dict[tuple[str, str, str], tuple[int, float]] = {}
+    for one in listed:
+        name, total = _name(one.name), one.total_ms
+        taken = inside.get((one.journey, one.step), 0.0)
+        if one.name == DATABASE and taken:
+            name, total = REST, max(total - taken, 0.0)
+        key = (one.journey, one.step, name)
+        calls, before = found.get(key, (0, 0.0))
+        found[key] = (calls + one.calls, before + total)
+    return tuple(
+        OperationTotal(name=name, kind="operation", journey=journey, step=step, calls=calls, total_ms=total)
+        for (journey, step, name), (calls, total) in found.items()
+    )
+
+
+def _name(stored: str) -> str:
+    metric, _, words = stored.partition(" ")
+    return named_operation(ServerTiming(name=metric, duration_ms=0, description=words))[0]
