@@ -14,6 +14,7 @@ from synthprobe.cli import (
     audit,
     demo,
     doctor,
+    drill,
     fix,
     history,
     history_replay,
@@ -51,6 +52,7 @@ app.command("run")(run.run)
 app.command("report")(report.report)
 app.command("sweep")(sweep.sweep_command)
 app.command("doctor")(doctor.doctor)
+app.command("drill")(drill.drill)
 app.add_typer(demo.app, name="demo")
 app.add_typer(runbook.app, name="runbook")
 history.app.command("replay")(history_replay.replay)

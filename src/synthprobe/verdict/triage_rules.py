@@ -232,7 +232,7 @@ def _updates_missing(f: TriageFacts) -> str:
 
 def _stream_silent(f: TriageFacts) -> str:
     stream = next((a for a in f.evidence.answers if a.content_type == "text/event-stream" and a.status == 200), None)
-    if stream is None or f.checks != "live" or _live_elsewhere(f):
+    if stream is None or f.checks != "live":
         return ""
     return f"The stream of updates ({stream.path}) is open, and what is stored does not come through it."
 
@@ -254,7 +254,7 @@ def _slow_log_in(f: TriageFacts) -> str:
 def _slow_upstream(f: TriageFacts) -> str:
     for a in f.slow:
         for part in a.server_timing:
-            if part.name not in {"db", "app", "total", "cache"} and part.duration_ms > a.duration_ms / 2:
+            if part.name not in {"db", "query", "app", "total", "cache"} and part.duration_ms > a.duration_ms / 2:
                 return f"{a.method} {a.path} spends {part.duration_ms:.0f} of {a.duration_ms:.0f} ms in {part.name}."
     return ""
 

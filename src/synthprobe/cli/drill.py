@@ -1,0 +1,166 @@
+"""``synthprobe drill``: a fault is switched on in the dispatch centre; it must be found, classed and matched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import requests
+import typer
+from msgspec.structs import replace
+from rich.console import Console
+from rich.table import Table
+
+from synthprobe import pipeline
+from synthprobe.cli.demo import centre
+from synthprobe.config import Config, find_root, read_config
+from synthprobe.demo.faults import DECOYS, KINDS, Kind
+from synthprobe.errors import ConfigurationError
+from synthprobe.model.verdict import Verdict
+from synthprobe.respond.runbooks import read_runbooks
+from synthprobe.supervisor import RunOrder, run_journeys
+from synthprobe.targets.target import Target
+
+_console = Console(highlight=False, soft_wrap=True)
+_NEVER_CODE = {"data", "config", "user"}
+
+
+@dataclass(frozen=True)
+class Drilled:
+    """What came of one fault or decoy."""
+
+    name: str
+    truth: str
+    noticed: tuple[str, ...]
+    said: str = ""
+    rule: str = ""
+    runbook: str = ""
+    wanted_runbook: str = ""
+
+    def wrong(self) -> str:
+        """What did not hold, as a sentence; empty when all did."""
+        if self.truth == "decoy":
+            return f"The decoy was taken for a fault by {', '.join(self.noticed)}." if self.noticed else ""
+        if not self.noticed:
+            return "No journey that was expected to notice it did."
+        if self.said == "code" and self.truth in _NEVER_CODE:
+            return f"A {self.truth} fault was called code, by the rule {self.rule}."
+        if self.said not in {self.truth, "unknown"}:
+            return f"It was classed as {self.said} by the rule {self.rule}; {self.truth} was expected."
+        if self.runbook != self.wanted_runbook:
+            return f"The runbook {self.runbook or 'none'} was matched; {self.wanted_runbook} was expected."
+        return ""
+
+
+class Drill:
+    """Runs journeys against a centre that is put in one state after the other."""
+
+    def __init__(self, root: Path, config: Config, target: Target, address: dict[str, Any], workers: int) -> None:
+        self.root, self.target, self.workers = root, target, workers
+        self.config = replace(config, second_attempts=0)
+        self.control, self.token = address["control_url"], {"X-Control-Token": address["control_token"]}
+        self.places: dict[str, str] = {}
+        self.runbooks = {one.drill: one.id for one in read_runbooks(root / config.runbooks, root) if one.drill}
+
+    def healthy(self) -> tuple[str, ...]:
+        """Journeys that do not pass although nothing is wrong."""
+        verdict = self._run(())
+        self.places = {one.journey.id: one.journey.node_id for one in verdict.journeys}
+        return tuple(one.journey.id for one in verdict.journeys if one.outcome != "passed")
+
+    def fault(self, kind: Kind) -> Drilled:
+        """Drill one fault with the journeys that are expected to notice it."""
+        verdict = self._in_state("faults", kind.name, [self.places[id] for id in kind.noticed_by if id in self.places])
+        noticed = [one for one in verdict.journeys if one.outcome in {"failed", "degraded"}]
+        order = {id: place for place, id in enumerate(kind.noticed_by)}
+        lead = min(noticed, key=lambda one: order.get(one.journey.id, 99), default=None)
+        return Drilled(
+            name=kind.name,
+            truth=kind.cause,
+            noticed=tuple(one.journey.id for one in noticed),
+            said=lead.triage.cause_class if lead and lead.triage else "",
+            rule=lead.triage.rule if lead and lead.triage else "",
+            runbook=lead.runbook if lead else "",
+            wanted_runbook=self.runbooks.get(kind.name, ""),
+        )
+
+    def decoy(self, name: str) -> Drilled:
+        """Run every journey under a decoy, which nobody may notice."""
+        verdict = self._in_state("decoys", name, ())
+        noticed = tuple(one.journey.id for one in verdict.journeys if one.outcome != "passed")
+        return Drilled(name=name, truth="decoy", noticed=noticed)
+
+    def _in_state(self, group: str, name: str, paths: Sequence[str]) -> Verdict:
+        self._switch(group, name, on=True)
+        try:
+            return self._run(paths)
+        finally:
+            self._switch(group, name, on=False)
+
+    def _run(self, paths: Sequence[str]) -> Verdict:
+        order = RunOrder(paths=tuple(paths), workers=0 if paths else self.workers, quiet=True)
+        folder, verdict = run_journeys(self.root, self.config, self.target, order)
+        return pipeline.explain_run(self.root, self.config, folder, verdict)
+
+    def _switch(self, group: str, name: str, *, on: bool) -> None:
+        url = f"{self.control}/{group}/{name}"
+        requests.post(url, json={"on": on}, headers=self.token, timeout=30).raise_for_status()
+
+
+def drill(
+    names: Annotated[list[str] | None, typer.Argument(help="Faults and decoys of the dispatch centre.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every fault and every decoy.")] = False,
+    score: Annotated[bool, typer.Option("--score", help="Show which class was said for which.")] = False,
+    workers: Annotated[int, typer.Option("--workers", "-n", help="Parallel workers for whole runs.", min=0)] = 3,
+) -> None:
+    """Prove on the dispatch centre that faults are found, classed and matched to their runbooks.
+
+    Exit code 0: all held, and every decoy stayed silent. 1: something did not; the table says what.
+    """
+    kinds = {kind.name: kind for kind in KINDS}
+    chosen = [*kinds, *DECOYS] if everything else list(names or ())
+    unknown = [name for name in chosen if name not in kinds and name not in DECOYS]
+    if unknown or not chosen:
+        raise ConfigurationError(
+            f"There is no fault or decoy {', '.join(map(repr, unknown)) or 'given'}. "
+            f"Known ones: {', '.join([*kinds, *DECOYS])}. Use --all for every one of them."
+        )
+    root = find_root(Path.cwd())
+    config = read_config(root)
+    done = []
+    with centre() as address:
+        it = Drill(root, config, config.target("demo", base_url=address["base_url"]), address, workers)
+        if bad := it.healthy():
+            raise ConfigurationError(
+                f"{', '.join(bad)} did not pass although nothing is wrong. Correct that first; nothing was drilled."
+            )
+        for name in chosen:
+            result = it.fault(kinds[name]) if name in kinds else it.decoy(name)
+            done.append(result)
+            wrong = result.wrong()
+            said = f"{result.said}, {result.runbook}" if result.truth != "decoy" else "silent"
+            _console.print(f"{'✗' if wrong else '✓'} {name}: {wrong or said}", markup=False)
+    if score:
+        _console.print(_matrix(done))
+    failed = [one for one in done if one.wrong()]
+    _console.print(f"{len(done) - len(failed)} of {len(done)} held.")
+    raise typer.Exit(1 if failed else 0)
+
+
+def _matrix(done: Sequence[Drilled]) -> Table:
+    """Rows are the truth, columns what was said."""
+    faults = [one for one in done if one.truth != "decoy"]
+    counted = Counter((one.truth, one.said or "not found") for one in faults)
+    classes = ["code", "infra", "config", "data", "dependency", "user"]
+    said = [*classes, *sorted({say for _, say in counted} - set(classes))]
+    table = Table(title="Class of the fault (rows), class that was said (columns)")
+    for heading in ("", *said, "faults"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for truth in classes:
+        total = sum(counted[truth, say] for say in said)
+        if total:
+            table.add_row(truth, *(str(counted[truth, say] or "") for say in said), str(total))
+    return table
