@@ -23,6 +23,7 @@ from synthprobe.model.verdict import Verdict
 from synthprobe.respond.runbooks import read_runbooks
 from synthprobe.supervisor import RunOrder, run_journeys
 from synthprobe.targets.target import Target
+from synthprobe.verdict.triage import is_vague
 
 _console = Console(highlight=False, soft_wrap=True)
 _NEVER_CODE = {"data", "config", "user"}
@@ -76,7 +77,8 @@ class Drill:
         verdict = self._in_state("faults", kind.name, [self.places[id] for id in kind.noticed_by if id in self.places])
         noticed = [one for one in verdict.journeys if one.outcome in {"failed", "degraded"}]
         order = {id: place for place, id in enumerate(kind.noticed_by)}
-        lead = min(noticed, key=lambda one: order.get(one.journey.id, 99), default=None)
+        # the most telling journey speaks for the fault, as it does for an incident
+        lead = min(noticed, key=lambda one: (is_vague(one.triage), order.get(one.journey.id, 99)), default=None)
         return Drilled(
             name=kind.name,
             truth=kind.cause,

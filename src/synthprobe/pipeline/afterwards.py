@@ -28,6 +28,7 @@ from synthprobe.respond.runbooks import Runbook, read_runbooks
 from synthprobe.targets.secrets import read_secret
 from synthprobe.verdict.lifecycle import advance, describe
 from synthprobe.verdict.observations import observe
+from synthprobe.verdict.triage import is_vague
 from synthprobe.verdict.watch import watch
 
 if TYPE_CHECKING:
@@ -178,7 +179,8 @@ def _incidents(
     incidents = []
     for one in advance(open_now, observations, before, now):
         changed = describe(one, journeys)
-        telling = next((said[id] for id in one.journeys if id in said), None)
+        its = [said[id] for id in (*one.journeys, *one.blocked) if id in said]
+        telling = min(its, key=lambda journey: is_vague(journey.triage), default=None)
         if telling is not None and one.state != "resolved":
             changed = replace(changed, triage=telling.triage, runbook=telling.runbook, runbook_why=telling.runbook_why)
         if changed != known.get(one.id):

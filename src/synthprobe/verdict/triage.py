@@ -43,3 +43,19 @@ def triage(facts: TriageFacts) -> Triage:
         runner_up=other[0] if other else "",
         runner_up_why=other[3] if other else "",
     )
+
+
+def is_vague(said: Triage | None) -> bool:
+    """Whether a triage says nothing of where the cause lies, so that another journey's may speak for it.
+
+    Args:
+        said: the triage of one journey.
+
+    Returns:
+        True when there is none, or no rule fitted.
+
+    Example:
+        >>> is_vague(None)
+        True
+    """
+    return said is None or said.cause_class == "unknown"
