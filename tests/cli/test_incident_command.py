@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from synthprobe.history.store import History
-from synthprobe.model.incident import Incident
+from synthprobe.model.incident import Incident, Observation
+from synthprobe.verdict.lifecycle import advance
 
 NOW = datetime(2026, 11, 20, 3, 12, tzinfo=UTC)
 
@@ -65,6 +66,8 @@ def test_its_life_is_recorded_in_plain_words(project, incident):
         (("ack", "K7Q2", "--by", "Jane Doe"), "a role in small letters was expected"),
         (("ack", "K7Q2", "--by", "jane@example.org"), "Names of people are not kept"),
         (("ack", "NONE", "--by", "first-line"), "There is no incident 'NONE'. Open ones: K7Q2"),
+        (("report-user", "--by", "first-line"), "exactly one of both was expected"),
+        (("report-user", "K7Q2", "--by", "first-line", "--at", "2999-01-01T00:00"), "still to come"),
         (("resolve", "K7Q2", "--by", "first-line", "--how", "magic"), "runbook, fix, engineer, itself"),
     ],
 )
@@ -72,3 +75,47 @@ def test_what_cannot_be_kept_is_refused_with_a_sentence(project, incident, argum
     done = synthprobe(project, *arguments)
     assert done.returncode == 2
     assert says in done.stderr
+
+
+def test_what_the_monitor_did_not_see_is_kept_and_no_clean_run_ends_it(project, incident):
+    done = synthprobe(
+        project, "report-user", "--journey", "map", "--at", "2026-11-20T03:20", "--by", "first-line", "--note", "grey"
+    )
+    assert done.returncode == 0, done.stderr
+    with History.open(project.root / ".synthprobe" / "history.db") as history:
+        (unseen,) = [one for one in history.incidents("demo") if one.journeys == ("map",)]
+    assert (unseen.occurrences, unseen.reported_at) == (0, datetime(2026, 11, 20, 3, 20, tzinfo=UTC))
+    clean: list[Observation] = []
+    for slot in range(20):
+        at = NOW + timedelta(hours=1, minutes=5 * slot)
+        now = Observation(run_id=f"r{slot}", slot=slot, at=at, target="demo", journey="map", outcome="passed")
+        (unseen,) = advance([unseen], [now], {"map": clean}, at)
+        clean.append(now)
+    assert unseen.state == "open"
+    assert synthprobe(project, "resolve", unseen.id, "--by", "desk", "--how", "engineer").returncode == 0
+    assert "is over already" in synthprobe(project, "ack", unseen.id, "--by", "desk").stderr
+
+
+def test_two_people_of_one_role_are_told_apart_and_not_named(project, incident, monkeypatch):
+    monkeypatch.setenv("SYNTHPROBE_WHO", "someone at the desk")
+    assert synthprobe(project, "resolve", "K7Q2", "--by", "first-line", "--how", "engineer").returncode == 0
+    with History.open(project.root / ".synthprobe" / "history.db") as history:
+        kept = history.incident("K7Q2")
+    assert len(kept.resolved_mark) == 12
+    assert "someone" not in str(kept)
+
+
+def test_without_its_history_a_report_is_kept_in_a_file_and_taken_in_later(project, incident, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    place = project.root / ".synthprobe" / "history.db"
+    aside = place.rename(place.with_name("aside.db"))
+    place.mkdir()
+    done = synthprobe(project, "report-user", "--journey", "map", "--by", "first-line")
+    assert done.returncode == 0, done.stderr
+    assert "map: a user reported it" in synthprobe(project, "list").stdout
+    place.rmdir()
+    aside.rename(place)
+    shown = synthprobe(project, "list").stdout
+    assert "map: a user reported it" in shown
+    assert "K7Q2" in shown
+    assert list((project.root / ".synthprobe" / "incidents").glob("*.json")) == []

@@ -87,10 +87,10 @@ def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
     assert "something nobody has seen" in path.read_text()
     again = call("new", incident.id)
     assert isinstance(again.exception, SynthprobeError)
-    done = call("outcome", incident.id, "missing", "--by", "first line")
+    done = call("outcome", incident.id, "missing", "--by", "first-line")
     assert "runbook new" in done.output
     noted = next(one for one in incidents(project) if one.id == incident.id)
-    assert (noted.runbook_outcome, noted.events[-1].role) == ("missing", "first line")
+    assert (noted.runbook_outcome, noted.events[-1].role) == ("missing", "first-line")
 
 
 def test_lint_fails_for_one_wrong_page_and_names_it(project):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -10,15 +9,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 
+from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.model.result import Outcome
-from synthprobe.respond.applying import Actor, FixDesk
+from synthprobe.respond.applying import FixDesk
 from synthprobe.respond.audit import FileAudit
 from synthprobe.respond.fixes import Fix, load_fixes
-from synthprobe.respond.incident_files import IncidentFiles
 from synthprobe.supervisor import RunOrder, run_journeys
 from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
@@ -75,7 +75,11 @@ def apply(
 ) -> None:
     """Apply a fix and verify it; a dry run without `--really`. Exit code 1 when it did not help."""
     desk, one, incidents = _desk(fix, target, base_url)
-    done = desk.apply(one, incidents.get(incident), _actor(by), _pairs(inputs), really=really, automatic=automatic)
+    who = actor(by)
+    done = desk.apply(one, incidents.get(incident), who, _pairs(inputs), really=really, automatic=automatic)
+    if done.ok and done.changed:  # the monitor closes it; by what, only this command knows
+        mended = incidents.get(incident)
+        incidents.put(replace(mended, resolved_how="fix", resolved_by=who.role, resolved_mark=who.mark))
     _console.print(done.text)
     raise typer.Exit(0 if done.ok else 1)
 
@@ -88,7 +92,7 @@ def approve(request: Annotated[str, typer.Argument(help="The request, as printed
     audit = _audit(root, config)
     asked = [entry for entry in audit.entries() if entry.digest == request]
     desk, _, _ = _desk(asked[0].fix if asked else "", asked[0].target if asked else None, None, known=bool(asked))
-    entry = desk.approve(request, _actor(by))
+    entry = desk.approve(request, actor(by))
     _console.print(f"Approved until {entry.expires:%H:%M} UTC: {entry.fix} for {entry.incident}.")
 
 
@@ -106,7 +110,7 @@ def log(fix: Annotated[str | None, typer.Option(help="Only this fix.")] = None) 
 
 def _desk(
     fix: str, target_name: str | None, base_url: str | None, *, known: bool = True
-) -> tuple[FixDesk, Fix, IncidentFiles]:
+) -> tuple[FixDesk, Fix, RecordedIncidents]:
     root = find_root(Path.cwd())
     config = read_config(root)
     target = config.target(target_name, base_url=base_url)
@@ -116,7 +120,7 @@ def _desk(
     if not known:
         raise FixRefused("There is no such request. See: synthprobe fix log.")
     folder = root / config.folder
-    incidents = IncidentFiles(folder / "incidents")
+    incidents = RecordedIncidents(root, config)
 
     def secret(name: str) -> Secret:
         source = target.secrets.get(name)
@@ -159,10 +163,6 @@ def _fixes(root: Path, config: Config) -> dict[str, Fix]:
 
 def _audit(root: Path, config: Config) -> FileAudit:
     return FileAudit(root / config.folder / "audit.jsonl")
-
-
-def _actor(role: str) -> Actor:
-    return Actor(role, os.environ.get("SYNTHPROBE_WHO") or getpass.getuser())
 
 
 def _pairs(given: Sequence[str] | None) -> dict[str, str]:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import Annotated, get_args
 
 import typer
 from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
-from synthprobe import pipeline
+from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
 from synthprobe.config import find_root, read_config
-from synthprobe.errors import ConfigurationError, HistoryError
+from synthprobe.errors import ConfigurationError
 from synthprobe.model.incident import Incident, IncidentEvent, ResolvedHow
-
-if TYPE_CHECKING:
-    from synthprobe.history.store import History
 
 app = typer.Typer(help="Incidents: one cause each, from the first sight to how it ended.", no_args_is_help=True)
 _console = Console(highlight=False, soft_wrap=True)
 
 _Id = Annotated[str, typer.Argument(help="The incident's id.")]
 _By = Annotated[str, typer.Option("--by", help="Your role, never a name: `first-line`, `dispatch-desk` ...")]
-_ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 @app.command("list")
@@ -36,8 +30,10 @@ def list_incidents(
     everything: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
 ) -> None:
     """List incidents, the open ones first."""
-    with _history() as history:
-        found = [one for one in history.incidents(target) if everything or one.state != "resolved"]
+    incidents = _recorded()
+    found = [one for one in incidents.all(target) if everything or one.state != "resolved"]
+    for note in incidents.notes:
+        _console.print(note, markup=False)
     if not found:
         _console.print("No incident is open." if not everything else "No incident is recorded.")
         return
@@ -55,8 +51,7 @@ def list_incidents(
 @app.command("show")
 def show(id: _Id) -> None:
     """Show one incident: what, where the cause lies, which runbook, and its record."""
-    with _history() as history:
-        one = _incident(history, id)
+    one = _recorded().get(id)
     lines = [
         f"{one.id}  {one.state}  {one.kind}  {one.severity}  owner: {one.owner or 'none'}",
         one.title,
@@ -96,41 +91,68 @@ def resolve(
 
 @app.command("report-user")
 def report_user(
-    id: _Id,
     by: _By,
+    id: Annotated[str, typer.Argument(help="The incident's id; without it, one the monitor did not see.")] = "",
+    journey: Annotated[str, typer.Option(help="What the user could not do, for one the monitor did not see.")] = "",
     at: Annotated[datetime | None, typer.Option(help="When the user said so, UTC; now without it.")] = None,
+    target: Annotated[str | None, typer.Option(help="Target of the configuration, with --journey.")] = None,
+    note: Annotated[str, typer.Option(help="What the user said, in a line, without names.")] = "",
 ) -> None:
     """Record that a user reported it: whether we or they were first cannot be measured otherwise."""
-    when = (at or datetime.now(UTC)).replace(tzinfo=UTC)
-    _change(id, by, f"a user reported it at {when:%Y-%m-%d %H:%M} UTC", reported_at=when)
-
-
-@contextmanager
-def _history() -> Iterator[History]:
-    root = find_root(Path.cwd())
-    with pipeline.open_history(root, read_config(root)) as history:
-        if not history.available:
-            raise HistoryError(" ".join(history.notes) or "The history cannot be used, and incidents are kept there.")
-        yield history
-
-
-def _incident(history: History, id: str) -> Incident:
-    found = history.incident(id)
-    if found is None:
-        known = ", ".join(one.id for one in history.incidents() if one.state != "resolved") or "none"
+    if bool(id) == bool(journey):
         raise ConfigurationError(
-            f"There is no incident {id!r}. Open ones: {known}. See synthprobe incident list --all."
+            "Give the incident's id, or --journey for what the monitor did not see; exactly one of both was expected."
         )
-    return found
+    now = datetime.now(UTC)
+    when = at.replace(tzinfo=UTC) if at and at.tzinfo is None else (at or now).astimezone(UTC)
+    if when > now:
+        raise ConfigurationError(
+            f"--at is {when:%Y-%m-%d %H:%M} UTC, which is still to come. Give a moment before now."
+        )
+    text = f"a user reported it at {when:%Y-%m-%d %H:%M} UTC" + (f": {note}" if note else "")
+    if not journey:
+        _change(id, by, text, reported_at=when)
+        return
+    who = actor(by)
+    name = read_config(find_root(Path.cwd())).target(target).name
+    digest = hashlib.sha256(f"{name}|{journey}|{when.isoformat()}|user".encode()).hexdigest()[:4].upper()
+    unseen = Incident(
+        id=f"{when:%y%m%d-%H%M}-U{digest}",
+        target=name,
+        kind="failing",
+        state="open",
+        fingerprint="",
+        signature="",
+        title=f"{journey}: a user reported it, the monitor did not see it" + (f": {note}" if note else ""),
+        opened_at=when,
+        first_seen_at=when,
+        last_seen_at=when,
+        journeys=(journey,),
+        reported_at=when,
+        occurrences=0,
+        events=(IncidentEvent(at=now, role=who.role, text=text + "; the monitor had not seen it"),),
+    )
+    incidents = _recorded()
+    if any(one.id == unseen.id for one in incidents.all()):
+        raise ConfigurationError(f"{unseen.id} says that already: {journey} at {when:%H:%M} UTC. Nothing was changed.")
+    incidents.put(unseen)
+    _console.print(
+        f"{unseen.id}: {who.role}: {text}. It ends with: synthprobe incident resolve {unseen.id}", markup=False
+    )
+
+
+def _recorded() -> RecordedIncidents:
+    root = find_root(Path.cwd())
+    return RecordedIncidents(root, read_config(root))
 
 
 def _change(id: str, by: str, text: str, **changes: object) -> None:
-    if not _ROLE.fullmatch(by):
-        raise ConfigurationError(
-            f"--by is {by!r}; a role in small letters was expected, such as first-line. Names of people are not kept."
-        )
-    with _history() as history:
-        one = _incident(history, id)
-        event = IncidentEvent(at=datetime.now(UTC), role=by, text=text)
-        history.put_incident(replace(one, events=(*one.events, event), **changes))
-    _console.print(f"{id}: {by} {text}.", markup=False)
+    who, incidents = actor(by), _recorded()
+    one = incidents.get(id)
+    if "state" in changes and one.state == "resolved":
+        raise ConfigurationError(f"{id} is over already, {one.resolved_how or 'resolved'}. Nothing was changed.")
+    if changes.get("state") == "resolved":
+        changes["resolved_mark"] = who.mark
+    event = IncidentEvent(at=datetime.now(UTC), role=who.role, text=text)
+    incidents.put(replace(one, events=(*one.events, event), **changes))
+    _console.print(f"{id}: {who.role} {text}.", markup=False)

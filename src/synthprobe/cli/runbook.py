@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from synthprobe import pipeline
+from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.model.incident import Incident, IncidentEvent
@@ -131,7 +132,7 @@ def show(id: Annotated[str, typer.Argument(help="The runbook's id.")]) -> None:
 def outcome(
     incident: Annotated[str, typer.Argument(help="Id of the incident.")],
     said: Annotated[str, typer.Argument(help="helped, outdated or missing.", metavar="OUTCOME")],
-    by: Annotated[str, typer.Option(help="The role that says so.")] = "first line",
+    by: Annotated[str, typer.Option(help="The role that says so.")] = "first-line",
 ) -> None:
     """Say after use whether the runbook helped, was outdated, or was missing."""
     if said not in get_args(OUTCOMES):
@@ -142,18 +143,16 @@ def outcome(
     if found is None:
         raise ReportError(f"No incident {incident} is recorded. Known: {', '.join(one.id for one in known) or 'none'}.")
     text = f"The runbook {found.runbook or '(none)'}: {said}."
-    event = IncidentEvent(at=datetime.now(UTC), role=by, text=text)
-    keep_incident(root, msgspec.structs.replace(found, runbook_outcome=said, events=(*found.events, event)))
+    event = IncidentEvent(at=datetime.now(UTC), role=actor(by).role, text=text)
+    noted = msgspec.structs.replace(found, runbook_outcome=said, events=(*found.events, event))
+    RecordedIncidents(root, read_config(root)).put(noted)
     _console.print(f"Noted: {incident} {said}.")
     if said == "missing":
         _console.print(f"Begin one from what was recorded: synthprobe runbook new {incident}")
 
 
-# where incidents come from: history replaces these two
-
-
 def incidents(root: Path, run: Path | None = None) -> Iterator[Incident]:
-    """Incidents that are known: those kept by `keep_incident`, then those the given run would open.
+    """Incidents that are known: those that are recorded, then those the given run would open.
 
     Args:
         root: the project's root.
@@ -162,10 +161,7 @@ def incidents(root: Path, run: Path | None = None) -> Iterator[Incident]:
     Yields:
         The incidents.
     """
-    kept = {}
-    for path in sorted(_kept(root).glob("*.json")):
-        one = msgspec.json.decode(path.read_bytes(), type=Incident)
-        kept[one.id] = one
+    kept = {one.id: one for one in RecordedIncidents(root, read_config(root)).all()}
     yield from kept.values()
     try:
         verdict = _verdict(root, run)
@@ -184,22 +180,6 @@ def incidents(root: Path, run: Path | None = None) -> Iterator[Incident]:
                 runbook=found.runbook.id if found.runbook else "",
                 runbook_why=found.why,
             )
-
-
-def keep_incident(root: Path, incident: Incident) -> None:
-    """Keep what was said of an incident.
-
-    Args:
-        root: the project's root.
-        incident: the incident as it is now.
-    """
-    folder = _kept(root)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{incident.id}.json").write_bytes(msgspec.json.format(msgspec.json.encode(incident)))
-
-
-def _kept(root: Path) -> Path:
-    return root / read_config(root).folder / "incidents"
 
 
 def _verdict(root: Path, run: Path | None) -> Verdict:

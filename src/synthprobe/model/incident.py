@@ -113,10 +113,11 @@ class Incident(Struct, frozen=True, kw_only=True):
         resolved_at: when it ended, UTC.
         resolved_how: by what it was resolved.
         resolved_by: the role that resolved it.
+        resolved_mark: a hash that tells two people apart and names neither; empty when nobody resolved it.
         reported_at: when a user reported it, UTC, if one did.
         acknowledged_by: the role that took it.
         flapping: whether it opened and closed so often that it is kept open.
-        occurrences: in how many runs it was seen.
+        occurrences: in how many runs it was seen; 0 while only a user has seen it.
         runbook_outcome: ``helped``, ``outdated`` or ``missing``, as said after use; empty until then.
         events: its record, oldest first.
     """
@@ -142,6 +143,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     resolved_at: datetime | None = None
     resolved_how: ResolvedHow | None = None
     resolved_by: str = ""
+    resolved_mark: str = ""
     reported_at: datetime | None = None
     acknowledged_by: str = ""
     flapping: bool = False

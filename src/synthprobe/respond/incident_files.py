@@ -49,6 +49,28 @@ class IncidentFiles:
         except (OSError, msgspec.DecodeError):
             raise ConfigurationError(f"There is no readable incident {id!r}. See: synthprobe incident list.") from None
 
+    def all(self) -> list[Incident]:
+        """Every incident there is; a file that cannot be read is left where it is.
+
+        Returns:
+            The incidents, by file name.
+        """
+        found = []
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                found.append(msgspec.json.decode(path.read_bytes(), type=Incident))
+            except (OSError, msgspec.DecodeError):
+                continue
+        return found
+
+    def remove(self, id: str) -> None:
+        """Remove the file of an incident that is kept elsewhere now.
+
+        Args:
+            id: the id.
+        """
+        self._path(id).unlink(missing_ok=True)
+
     def put(self, incident: Incident) -> None:
         """Write an incident.
 

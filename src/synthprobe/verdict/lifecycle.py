@@ -211,7 +211,7 @@ def _opened(one: Observation, kind: IncidentKind, known: Sequence[Observation], 
 
 def _ended(incident: Incident, known: Mapping[str, Sequence[Observation]], history: History, now: datetime) -> Incident:
     """Close it when every journey concerned has been clean long enough; mark it when it flaps."""
-    if incident.state == "resolved":
+    if incident.state == "resolved" or not incident.occurrences:  # what the monitor never saw, it cannot see end
         return incident
     runs = {
         journey: known.get(journey) or history.get(journey, ()) for journey in (*incident.journeys, *incident.blocked)
