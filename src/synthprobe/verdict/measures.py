@@ -1,0 +1,542 @@
+"""How calm the work is: measures of the operating model, from incidents and the pages that were sent. Pure.
+
+They speak of incidents and roles, never of people. Each is given with what it was counted over, and none is given as a
+figure when that is fewer than `ENOUGH`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from statistics import median
+from typing import Literal
+
+from msgspec import Struct
+
+from synthprobe.model.incident import Incident
+
+ENOUGH = 10
+"""Counted over fewer than this, a ratio or a median is "too few"."""
+
+SHIFT_HOURS = 8.0
+"""Length of a shift in hours."""
+
+SLEEP = (time(22), time(6))
+"""When people sleep: from, until."""
+
+Unit = Literal["share", "minutes", "pages per shift", "pages", "days", "roles"]
+
+
+class Measure(Struct, frozen=True, kw_only=True):
+    """One measure.
+
+    Attributes:
+        id: what it is called in JSON.
+        name: what a person reads.
+        unit: unit of the value; a share is 0 to 1.
+        n: what it was counted over.
+        hits: of a share, how many of ``n``; None for other units.
+        value: the figure; None when there is nothing, or too few.
+        few: whether ``n`` is too small for a figure.
+        text: a sentence that says what was counted.
+    """
+
+    id: str
+    name: str
+    unit: Unit
+    n: int
+    text: str
+    hits: int | None = None
+    value: float | None = None
+    few: bool = False
+
+    @property
+    def figure(self) -> str:
+        """The value as a person reads it.
+
+        Example:
+            >>> Measure(id="x", name="X", unit="share", n=3, hits=2, few=True, text="").figure
+            'too few (2 of 3)'
+        """
+        counted = f"{self.hits} of {self.n}" if self.hits is not None else f"n = {self.n}"
+        if self.few:
+            return f"too few ({counted})"
+        if self.value is None:
+            return "none"
+        if self.unit == "share":
+            return f"{100 * self.value:.0f} % ({counted})"
+        if self.unit == "minutes":
+            return f"{self.value:+.0f} min ({counted})" if self.id == "lead" else f"{self.value:.0f} min ({counted})"
+        if self.unit == "pages":
+            return f"{self.value:.0f} ({counted})"
+        if self.unit == "days":
+            return f"{self.value:.0f} days"
+        return f"{self.value:.2f} ({counted})"
+
+
+class RoleShare(Struct, frozen=True, kw_only=True):
+    """How much of what was resolved a role resolved.
+
+    Attributes:
+        role: the role.
+        n: incidents it resolved.
+        of: incidents that any role resolved.
+    """
+
+    role: str
+    n: int
+    of: int
+
+
+class OneHead(Struct, frozen=True, kw_only=True):
+    """A failure that only one person has ever resolved, and that no runbook tells of.
+
+    Attributes:
+        fingerprint: the failure.
+        incident: id of the newest incident of it, to begin a runbook from.
+        title: its first line.
+        role: the role that knows.
+        times: how often it was resolved.
+    """
+
+    fingerprint: str
+    incident: str
+    title: str
+    role: str
+    times: int
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """A page that reached somebody.
+
+    Attributes:
+        at: when, UTC.
+        incidents: ids of the incidents it spoke of.
+    """
+
+    at: datetime
+    incidents: tuple[str, ...] = ()
+
+
+class Measures(Struct, frozen=True, kw_only=True):
+    """All measures of a window.
+
+    Attributes:
+        target: the target's name.
+        since: begin of the window, UTC.
+        until: end of the window, UTC, not part of it.
+        incidents: opened in the window.
+        measures: the measures, in the order they are read.
+        roles: shares by role, by name and not by rank.
+        one_head: what only one head knows, the most frequent first.
+    """
+
+    target: str
+    since: datetime
+    until: datetime
+    incidents: int
+    measures: tuple[Measure, ...]
+    roles: tuple[RoleShare, ...] = ()
+    one_head: tuple[OneHead, ...] = ()
+
+
+def measure(
+    incidents: Sequence[Incident],
+    pages: Sequence[Page],
+    *,
+    target: str,
+    since: datetime,
+    until: datetime,
+    shift_hours: float = SHIFT_HOURS,
+    sleep: tuple[time, time] = SLEEP,
+    zone: tzinfo = UTC,
+) -> Measures:
+    """Every measure of a window.
+
+    Args:
+        incidents: all that are recorded of the target, also older ones: whether one repeats can only be seen so.
+        pages: the pages that reached somebody, of any time.
+        target: the target's name.
+        since: begin of the window, UTC.
+        until: end of the window, UTC, not part of it.
+        shift_hours: length of a shift in hours.
+        sleep: when people sleep, in the zone's time: from, until.
+        zone: where those who are paged live.
+
+    Returns:
+        The measures. An incident belongs to the window in which it was opened.
+
+    Example:
+        >>> week = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 8, tzinfo=UTC)
+        >>> made = measure([], [], target="demo", since=week[0], until=week[1])
+        >>> made.measures[0].figure
+        'too few (0 of 0)'
+    """
+    known = sorted((one for one in incidents if one.target == target), key=lambda one: (one.opened_at, one.id))
+    inside = [one for one in known if since <= one.opened_at < until]
+    sent = [page for page in pages if since <= page.at < until]
+    shifts = max((until - since) / timedelta(hours=shift_hours), 1.0)
+    heads = one_head(inside)
+    return Measures(
+        target=target,
+        since=since,
+        until=until,
+        incidents=len(inside),
+        measures=(
+            detected_first(inside),
+            lead(inside),
+            first_line(inside),
+            repeats(known, inside),
+            repeats_without_runbook(known, inside),
+            pages_per_shift(sent, shifts),
+            sleep_interruptions(sent, sleep, zone),
+            days_since_escalation(known, until),
+            actionable(inside, sent),
+            responders(inside),
+            knowledge_in_one_head(inside, heads),
+            time_bought_back(inside),
+        ),
+        roles=roles(inside),
+        one_head=heads,
+    )
+
+
+def detected_first(incidents: Sequence[Incident]) -> Measure:
+    """Whether the monitor, or a user, was first.
+
+    Formula: incidents the monitor opened and no user reported before that / all incidents. An incident that only a user
+    saw is in the denominator, and so is one the monitor saw afterwards.
+
+    Args:
+        incidents: of the window.
+
+    Returns:
+        The share.
+    """
+    first = [one for one in incidents if one.occurrences and not (one.reported_at and one.reported_at <= one.opened_at)]
+    unseen = sum(not one.occurrences for one in incidents)
+    more = f" The monitor did not see {unseen} at all." if unseen else ""
+    return _share(
+        "detected_first", "Detected first", first, incidents, "incidents were known before a user told." + more
+    )
+
+
+def lead(incidents: Sequence[Incident]) -> Measure:
+    """How long the monitor knew before the user.
+
+    Formula: median of (user's report − opened) over incidents that a user reported and the monitor saw. Negative when
+    users were first.
+
+    Args:
+        incidents: of the window.
+
+    Returns:
+        The median in minutes.
+    """
+    both = [_minutes(one.reported_at - one.opened_at) for one in incidents if one.reported_at and one.occurrences]
+    text = "Half of what users reported was known at least that long before they did."
+    return _median("lead", "Lead over the user", both, text)
+
+
+def first_line(incidents: Sequence[Incident]) -> Measure:
+    """How much ends without an engineer.
+
+    Formula: resolved by runbook or fix / resolved by runbook, fix or engineer. What ended by itself is in neither.
+
+    Args:
+        incidents: of the window.
+
+    Returns:
+        The share.
+    """
+    some = _resolved(incidents)
+    hits = [one for one in some if one.resolved_how in {"runbook", "fix"}]
+    itself = sum(one.state == "resolved" and one.resolved_how == "itself" for one in incidents)
+    more = f" {itself} more ended by themselves." if itself else ""
+    text = "resolved incidents needed a runbook or a fix, and no engineer." + more
+    return _share("first_line", "First-line resolution", hits, some, text)
+
+
+def repeats(known: Sequence[Incident], incidents: Sequence[Incident]) -> Measure:
+    """How much of what happens has happened before.
+
+    Formula: incidents whose fingerprint an earlier recorded incident has / incidents with a fingerprint.
+
+    Args:
+        known: all that are recorded, oldest first.
+        incidents: of the window.
+
+    Returns:
+        The share.
+    """
+    some = [one for one in incidents if one.fingerprint]
+    text = "incidents had been seen before, in the same step with the same words."
+    return _share("repeats", "Repeats", _repeated(known, incidents), some, text)
+
+
+def repeats_without_runbook(known: Sequence[Incident], incidents: Sequence[Incident]) -> Measure:
+    """How much has happened before, and still nobody wrote down what to do.
+
+    Formula: repeats without a matching runbook / repeats.
+
+    Args:
+        known: all that are recorded, oldest first.
+        incidents: of the window.
+
+    Returns:
+        The share.
+    """
+    some = _repeated(known, incidents)
+    bare = [one for one in some if not one.runbook]
+    text = "repeats had no runbook. Begin one: synthprobe runbook new FINGERPRINT."
+    return _share("repeats_without_runbook", "Repeats without runbook", bare, some, text)
+
+
+def pages_per_shift(pages: Sequence[Page], shifts: float) -> Measure:
+    """How rarely people are needed.
+
+    Formula: pages that reached somebody / shifts in the window.
+
+    Args:
+        pages: of the window.
+        shifts: shifts in the window.
+
+    Returns:
+        The pages per shift; ``n`` is the whole shifts.
+    """
+    n = round(shifts)
+    text = f"{_count(len(pages), 'page')} reached somebody in {_count(n, 'shift')}."
+    few = n < ENOUGH
+    value = None if few else len(pages) / shifts
+    return Measure(
+        id="pages_per_shift", name="Pages per shift", unit="pages per shift", n=n, value=value, few=few, text=text
+    )
+
+
+def sleep_interruptions(pages: Sequence[Page], sleep: tuple[time, time], zone: tzinfo) -> Measure:
+    """How often a page woke somebody.
+
+    Formula: pages between the two times of the day, in the zone's time. A count, so it is never too few.
+
+    Args:
+        pages: of the window.
+        sleep: when people sleep: from, until.
+        zone: where they live.
+
+    Returns:
+        The pages; ``n`` is all pages.
+    """
+    start, end = sleep
+    nights = [page for page in pages if _within(page.at.astimezone(zone).time(), start, end)]
+    text = f"{_count(len(nights), 'page')} came between {start:%H:%M} and {end:%H:%M} ({zone.tzname(None) or zone})."
+    n = len(pages)
+    return Measure(id="sleep", name="Sleep interruptions", unit="pages", n=n, value=float(len(nights)), text=text)
+
+
+def days_since_escalation(known: Sequence[Incident], until: datetime) -> Measure:
+    """How long the first line has managed alone.
+
+    Formula: end of the window − when an incident was last resolved by an engineer. A fact, so it is never too few.
+
+    Args:
+        known: all that are recorded.
+        until: end of the window, UTC.
+
+    Returns:
+        The days; no value when no engineer was ever needed, or ever recorded.
+    """
+    ends = [one.resolved_at for one in _resolved(known) if one.resolved_how == "engineer" and one.resolved_at]
+    ends = [end for end in ends if end < until]
+    value = max((until - max(ends)).total_seconds() / 86_400, 0.0) if ends else None
+    text = f"An engineer was last needed on {max(ends):%Y-%m-%d}." if ends else "No incident ended with an engineer."
+    return Measure(
+        id="since_escalation",
+        name="Since the last escalation",
+        unit="days",
+        n=len(ends),
+        value=value,
+        text=text,
+    )
+
+
+def actionable(incidents: Sequence[Incident], pages: Sequence[Page]) -> Measure:
+    """Whether a page is worth getting up for.
+
+    Formula: resolved incidents of the window that were paged and that a runbook, a fix or an engineer ended /
+    resolved incidents of the window that were paged.
+
+    Args:
+        incidents: of the window.
+        pages: of the window.
+
+    Returns:
+        The share.
+    """
+    told = {id for page in pages for id in page.incidents}
+    some = [one for one in incidents if one.id in told and one.state == "resolved" and one.resolved_how]
+    hits = [one for one in some if one.resolved_how != "itself"]
+    return _share("actionable", "Actionable pages", hits, some, "paged incidents that are over needed somebody to act.")
+
+
+def responders(incidents: Sequence[Incident]) -> Measure:
+    """Over how many roles the work is spread.
+
+    Formula: exp(−Σ p ln p), p being each role's share of the incidents that people resolved. It is 1 when one
+    role does it all, and the number of roles when they share alike.
+
+    Args:
+        incidents: of the window.
+
+    Returns:
+        The effective number of roles; ``n`` is what was resolved.
+    """
+    counts = Counter(one.resolved_by for one in _resolved(incidents) if one.resolved_by)
+    n = counts.total()
+    few = n < ENOUGH
+    value = None if few else math.exp(-sum(c / n * math.log(c / n) for c in counts.values()))
+    text = f"{_count(len(counts), 'role')} resolved incidents; shared alike it would be {len(counts)}."
+    return Measure(id="responders", name="Effective responders", unit="roles", n=n, value=value, few=few, text=text)
+
+
+def roles(incidents: Sequence[Incident]) -> tuple[RoleShare, ...]:
+    """Which roles resolved how much.
+
+    Args:
+        incidents: of the window.
+
+    Returns:
+        One share for each role, in the order of the alphabet, because it is no ranking.
+    """
+    counts = Counter(one.resolved_by for one in _resolved(incidents) if one.resolved_by)
+    return tuple(RoleShare(role=role, n=counts[role], of=counts.total()) for role in sorted(counts))
+
+
+def one_head(incidents: Sequence[Incident]) -> tuple[OneHead, ...]:
+    """What only one head knows.
+
+    A failure counts when all its incidents that people resolved carry the same mark (the hash of a person; the role
+    where none was kept), and none of them has a runbook.
+
+    Args:
+        incidents: of the window.
+
+    Returns:
+        The failures, the most frequent first.
+    """
+    found = []
+    for fingerprint, some in _by_fingerprint(_resolved(incidents)).items():
+        heads = {one.resolved_mark or one.resolved_by for one in some}
+        if len(heads) == 1 and not any(one.runbook or one.resolved_how == "runbook" for one in some):
+            last = some[-1]
+            found.append(
+                OneHead(
+                    fingerprint=fingerprint,
+                    incident=last.id,
+                    title=last.title,
+                    role=last.resolved_by,
+                    times=len(some),
+                )
+            )
+    return tuple(sorted(found, key=lambda one: (-one.times, one.fingerprint)))
+
+
+def knowledge_in_one_head(incidents: Sequence[Incident], heads: Sequence[OneHead]) -> Measure:
+    """How much would be lost with one person.
+
+    Formula: fingerprints that one person alone resolved, without runbook / fingerprints that people resolved.
+
+    Args:
+        incidents: of the window.
+        heads: what `one_head` found.
+
+    Returns:
+        The share.
+    """
+    some = _by_fingerprint(_resolved(incidents))
+    text = "failures were only ever resolved by one person, and have no runbook."
+    return _share("one_head", "Knowledge in one head", heads, list(some), text)
+
+
+def time_bought_back(incidents: Sequence[Incident]) -> Measure:
+    """What fixes saved.
+
+    Formula: for each fingerprint that was ended both by a fix and by people otherwise, (median time to the end
+    otherwise − with a fix) × times a fix ended it; the sum of these. A fix that was slower counts against it.
+
+    Args:
+        incidents: of the window.
+
+    Returns:
+        The minutes; ``n`` is the incidents on both sides that were compared.
+    """
+    total, n, kinds, slower = 0.0, 0, 0, 0
+    for some in _by_fingerprint(_resolved(incidents)).values():
+        fixed = [_lasted(one) for one in some if one.resolved_how == "fix"]
+        otherwise = [_lasted(one) for one in some if one.resolved_how != "fix"]
+        if fixed and otherwise:
+            saved = (median(otherwise) - median(fixed)) * len(fixed)
+            total, n, kinds, slower = total + saved, n + len(fixed) + len(otherwise), kinds + 1, slower + (saved <= 0)
+    text = f"{_count(kinds, 'failure')} ended with a fix and also without one, so that both can be compared."
+    if slower:
+        text += f" For {slower} the fix was no faster."
+    few = n < ENOUGH
+    return Measure(
+        id="bought_back",
+        name="Time fixes bought back",
+        unit="minutes",
+        n=n,
+        value=None if few else total,
+        few=few,
+        text=text,
+    )
+
+
+def _share(id: str, name: str, hits: Sequence[object], some: Sequence[object], text: str) -> Measure:
+    n, few = len(some), len(some) < ENOUGH
+    value = None if few else len(hits) / n
+    said = f"{len(hits)} of {n} {text}"
+    return Measure(id=id, name=name, unit="share", n=n, hits=len(hits), value=value, few=few, text=said)
+
+
+def _median(id: str, name: str, values: Sequence[float], text: str) -> Measure:
+    few = len(values) < ENOUGH
+    value = None if few else median(values)
+    return Measure(id=id, name=name, unit="minutes", n=len(values), value=value, few=few, text=text)
+
+
+def _resolved(incidents: Iterable[Incident]) -> list[Incident]:
+    """What people ended."""
+    return [one for one in incidents if one.state == "resolved" and one.resolved_how in {"runbook", "fix", "engineer"}]
+
+
+def _repeated(known: Sequence[Incident], incidents: Sequence[Incident]) -> list[Incident]:
+    first: dict[str, str] = {}
+    for one in known:
+        first.setdefault(one.fingerprint, one.id)
+    return [one for one in incidents if one.fingerprint and first.get(one.fingerprint) != one.id]
+
+
+def _by_fingerprint(incidents: Iterable[Incident]) -> dict[str, list[Incident]]:
+    found: dict[str, list[Incident]] = defaultdict(list)
+    for one in incidents:
+        if one.fingerprint:
+            found[one.fingerprint].append(one)
+    return found
+
+
+def _lasted(one: Incident) -> float:
+    return _minutes((one.resolved_at or one.last_seen_at) - one.opened_at)
+
+
+def _minutes(span: timedelta) -> float:
+    return span.total_seconds() / 60
+
+
+def _within(at: time, start: time, end: time) -> bool:
+    return start <= at < end if start <= end else at >= start or at < end
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" + ("" if n == 1 else "s")
