@@ -22,6 +22,7 @@ from synthprobe.cli import (
     incident,
     init,
     objectives,
+    ops,
     report,
     run,
     runbook,
@@ -53,6 +54,7 @@ app.command("report")(report.report)
 app.command("sweep")(sweep.sweep_command)
 app.command("doctor")(doctor.doctor)
 app.command("drill")(drill.drill)
+app.command("ops")(ops.ops)
 app.add_typer(demo.app, name="demo")
 app.add_typer(runbook.app, name="runbook")
 history.app.command("replay")(history_replay.replay)

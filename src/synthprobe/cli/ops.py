@@ -1,0 +1,143 @@
+"""``synthprobe ops``: how calm the work is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from synthprobe.cli import recorded
+from synthprobe.cli.recorded_incidents import RecordedIncidents
+from synthprobe.config import Config, find_root, read_config
+from synthprobe.errors import ConfigurationError
+from synthprobe.report.ops_page import OpsData, answer, render_ops
+from synthprobe.respond.outbox import KEPT, FileOutbox
+from synthprobe.verdict.measures import SHIFT_HOURS, Page, measure
+
+_PAGES = frozenset({"opened", "worse", "repeat"})
+_console = Console(highlight=False, soft_wrap=True)
+
+
+def ops(
+    target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
+    days: Annotated[float, typer.Option(help="Days to count over.", min=1, max=3650)] = 30.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="Make the page site/ops/index.html.")] = False,
+    shift: Annotated[float, typer.Option(help="Length of a shift in hours.", min=1, max=24)] = SHIFT_HOURS,
+    sleep: Annotated[str, typer.Option(help="When people sleep, as HH:MM-HH:MM.")] = "22:00-06:00",
+    zone: Annotated[str, typer.Option(help="Time zone of those who are paged, for example Europe/Berlin.")] = "UTC",
+) -> None:
+    """Count how calm the work is: who is first, what the first line can do alone, and what only one head knows."""
+    root = find_root(Path.cwd())
+    config = read_config(root)
+    name = config.target(target).name
+    made = ops_data(root, config, name, days=days, shift_hours=shift, sleep=_sleep(sleep), zone=_zone(zone))
+    if page:
+        _console.print(f"Operating measures: {render_ops(made, root / config.folder / 'site')}", markup=False)
+        return
+    if as_json:
+        typer.echo(msgspec.json.encode(made).decode())
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Measure", "Figure", "What was counted"):
+        table.add_column(heading, overflow="fold")
+    for one in made.measures.measures:
+        table.add_row(one.name, one.figure, Text(one.text))
+    counted = made.measures.incidents
+    opened = f"{counted} incident{'' if counted == 1 else 's'} opened"
+    _console.print(f"{name}, {days:g} days, {opened}. {answer(made.measures)}", markup=False)
+    _console.print(table)
+    for head in made.measures.one_head:
+        title = "".join(letter if letter.isprintable() else " " for letter in head.title)
+        _console.print(f"only {head.role} knows: {title} (synthprobe runbook new {head.incident})", markup=False)
+    for share in made.measures.roles:
+        _console.print(f"resolved by {share.role}: {share.n} of {share.of}", markup=False)
+    for note in made.notes:
+        _console.print(note, markup=False)
+
+
+def ops_data(
+    root: Path,
+    config: Config,
+    target: str,
+    *,
+    days: float = 30.0,
+    shift_hours: float = SHIFT_HOURS,
+    sleep: tuple[time, time] = (time(22), time(6)),
+    zone: ZoneInfo | None = None,
+) -> OpsData:
+    """Count the measures up to now.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target's name.
+        days: days to count over.
+        shift_hours: length of a shift in hours.
+        sleep: when people sleep: from, until.
+        zone: where those who are paged live; UTC without it.
+
+    Returns:
+        What the command and the page show.
+    """
+    now = recorded.now()
+    incidents = RecordedIncidents(root, config)
+    known = incidents.all(target)
+    made = measure(
+        known,
+        pages_sent(root / config.folder / "outbox", {one.id for one in known}),
+        target=target,
+        since=now - timedelta(days=days),
+        until=now,
+        shift_hours=shift_hours,
+        sleep=sleep,
+        zone=zone or UTC,
+    )
+    notes = list(incidents.notes)
+    if not config.alerts.routes:
+        notes.append("No route for alerts is configured, so no page can have been sent: see [alerts].")
+    elif days > KEPT.days:
+        notes.append(f"Sent pages are kept {KEPT.days} days, so what counts pages counts no longer than that.")
+    return OpsData(measures=made, made_at=now, notes=tuple(notes))
+
+
+def pages_sent(outbox: Path, of: set[str]) -> list[Page]:
+    """The pages that reached somebody; tickets, recoveries and drills are none.
+
+    Args:
+        outbox: the outbox's folder.
+        of: ids of the incidents concerned.
+
+    Returns:
+        The pages, in the order they were written.
+    """
+    if not outbox.exists():
+        return []
+    letters = FileOutbox(outbox).letters()
+    return [
+        Page(at=one.done, incidents=one.alert.incidents)
+        for one in letters
+        if one.done and one.alert.urgency == "page" and one.alert.reason in _PAGES and of & set(one.alert.incidents)
+    ]
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigurationError(f"--zone is {name!r}; a time zone such as Europe/Berlin was expected.") from None
+
+
+def _sleep(text: str) -> tuple[time, time]:
+    try:
+        start, end = (datetime.strptime(part, "%H:%M").time() for part in text.split("-"))
+    except ValueError:
+        raise ConfigurationError(f"--sleep is {text!r}; HH:MM-HH:MM was expected, such as 22:00-06:00.") from None
+    return start, end

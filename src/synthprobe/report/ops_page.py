@@ -1,0 +1,87 @@
+"""The page of operating measures: how calm the work is, and what to write down next.
+
+One plain page under ``site/ops/``, without any script, so it opens from a file server and from a folder alike.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from msgspec import Struct
+
+from synthprobe.verdict.measures import ENOUGH, Measures
+
+_GROUPS = (
+    ("Who is first", ("detected_first", "lead")),
+    ("What the first line can do alone", ("first_line", "repeats", "repeats_without_runbook", "since_escalation")),
+    ("How calm it is", ("pages_per_shift", "sleep", "actionable")),
+    ("What hangs on one head", ("responders", "one_head")),
+    ("What fixes gave back", ("bought_back",)),
+)
+
+
+class OpsData(Struct, frozen=True, kw_only=True):
+    """All that the page shows.
+
+    Attributes:
+        measures: what was counted.
+        made_at: when, UTC.
+        notes: what a reader should know, as sentences.
+    """
+
+    measures: Measures
+    made_at: datetime
+    notes: tuple[str, ...] = ()
+
+
+def render_ops(data: OpsData, site: Path) -> Path:
+    """Write the page.
+
+    Args:
+        data: what to show.
+        site: the site's folder; the page goes to its folder ``ops``.
+
+    Returns:
+        The page's path.
+    """
+    environment = Environment(
+        loader=PackageLoader("synthprobe.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["utc"] = lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    known = {one.id: one for one in data.measures.measures}
+    groups = [(title, [known[id] for id in ids if id in known]) for title, ids in _GROUPS]
+    html = environment.get_template("ops.html.j2").render(
+        data=data, measures=data.measures, groups=groups, answer=answer(data.measures), enough=ENOUGH
+    )
+    folder = site / "ops"
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / "index.html.tmp"
+    temporary.write_text(html, "utf-8")
+    temporary.replace(folder / "index.html")
+    return folder / "index.html"
+
+
+def answer(measures: Measures) -> str:
+    """What to do next, in one sentence.
+
+    Args:
+        measures: what was counted.
+
+    Returns:
+        The sentence the page begins with.
+    """
+    if not measures.incidents:
+        return "No incident was opened in this window, so there is nothing to count."
+    if measures.one_head:
+        n = len(measures.one_head)
+        what = "One failure is" if n == 1 else f"{n} failures are"
+        return (
+            f"{what} known to one person only, and no runbook tells of {'it' if n == 1 else 'them'}. Write that down."
+        )
+    bare = next(one for one in measures.measures if one.id == "repeats_without_runbook")
+    if bare.hits:
+        what = "One repeat has" if bare.hits == 1 else f"{bare.hits} repeats have"
+        return f"{what} no runbook. Write that down next."
+    return "Every repeat has a runbook, and nothing that was resolved is known to one person only."
