@@ -59,6 +59,12 @@ def test_the_table_speaks_in_sentences_and_the_page_is_made(month):
     assert "too few (6 of 6)" in (month / ".synthprobe" / "site" / "ops" / "index.html").read_text()
 
 
+def test_nothing_recorded_is_neither_calm_nor_an_error(root):
+    said = call("ops")
+    assert "0 incidents opened. No incident was opened in this window" in said
+    assert said.count("not known") == 3
+
+
 @pytest.mark.parametrize(("option", "says"), [("--zone", "a time zone"), ("--sleep", "HH:MM-HH:MM")])
 def test_what_cannot_be_read_is_refused(root, option, says):
     with pytest.raises(ConfigurationError, match=says):

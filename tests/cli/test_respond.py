@@ -10,8 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from synthprobe.cli.main import app
+from synthprobe.cli.recorded_incidents import RecordedIncidents
+from synthprobe.config import read_config
 from synthprobe.errors import AuditError, ConfigurationError, FixRefused
 from synthprobe.model.incident import Incident
+from synthprobe.respond.applying import Done, FixDesk
 from synthprobe.respond.incident_files import IncidentFiles
 
 ROOT = Path(__file__).parents[2]
@@ -78,3 +81,17 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
     audit.write_text(audit.read_text().replace("supervisor approved", "supervisor refused"))
     with pytest.raises(AuditError, match="Line 4"):
         raise call("audit", "verify").exception
+
+
+@pytest.mark.parametrize(("helped", "how"), [(True, "fix"), (False, None)])
+def test_only_a_fix_that_helped_is_noted_as_what_ended_the_incident(here, project, monkeypatch, helped, how):
+    shutil.copytree(ROOT / "fixes", here / "fixes", ignore=shutil.ignore_patterns("__pycache__"))
+    now = datetime.now(UTC)
+    one = Incident(id="I-2", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
+                   opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))  # fmt: skip
+    incidents = RecordedIncidents(here, read_config(here))
+    incidents.put(one)
+    monkeypatch.setattr(FixDesk, "apply", lambda *_, **__: Done(ok=helped, changed=True, text="done"))
+    call("fix", "apply", "restore-setting", "--incident", "I-2", "--by", "first-line", "--really")
+    noted = incidents.get("I-2")
+    assert (noted.resolved_how, noted.resolved_by, noted.state) == (how, "first-line" if how else "", "open")

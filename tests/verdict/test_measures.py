@@ -142,6 +142,17 @@ def test_below_ten_no_ratio_is_a_figure():
         assert each.figure.startswith("too few")
 
 
+def test_without_a_record_of_pages_nothing_is_called_calm():
+    found = {each.id: each.figure for each in measure([], None, target="demo", since=SINCE, until=UNTIL).measures}
+    assert {found[id] for id in ("pages_per_shift", "sleep", "actionable")} == {"not known"}
+
+
+def test_pages_are_counted_only_for_as_long_as_they_are_recorded():
+    pages = [Page(at=UNTIL - timedelta(days=day)) for day in (1, 2, 25)]
+    found = one("pages_per_shift", [], pages, pages_since=UNTIL - timedelta(days=10))
+    assert (found.n, found.value) == (30, pytest.approx(2 / 30))
+
+
 def test_other_targets_and_other_windows_are_left_out():
     some = [incident(1), incident(2, target="staging"), incident(3, day=31), incident(4, day=-1)]
     assert measured(some).incidents == 1

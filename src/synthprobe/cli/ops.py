@@ -96,19 +96,20 @@ def ops_data(
         target=target,
         since=now - timedelta(days=days),
         until=now,
+        pages_since=now - KEPT,
         shift_hours=shift_hours,
         sleep=sleep,
         zone=zone or UTC,
     )
     notes = list(incidents.notes)
     if not config.alerts.routes:
-        notes.append("No route for alerts is configured, so no page can have been sent: see [alerts].")
+        notes.append("No route for alerts is configured, so nobody is paged: see [alerts].")
     elif days > KEPT.days:
-        notes.append(f"Sent pages are kept {KEPT.days} days, so what counts pages counts no longer than that.")
+        notes.append(f"Sent pages are kept {KEPT.days} days, so what counts pages counts the last {KEPT.days} days.")
     return OpsData(measures=made, made_at=now, notes=tuple(notes))
 
 
-def pages_sent(outbox: Path, of: set[str]) -> list[Page]:
+def pages_sent(outbox: Path, of: set[str]) -> list[Page] | None:
     """The pages that reached somebody; tickets, recoveries and drills are none.
 
     Args:
@@ -116,10 +117,10 @@ def pages_sent(outbox: Path, of: set[str]) -> list[Page]:
         of: ids of the incidents concerned.
 
     Returns:
-        The pages, in the order they were written.
+        The pages, in the order they were written; None when there is no record of them.
     """
     if not outbox.exists():
-        return []
+        return None
     letters = FileOutbox(outbox).letters()
     return [
         Page(at=one.done, incidents=one.alert.incidents)

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe.model.incident import Incident
 
@@ -40,6 +41,7 @@ class Measure(Struct, frozen=True, kw_only=True):
         hits: of a share, how many of ``n``; None for other units.
         value: the figure; None when there is nothing, or too few.
         few: whether ``n`` is too small for a figure.
+        known: whether what it counts was recorded at all.
         text: a sentence that says what was counted.
     """
 
@@ -51,6 +53,7 @@ class Measure(Struct, frozen=True, kw_only=True):
     hits: int | None = None
     value: float | None = None
     few: bool = False
+    known: bool = True
 
     @property
     def figure(self) -> str:
@@ -61,6 +64,8 @@ class Measure(Struct, frozen=True, kw_only=True):
             'too few (2 of 3)'
         """
         counted = f"{self.hits} of {self.n}" if self.hits is not None else f"n = {self.n}"
+        if not self.known:
+            return "not known"
         if self.few:
             return f"too few ({counted})"
         if self.value is None:
@@ -144,11 +149,12 @@ class Measures(Struct, frozen=True, kw_only=True):
 
 def measure(
     incidents: Sequence[Incident],
-    pages: Sequence[Page],
+    pages: Sequence[Page] | None,
     *,
     target: str,
     since: datetime,
     until: datetime,
+    pages_since: datetime | None = None,
     shift_hours: float = SHIFT_HOURS,
     sleep: tuple[time, time] = SLEEP,
     zone: tzinfo = UTC,
@@ -157,10 +163,11 @@ def measure(
 
     Args:
         incidents: all that are recorded of the target, also older ones: whether one repeats can only be seen so.
-        pages: the pages that reached somebody, of any time.
+        pages: the pages that reached somebody, of any time; None when they were not recorded, which is not the same.
         target: the target's name.
         since: begin of the window, UTC.
         until: end of the window, UTC, not part of it.
+        pages_since: from when on pages are recorded, UTC, when that is later than the begin of the window.
         shift_hours: length of a shift in hours.
         sleep: when people sleep, in the zone's time: from, until.
         zone: where those who are paged live.
@@ -176,8 +183,9 @@ def measure(
     """
     known = sorted((one for one in incidents if one.target == target), key=lambda one: (one.opened_at, one.id))
     inside = [one for one in known if since <= one.opened_at < until]
-    sent = [page for page in pages if since <= page.at < until]
-    shifts = max((until - since) / timedelta(hours=shift_hours), 1.0)
+    counted_from = max(since, pages_since or since)
+    sent = [page for page in pages or () if counted_from <= page.at < until]
+    shifts = max((until - counted_from) / timedelta(hours=shift_hours), 1.0)
     heads = one_head(inside)
     return Measures(
         target=target,
@@ -190,10 +198,10 @@ def measure(
             first_line(inside),
             repeats(known, inside),
             repeats_without_runbook(known, inside),
-            pages_per_shift(sent, shifts),
-            sleep_interruptions(sent, sleep, zone),
+            _if_recorded(pages_per_shift(sent, shifts), pages),
+            _if_recorded(sleep_interruptions(sent, sleep, zone), pages),
             days_since_escalation(known, until),
-            actionable(inside, sent),
+            _if_recorded(actionable(inside, sent), pages),
             responders(inside),
             knowledge_in_one_head(inside, heads),
             time_bought_back(inside),
@@ -491,6 +499,14 @@ def time_bought_back(incidents: Sequence[Incident]) -> Measure:
         few=few,
         text=text,
     )
+
+
+def _if_recorded(one: Measure, pages: Sequence[Page] | None) -> Measure:
+    """No record of pages is no calm night."""
+    if pages is not None:
+        return one
+    text = "No record of sent pages is there, so this cannot be counted."
+    return replace(one, value=None, hits=None, n=0, few=False, known=False, text=text)
 
 
 def _share(id: str, name: str, hits: Sequence[object], some: Sequence[object], text: str) -> Measure:
