@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from synthprobe.history.store import History
 from synthprobe.model.incident import Incident, Observation
@@ -94,6 +95,16 @@ def test_what_the_monitor_did_not_see_is_kept_and_no_clean_run_ends_it(project, 
     assert unseen.state == "open"
     assert synthprobe(project, "resolve", unseen.id, "--by", "desk", "--how", "engineer").returncode == 0
     assert "is over already" in synthprobe(project, "ack", unseen.id, "--by", "desk").stderr
+
+
+def test_what_the_monitor_closed_can_be_told_afterwards_and_ended_when_it_did(project, incident):
+    with History.open(project.root / ".synthprobe" / "history.db") as history:
+        closed = {"state": "resolved", "resolved_at": NOW, "resolved_how": "itself", "resolved_by": "synthprobe"}
+        history.put_incident(replace(incident, **closed))
+    assert synthprobe(project, "resolve", "K7Q2", "--by", "first-line", "--how", "runbook").returncode == 0
+    with History.open(project.root / ".synthprobe" / "history.db") as history:
+        kept = history.incident("K7Q2")
+    assert (kept.resolved_how, kept.resolved_by, kept.resolved_at) == ("runbook", "first-line", NOW)
 
 
 def test_two_people_of_one_role_are_told_apart_and_not_named(project, incident, monkeypatch):

@@ -149,7 +149,9 @@ def _recorded() -> RecordedIncidents:
 def _change(id: str, by: str, text: str, **changes: object) -> None:
     who, incidents = actor(by), _recorded()
     one = incidents.get(id)
-    if "state" in changes and one.state == "resolved":
+    if one.state == "resolved" and one.resolved_how == "itself" and changes.get("state") == "resolved":
+        changes["resolved_at"] = one.resolved_at  # the monitor knows when it ended, a person what ended it
+    elif "state" in changes and one.state == "resolved":
         raise ConfigurationError(f"{id} is over already, {one.resolved_how or 'resolved'}. Nothing was changed.")
     if changes.get("state") == "resolved":
         changes["resolved_mark"] = who.mark
