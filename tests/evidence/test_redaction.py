@@ -166,3 +166,43 @@ def test_a_trace_keeps_its_actions_and_loses_its_secrets(tmp_path, redactor):
         assert b"never-registered" not in kept
         assert f"resources/{entries[3]['_sha1']}" in archive.namelist(), "references follow the renamed resource"
         assert "resources/abc.json" not in archive.namelist(), "a name that is a hash of the secret is gone"
+
+
+def test_keys_frames_and_pictures_of_a_trace_hold_nothing(tmp_path, redactor):
+    """L02, L09, L16: values spread over actions, over messages, and in what is no text."""
+    typed = [
+        {"type": "before", "method": "press", "params": {"selector": "input", "key": key}}
+        for key in (*SECRETS[0][:4], "Shift", *SECRETS[0][4:])
+    ]
+    half = base64.b64encode(SECRETS[1].encode()[:7]).decode(), base64.b64encode(SECRETS[1].encode()[7:]).decode()
+    messages = [
+        {"type": "send", "opcode": 1, "data": "x" + SECRETS[0][:5]},
+        {"type": "receive", "opcode": 1, "data": "kept"},
+        {"type": "send", "opcode": 1, "data": SECRETS[0][5:] + "y"},
+        *({"type": "receive", "opcode": 2, "data": data} for data in half),
+    ]
+    lines = [
+        {"type": "context-options", "version": 8},
+        *typed,
+        {"type": "snapshot", "attributes": {"__playwright_value_": SECRETS[0][:7]}},
+        {"type": "resource-snapshot", "snapshot": {"_webSocketMessages": messages}},
+    ]
+    source = trace(tmp_path / "raw.zip", lines, [("a.png", b"\x89PNG" + SECRETS[0].encode())])
+    redact_trace(source, tmp_path / "out.zip", redactor)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        entries = [json.loads(line) for line in archive.read("trace.trace").splitlines()]
+        resources = [archive.read(name) for name in archive.namelist() if name.startswith("resources/")]
+    assert [entry["type"] for entry in entries] == [line["type"] for line in lines], "every action is still there"
+    keys = [entry["params"]["key"] for entry in entries if entry["type"] == "before"]
+    assert keys == ["[masked]"] * 4 + ["Shift"] + ["[masked]"] * (len(SECRETS[0]) - 4)
+    assert entries[-2]["attributes"]["__playwright_value_"] == "[masked]"
+    data = [one["data"] for one in entries[-1]["snapshot"]["_webSocketMessages"]]
+    assert data[:3] == ["x[masked]", "kept", "[masked]y"]
+    assert {base64.b64decode(one) for one in data[3:]} == {b"[masked]"}
+    assert resources == [b""]
+
+
+def test_a_trace_without_a_version_is_withheld(tmp_path, redactor):
+    source = trace(tmp_path / "raw.zip", [{"type": "before", "callId": "1"}])
+    with pytest.raises(TraceWithheld, match="does not say which format version"):
+        redact_trace(source, tmp_path / "out.zip", redactor)

@@ -22,6 +22,7 @@ from synthprobe.cli import (
     report,
     run,
     runbook,
+    scan,
     sweep,
 )
 from synthprobe.errors import SynthprobeError
@@ -47,6 +48,7 @@ def _root(
 app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("report")(report.report)
+app.command("scan")(scan.scan)
 app.command("sweep")(sweep.sweep_command)
 app.command("doctor")(doctor.doctor)
 app.add_typer(demo.app, name="demo")

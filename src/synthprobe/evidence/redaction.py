@@ -331,10 +331,12 @@ def _written(value: str) -> set[str]:
     }
     lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in percent}
     encoded = {form for one in once for form in _base64_cores(one.encode("utf-8", "replace"))}
+    python = {repr(value)[1:-1], ascii(value)[1:-1]}
+    python |= {value.encode("unicode_escape").decode(), value.replace("\\", "\\\\").replace("'", "\\'")}
     raw = value.encode("utf-8", "replace")
     wide = value.encode("utf-16-le", "replace")
     encoded |= {raw.hex(), raw.hex().upper(), *_base64_cores(wide)}
-    return {value, *once, *twice, *percent, *lower, *_as_html(value), *encoded}
+    return {value, *once, *twice, *python, *percent, *lower, *_as_html(value), *encoded}
 
 
 def _as_json(values: set[str]) -> set[str]:
