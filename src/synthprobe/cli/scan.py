@@ -27,14 +27,14 @@ def scan(
     out = Console(highlight=False, soft_wrap=True)
     root = find_root(Path.cwd())
     sources = {
-        f"{target.name}.{name}": source
-        for target in read_config(root).targets.values()
-        for name, source in target.secrets.items()
+        f"{target}.{name}": source
+        for target, declared in read_config(root).targets.items()
+        for name, source in declared.secrets.items()
     }
     redactor, known, missing = Redactor(), 0, []
     for name, source in sources.items():
         try:
-            redactor.add(read_secret(name, os.environ, source=source, root=root))
+            redactor.add(read_secret(name, os.environ, source=source, root=root), name)
             known += 1
         except SecretError:
             missing.append(name)

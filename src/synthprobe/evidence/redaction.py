@@ -351,6 +351,7 @@ def _as_json(values: set[str]) -> set[str]:
 
 def _as_html(value: str) -> set[str]:
     forms = {html.escape(value), html.escape(value, quote=False), html.escape(value).replace("&#x27;", "&#39;")}
+    forms.add(html.escape(value, quote=False).replace('"', "&quot;"))
     forms |= {form.replace("&#39;", "&apos;") for form in forms} | {form.replace("&quot;", "&#34;") for form in forms}
     forms |= {form.encode("ascii", "xmlcharrefreplace").decode() for form in forms}
     forms |= {

@@ -7,6 +7,7 @@ import secrets as random
 import shlex
 import shutil
 import tempfile
+import warnings
 from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -313,6 +314,15 @@ class JourneySession:
             steps.swap(None)
         return report
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Mask a warning before the summary, or xdist, keeps it."""
+        message = warning_message.message
+        if isinstance(message, str):
+            warning_message.message = self.redactor.text(message)
+        else:
+            message.args = tuple(self.redactor.data(argument) for argument in message.args)
+
     def pytest_keyboard_interrupt(self) -> None:
         """The run is ended from outside: save what is known of the journey that was running."""
         attempt, self.attempt = self.attempt, None
@@ -470,6 +480,7 @@ class JourneySession:
             safe = self.redactor.text(text)
             if safe != text:
                 report.longrepr = safe
+        report.user_properties = [(name, self.redactor.data(value)) for name, value in report.user_properties]
         report.sections = [(name, self.redactor.text(content)) for name, content in report.sections]
 
 
