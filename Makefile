@@ -44,7 +44,7 @@ setup: .venv/.installed .venv/.tools ## environment, browser and Allure
 	$(BIN)/synthprobe doctor --fix
 	@touch $@
 
-.venv/.postgres: .ci/install-postgres
+.venv/.postgres: .ci/install-postgres .venv/.installed
 	.ci/install-postgres
 	@touch $@
 

@@ -56,7 +56,31 @@ def test_iso_times_and_rows_that_cannot_be_used(tmp_path, quiet):
     path.write_text(path.read_text() + "nonsense,100,1\n2026-11-03T00:00:00Z,-5,1\n2026-11-03T00:05:00Z,nan,1\n\n")
     done = replay(path, "--json")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "3 rows have no usable time or duration" in done.stderr
+    assert "3 rows have no usable time, duration or status" in done.stderr
+
+
+def test_a_run_that_stands_there_twice_counts_once(tmp_path, quiet):
+    path = series(tmp_path / "a.csv", [*quiet, 4000.0])
+    path.write_text(path.read_text() + f"{300 * 200},4000.0,1\n" * 3)
+    assert replay(path, "--json").stdout == ""
+
+
+def test_the_order_of_the_rows_does_not_matter_and_the_index_is_the_row(tmp_path, quiet):
+    path = series(tmp_path / "a.csv", quiet + [300.0] * 5)
+    head, *rows = path.read_text().splitlines()
+    (line,) = [json.loads(text) for text in replay(path, "--json").stdout.splitlines()]
+    path.write_text("\n".join([head, *reversed(rows)]) + "\n")
+    (turned,) = [json.loads(text) for text in replay(path, "--json").stdout.splitlines()]
+    assert turned == {**line, "index": 204 - line["index"]}
+
+
+@pytest.mark.parametrize("row", ["1e300,100,1", "60300,100,", "60300,100,banana"])
+def test_a_row_that_says_nothing_certain_is_passed_over(tmp_path, quiet, row):
+    path = series(tmp_path / "a.csv", quiet)
+    path.write_text(path.read_text() + row + "\n")
+    done = replay(path)
+    assert done.returncode == 0
+    assert "1 rows have no usable time, duration or status and were passed over: 200" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,16 @@ import gzip
 import html
 import io
 import json
+import re
 import zipfile
+from functools import reduce
 from urllib.parse import quote, quote_plus
 
 import pytest
 
 from synthprobe.errors import SecretError
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.evidence.scan import TOO_DEEP, TOO_LARGE, UNREADABLE, Scanner
 from synthprobe.evidence.trace import TraceWithheld, redact_trace
 
 SECRETS = ["Summer2026!", "p'a\"s\\s é+/=", "48151623"]
@@ -21,9 +24,7 @@ FORMS = {
     "json raw": lambda s: json.dumps(s, ensure_ascii=False)[1:-1],
     "json twice": lambda s: json.dumps(json.dumps(s)[1:-1])[1:-1],
     "percent": lambda s: quote(s, safe=""),
-    "percent lower": lambda s: (
-        quote(s, safe="").replace("%C3%A9", "%c3%a9").replace("%2B", "%2b").replace("%2F", "%2f")
-    ),
+    "percent lower": lambda s: re.sub("%[0-9A-F]{2}", lambda m: m[0].lower(), quote(s, safe="")),
     "form": quote_plus,
     "html": html.escape,
     "html numeric": lambda s: "".join(f"&#{ord(c)};" for c in s),
@@ -31,6 +32,13 @@ FORMS = {
     "base64 inside": lambda s: base64.b64encode(b"u:" + s.encode()).decode(),
     "base64url": lambda s: base64.urlsafe_b64encode(b"user:" + s.encode()).decode(),
     "hex": lambda s: s.encode().hex(),
+    "json upper": lambda s: json.dumps(s)[1:-1].replace("\\u00e9", "\\u00E9"),
+    "json slash": lambda s: json.dumps(s)[1:-1].replace("/", "\\/"),
+    "html upper": lambda s: "".join(f"&#x{ord(c):X};" for c in s),
+    "html named": lambda s: html.escape(s).replace("é", "&eacute;"),
+    "base64 of json": lambda s: base64.b64encode(json.dumps({"k": s}).encode()).decode(),
+    "base64 wide": lambda s: base64.b64encode(s.encode("utf-16-le")).decode(),
+    "percent of json": lambda s: quote(json.dumps(s)[1:-1], safe=""),
 }
 
 
@@ -43,8 +51,7 @@ def redactor():
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize("form", ["plain", "json", "json raw", "json twice", "percent", "form", "html", "html numeric",
-                                  "base64", "base64 inside", "base64url", "hex"])  # fmt: skip
+@pytest.mark.parametrize("form", FORMS)
 def test_every_form_is_masked(redactor, secret, form):
     text = f"before {FORMS[form](secret)} after"
     masked = redactor.text(text)
@@ -80,6 +87,43 @@ def test_what_is_left_is_found_inside_zip_and_gzip(redactor):
     assert redactor.residual(held.getvalue()) == ["planted"]
     assert redactor.residual(gzip.compress(SECRETS[1].encode())) == ["planted"]
     assert redactor.residual(b"nothing") == []
+
+
+def test_credentials_that_are_sent_are_learned():
+    redactor = Redactor()
+    redactor.learn_from_request_headers(
+        {"Cookie": "a=1; sid=f00dfeedbeef", "Authorization": "Basic " + base64.b64encode(b"probe:s3cr3t!x").decode()}
+    )
+    redactor.learn_from_json([{"list": [{"access_token": "tok-99-abcdef"}]}])
+    assert redactor.text("f00dfeedbeef s3cr3t!x tok-99-abcdef probe") == "[masked] [masked] [masked] probe"
+
+
+def test_pieces_of_a_value_are_masked_and_nothing_else():
+    redactor = Redactor()
+    redactor.add("Summer2026!")
+    assert redactor.pieces(["hi Sum", "mer20", "26! bye"]) == ["hi [masked]", "[masked]", "[masked] bye"]
+    assert redactor.pieces([*"Summer2", "Tab"]) == [*["[masked]"] * 7, "Tab"], "a beginning of six or more counts"
+    assert redactor.pieces([*"Summe"]) == [*"Summe"]
+
+
+@pytest.mark.parametrize(
+    ("packed", "rule"),
+    [
+        (lambda: base64.b64encode(gzip.compress(b"x Summer2026! y" * 9)), "planted"),
+        (lambda: gzip.compress(gzip.compress(b"Summer2026!")), "planted"),
+        (lambda: "Summer2026!".encode("utf-16"), "planted"),
+        (lambda: base64.encodebytes(b"-" * 50 + b"Summer2026!" + b"-" * 50), "planted"),
+        (lambda: gzip.compress(bytes(2_000_000)), TOO_LARGE),
+        (lambda: reduce(lambda held, _: gzip.compress(held), range(6), b"clean"), TOO_DEEP),
+        (lambda: gzip.compress(b"clean" * 99)[:-12], UNREADABLE),
+        (lambda: b"PK\x03\x04 and no zip", UNREADABLE),
+    ],
+    ids=["base64 of gzip", "gzip of gzip", "utf-16", "wrapped base64", "bomb", "too deep", "cut gzip", "broken zip"],
+)
+def test_the_scan_looks_into_containers_and_fails_closed(packed, rule):
+    assert Scanner(
+        {b"Summer2026!": "planted", "Summer2026!".encode("utf-16-le"): "planted"}, largest=1_000_000
+    ).content(packed()) == [rule]
 
 
 def trace(path, lines, resources=()):
@@ -122,3 +166,43 @@ def test_a_trace_keeps_its_actions_and_loses_its_secrets(tmp_path, redactor):
         assert b"never-registered" not in kept
         assert f"resources/{entries[3]['_sha1']}" in archive.namelist(), "references follow the renamed resource"
         assert "resources/abc.json" not in archive.namelist(), "a name that is a hash of the secret is gone"
+
+
+def test_keys_frames_and_pictures_of_a_trace_hold_nothing(tmp_path, redactor):
+    """L02, L09, L16: values spread over actions, over messages, and in what is no text."""
+    typed = [
+        {"type": "before", "method": "press", "params": {"selector": "input", "key": key}}
+        for key in (*SECRETS[0][:4], "Shift", *SECRETS[0][4:])
+    ]
+    half = base64.b64encode(SECRETS[1].encode()[:7]).decode(), base64.b64encode(SECRETS[1].encode()[7:]).decode()
+    messages = [
+        {"type": "send", "opcode": 1, "data": "x" + SECRETS[0][:5]},
+        {"type": "receive", "opcode": 1, "data": "kept"},
+        {"type": "send", "opcode": 1, "data": SECRETS[0][5:] + "y"},
+        *({"type": "receive", "opcode": 2, "data": data} for data in half),
+    ]
+    lines = [
+        {"type": "context-options", "version": 8},
+        *typed,
+        {"type": "snapshot", "attributes": {"__playwright_value_": SECRETS[0][:7]}},
+        {"type": "resource-snapshot", "snapshot": {"_webSocketMessages": messages}},
+    ]
+    source = trace(tmp_path / "raw.zip", lines, [("a.png", b"\x89PNG" + SECRETS[0].encode())])
+    redact_trace(source, tmp_path / "out.zip", redactor)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        entries = [json.loads(line) for line in archive.read("trace.trace").splitlines()]
+        resources = [archive.read(name) for name in archive.namelist() if name.startswith("resources/")]
+    assert [entry["type"] for entry in entries] == [line["type"] for line in lines], "every action is still there"
+    keys = [entry["params"]["key"] for entry in entries if entry["type"] == "before"]
+    assert keys == ["[masked]"] * 4 + ["Shift"] + ["[masked]"] * (len(SECRETS[0]) - 4)
+    assert entries[-2]["attributes"]["__playwright_value_"] == "[masked]"
+    data = [one["data"] for one in entries[-1]["snapshot"]["_webSocketMessages"]]
+    assert data[:3] == ["x[masked]", "kept", "[masked]y"]
+    assert {base64.b64decode(one) for one in data[3:]} == {b"[masked]"}
+    assert resources == [b""]
+
+
+def test_a_trace_without_a_version_is_withheld(tmp_path, redactor):
+    source = trace(tmp_path / "raw.zip", [{"type": "before", "callId": "1"}])
+    with pytest.raises(TraceWithheld, match="does not say which format version"):
+        redact_trace(source, tmp_path / "out.zip", redactor)

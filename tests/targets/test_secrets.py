@@ -36,11 +36,16 @@ def test_only_reveal_gives_it_away():
         ("file:/nonexistent/x", "cannot be read: No such file"),
         ("vault:x", "env:VARIABLE or file:/path was expected"),
         ("env:SHORT", "shorter than 6 characters"),
+        ("env:WORD", "looks like a word of a dictionary"),
+        ("env:PIN", "a number of fewer than 8 digits"),
+        ("env:COMMON", "is a common value"),
     ],
 )
 def test_a_source_that_cannot_be_used_is_a_sentence(source, sentence):
     with pytest.raises(SecretError, match=sentence):
-        read_secret("user", {"SHORT": "abc"}, source=source)
+        read_secret(
+            "user", {"SHORT": "abc", "WORD": "Sunshine", "PIN": "480151", "COMMON": "Password123"}, source=source
+        )
 
 
 def test_a_file_loses_its_last_newline_only(tmp_path):

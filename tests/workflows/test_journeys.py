@@ -27,7 +27,7 @@ def test_its_steps_run_against_the_demo(tmp_path):
         elif (ROOT / name).exists():
             shutil.copy(ROOT / name, tmp_path / name)
     environ = {**os.environ, "TARGET": "demo", "SLOT": "now"}
-    for name in ("Run", "Report"):
+    for name in ("Unpack the history", "Run", "Pack the history", "Report"):
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", commands[name]],
             cwd=tmp_path,
@@ -39,6 +39,7 @@ def test_its_steps_run_against_the_demo(tmp_path):
         )
         assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
     assert (tmp_path / ".synthprobe" / "site" / "index.html").exists()
+    assert (tmp_path / "history.pack").exists()
 
 
 def test_the_run_is_the_whole_step_and_nothing_is_left_to_chance():

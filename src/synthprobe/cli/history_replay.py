@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 
 from synthprobe.errors import ToolError
 from synthprobe.verdict.degradation import Alarm, StepDetector
 
 _COLUMNS = ("timestamp", "ms", "status")
+_STATUS = {"1": True, "1.0": True, "true": True, "passed": True}
+_STATUS |= {"0": False, "0.0": False, "false": False, "failed": False}
+_LATEST = 253_402_300_800.0  # the year 10,000
 
 
 def replay(
@@ -25,13 +29,12 @@ def replay(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON line for each alarm.")] = False,
 ) -> None:
     """Run the detector over a recorded series, and show every alarm it would have raised."""
-    detector, alarms, passed_over = StepDetector(), [], 0
-    for row in _rows(file):
-        if row is None:
-            passed_over += 1
-            detector.update(math.nan, math.nan)
-            continue
-        alarms += detector.update(*row)
+    rows = list(_rows(file))
+    passed_over = [n for n, row in enumerate(rows) if row is None]
+    usable = sorted(((row, n) for n, row in enumerate(rows) if row is not None), key=lambda one: one[0][0])
+    detector, alarms = StepDetector(), []
+    for row, n in usable:
+        alarms += [replace(alarm, index=n) for alarm in detector.update(*row)]
     if as_json:
         for alarm in alarms:
             sys.stdout.write(json.dumps(_line(alarm)) + "\n")
@@ -39,7 +42,9 @@ def replay(
         _show(file, detector, alarms)
     if passed_over:
         Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"{passed_over} rows have no usable time or duration and were passed over.", markup=False
+            f"{len(passed_over)} rows have no usable time, duration or status and were passed over: "
+            f"{', '.join(map(str, passed_over[:10]))}{' ...' if len(passed_over) > 10 else ''} (counted from 0).",
+            markup=False,
         )
 
 
@@ -66,12 +71,12 @@ def _rows(file: Path) -> Iterator[tuple[float, float, bool] | None]:
 def _row(row: dict[str, Any]) -> tuple[float, float, bool] | None:
     """A row that cannot be used is nothing, but counts as a row."""
     try:
-        ok = str(row["status"]).strip() not in {"0", "0.0", "false", "failed"}
+        ok = _STATUS[str(row["status"]).strip().lower()]
         at = _seconds(str(row["timestamp"]).strip())
         ms = float(row["ms"]) if ok or str(row["ms"]).strip() else math.nan
-    except (ValueError, TypeError, OverflowError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
-    if not math.isfinite(at) or (ok and not (math.isfinite(ms) and ms > 0)):
+    if not 0 <= at < _LATEST or (ok and not (math.isfinite(ms) and ms > 0)):
         return None
     return at, ms, ok
 

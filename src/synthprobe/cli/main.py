@@ -26,6 +26,7 @@ from synthprobe.cli import (
     report,
     run,
     runbook,
+    scan,
     sweep,
 )
 from synthprobe.errors import SynthprobeError
@@ -51,6 +52,7 @@ def _root(
 app.command("init")(init.init)
 app.command("run")(run.run)
 app.command("report")(report.report)
+app.command("scan")(scan.scan)
 app.command("sweep")(sweep.sweep_command)
 app.command("doctor")(doctor.doctor)
 app.command("drill")(drill.drill)

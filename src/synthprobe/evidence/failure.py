@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import traceback
+from collections.abc import Sequence
+
+import msgspec
 
 from synthprobe.errors import ConfigurationError, ExpectationError, SecretError, TargetError, ToolError
 from synthprobe.model.result import Failure
@@ -89,3 +92,27 @@ def _waited_for_browser(error: BaseException) -> bool:
     """Whether Playwright was waiting for the page when the time was up."""
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_globals.get("__name__", "").startswith("playwright.") for frame, _ in frames)
+
+
+def leak_failure(files: Sequence[str], failure: Failure | None, *, step: str = "") -> Failure:
+    """The failure of an attempt whose evidence still held a secret after redaction.
+
+    Args:
+        files: names of the withheld files.
+        failure: what broke the journey itself, if anything did.
+        step: the broken step.
+
+    Returns:
+        Of kind ``redaction``, ours; it still says what broke the journey.
+
+    Example:
+        >>> leak_failure(["01-trace.zip"], None).kind
+        'redaction'
+    """
+    known = failure or Failure(kind="redaction", ours=True, message="", detail="", step=step, phase="call")
+    message = (
+        f"A secret was still in {', '.join(files)} after redaction, so it is withheld. "
+        "Look for the form it took with synthprobe scan, and report it."
+    )
+    before = f"\nThe journey itself: {failure.kind}: {failure.message}" if failure else ""
+    return msgspec.structs.replace(known, kind="redaction", ours=True, message=message + before)

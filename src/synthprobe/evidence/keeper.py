@@ -9,10 +9,11 @@ from pathlib import Path
 import msgspec
 
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.evidence.trace import TraceWithheld, redact_trace
+from synthprobe.evidence.trace import SecretLeft, TraceWithheld, redact_trace
 from synthprobe.model.evidence import ConsoleMessage, Evidence, EvidenceKind, Exchange, NetworkRequest
 from synthprobe.model.result import Step
 
+_BROKE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 TRACE_MEDIA_TYPE = "application/vnd.allure.playwright-trace"
 
 
@@ -38,10 +39,15 @@ class Keeper:
         run_folder: the run's folder; paths are relative to it.
         folder: where this attempt's files go.
         redactor: knows the secrets.
+
+    Attributes:
+        kept: what was kept, or withheld with a stub that says why.
+        leaks: names of what was withheld because a secret was still in it after redaction.
     """
 
     def __init__(self, run_folder: Path, folder: Path, redactor: Redactor) -> None:
         self.kept: list[Evidence] = []
+        self.leaks: list[str] = []
         self._run_folder = run_folder
         self._folder = folder
         self._redactor = redactor
@@ -64,6 +70,8 @@ class Keeper:
         try:
             redact_trace(raw, destination, self._redactor)
         except TraceWithheld as error:
+            if isinstance(error, SecretLeft):
+                self.leaks.append(destination.name)
             self._withheld("trace", title, TRACE_MEDIA_TYPE, f"The trace is withheld: {error}")
             return None
         finally:
@@ -73,7 +81,12 @@ class Keeper:
 
     def text(self, kind: EvidenceKind, title: str, text: str) -> None:
         """Redact and keep a text."""
-        self._write(kind, title, "text/plain", "txt", self._redactor.text(text).encode())
+        try:
+            content = self._redactor.text(text).encode()
+        except _BROKE as error:
+            self._unredacted(kind, title, "text/plain", "txt", error)
+            return
+        self._write(kind, title, "text/plain", "txt", content)
 
     def exchanges(self, exchanges: Sequence[Exchange]) -> None:
         """Keep API exchanges, each with the command that repeats it."""
@@ -122,11 +135,28 @@ class Keeper:
     def _write(self, kind: EvidenceKind, title: str, media_type: str, extension: str, content: bytes) -> None:
         path = self._path(kind, extension)
         try:
+            left = self._redactor.residual(content)
+        except _BROKE as error:
+            self._unredacted(kind, title, media_type, extension, error)
+            return
+        if left:
+            self.leaks.append(path.name)
+            why = f"{path.name} is withheld: after redaction it still held {', '.join(left)}. Nothing of it is kept."
+            self._withheld(kind, title, media_type, why)
+            return
+        try:
             path.write_bytes(content)
         except OSError as error:
             self._withheld(kind, title, media_type, f"It could not be written: {error.strerror}.")
             return
         self._known(kind, title, media_type, path)
+
+    def _unredacted(self, kind: EvidenceKind, title: str, media_type: str, extension: str, error: Exception) -> None:
+        """The redactor itself broke; its error may quote what it was given, so only the type is said."""
+        name = self._path(kind, extension).name
+        self.leaks.append(name)
+        why = f"{name} is withheld: redaction ended with {type(error).__name__}. Nothing of it is kept."
+        self.kept.append(Evidence(kind=kind, title=kind, media_type=media_type, withheld=why))
 
     def _path(self, kind: str, extension: str) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)

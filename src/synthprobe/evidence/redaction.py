@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import html
-import io
 import json
 import re
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from html.entities import codepoint2name
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
 
 from synthprobe.errors import SecretError
-from synthprobe.targets.secrets import SHORTEST, Secret
+from synthprobe.evidence.scan import Scanner, trie_pattern
+from synthprobe.targets.secrets import SHORTEST, Secret, weakness
 
 MASK = "[masked]"
 _HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-control-token"}
@@ -35,7 +34,10 @@ class Redactor:
 
     def __init__(self) -> None:
         self._forms: dict[str, str] = {}
+        self._plain: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
+        self._split: re.Pattern[str] | None = None
+        self._scanner: Scanner | None = None
 
     def add(self, value: str | Secret, name: str = "") -> None:
         """Register a secret in every form it may take.
@@ -45,17 +47,18 @@ class Redactor:
             name: what rule to name when it is found; never the value.
 
         Raises:
-            SecretError: when it is shorter than 6 characters.
+            SecretError: when it is too short or too common to be masked without masking innocent text.
         """
         plain = value.reveal() if isinstance(value, Secret) else value
         rule = name or (value.name if isinstance(value, Secret) else "") or "secret"
-        if len(plain) < SHORTEST:
-            raise SecretError(f"A value of {rule!r} is shorter than {SHORTEST} characters and cannot be masked safely.")
-        if plain in self._forms:
+        if why := weakness(plain):
+            raise SecretError(f"A value of {rule!r} {why} and cannot be masked safely.")
+        if plain in self._plain:
             return
+        self._plain.add(plain)
         for form in _forms(plain):
             self._forms.setdefault(form, rule)
-        self._pattern = None
+        self._pattern = self._split = self._scanner = None
 
     def try_add(self, value: str, name: str = "") -> bool:
         """Register a value found at run time, if it is long enough.
@@ -67,7 +70,10 @@ class Redactor:
         Returns:
             Whether it is masked from now on.
         """
-        if len(value) < _RUNTIME_SHORTEST:
+        return self._learn(value, name, _RUNTIME_SHORTEST)
+
+    def _learn(self, value: str, name: str, shortest: int) -> bool:
+        if len(value) < shortest or weakness(value):
             return False
         self.add(value, name)
         return True
@@ -84,8 +90,38 @@ class Redactor:
         if not self._forms:
             return text
         if self._pattern is None:
-            self._pattern = re.compile("|".join(map(re.escape, sorted(self._forms, key=len, reverse=True))))
+            self._pattern = re.compile(trie_pattern(self._forms))
         return self._pattern.sub(MASK, text)
+
+    def pieces(self, pieces: Sequence[str]) -> list[str]:
+        """Mask known values that stand in several pieces, and beginnings of them: keys typed one by one, frames.
+
+        A beginning counts from 6 characters and half of the value on.
+
+        Args:
+            pieces: what was sent, in order.
+
+        Returns:
+            As many pieces, with the parts of a value masked in each.
+        """
+        masked = list(pieces)
+        if not self._forms:
+            return masked
+        if self._split is None:
+            begun = {
+                plain[:end] for plain in self._plain for end in range(max(SHORTEST, (len(plain) + 1) // 2), len(plain))
+            }
+            self._split = re.compile(trie_pattern({*self._forms, *begun}))
+        spans = [match.span() for match in self._split.finditer("".join(pieces))]
+        end = sum(map(len, pieces))
+        for number in range(len(pieces) - 1, -1, -1):
+            start = end - len(pieces[number])
+            for first, last in reversed(spans):
+                low, high = max(first, start) - start, min(last, end) - start
+                if low < high:
+                    masked[number] = masked[number][:low] + MASK + masked[number][high:]
+            end = start
+        return masked
 
     def data(self, value: Any, name: str = "") -> Any:
         """Mask known values in all strings and keys of JSON-like data.
@@ -199,31 +235,52 @@ class Redactor:
         except UnicodeDecodeError:
             return content if not self.residual(content) else b"withheld: a secret was found in a binary file\n"
 
-    def residual(self, content: bytes, depth: int = 2) -> list[str]:
+    def residual(self, content: bytes) -> list[str]:
         """Which secrets are still in the final bytes, looking inside zip, gzip and base64.
 
         Args:
             content: the bytes.
-            depth: how many containers are opened.
 
         Returns:
-            The rules' names; empty when it is clean.
+            The rules' names; empty when it is clean. A container that cannot be looked into counts.
         """
-        found = {rule for form, rule in self._forms.items() if form.encode() in content}
-        found |= {rule for form, rule in self._forms.items() if form.encode("utf-16-le") in content}
-        if depth and content[:2] == b"PK":
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                for name in archive.namelist():
-                    found |= set(self.residual(name.encode(), 0)) | set(self.residual(archive.read(name), depth - 1))
-        if depth and content[:2] == b"\x1f\x8b":
-            found |= set(self.residual(gzip.decompress(content), depth - 1))
-        return sorted(found)
+        return self.scanner().content(content)
+
+    def scanner(self) -> Scanner:
+        """What searches for the secrets known now.
+
+        Returns:
+            The scanner.
+        """
+        if self._scanner is None:
+            needles = {
+                form.encode(code, "replace"): rule
+                for form, rule in self._forms.items()
+                for code in ("utf-8", "utf-16-le", "utf-16-be")
+            }
+            self._scanner = Scanner(needles)
+        return self._scanner
 
     def learn_from_request_headers(self, headers: Mapping[str, str]) -> None:
         """Register the credentials that are sent, wherever they came from."""
         for name, value in headers.items():
-            if name.lower() in {"authorization", "proxy-authorization", "x-api-key"}:
-                self.try_add(str(value).rpartition(" ")[2], name.lower())
+            text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+            if name.lower() == "cookie":
+                for cookie in text.split(";"):
+                    self.try_add(cookie.partition("=")[2].strip().strip('"'), "cookie")
+            elif name.lower() in {"authorization", "proxy-authorization", "x-api-key"}:
+                scheme, _, credential = text.rpartition(" ")
+                self.try_add(credential, name.lower())
+                if scheme.strip().lower() == "basic":
+                    self._learn_basic(credential, name.lower())
+
+    def _learn_basic(self, credential: str, name: str) -> None:
+        try:
+            pair = base64.b64decode(credential).decode("utf-8", "replace")
+        except ValueError:
+            return
+        self._learn(pair, name, SHORTEST)
+        self._learn(pair.partition(":")[2], name, SHORTEST)
 
     def learn_from_response_headers(self, headers: Mapping[str, str]) -> None:
         """Register cookies that the target set."""
@@ -238,8 +295,11 @@ class Redactor:
             for name, value in body.items():
                 if isinstance(value, str) and _secret_name(str(name)):
                     self.try_add(value, str(name))
-                elif isinstance(value, Mapping):
+                else:
                     self.learn_from_json(value)
+        elif isinstance(body, list):
+            for one in body:
+                self.learn_from_json(one)
 
 
 def _secret_name(name: str) -> bool:
@@ -254,17 +314,54 @@ def _masked_query(query: str) -> str:
 
 
 def _forms(value: str) -> set[str]:
-    """Every form the value travels in."""
-    once = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
-    twice = {json.dumps(form)[1:-1] for form in once} | {json.dumps(form, ensure_ascii=False)[1:-1] for form in once}
-    percent = {quote(value), quote(value, safe=""), quote_plus(value), quote(value, safe="/:!*'()~")}
+    """Every form the value travels in: whole, each part of ``user:pass``, each part of a JWT."""
+    parts = [value]
+    if value.count(":") == 1 and "//" not in value:
+        parts += [part for part in value.split(":") if not weakness(part)]
+    if value.count(".") == 2:
+        parts += [part for part in value.split(".") if len(part) >= 16]
+    return {form for part in parts for form in _written(part) if form and form not in MASK}
+
+
+def _written(value: str) -> set[str]:
+    once = _as_json({value})
+    twice = _as_json(once)
+    percent = {
+        form for one in once for form in (quote(one), quote(one, safe=""), quote_plus(one), quote(one, safe="/:!*'()~"))
+    }
     lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in percent}
-    escaped = {html.escape(value), html.escape(value, quote=False), html.escape(value).replace("&#x27;", "&#39;")}
-    numeric = {"".join(f"&#{ord(c)};" for c in value), "".join(f"&#x{ord(c):x};" for c in value)}
-    raw = value.encode()
-    encoded = {raw.hex(), raw.hex().upper(), *_base64_cores(raw)}
-    parts = {part for part in value.split(".") if len(part) >= 16} if value.count(".") == 2 else set()
-    return {form for form in {value, *once, *twice, *percent, *lower, *escaped, *numeric, *encoded, *parts} if form}
+    encoded = {form for one in once for form in _base64_cores(one.encode("utf-8", "replace"))}
+    python = {repr(value)[1:-1], ascii(value)[1:-1]}
+    python |= {value.encode("unicode_escape").decode(), value.replace("\\", "\\\\").replace("'", "\\'")}
+    raw = value.encode("utf-8", "replace")
+    wide = value.encode("utf-16-le", "replace")
+    encoded |= {raw.hex(), raw.hex().upper(), *_base64_cores(wide)}
+    return {value, *once, *twice, *python, *percent, *lower, *_as_html(value), *encoded}
+
+
+def _as_json(values: set[str]) -> set[str]:
+    forms = set(values)
+    for value in values:
+        plain = json.dumps(value)[1:-1]
+        forms |= {plain, json.dumps(value, ensure_ascii=False)[1:-1], plain.replace("/", "\\/")}
+        forms.add(re.sub(r"\\u[0-9a-f]{4}", lambda match: "\\u" + match[0][2:].upper(), plain))
+        forms.add(re.sub("[<>&']", lambda match: f"\\u{ord(match[0]):04x}", plain))
+    return forms
+
+
+def _as_html(value: str) -> set[str]:
+    forms = {html.escape(value), html.escape(value, quote=False), html.escape(value).replace("&#x27;", "&#39;")}
+    forms.add(html.escape(value, quote=False).replace('"', "&quot;"))
+    forms |= {form.replace("&#39;", "&apos;") for form in forms} | {form.replace("&quot;", "&#34;") for form in forms}
+    forms |= {form.encode("ascii", "xmlcharrefreplace").decode() for form in forms}
+    forms |= {
+        "".join(f"&{codepoint2name[ord(c)]};" if c > "~" and ord(c) in codepoint2name else c for c in form)
+        for form in forms
+    }
+    decimal = "".join(f"&#{ord(c)};" for c in value)
+    lower = "".join(f"&#x{ord(c):x};" for c in value)
+    upper = "".join(f"&#x{ord(c):X};" for c in value)
+    return forms | {decimal, lower, upper, upper.replace("&#x", "&#X")}
 
 
 def _base64_cores(raw: bytes) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -13,20 +14,26 @@ from synthprobe.errors import SynthprobeError
 from synthprobe.evidence.redaction import MASK, Redactor
 
 KNOWN_VERSIONS = frozenset({8, 9, 10})
-_PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".avif", ".ico", ".woff", ".woff2", ".ttf", ".otf"}
 _TEXTS = {".html", ".json", ".css", ".js", ".txt", ".svg", ".xml", ".jsonl", ".map", ".mjs", ".dat"}
 _VALUE = "__playwright_value_"
+_TYPED = {"press", "keyboardpress", "keyboardtype", "keyboardinserttext", "keyboarddown", "type"}
+_BINARY = 2
 
 
 class TraceWithheld(SynthprobeError):
     """A trace that cannot be redacted for certain, and is therefore not kept."""
 
 
+class SecretLeft(TraceWithheld):
+    """A trace in which a secret was found after redaction."""
+
+
 def redact_trace(source: Path, destination: Path, redactor: Redactor) -> None:
     """Redact a trace.
 
     Lines are parsed, so that masking never breaks the JSON. Resources are renamed, since their name is the hash
-    of what they held. Sources, screencast and unknown binaries are left out.
+    of what they held. Sources, screencast, pictures, fonts and unknown binaries are left out. What was typed key by
+    key, and WebSocket messages, are searched as the whole they make.
 
     Args:
         source: the raw zip.
@@ -34,7 +41,8 @@ def redact_trace(source: Path, destination: Path, redactor: Redactor) -> None:
         redactor: knows the secrets.
 
     Raises:
-        TraceWithheld: when the trace is of an unknown version, unreadable, or a secret is still in it.
+        SecretLeft: when a secret is still in it.
+        TraceWithheld: when the trace is of an unknown version or names none, is unreadable.
     """
     temporary = destination.with_suffix(".tmp")
     try:
@@ -42,7 +50,7 @@ def redact_trace(source: Path, destination: Path, redactor: Redactor) -> None:
             _write(archive, temporary, redactor)
         left = redactor.residual(temporary.read_bytes())
         if left:
-            raise TraceWithheld(f"after redaction it still held {', '.join(left)}. Nothing of it is published.")
+            raise SecretLeft(f"after redaction it still held {', '.join(left)}. Nothing of it is published.")
         os.replace(temporary, destination)
     except TraceWithheld:
         raise
@@ -69,8 +77,6 @@ def _write(archive: zipfile.ZipFile, temporary: Path, redactor: Redactor) -> Non
 
 
 def _resource(content: bytes, suffix: str, redactor: Redactor) -> bytes:
-    if suffix in _PICTURES:
-        return content
     if suffix not in _TEXTS:
         return b""
     try:
@@ -82,11 +88,12 @@ def _resource(content: bytes, suffix: str, redactor: Redactor) -> bytes:
 
 
 def _lines(content: bytes, name: str, renamed: dict[str, str], redactor: Redactor) -> bytes:
+    entries = [json.loads(line) for line in content.split(b"\n") if line.strip()]
+    if name.endswith(".trace") and not any(isinstance(e, dict) and e.get("type") == "context-options" for e in entries):
+        raise TraceWithheld("it does not say which format version it is of. Nothing of it is published.")
+    _mask_typed(entries, redactor)
     lines = []
-    for line in content.splitlines():
-        if not line.strip():
-            continue
-        entry = json.loads(line)
+    for entry in entries:
         if isinstance(entry, dict) and entry.get("type") == "context-options":
             version = entry.get("version")
             if version not in KNOWN_VERSIONS:
@@ -99,9 +106,41 @@ def _lines(content: bytes, name: str, renamed: dict[str, str], redactor: Redacto
     return ("\n".join(lines) + "\n").encode()
 
 
+def _mask_typed(entries: list[Any], redactor: Redactor) -> None:
+    """Single keys, one action each, spell a value only together; named keys as Shift stand in between."""
+    held = []
+    for entry in entries:
+        params = entry.get("params") if isinstance(entry, dict) else None
+        if isinstance(params, dict) and str(entry.get("method", "")).lower() in _TYPED:
+            field = "key" if isinstance(params.get("key"), str) else "text"
+            if isinstance(params.get(field), str) and (field == "text" or len(params[field]) == 1):
+                held.append((params, field))
+    masked = redactor.pieces([params[field] for params, field in held])
+    for (params, field), piece in zip(held, masked, strict=True):
+        params[field] = piece
+
+
+def _messages(messages: list[Any], redactor: Redactor) -> list[Any]:
+    """WebSocket messages, each direction searched as one text."""
+    cleaned = [dict(one) if isinstance(one, dict) else one for one in messages]
+    ways = {str(one.get("type")) for one in cleaned if isinstance(one, dict)}
+    for way in ways:
+        same = [one for one in cleaned if isinstance(one, dict) and str(one.get("type")) == way]
+        texts = [one for one in same if one.get("opcode") != _BINARY and isinstance(one.get("data"), str)]
+        for one, data in zip(texts, redactor.pieces([one["data"] for one in texts]), strict=True):
+            one["data"] = data
+        binary = [one for one in same if one.get("opcode") == _BINARY and isinstance(one.get("data"), str)]
+        decoded = [base64.b64decode(one["data"] + "==").decode("latin-1") for one in binary]
+        joined = "".join(decoded).encode("latin-1")
+        if redactor.residual(joined) or redactor.pieces(decoded) != decoded:
+            for one in binary:
+                one["data"] = base64.b64encode(MASK.encode()).decode()
+    return cleaned
+
+
 def _clean(value: Any, renamed: dict[str, str], redactor: Redactor) -> Any:
     if isinstance(value, str):
-        return renamed.get(value) or redactor.text(value)
+        return renamed.get(value) or redactor.pieces([value])[0]
     if isinstance(value, list):
         if len(value) > 1 and isinstance(value[1], dict) and isinstance(value[0], str):
             attributes = value[1]
@@ -116,6 +155,8 @@ def _clean(value: Any, renamed: dict[str, str], redactor: Redactor) -> Any:
         if isinstance(value.get("name"), str) and isinstance(value.get("value"), str):
             masked = redactor.headers({value["name"]: value["value"]})
             value = {**value, "value": masked[value["name"]]}
+        if isinstance(value.get("_webSocketMessages"), list):
+            value = {**value, "_webSocketMessages": _messages(value["_webSocketMessages"], redactor)}
         if "cookies" in value and isinstance(value["cookies"], list):
             value = {**value, "cookies": [{**c, "value": MASK} if isinstance(c, dict) else c for c in value["cookies"]]}
         if isinstance(value.get("postData"), dict) and isinstance(value["postData"].get("text"), str):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.plugin.leaks import without_secrets
+from synthprobe.plugin.options import project_config
 from synthprobe.plugin.session import JourneySession
 
 
@@ -22,7 +25,8 @@ def browser_type_launch_args(
         executable = session.browser_executable()
         if executable:
             ours["executable_path"] = executable
-    return {**ours, **browser_type_launch_args}
+    given = browser_type_launch_args.get("env") or os.environ
+    return {**ours, **browser_type_launch_args, "env": without_secrets(given, project_config(pytestconfig))}
 
 
 @pytest.fixture(scope="session")

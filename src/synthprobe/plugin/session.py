@@ -8,6 +8,7 @@ import secrets as random
 import shlex
 import shutil
 import tempfile
+import warnings
 from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,13 +21,14 @@ from filelock import BaseFileLock, FileLock
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.exchanges import operations
 from synthprobe.evidence.facts import facts_of
-from synthprobe.evidence.failure import describe_failure
+from synthprobe.evidence.failure import describe_failure, leak_failure
 from synthprobe.evidence.keeper import Keeper, evidence_folder
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.evidence import Evidence, Exchange, Facts
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Result, Run
 from synthprobe.plugin.alarm import own_time
+from synthprobe.plugin.leaks import browser_log_refusal, refuse_secret_ids
 from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.probes import steps
@@ -108,6 +110,8 @@ class JourneySession:
             target = project.target(config.getoption("--target"), base_url=address)
         except ConfigurationError as error:
             raise pytest.UsageError(str(error)) from None
+        if refusal := browser_log_refusal(os.environ, target.name):
+            raise pytest.UsageError(refusal)
         option = config.option
         option.base_url = target.base_url
         # pytest-playwright's own; its users can do nothing about it
@@ -216,6 +220,7 @@ class JourneySession:
         deadline_s = project_config(self.config).journey_deadline_s
         if os.environ.get("PWDEBUG") or self.config.getoption("timeout", None) is not None:
             deadline_s = 0.0
+        refuse_secret_ids(items, self.target, project_root(self.config))
         for item in items:
             if is_journey_path(self.config, item.path):
                 item.stash[_JOURNEY] = journey_of(item)
@@ -314,6 +319,15 @@ class JourneySession:
             self._group.release()
         return report
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
+        """Mask a warning before the summary, or xdist, keeps it."""
+        message = warning_message.message
+        if isinstance(message, str):
+            warning_message.message = self.redactor.text(message)
+        else:
+            message.args = tuple(self.redactor.data(argument) for argument in message.args)
+
     def pytest_keyboard_interrupt(self) -> None:
         """The run is ended from outside: save what is known of the journey that was running."""
         attempt, self.attempt = self.attempt, None
@@ -398,6 +412,8 @@ class JourneySession:
         except Exception as error:  # evidence that cannot be kept must not cost the result
             reason = f"{type(error).__name__}: {error}"
             attempt.recorder.notes.append(f"Some evidence could not be kept: {self.redactor.text(reason)}")
+        if keeper.leaks:
+            attempt.failure = leak_failure(keeper.leaks, attempt.failure, step=attempt.recorder.broken)
         return tuple(keeper.kept)
 
     def _fill(self, keeper: Keeper, attempt: Attempt) -> None:
@@ -478,6 +494,7 @@ class JourneySession:
             safe = self.redactor.text(text)
             if safe != text:
                 report.longrepr = safe
+        report.user_properties = [(name, self.redactor.data(value)) for name, value in report.user_properties]
         report.sections = [(name, self.redactor.text(content)) for name, content in report.sections]
 
 

@@ -10,6 +10,75 @@ from typing import NoReturn
 from synthprobe.errors import SecretError
 
 SHORTEST = 6
+_SHORTEST_NUMBER = 8
+_LONGEST_WORD = 9
+_COMMON = frozenset(
+    (
+        "administrator",
+        "anonymous",
+        "application",
+        "authorization",
+        "bearer",
+        "changeme",
+        "changeit",
+        "credential",
+        "credentials",
+        "default",
+        "development",
+        "dispatcher",
+        "guest123",
+        "javascript",
+        "letmein",
+        "letmein1",
+        "localhost",
+        "masked",
+        "password",
+        "passwort",
+        "password1",
+        "password123",
+        "production",
+        "qwertyuiop",
+        "staging",
+        "synthprobe",
+        "test1234",
+        "testing123",
+        "undefined",
+        "username",
+        "welcome1",
+        "12345678",
+        "123456789",
+        "1234567890",
+    )
+)
+
+
+def weakness(value: str) -> str:
+    """Why a value cannot be masked without masking innocent text.
+
+    Args:
+        value: the secret.
+
+    Returns:
+        The end of a sentence that begins with what the value is called; empty when it can be masked.
+
+    Example:
+        >>> weakness("123456")
+        'is a number of fewer than 8 digits'
+        >>> weakness("correct horse")
+        ''
+    """
+    if len(value) < SHORTEST:
+        return f"is shorter than {SHORTEST} characters"
+    if value.isdigit() and len(value) < _SHORTEST_NUMBER:
+        return f"is a number of fewer than {_SHORTEST_NUMBER} digits"
+    if len(set(value)) < 3:
+        return "repeats one or two characters"
+    if value.lower() in _COMMON or value.lower() in "[masked]":
+        return "is a common value"
+    one_word = value.isascii() and value.isalpha() and (value[1:].islower() or value.isupper())
+    if one_word and len(value) <= _LONGEST_WORD:
+        return "looks like a word of a dictionary"
+    return ""
 
 
 class Secret:
@@ -20,7 +89,7 @@ class Secret:
         name: what it is called in messages.
 
     Raises:
-        SecretError: when it is shorter than 6 characters, which cannot be masked safely.
+        SecretError: when it is so short or common that masking it would mask innocent text.
 
     Example:
         >>> f"{Secret('correct horse', 'dispatcher')}"
@@ -30,10 +99,10 @@ class Secret:
     __slots__ = ("_value", "name")
 
     def __init__(self, value: str, name: str = "") -> None:
-        if len(value) < SHORTEST:
+        if why := weakness(value):
             raise SecretError(
-                f"The secret {name!r} is shorter than {SHORTEST} characters, so masking it would mask innocent text. "
-                "Give the synthetic user a longer one."
+                f"The secret {name!r} {why}, so masking it would mask innocent text. "
+                "Give the synthetic user a longer one, with letters and digits."
             )
         self._value = value
         self.name = name

@@ -181,8 +181,9 @@ class StepDetector:
     def update(self, at: float, duration_ms: float, ok: bool = True, *, scheduled: bool = True) -> list[Alarm]:
         """Take one sample.
 
-        A failed run counts for the failures alone: what it took says nothing of a healthy one. A duration that is no
-        number above zero is passed over. A re-run (not scheduled) raises or ends an alarm, but teaches nothing.
+        A sample of the same time as the one before is the same run once more, and changes nothing. A failed run counts
+        for the failures alone: what it took says nothing of a healthy one. A duration that is no number above zero is
+        passed over. A re-run (not scheduled) raises or ends an alarm, but teaches nothing.
 
         Args:
             at: when it began, seconds since the epoch; only its hour of day and its place in a sentence are used, so a
@@ -196,8 +197,8 @@ class StepDetector:
         """
         self._index += 1
         alarms: list[Alarm] = []
-        if not math.isfinite(at):
-            return alarms
+        if not math.isfinite(at) or (scheduled and self._since_failing and self._since_failing[-1] == at):
+            return alarms  # no time, or the same run once more
         if scheduled:
             self._failed.append(not ok)
             self._since_failing.append(at)

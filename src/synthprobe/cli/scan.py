@@ -1,0 +1,56 @@
+"""``synthprobe scan``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from synthprobe.config import find_root, read_config
+from synthprobe.errors import ConfigurationError, SecretError
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.targets.secrets import read_secret
+
+
+def scan(
+    path: Annotated[Path, typer.Argument(help="The file or folder whose final bytes are searched.")],
+    secret: Annotated[
+        list[str] | None, typer.Option(help="One more secret: env:VARIABLE or file:/path. May be repeated.")
+    ] = None,
+) -> None:
+    """Search a folder for the project's secrets, in every form, inside zip, gzip and base64. Exit code 1: found."""
+    if not path.exists():
+        raise ConfigurationError(f"{path} does not exist, so nothing was searched. Name a file or a folder.")
+    out = Console(highlight=False, soft_wrap=True)
+    root = find_root(Path.cwd())
+    sources = {
+        f"{target}.{name}": source
+        for target, declared in read_config(root).targets.items()
+        for name, source in declared.secrets.items()
+    }
+    redactor, known, missing = Redactor(), 0, []
+    for name, source in sources.items():
+        try:
+            redactor.add(read_secret(name, os.environ, source=source, root=root), name)
+            known += 1
+        except SecretError:
+            missing.append(name)
+    for source in secret or ():
+        redactor.add(read_secret(source, os.environ, source=source))
+        known += 1
+    if not known:
+        raise ConfigurationError(
+            "No secret is known, so a search would find nothing and prove nothing. Set the variables that the targets' "
+            "secrets come from, or name one with --secret env:VARIABLE."
+        )
+    for name in missing:
+        out.print(f"not searched for: {name}, which cannot be read here", markup=False)
+    findings = redactor.scanner().path(path)
+    for finding in findings:
+        out.print(f"{finding.file}: {', '.join(finding.rules)}", markup=False)
+    out.print(f"{known} secrets searched for in {path}: {len(findings)} files hold one or cannot be looked into.")
+    if findings:
+        raise typer.Exit(1)

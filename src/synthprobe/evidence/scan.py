@@ -1,0 +1,215 @@
+"""Searches final bytes for secrets: inside zip, gzip and base64, and fails closed where it cannot look."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+DEEPEST = 4
+LARGEST = 256_000_000
+TOO_DEEP = "container nested too deep to look into"
+TOO_LARGE = "container too large to look into"
+UNREADABLE = "container that cannot be opened"
+
+_WINDOW = 8_000_000
+_ZIP = b"PK\x03\x04"
+_GZIP = b"\x1f\x8b\x08"
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}(?:(?:\r?\n|\\n)[A-Za-z0-9+/_-]{4,})*")
+_TRANSLATED = bytes.maketrans(b"-_", b"+/")
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One file in which something was found; never what, nor how long it is.
+
+    Attributes:
+        file: the path, relative to what was scanned.
+        rules: which rules found it.
+    """
+
+    file: str
+    rules: tuple[str, ...]
+
+
+class Scanner:
+    """Looks for byte sequences in whatever they are packed.
+
+    Args:
+        needles: rule by byte sequence.
+        deepest: how many containers within each other are opened.
+        largest: how many unpacked bytes of one file are looked at.
+
+    Example:
+        >>> Scanner({b"correct horse": "user"}).content(b"a correct horse")
+        ['user']
+    """
+
+    def __init__(self, needles: Mapping[bytes, str], deepest: int = DEEPEST, largest: int = LARGEST) -> None:
+        self._rules = dict(needles)
+        texts = [needle.decode("latin-1") for needle in needles if needle]
+        self._pattern = re.compile(trie_pattern(texts).encode("latin-1"), re.DOTALL) if texts else None
+        self._overlap = max((len(needle) for needle in needles), default=0) * 2 + 64
+        self._deepest = deepest
+        self._largest = largest
+
+    def content(self, content: bytes) -> list[str]:
+        """Which rules match.
+
+        Args:
+            content: the final bytes.
+
+        Returns:
+            The rules' names, sorted; empty when it is clean. A container that cannot be looked into is a rule too.
+        """
+        return self._sorted(io.BytesIO(content))
+
+    def path(self, path: Path) -> list[Finding]:
+        """Look into a file, or all files of a folder, their names included.
+
+        Args:
+            path: the file or folder; links are not followed.
+
+        Returns:
+            What was found, by file.
+
+        Raises:
+            OSError: when a file cannot be read.
+        """
+        files = sorted(one for one in path.rglob("*") if one.is_file() and not one.is_symlink())
+        findings = []
+        for number, file in enumerate(files if path.is_dir() else [path], 1):
+            name = file.relative_to(path).as_posix() if path.is_dir() else file.name
+            with file.open("rb") as opened:
+                rules = self._sorted(opened)
+            if named := self._search(name.encode()):
+                rules, name = sorted({*rules, *named}), f"file {number}, whose name holds it"
+            if rules:
+                findings.append(Finding(name, tuple(rules)))
+        return findings
+
+    def _sorted(self, opened: IO[bytes]) -> list[str]:
+        return sorted(set(self._stream(opened, 0, _Allowance(self._largest)))) if self._pattern else []
+
+    def _stream(self, opened: IO[bytes], depth: int, allowance: _Allowance) -> Iterator[str]:
+        head = opened.read(4)
+        opened.seek(0)
+        if head == _ZIP or head.startswith(_GZIP):
+            if depth >= self._deepest:
+                yield TOO_DEEP
+                return
+            try:
+                yield from (self._zip if head == _ZIP else self._gzip)(opened, depth, allowance)
+            except _TooLarge:
+                yield TOO_LARGE
+            except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError):
+                yield UNREADABLE
+            opened.seek(0)
+        tail = b""
+        while chunk := opened.read(_WINDOW):
+            window = tail + chunk
+            yield from self._search(window)
+            yield from self._base64(window, depth, allowance)
+            tail = window[-self._overlap :]
+
+    def _search(self, window: bytes) -> set[str]:
+        return {self._rules[match[0]] for match in self._pattern.finditer(window)} if self._pattern else set()
+
+    def _base64(self, window: bytes, depth: int, allowance: _Allowance) -> Iterator[str]:
+        """A run may begin in the middle of something else, so all four alignments are tried."""
+        for match in _BASE64.finditer(window):
+            run = re.sub(rb"\r?\n|\\n", b"", match[0]).translate(_TRANSLATED)
+            for start in range(4):
+                aligned = run[start : start + (len(run) - start) // 4 * 4]
+                rest = run[start + len(aligned) :]
+                decoded = base64.b64decode(aligned + (rest + b"=" * (4 - len(rest)) if len(rest) > 1 else b""))
+                yield from self._search(decoded)
+                if decoded.startswith((_ZIP, _GZIP)):
+                    yield from self._stream(io.BytesIO(decoded), depth + 1, allowance)
+
+    def _zip(self, opened: IO[bytes], depth: int, allowance: _Allowance) -> Iterator[str]:
+        with zipfile.ZipFile(opened) as archive:
+            yield from self._search(archive.comment)
+            for info in archive.infolist():
+                yield from self._search(info.filename.encode("utf-8", "surrogateescape") + b"\0" + info.comment)
+                with archive.open(info) as member:
+                    unpacked = allowance.take(_pieces(member))
+                yield from self._stream(io.BytesIO(unpacked), depth + 1, allowance)
+
+    def _gzip(self, opened: IO[bytes], depth: int, allowance: _Allowance) -> Iterator[str]:
+        yield from self._stream(io.BytesIO(allowance.take(_gunzip(opened))), depth + 1, allowance)
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Allowance:
+    """What may still be unpacked; shared by all containers of one file, so that many small bombs are one."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, pieces: Iterable[bytes]) -> bytes:
+        taken = bytearray()
+        for piece in pieces:
+            self.left -= len(piece)
+            if self.left < 0:
+                raise _TooLarge
+            taken += piece
+        return bytes(taken)
+
+
+def _pieces(opened: IO[bytes]) -> Iterator[bytes]:
+    while piece := opened.read(1 << 20):
+        yield piece
+
+
+def _gunzip(opened: IO[bytes]) -> Iterator[bytes]:
+    rest = opened.read(1 << 20)
+    while rest:
+        member = zlib.decompressobj(31)
+        while not member.eof:
+            if not rest:
+                raise EOFError
+            yield member.decompress(rest, 1 << 20)
+            rest = member.unconsumed_tail or (b"" if member.eof else opened.read(1 << 20))
+        rest = member.unused_data or opened.read(1 << 20)
+
+
+def trie_pattern(words: Iterable[str]) -> str:
+    """One regular expression for many words, whose cost at a place does not grow with their number.
+
+    Args:
+        words: what to find; the longest wins.
+
+    Returns:
+        The pattern.
+
+    Example:
+        >>> trie_pattern(["car", "cart", "dog"])
+        '(?:car(?:t)?|dog)'
+    """
+    return _branch(sorted(set(words)), 0)
+
+
+def _branch(words: list[str], start: int) -> str:
+    """The words are sorted and share all before ``start``."""
+    optional = len(words[0]) == start
+    groups: dict[str, list[str]] = {}
+    for word in words[optional:]:
+        groups.setdefault(word[start], []).append(word)
+    branches = []
+    for group in groups.values():
+        first, last = group[0], group[-1]
+        end = start + 1
+        while end < len(first) and end < len(last) and first[end] == last[end]:
+            end += 1
+        branches.append(re.escape(first[start:end]) + (_branch(group, end) if len(group) > 1 else ""))
+    return f"(?:{'|'.join(branches)})" + ("?" if optional else "")

@@ -1,0 +1,74 @@
+"""Closes ways that secrets take out of a session: test ids, the browser's log, the browser's environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, MutableMapping
+from contextlib import suppress
+from os import environ
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synthprobe.config import Config
+from synthprobe.errors import SecretError
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.targets.target import Target
+
+
+def refuse_secret_ids(items: Iterable[pytest.Item], target: Target, root: Path) -> None:
+    """Refuse tests whose id would carry a secret into every report.
+
+    Args:
+        items: what was collected.
+        target: whose secrets.
+        root: the project's root.
+
+    Raises:
+        pytest.UsageError: when a test is parametrised with one.
+    """
+    redactor = Redactor()
+    for name, source in target.secrets.items():
+        with suppress(SecretError):  # said when the journey asks for it
+            redactor.add(read_secret(name, environ, source=source, root=root))
+    for item in items:
+        given: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+        if any(isinstance(value, Secret) for value in given.values()) or redactor.text(item.nodeid) != item.nodeid:
+            raise pytest.UsageError(
+                f"{item.nodeid.partition('[')[0]} is parametrised with a secret, whose value would stand in test ids. "
+                "Parametrise with the secret's name, and read it in the journey: secrets[name]."
+            )
+
+
+def browser_log_refusal(environment: MutableMapping[str, str], target: str) -> str:
+    """Why Playwright's own log, which holds everything that is typed and sent, may not be written.
+
+    Args:
+        environment: where ``DEBUG`` is removed from, when it is refused.
+        target: the target's name.
+
+    Returns:
+        A sentence; empty when there is no such log, or the target is the demo.
+    """
+    if target == "demo" or "pw:" not in environment.get("DEBUG", ""):
+        return ""
+    del environment["DEBUG"]
+    return (
+        f"DEBUG asks for Playwright's own log, which holds every typed password, and the target is {target!r}. "
+        "Unset DEBUG, or run against the demo."
+    )
+
+
+def without_secrets(environment: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """The environment a browser gets.
+
+    Args:
+        environment: of this process.
+        config: names the variables that secrets of any target come from.
+
+    Returns:
+        The environment without those variables.
+    """
+    sources = {source for target in config.targets.values() for source in target.secrets.values()}
+    return {name: value for name, value in environment.items() if f"env:{name}" not in sources}
