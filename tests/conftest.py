@@ -113,6 +113,12 @@ class Project:
         return Ran(done.returncode, done.stdout + done.stderr, self.root / "run")
 
 
+@pytest.fixture(scope="session")
+def new_project() -> type[Project]:
+    """Makes a project in a folder, for tests that share one run."""
+    return Project
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path)

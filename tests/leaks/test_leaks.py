@@ -82,11 +82,9 @@ def upload(page, value):
 
 
 @pytest.fixture(scope="module")
-def left(tmp_path_factory, one_centre):
+def left(tmp_path_factory, one_centre, new_project):
     """Everything two runs wrote and printed: by plain journeys over xdist, and by a browser."""
-    from conftest import Project
-
-    made = Project(tmp_path_factory.mktemp("leaks"))
+    made = new_project(tmp_path_factory.mktemp("leaks"))
     lines = "\n".join(f'"{name}" = "env:{variable(name)}"' for name in PLANTED)
     made.configure(one_centre.url, f"[targets.demo.secrets]\n{lines}\n")
     rows = {**API_ROWS, **BROWSER_ROWS}
