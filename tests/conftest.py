@@ -19,6 +19,10 @@ from synthprobe.model.result import Result
 from synthprobe.probes.installation import find_browser
 
 
+# A worker of xdist is told the width of whoever started it; what is printed here is read as from a log.
+os.environ.pop("COLUMNS", None)
+
+
 class Centre:
     """A running dispatch centre."""
 

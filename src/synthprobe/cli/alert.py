@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.respond import alerts
@@ -19,7 +19,7 @@ from synthprobe.respond.routes import lint as lint_routes
 from synthprobe.respond.routes import read_mutes
 
 app = typer.Typer(help="Alerts: prove the routes, send what waits.", no_args_is_help=True)
-_console = Console(highlight=False, soft_wrap=True, markup=False)
+_console = open_console(markup=False)
 
 
 @app.command("test")

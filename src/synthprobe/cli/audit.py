@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.respond.audit import FileAudit
 
@@ -23,4 +23,4 @@ def verify() -> None:
     """Check that no line of the audit was changed, removed or put in between. Exit code 2 names the line."""
     root = find_root(Path.cwd())
     audit = FileAudit(root / read_config(root).folder / "audit.jsonl")
-    Console(highlight=False).print(f"The audit is whole: {len(audit.entries())} entries.")
+    open_console().print(f"The audit is whole: {len(audit.entries())} entries.")

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 
 import requests
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from synthprobe import pipeline
 from synthprobe.cli.report import make_site, serve_until_interrupted
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ToolError
 from synthprobe.model.verdict import Verdict
@@ -30,7 +30,7 @@ FOUND_BY = {
 }
 """Each fault the demonstration switches on, and the journeys that must fail because of it."""
 
-_console = Console(highlight=False, soft_wrap=True)
+_console = open_console()
 
 
 @app.callback()
@@ -167,7 +167,7 @@ def _table(healthy: Verdict, faulty: Verdict) -> Table:
     faults = {journey: fault for fault, journeys in FOUND_BY.items() for journey in journeys}
     table = Table(title="What the journeys found", show_lines=True)
     for heading in ("", "journey", "healthy", "with faults", "injected fault", "broken step", "cause, runbook"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     quiet = 0
     for verdict in faulty.journeys:
         id = verdict.journey.id

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.probes.installation import find_browser, install_browser
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
@@ -21,7 +21,7 @@ def doctor(
 
     Exit code 0: all is there. 2: something is missing.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     configured = read_config(find_root(Path.cwd())).browser.executable or None
     if fix and find_browser(configured, os.environ) is None:
         install_browser(console.print)

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import requests
 import typer
 from msgspec.structs import replace
-from rich.console import Console
 from rich.table import Table
 
 from synthprobe import pipeline
 from synthprobe.cli.demo import centre
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.demo.faults import DECOYS, KINDS, Kind
 from synthprobe.errors import ConfigurationError
@@ -25,7 +25,7 @@ from synthprobe.supervisor import RunOrder, run_journeys
 from synthprobe.targets.target import Target
 from synthprobe.verdict.triage import is_vague
 
-_console = Console(highlight=False, soft_wrap=True)
+_console = open_console()
 _NEVER_CODE = {"data", "config", "user"}
 
 

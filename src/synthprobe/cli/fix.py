@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 from msgspec.structs import replace
-from rich.console import Console
 
 from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.model.result import Outcome
@@ -24,7 +24,7 @@ from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
 
 app = typer.Typer(help="Fixes: planned, approved, applied, verified, recorded.", no_args_is_help=True)
-_console = Console(highlight=False, soft_wrap=True, markup=False)
+_console = open_console(markup=False)
 
 _Id = Annotated[str, typer.Argument(help="Id of the fix.")]
 _Incident = Annotated[str, typer.Option(help="Id of the incident.")]

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from synthprobe import pipeline
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import HistoryError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from synthprobe.history.store import History
 
 app = typer.Typer(help="What is remembered of earlier runs.", no_args_is_help=True)
-_console = Console(highlight=False, soft_wrap=True)
+_console = open_console()
 _File = Annotated[Path, typer.Argument(help="The file.")]
 
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 from msgspec.structs import replace
-from rich.console import Console
 
+from synthprobe.cli.terminal import open_console
 from synthprobe.errors import ToolError
 from synthprobe.verdict.degradation import Alarm, StepDetector
 
@@ -41,7 +41,7 @@ def replay(
     else:
         _show(file, detector, alarms)
     if passed_over:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
+        open_console(stderr=True).print(
             f"{len(passed_over)} rows have no usable time, duration or status and were passed over: "
             f"{', '.join(map(str, passed_over[:10]))}{' ...' if len(passed_over) > 10 else ''} (counted from 0).",
             markup=False,
@@ -103,7 +103,7 @@ def _line(alarm: Alarm) -> dict[str, Any]:
 
 
 def _show(file: Path, detector: StepDetector, alarms: list[Alarm]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     for alarm in alarms:
         at = datetime.fromtimestamp(alarm.time, UTC)
         console.print(f"{at:%Y-%m-%d %H:%M} {alarm.lane:8} {alarm.sentence(file.stem)}", markup=False)

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.past import SNAPSHOTS, Past
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.impact import Change, Forecast, ImpactRow, Split
@@ -27,7 +27,7 @@ app = typer.Typer(help="What costs the users most, and whether a change helped."
 WIDE = 130
 """Columns of a terminal from which all figures fit."""
 
-_console = Console(highlight=False, soft_wrap=True)
+_console = open_console()
 
 
 @app.callback()
@@ -117,12 +117,12 @@ def print_ranking(rows: tuple[ImpactRow, ...], titles: Mapping[str, str]) -> Non
         rows: the ranking.
         titles: what a person reads, by the journey's id.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     console.print(answer(rows, titles), markup=False)
     for kind, (title, _) in KINDS.items():
         if some := [row for row in rows if row.kind == kind]:
             console.print(f"\n{title}", style="bold")
-            Console(highlight=False).print(_table(some, titles, narrow=console.width < WIDE))
+            console.print(_table(some, titles, narrow=console.width < WIDE))
 
 
 def _table(rows: list[ImpactRow], titles: Mapping[str, str], *, narrow: bool) -> Table:

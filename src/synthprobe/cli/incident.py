@@ -9,16 +9,16 @@ from typing import Annotated, get_args
 
 import typer
 from msgspec.structs import replace
-from rich.console import Console
 from rich.table import Table
 
 from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.incident import Incident, IncidentEvent, ResolvedHow
 
 app = typer.Typer(help="Incidents: one cause each, from the first sight to how it ended.", no_args_is_help=True)
-_console = Console(highlight=False, soft_wrap=True)
+_console = open_console()
 
 _Id = Annotated[str, typer.Argument(help="The incident's id.")]
 _By = Annotated[str, typer.Option("--by", help="Your role, never a name: `first-line`, `dispatch-desk` ...")]

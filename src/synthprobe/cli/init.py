@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from synthprobe.cli.terminal import open_console
 from synthprobe.errors import ToolError
 
 _PLACES = {
@@ -37,7 +37,7 @@ def init(
             f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} there already in {folder.absolute()}, "
             "and nothing was written. Choose an empty folder, or move what is there."
         )
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     for source, place in _PLACES.items():
         path = folder / place
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from synthprobe.cli import (
     alert,
@@ -29,6 +28,7 @@ from synthprobe.cli import (
     scan,
     sweep,
 )
+from synthprobe.cli.terminal import open_console
 from synthprobe.errors import SynthprobeError
 
 app = typer.Typer(
@@ -74,5 +74,5 @@ def main() -> None:
     try:
         app()
     except SynthprobeError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"synthprobe: {error}", markup=False)
+        open_console(stderr=True).print(f"synthprobe: {error}", markup=False)
         sys.exit(2)

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import recorded, remembered
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.journey import duration_s
@@ -23,7 +23,7 @@ from synthprobe.verdict.objectives import STANDARD_RULES, check_rule, judge_obje
 app = typer.Typer(help="How good each journey must be, and whether that can be watched.", no_args_is_help=True)
 DEFAULT = "default"
 
-_console = Console(highlight=False, soft_wrap=True)
+_console = open_console()
 
 
 @app.command("lint")

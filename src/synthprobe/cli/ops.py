@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import recorded
 from synthprobe.cli.recorded_incidents import RecordedIncidents
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.report.ops_page import OpsData, answer, render_ops
@@ -22,7 +22,7 @@ from synthprobe.respond.outbox import KEPT, FileOutbox
 from synthprobe.verdict.measures import SHIFT_HOURS, Page, measure
 
 _PAGES = frozenset({"opened", "worse", "repeat"})
-_console = Console(highlight=False, soft_wrap=True)
+_console = open_console()
 
 
 def ops(
@@ -46,8 +46,9 @@ def ops(
         typer.echo(msgspec.json.encode(made).decode())
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Measure", "Figure", "What was counted"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("Measure", ratio=2)
+    table.add_column("Figure", ratio=1)
+    table.add_column("What was counted", ratio=5)
     for one in made.measures.measures:
         table.add_row(one.name, one.figure, Text(one.text))
     counted = made.measures.incidents

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from synthprobe import pipeline
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.report.site import publish, serve
 from synthprobe.respond.runbook_pages import publish_runbooks
 from synthprobe.respond.runbooks import read_runbooks
 
-_console = Console(highlight=False, soft_wrap=True)
+_console = open_console()
 
 
 def report(

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from synthprobe import pipeline
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ToolError
 from synthprobe.report.terminal import summary
@@ -21,7 +21,7 @@ from synthprobe.verdict.judge import exit_code
 
 FailOn = Literal["failed", "degraded"]
 
-_console = Console(highlight=False, soft_wrap=True)
+_console = open_console()
 
 
 def run(

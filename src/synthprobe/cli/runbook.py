@@ -10,11 +10,11 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 
 from synthprobe import pipeline
 from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.model.incident import Incident, IncidentEvent
@@ -30,7 +30,7 @@ FOLDER = "runbooks"
 OUTCOMES = Literal["helped", "outdated", "missing"]
 
 app = typer.Typer(help="Runbooks: one page for each failure pattern.", no_args_is_help=True)
-_console = Console(highlight=False, soft_wrap=True)
+_console = open_console()
 
 
 @app.command("lint")

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, SecretError
 from synthprobe.evidence.redaction import Redactor
@@ -24,7 +24,7 @@ def scan(
     """Search a folder for the project's secrets, in every form, inside zip, gzip and base64. Exit code 1: found."""
     if not path.exists():
         raise ConfigurationError(f"{path} does not exist, so nothing was searched. Name a file or a folder.")
-    out = Console(highlight=False, soft_wrap=True)
+    out = open_console()
     root = find_root(Path.cwd())
     sources = {
         f"{target}.{name}": source

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
@@ -36,7 +36,7 @@ def sweep_command(
     Only objects that carry a token of the ledger, only after their lease. Exit code 0: nothing is left that should be
     gone. 1: something is. 2: usage or configuration.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = open_console()
     root = find_root(Path.cwd())
     config = read_config(root)
     chosen = config.target(target, base_url=base_url)
