@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import os
 import shutil
 import sys
@@ -22,9 +21,9 @@ from synthprobe.report.allure import generate, reconcile
 from synthprobe.report.allure_results import run_folder, safe_name
 from synthprobe.report.oncall import STALE_S, PublishedRun, render_oncall
 from synthprobe.report.retention import Retention, prune
+from synthprobe.report.trace_viewer import copy_trace_viewer
 
 _RECORD = "published.json"
-_LICENCES = ("LICENSE", "NOTICE", "ThirdPartyNotices.txt")
 
 
 def publish(
@@ -208,37 +207,6 @@ def _published(site: Path, warn: Callable[[str], None] | None) -> Iterator[Publi
         except (OSError, msgspec.DecodeError):
             if warn is not None:
                 warn(f"The record of a published run in {path} is not readable and is left out. Report that run again.")
-
-
-def copy_trace_viewer(site: Path) -> Path:
-    """Copy Playwright's own trace viewer, which must be as new as the recorder, with its licence.
-
-    Args:
-        site: the site's folder.
-
-    Returns:
-        The viewer's folder in the site.
-
-    Raises:
-        ToolError: when the installed Playwright has no viewer.
-    """
-    spec = importlib.util.find_spec("playwright")
-    package = Path(spec.origin).parent / "driver" / "package" if spec and spec.origin else Path()
-    source = package / "lib" / "vite" / "traceViewer"
-    if not (source / "index.html").is_file():
-        raise ToolError(
-            "The installed Playwright has no trace viewer, so traces open only with `playwright show-trace`."
-            " Playwright 1.60 or newer was expected; install it again."
-        )
-    viewer, temporary = site / "trace-viewer", site / f".trace-viewer.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(source, temporary)
-    for name in _LICENCES:
-        if (package / name).is_file():
-            shutil.copy(package / name, temporary / name)
-    shutil.rmtree(viewer, ignore_errors=True)
-    temporary.rename(viewer)
-    return viewer
 
 
 def serve(site: Path, port: int = 0) -> ThreadingHTTPServer:

@@ -1,0 +1,112 @@
+"""A trace that is opened asks nobody but the site: not for what a snapshot names, nor where it would lead."""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from synthprobe.report.site import serve
+from synthprobe.report.trace_viewer import copy_trace_viewer
+
+SHEET = b"h1 { color: rgb(1, 2, 3) }"
+
+
+class Watched(ThreadingHTTPServer):
+    """A target on loopback that remembers what it was asked for."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.asked: list[str] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Watched)
+        self.server.asked.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/css" if self.path.endswith(".css") else "text/html")
+        self.send_header("Content-Length", str(len(SHEET)))
+        self.end_headers()
+        self.wfile.write(SHEET)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    with Watched() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def viewer(chromium: Browser, tmp_path: Path) -> Iterator[Callable[[str], Page]]:
+    """Opens the published viewer with a trace."""
+    copy_trace_viewer(tmp_path)
+    (tmp_path / "index.html").write_text("")
+    server = serve(tmp_path)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    context = chromium.new_context()
+
+    def opened(trace: str) -> Page:
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/trace-viewer/index.html?trace={trace}")
+        return page
+
+    yield opened
+    context.close()
+    server.shutdown()
+    server.server_close()
+
+
+def record(chromium: Browser, watched: Watched, path: Path) -> None:
+    """A trace in which one stylesheet's answer is missing, and a snapshot that leads on to the target."""
+    context = chromium.new_context()
+    context.tracing.start(snapshots=True)
+    page = context.new_page()
+    page.set_content(
+        f'<meta name="leads-on" content="1; url={watched.url}/elsewhere"><h1>Incident board</h1>'
+        f'<link rel="stylesheet" href="{watched.url}/kept.css"><link rel="stylesheet" href="{watched.url}/gone.css">'
+        "<button>New incident</button>"
+    )
+    page.get_by_role("button").click()
+    context.tracing.stop(path=path.with_suffix(".whole"))
+    context.close()
+    with zipfile.ZipFile(path.with_suffix(".whole")) as whole, zipfile.ZipFile(path, "w") as cut:
+        for name in whole.namelist():
+            text = whole.read(name).replace(b'"name":"leads-on"', b'"http-equiv":"refresh"')
+            if name.endswith(".network"):
+                text = b"\n".join(line for line in text.splitlines() if b"gone.css" not in line)
+            cut.writestr(name, text)
+    assert watched.asked == ["/kept.css", "/gone.css"]
+    watched.asked.clear()
+
+
+def test_an_opened_trace_asks_the_target_for_nothing(
+    chromium: Browser, watched: Watched, viewer: Callable[[str], Page], tmp_path: Path
+) -> None:
+    record(chromium, watched, tmp_path / "trace.zip")
+    page = viewer("../trace.zip")
+    assert "default-src 'self'" in str(page.locator("meta[http-equiv]").get_attribute("content"))
+    with page.expect_console_message(lambda said: "frame-src" in said.text and watched.url in said.text):
+        page.get_by_text("Click").first.click()
+        heading = page.frame_locator("iframe.snapshot-visible").get_by_role("heading", name="Incident board")
+        expect(heading).to_have_css("color", "rgb(1, 2, 3)")  # what is in the trace is shown
+    assert watched.asked == []
+
+
+def test_the_viewer_opens_no_trace_of_another_address(watched: Watched, viewer: Callable[[str], Page]) -> None:
+    page = viewer(f"{watched.url}/trace.zip")
+    expect(page.locator("body")).to_contain_text("Could not load trace")
+    assert watched.asked == []
