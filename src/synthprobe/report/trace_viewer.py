@@ -1,4 +1,4 @@
-"""Playwright's trace viewer as part of the site, held to the site's own origin: a trace shows what was, and asks nobody."""
+"""Playwright's trace viewer as part of the site, held to the site's own origin: a trace that is opened asks nobody."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _POLICY = (
     "media-src 'self' blob: data:; font-src 'self' data:; connect-src 'self' blob: data:; "
     "worker-src 'self' blob:; frame-src 'self' blob: data:; object-src 'none'; form-action 'none'"
 )
-# The policy of a page does not hold in its service worker, nor in the snapshots that the worker answers with. A snapshot
-# names outside addresses whose answers are in the trace, so there only what the worker cannot answer is forbidden.
+# The policy of a page does not hold in its service worker, nor in the snapshots that the worker answers with. A
+# snapshot names outside addresses that the worker answers from the trace, so there only the others are forbidden.
 _GUARD = """{
   const outside = (url) => { const { protocol, origin } = new URL(url, self.location);
     return /^https?:$/.test(protocol) && origin !== self.location.origin; };
