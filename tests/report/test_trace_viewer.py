@@ -17,7 +17,7 @@ from synthprobe.report.trace_viewer import copy_trace_viewer
 LEAD_ON = """(_, url) => new Promise((done) => {
   document.addEventListener("securitypolicyviolation", (event) => done(event.effectiveDirective));
   const frame = document.createElement("iframe");
-  frame.onload = () => done("it was loaded");
+  frame.onload = () => setTimeout(done, 1000, "it was loaded"); // a refusal is told after the load
   frame.src = url;
   document.body.append(frame);
 })"""
