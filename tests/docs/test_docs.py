@@ -13,6 +13,7 @@ import msgspec.inspect
 import pytest
 import typer
 
+import synthprobe
 from synthprobe.cli.main import app
 from synthprobe.config import Config
 from synthprobe.demo.faults import DECOYS, NAMES
@@ -80,7 +81,96 @@ def test_every_journey_of_the_centre_is_listed():
     assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == set(re.findall(r'\bid="([a-z-]+)"', written))
 
 
-@pytest.mark.parametrize("page", [path.relative_to(ROOT).as_posix() for path in ROOT.glob("*.md")])
-def test_links_between_pages_lead_somewhere(page):
-    for link in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
-        assert (ROOT / page).parent.joinpath(link).exists(), link
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder, pattern in ((ROOT, "*.md"), (ROOT / "docs", "**/*.md"), (ROOT / "runbooks", "**/*.md"))
+    for path in folder.glob(pattern)
+)
+
+
+def links(page: str) -> list[tuple[Path, str]]:
+    """Each link of a page within the repository: the file, and the anchor in it."""
+    found = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(ROOT / page)):
+        place, _, anchor = link.partition("#")
+        if "://" not in link and not link.startswith("mailto:"):
+            found.append(((ROOT / page).parent.joinpath(place).resolve() if place else ROOT / page, anchor))
+    return found
+
+
+def without_code(path: Path) -> str:
+    return re.sub(r"^ *```.*?^ *```", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+?)\s*$", without_code(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "", title).lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    for place, anchor in links(page):
+        assert place.exists(), f"{page} links to {place}, which is not there"
+        assert not anchor or anchor in anchors(place), f"{place} has no heading for #{anchor}"
+
+
+def test_every_page_is_reached_from_the_index():
+    reached, waiting = set(), [ROOT / "docs" / "index.md"]
+    while waiting:
+        page = waiting.pop()
+        if page not in reached and page.suffix == ".md" and page.is_relative_to(ROOT / "docs"):
+            reached.add(page)
+            waiting += [place for place, _ in links(page.relative_to(ROOT).as_posix())]
+    assert set((ROOT / "docs").rglob("*.md")) - reached == set()
+
+
+def test_every_name_an_author_imports_has_a_heading():
+    there = {re.split(r"\W", heading)[0] for heading in headings("library.md")}
+    assert there == set(synthprobe.__all__)
+
+
+def typed(page: str) -> Iterator[list[str]]:
+    """Each command of ours that a page shows, as words: lines of code blocks, and code within a sentence."""
+    text = (ROOT / page).read_text("utf-8")
+    blocks = re.findall(r"^ *```(?:sh|bash|console)?\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    for line in [*lines, *re.findall(r"`(synthprobe [^`]+)`", text)]:
+        found = re.search(r"(?:^|[\s/;&(])synthprobe ([a-z-].*)", line)
+        if found and not line.lstrip().startswith("#"):
+            yield re.split(r"\s#|[;|&>]|\s—", found[1])[0].split()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "synthprobe " in (ROOT / page).read_text("utf-8")])
+def test_every_command_and_option_that_is_shown_exists(page):
+    for words in typed(page):
+        command, rest = typer.main.get_command(app), list(words)
+        while rest and hasattr(command, "commands") and not rest[0].startswith(("-", "[")):
+            if rest[0] not in command.commands and command.params and command.name == "demo":
+                break
+            assert rest[0] in command.commands, f"{page}: there is no command `synthprobe {' '.join(words)}`"
+            command = command.commands[rest.pop(0)]
+        known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
+        for word in rest:
+            name = word.strip("[](),.").split("=")[0]
+            assert not re.match(r"--?[a-z]", name) or name in known, f"{page}: `synthprobe {' '.join(words)}`: {name}"
+
+
+BLOCKS = [
+    (page, number, code)
+    for page in PAGES
+    for number, code in enumerate(re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.M | re.S))
+]
+
+
+@pytest.mark.parametrize(("page", "number", "code"), BLOCKS, ids=lambda value: str(value)[:40].split("\n")[0])
+def test_python_examples_hold(page, number, code):
+    """A session is run, a whole file is loaded, and a fragment is at least Python that imports what is there."""
+    name = f"{page}, Python example {number + 1}"
+    if ">>> " in code:
+        example = doctest.DocTestParser().get_doctest(code, {}, name, page, 0)
+        assert doctest.DocTestRunner().run(example).failed == 0
+    elif re.search(r"^(from|import) ", code, re.MULTILINE):
+        exec(compile(code, name, "exec"), {"__name__": "example"})
+    else:
+        compile(code, name, "exec")
