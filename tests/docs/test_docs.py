@@ -108,10 +108,10 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "", title).lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page):
-    for place, anchor in links(page):
-        assert place.exists(), f"{page} links to {place}, which is not there"
+@pytest.mark.parametrize("document", PAGES)
+def test_links_lead_somewhere(document):
+    for place, anchor in links(document):
+        assert place.exists(), f"{document} links to {place}, which is not there"
         assert not anchor or anchor in anchors(place), f"{place} has no heading for #{anchor}"
 
 
@@ -141,19 +141,21 @@ def typed(page: str) -> Iterator[list[str]]:
             yield re.split(r"\s#|[;|&>]|\s—", found[1])[0].split()
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "synthprobe " in (ROOT / page).read_text("utf-8")])
-def test_every_command_and_option_that_is_shown_exists(page):
-    for words in typed(page):
+@pytest.mark.parametrize(
+    "document", [document for document in PAGES if "synthprobe " in (ROOT / document).read_text("utf-8")]
+)
+def test_every_command_and_option_that_is_shown_exists(document):
+    for words in typed(document):
         command, rest = typer.main.get_command(app), list(words)
         while rest and hasattr(command, "commands") and not rest[0].startswith(("-", "[")):
-            if rest[0] not in command.commands and command.params and command.name == "demo":
-                break
-            assert rest[0] in command.commands, f"{page}: there is no command `synthprobe {' '.join(words)}`"
+            assert rest[0] in command.commands, f"{document}: there is no command `synthprobe {' '.join(words)}`"
             command = command.commands[rest.pop(0)]
         known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
         for word in rest:
             name = word.strip("[](),.").split("=")[0]
-            assert not re.match(r"--?[a-z]", name) or name in known, f"{page}: `synthprobe {' '.join(words)}`: {name}"
+            assert not re.match(r"--?[a-z]", name) or name in known, (
+                f"{document}: `synthprobe {' '.join(words)}`: {name}"
+            )
 
 
 BLOCKS = [
@@ -163,12 +165,12 @@ BLOCKS = [
 ]
 
 
-@pytest.mark.parametrize(("page", "number", "code"), BLOCKS, ids=lambda value: str(value)[:40].split("\n")[0])
-def test_python_examples_hold(page, number, code):
+@pytest.mark.parametrize(("document", "number", "code"), BLOCKS, ids=lambda value: str(value)[:40].split("\n")[0])
+def test_python_examples_hold(document, number, code):
     """A session is run, a whole file is loaded, and a fragment is at least Python that imports what is there."""
-    name = f"{page}, Python example {number + 1}"
+    name = f"{document}, Python example {number + 1}"
     if ">>> " in code:
-        example = doctest.DocTestParser().get_doctest(code, {}, name, page, 0)
+        example = doctest.DocTestParser().get_doctest(code, {}, name, document, 0)
         assert doctest.DocTestRunner().run(example).failed == 0
     elif re.search(r"^(from|import) ", code, re.MULTILINE):
         exec(compile(code, name, "exec"), {"__name__": "example"})
