@@ -18,7 +18,6 @@ from synthprobe.cli.demo import centre as running_centre
 from synthprobe.model.result import Result
 from synthprobe.probes.installation import find_browser
 
-
 # A worker of xdist is told the width of whoever started it; what is printed here is read as from a log.
 os.environ.pop("COLUMNS", None)
 

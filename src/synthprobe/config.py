@@ -108,6 +108,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         second_attempt_delay_s: seconds before that.
         stall_margin_s: seconds without any progress, beyond ``journey_deadline_s``, after which a run is ended.
         least_slowdown_ms: milliseconds a step must be slower than usual before it is called degraded.
+        suspicion_reruns: how often a journey that is slower than usual is run again at once, at most.
+        suspicion_budget: re-runs of that kind in one run, at most.
         location: where this probe stands, for the report.
         browser: the table ``[browser]``.
         report: the table ``[report]``.
@@ -129,6 +131,8 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     second_attempt_delay_s: float = 2.0
     stall_margin_s: float = 45.0
     least_slowdown_ms: float = 50.0
+    suspicion_reruns: int = 8
+    suspicion_budget: int = 24
     location: str = ""
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     report: ReportConfig = field(default_factory=ReportConfig)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ToolError
 from synthprobe.report.terminal import summary
-from synthprobe.supervisor import RunOrder, run_journeys, target_redactor
+from synthprobe.supervisor import RunOrder, run_again, run_journeys, target_redactor
 from synthprobe.supervisor.slots import is_judged, lease
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import exit_code
@@ -66,8 +67,10 @@ def run(
 
 def _run(root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn) -> int:
     mask = target_redactor(target, root).text
+    until = time.monotonic() + order.deadline_s
     folder, verdict = run_journeys(root, config, target, order)
-    verdict = pipeline.after_run(root, config, folder, verdict, mask=mask)
+    look_again = functools.partial(run_again, root, config, target, order, folder, until)
+    verdict = pipeline.after_run(root, config, folder, verdict, mask=mask, look_again=look_again)
     _console.print(summary(verdict))
     for note in verdict.notes:
         _console.print(f"note: {note}", markup=False)

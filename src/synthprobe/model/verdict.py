@@ -21,6 +21,7 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
         intermittent: it failed and then passed.
         since: when the state began, UTC, if earlier runs are known.
         results: the attempts, oldest first; empty when nothing was recorded.
+        reruns: fresh runs of a journey that was slower than usual; samples, not attempts.
         triage: where the cause lies, when it did not pass.
         runbook: id of the runbook that fits; empty when none does.
         runbook_why: why that one.
@@ -33,6 +34,7 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
     intermittent: bool = False
     since: datetime | None = None
     results: tuple[Result, ...] = ()
+    reruns: tuple[Result, ...] = ()
     triage: Triage | None = None
     runbook: str = ""
     runbook_why: str = ""

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from synthprobe.config import Config
 from synthprobe.errors import SynthprobeError
 from synthprobe.model.incident import Incident, Observation
+from synthprobe.model.result import Result
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.memory import mark_remembered, open_history, take_in
@@ -28,6 +29,7 @@ from synthprobe.respond.runbooks import Runbook, read_runbooks
 from synthprobe.targets.secrets import read_secret
 from synthprobe.verdict.lifecycle import advance, describe
 from synthprobe.verdict.observations import observe
+from synthprobe.verdict.suspicion import Suspicion, judge_probe, suspect, with_reruns
 from synthprobe.verdict.triage import is_vague
 from synthprobe.verdict.watch import watch
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from synthprobe.history.store import History
 
 _LATELY = timedelta(hours=1)
+
+LookAgain = Callable[[Sequence[Suspicion]], Sequence[Result]]
+"""Runs journeys again that were slower than usual, the most surprising first."""
 
 
 def after_run(
@@ -45,6 +50,7 @@ def after_run(
     *,
     mask: Callable[[str], str] = str,
     environ: Mapping[str, str] | None = None,
+    look_again: LookAgain | None = None,
 ) -> Verdict:
     """Do all that follows a run. The verdict stands already; nothing here can cost it, only add to it.
 
@@ -55,6 +61,7 @@ def after_run(
         verdict: its verdict.
         mask: hides secrets in what is told.
         environ: the environment, for addresses that are secrets.
+        look_again: runs journeys again that were slower than usual; none are without it.
 
     Returns:
         The verdict with what is above its baseline, where the causes lie, runbooks, incidents, and in its notes a
@@ -66,7 +73,7 @@ def after_run(
         runbooks = read_runbooks(root / config.runbooks, root)
     incidents: tuple[Incident, ...] = ()
     with _sentence(notes), open_history(root, config, environ) as history:
-        verdict, incidents = _with_memory(history, config, folder, verdict, runbooks, notes)
+        verdict, incidents = _with_memory(history, config, folder, verdict, runbooks, notes, look_again)
         notes += history.notes
     verdict = _explained(verdict, runbooks)
     told = True
@@ -131,6 +138,7 @@ def _with_memory(
     verdict: Verdict,
     runbooks: Sequence[Runbook],
     notes: list[str],
+    look_again: LookAgain | None,
 ) -> tuple[Verdict, tuple[Incident, ...]]:
     target, location, now = verdict.run.target, verdict.run.location, datetime.now(UTC)
     notes += take_in(history, folder.parent, but=folder)
@@ -141,9 +149,18 @@ def _with_memory(
         states = {}  # what was cut off says nothing of how long a step takes
     else:
         known = history.detector_states(target, location=location)
-        watched = watch(verdict, known, least_ms=config.least_slowdown_ms)
-        verdict, states = watched.verdict, {k: v for k, v in watched.states.items() if v != known.get(k)}
-        notes += watched.notes
+        probe = judge_probe(verdict, known)
+        states = dict(probe.states)
+        if probe.suspected:
+            notes.append(probe.suspected)
+        else:
+            if look_again is not None and (suspicions := suspect(verdict, known)):
+                verdict = with_reruns(verdict, suspicions, look_again(suspicions))
+                notes += verdict.notes
+            watched = watch(verdict, known, least_ms=config.least_slowdown_ms)
+            verdict = watched.verdict
+            states |= {k: v for k, v in watched.states.items() if v != known.get(k)}
+            notes += watched.notes
     verdict = _explained(verdict, runbooks, before)
     write_verdict(folder, verdict)
     history.ingest(verdict)

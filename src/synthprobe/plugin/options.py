@@ -19,7 +19,10 @@ MARKER = (
     "journey(id, title, owner, severity, runbook, uses_per_day, budget): what is known of a journey; every argument "
     "is optional"
 )
-MUTATES = "mutates(*what): what the journey changes at the target; it is skipped where the target does not allow that"
+MUTATES = (
+    "mutates(*what, repeatable=False): what the journey changes at the target; it is skipped where the target does not "
+    "allow that, and not run again just because it was slow unless it is repeatable"
+)
 CONFIG_KEY = pytest.StashKey[Config]()
 ROOT_KEY = pytest.StashKey[Path]()
 _ARGUMENTS = ("id", "title", "owner", "severity", "runbook", "uses_per_day", "budget")
@@ -36,6 +39,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--canaries", type=int, metavar="SLOT", help="prove with canaries of this slot that failures are seen"
     )
+    group.addoption("--suspicions", metavar="PATH", help="run journeys of this file again until they are as usual")
     group.addoption("--run-folder", metavar="PATH", help="folder of this run; made under .synthprobe/runs/ without it")
 
 
@@ -172,13 +176,27 @@ def mutates_of(item: pytest.Item) -> tuple[str, ...]:
     """
     found: list[str] = []
     for mark in item.iter_markers("mutates"):
-        if not mark.args or mark.kwargs or not all(isinstance(what, str) and what for what in mark.args):
+        words = bool(mark.args) and all(isinstance(what, str) and what for what in mark.args)
+        if not words or mark.kwargs.keys() - {"repeatable"}:
             raise pytest.UsageError(
                 f"The mutates marker of {item.nodeid} cannot be used: it names what the journey changes, for example "
                 '@pytest.mark.mutates("incident"). See docs/reference/marker.md.'
             )
         found += mark.args
     return tuple(dict.fromkeys(found))
+
+
+def is_repeatable(item: pytest.Item) -> bool:
+    """Whether a journey may be run again just because it was slow.
+
+    Args:
+        item: the test.
+
+    Returns:
+        False when it changes something, and no marker of it says ``repeatable=True``.
+    """
+    marks = list(item.iter_markers("mutates"))
+    return all(mark.kwargs.get("repeatable") is True for mark in marks)
 
 
 def _wrong(item: pytest.Item, why: str) -> str:

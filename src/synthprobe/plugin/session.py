@@ -31,6 +31,7 @@ from synthprobe.plugin.alarm import own_time
 from synthprobe.plugin.leaks import browser_log_refusal, refuse_secret_ids
 from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
 from synthprobe.plugin.progress import ProgressWriter
+from synthprobe.plugin.reruns import Reruns
 from synthprobe.probes import steps
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
@@ -85,6 +86,8 @@ class JourneySession:
         self.exchanges: list[Exchange] = []
         self.scratch = Path(tempfile.mkdtemp(prefix="synthprobe-"))  # mode 0700: raw traces live here
         self.attempt: Attempt | None = None
+        suspicions = config.getoption("--suspicions")
+        self._reruns = Reruns(Path(suspicions)) if suspicions else None
         self._group: BaseFileLock = FileLock(folder / "locks" / "none")
         self.guard = Guard(target, folder)
         self._browser: BrowserEvidence | None = None
@@ -221,6 +224,8 @@ class JourneySession:
         if os.environ.get("PWDEBUG") or self.config.getoption("timeout", None) is not None:
             deadline_s = 0.0
         refuse_secret_ids(items, self.target, project_root(self.config))
+        if self._reruns is not None:
+            items[:] = self._reruns.repeat(items, journey_of)
         for item in items:
             if is_journey_path(self.config, item.path):
                 item.stash[_JOURNEY] = journey_of(item)
@@ -266,6 +271,11 @@ class JourneySession:
                 )
             )
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """A journey that is as usual again is not run once more."""
+        return True if self._reruns is not None and self._reruns.is_settled(item) else None
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
         """An attempt at a journey begins."""
@@ -273,7 +283,7 @@ class JourneySession:
         if journey is not None:
             self._wait_for_group(item)
             reason = self._held(item)
-            number = getattr(item, "execution_count", 1)
+            number = self._reruns.number(item) if self._reruns else getattr(item, "execution_count", 1)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor)
             self.attempt = Attempt(journey, number, progress)
             self.exchanges.clear()
@@ -465,6 +475,8 @@ class JourneySession:
             repeat=self._repeat(attempt.journey),
             facts=attempt.facts,
         )
+        if self._reruns is not None:
+            self._reruns.saw(result)
         self._write(msgspec.convert(self.redactor.data(msgspec.to_builtins(result)), Result))
 
     def _write(self, result: Result) -> None:

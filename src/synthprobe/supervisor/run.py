@@ -105,7 +105,7 @@ def run_journeys(
         ) from None
     with ExitStack() as stack:
         scratch = stack.enter_context(slots.scratch())
-        asked = stack.enter_context(_signals())
+        asked = stack.enter_context(signals())
         child = Child(
             _command(config, target, folder, run.slot, order),
             cwd=root,
@@ -115,7 +115,7 @@ def run_journeys(
             clean=target_redactor(target, root).text,
         )
         stack.callback(child.clear)
-        watch = _Watch(folder, order.deadline_s, config, asked)
+        watch = Watch(folder, order.deadline_s, config, asked)
         reason = child.wait(watch)
         if reason:
             child.end(TERMINATE_GRACE_S if signal.SIGTERM in asked else INTERRUPT_GRACE_S)
@@ -143,8 +143,15 @@ def run_journeys(
     return folder, verdict
 
 
-class _Watch:
-    """Says when a run must be ended, and why."""
+class Watch:
+    """Says when a run must be ended, and why.
+
+    Args:
+        folder: the run's folder.
+        deadline_s: seconds from now after which it is ended.
+        config: the project's configuration.
+        asked: signals that came.
+    """
 
     def __init__(self, folder: Path, deadline_s: float, config: Config, asked: set[int]) -> None:
         self._folder = folder
@@ -155,6 +162,11 @@ class _Watch:
         self._moved = time.monotonic()
 
     def __call__(self) -> str:
+        """Look once.
+
+        Returns:
+            A word when the run must be ended, empty otherwise.
+        """
         if self._asked:
             return "cancelled"
         now = time.monotonic()
@@ -224,8 +236,12 @@ def _command(config: Config, target: Target, folder: Path, slot: int, order: Run
 
 
 @contextmanager
-def _signals() -> Iterator[set[int]]:
-    """Signals asked to end the run are noted, not obeyed at once: the verdict is still written."""
+def signals() -> Iterator[set[int]]:
+    """Signals asked to end the run are noted, not obeyed at once: the verdict is still written.
+
+    Yields:
+        The signals that came.
+    """
     asked: set[int] = set()
     if threading.current_thread() is not threading.main_thread():
         yield asked

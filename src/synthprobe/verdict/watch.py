@@ -61,14 +61,14 @@ def _journey(
 ) -> tuple[list[Degradation], list[str]]:
     found: list[Degradation] = []
     notes: list[str] = []
-    durations = [timings for result in one.results if (timings := _timings(result)) is not None]
-    for path in dict.fromkeys(path for timings in durations for path in timings):
+    durations = [took for result in (*one.results, *one.reruns) if (took := timings(result)) is not None]
+    for path in dict.fromkeys(path for took in durations for path in took):
         key = (one.journey.id, path)
-        detector, alarm = _read(states.get(key))
+        detector, alarm = read_state(states.get(key))
         title = path or one.journey.title
-        for number, timings in enumerate(durations):
-            if path in timings:
-                at, ms, ok = timings[path]
+        for number, took in enumerate(durations):
+            if path in took:
+                at, ms, ok = took[path]
                 for raised in detector.update(at, ms, ok, scheduled=number == 0):
                     if raised.lane == "paging":
                         alarm = raised
@@ -102,17 +102,25 @@ def _degraded(one: JourneyVerdict, found: Sequence[Degradation]) -> JourneyVerdi
     )
 
 
-def _timings(result: Result) -> dict[str, tuple[float, float, bool]] | None:
-    """Start in seconds, milliseconds and success by step; a failed attempt says nothing of a healthy duration."""
+def timings(result: Result) -> dict[str, tuple[float, float, bool]] | None:
+    """What an attempt says of durations; a failed one says nothing of a healthy duration.
+
+    Args:
+        result: the attempt's result.
+
+    Returns:
+        Start in seconds since the epoch, milliseconds and success by the step's path, the whole journey's is empty;
+        nothing when nothing is known of the target.
+    """
     at, ok = result.started_at.timestamp(), result.outcome in {"passed", "degraded"}
     if result.outcome in {"unknown", "skipped"}:
         return None
-    timings = {"": (at, result.duration_s * 1000, ok)}
+    took = {"": (at, result.duration_s * 1000, ok)}
     if ok:
         for path, step in _walk(result.steps):
-            before = timings.get(path)
-            timings[path] = (at, step.duration_s * 1000 + (before[1] if before else 0.0), True)
-    return timings
+            before = took.get(path)
+            took[path] = (at, step.duration_s * 1000 + (before[1] if before else 0.0), True)
+    return took
 
 
 def _walk(steps: Sequence[Step], above: str = "") -> Iterator[tuple[str, Step]]:
@@ -122,7 +130,15 @@ def _walk(steps: Sequence[Step], above: str = "") -> Iterator[tuple[str, Step]]:
         yield from _walk(step.steps, path)
 
 
-def _read(state: bytes | None) -> tuple[StepDetector, Alarm | None]:
+def read_state(state: bytes | None) -> tuple[StepDetector, Alarm | None]:
+    """The detector of a step as it was stored, and the alarm that is open.
+
+    Args:
+        state: what was stored; a new detector without it, or when it is of another version.
+
+    Returns:
+        The detector, and the alarm.
+    """
     if state is not None:
         try:
             stored = msgspec.msgpack.decode(state, type=_Watched)

@@ -1,0 +1,91 @@
+"""Fresh runs of journeys that were slower than usual, one after the other, until they are as usual."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Result
+from synthprobe.plugin.options import is_repeatable
+from synthprobe.verdict.suspicion import CALM, Suspicion, Suspicions
+
+_JOURNEY, _NUMBER = pytest.StashKey[str](), pytest.StashKey[int]()
+
+
+class Reruns:
+    """What is run again, and how often it was as usual.
+
+    Args:
+        path: the file that says what is suspicious.
+    """
+
+    def __init__(self, path: Path) -> None:
+        given = msgspec.json.decode(path.read_bytes(), type=Suspicions)
+        self._most = given.most
+        self._suspicions: dict[str, Suspicion] = {one.journey: one for one in given.journeys}
+        self._calm: Counter[str] = Counter()
+
+    def repeat(self, items: list[pytest.Item], journey_of: Callable[[pytest.Item], Journey]) -> list[pytest.Item]:
+        """Choose what may be run again, as often as it may be at most.
+
+        Args:
+            items: what was collected.
+            journey_of: reads a test's journey.
+
+        Returns:
+            Fresh tests, those of one journey one after the other.
+        """
+        repeated = []
+        for suspicion in self._suspicions.values():
+            chosen = next((item for item in items if journey_of(item).id == suspicion.journey), None)
+            if chosen is None or not is_repeatable(chosen):
+                continue
+            for number in range(1, self._most + 1):
+                fresh = chosen if number == 1 else next(_fresh(chosen), None)
+                if fresh is not None:
+                    fresh.stash[_JOURNEY], fresh.stash[_NUMBER] = suspicion.journey, number
+                    repeated.append(fresh)
+        return repeated
+
+    def is_settled(self, item: pytest.Item) -> bool:
+        """Whether a test need not run any more.
+
+        Args:
+            item: the test.
+
+        Returns:
+            True once its journey was as usual often enough.
+        """
+        return self._calm[item.stash[_JOURNEY]] >= CALM
+
+    def number(self, item: pytest.Item) -> int:
+        """Which re-run it is.
+
+        Args:
+            item: the test.
+
+        Returns:
+            1 for the first.
+        """
+        return item.stash[_NUMBER]
+
+    def saw(self, result: Result) -> None:
+        """Count a re-run that was as usual.
+
+        Args:
+            result: its result.
+        """
+        self._calm[result.journey.id] += self._suspicions[result.journey.id].is_calm(result)
+
+
+def _fresh(item: pytest.Item) -> Iterator[pytest.Item]:
+    """The same test collected once more: fixtures of one test are set up once for each."""
+    module = item.getparent(pytest.Module)
+    if module is not None:
+        again = pytest.Module.from_parent(module.parent, path=module.path)
+        yield from (one for one in item.session.genitems(again) if one.nodeid == item.nodeid)

@@ -1,0 +1,80 @@
+"""A journey that was slower than usual is run again at once: minutes are saved, and one hiccup is not believed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from synthprobe import pipeline
+from synthprobe.config import Config
+from synthprobe.model.result import Result
+from synthprobe.supervisor import slots
+from synthprobe.supervisor.child import INTERRUPT_GRACE_S, Child
+from synthprobe.supervisor.run import RunOrder, Watch, signals, target_redactor
+from synthprobe.targets.target import Target
+from synthprobe.verdict.suspicion import Suspicion, Suspicions
+
+_LEAST_S = 5.0
+
+
+def run_again(
+    root: Path,
+    config: Config,
+    target: Target,
+    order: RunOrder,
+    folder: Path,
+    until: float,
+    suspicions: Sequence[Suspicion],
+) -> list[Result]:
+    """Run suspicious journeys again, one after the other, each until it was as usual twice.
+
+    A journey that changes something is left alone, unless its marker says that it is repeatable.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target.
+        order: how the run itself was done; re-runs take one process.
+        folder: the run's folder; re-runs are kept in ``reruns`` in it.
+        until: the run's deadline on the monotonic clock.
+        suspicions: what was suspicious, the most surprising first.
+
+    Returns:
+        The results of the re-runs; what was cut off by the deadline or by a signal is not among them.
+    """
+    most = config.suspicion_reruns
+    chosen = suspicions[: config.suspicion_budget // most] if most > 0 else ()
+    left_s = until - time.monotonic()
+    if not chosen or left_s < _LEAST_S:
+        return []
+    place = folder / "reruns"
+    for part in ("journal", "progress", "evidence", "allure-results"):
+        (place / part).mkdir(parents=True, exist_ok=True)
+    (place / "run.json").write_bytes((folder / "run.json").read_bytes())
+    wanted = place / "suspicions.json"
+    wanted.write_bytes(msgspec.json.encode(Suspicions(most=most, journeys=tuple(chosen))))
+    command = [sys.executable, "-m", "pytest", *(one.node_id for one in chosen), "--target", target.name]
+    if target.base_url != config.targets[target.name].base_url.rstrip("/"):
+        command += ["--base-url", target.base_url]
+    command += ["--run-folder", str(place), "--suspicions", str(wanted), "-q", *order.options]
+    with ExitStack() as stack:
+        scratch = stack.enter_context(slots.scratch())
+        asked = stack.enter_context(signals())
+        child = Child(
+            command,
+            cwd=root,
+            environ={**os.environ, "TMPDIR": str(scratch)},
+            relay=None,
+            log=place / "pytest.log",
+            clean=target_redactor(target, root).text,
+        )
+        stack.callback(child.clear)
+        if child.wait(Watch(place, left_s, config, asked)):
+            child.end(INTERRUPT_GRACE_S)
+    return pipeline.read_results(place)

@@ -1,0 +1,101 @@
+"""A journey slower than usual is run again at once: a slow system is seen in one run, a hiccup is not believed."""
+
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from synthprobe import pipeline
+from synthprobe.config import read_config
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Result, Run, Step
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.verdict.watch import watch
+
+BEGAN = datetime.now(UTC) - timedelta(days=1)
+JOURNEY = """
+import pathlib, threading, pytest
+from synthprobe import step
+
+{marker}
+@pytest.mark.journey(id="look")
+def test_look(api):
+    with step("look"):
+        api.get("/healthz").expect(200)
+        seen = pathlib.Path("seen")
+        if not seen.exists():
+            seen.touch()
+            threading.Event().wait({first_s})
+"""
+
+
+def remember(project, usual_ms: float) -> None:
+    """Thirty runs in which the journey took about so long."""
+    journey, states = Journey(id="look", node_id="journeys/test_look.py::test_look", title="look"), {}
+    for number in range(30):
+        at, took = BEGAN + timedelta(minutes=5 * number), usual_ms * (1 + number % 5 / 50) / 1000
+        run = Run(id=str(number), target="demo", base_url="http://x", slot=number, started_at=at)
+        steps = (Step(title="look", status="passed", started_at=at, duration_s=took),)
+        result = Result(
+            run_id=run.id, target="demo", journey=journey, attempt=1, outcome="passed", started_at=at,
+            duration_s=took, steps=steps,
+        )  # fmt: skip
+        one = JourneyVerdict(journey=journey, outcome="passed", results=(result,))
+        states = watch(Verdict(run=run, journeys=(one,), finished_at=at), states).states
+    config = read_config(project.root)
+    with pipeline.open_history(project.root, config) as history:
+        history.put_detector_states("demo", states, location=config.location)
+
+
+@pytest.fixture
+def look_again(project, one_centre):
+    def run(usual_ms: float, *, first_s: float = 0.0, marker: str = "", settings: str = "") -> Verdict:
+        project.configure(one_centre.url)
+        toml = project.root / "synthprobe.toml"
+        toml.write_text(f"least_slowdown_ms = 0\n{settings}\n{toml.read_text()}")
+        project.journeys(JOURNEY.format(first_s=first_s, marker=marker), "test_look.py")
+        remember(project, usual_ms)
+        command = [sys.executable, "-m", "synthprobe", "run"]
+        done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        verdict = pipeline.read_verdict(pipeline.newest_run(project.root, ".synthprobe") / "verdict.json")
+        shutil.rmtree(project.root / ".synthprobe")
+        return verdict
+
+    return run
+
+
+def test_a_system_that_got_slow_is_seen_in_one_run(look_again):
+    (one,) = look_again(1.0).journeys
+    assert one.outcome == "degraded"
+    assert "its usual 1 ms" in one.cause
+    assert 1 < len(one.reruns) <= 8
+    assert len(one.results) == 1
+
+
+def test_one_hiccup_ends_after_two_runs_as_usual(look_again):
+    verdict = look_again(200.0, first_s=0.6)
+    (one,) = verdict.journeys
+    assert (one.outcome, [rerun.attempt for rerun in one.reruns]) == ("passed", [1, 2])
+    assert "look: slower than usual, so it was run again twice; 2 of 2 were as usual." in verdict.notes
+
+
+@pytest.mark.parametrize(
+    ("marker", "settings", "reruns"),
+    [
+        ("@pytest.mark.mutates('incident')", "", 0),
+        ("@pytest.mark.mutates('incident', repeatable=True)", "", 2),
+        ("", "suspicion_reruns = 0", 0),
+        ("", "suspicion_budget = 7", 0),
+    ],
+)
+def test_what_changes_something_or_is_over_the_budget_is_left_alone(look_again, marker, settings, reruns):
+    (one,) = look_again(200.0, first_s=0.6, marker=marker, settings=settings).journeys
+    assert (one.outcome, len(one.reruns)) == ("passed", reruns)
+
+
+def test_what_is_as_usual_is_not_run_again(look_again):
+    (one,) = look_again(500.0).journeys
+    assert (one.outcome, one.reruns) == ("passed", ())
