@@ -1,7 +1,8 @@
 """Slower than usual: watches the durations of one step and says when they are no longer what they were.
 
 Three lanes. **Paging**: burst (2 runs in a row, each slower than 999 of 1,000 usual ones), streak (3 runs in a row,
-each slower than 96 of 100, or together as unlikely) and drag (12 runs that are slow together). **Report**: drift and
+each slower than 96 of 100, or together as unlikely), drag (12 runs that are slow together) and again (a run and its
+re-runs are slow together). **Report**: drift and
 ragged, which are too slow to page anybody. **Failures**: a step that fails more often than it used to. How it was
 chosen and what it finds on real data stands in docs/concepts/degradation.md.
 """
@@ -20,13 +21,13 @@ from synthprobe.verdict.baseline import Baseline, from_grid, pack, to_grid, unpa
 from synthprobe.verdict.drift import Drift
 from synthprobe.verdict.failing import Failing
 
-Rule = Literal["burst", "streak", "drag", "drift", "ragged", "failing"]
+Rule = Literal["burst", "streak", "drag", "again", "drift", "ragged", "failing"]
 Lane = Literal["paging", "report", "failures"]
 
 SUSPICIOUS = 2.3
 """Surprise of a run that is slower than nine of ten usual ones."""
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 _BURST, _STREAK, _STREAK_SUM, _STREAK_LEAST, _STREAK_CAP = 7.0, 3.3, 14.3, 2.0, 7.0
 _DRAG_RUNS, _DRAG_CAP = 12, 4.0
@@ -49,6 +50,8 @@ def _gamma_threshold(runs: int, log_chance: float) -> float:
 
 
 _DRAG = _gamma_threshold(_DRAG_RUNS, 8.5)
+_AGAIN_CAP, _AGAIN_MOST = 7.0, 20
+_AGAIN = [_gamma_threshold(runs, 8.5) for runs in range(1, _AGAIN_MOST + 1)]
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
@@ -114,6 +117,7 @@ class StepDetector:
     """
 
     __slots__ = (
+        "_again",
         "_age",
         "_alarm",
         "_baseline",
@@ -138,7 +142,7 @@ class StepDetector:
         self._failed: deque[bool] = deque(maxlen=_KEPT)
         self._since_failing: deque[float] = deque(maxlen=_KEPT)
         self._alarm = False
-        self._age = self._calm = 0
+        self._age = self._calm = self._again = 0
         self._index = -1
 
     @property
@@ -196,6 +200,7 @@ class StepDetector:
             The alarms that open now, usually none.
         """
         self._index += 1
+        self._again = 0 if scheduled else self._again + 1
         alarms: list[Alarm] = []
         if not math.isfinite(at) or (scheduled and self._since_failing and self._since_failing[-1] == at):
             return alarms  # no time, or the same run once more
@@ -217,7 +222,7 @@ class StepDetector:
                 alarms.append(self._report_alarm(at, slow))
         return alarms
 
-    def _paging(self, at: float, point: int, scheduled: bool) -> Literal["", "burst", "streak", "drag"]:
+    def _paging(self, at: float, point: int, scheduled: bool) -> Literal["", "burst", "streak", "drag", "again"]:
         baseline = self._baseline
         if not baseline.ready:
             if scheduled:
@@ -244,7 +249,7 @@ class StepDetector:
             baseline.learn(point)
         return rule
 
-    def _rule(self) -> Literal["", "burst", "streak", "drag"]:
+    def _rule(self) -> Literal["", "burst", "streak", "drag", "again"]:
         newest = self._surprises
         n = len(newest)
         last = newest[-1]
@@ -260,6 +265,9 @@ class StepDetector:
                 return "streak"
         if n >= _DRAG_RUNS and sum([min(newest[-i], _DRAG_CAP) for i in range(1, _DRAG_RUNS + 1)]) >= _DRAG:
             return "drag"
+        runs = min(self._again + 1, n, _AGAIN_MOST)
+        if runs > 1 and sum([min(newest[-i], _AGAIN_CAP) for i in range(1, runs + 1)]) >= _AGAIN[runs - 1]:
+            return "again"
         return ""
 
     def _close(self) -> None:
@@ -349,7 +357,7 @@ class StepDetector:
                 self._failing.state(),
                 (list(self._surprises), pack(self._points), list(self._times)),
                 (list(self._failed), list(self._since_failing)),
-                (self._alarm, self._age, self._calm, self._index),
+                (self._alarm, self._age, self._calm, self._index, self._again),
             )
         )
 
@@ -383,7 +391,7 @@ class StepDetector:
             made._times.extend(newest[2])
             made._failed.extend(failures[0])
             made._since_failing.extend(failures[1])
-            made._alarm, made._age, made._calm, made._index = flags
+            made._alarm, made._age, made._calm, made._index, made._again = flags
         except (msgspec.DecodeError, TypeError, IndexError) as error:
             raise ValueError(
                 f"The detector's state cannot be read: {error}. "

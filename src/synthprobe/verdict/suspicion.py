@@ -11,14 +11,20 @@ from msgspec.structs import replace
 
 from synthprobe.model.result import Result
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.verdict.degradation import SUSPICIOUS, StepDetector
+from synthprobe.verdict.degradation import StepDetector
 from synthprobe.verdict.watch import States, read_state, timings
 
 REFERENCE = ("synthprobe:reference-task", "")
 """Under which key the probe's own fixed task is remembered."""
 
+LOOK_AGAIN = 2.0
+"""Surprise of a run that is slower than seven of eight usual ones: it is looked at again."""
+
+AS_USUAL = 1.2
+"""Surprise below which a re-run is as usual: seven of ten are."""
+
 CALM = 2
-"""Healthy re-runs after which a journey is believed to be as usual."""
+"""Re-runs as usual after which a journey is believed to be."""
 
 _SLOW, _SLOW_REFERENCE, _REFERENCE_RATIO = 3.3, 7.0, 1.5
 _TOGETHER, _SPREAD, _PATIENCE = 3, 1.3, 3
@@ -108,7 +114,7 @@ def suspect(verdict: Verdict, states: States) -> tuple[Suspicion, ...]:
             continue
         surprises = {path: detector.surprise(*took[path]) for path, detector in known.items()}
         most = max(surprises.values())
-        if most >= SUSPICIOUS + math.log(len(known)):
+        if most >= LOOK_AGAIN + math.log(len(known)):
             found.append(
                 Suspicion(
                     journey=one.journey.id,
@@ -117,7 +123,7 @@ def suspect(verdict: Verdict, states: States) -> tuple[Suspicion, ...]:
                     limits={
                         path: _limit_ms(known[path], *took[path])
                         for path, surprise in surprises.items()
-                        if surprise >= SUSPICIOUS
+                        if surprise >= LOOK_AGAIN
                     },
                     surprise=most,
                 )
@@ -209,7 +215,7 @@ def _limit_ms(detector: StepDetector, at: float, slow_ms: float) -> float:
     low, high = detector.usual_ms, slow_ms
     for _ in range(30):
         middle = (low + high) / 2
-        low, high = (low, middle) if detector.surprise(at, middle) >= SUSPICIOUS else (middle, high)
+        low, high = (low, middle) if detector.surprise(at, middle) >= AS_USUAL else (middle, high)
     return high
 
 
