@@ -287,7 +287,7 @@ def main() -> None:
     for most in (0, 2, 4, 8):
         line = f"  up to {most}"
         for factor in (1.5, 2.0, 3.0):
-            delays, extra = with_reruns(quiet, factor, most, max(1, each // 3))
+            delays, extra = with_reruns(quiet, factor, most, each)
             line += f"   x {factor}: {share(delays, 1)} {share(delays, 3)}"
         print(f"{line}   {extra}")
 
