@@ -63,8 +63,8 @@ def eventually(
         failures[reason] = failures.get(reason, 0) + 1
         left = limit - (clock() - began)
         if left <= 0:
-            seen = "\n".join(f"  {count} × {text}" for text, count in failures.items())
-            raise ExpectationError(
-                f"It did not become true within {limit:g} s ({attempts} attempts). Seen:\n{seen}"
-            ) from None
+            message = f"Not within {limit:g} s ({attempts} attempts): {reason}"
+            if len(failures) > 1:
+                message += "\nSeen:" + "".join(f"\n  {count} × {text}" for text, count in failures.items())
+            raise ExpectationError(message) from None
         pause(min(interval, left))

@@ -1,0 +1,86 @@
+"""The walk from an alert to green is run as it is written, against the dispatch centre."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "guides" / "first-line.md").read_text()
+JOURNEY = "journeys/dispatch/test_dispatch.py::test_the_crew_is_told"
+
+
+@pytest.fixture
+def desk():
+    """A receiver of alerts: what it was sent, and its address."""
+    told = []
+
+    class Desk(BaseHTTPRequestHandler):
+        def do_POST(self):
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Desk) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield told, f"json://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def shell(tmp_path, centre, desk):
+    """Runs a command line in a copy of this project that watches the centre."""
+    for name in ("journeys", "runbooks", "fixes"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    settings = (ROOT / "synthprobe.toml").read_text().replace("http://127.0.0.1:8911", centre.url)
+    (tmp_path / "synthprobe.toml").write_text(f'{settings}\n[[alerts.routes]]\nname = "desk"\nto = ["env:DESK"]\n')
+    environ = {**os.environ, "DESK": desk[1], "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+    def run(line: str, **more: str) -> str:
+        command = ["bash", "-c", line.replace("synthprobe ", f"{sys.executable} -m synthprobe ", 1)]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environ | more, capture_output=True, text=True, timeout=60, check=False
+        )
+        return done.stdout + done.stderr
+
+    return run
+
+
+def as_written(expected: str, printed: str) -> bool:
+    """Whether what is shown was printed, `…` standing for anything."""
+    pattern = r"\s*".join(
+        "[\\s\\S]*?".join(r"\s+".join(map(re.escape, part.split())) for part in line.split("…"))
+        for line in expected.splitlines()
+    )
+    return re.search(pattern, printed) is not None
+
+
+def commands() -> list[tuple[str, str]]:
+    """Each command of the guide, and what it shows after it."""
+    blocks = re.findall(r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    parts = [part for block in blocks for part in re.split(r"^\$ ", block, flags=re.MULTILINE) if part]
+    return [(part.partition("\n")[0], part.partition("\n")[2].strip()) for part in parts]
+
+
+def test_from_the_alert_to_green(centre, desk, shell):
+    centre.fault("notify_worker_dead")
+    shell(f"synthprobe run {JOURNEY} --slot now")
+    [alert] = desk[0]
+    [shown] = re.findall(r"^```text\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    for line in shown.splitlines():
+        assert as_written(line, f"{alert['title']}\n{alert['message']}"), f"{line}\n\n{alert}"
+    incident = re.search(r"^Incident: (\S+)", alert["message"], re.MULTILINE)[1]
+    assert len(commands()) == 9
+    for line, expected in commands():
+        printed = shell(line, INCIDENT=incident)
+        assert as_written(expected, printed), f"$ {line}\n{printed}\n\nwas expected to show:\n{expected}"
