@@ -110,6 +110,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         least_slowdown_ms: milliseconds a step must be slower than usual before it is called degraded.
         suspicion_reruns: how often a journey that is slower than usual is run again at once, at most.
         suspicion_budget: re-runs of that kind in one run, at most.
+        control_url: a place that has nothing to do with any target, asked when no journey reached its target.
         location: where this probe stands, for the report.
         browser: the table ``[browser]``.
         report: the table ``[report]``.
@@ -133,6 +134,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     least_slowdown_ms: float = 50.0
     suspicion_reruns: int = 8
     suspicion_budget: int = 24
+    control_url: str = ""
     location: str = ""
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     report: ReportConfig = field(default_factory=ReportConfig)

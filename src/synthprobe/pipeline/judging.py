@@ -13,17 +13,27 @@ from synthprobe.errors import ReportError
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Progress, Result, Run
 from synthprobe.model.verdict import Verdict
-from synthprobe.verdict.judge import MUST_FAIL, MUST_PASS, judge_canaries, judge_run
+from synthprobe.verdict.judge import (
+    MUST_FAIL,
+    MUST_PASS,
+    judge_canaries,
+    judge_run,
+    saw_nothing,
+    without_network,
+)
 
 T = TypeVar("T")
 
 
-def judge(folder: Path, *, missing: Callable[[Journey], str] | str = "") -> Verdict:
+def judge(
+    folder: Path, *, missing: Callable[[Journey], str] | str = "", control: Callable[[], str] | None = None
+) -> Verdict:
     """Judge a run from its folder, and write ``verdict.json``.
 
     Args:
         folder: the run's folder.
         missing: why a journey has no result: one sentence for all, or a function that knows.
+        control: says why the network here is at fault; asked when no journey reached the target.
 
     Returns:
         The verdict.
@@ -47,6 +57,8 @@ def judge(folder: Path, *, missing: Callable[[Journey], str] | str = "") -> Verd
         missing=missing if callable(missing) else lambda _: missing,
         blind=judge_canaries(canaries),
     )
+    if control is not None and saw_nothing(verdict) and (why := control()):
+        verdict = without_network(verdict, why)
     build = next((r.build for j in verdict.journeys for r in j.results if r.build), "")
     verdict = msgspec.structs.replace(verdict, run=msgspec.structs.replace(run, build=run.build or build))
     write_verdict(folder, verdict)

@@ -19,6 +19,7 @@ import pytest
 from filelock import BaseFileLock, FileLock
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.evidence.clock import clock_failure
 from synthprobe.evidence.exchanges import operations
 from synthprobe.evidence.facts import facts_of
 from synthprobe.evidence.failure import describe_failure, leak_failure
@@ -401,6 +402,7 @@ class JourneySession:
             recorder.degradations.append(Degradation(kind="over budget", step=journey.title, message=text))
         if self._guarded is not None:
             recorder.notes += self._guarded.notes()
+        attempt.failure = clock_failure(self.exchanges, attempt.failure, recorder.degradations, step=recorder.broken)
         outcome, _ = judge_attempt(
             attempt.failure, recorder.degradations, finished=attempt.finished, skipped=attempt.skipped
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 import shlex
@@ -25,6 +26,7 @@ from synthprobe.model.result import Run
 from synthprobe.model.verdict import Verdict
 from synthprobe.supervisor import slots
 from synthprobe.supervisor.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
+from synthprobe.supervisor.control import ask_control
 from synthprobe.supervisor.inventory import (
     Inventory,
     disappeared,
@@ -136,7 +138,9 @@ def run_journeys(
         lost = set() if explained else {journey.id for journey in gone}
         if not order.paths and not lost:
             write_inventory(kept, Inventory(revision=revision, journeys=tuple(collected)))
-    verdict = pipeline.judge(folder, missing=_Missing(folder, reason, lost, child.process.returncode))
+    control = functools.partial(ask_control, config.control_url) if config.control_url else None
+    missing = _Missing(folder, reason, lost, child.process.returncode)
+    verdict = pipeline.judge(folder, missing=missing, control=control)
     if notes:
         verdict = msgspec.structs.replace(verdict, notes=tuple(notes))
         pipeline.write_verdict(folder, verdict)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Outcome, Result, Run
 from synthprobe.model.verdict import JourneyVerdict, Verdict
@@ -14,6 +16,7 @@ MUST_FAIL = "canary-must-fail"
 MUST_PASS = "canary-must-pass"  # noqa: S105
 """Ids of the canaries: journeys against a target of our own whose outcome is known."""
 
+_CUT_OFF = frozenset({"refused", "dns", "protocol", "request", "no response", "timeout", "deadline"})
 _SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
 
 
@@ -102,6 +105,42 @@ def _judge_journey(
         since=attempts[0].started_at if outcome in {"failed", "unknown", "degraded"} else None,
         results=tuple(attempts),
     )
+
+
+def saw_nothing(verdict: Verdict) -> bool:
+    """Whether no journey reached the target, so that the network of the probe may be at fault.
+
+    Args:
+        verdict: the run's verdict.
+
+    Returns:
+        True when a journey could not connect, and none did its job.
+    """
+    return any(_is_cut_off(one) for one in verdict.journeys) and not any(
+        one.outcome in {"passed", "degraded"} for one in verdict.journeys
+    )
+
+
+def without_network(verdict: Verdict, why: str) -> Verdict:
+    """A verdict of a probe that had no network.
+
+    Args:
+        verdict: the run's verdict.
+        why: what is wrong here, as a sentence.
+
+    Returns:
+        The verdict, blind; what could not connect is unknown.
+    """
+    journeys = tuple(
+        replace(one, outcome="unknown", cause=f"network: {why}") if _is_cut_off(one) else one
+        for one in verdict.journeys
+    )
+    return replace(verdict, journeys=journeys, blind=verdict.blind or why)
+
+
+def _is_cut_off(one: JourneyVerdict) -> bool:
+    failure = one.results[-1].failure if one.results else None
+    return one.outcome == "failed" and failure is not None and failure.kind in _CUT_OFF
 
 
 def judge_canaries(results: Sequence[Result]) -> str:

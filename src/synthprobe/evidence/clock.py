@@ -1,0 +1,65 @@
+"""Whether the clocks of probe and target agree well enough to believe an age."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
+from statistics import median
+
+from synthprobe.model.evidence import Exchange
+from synthprobe.model.result import Degradation, Failure
+
+SKEW_S = 30.0
+"""Seconds two clocks may differ by before ages are not believed."""
+
+
+def clock_skew_s(exchanges: Iterable[Exchange]) -> float | None:
+    """How far the target's clock is ahead, by the ``Date`` of its answers.
+
+    Args:
+        exchanges: the attempt's exchanges.
+
+    Returns:
+        Seconds, to about one; negative when it is behind; nothing when no answer has a date.
+    """
+    found = []
+    for exchange in exchanges:
+        said = next((value for name, value in exchange.response_headers.items() if name.lower() == "date"), "")
+        try:
+            date = parsedate_to_datetime(said)
+        except ValueError:
+            continue
+        answered = exchange.started_at + timedelta(milliseconds=exchange.duration_ms)
+        found.append((date.replace(tzinfo=date.tzinfo or UTC) - answered).total_seconds())
+    return median(found) if found else None
+
+
+def clock_failure(
+    exchanges: Iterable[Exchange], failure: Failure | None, degradations: Sequence[Degradation], *, step: str = ""
+) -> Failure | None:
+    """The failure of an attempt whose judgement rests on clocks that do not agree.
+
+    Args:
+        exchanges: the attempt's exchanges.
+        failure: what broke the journey itself, if anything did.
+        degradations: in which ways it was not well enough.
+        step: the broken step.
+
+    Returns:
+        Of kind ``clock``, ours, when data seemed stale, from the future, or a certificate out of date, and the clocks
+        differ by more than `SKEW_S`; otherwise what was given.
+    """
+    told = failure is not None and (failure.kind == "tls" or "a clock is wrong" in failure.message)
+    if failure is None:
+        told = any(one.kind == "stale" for one in degradations)
+    skew = clock_skew_s(exchanges) if told else None
+    if skew is None or abs(skew) <= SKEW_S:
+        return failure
+    before = failure.message if failure else degradations[0].message
+    message = (
+        f"The clocks of this machine and of the target differ by {abs(skew):.0f} s, so no age is believed; at most "
+        f"{SKEW_S:.0f} s were expected. Set the clock that is wrong, for example with timedatectl set-ntp true."
+        f"\nThe journey itself: {before}"
+    )
+    return Failure(kind="clock", ours=True, message=message, detail=failure.detail if failure else "", step=step)
