@@ -17,6 +17,7 @@ from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Outcome, Result, Run, Step
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 
+SUSPECTED = "Probe suspected: 4 of 5 journeys took 2.0 × their usual in the same run."
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=2)
 HOSTILE = (
     "Expected the other board to show <b>DC-1042</b> within 2.0 s, but it did not.\n"
@@ -153,7 +154,8 @@ def write(
     trace: bytes = b"PK\5\6" + b"\0" * 18,
 ) -> Verdict:
     """Write a run folder, with the Allure files pytest would have left."""
-    verdict = Verdict(run=of or run(), journeys=journeys() if some is None else some, finished_at=NOW)
+    judged = journeys() if some is None else some
+    verdict = Verdict(run=of or run(), journeys=judged, finished_at=NOW, notes=(SUSPECTED,))
     results = folder / "allure-results"
     results.mkdir(parents=True)
     (folder / "verdict.json").write_bytes(msgspec.json.encode(verdict))

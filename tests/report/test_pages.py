@@ -48,6 +48,7 @@ def test_the_first_page_says_what_is_broken_first(address: str, open_page: Calla
     expect(page.get_by_role("heading", level=1)).to_have_text("1 of 5 journeys fails on demo, 1 degraded, 1 unknown")
     order = page.locator("[data-journey]").evaluate_all("all => all.map(one => one.dataset.journey)")
     assert order == ["call-intake", "unit-status", "map", "export", "login"]
+    expect(page.get_by_text("Probe suspected: 4 of 5 journeys")).to_be_visible()
     card = page.locator("[data-journey=call-intake]")
     expect(card).to_contain_text("the other board shows it")
     expect(card).to_contain_text("<script>alert(1)</script>")

@@ -193,7 +193,8 @@ def _view(run: PublishedRun, site: Path, runbooks: Mapping[str, str]) -> dict[st
         "counts": {outcome: run.verdict.count(outcome) for outcome in BADGES},
         "groups": [(outcome, [view for view in journeys if view["outcome"] == outcome]) for outcome in order],
         "allure": f"{base}/allure/index.html" if run.pages else "",
-        "note": run.note,
+        "warnings": [one for one in (run.note, run.verdict.blind) if one],
+        "notes": run.verdict.notes,
     }
 
 
