@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,10 +14,12 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.plugin.options import project_config, project_root
 from synthprobe.plugin.session import JourneySession
 from synthprobe.probes import steps
-from synthprobe.probes.api import Api
 from synthprobe.probes.testdata import TestData
 from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
+
+if TYPE_CHECKING:
+    from synthprobe.probes.api import Api
 
 
 class Secrets(Mapping[str, Secret]):
@@ -82,6 +85,8 @@ def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[Callab
     session = JourneySession.current(pytestconfig)
     exchanges = session.exchanges if session else []
     guard = session.guard if session else None
+    from synthprobe.probes.api import Api  # collecting journeys needs no HTTP client
+
     opened: list[Api] = []
 
     def open_one(target: Target) -> Api:

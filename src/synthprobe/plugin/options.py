@@ -6,6 +6,7 @@ import difflib
 import inspect
 import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -106,7 +107,12 @@ def is_journey_path(config: pytest.Config, path: Path) -> bool:
     Returns:
         True when it stands in a folder of journeys.
     """
-    return any(path.is_relative_to(project_root(config) / name) for name in project_config(config).journeys)
+    return _stands_in(path, project_root(config), project_config(config).journeys)
+
+
+@cache  # asked for each of a file's tests
+def _stands_in(path: Path, root: Path, folders: tuple[str, ...]) -> bool:
+    return any(path.is_relative_to(root / name) for name in folders)
 
 
 def journey_of(item: pytest.Item) -> Journey:

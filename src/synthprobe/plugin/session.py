@@ -32,7 +32,6 @@ from synthprobe.plugin.alarm import own_time
 from synthprobe.plugin.leaks import browser_log_refusal, refuse_secret_ids
 from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
 from synthprobe.plugin.progress import ProgressWriter
-from synthprobe.plugin.reruns import Reruns
 from synthprobe.probes import steps
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
@@ -43,6 +42,7 @@ from synthprobe.verdict.judge import judge_attempt
 
 if TYPE_CHECKING:
     from synthprobe.evidence.browser import BrowserEvidence
+    from synthprobe.plugin.reruns import Reruns
     from synthprobe.probes.browser import GuardedBrowser
 
 _JOURNEY = pytest.StashKey[Journey]()
@@ -88,7 +88,7 @@ class JourneySession:
         self.scratch = Path(tempfile.mkdtemp(prefix="synthprobe-"))  # mode 0700: raw traces live here
         self.attempt: Attempt | None = None
         suspicions = config.getoption("--suspicions")
-        self._reruns = Reruns(Path(suspicions)) if suspicions else None
+        self._reruns = _reruns(Path(suspicions)) if suspicions else None
         self._group: BaseFileLock = FileLock(folder / "locks" / "none")
         self.guard = Guard(target, folder)
         self._browser: BrowserEvidence | None = None
@@ -526,6 +526,12 @@ def _canaries(session: pytest.Session, slot: int, *, browser: bool) -> list[pyte
         found[name].stash[_JOURNEY] = journey
         found[name].add_marker(pytest.mark.flaky(reruns=0))
     return [found[name] for name in chosen]
+
+
+def _reruns(suspicions: Path) -> Reruns:
+    from synthprobe.plugin.reruns import Reruns
+
+    return Reruns(suspicions)
 
 
 def _skip_reason(report: pytest.TestReport) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import requests
-
 _OFF = {"0", "off", "false", "no"}
 _TIMEOUT_S = 3.0
 _READ = 64
@@ -43,13 +41,15 @@ def kill_switch_reason(switch: str, environ: Mapping[str, str]) -> str:
             value = _fetch(switch)
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError, requests.RequestException) as error:
+    except (OSError, UnicodeDecodeError) as error:
         why = type(error).__name__
         return f"The kill switch {_shown(switch)} cannot be read ({why}), which counts as on."
     return "" if value.strip().lower() in _OFF else f"The kill switch {_shown(switch)} is on."
 
 
 def _fetch(url: str) -> str:
+    import requests  # its errors are OSErrors; most sessions have no switch of this kind
+
     with requests.Session() as session:
         session.trust_env = False
         with session.get(url, timeout=_TIMEOUT_S, allow_redirects=False, stream=True) as answer:

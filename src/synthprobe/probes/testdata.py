@@ -7,17 +7,19 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from msgspec import Struct
 
 from synthprobe.errors import ConfigurationError, ExpectationError
 from synthprobe.model.journey import duration_s
-from synthprobe.probes.api import Api
 from synthprobe.probes.ledger import TOKEN_PREFIX, Entry, Ledger, append, closing, open_entries
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target, TestDataKind
+
+if TYPE_CHECKING:
+    from synthprobe.probes.api import Api
 
 T = TypeVar("T")
 _KEPT = timedelta(days=1)  # a file without open entries may still belong to a run

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from datetime import UTC, datetime
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -36,6 +37,7 @@ _KEPT = 48
 _ONSET_RUNS, _ONSET_DRIFT = 36, 1.7
 
 
+@cache
 def _gamma_threshold(runs: int, log_chance: float) -> float:
     """The sum of so many exponential surprises that has this chance: the tail of Gamma(runs)."""
     low, high = float(runs), 400.0
@@ -51,7 +53,6 @@ def _gamma_threshold(runs: int, log_chance: float) -> float:
 
 _DRAG = _gamma_threshold(_DRAG_RUNS, 8.5)
 _AGAIN_CAP, _AGAIN_MOST = 7.0, 20
-_AGAIN = [_gamma_threshold(runs, 8.5) for runs in range(1, _AGAIN_MOST + 1)]
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
@@ -266,7 +267,7 @@ class StepDetector:
         if n >= _DRAG_RUNS and sum([min(newest[-i], _DRAG_CAP) for i in range(1, _DRAG_RUNS + 1)]) >= _DRAG:
             return "drag"
         runs = min(self._again + 1, n, _AGAIN_MOST)
-        if runs > 1 and sum([min(newest[-i], _AGAIN_CAP) for i in range(1, runs + 1)]) >= _AGAIN[runs - 1]:
+        if runs > 1 and sum([min(newest[-i], _AGAIN_CAP) for i in range(1, runs + 1)]) >= _gamma_threshold(runs, 8.5):
             return "again"
         return ""
 
