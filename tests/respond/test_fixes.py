@@ -24,6 +24,7 @@ from synthprobe.respond.audit import FileAudit
 from synthprobe.respond.fixes import Plan, fix, load_fixes
 from synthprobe.respond.incident_files import IncidentFiles
 from synthprobe.respond.policy import FixesConfig
+from synthprobe.respond.runbooks import read_runbooks
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 
@@ -417,6 +418,11 @@ MENDED_BY = {
     "geocode_wrong_town": ("reload-addresses", {}),
     "role_no_grants": ("restore-role-grants", {}),
 }
+
+
+def test_the_runbook_of_a_fault_names_the_fix_that_ends_it():
+    named = {one.drill: one.fix for one in read_runbooks(ROOT / "runbooks", ROOT) if one.fix}
+    assert named == {fault: fix for fault, (fix, _) in MENDED_BY.items()}
 
 
 def at(desk: FixDesk, centre) -> FixDesk:

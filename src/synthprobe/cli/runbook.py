@@ -74,6 +74,8 @@ def match_run(
         begin = f"none; begin one: synthprobe runbook new {one.subject.fingerprint}"
         lines.append(("runbook", f"{found.runbook.id if found.runbook else begin}"))
         lines.append(("why", f"level {found.level}: {found.why}"))
+        if found.runbook and found.runbook.fix:
+            lines.append(("fix", f"synthprobe fix plan {found.runbook.fix} --incident INCIDENT"))
         if found.runner_up:
             lines.append(("next", f"{found.runner_up}: {found.runner_up_why}"))
         if found.runbook and found.tied:

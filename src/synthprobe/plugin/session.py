@@ -38,7 +38,7 @@ from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.report.allure_live import AllureSteps, attach_evidence, describe_journey, redact_allure
 from synthprobe.targets.guardrails import skip_reason
 from synthprobe.targets.target import Target
-from synthprobe.verdict.judge import judge_attempt
+from synthprobe.verdict.judge import MUST_FAIL, judge_attempt
 
 if TYPE_CHECKING:
     from synthprobe.evidence.browser import BrowserEvidence
@@ -319,6 +319,8 @@ class JourneySession:
                 attempt.recorder.notes.append(f"The browser was gone when it was to be closed: {failure.message}")
             else:
                 attempt.failure = failure
+            if attempt.journey.id == MUST_FAIL:  # what it says would read like a fault of the target
+                report.longrepr = "It failed, as this canary must: failures are seen."
         if report.when == "call":
             attempt.finished = report.passed
         if report.when == "call" or (report.when == "setup" and not report.passed):
