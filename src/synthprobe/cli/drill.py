@@ -59,7 +59,8 @@ class Drilled:
         if self.said not in {self.truth, "unknown"}:
             return f"It was classed as {self.said} by the rule {self.rule}; {self.truth} was expected."
         if not self.wanted_runbook or self.runbook != self.wanted_runbook:
-            return f"The runbook {self.runbook or 'none'} was matched; {self.wanted_runbook or 'one with its drill'} was expected."
+            wanted = self.wanted_runbook or f"one with 'drill: {self.name}'"
+            return f"The runbook {self.runbook or 'none'} was matched; {wanted} was expected."
         return self.unproved
 
 

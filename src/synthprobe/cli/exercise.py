@@ -256,5 +256,6 @@ def _settings(config: Config, target: Target) -> str:
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{%s}" % ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items() if v is not None)
+        inside = ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items() if v is not None)
+        return f"{{{inside}}}"
     return f"[{', '.join(map(_toml, value))}]" if isinstance(value, (list, tuple)) else json.dumps(value)
