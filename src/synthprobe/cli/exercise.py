@@ -179,7 +179,7 @@ class Desk:
 
     def _excerpt(self, output: str) -> str:
         told = " ".join(self._mask.text(output).split())
-        return f"{told[:_EXCERPT]} …" if len(told) > _EXCERPT else told or "nothing."
+        return f"… {told[-_EXCERPT:]}" if len(told) > _EXCERPT else told or "nothing."  # what a run says is at its end
 
 
 @contextmanager
