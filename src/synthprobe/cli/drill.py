@@ -1,26 +1,31 @@
-"""``synthprobe drill``: a fault is switched on in the dispatch centre; it must be found, classed and matched."""
+"""``synthprobe drill``: a fault is switched on in the dispatch centre; its runbook must lead from there to green."""
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import requests
 import typer
-from msgspec.structs import replace
 from rich.table import Table
 
 from synthprobe import pipeline
 from synthprobe.cli.demo import centre
+from synthprobe.cli.exercise import desk, sign_in
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.demo.faults import DECOYS, KINDS, Kind
 from synthprobe.errors import ConfigurationError
+from synthprobe.model.result import Outcome
 from synthprobe.model.verdict import Verdict
-from synthprobe.respond.runbooks import read_runbooks
+from synthprobe.respond.runbook_stamp import stamp
+from synthprobe.respond.runbooks import Exercise, Runbook, read_runbooks
 from synthprobe.supervisor import RunOrder, run_journeys
 from synthprobe.targets.target import Target
 from synthprobe.verdict.triage import is_vague
@@ -40,6 +45,8 @@ class Drilled:
     rule: str = ""
     runbook: str = ""
     wanted_runbook: str = ""
+    followed: str = ""
+    unproved: str = ""
 
     def wrong(self) -> str:
         """What did not hold, as a sentence; empty when all did."""
@@ -51,9 +58,10 @@ class Drilled:
             return f"A {self.truth} fault was called code, by the rule {self.rule}."
         if self.said not in {self.truth, "unknown"}:
             return f"It was classed as {self.said} by the rule {self.rule}; {self.truth} was expected."
-        if self.runbook != self.wanted_runbook:
-            return f"The runbook {self.runbook or 'none'} was matched; {self.wanted_runbook} was expected."
-        return ""
+        if not self.wanted_runbook or self.runbook != self.wanted_runbook:
+            wanted = self.wanted_runbook or f"one with 'drill: {self.name}'"
+            return f"The runbook {self.runbook or 'none'} was matched; {wanted} was expected."
+        return self.unproved
 
 
 class Drill:
@@ -61,24 +69,34 @@ class Drill:
 
     def __init__(self, root: Path, config: Config, target: Target, address: dict[str, Any], workers: int) -> None:
         self.root, self.target, self.workers = root, target, workers
-        self.config = replace(config, second_attempts=0)
+        self.config = msgspec.structs.replace(config, second_attempts=0)
         self.control, self.token = address["control_url"], {"X-Control-Token": address["control_token"]}
         self.places: dict[str, str] = {}
-        self.runbooks = {one.drill: one.id for one in read_runbooks(root / config.runbooks, root) if one.drill}
+        self.runbooks = {one.drill: one for one in read_runbooks(root / config.runbooks, root) if one.drill}
 
     def healthy(self) -> tuple[str, ...]:
         """Journeys that do not pass although nothing is wrong."""
-        verdict = self._run(())
+        _, verdict = self._run(())
         self.places = {one.journey.id: one.journey.node_id for one in verdict.journeys}
         return tuple(one.journey.id for one in verdict.journeys if one.outcome != "passed")
 
     def fault(self, kind: Kind) -> Drilled:
-        """Drill one fault with the journeys that are expected to notice it."""
-        verdict = self._in_state("faults", kind.name, [self.places[id] for id in kind.noticed_by if id in self.places])
+        """Drill one fault with the journeys that are expected to notice it, and follow its runbook to green."""
+        tokens = sign_in(self.root, self.target)
+        self._switch("faults", kind.name, on=True)
+        try:
+            folder, verdict = self._run([self.places[id] for id in kind.noticed_by if id in self.places])
+            drilled = self._noticed(kind, verdict)
+            return drilled if drilled.wrong() else self._follow(drilled, folder, tokens)
+        finally:
+            self._switch("faults", kind.name, on=False)
+
+    def _noticed(self, kind: Kind, verdict: Verdict) -> Drilled:
         noticed = [one for one in verdict.journeys if one.outcome in {"failed", "degraded"}]
         order = {id: place for place, id in enumerate(kind.noticed_by)}
         # the most telling journey speaks for the fault, as it does for an incident
         lead = min(noticed, key=lambda one: (is_vague(one.triage), order.get(one.journey.id, 99)), default=None)
+        runbook = self.runbooks.get(kind.name)
         return Drilled(
             name=kind.name,
             truth=kind.cause,
@@ -86,26 +104,43 @@ class Drill:
             said=lead.triage.cause_class if lead and lead.triage else "",
             rule=lead.triage.rule if lead and lead.triage else "",
             runbook=lead.runbook if lead else "",
-            wanted_runbook=self.runbooks.get(kind.name, ""),
+            wanted_runbook=runbook.id if runbook else "",
         )
+
+    def _follow(self, drilled: Drilled, folder: Path, tokens: Mapping[str, str]) -> Drilled:
+        runbook: Runbook = self.runbooks[drilled.name]
+        with desk(self.root, self.config, self.target, tokens, folder) as place:
+            wrong = place.confirm(runbook)
+            if not wrong and runbook.fix:
+                how, wrong = f"fixed by {runbook.fix}", place.mend(runbook, drilled.noticed, self._again)
+            elif not wrong:
+                self._switch("faults", drilled.name, on=False)
+                how, wrong = "no fix: healed by the drill", self._still(drilled.noticed)
+            wrong = wrong or place.verify(runbook)
+        return replace(drilled, unproved=wrong) if wrong else replace(drilled, followed=f"confirmed, {how}, verified")
+
+    def _still(self, journeys: Sequence[str]) -> str:
+        bad = [f"{id}: {outcome}" for id, outcome in self._again(journeys).items() if outcome != "passed"]
+        return f"The drill healed the fault, and not all journeys pass again: {', '.join(bad)}." if bad else ""
+
+    def _again(self, journeys: Sequence[str]) -> Mapping[str, Outcome]:
+        _, verdict = self._run([self.places[id] for id in journeys])
+        return {one.journey.id: one.outcome for one in verdict.journeys}
 
     def decoy(self, name: str) -> Drilled:
         """Run every journey under a decoy, which nobody may notice."""
-        verdict = self._in_state("decoys", name, ())
+        self._switch("decoys", name, on=True)
+        try:
+            _, verdict = self._run(())
+        finally:
+            self._switch("decoys", name, on=False)
         noticed = tuple(one.journey.id for one in verdict.journeys if one.outcome != "passed")
         return Drilled(name=name, truth="decoy", noticed=noticed)
 
-    def _in_state(self, group: str, name: str, paths: Sequence[str]) -> Verdict:
-        self._switch(group, name, on=True)
-        try:
-            return self._run(paths)
-        finally:
-            self._switch(group, name, on=False)
-
-    def _run(self, paths: Sequence[str]) -> Verdict:
+    def _run(self, paths: Sequence[str]) -> tuple[Path, Verdict]:
         order = RunOrder(paths=tuple(paths), workers=0 if paths else self.workers, quiet=True)
         folder, verdict = run_journeys(self.root, self.config, self.target, order)
-        return pipeline.explain_run(self.root, self.config, folder, verdict)
+        return folder, pipeline.explain_run(self.root, self.config, folder, verdict)
 
     def _switch(self, group: str, name: str, *, on: bool) -> None:
         url = f"{self.control}/{group}/{name}"
@@ -117,8 +152,11 @@ def drill(
     everything: Annotated[bool, typer.Option("--all", help="Every fault and every decoy.")] = False,
     score: Annotated[bool, typer.Option("--score", help="Show which class was said for which.")] = False,
     workers: Annotated[int, typer.Option("--workers", "-n", help="Parallel workers for whole runs.", min=0)] = 3,
+    stamped: Annotated[
+        bool, typer.Option("--stamp", help="Write date and revision into each runbook that held.")
+    ] = False,
 ) -> None:
-    """Prove on the dispatch centre that faults are found, classed and matched to their runbooks.
+    """Prove on the dispatch centre that faults are found, classed, and ended by following their runbooks.
 
     Exit code 0: all held, and every decoy stayed silent. 1: something did not; the table says what.
     """
@@ -132,6 +170,7 @@ def drill(
         )
     root = find_root(Path.cwd())
     config = read_config(root)
+    exercise = Exercise(at=datetime.now(UTC).date(), revision=_revision(root)) if stamped else None
     done = []
     with centre() as address:
         it = Drill(root, config, config.target("demo", base_url=address["base_url"]), address, workers)
@@ -143,13 +182,27 @@ def drill(
             result = it.fault(kinds[name]) if name in kinds else it.decoy(name)
             done.append(result)
             wrong = result.wrong()
-            said = f"{result.said}, {result.runbook}" if result.truth != "decoy" else "silent"
+            said = f"{result.said}, {result.runbook}: {result.followed}" if result.truth != "decoy" else "silent"
             _console.print(f"{'✗' if wrong else '✓'} {name}: {wrong or said}", markup=False)
+            if exercise and not wrong and name in it.runbooks:
+                stamp(root / it.runbooks[name].path, exercise)
     if score:
         _console.print(_matrix(done))
     failed = [one for one in done if one.wrong()]
     _console.print(f"{len(done) - len(failed)} of {len(done)} held.")
     raise typer.Exit(1 if failed else 0)
+
+
+def _revision(root: Path) -> str:
+    """The revision that is drilled, marked when files differ from it; taken before any file is stamped."""
+    command = ["git", "describe", "--always", "--exclude", "*", "--abbrev=12", "--dirty"]
+    try:
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        raise ConfigurationError(
+            "--stamp writes down the revision that was drilled, and git knows none here. "
+            "Drill inside a repository with at least one commit, or leave --stamp out."
+        ) from None
 
 
 def _matrix(done: Sequence[Drilled]) -> Table:

@@ -1,0 +1,261 @@
+"""A runbook put to use in a drill: its Confirm is typed, its fix is applied, its Verify is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+import requests
+
+from synthprobe.config import Config
+from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
+from synthprobe.model.incident import Incident
+from synthprobe.model.result import Outcome
+from synthprobe.respond.applying import Actor, FixDesk
+from synthprobe.respond.audit import FileAudit
+from synthprobe.respond.fixes import Fix, load_fixes
+from synthprobe.respond.runbooks import Command, Runbook, holds
+from synthprobe.supervisor import target_redactor
+from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.targets.target import Target
+
+TOKENS = {"TOKEN": "dispatcher1", "TOKEN_SUPERVISOR": "supervisor", "TOKEN_ADMIN": "admin"}
+"""The variables that commands of runbooks use, and whose session each holds."""
+
+COMMAND_S = 120.0
+_EXCERPT = 300
+
+
+class Desk:
+    """Where a runbook is followed: a copy of the project, so that a drill adds nothing to its memory or audit.
+
+    Args:
+        root: the copy.
+        config: the project's configuration.
+        target: the dispatch centre.
+        tokens: sessions by variable, as `sign_in` gives them.
+    """
+
+    def __init__(self, root: Path, config: Config, target: Target, tokens: Mapping[str, str]) -> None:
+        self.root, self.config, self.target = root, config, target
+        self._mask = target_redactor(target, root)
+        for name, token in tokens.items():
+            self._mask.add(Secret(token, name))
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        self._environ = {**os.environ, **tokens, "BASE_URL": target.base_url, "PATH": path}
+
+    def confirm(self, runbook: Runbook) -> str:
+        """Type the commands of Confirm, and compare what they print with what is expected beside them.
+
+        Args:
+            runbook: the runbook.
+
+        Returns:
+            Empty when every expectation held; otherwise a sentence.
+        """
+        section = runbook.section("Confirm")
+        commands = section.commands if section else ()
+        return next((said for one in commands if (said := self._compared(runbook, one, self._type(one)[1]))), "")
+
+    def mend(
+        self, runbook: Runbook, journeys: Sequence[str], rerun: Callable[[Sequence[str]], Mapping[str, Outcome]]
+    ) -> str:
+        """Plan the runbook's fix, then apply it with every rule of safety, approved by a second role where it asks.
+
+        Args:
+            runbook: a runbook that names a fix.
+            journeys: ids of the journeys that must pass again.
+            rerun: runs journeys and gives their outcomes.
+
+        Returns:
+            Empty when the journeys pass again; otherwise a sentence.
+        """
+        try:
+            fix = load_fixes(self.root / self.config.fixes.folder).get(runbook.fix)
+            if fix is None:
+                return f"{runbook.path} names the fix {runbook.fix!r}, and there is none. See: synthprobe fix list."
+            return self._applied(fix, journeys, rerun)
+        except SynthprobeError as error:
+            return f"The fix {runbook.fix} was not applied. {self._mask.text(str(error))}"
+
+    def verify(self, runbook: Runbook) -> str:
+        """Run the probe that Verify names, and compare its independent read with what is expected.
+
+        Args:
+            runbook: the runbook.
+
+        Returns:
+            Empty when the probe is green and the read agrees; otherwise a sentence.
+        """
+        section = runbook.section("Verify")
+        commands = section.commands if section else ()
+        if not any("synthprobe run" in one.shell for one in commands) or not any(one.says for one in commands):
+            return (
+                f"Verify of {runbook.path} cannot be checked: a probe and an independent read with a line "
+                "'Expected: ...' below it were expected."
+            )
+        for one in commands:
+            code, output = self._type(one)
+            if code and "synthprobe run" in one.shell:
+                return f"{runbook.path}:{one.line}: the probe of Verify is not green: {self._excerpt(output)}"
+            if said := self._compared(runbook, one, output):
+                return said
+        return ""
+
+    def _applied(
+        self, fix: Fix, journeys: Sequence[str], rerun: Callable[[Sequence[str]], Mapping[str, Outcome]]
+    ) -> str:
+        now = datetime.now(UTC)
+        incident = Incident(
+            id="drill",
+            target=self.target.name,
+            kind="failing",
+            state="open",
+            fingerprint="",
+            signature="",
+            title="A drill.",
+            opened_at=now,
+            first_seen_at=now,
+            last_seen_at=now,
+            journeys=tuple(journeys),
+        )
+        state = self.root / self.config.folder
+        desk = FixDesk(
+            config=self.config.fixes,
+            target=self.target,
+            folder=state,
+            audit=FileAudit(state / "audit.jsonl"),
+            rerun=rerun,
+            record=lambda *_: None,
+            secret=lambda name: _secret(self.target, name, self.root),
+            redactor=self._mask,
+        )
+        first = Actor(self._role("apply", fix.roles), "the one who applies")
+        if desk.apply(fix, incident, first).plan is None:
+            return f"The fix {fix.id} sees nothing to do, although the fault is on."
+        done = desk.apply(fix, incident, first, really=True)
+        if done.request:
+            desk.approve(done.request, Actor(self._role("approve"), "the one who approves"))
+            done = desk.apply(fix, incident, first, really=True)
+        return "" if done.ok and done.changed else f"The fix {fix.id} did not help: {done.text}"
+
+    def _role(self, power: str, among: Sequence[str] = ()) -> str:
+        """A role that has the power; whether it may use it here is the desk of fixes' to say."""
+        able = [role for role, powers in self.config.fixes.roles.items() if power in powers]
+        return next((role for role in able if role in among), able[0] if able else "nobody")
+
+    def _type(self, command: Command) -> tuple[int, str]:
+        """Run a command as a person types it; its exit code, and all it printed."""
+        try:
+            done = subprocess.run(
+                ["sh", "-c", command.shell],
+                cwd=self.root,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=COMMAND_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return 124, f"It did not end within {COMMAND_S:g} s."
+        return done.returncode, done.stdout.decode("utf-8", "replace")
+
+    def _compared(self, runbook: Runbook, command: Command, output: str) -> str:
+        said = holds(command, output)
+        if not said:
+            return ""
+        return f"{runbook.path}:{command.line}: {said} It printed: {self._excerpt(output)}"
+
+    def _excerpt(self, output: str) -> str:
+        told = " ".join(self._mask.text(output).split())
+        return f"… {told[-_EXCERPT:]}" if len(told) > _EXCERPT else told or "nothing."  # what a run says is at its end
+
+
+@contextmanager
+def desk(root: Path, config: Config, target: Target, tokens: Mapping[str, str], run: Path) -> Iterator[Desk]:
+    """A desk at which a run was just seen to fail.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the dispatch centre.
+        tokens: sessions by variable, as `sign_in` gives them.
+        run: the run's folder; what is typed finds it as the newest run.
+
+    Yields:
+        The desk. All that it holds is gone afterwards, but not the run.
+    """
+    with TemporaryDirectory(prefix="synthprobe-drill-", ignore_cleanup_errors=True) as folder:
+        copy = Path(folder)
+        for part in (*config.journeys, config.runbooks, config.fixes.folder):
+            if (root / part).is_dir():
+                shutil.copytree(root / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        (copy / "synthprobe.toml").write_text(_settings(config, target), "utf-8")
+        runs = copy / config.folder / "runs" / target.name
+        runs.mkdir(parents=True)
+        (runs / run.name).symlink_to(run.absolute(), target_is_directory=True)
+        yield Desk(copy, config, target, tokens)
+
+
+def sign_in(root: Path, target: Target) -> dict[str, str]:
+    """Sessions for the commands of runbooks, begun while nothing is wrong.
+
+    Args:
+        root: the project's root, where the secrets of the target lie.
+        target: the dispatch centre.
+
+    Returns:
+        The sessions, by the variables of `TOKENS`.
+
+    Raises:
+        ToolError: when one of the accounts cannot log in.
+    """
+    found = {}
+    for variable, account in TOKENS.items():
+        secret = _secret(target, account, root).reveal()
+        answer = requests.post(
+            f"{target.base_url}/api/login", json={"username": account, "password": secret}, timeout=target.timeout_s
+        )
+        if answer.status_code != 200:
+            raise ToolError(
+                f"The account {account} cannot log in (status {answer.status_code}), so no runbook can be followed. "
+                "Correct its secret, then drill again."
+            )
+        found[variable] = answer.json()["token"]
+    return found
+
+
+def _secret(target: Target, name: str, root: Path) -> Secret:
+    if name not in target.secrets:
+        raise ConfigurationError(
+            f"The target {target.name!r} has no secret {name!r}. Add it to [targets.{target.name}.secrets]."
+        )
+    return read_secret(name, os.environ, source=target.secrets[name], root=root)
+
+
+def _settings(config: Config, target: Target) -> str:
+    """The configuration of the copy: this target only, nobody is told, and nothing shared is written to."""
+    told = msgspec.to_builtins(config)
+    for key in ("alerts", "heartbeat", "history"):
+        del told[key]
+    told["default_target"] = target.name
+    told["targets"] = {target.name: {k: v for k, v in msgspec.to_builtins(target).items() if k != "name"}}
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in told.items() if value is not None)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        inside = ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items() if v is not None)
+        return f"{{{inside}}}"
+    return f"[{', '.join(map(_toml, value))}]" if isinstance(value, (list, tuple)) else json.dumps(value)

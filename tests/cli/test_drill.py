@@ -1,0 +1,201 @@
+"""A drill leads from a fault to green by the runbook, and says in a sentence where that did not work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from synthprobe.cli.exercise import desk, sign_in
+from synthprobe.config import read_config
+from synthprobe.errors import ConfigurationError
+from synthprobe.respond.runbook_stamp import stamp
+from synthprobe.respond.runbooks import Exercise, read_runbook
+
+ROOT = Path(__file__).parents[2]
+PROVED = Exercise(at=date(2026, 11, 2), revision="0123456789ab")
+
+
+def git(folder: Path, *words: str) -> str:
+    author = ["-c", "user.name=drill", "-c", "user.email=drill@invalid"]
+    return subprocess.run(["git", *author, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """A copy of this project that has the journeys of the search only, in a repository of its own."""
+    root = tmp_path_factory.mktemp("watched")
+    for name in ("journeys", "runbooks", "fixes"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "synthprobe.toml", root)
+    for path in (root / "journeys").rglob("test_*.py"):
+        if path.name != "test_search.py":
+            path.unlink()
+    town = root / "runbooks" / "place-in-another-town.md"
+    town.write_text(town.read_text().replace('no `"town":"Harborview"`', '`"town":"Elsewhere"`'))
+    (root / ".gitignore").write_text(".synthprobe\n__pycache__\n")
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "As it is")
+    return root
+
+
+@pytest.fixture(scope="module")
+def drilled(watched):
+    """One drill of three faults: one has a fix, one has none, and one whose Confirm expects something else."""
+    command = [sys.executable, "-m", "synthprobe", "drill", "--stamp", "--workers", "0"]
+    command += ["search_cached", "empty_200_schema_drift", "geocode_wrong_town"]
+    done = subprocess.run(command, cwd=watched, capture_output=True, text=True, timeout=150, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_fix_of_the_runbook_leads_to_green(drilled):
+    assert "✓ search_cached: config, search-cached: confirmed, fixed by restore-setting, verified" in drilled[1]
+
+
+def test_without_a_fix_the_drill_heals_and_says_so(drilled):
+    said = "✓ empty_200_schema_drift: data, search-finds-nothing: confirmed, no fix: healed by the drill, verified"
+    assert said in drilled[1]
+
+
+def test_another_output_of_confirm_is_a_sentence(drilled):
+    code, said = drilled
+    assert code == 1
+    assert "2 of 3 held." in said
+    [line] = [line for line in said.splitlines() if line.startswith("✗")]
+    assert line.startswith("✗ geocode_wrong_town: runbooks/place-in-another-town.md:")
+    assert '"town":"Elsewhere" was expected in the output, and is not there. It printed: ' in line
+
+
+def test_only_what_held_is_stamped_and_only_in_its_line(drilled, watched):
+    revision = git(watched, "rev-parse", "--short=12", "HEAD").strip()
+    assert git(watched, "diff", "--numstat").split("\n")[:-1] == [
+        "1\t1\trunbooks/search-cached.md",
+        "1\t1\trunbooks/search-finds-nothing.md",
+    ]
+    added = [line for line in git(watched, "diff", "-U0").splitlines() if line.startswith("+last_exercised")]
+    assert len(added) == 2
+    proved = read_runbook(watched / "runbooks" / "search-cached.md").last_exercised
+    assert proved is not None
+    assert proved.revision == revision
+
+
+def test_a_drill_adds_nothing_to_the_memory_and_the_audit_of_the_project(drilled, watched):
+    kept = {path.name for path in (watched / ".synthprobe").iterdir()}
+    assert "runs" in kept
+    assert not kept & {"history.db", "audit.jsonl", "incidents"}
+
+
+@pytest.fixture
+def place(centre, tmp_path):
+    """A desk at the running centre, in a copy of this project."""
+    config = read_config(ROOT)
+    target = config.target("demo", base_url=centre.url)
+    (tmp_path / "run").mkdir()
+    with desk(ROOT, config, target, sign_in(ROOT, target), tmp_path / "run") as made:
+        yield made
+
+
+def runbook(folder: Path, name: str, old: str = "", new: str = ""):
+    text = (ROOT / "runbooks" / f"{name}.md").read_text()
+    assert old in text
+    (folder / f"{name}.md").write_text(text.replace(old, new))
+    return read_runbook(folder / f"{name}.md")
+
+
+def rerun(journeys):
+    return dict.fromkeys(journeys, "passed")
+
+
+def test_a_fix_that_is_switched_off_is_a_sentence(centre, place, tmp_path, monkeypatch):
+    centre.fault("search_cached")
+    monkeypatch.setenv("SYNTHPROBE_FIXES_OFF", "1")
+    said = place.mend(runbook(tmp_path, "search-cached"), ["records-search"], rerun)
+    assert said.startswith("The fix restore-setting was not applied. Fixes are switched off")
+
+
+def test_a_fix_that_sees_nothing_to_do_is_a_sentence(place, tmp_path):
+    said = place.mend(runbook(tmp_path, "search-cached"), ["records-search"], rerun)
+    assert said == "The fix restore-setting sees nothing to do, although the fault is on."
+
+
+def test_a_fix_that_does_not_exist_is_a_sentence(place, tmp_path):
+    one = runbook(tmp_path, "search-cached", "fix: restore-setting", "fix: mend-all")
+    assert "names the fix 'mend-all', and there is none" in place.mend(one, ["records-search"], rerun)
+
+
+def test_journeys_that_stay_red_are_a_sentence(centre, place, tmp_path):
+    centre.fault("search_cached")
+    said = place.mend(runbook(tmp_path, "search-cached"), ["records-search"], lambda ids: dict.fromkeys(ids, "failed"))
+    assert said.startswith("The fix restore-setting did not help:")
+    assert "records-search: failed" in said
+
+
+def test_a_verify_that_expects_nothing_is_a_sentence(place, tmp_path):
+    one = runbook(tmp_path, "search-cached", "Expected: `/(?i)age: 0/`", "It says")
+    assert "Verify of search-cached.md cannot be checked" in place.verify(one)
+
+
+def test_a_probe_of_verify_that_is_not_green_is_a_sentence(place, tmp_path):
+    one = runbook(tmp_path, "search-cached", "::test_a_person_and_a_plate_are_found", "::test_nobody_wrote_this")
+    assert "the probe of Verify is not green: " in place.verify(one)
+
+
+def test_a_token_that_is_printed_is_masked(place, tmp_path):
+    one = runbook(tmp_path, "search-cached", "synthprobe runbook match", 'echo "$TOKEN"')
+    token = place._environ["TOKEN"]
+    said = place.confirm(one)
+    assert "search-cached was expected in the output" in said
+    assert token not in said
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("last_exercised: never", 'last_exercised: {at: 2026-11-02, revision: "0123456789ab"}'),
+        (
+            "last_exercised: never  # by a drill",
+            'last_exercised: {at: 2026-11-02, revision: "0123456789ab"}  # by a drill',
+        ),
+        (
+            'last_exercised: {at: 2025-01-01, revision: "1e5"}',
+            'last_exercised: {at: 2026-11-02, revision: "0123456789ab"}',
+        ),
+        (
+            'last_exercised:\n  at: 2025-01-01\n  revision: "1e5"',
+            'last_exercised: {at: 2026-11-02, revision: "0123456789ab"}',
+        ),
+    ],
+    ids=["never", "comment", "inline", "block"],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+def test_a_stamp_changes_only_its_own_key(tmp_path, before, after, end):
+    text = (ROOT / "runbooks" / "search-cached.md").read_text() + "\nlast_exercised: in prose\n"
+    path = tmp_path / "search-cached.md"
+    path.write_bytes(text.replace("last_exercised: never", before, 1).replace("\n", end).encode())
+    stamp(path, PROVED)
+    assert path.read_bytes().decode() == text.replace("last_exercised: never", after, 1).replace("\n", end)
+    if end == "\n":
+        assert read_runbook(path).last_exercised == PROVED
+
+
+def test_a_page_without_the_key_is_refused_and_stays_as_it_is(tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text("---\nid: page\n---\n\nlast_exercised: never\n")
+    with pytest.raises(ConfigurationError, match=r"page\.md has no line 'last_exercised"):
+        stamp(path, PROVED)
+    assert path.read_text() == "---\nid: page\n---\n\nlast_exercised: never\n"
+
+
+def test_a_stamp_without_a_repository_is_refused_before_anything_is_drilled(tmp_path):
+    shutil.copy(ROOT / "synthprobe.toml", tmp_path)
+    command = [sys.executable, "-m", "synthprobe", "drill", "--stamp", "search_cached"]
+    alone = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)}
+    done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "Drill inside a repository" in done.stdout + done.stderr
