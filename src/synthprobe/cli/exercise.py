@@ -19,13 +19,13 @@ import requests
 
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
+from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.incident import Incident
 from synthprobe.model.result import Outcome
 from synthprobe.respond.applying import Actor, FixDesk
 from synthprobe.respond.audit import FileAudit
 from synthprobe.respond.fixes import Fix, load_fixes
 from synthprobe.respond.runbooks import Command, Runbook, holds
-from synthprobe.supervisor import target_redactor
 from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
 
@@ -48,7 +48,7 @@ class Desk:
 
     def __init__(self, root: Path, config: Config, target: Target, tokens: Mapping[str, str]) -> None:
         self.root, self.config, self.target = root, config, target
-        self._mask = target_redactor(target, root)
+        self._mask = Redactor.of(config.targets, root)
         for name, token in tokens.items():
             self._mask.add(Secret(token, name))
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"

@@ -14,8 +14,9 @@ from synthprobe import pipeline
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ToolError
+from synthprobe.evidence.redaction import Redactor
 from synthprobe.report.terminal import summary
-from synthprobe.supervisor import RunOrder, run_again, run_journeys, target_redactor
+from synthprobe.supervisor import RunOrder, run_again, run_journeys
 from synthprobe.supervisor.slots import is_judged, lease
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import exit_code
@@ -66,7 +67,7 @@ def run(
 
 
 def _run(root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn) -> int:
-    mask = target_redactor(target, root).text
+    mask = Redactor.of(config.targets, root).text
     until = time.monotonic() + order.deadline_s
     folder, verdict = run_journeys(root, config, target, order)
     look_again = functools.partial(run_again, root, config, target, order, folder, until)

@@ -10,7 +10,7 @@ import typer
 
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
-from synthprobe.errors import ConfigurationError, SecretError
+from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.targets.secrets import read_secret
 
@@ -26,18 +26,10 @@ def scan(
         raise ConfigurationError(f"{path} does not exist, so nothing was searched. Name a file or a folder.")
     out = open_console()
     root = find_root(Path.cwd())
-    sources = {
-        f"{target}.{name}": source
-        for target, declared in read_config(root).targets.items()
-        for name, source in declared.secrets.items()
-    }
-    redactor, known, missing = Redactor(), 0, []
-    for name, source in sources.items():
-        try:
-            redactor.add(read_secret(name, os.environ, source=source, root=root), name)
-            known += 1
-        except SecretError:
-            missing.append(name)
+    targets = read_config(root).targets
+    redactor = Redactor()
+    missing = redactor.learn(targets, root)
+    known = sum(len(target.secrets) for target in targets.values()) - len(missing)
     for source in secret or ():
         redactor.add(read_secret(source, os.environ, source=source))
         known += 1

@@ -8,12 +8,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from html.entities import codepoint2name
+from os import environ
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
 
 from synthprobe.errors import SecretError
 from synthprobe.evidence.scan import Scanner, trie_pattern
-from synthprobe.targets.secrets import SHORTEST, Secret, weakness
+from synthprobe.targets.secrets import SHORTEST, Secret, read_secret, weakness
+from synthprobe.targets.target import Target
 
 MASK = "[masked]"
 _HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-control-token"}
@@ -39,6 +42,21 @@ class Redactor:
         self._split: re.Pattern[str] | None = None
         self._scanner: Scanner | None = None
 
+    @classmethod
+    def of(cls, targets: Mapping[str, Target], root: Path) -> Redactor:
+        """A redactor that knows every secret of targets that can be read here.
+
+        Args:
+            targets: whose secrets, by name.
+            root: the project's root.
+
+        Returns:
+            The redactor.
+        """
+        redactor = cls()
+        redactor.learn(targets, root)
+        return redactor
+
     def add(self, value: str | Secret, name: str = "") -> None:
         """Register a secret in every form it may take.
 
@@ -59,6 +77,27 @@ class Redactor:
         for form in _forms(plain):
             self._forms.setdefault(form, rule)
         self._pattern = self._split = self._scanner = None
+
+    def learn(self, targets: Mapping[str, Target], root: Path) -> list[str]:
+        """Register every secret that targets declare and that can be read here, asked for or not.
+
+        A dump of the environment prints also what no journey asked for.
+
+        Args:
+            targets: whose secrets, by name; each is named ``target.secret`` when it is found.
+            root: the project's root.
+
+        Returns:
+            The names of those that cannot be read here, or not be masked; the journey that needs one says why.
+        """
+        unknown = []
+        for of, target in targets.items():
+            for name, source in target.secrets.items():
+                try:
+                    self.add(read_secret(name, environ, source=source, root=root), f"{of}.{name}")
+                except SecretError:
+                    unknown.append(f"{of}.{name}")
+        return unknown
 
     def try_add(self, value: str, name: str = "") -> bool:
         """Register a value found at run time, if it is long enough.

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
-from contextlib import suppress
-from os import environ
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from synthprobe.config import Config
-from synthprobe.errors import SecretError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.targets.secrets import Secret, read_secret
-from synthprobe.targets.target import Target
+from synthprobe.targets.secrets import Secret
 
 
-def refuse_secret_ids(items: Iterable[pytest.Item], target: Target, root: Path) -> None:
+def refuse_secret_ids(items: Iterable[pytest.Item], redactor: Redactor) -> None:
     """Refuse tests whose id would carry a secret into every report.
 
     Args:
         items: what was collected.
-        target: whose secrets.
-        root: the project's root.
+        redactor: knows the secrets.
 
     Raises:
         pytest.UsageError: when a test is parametrised with one.
     """
-    redactor = Redactor()
-    for name, source in target.secrets.items():
-        with suppress(SecretError):  # said when the journey asks for it
-            redactor.add(read_secret(name, environ, source=source, root=root))
     for item in items:
         given: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
         if any(isinstance(value, Secret) for value in given.values()) or redactor.text(item.nodeid) != item.nodeid:

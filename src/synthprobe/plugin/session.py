@@ -83,7 +83,7 @@ class JourneySession:
         self.worker: str = given.get("workerid", "main")
         typed = any(str(argument).startswith("--base-url") for argument in config.invocation_params.args)
         self.address_typed: bool = given.get("synthprobe_address_typed", typed)
-        self.redactor = Redactor()
+        self.redactor = Redactor.of(project_config(config).targets, project_root(config))
         self.exchanges: list[Exchange] = []
         self.scratch = Path(tempfile.mkdtemp(prefix="synthprobe-"))  # mode 0700: raw traces live here
         self.attempt: Attempt | None = None
@@ -224,7 +224,7 @@ class JourneySession:
         deadline_s = project_config(self.config).journey_deadline_s
         if os.environ.get("PWDEBUG") or self.config.getoption("timeout", None) is not None:
             deadline_s = 0.0
-        refuse_secret_ids(items, self.target, project_root(self.config))
+        refuse_secret_ids(items, self.redactor)
         if self._reruns is not None:
             items[:] = self._reruns.repeat(items, journey_of)
         for item in items:

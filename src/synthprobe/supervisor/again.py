@@ -13,10 +13,11 @@ import msgspec
 
 from synthprobe import pipeline
 from synthprobe.config import Config
+from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.result import Result
 from synthprobe.supervisor import slots
 from synthprobe.supervisor.child import INTERRUPT_GRACE_S, Child
-from synthprobe.supervisor.run import RunOrder, Watch, signals, target_redactor
+from synthprobe.supervisor.run import RunOrder, Watch, signals
 from synthprobe.targets.target import Target
 from synthprobe.verdict.suspicion import Suspicion, Suspicions
 
@@ -72,7 +73,7 @@ def run_again(
             environ={**os.environ, "TMPDIR": str(scratch)},
             relay=None,
             log=place / "pytest.log",
-            clean=target_redactor(target, root).text,
+            clean=Redactor.of(config.targets, root).text,
         )
         stack.callback(child.clear)
         if child.wait(Watch(place, left_s, config, asked)):

@@ -19,7 +19,7 @@ import msgspec
 
 from synthprobe import pipeline
 from synthprobe.config import Config
-from synthprobe.errors import ConfigurationError, SecretError, ToolError
+from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Run
@@ -35,7 +35,6 @@ from synthprobe.supervisor.inventory import (
     write_inventory,
 )
 from synthprobe.supervisor.reference import measure_reference_ms
-from synthprobe.targets.secrets import read_secret
 from synthprobe.targets.target import Target
 
 _USAGE_ERROR = 4
@@ -114,7 +113,7 @@ def run_journeys(
             environ={**(os.environ if environ is None else environ), "TMPDIR": str(scratch)},
             relay=None if order.quiet else relay,
             log=folder / "pytest.log",
-            clean=target_redactor(target, root).text,
+            clean=Redactor.of(config.targets, root).text,
         )
         stack.callback(child.clear)
         watch = Watch(folder, order.deadline_s, config, asked)
@@ -259,25 +258,6 @@ def signals() -> Iterator[set[int]]:
 
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
-
-
-def target_redactor(target: Target, root: Path) -> Redactor:
-    """A redactor that knows every secret of a target that can be read here.
-
-    Args:
-        target: the target.
-        root: the project's root.
-
-    Returns:
-        The redactor.
-    """
-    redactor = Redactor()
-    for name, source in target.secrets.items():
-        try:
-            redactor.add(read_secret(name, os.environ, source=source, root=root))
-        except SecretError:
-            continue  # the journey that needs it says so
-    return redactor
 
 
 def _collected(folder: Path) -> list[Journey] | None:
