@@ -83,3 +83,4 @@ document.getElementById("create").addEventListener("click", async () => {
   }
 });
 document.getElementById("done").addEventListener("click", () => dialog.close());
+ready();

@@ -14,6 +14,8 @@ function row(cells, data = {}) {
 function link(text, href) { const a = document.createElement("a"); a.textContent = text; a.href = href; return a; }
 function item(text) { const li = document.createElement("li"); li.textContent = text; return li; }
 const at = (testid) => document.querySelector(`[data-testid="${testid}"]`);
+// Buttons come disabled, so that a click before its page's script is there is not lost.
+const ready = () => { for (const button of document.querySelectorAll("button[disabled]")) button.disabled = false; };
 function warn(hazards) { for (const p of document.querySelectorAll('[data-testid="hazard"]')) { p.hidden = !hazards.length; p.textContent = hazards.length ? `⚠ ${hazards.join(" · ")}` : ""; } }
 function listen(onNews) {
   // Live updates say what happened; a unit's carry what it is now. Whatever was missed before hello is fetched.

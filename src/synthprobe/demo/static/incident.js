@@ -17,3 +17,4 @@ document.getElementById("assign").addEventListener("click", async () => { const 
 document.getElementById("add").addEventListener("click", async () => { const note = document.getElementById("note"); await call("POST", `${path}/notes`, { text: note.value }); note.value = ""; await show(); });
 document.getElementById("close").addEventListener("click", async () => { await call("POST", `${path}/close`, { disposition: document.getElementById("disposition").value }); await show(); });
 document.getElementById("reopen").addEventListener("click", async () => { await call("POST", `${path}/reopen`, {}); await show(); });
+ready();

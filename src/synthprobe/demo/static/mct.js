@@ -13,3 +13,4 @@ for (const button of document.querySelectorAll("[data-status]")) button.addEvent
   try { const one = await call("POST", `/api/units/${unit}/status`, { status: button.dataset.status }); at("mct-status").textContent = one.secondary; problem.hidden = true; }
   catch (error) { problem.textContent = error.message; problem.hidden = false; }
 });
+ready();
