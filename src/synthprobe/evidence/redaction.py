@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
 
+from ahocorasick_rs import BytesAhoCorasick
+
 from synthprobe.errors import SecretError
-from synthprobe.evidence.scan import Scanner, trie_pattern
+from synthprobe.evidence.scan import Scanner, searcher
 from synthprobe.targets.secrets import SHORTEST, Secret, read_secret, weakness
 from synthprobe.targets.target import Target
 
@@ -38,8 +40,8 @@ class Redactor:
     def __init__(self) -> None:
         self._forms: dict[str, str] = {}
         self._plain: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        self._split: re.Pattern[str] | None = None
+        self._whole: BytesAhoCorasick | None = None
+        self._begun: BytesAhoCorasick | None = None
         self._scanner: Scanner | None = None
 
     @classmethod
@@ -76,7 +78,7 @@ class Redactor:
         self._plain.add(plain)
         for form in _forms(plain):
             self._forms.setdefault(form, rule)
-        self._pattern = self._split = self._scanner = None
+        self._whole = self._begun = self._scanner = None
 
     def learn(self, targets: Mapping[str, Target], root: Path) -> list[str]:
         """Register every secret that targets declare and that can be read here, asked for or not.
@@ -126,11 +128,11 @@ class Redactor:
         Returns:
             The text, masked.
         """
-        if not self._forms:
-            return text
-        if self._pattern is None:
-            self._pattern = re.compile(trie_pattern(self._forms))
-        return self._pattern.sub(MASK, text)
+        if self._whole is None:
+            self._whole = searcher([_raw(form) for form in self._forms])
+        raw = _raw(text)
+        spans = self._whole.find_matches_as_indexes(raw)
+        return _masked(raw, [(first, last) for _, first, last in spans]) if spans else text
 
     def pieces(self, pieces: Sequence[str]) -> list[str]:
         """Mask known values that stand in several pieces, and beginnings of them: keys typed one by one, frames.
@@ -143,23 +145,18 @@ class Redactor:
         Returns:
             As many pieces, with the parts of a value masked in each.
         """
-        masked = list(pieces)
-        if not self._forms:
-            return masked
-        if self._split is None:
+        if self._begun is None:
             begun = {
                 plain[:end] for plain in self._plain for end in range(max(SHORTEST, (len(plain) + 1) // 2), len(plain))
             }
-            self._split = re.compile(trie_pattern({*self._forms, *begun}))
-        spans = [match.span() for match in self._split.finditer("".join(pieces))]
-        end = sum(map(len, pieces))
-        for number in range(len(pieces) - 1, -1, -1):
-            start = end - len(pieces[number])
-            for first, last in reversed(spans):
-                low, high = max(first, start) - start, min(last, end) - start
-                if low < high:
-                    masked[number] = masked[number][:low] + MASK + masked[number][high:]
-            end = start
+            self._begun = searcher([_raw(form) for form in {*self._forms, *begun}])
+        spans = self._begun.find_matches_as_indexes(_raw("".join(pieces)))
+        masked, start = [], 0
+        for raw in map(_raw, pieces):
+            end = start + len(raw)
+            inside = [(max(first, start) - start, min(last, end) - start) for _, first, last in spans]
+            masked.append(_masked(raw, [(first, last) for first, last in inside if first < last]))
+            start = end
         return masked
 
     def data(self, value: Any, name: str = "") -> Any:
@@ -339,6 +336,18 @@ class Redactor:
         elif isinstance(body, list):
             for one in body:
                 self.learn_from_json(one)
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _masked(raw: bytes, spans: Sequence[tuple[int, int]]) -> str:
+    kept, at = [], 0
+    for first, last in spans:
+        kept.append(raw[at:first])
+        at = last
+    return MASK.encode().join([*kept, raw[at:]]).decode("utf-8", "surrogatepass")
 
 
 def _secret_name(name: str) -> bool:

@@ -7,11 +7,12 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
 import msgspec
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 DEEPEST = 4
 LARGEST = 256_000_000
@@ -52,9 +53,9 @@ class Scanner:
     """
 
     def __init__(self, needles: Mapping[bytes, str], deepest: int = DEEPEST, largest: int = LARGEST) -> None:
-        self._rules = dict(needles)
-        texts = [needle.decode("latin-1") for needle in needles if needle]
-        self._pattern = re.compile(trie_pattern(texts).encode("latin-1"), re.DOTALL) if texts else None
+        known = {needle: rule for needle, rule in needles.items() if needle}
+        self._rules = list(known.values())
+        self._searcher = searcher(known)
         self._overlap = max((len(needle) for needle in needles), default=0) * 2 + 64
         self._deepest = deepest
         self._largest = largest
@@ -95,7 +96,7 @@ class Scanner:
         return findings
 
     def _sorted(self, opened: IO[bytes]) -> list[str]:
-        return sorted(set(self._stream(opened, 0, _Allowance(self._largest)))) if self._pattern else []
+        return sorted(set(self._stream(opened, 0, _Allowance(self._largest)))) if self._rules else []
 
     def _stream(self, opened: IO[bytes], depth: int, allowance: _Allowance) -> Iterator[str]:
         head = opened.read(4)
@@ -119,7 +120,7 @@ class Scanner:
             tail = window[-self._overlap :]
 
     def _search(self, window: bytes) -> set[str]:
-        return {self._rules[match[0]] for match in self._pattern.finditer(window)} if self._pattern else set()
+        return {self._rules[number] for number, _, _ in self._searcher.find_matches_as_indexes(window)}
 
     def _base64(self, window: bytes, depth: int, allowance: _Allowance) -> Iterator[str]:
         """A run may begin in the middle of something else, so all four alignments are tried."""
@@ -183,33 +184,17 @@ def _gunzip(opened: IO[bytes]) -> Iterator[bytes]:
         rest = member.unused_data or opened.read(1 << 20)
 
 
-def trie_pattern(words: Iterable[str]) -> str:
-    """One regular expression for many words, whose cost at a place does not grow with their number.
+def searcher(words: Collection[bytes]) -> BytesAhoCorasick:
+    """Finds many words at once, in a time that does not grow with their number.
 
     Args:
-        words: what to find; the longest wins.
+        words: what to find; at one place the longest wins.
 
     Returns:
-        The pattern.
+        The automaton, whose matches are number of the word, first byte, and the byte after the last.
 
     Example:
-        >>> trie_pattern(["car", "cart", "dog"])
-        '(?:car(?:t)?|dog)'
+        >>> searcher([b"car", b"cart"]).find_matches_as_indexes(b"a cart")
+        [(1, 2, 6)]
     """
-    return _branch(sorted(set(words)), 0)
-
-
-def _branch(words: list[str], start: int) -> str:
-    """The words are sorted and share all before ``start``."""
-    optional = len(words[0]) == start
-    groups: dict[str, list[str]] = {}
-    for word in words[optional:]:
-        groups.setdefault(word[start], []).append(word)
-    branches = []
-    for group in groups.values():
-        first, last = group[0], group[-1]
-        end = start + 1
-        while end < len(first) and end < len(last) and first[end] == last[end]:
-            end += 1
-        branches.append(re.escape(first[start:end]) + (_branch(group, end) if len(group) > 1 else ""))
-    return f"(?:{'|'.join(branches)})" + ("?" if optional else "")
+    return BytesAhoCorasick(words, matchkind=MatchKind.LeftmostLongest)
