@@ -145,6 +145,7 @@ def _with_memory(
     before: dict[str, list[Observation]] = {}
     for seen in history.observations(target):
         before.setdefault(seen.journey, []).append(seen)
+    notes += _out_of_order(verdict, before)
     if verdict.run.ended or verdict.blind:
         states = {}  # what was cut off says nothing of how long a step takes
     else:
@@ -180,6 +181,20 @@ def _with_memory(
     }
     journeys = tuple(replace(one, incident=of.get(one.journey.id, "")) for one in verdict.journeys)
     return replace(verdict, journeys=journeys), incidents
+
+
+def _out_of_order(verdict: Verdict, before: Mapping[str, Sequence[Observation]]) -> list[str]:
+    """Why incidents stay as they are: what is older than what was judged says nothing of now."""
+    run = verdict.run
+    others = (seen for some in before.values() for seen in some if seen.run_id != run.id)
+    newest = max(others, key=lambda seen: seen.at, default=None)
+    if newest is None or newest.at <= run.started_at:
+        return []
+    return [
+        f"This run began at {run.started_at:%Y-%m-%d %H:%M} UTC by its clock, and run {newest.run_id} at "
+        f"{newest.at:%Y-%m-%d %H:%M} UTC was judged before: the clock of this machine went backwards, or the run came "
+        "late. It is remembered, and changes no incident. Compare the machine's clock with another one."
+    ]
 
 
 def _incidents(
