@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 
 from synthprobe.errors import HistoryError
-from synthprobe.history import database, incidents, results, rollups, transfer
+from synthprobe.history import database, incidents, renames, results, rollups, transfer
 from synthprobe.history.database import META, SPOOL, NewerSchema, bring_up_to_date, make_engine, to_ms, upsert
 from synthprobe.history.spool import Spool
 from synthprobe.model.history import JudgedSlot, OperationSum, OutboxItem, Retention, StepSample
@@ -151,6 +151,18 @@ class History:
             HistoryError: when the store cannot be used.
         """
         self._write(lambda connection: results.write_states(connection, target, location, states))
+
+    def rename_steps(self, target: str, aliases: Mapping[str, Mapping[str, str]]) -> None:
+        """Give what is known of steps to the steps they are called now.
+
+        Args:
+            target: the target's name.
+            aliases: the new path of a step by its old one, by journey's id.
+
+        Raises:
+            HistoryError: when the store cannot be used.
+        """
+        self._write(lambda connection: renames.rename_steps(connection, target, aliases))
 
     def put_incident(self, incident: Incident) -> None:
         """Write an incident, or replace what is known of it.
