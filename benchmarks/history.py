@@ -31,8 +31,8 @@ from synthprobe.history.store import History
 from synthprobe.model.incident import Incident
 from synthprobe.verdict.degradation import StepDetector
 
-TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(TESTS / "history"), str(TESTS)]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "history"))
 from made_history import verdict
 from postgres import running_postgres
 
