@@ -69,8 +69,8 @@ def rows(days: float) -> Iterator[tuple[str, Iterator[tuple[object, ...]]]]:
     all_series = series()
     steps, operations = all_series[: JOURNEYS * (STEPS + 1)], all_series[JOURNEYS * (STEPS + 1) :]
 
-    def one(number: int) -> int:
-        return 300_000 + (number * 7919) % 400_000
+    def one() -> int:
+        return round(CHANCE.lognormvariate(13, 0.25))
 
     yield "runs", ((n, f"run-x{n}", "demo", "", when // 300_000, when, when + 20_000, "") for when, n in at)
     yield (
@@ -78,17 +78,16 @@ def rows(days: float) -> Iterator[tuple[str, Iterator[tuple[object, ...]]]]:
         ((n, j, 1, "p", when, 2_000_000, None, None) for when, n in at for j in range(1, JOURNEYS + 1)),
     )
     yield "observations", ((j, when, n, "p", None) for j in range(1, JOURNEYS + 1) for when, n in at)
-    yield "steps", ((s, when, n, 1, one(n + s), None, 0, 0) for s in steps for when, n in at)
-    yield "server_timing", ((s, when, n, 1, 2, one(n + s)) for s in operations for when, n in at)
-    hours, whole_days = [roll_up(12) for _ in range(997)], [roll_up(288) for _ in range(997)]
-    for table, span, begin, end, made in (
-        ("hourly", HOUR, hours_from, raw_from, hours),
-        ("daily", DAY, days_from, hours_from, whole_days),
+    yield "steps", ((s, when, n, 1, one(), None, 0, 0) for s in steps for when, n in at)
+    yield "server_timing", ((s, when, n, 1, 2, one()) for s in operations for when, n in at)
+    for table, span, begin, end, runs in (
+        ("hourly", HOUR, hours_from, raw_from, 12),
+        ("daily", DAY, days_from, hours_from, 288),
     ):
         yield (
             table,
             (
-                (s, when, *CHANCE.choice(made)) if s <= len(steps) else (s, when, *CHANCE.choice(made)[:-1], b"")
+                (s, when, *roll_up(runs)) if s <= len(steps) else (s, when, *roll_up(runs)[:-1], b"")
                 for s in all_series
                 for when in range(begin, end, span)
             ),

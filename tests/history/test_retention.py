@@ -89,7 +89,7 @@ def test_rolling_up_takes_no_more_memory_for_more_rows(history):
         at = to_ms(START + timedelta(days=days))
         row = {"series_no": 2, "attempt": 1, "duration_us": 400_000, "over_us": None, "failed": 0, "kept": 0}
         rows = [{**row, "at": at + n * 1000, "run_no": n} for n in range(count)]
-        history._write(lambda connection, rows=rows: connection.execute(STEPS.insert(), rows))
+        history._access.write(lambda connection, rows=rows: connection.execute(STEPS.insert(), rows))
         del rows
         tracemalloc.start()
         assert history.prune(START + timedelta(days=days + 20))["steps"] >= count
