@@ -42,7 +42,7 @@ def write_pack(source: Path, path: Path) -> int:
         with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as out:
             out.execute("PRAGMA journal_mode = DELETE")
             out.execute("VACUUM")
-        data = _MAGIC + lzma.compress(copy.read_bytes(), preset=1)
+        data = _MAGIC + lzma.compress(copy.read_bytes(), preset=4)
         temporary = path.with_name(path.name + ".tmp")
         temporary.write_bytes(data)
         temporary.replace(path)
