@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import lzma
+import shutil
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,11 +43,13 @@ def write_pack(source: Path, path: Path) -> int:
         with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as out:
             out.execute("PRAGMA journal_mode = DELETE")
             out.execute("VACUUM")
-        data = _MAGIC + lzma.compress(copy.read_bytes(), preset=4)
         temporary = path.with_name(path.name + ".tmp")
-        temporary.write_bytes(data)
+        with temporary.open("wb") as file, copy.open("rb") as content:
+            file.write(_MAGIC)
+            with lzma.open(file, "wb", preset=4) as packed:
+                shutil.copyfileobj(content, packed)
         temporary.replace(path)
-        return len(data)
+        return path.stat().st_size
     finally:
         for suffix in ("", "-wal", "-shm"):
             copy.with_name(copy.name + suffix).unlink(missing_ok=True)
