@@ -2,7 +2,8 @@
 
 The year is written as retention would have left it (14 days one by one, hours up to 90 days, days up to a year), not
 run by run. One run is then taken in and the state of its 250 steps read and written, on the day's and the year's store
-in turns. ``--url postgresql+psycopg://…`` adds that database; two schemas are made in it and removed at the end.
+in turns. The state is a real detector's after a week of runs. ``--postgresql`` starts a server of the system's package
+and measures it as well; ``--url postgresql+psycopg://…`` takes one that runs: two databases are made and removed again.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ import random
 import resource
 import sqlite3
 import statistics
-import struct
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -28,14 +28,18 @@ from sqlalchemy import make_url
 from synthprobe.history.database import METADATA
 from synthprobe.history.sketch import bucket, encode
 from synthprobe.history.store import History
+from synthprobe.model.incident import Incident
+from synthprobe.verdict.degradation import StepDetector
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "history"))
 from made_history import verdict
+from postgres import running_postgres
 
 JOURNEYS, STEPS = 50, 5
 EVERY = timedelta(minutes=5)
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-STATE_BYTES = 44_000
+WEEK = 7 * 288
 CHANCE = random.Random(1)
 HOUR, DAY = 3_600_000, 86_400_000
 
@@ -65,8 +69,8 @@ def rows(days: float) -> Iterator[tuple[str, Iterator[tuple[object, ...]]]]:
     all_series = series()
     steps, operations = all_series[: JOURNEYS * (STEPS + 1)], all_series[JOURNEYS * (STEPS + 1) :]
 
-    def one(number: int) -> int:
-        return 300_000 + (number * 7919) % 400_000
+    def one() -> int:
+        return round(CHANCE.lognormvariate(13, 0.25))
 
     yield "runs", ((n, f"run-x{n}", "demo", "", when // 300_000, when, when + 20_000, "") for when, n in at)
     yield (
@@ -74,17 +78,16 @@ def rows(days: float) -> Iterator[tuple[str, Iterator[tuple[object, ...]]]]:
         ((n, j, 1, "p", when, 2_000_000, None, None) for when, n in at for j in range(1, JOURNEYS + 1)),
     )
     yield "observations", ((j, when, n, "p", None) for j in range(1, JOURNEYS + 1) for when, n in at)
-    yield "steps", ((s, when, n, 1, one(n + s), None, 0, 0) for s in steps for when, n in at)
-    yield "server_timing", ((s, when, n, 1, 2, one(n + s)) for s in operations for when, n in at)
-    hours, whole_days = [roll_up(12) for _ in range(997)], [roll_up(288) for _ in range(997)]
-    for table, span, begin, end, made in (
-        ("hourly", HOUR, hours_from, raw_from, hours),
-        ("daily", DAY, days_from, hours_from, whole_days),
+    yield "steps", ((s, when, n, 1, one(), None, 0, 0) for s in steps for when, n in at)
+    yield "server_timing", ((s, when, n, 1, 2, one()) for s in operations for when, n in at)
+    for table, span, begin, end, runs in (
+        ("hourly", HOUR, hours_from, raw_from, 12),
+        ("daily", DAY, days_from, hours_from, 288),
     ):
         yield (
             table,
             (
-                (s, when, *CHANCE.choice(made)) if s <= len(steps) else (s, when, *CHANCE.choice(made)[:-1], b"")
+                (s, when, *roll_up(runs)) if s <= len(steps) else (s, when, *roll_up(runs)[:-1], b"")
                 for s in all_series
                 for when in range(begin, end, span)
             ),
@@ -117,8 +120,28 @@ def fill_postgresql(url: str, days: float) -> None:
 
 
 def state() -> bytes:
-    """As large as a detector's; durations in half precision, so that it packs like one."""
-    return struct.pack(f"<{STATE_BYTES // 2}e", *(round(CHANCE.gauss(480, 60)) for _ in range(STATE_BYTES // 2)))
+    """A step's detector after a week."""
+    detector = StepDetector()
+    for n in range(WEEK):
+        detector.update(1.7e9 + 300.0 * n, CHANCE.lognormvariate(6, 0.2))
+    return detector.to_bytes()
+
+
+def incident(number: int) -> Incident:
+    return Incident(
+        id=f"bench-{number}",
+        target="demo",
+        kind="failing",
+        state="open",
+        fingerprint=f"fingerprint {number}",
+        signature=f"signature {number}",
+        title=f"Journey {number}, step 2: 503 where 200 was expected",
+        opened_at=NOW,
+        first_seen_at=NOW,
+        last_seen_at=NOW,
+        journeys=(f"journey-{number}",),
+        step="step 2",
+    )
 
 
 def one_run(place: str, spool: Path, number: int) -> tuple[float, float]:
@@ -138,6 +161,8 @@ def prepared(place: str, spool: Path, days: float, states: dict[tuple[str, str],
     with History.open(place, spool=spool) as history:
         assert history.ingest(verdict(at=NOW, journeys=JOURNEYS, steps=STEPS, run_id="first")), history.notes
         history.put_detector_states("demo", states)
+        for number in range(JOURNEYS):
+            history.put_incident(incident(number))
     if place.startswith("postgresql"):
         fill_postgresql(place, days)
     else:
@@ -164,9 +189,13 @@ def measure(name: str, day: str, year: str, spool: Path, rounds: int) -> list[tu
         (f"{name}: of it taking in, ms", statistics.median(a for a, _ in times[year]), None),
         (f"{name}: of it state of 250 steps, ms", statistics.median(b for _, b in times[year]), None),
         (f"{name}: year against day, ×", whole[year] / whole[day], 1.5),
+        (f"{name}: state of a step, largest, KB", max(map(len, states.values())) / 1000, 64),
         (f"{name}: operations of 30 days, ms", impact, 1000),
-        (f"{name}: memory at the end, MB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, None),
     ]
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def pipeline_memory_mb(place: str) -> float:
@@ -186,13 +215,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--url", help="URL of a PostgreSQL server's database")
+    parser.add_argument("--postgresql", action="store_true", help="start a PostgreSQL of the system's package")
     parser.add_argument("--no-pack", action="store_true", help="leave out packing, which takes minutes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         day, year = str(here / "day.db"), str(here / "year.db")
-        lines: Iterable[tuple[str, float, float | None]] = measure("SQLite", day, year, here / "s", options.rounds)
-        lines = [line for line in lines if "memory" not in line[0]]
+        lines = measure("SQLite", day, year, here / "s", options.rounds)
         lines.append(("SQLite: memory of the pipeline after a run, MB", pipeline_memory_mb(year), 150))
         lines.append(("SQLite: file of a year, MB", Path(year).stat().st_size / 1e6, 150))
         with History.open(year, spool=here / "s") as history:
@@ -200,8 +229,13 @@ def main() -> int:
             if not options.no_pack:
                 lines.append(("pack of a year, MB", history.pack(here / "pack") / 1e6, 8))
                 lines.append(("packing, s", time.perf_counter() - began, None))
+                lines.append(("packing: memory, MB", peak_mb(), None))
         if options.url:
             lines += postgresql(options.url, here, options.rounds)
+        if options.postgresql:
+            with running_postgres("fsync=on") as server:
+                url = server.url().replace("postgresql:", "postgresql+psycopg:")
+                lines += postgresql(url, here, options.rounds)
     table = Table(title="50 journeys of 5 steps every 5 minutes")
     for column in ("figure", "measured", "at most"):
         table.add_column(column, justify="left" if column == "figure" else "right")
@@ -227,7 +261,7 @@ def postgresql(url: str, here: Path, rounds: int) -> list[tuple[str, float, floa
                 connection.execute(f"DROP DATABASE IF EXISTS {name}")
                 connection.execute(f"CREATE DATABASE {name}")
         day, year = (make_url(url).set(database=name).render_as_string(hide_password=False) for name in names)
-        lines = [line for line in measure("PostgreSQL", day, year, here / "p", rounds) if "memory" not in line[0]]
+        lines = measure("PostgreSQL", day, year, here / "p", rounds)
         with psycopg.connect(admin, autocommit=True) as connection:
             size = connection.execute(f"SELECT pg_database_size('{names[1]}')").fetchone()
             assert size

@@ -119,6 +119,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         alerts: the table ``[alerts]``.
         heartbeat: the table ``[heartbeat]``.
         fixes: the table ``[fixes]``.
+        aliases: the tables ``[aliases.JOURNEY]``: a step's new name by its old one.
         targets: the tables ``[targets.NAME]``.
     """
 
@@ -143,6 +144,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     heartbeat: HeartbeatConfig = field(default_factory=HeartbeatConfig)
     fixes: FixesConfig = field(default_factory=FixesConfig)
+    aliases: dict[str, dict[str, str]] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
 
     def target(self, name: str | None = None, *, base_url: str | None = None) -> Target:

@@ -1,8 +1,10 @@
+import tracemalloc
 from datetime import timedelta
 
 import pytest
 from made_history import EVERY, START, verdict
 
+from synthprobe.history.database import STEPS, to_ms
 from synthprobe.history.store import History
 from synthprobe.model.history import Retention
 
@@ -78,6 +80,22 @@ def test_operations_count_the_same_after_they_were_rolled_up(history):
     before = history.operations("demo", *window)
     history.prune(START + timedelta(days=20))
     assert history.operations("demo", *window) == before
+
+
+def test_rolling_up_takes_no_more_memory_for_more_rows(history):
+    history.ingest(verdict(0))
+    peaks = []
+    for days, count in ((0, 2_000), (30, 20_000)):  # one each second
+        at = to_ms(START + timedelta(days=days))
+        row = {"series_no": 2, "attempt": 1, "duration_us": 400_000, "over_us": None, "failed": 0, "kept": 0}
+        rows = [{**row, "at": at + n * 1000, "run_no": n} for n in range(count)]
+        history._access.write(lambda connection, rows=rows: connection.execute(STEPS.insert(), rows))
+        del rows
+        tracemalloc.start()
+        assert history.prune(START + timedelta(days=days + 20))["steps"] >= count
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 1_000_000
 
 
 def test_each_run_prunes_but_only_once_an_hour(place, tmp_path):

@@ -6,6 +6,7 @@ import random
 import pytest
 
 from synthprobe.verdict.degradation import StepDetector
+from synthprobe.verdict.failing import Failing
 
 QUIET, NOISY = 0.06, 0.35
 
@@ -98,6 +99,18 @@ def test_two_failures_in_a_row_are_told_and_one_never():
     (alarm,) = detector.update(602 * 300.0, 200, ok=False)
     assert (alarm.rule, alarm.lane, alarm.runs) == ("failing", "failures", 2)
     assert "fails in 100% of its runs" in alarm.sentence("sign in")
+
+
+@pytest.mark.parametrize("usual", [0.005, 0.02, 0.05])
+def test_a_step_that_always_failed_now_and_then_is_told_once_in_thousands_of_runs(usual):
+    chance, watched = random.Random(11), Failing()
+    told = [n for n in range(205_000) if watched.add(chance.random() >= usual, 300.0 * n)]
+    assert sum(n < 5000 for n in told) <= 10  # while it is learned
+    assert sum(n >= 5000 for n in told) <= 15  # half an alarm in 10,000 is ten
+    runs = 1
+    while not watched.add(chance.random() >= 0.5, 300.0 * runs):
+        runs += 1
+    assert runs <= 14
 
 
 @pytest.mark.parametrize("bad", [0.0, -5.0, math.nan, math.inf])

@@ -34,6 +34,9 @@ from synthprobe.model.verdict import JourneyVerdict, Verdict
 SeriesKey = tuple[str, str, str]
 """Journey, step and operation; an empty step is the whole journey, an empty operation the step itself."""
 
+FIRST_RERUN = 101
+"""Number of the first re-run of a journey that was slower than usual, among the attempts of its run."""
+
 _LETTERS: dict[Outcome, str] = {outcome: outcome[0] for outcome in get_args(Outcome)}
 _OUTCOMES = {letter: outcome for outcome, letter in _LETTERS.items()}
 _TELLS_MOST = "fdpus-"  # of two verdicts on one slot: in whatever order they arrive, the same one stays
@@ -86,7 +89,7 @@ def write_verdict(connection: Connection, verdict: Verdict) -> bool:
         return False
     at = to_ms(run.started_at)
     journeys = journey_numbers(connection, run.target, [v.journey.id for v in verdict.journeys])
-    measured = {v.journey.id: [_Measured(result, run_no, at) for result in v.results] for v in verdict.journeys}
+    measured = {v.journey.id: [*_measured(v, run_no, at)] for v in verdict.journeys}
     keys = [key for attempts in measured.values() for attempt in attempts for key in attempt.keys]
     series = series_numbers(connection, run.location, journeys, keys)
     rows: dict[Table, list[dict[str, Any]]] = {ATTEMPTS: [], STEPS: [], SERVER_TIMING: [], OBSERVATIONS: []}
@@ -105,16 +108,23 @@ def write_verdict(connection: Connection, verdict: Verdict) -> bool:
     return True
 
 
+def _measured(judged: JourneyVerdict, run_no: int, at: int) -> Iterator[_Measured]:
+    for result in judged.results:
+        yield _Measured(result, run_no, at, result.attempt)
+    for number, result in enumerate(judged.reruns, start=FIRST_RERUN):
+        yield _Measured(result, run_no, to_ms(result.started_at), number)
+
+
 class _Measured:
     """The rows of one attempt, before its series have numbers."""
 
-    def __init__(self, result: Result, run_no: int, at: int) -> None:
+    def __init__(self, result: Result, run_no: int, at: int, number: int) -> None:
         passed = result.outcome in {"passed", "degraded"}
-        key = {"at": at, "run_no": run_no, "attempt": result.attempt}
+        key = {"at": at, "run_no": run_no, "attempt": number}
         failure = msgspec.json.encode(result.failure).decode() if result.failure else None
         self.row = {
             "run_no": run_no,
-            "attempt": result.attempt,
+            "attempt": number,
             "outcome": _LETTERS[result.outcome],
             "started_at": to_ms(result.started_at),
             "duration_us": _us(result.duration_s),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import groupby, islice
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy import Connection, RowMapping, Table, delete, select
 
 from synthprobe.history.database import (
     ATTEMPTS,
@@ -23,10 +24,11 @@ from synthprobe.history.database import (
     to_ms,
     upsert,
 )
-from synthprobe.history.sketch import bucket, encode, merge
+from synthprobe.history.sketch import bucket, decode, encode
 from synthprobe.model.history import Retention
 
 _HOUR, _DAY = 3_600_000, 86_400_000
+_ROWS, _GROUPS = 2000, 500  # read and written at a time
 _KEPT_OBSERVATIONS = 14  # days, whatever raw_days says: opening and closing incidents needs them
 
 
@@ -72,45 +74,62 @@ def _remove(connection: Connection, table: Table, *where: Any) -> int:
 
 
 def _roll_up(connection: Connection, source: Table, where: list[Any], into: Table, span: int) -> int:
-    """Move rows into the roll-up they belong to."""
-    groups: dict[tuple[int, int], list[dict[str, Any]]] = {}
-    for row in connection.execute(select(source).where(*where)):
-        groups.setdefault((row.series_no, row.at // span * span), []).append(_as_roll_up(source, row))
-    if not groups:
-        return 0
-    for (series_no, at), parts in sorted(groups.items()):
-        key = [into.c.series_no == series_no, into.c.at == at]
-        known = connection.execute(select(into).where(*key)).mappings().first()
-        if known is not None:
-            parts.append(dict(known))
-        groups[series_no, at] = parts
-    rows = [{"series_no": number, "at": at, **_join(parts)} for (number, at), parts in sorted(groups.items())]
-    statement = upsert(connection, into)
-    said = {name: statement.excluded[name] for name in rows[0] if name not in {"series_no", "at"}}
-    connection.execute(statement.on_conflict_do_update(index_elements=["series_no", "at"], set_=said), rows)
+    """Move rows into the roll-up they belong to, a few at a time however many there are."""
+    query = select(source).where(*where).order_by(source.c.series_no, source.c.at)
+    rows = connection.execute(query, execution_options={"yield_per": _ROWS}).mappings()
+    groups = groupby(rows, key=lambda row: (row["series_no"], row["at"] // span * span))
+    sums = ((key, _summed(source, group)) for key, group in groups)
+    while batch := dict(islice(sums, _GROUPS)):
+        _add(connection, into, batch)
     return _remove(connection, source, *where)
 
 
-def _as_roll_up(source: Table, row: Any) -> dict[str, Any]:
-    if source is STEPS:
-        us = row.duration_us
-        values = {"count": 1, "failed": row.failed, "total_us": us, "over_us": row.over_us or 0}
-    elif source is SERVER_TIMING:
-        us = round(row.total_us / max(row.calls, 1))
-        # means are enough for operations: their sketch stays empty
-        sums = {"count": row.calls, "failed": 0, "total_us": row.total_us, "over_us": 0}
-        return {**sums, "min_us": us, "max_us": us, "sketch": b""}
-    else:
-        return dict(row._mapping)
-    return {**values, "min_us": us, "max_us": us, "sketch": encode(Counter({bucket(us): values["count"]}))}
+class _Sum:
+    """Measurements of one hour or day."""
+
+    def __init__(self) -> None:
+        self.count = self.failed = self.total_us = self.over_us = self.max_us = 0
+        self.min_us: int | None = None
+        self.sketch: Counter[int] = Counter()
+
+    def add(self, count: int, failed: int, total_us: int, over_us: int, least_us: int, most_us: int) -> None:
+        self.count, self.failed = self.count + count, self.failed + failed
+        self.total_us, self.over_us = self.total_us + total_us, self.over_us + over_us
+        self.min_us = least_us if self.min_us is None else min(self.min_us, least_us)
+        self.max_us = max(self.max_us, most_us)
+
+    def add_roll_up(self, row: RowMapping) -> None:
+        self.add(*(row[name] for name in ("count", "failed", "total_us", "over_us", "min_us", "max_us")))
+        self.sketch.update(decode(row["sketch"]))
+
+    def row(self) -> dict[str, Any]:
+        sums = {name: getattr(self, name) for name in ("count", "failed", "total_us", "over_us", "min_us", "max_us")}
+        return {**sums, "sketch": encode(self.sketch)}
 
 
-def _join(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    parts = list(parts)
-    sums = {name: sum(part[name] for part in parts) for name in ("count", "failed", "total_us", "over_us")}
-    return {
-        **sums,
-        "min_us": min(part["min_us"] for part in parts),
-        "max_us": max(part["max_us"] for part in parts),
-        "sketch": merge(bytes(part["sketch"]) for part in parts),
-    }
+def _summed(source: Table, rows: Iterable[RowMapping]) -> _Sum:
+    made = _Sum()
+    for row in rows:
+        if source is STEPS:
+            us = row["duration_us"]
+            made.add(1, row["failed"], us, row["over_us"] or 0, us, us)
+            made.sketch[bucket(us)] += 1
+        elif source is SERVER_TIMING:
+            us = round(row["total_us"] / max(row["calls"], 1))
+            made.add(row["calls"], 0, row["total_us"], 0, us, us)  # means are enough: their sketch stays empty
+        else:
+            made.add_roll_up(row)
+    return made
+
+
+def _add(connection: Connection, into: Table, sums: Mapping[tuple[int, int], _Sum]) -> None:
+    """Write roll-ups; one that is known already gets the new measurements as well."""
+    numbers, times = ({key[place] for key in sums} for place in (0, 1))
+    query = select(into).where(into.c.series_no.in_(numbers), into.c.at.in_(times))
+    for known in connection.execute(query).mappings():
+        if (its := sums.get((known["series_no"], known["at"]))) is not None:
+            its.add_roll_up(known)
+    rows = [{"series_no": number, "at": at, **its.row()} for (number, at), its in sums.items()]
+    statement = upsert(connection, into)
+    said = {name: statement.excluded[name] for name in rows[0] if name not in {"series_no", "at"}}
+    connection.execute(statement.on_conflict_do_update(index_elements=["series_no", "at"], set_=said), rows)

@@ -1,10 +1,9 @@
-"""A small sketch of many durations that can be merged: counts in buckets that grow by 5 %."""
+"""A small sketch of many durations that can be added up: counts in buckets that grow by 5 %."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
 
 _GROWTH = math.log(1.05)
 
@@ -68,21 +67,6 @@ def decode(data: bytes) -> Counter[int]:
         last += distance
         counts[last] = count
     return counts
-
-
-def merge(sketches: Iterable[bytes]) -> bytes:
-    """One sketch of several.
-
-    Args:
-        sketches: made by `encode`.
-
-    Returns:
-        The sketch of all their measurements together.
-    """
-    total: Counter[int] = Counter()
-    for data in sketches:
-        total.update(decode(data))
-    return encode(total)
 
 
 def quantile_us(data: bytes, share: float) -> float:

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import lzma
-import os
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
-from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+from sqlalchemy import Connection, text
 
 from synthprobe.errors import HistoryError
-from synthprobe.history import database, incidents, results, rollups, transfer
-from synthprobe.history.database import META, SPOOL, NewerSchema, bring_up_to_date, make_engine, to_ms, upsert
+from synthprobe.history import incidents, renames, results, rollups, transfer
+from synthprobe.history.access import Access
+from synthprobe.history.database import META, SPOOL, to_ms, upsert
+from synthprobe.history.packs import read_pack, write_pack
 from synthprobe.history.spool import Spool
 from synthprobe.model.history import JudgedSlot, OperationSum, OutboxItem, Retention, StepSample
 from synthprobe.model.incident import Incident, Observation
 from synthprobe.model.verdict import Verdict
 
-T = TypeVar("T")
 PRUNE_EVERY = timedelta(hours=1)
-PACK = Retention(raw_days=2, failures_days=14, hourly_days=7, daily_days=396)
-"""What travels in a pack: two days one by one, a week of hours, then days."""
-
-_MAGIC = b"synthprobe history 1\n"
 
 
 class History:
@@ -38,20 +30,22 @@ class History:
 
     When the store cannot be used, `available` is false, `notes` says why, verdicts are spooled, reads give nothing,
     and all other writes raise `HistoryError`. Nothing that is decided on missing history may suppress an alert.
-
-    Attributes:
-        available: whether the store can be used.
-        notes: what a person must know of the store, as sentences.
     """
 
     def __init__(self, url: str, spool: Spool, retention: Retention) -> None:
-        self.available = False
-        self.notes: list[str] = []
-        self._url = url
+        self._access = Access(url)
         self._spool = spool
         self._retention = retention
-        self._reason = ""
-        self._engine: Engine | None = None
+
+    @property
+    def available(self) -> bool:
+        """Whether the store can be used."""
+        return self._access.available
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person must know of the store, as sentences."""
+        return self._access.notes
 
     @classmethod
     def open(cls, place: str | Path, *, spool: Path | None = None, retention: Retention | None = None) -> History:
@@ -84,7 +78,7 @@ class History:
             spool = spool or path.parent / "spool"
             text_ = f"sqlite:///{path}"
         history = cls(text_, Spool(spool or Path(".synthprobe") / "spool"), retention or Retention())
-        history._connect()
+        history._access.connect(history._merge)
         return history
 
     def __enter__(self) -> History:
@@ -97,8 +91,7 @@ class History:
 
     def close(self) -> None:
         """Let go of the store."""
-        if self._engine is not None:
-            self._engine.dispose()
+        self._access.close()
 
     # writing
 
@@ -115,7 +108,7 @@ class History:
             HistoryError: when neither the store nor the spool can be written.
         """
         try:
-            return self._write(lambda connection: results.write_verdict(connection, verdict))
+            return self._access.write(lambda connection: results.write_verdict(connection, verdict))
         except HistoryError as error:
             reason = str(error)
         try:
@@ -125,7 +118,7 @@ class History:
                 f"{reason} The verdict could not be spooled to {self._spool.folder} either: "
                 f"{error.strerror or error}. It stands in the run's verdict.json only. Make room there."
             ) from None
-        self._note(f"{reason} The verdict waits in {path} and is merged when the history can be used again.")
+        self._access.note(f"{reason} The verdict waits in {path} and is merged when the history can be used again.")
         return False
 
     def put_observations(self, observations: Sequence[Observation]) -> None:
@@ -137,7 +130,7 @@ class History:
         Raises:
             HistoryError: when the store cannot be used.
         """
-        self._write(lambda connection: results.write_observations(connection, observations))
+        self._access.write(lambda connection: results.write_observations(connection, observations))
 
     def put_detector_states(self, target: str, states: Mapping[tuple[str, str], bytes], *, location: str = "") -> None:
         """Replace what the detector knows of steps.
@@ -150,7 +143,19 @@ class History:
         Raises:
             HistoryError: when the store cannot be used.
         """
-        self._write(lambda connection: results.write_states(connection, target, location, states))
+        self._access.write(lambda connection: results.write_states(connection, target, location, states))
+
+    def rename_steps(self, target: str, aliases: Mapping[str, Mapping[str, str]]) -> None:
+        """Give what is known of steps to the steps they are called now.
+
+        Args:
+            target: the target's name.
+            aliases: the new path of a step by its old one, by journey's id.
+
+        Raises:
+            HistoryError: when the store cannot be used.
+        """
+        self._access.write(lambda connection: renames.rename_steps(connection, target, aliases))
 
     def put_incident(self, incident: Incident) -> None:
         """Write an incident, or replace what is known of it.
@@ -161,7 +166,7 @@ class History:
         Raises:
             HistoryError: when the store cannot be used.
         """
-        self._write(lambda connection: incidents.write_incident(connection, incident))
+        self._access.write(lambda connection: incidents.write_incident(connection, incident))
 
     def append_audit(self, entry: dict[str, Any]) -> None:
         """Add an entry at the end of the audit; it can be neither changed nor removed.
@@ -172,7 +177,7 @@ class History:
         Raises:
             HistoryError: when the store cannot be used.
         """
-        self._write(lambda connection: incidents.append_audit(connection, entry))
+        self._access.write(lambda connection: incidents.append_audit(connection, entry))
 
     def outbox_put(self, item: OutboxItem) -> None:
         """Put a message in the outbox; one that is there already stays as it is.
@@ -183,7 +188,7 @@ class History:
         Raises:
             HistoryError: when the store cannot be used.
         """
-        self._write(lambda connection: incidents.put_message(connection, item))
+        self._access.write(lambda connection: incidents.put_message(connection, item))
 
     def outbox_mark(self, id: str, *, delivered: bool, again_at: datetime | None = None, note: str = "") -> None:
         """Say how a try went.
@@ -197,7 +202,7 @@ class History:
         Raises:
             HistoryError: when the store cannot be used.
         """
-        self._write(
+        self._access.write(
             lambda connection: incidents.mark_message(connection, id, delivered=delivered, again_at=again_at, note=note)
         )
 
@@ -214,7 +219,7 @@ class History:
         Returns:
             The newest last; nothing when the store cannot be used.
         """
-        return self._read(lambda connection: results.read_observations(connection, target, journey, last), [])
+        return self._access.read(lambda connection: results.read_observations(connection, target, journey, last), [])
 
     def detector_states(self, target: str, *, location: str = "") -> dict[tuple[str, str], bytes]:
         """What the detector knows of each step.
@@ -226,7 +231,7 @@ class History:
         Returns:
             Its state by journey's id and step's path.
         """
-        return self._read(lambda connection: results.read_states(connection, target, location), {})
+        return self._access.read(lambda connection: results.read_states(connection, target, location), {})
 
     def judged_slots(self, target: str, since: datetime, until: datetime) -> list[JudgedSlot]:
         """The slots that were judged in a window.
@@ -239,7 +244,7 @@ class History:
         Returns:
             The oldest first.
         """
-        return self._read(lambda connection: results.read_slots(connection, target, since, until), [])
+        return self._access.read(lambda connection: results.read_slots(connection, target, since, until), [])
 
     def steps(self, target: str) -> dict[str, tuple[str, ...]]:
         """Which steps are known.
@@ -250,7 +255,7 @@ class History:
         Returns:
             The steps' paths by the journey's id; nothing when the store cannot be used.
         """
-        return self._read(lambda connection: results.read_steps(connection, target), {})
+        return self._access.read(lambda connection: results.read_steps(connection, target), {})
 
     def step_series(self, target: str, journey: str, step: str, since: datetime) -> list[StepSample]:
         """How long a step took.
@@ -264,7 +269,7 @@ class History:
         Returns:
             The oldest first: one by one where they are kept so, otherwise rolled up by hour or day.
         """
-        return self._read(lambda connection: results.read_series(connection, target, journey, step, since), [])
+        return self._access.read(lambda connection: results.read_series(connection, target, journey, step, since), [])
 
     def operations(self, target: str, since: datetime, until: datetime) -> list[OperationSum]:
         """What the target's backend operations took.
@@ -277,7 +282,7 @@ class History:
         Returns:
             One sum for each journey, step and operation, the costliest first.
         """
-        return self._read(lambda connection: results.read_operations(connection, target, since, until), [])
+        return self._access.read(lambda connection: results.read_operations(connection, target, since, until), [])
 
     def incidents(self, target: str | None = None, state: str | None = None) -> list[Incident]:
         """Incidents.
@@ -289,7 +294,7 @@ class History:
         Returns:
             The oldest first.
         """
-        return self._read(lambda connection: incidents.read_incidents(connection, target, state), [])
+        return self._access.read(lambda connection: incidents.read_incidents(connection, target, state), [])
 
     def incident(self, id: str) -> Incident | None:
         """One incident.
@@ -300,7 +305,7 @@ class History:
         Returns:
             The incident, if it is known.
         """
-        return self._read(lambda connection: incidents.read_incident(connection, id), None)
+        return self._access.read(lambda connection: incidents.read_incident(connection, id), None)
 
     def audit_entries(self) -> list[dict[str, Any]]:
         """All entries of the audit.
@@ -308,7 +313,7 @@ class History:
         Returns:
             The oldest first.
         """
-        return self._read(incidents.read_audit, [])
+        return self._access.read(incidents.read_audit, [])
 
     def outbox_due(self, now: datetime) -> list[OutboxItem]:
         """Messages to be tried now.
@@ -319,7 +324,7 @@ class History:
         Returns:
             The longest waiting first.
         """
-        return self._read(lambda connection: incidents.due_messages(connection, now), [])
+        return self._access.read(lambda connection: incidents.due_messages(connection, now), [])
 
     # upkeep
 
@@ -343,7 +348,7 @@ class History:
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=said))
             return removed
 
-        return self._write(act)
+        return self._access.write(act)
 
     def prune_if_due(self, now: datetime) -> None:
         """Prune when that was not done for an hour.
@@ -355,7 +360,7 @@ class History:
             HistoryError: when the store cannot be used.
         """
         query = META.select().where(META.c.name == "pruned at")
-        last = self._read(lambda connection: connection.execute(query).mappings().first(), None)
+        last = self._access.read(lambda connection: connection.execute(query).mappings().first(), None)
         if last is None or abs(now - datetime.fromisoformat(last["value"])) >= PRUNE_EVERY:
             self.prune(now)
 
@@ -366,11 +371,13 @@ class History:
             What is wrong with it, as sentences; nothing when all is well.
         """
         if not self.available:
-            return [self._reason]
-        if self._sqlite_path is None:
+            return [self._access.reason]
+        if self._access.sqlite_path is None:
             return list(self.notes)
-        found = self._read(lambda c: list(c.execute(text("PRAGMA integrity_check")).scalars()), ["cannot be read"])
-        return list(self.notes) + [f"{self._sqlite_path}: {line}" for line in found if line != "ok"]
+        found = self._access.read(
+            lambda c: list(c.execute(text("PRAGMA integrity_check")).scalars()), ["cannot be read"]
+        )
+        return list(self.notes) + [f"{self._access.sqlite_path}: {line}" for line in found if line != "ok"]
 
     def export(self, path: Path) -> int:
         """Write all that is known to a file of JSON lines, compressed.
@@ -384,9 +391,9 @@ class History:
         Raises:
             HistoryError: when the store cannot be used.
         """
-        self._require()
+        self._access.require()
         with gzip.open(path, "wb", compresslevel=5) as file:
-            return self._do(lambda connection: transfer.write_rows(connection, file), write=False)
+            return self._access.do(lambda connection: transfer.write_rows(connection, file), write=False)
 
     def import_(self, path: Path) -> int:
         """Read what `export` wrote into an empty store.
@@ -402,7 +409,7 @@ class History:
         """
         try:
             with gzip.open(path, "rb") as file:
-                return self._write(lambda connection: transfer.read_rows(connection, file))
+                return self._access.write(lambda connection: transfer.read_rows(connection, file))
         except (OSError, EOFError) as error:
             raise HistoryError(f"{path} is no export that can be read: {error}. Nothing was imported.") from None
 
@@ -418,29 +425,11 @@ class History:
         Raises:
             HistoryError: when the store is no SQLite file, or cannot be used.
         """
-        self._require()
-        source = self._sqlite_path
+        self._access.require()
+        source = self._access.sqlite_path
         if source is None:
             raise HistoryError("A PostgreSQL history lasts by itself; there is nothing to pack. Use export for a copy.")
-        copy = path.with_name(path.name + ".tmp.db")
-        copy.unlink(missing_ok=True)
-        try:
-            with contextlib.closing(sqlite3.connect(source)) as live, contextlib.closing(sqlite3.connect(copy)) as out:
-                live.backup(out)
-                out.execute("PRAGMA journal_mode = DELETE")
-            with History.open(copy, spool=path.with_name(path.name + ".tmp.spool"), retention=PACK) as small:
-                small.prune(datetime.now(UTC))
-            with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as out:
-                out.execute("PRAGMA journal_mode = DELETE")
-                out.execute("VACUUM")
-            data = _MAGIC + lzma.compress(copy.read_bytes(), preset=1)
-            temporary = path.with_name(path.name + ".tmp")
-            temporary.write_bytes(data)
-            temporary.replace(path)
-            return len(data)
-        finally:
-            for suffix in ("", "-wal", "-shm"):
-                copy.with_name(copy.name + suffix).unlink(missing_ok=True)
+        return write_pack(source, path)
 
     @staticmethod
     def unpack(pack: Path, path: Path) -> None:
@@ -453,150 +442,21 @@ class History:
         Raises:
             HistoryError: when the pack cannot be read, or a store is there already.
         """
-        if path.exists() and path.stat().st_size:
-            raise HistoryError(f"{path} is there already and is kept. Move it away, then unpack again.")
-        try:
-            data = pack.read_bytes()
-            if not data.startswith(_MAGIC):
-                raise HistoryError(f"{pack} is no pack of this version. The history begins anew without it.")
-            content = lzma.decompress(data[len(_MAGIC) :])
-        except (OSError, lzma.LZMAError) as error:
-            raise HistoryError(f"{pack} cannot be read: {error}. The history begins anew without it.") from None
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_bytes(content)
-        temporary.replace(path)
-
-    # the connection
-
-    @property
-    def _sqlite_path(self) -> Path | None:
-        return Path(self._url.removeprefix("sqlite:///")) if self._url.startswith("sqlite:") else None
-
-    @property
-    def _place(self) -> str:
-        """The store as a person may see it: without the password."""
-        if self._sqlite_path is not None:
-            return str(self._sqlite_path)
-        try:
-            return make_url(self._url).render_as_string(hide_password=True)
-        except ArgumentError:
-            return "the configured url"
-
-    def _note(self, sentence: str) -> None:
-        if sentence not in self.notes:
-            self.notes.append(sentence)
-
-    def _connect(self) -> None:
-        path = self._sqlite_path
-        if path is None:
-            return self._prepare()
-        try:  # a file another process is just making looks empty
-            with FileLock(path.with_name(path.name + ".lock"), timeout=database.LOCK_WAIT_S):
-                self._prepare()
-        except Timeout:
-            self._give_up(f"The history {path} is locked by another program; it was tried for 5 s.")
-        except OSError as error:
-            self._give_up(f"The history {path} cannot be reached: {error.strerror or error}.")
-
-    def _prepare(self) -> None:
-        self._engine = self._engine or make_engine(self._url)
-        damage = _damage(self._sqlite_path) if self._sqlite_path else ""
-        if damage:
-            self._begin_anew(damage)
-        try:
-            bring_up_to_date(self._engine)
-        except NewerSchema as error:
-            return self._give_up(f"{self._place}: {error}")
-        except DBAPIError as error:
-            if not self._is_damage(error):
-                return self._give_up(self._why(error))
-            self._begin_anew(str(error.orig))
-            bring_up_to_date(self._engine)
-        self.available = True
-        self._merge()
-
-    def _give_up(self, reason: str) -> None:
-        self.available = False
-        self._reason = reason
-        self._note(reason)
-
-    def _why(self, error: DBAPIError) -> str:
-        said = " ".join(str(error.orig).split())
-        if isinstance(error, OperationalError) and "locked" in said:
-            return f"The history {self._place} is locked by another program; it was tried for 5 s."
-        return f"The history {self._place} cannot be reached: {said}."
-
-    def _is_damage(self, error: DBAPIError) -> bool:
-        if self._sqlite_path is None or not isinstance(error, DatabaseError):
-            return False
-        return any(words in str(error.orig) for words in ("malformed", "not a database", "disk I/O error"))
-
-    def _begin_anew(self, damage: str) -> None:
-        """Put a damaged file aside; what it held may be needed for rescue."""
-        path = self._sqlite_path
-        assert path is not None
-        assert self._engine is not None
-        self._engine.dispose()
-        aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
-        for suffix in ("", "-wal", "-shm"):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                os.replace(part, aside.with_name(aside.name + suffix))
-        self._note(
-            f"The history {path} was damaged ({damage}). It was put aside as {aside.name} and a fresh one begun; "
-            "until it has seen a few runs, nothing is known of earlier ones. Restore a copy if you have one."
-        )
-
-    def _require(self) -> None:
-        if not self.available:
-            raise HistoryError(self._reason)
-
-    def _write(self, act: Callable[[Connection], T]) -> T:
-        return self._do(act, write=True)
-
-    def _read(self, act: Callable[[Connection], T], nothing: T) -> T:
-        if not self.available:
-            return nothing
-        try:
-            return self._do(act, write=False)
-        except HistoryError as error:
-            self._note(str(error))
-            return nothing
-
-    def _do(self, act: Callable[[Connection], T], *, write: bool) -> T:
-        self._require()
-        try:
-            return self._once(act, write=write)
-        except DBAPIError as error:
-            if not self._is_damage(error):
-                if error.connection_invalidated or isinstance(error, OperationalError):
-                    raise HistoryError(self._why(error)) from None
-                raise HistoryError(f"The history {self._place} refused: {' '.join(str(error.orig).split())}.") from None
-            self._begin_anew(str(error.orig))
-        try:
-            assert self._engine is not None
-            bring_up_to_date(self._engine)
-            return self._once(act, write=write)
-        except DBAPIError as error:
-            raise HistoryError(self._why(error)) from None
-
-    def _once(self, act: Callable[[Connection], T], *, write: bool) -> T:
-        assert self._engine is not None
-        with self._engine.execution_options(write=write).begin() as connection:
-            return act(connection)
+        read_pack(pack, path)
 
     def _merge(self) -> None:
         for path, spooled in self._spool.waiting():
             if spooled is None:
                 with contextlib.suppress(OSError):
                     path.replace(path.with_suffix(".unreadable"))
-                self._note(f"{path} could not be read as a spooled verdict; it is kept as {path.stem}.unreadable.")
+                self._access.note(
+                    f"{path} could not be read as a spooled verdict; it is kept as {path.stem}.unreadable."
+                )
                 continue
             try:
-                self._write(_merging(spooled.verdict, spooled.reason))
+                self._access.write(_merging(spooled.verdict, spooled.reason))
             except HistoryError as error:
-                self._note(str(error))
+                self._access.note(str(error))
                 return
             path.unlink(missing_ok=True)
 
@@ -608,23 +468,3 @@ def _merging(verdict: Verdict, reason: str) -> Callable[[Connection], None]:
             connection.execute(upsert(connection, SPOOL).values(row).on_conflict_do_nothing())
 
     return act
-
-
-def _damage(path: Path) -> str:
-    """What is wrong with a SQLite file that can be seen from outside; nothing when it is not there or looks well."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(100)
-    except OSError:
-        return ""
-    wal = path.with_name(path.name + "-wal")
-    if wal.exists() and wal.stat().st_size:
-        return ""  # the file is behind its journal; SQLite itself will say
-    if not size:
-        return "it was empty"
-    if not head.startswith(b"SQLite format 3\x00") or len(head) < 100:
-        return "it is no SQLite file"
-    page = int.from_bytes(head[16:18], "big")
-    expected = (65536 if page == 1 else page) * int.from_bytes(head[28:32], "big")
-    return f"{expected} bytes were expected, {size} are there" if size < expected else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from gzip import GzipFile
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import msgspec
-from sqlalchemy import Connection, LargeBinary, Table, func, insert, select, text
+from sqlalchemy import Column, Connection, Integer, LargeBinary, Table, func, insert, select, text
 
 from synthprobe.errors import HistoryError
 from synthprobe.history.database import METADATA, REVISIONS
@@ -81,5 +81,15 @@ def read_rows(connection: Connection, lines: Iterable[bytes]) -> int:
 
 
 def _row(table: Table, row: dict[str, Any]) -> dict[str, Any]:
-    binary = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
-    return {k: base64.b64decode(cast("str", v)) if k in binary else v for k, v in row.items()}
+    if unknown := sorted(row.keys() - table.columns.keys()):
+        raise ValueError(f"{table.name} has no {unknown[0]}")
+    return {column.name: _value(column, row[column.name]) for column in table.columns}
+
+
+def _value(column: Column[Any], value: Any) -> Any:
+    """SQLite would take anything for a number."""
+    if value is None and column.nullable:
+        return None
+    if not isinstance(value, int if isinstance(column.type, Integer) else str):
+        raise ValueError(f"{value!r} is no {column.table.name}.{column.name}")
+    return base64.b64decode(str(value), validate=True) if isinstance(column.type, LargeBinary) else value

@@ -31,7 +31,7 @@ from synthprobe.verdict.lifecycle import advance, describe
 from synthprobe.verdict.observations import observe
 from synthprobe.verdict.suspicion import Suspicion, judge_probe, suspect, with_reruns
 from synthprobe.verdict.triage import is_vague
-from synthprobe.verdict.watch import watch
+from synthprobe.verdict.watch import timings, watch
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -142,9 +142,12 @@ def _with_memory(
 ) -> tuple[Verdict, tuple[Incident, ...]]:
     target, location, now = verdict.run.target, verdict.run.location, datetime.now(UTC)
     notes += take_in(history, folder.parent, but=folder)
+    if history.available and (aliases := _gone_by(config.aliases, verdict)):
+        history.rename_steps(target, aliases)
     before: dict[str, list[Observation]] = {}
     for seen in history.observations(target):
         before.setdefault(seen.journey, []).append(seen)
+    notes += _out_of_order(verdict, before)
     if verdict.run.ended or verdict.blind:
         states = {}  # what was cut off says nothing of how long a step takes
     else:
@@ -180,6 +183,30 @@ def _with_memory(
     }
     journeys = tuple(replace(one, incident=of.get(one.journey.id, "")) for one in verdict.journeys)
     return replace(verdict, journeys=journeys), incidents
+
+
+def _gone_by(aliases: Mapping[str, Mapping[str, str]], verdict: Verdict) -> dict[str, dict[str, str]]:
+    """The aliases of this run's journeys, without those of steps that still are called so."""
+    found = {}
+    for one in verdict.journeys:
+        walked = {path for result in one.results for path in timings(result) or ()}
+        if its := {old: new for old, new in aliases.get(one.journey.id, {}).items() if old not in walked}:
+            found[one.journey.id] = its
+    return found
+
+
+def _out_of_order(verdict: Verdict, before: Mapping[str, Sequence[Observation]]) -> list[str]:
+    """Why incidents stay as they are: what is older than what was judged says nothing of now."""
+    run = verdict.run
+    others = (seen for some in before.values() for seen in some if seen.run_id != run.id)
+    newest = max(others, key=lambda seen: seen.at, default=None)
+    if newest is None or newest.at <= run.started_at:
+        return []
+    return [
+        f"This run began at {run.started_at:%Y-%m-%d %H:%M} UTC by its clock, and run {newest.run_id} at "
+        f"{newest.at:%Y-%m-%d %H:%M} UTC was judged before: the clock of this machine went backwards, or the run came "
+        "late. It is remembered, and changes no incident. Compare the machine's clock with another one."
+    ]
 
 
 def _incidents(

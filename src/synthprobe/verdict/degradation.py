@@ -186,9 +186,9 @@ class StepDetector:
     def update(self, at: float, duration_ms: float, ok: bool = True, *, scheduled: bool = True) -> list[Alarm]:
         """Take one sample.
 
-        A sample of the same time as the one before is the same run once more, and changes nothing. A failed run counts
-        for the failures alone: what it took says nothing of a healthy one. A duration that is no number above zero is
-        passed over. A re-run (not scheduled) raises or ends an alarm, but teaches nothing.
+        A sample of the same time as one of the last 48 is the same run once more, and changes nothing. A failed run
+        counts for the failures alone: what it took says nothing of a healthy one. A duration that is no number above
+        zero is passed over. A re-run (not scheduled) raises or ends an alarm, but teaches nothing.
 
         Args:
             at: when it began, seconds since the epoch; only its hour of day and its place in a sentence are used, so a
@@ -200,11 +200,11 @@ class StepDetector:
         Returns:
             The alarms that open now, usually none.
         """
+        alarms: list[Alarm] = []
+        if not math.isfinite(at) or (scheduled and at in self._since_failing):
+            return alarms  # no time, or the same run once more
         self._index += 1
         self._again = 0 if scheduled else self._again + 1
-        alarms: list[Alarm] = []
-        if not math.isfinite(at) or (scheduled and self._since_failing and self._since_failing[-1] == at):
-            return alarms  # no time, or the same run once more
         if scheduled:
             self._failed.append(not ok)
             self._since_failing.append(at)

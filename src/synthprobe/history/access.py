@@ -1,0 +1,225 @@
+"""The way into a store: one that is locked, damaged, unreachable or newer is a sentence, never a crash."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
+
+from synthprobe.errors import HistoryError
+from synthprobe.history import database
+from synthprobe.history.database import NewerSchema, bring_up_to_date, make_engine
+
+T = TypeVar("T")
+
+
+class Access:
+    """The way into one store.
+
+    Args:
+        url: a SQLAlchemy URL.
+
+    Attributes:
+        available: whether the store can be used.
+        reason: why not, as a sentence.
+        notes: what a person must know of the store, as sentences.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.available = False
+        self.reason = ""
+        self.notes: list[str] = []
+        self._url = url
+        self._engine: Engine | None = None
+
+    def close(self) -> None:
+        """Let go of the store."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The file, when it is one of SQLite."""
+        return Path(self._url.removeprefix("sqlite:///")) if self._url.startswith("sqlite:") else None
+
+    @property
+    def place(self) -> str:
+        """The store as a person may see it: without the password."""
+        if self.sqlite_path is not None:
+            return str(self.sqlite_path)
+        try:
+            return make_url(self._url).render_as_string(hide_password=True)
+        except ArgumentError:
+            return "the configured url"
+
+    def note(self, sentence: str) -> None:
+        """Say something once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def connect(self, ready: Callable[[], None]) -> None:
+        """Find out whether the store can be used, and make it when there is none.
+
+        Args:
+            ready: called when it can be used, before another process may change it.
+        """
+        path = self.sqlite_path
+        if path is None:
+            return self._prepare(ready)
+        try:  # a file another process is just making looks empty
+            with FileLock(path.with_name(path.name + ".lock"), timeout=database.LOCK_WAIT_S):
+                self._prepare(ready)
+        except Timeout:
+            self._give_up(f"The history {path} is locked by another program; it was tried for 5 s.")
+        except OSError as error:
+            self._give_up(f"The history {path} cannot be reached: {error.strerror or error}.")
+
+    def _prepare(self, ready: Callable[[], None]) -> None:
+        self._engine = self._engine or make_engine(self._url)
+        damage = _damage(self.sqlite_path) if self.sqlite_path else ""
+        if damage:
+            self._begin_anew(damage)
+        try:
+            bring_up_to_date(self._engine)
+        except NewerSchema as error:
+            return self._give_up(f"{self.place}: {error}")
+        except DBAPIError as error:
+            if not self._is_damage(error):
+                return self._give_up(self._why(error))
+            self._begin_anew(str(error.orig))
+            bring_up_to_date(self._engine)
+        self.available = True
+        ready()
+
+    def _give_up(self, reason: str) -> None:
+        self.available = False
+        self.reason = reason
+        self.note(reason)
+
+    def _why(self, error: DBAPIError) -> str:
+        said = " ".join(str(error.orig).split())
+        if isinstance(error, OperationalError) and "locked" in said:
+            return f"The history {self.place} is locked by another program; it was tried for 5 s."
+        return f"The history {self.place} cannot be reached: {said}."
+
+    def _is_damage(self, error: DBAPIError) -> bool:
+        if self.sqlite_path is None or not isinstance(error, DatabaseError):
+            return False
+        return any(words in str(error.orig) for words in ("malformed", "not a database", "disk I/O error"))
+
+    def _begin_anew(self, damage: str) -> None:
+        """Put a damaged file aside; what it held may be needed for rescue."""
+        path = self.sqlite_path
+        assert path is not None
+        assert self._engine is not None
+        self._engine.dispose()
+        aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+        for suffix in ("", "-wal", "-shm"):
+            part = path.with_name(path.name + suffix)
+            if part.exists():
+                os.replace(part, aside.with_name(aside.name + suffix))
+        self.note(
+            f"The history {path} was damaged ({damage}). It was put aside as {aside.name} and a fresh one begun; "
+            "until it has seen a few runs, nothing is known of earlier ones. Restore a copy if you have one."
+        )
+
+    def require(self) -> None:
+        """Refuse what needs the store.
+
+        Raises:
+            HistoryError: when the store cannot be used.
+        """
+        if not self.available:
+            raise HistoryError(self.reason)
+
+    def write(self, act: Callable[[Connection], T]) -> T:
+        """Do something in a transaction that writes.
+
+        Args:
+            act: what to do.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            HistoryError: when the store cannot be used.
+        """
+        return self.do(act, write=True)
+
+    def read(self, act: Callable[[Connection], T], nothing: T) -> T:
+        """Read.
+
+        Args:
+            act: what to do.
+            nothing: the answer of a store that cannot be used.
+
+        Returns:
+            What it returned.
+        """
+        if not self.available:
+            return nothing
+        try:
+            return self.do(act, write=False)
+        except HistoryError as error:
+            self.note(str(error))
+            return nothing
+
+    def do(self, act: Callable[[Connection], T], *, write: bool) -> T:
+        """Do something in a transaction; once more on a fresh store, when this one is found to be damaged.
+
+        Args:
+            act: what to do.
+            write: whether it writes.
+
+        Returns:
+            What it returned.
+
+        Raises:
+            HistoryError: when the store cannot be used.
+        """
+        self.require()
+        try:
+            return self._once(act, write=write)
+        except DBAPIError as error:
+            if not self._is_damage(error):
+                if error.connection_invalidated or isinstance(error, OperationalError):
+                    raise HistoryError(self._why(error)) from None
+                raise HistoryError(f"The history {self.place} refused: {' '.join(str(error.orig).split())}.") from None
+            self._begin_anew(str(error.orig))
+        try:
+            assert self._engine is not None
+            bring_up_to_date(self._engine)
+            return self._once(act, write=write)
+        except DBAPIError as error:
+            raise HistoryError(self._why(error)) from None
+
+    def _once(self, act: Callable[[Connection], T], *, write: bool) -> T:
+        assert self._engine is not None
+        with self._engine.execution_options(write=write).begin() as connection:
+            return act(connection)
+
+
+def _damage(path: Path) -> str:
+    """What is wrong with a SQLite file that can be seen from outside; nothing when it is not there or looks well."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(100)
+    except OSError:
+        return ""
+    wal = path.with_name(path.name + "-wal")
+    if wal.exists() and wal.stat().st_size:
+        return ""  # the file is behind its journal; SQLite itself will say
+    if not size:
+        return "it was empty"
+    if not head.startswith(b"SQLite format 3\x00") or len(head) < 100:
+        return "it is no SQLite file"
+    page = int.from_bytes(head[16:18], "big")
+    expected = (65536 if page == 1 else page) * int.from_bytes(head[28:32], "big")
+    return f"{expected} bytes were expected, {size} are there" if size < expected else ""
