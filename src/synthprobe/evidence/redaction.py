@@ -11,7 +11,7 @@ from html.entities import codepoint2name
 from os import environ
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlencode, urlsplit, urlunsplit
 
 from synthprobe.errors import SecretError
 from synthprobe.evidence.scan import Scanner, trie_pattern
@@ -23,6 +23,19 @@ _HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-a
 _NAME = re.compile(r"passw(or)?d|pwd|secret|token|api[-_]?key|session(id)?$|otp|pin$|credential", re.IGNORECASE)
 _INNOCENT = {"client_token", "csrftoken_name"}
 _RUNTIME_SHORTEST = 8
+# in addresses: by urllib, by JavaScript, by requests, in Chromium's path and in its query
+_LEFT_AS_IT_IS = (
+    "",
+    "/",
+    "!*'()~",
+    "/:!*'()~",
+    "!#$&'()*+,/:;=?@~",
+    "!#$%&'()*+,/:;=?@[]~",
+    "!$%&'()*+,/:;=@[]\\^|~",
+    "!$%&()*+,/:;=?@[]\\^`{|}~",
+)
+_SHORTEST_END = 4
+_SHORTEST_PART = 16
 
 
 class Redactor:
@@ -40,6 +53,7 @@ class Redactor:
         self._plain: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
         self._split: re.Pattern[str] | None = None
+        self._cut: re.Pattern[str] | None = None
         self._scanner: Scanner | None = None
 
     @classmethod
@@ -76,7 +90,7 @@ class Redactor:
         self._plain.add(plain)
         for form in _forms(plain):
             self._forms.setdefault(form, rule)
-        self._pattern = self._split = self._scanner = None
+        self._pattern = self._split = self._cut = self._scanner = None
 
     def learn(self, targets: Mapping[str, Target], root: Path) -> list[str]:
         """Register every secret that targets declare and that can be read here, asked for or not.
@@ -124,13 +138,24 @@ class Redactor:
             text: any text.
 
         Returns:
-            The text, masked.
+            The text, masked; what was left of a value that somebody cut (``'Plain...'``) as well.
         """
         if not self._forms:
             return text
         if self._pattern is None:
             self._pattern = re.compile(trie_pattern(self._forms))
-        return self._pattern.sub(MASK, text)
+        text = self._pattern.sub(MASK, text)
+        return self._without_ends(text) if "..." in text or "…" in text else text
+
+    def _without_ends(self, text: str) -> str:
+        """pytest, reprlib and browsers cut long texts in the middle or at the end, secrets with them."""
+        if self._cut is None:
+            known = {form for plain in self._plain for form in (plain, repr(plain)[1:-1], json.dumps(plain)[1:-1])}
+            heads = {form[:end] for form in known for end in range(_SHORTEST_END, len(form))}
+            tails = {form[start:] for form in known for start in range(1, len(form) - _SHORTEST_END + 1)}
+            cut = r"\.\.\.|…"
+            self._cut = re.compile(f"(?P<head>{trie_pattern(heads)})(?={cut})|(?P<gap>{cut}){trie_pattern(tails)}")
+        return self._cut.sub(lambda match: (match["gap"] or "") + MASK, text)
 
     def pieces(self, pieces: Sequence[str]) -> list[str]:
         """Mask known values that stand in several pieces, and beginnings of them: keys typed one by one, frames.
@@ -353,8 +378,8 @@ def _masked_query(query: str) -> str:
 
 
 def _forms(value: str) -> set[str]:
-    """Every form the value travels in: whole, each part of ``user:pass``, each part of a JWT."""
-    parts = [value]
+    """Every form the value travels in: whole, and each part of ``user:pass``, of a JWT, of an address, each line."""
+    parts = [value, *_lines(value), *_of_address(value)]
     if value.count(":") == 1 and "//" not in value:
         parts += [part for part in value.split(":") if not weakness(part)]
     if value.count(".") == 2:
@@ -362,12 +387,31 @@ def _forms(value: str) -> set[str]:
     return {form for part in parts for form in _written(part) if form and form not in MASK}
 
 
+def _lines(value: str) -> list[str]:
+    """pytest indents each line of a text, so a key of several lines never stands there as a whole."""
+    lines = [line.strip() for line in value.splitlines()] if "\n" in value else []
+    return [line for line in lines if len(line) >= _SHORTEST_PART and not line.startswith("-----")]
+
+
+def _of_address(value: str) -> list[str]:
+    """Clients name an address in pieces: its password, and what in path and query only its owner knows."""
+    if "://" not in value:
+        return []
+    try:
+        address = urlsplit(value)
+    except ValueError:
+        return []
+    known = [*address.path.split("/"), *(given for _, given in parse_qsl(address.query))]
+    long = [part for part in known if len(part) >= _SHORTEST_PART and re.search(r"\d", part)]
+    password = unquote(address.password or "")
+    return long if weakness(password) else [password, *long]
+
+
 def _written(value: str) -> set[str]:
-    once = _as_json({value})
+    misread = value.encode("utf-8", "replace").decode("latin-1")  # as headers are, that are sent in UTF-8
+    once = _as_json({value, misread})
     twice = _as_json(once)
-    percent = {
-        form for one in once for form in (quote(one), quote(one, safe=""), quote_plus(one), quote(one, safe="/:!*'()~"))
-    }
+    percent = {form for one in once for form in (quote_plus(one), *(quote(one, safe=safe) for safe in _LEFT_AS_IT_IS))}
     lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in percent}
     encoded = {form for one in once for form in _base64_cores(one.encode("utf-8", "replace"))}
     python = {repr(value)[1:-1], ascii(value)[1:-1]}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, Route
@@ -176,6 +176,11 @@ class GuardedBrowser:
             route.fallback()
 
 
+def _without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """What may go to another host than the one it was meant for; Playwright does the same where it redirects itself."""
+    return {name: value for name, value in (headers or {}).items() if name.lower() not in {"authorization", "cookie"}}
+
+
 def _in_frame(request: Request) -> bool:
     try:
         return request.frame.parent_frame is not None
@@ -200,7 +205,9 @@ def _guard_requests(context: BrowserContext, base_url: str, guard: Guard) -> Non
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or not location:
                 return answer
-            url = urljoin(url, location)
+            before, url = url, urljoin(url, location)
+            if urlsplit(before)[:2] != urlsplit(url)[:2]:
+                options["headers"] = _without_credentials(options.get("headers"))
             if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):
                 method = "GET"
                 for body in ("data", "form", "multipart"):
