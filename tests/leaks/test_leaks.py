@@ -8,16 +8,14 @@ import json
 import os
 import subprocess
 import sys
-from urllib.parse import quote
 
 import pytest
 from echo import echo
+from planted import KINDS, find, plant, variable
 
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.scan import Scanner
 
-KINDS = {"plain": "Plain-{}-Zq7w", "odd": "p'l\"a\\n {}é+/=x", "number": "4815162{}3429018"}
-URI = "!#$%&'()*+,/:;=?@[]~"
 API_ROWS = {
     "L05-headers": 'api.get(ECHO, headers={"X-Held": value.encode()}, cookies={"held": quote(value)})',
     "L06-basic": 'api.get("/healthz", auth=("probe", value))',
@@ -63,20 +61,7 @@ RAISING_ROWS = {
     "L21-aria": "shown(page, value)",
     "L21-snapshot": 'shown(page, value, snapshot="- heading \\"other\\"")',
 }
-NAMES = {f"{row}-{kind}": form for row in (*API_ROWS, *BROWSER_ROWS, *RAISING_ROWS) for kind, form in KINDS.items()}
-PLANTED = {name: form.format(f"{number:03}") for number, (name, form) in enumerate(NAMES.items())}
-
-
-def halves(name):
-    """The value up to its number, and from it on, in texts and addresses: what is left when one is cut."""
-    before, after = KINDS[name.rpartition("-")[2]].split("{}")
-    number = f"{list(PLANTED).index(name):03}"
-    parts = {before + number, number + after}
-    return parts | {quote(part, safe=safe) for part in parts for safe in ("", "/", URI)}
-
-
-def variable(name):
-    return "PLANTED_" + name.replace("-", "_").upper()
+PLANTED = plant([*API_ROWS, *BROWSER_ROWS, *RAISING_ROWS])
 
 
 def journey(row, line):
@@ -176,15 +161,7 @@ def left(tmp_path_factory, one_centre, new_project):
 @pytest.fixture(scope="module")
 def found(left):
     """Which planted secret stands in which file, looked for once."""
-    redactor = Redactor()
-    for name, value in PLANTED.items():
-        redactor.add(value, name)
-    parts = Scanner({part.encode(): name for name in PLANTED for part in halves(name)})
-    hits = {}
-    for file, content in left[1]:
-        for rule in {*redactor.residual(content), *parts.content(content)}:
-            hits.setdefault(rule, []).append(file)
-    return hits
+    return find(PLANTED, left[1])
 
 
 @pytest.mark.parametrize("name", PLANTED)

@@ -16,7 +16,6 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlencode, urlsp
 from synthprobe.errors import SecretError
 from synthprobe.evidence.scan import Scanner, trie_pattern
 from synthprobe.targets.secrets import SHORTEST, Secret, read_secret, weakness
-from synthprobe.targets.target import Target
 
 MASK = "[masked]"
 _HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-control-token"}
@@ -57,18 +56,18 @@ class Redactor:
         self._scanner: Scanner | None = None
 
     @classmethod
-    def of(cls, targets: Mapping[str, Target], root: Path) -> Redactor:
-        """A redactor that knows every secret of targets that can be read here.
+    def of(cls, sources: Mapping[str, str], root: Path) -> Redactor:
+        """A redactor that knows every declared secret that can be read here.
 
         Args:
-            targets: whose secrets, by name.
+            sources: where each comes from, by name, as ``config.secret_sources()`` tells.
             root: the project's root.
 
         Returns:
             The redactor.
         """
         redactor = cls()
-        redactor.learn(targets, root)
+        redactor.learn(sources, root)
         return redactor
 
     def add(self, value: str | Secret, name: str = "") -> None:
@@ -92,25 +91,24 @@ class Redactor:
             self._forms.setdefault(form, rule)
         self._pattern = self._split = self._cut = self._scanner = None
 
-    def learn(self, targets: Mapping[str, Target], root: Path) -> list[str]:
-        """Register every secret that targets declare and that can be read here, asked for or not.
+    def learn(self, sources: Mapping[str, str], root: Path) -> list[str]:
+        """Register every declared secret that can be read here, asked for or not.
 
         A dump of the environment prints also what no journey asked for.
 
         Args:
-            targets: whose secrets, by name; each is named ``target.secret`` when it is found.
+            sources: where each comes from, by the name it is called by when it is found.
             root: the project's root.
 
         Returns:
             The names of those that cannot be read here, or not be masked; the journey that needs one says why.
         """
         unknown = []
-        for of, target in targets.items():
-            for name, source in target.secrets.items():
-                try:
-                    self.add(read_secret(name, environ, source=source, root=root), f"{of}.{name}")
-                except SecretError:
-                    unknown.append(f"{of}.{name}")
+        for name, source in sources.items():
+            try:
+                self.add(read_secret(name, environ, source=source, root=root), name)
+            except SecretError:
+                unknown.append(name)
         return unknown
 
     def try_add(self, value: str, name: str = "") -> bool:
@@ -388,9 +386,10 @@ def _forms(value: str) -> set[str]:
 
 
 def _lines(value: str) -> list[str]:
-    """pytest indents each line of a text, so a key of several lines never stands there as a whole."""
-    lines = [line.strip() for line in value.splitlines()] if "\n" in value else []
-    return [line for line in lines if len(line) >= _SHORTEST_PART and not line.startswith("-----")]
+    """pytest indents each line of a text, and breaks it where it says ``\\n``, so that it stands nowhere as a whole."""
+    lines = [line.strip() for line in re.split(r"\n|\\n", value)]
+    shortest = min(_SHORTEST_PART, max(SHORTEST, (len(value) + 1) // 2))
+    return [line for line in lines[: len(lines) * (len(lines) > 1)] if len(line) >= shortest and line[:5] != "-----"]
 
 
 def _of_address(value: str) -> list[str]:

@@ -83,7 +83,7 @@ class JourneySession:
         self.worker: str = given.get("workerid", "main")
         typed = any(str(argument).startswith("--base-url") for argument in config.invocation_params.args)
         self.address_typed: bool = given.get("synthprobe_address_typed", typed)
-        self.redactor = Redactor.of(project_config(config).targets, project_root(config))
+        self.redactor = Redactor.of(project_config(config).secret_sources(), project_root(config))
         self.exchanges: list[Exchange] = []
         self.scratch = Path(tempfile.mkdtemp(prefix="synthprobe-"))  # mode 0700: raw traces live here
         self.attempt: Attempt | None = None
