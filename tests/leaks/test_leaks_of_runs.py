@@ -23,7 +23,7 @@ ROWS = {
     "L36-crash": "def {name}(secrets):\n    {told}\n    os.write(2, ' '.join(values).encode())\n"
     "    assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)\n    os.kill(os.getpid(), signal.SIGSEGV)\n",
     "L39-history": "def {name}(secrets):\n    {told}\n    with step(values[0]):\n        assert not values, values\n",
-    "L40-alert": "def {name}(secrets):\n    {told}\n    raise RuntimeError(f'<b>{{values}}</b>')\n",
+    "L40-alert": "def {name}(secrets):\n    {told}\n    assert not values, f'<b>{{values}}</b>'\n",
     "L42-log": "def {name}(secrets):\n    {told}\n    print('::error::', *values)\n    pytest.fail(str(values))\n",
     "L34-environment": "def {name}(secrets):\n    {told}\n    assert dict(os.environ) == {{}}\n",
 }
@@ -51,6 +51,7 @@ url = "env:HEARTBEAT"
 timeout_s = 0.5
 [alerts]
 timeout_s = 2
+storm = 40
 [[alerts.routes]]
 name = "all"
 to = ["env:PAGER", "env:WEBHOOK"]
@@ -127,7 +128,8 @@ def test_each_of_these_channels_was_provoked(ran):
     assert "Fatal Python error: Segmentation fault" in log, "L36: faulthandler spoke"
     assert "INTERNALERROR" in log, "L36: pytest broke"
     assert b"test_L39_history" in ran["history.db"]
-    assert b"RuntimeError" in ran["alert"], "L40"
+    titles = [json.loads(line)["title"] for line in ran["alert"].splitlines()]
+    assert any("test_L40_alert: ‹b›['[masked]'" in title for title in titles), "L40: told, masked, and without HTML"
     assert b"could not be reached" in ran["heartbeat.jsonl"], "L41"
     assert b"The channel env:WEBHOOK did not take it" in ran["output"], "L41"
     assert "\n::" not in ran["output"].decode().replace("| ::", "")
