@@ -39,11 +39,13 @@ class ReportConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         site_url: absolute address the site is published at; makes links from Allure to the trace viewer.
         runbook_url: address of a runbook, with ``{id}`` where its id goes; without it the site's own pages are linked.
         keep: the table ``[report.keep]``.
+        public: production targets whose site may be published although its place is not shown to be private.
     """
 
     site_url: str = ""
     runbook_url: str = ""
     keep: Retention = field(default_factory=Retention)
+    public: tuple[str, ...] = ()
 
 
 class HistoryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
