@@ -220,6 +220,21 @@ def test_requests_that_playwright_sends_itself_are_held_too(ask, context, allowe
     assert forbidden.arrived == []
 
 
+def test_a_request_session_of_playwright_without_a_browser_is_held_too_f71(project, allowed, forbidden):
+    project.configure(allowed.url)
+    project.journeys(
+        "def test_astray(playwright):\n"
+        f"    playwright.request.new_context().get({forbidden.url + '/alone'!r})\n\n"
+        "def test_it(playwright, target):\n"
+        "    playwright.request.new_context(base_url=target.base_url).get('/alone')\n"
+    )
+    results = project.run().results
+    assert results["test_astray"].failure.kind == "egress"
+    assert forbidden.arrived == []
+    assert results["test_it"].outcome == "passed"
+    assert [headers["X-Synthetic"] for _, path, headers, _ in allowed.seen if path == "/alone"] == ["synthprobe"]
+
+
 def test_requests_that_playwright_sends_itself_follow_redirects_to_allowed_hosts(context, allowed):
     answer = context.request.post("/to", params={"url": allowed.url + "/page"}, data="x")
     assert answer.ok
