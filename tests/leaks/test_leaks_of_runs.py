@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import ClassVar
 
 import psutil
@@ -16,7 +15,6 @@ import pytest
 from echo import echo
 from planted import KINDS, find, plant, variable
 
-from synthprobe import pipeline
 from synthprobe.evidence.redaction import Redactor
 
 ROWS = {
@@ -172,31 +170,32 @@ def test_l32_the_ids_of_the_report_say_nothing_of_a_secret(project):
     assert len(set(ids)) == 1, ids
 
 
-def test_l37_what_a_killed_run_left_in_temporary_folders_is_private_and_wiped_by_the_next(project, tmp_path):
+@pytest.mark.parametrize("how", [["synthprobe", "run"], ["pytest", "journeys", "-p", "no:cacheprovider"]], ids=" ".join)
+def test_l37_what_a_killed_run_left_in_temporary_folders_is_private_and_wiped_by_the_next(how, project, tmp_path):
     project.configure("http://127.0.0.1:9", '[targets.demo.secrets]\nuser = "env:PLANTED"\n')
     project.journeys(
-        "import tempfile, time\nfrom pathlib import Path\n\ndef test_it(secrets, tmp_path):\n"
-        "    (tmp_path / 'state.json').write_text(secrets['user'].reveal())\n"
-        "    Path('began').write_text(tempfile.gettempdir())\n"
+        "import time\nfrom pathlib import Path\nfrom synthprobe.plugin.session import JourneySession\n\n"
+        "def test_it(secrets, pytestconfig):\n"
+        "    scratch = JourneySession.current(pytestconfig).scratch\n"
+        "    (scratch / 'state.json').write_text(secrets['user'].reveal())\n"
+        "    Path('began').touch()\n"
         "    while not Path('go').exists():\n        time.sleep(0.02)\n"
     )
     (tmp_path / "tmp").mkdir()
     environ = {**os.environ, "PLANTED": KINDS["odd"].format("370"), "TMPDIR": str(tmp_path / "tmp")}
-    command = [sys.executable, "-m", "synthprobe", "run"]
+    command = [sys.executable, "-m", *how]
     killed = subprocess.Popen(command, cwd=project.root, env=environ, stdout=subprocess.DEVNULL)
-    began = project.root / "began"
-    while not (began.exists() and began.read_text()):
+    while not (project.root / "began").exists():
         assert killed.poll() is None
         time.sleep(0.02)
     children = psutil.Process(killed.pid).children(recursive=True)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     psutil.wait_procs(children, timeout=20)
-    scratch = Path(began.read_text())
-    assert scratch.parent == tmp_path / "tmp"
-    assert scratch.stat().st_mode & 0o777 == 0o700
-    assert list(scratch.rglob("state.json")), "what was there before the kill is there still"
+    (left,) = (tmp_path / "tmp").iterdir()
+    assert left.stat().st_mode & 0o777 == 0o700
+    assert list(left.rglob("state.json")), "what was there before the kill is there still"
     (project.root / "go").touch()
-    subprocess.run(command, cwd=project.root, env=environ, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
     assert list((tmp_path / "tmp").iterdir()) == []
-    assert pipeline.newest_run(project.root, ".synthprobe").exists()
