@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlencode, urlsplit, urlunsplit
 
 from synthprobe.errors import SecretError
+from synthprobe.evidence.cut import CutValues
 from synthprobe.evidence.scan import Scanner, trie_pattern
 from synthprobe.targets.secrets import SHORTEST, Secret, read_secret, weakness
 
@@ -33,7 +34,6 @@ _LEFT_AS_IT_IS = (
     "!$%&'()*+,/:;=@[]\\^|~",
     "!$%&()*+,/:;=?@[]\\^`{|}~",
 )
-_SHORTEST_END = 4
 _SHORTEST_PART = 16
 
 
@@ -52,8 +52,8 @@ class Redactor:
         self._plain: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
         self._split: re.Pattern[str] | None = None
-        self._cut: re.Pattern[str] | None = None
         self._scanner: Scanner | None = None
+        self._cut = CutValues(MASK)
 
     @classmethod
     def of(cls, sources: Mapping[str, str], root: Path) -> Redactor:
@@ -86,10 +86,11 @@ class Redactor:
             raise SecretError(f"A value of {rule!r} {why} and cannot be masked safely.")
         if plain in self._plain:
             return
+        self._cut.add({plain, repr(plain)[1:-1], json.dumps(plain)[1:-1]})
         self._plain.add(plain)
         for form in _forms(plain):
             self._forms.setdefault(form, rule)
-        self._pattern = self._split = self._cut = self._scanner = None
+        self._pattern = self._split = self._scanner = None
 
     def learn(self, sources: Mapping[str, str], root: Path) -> list[str]:
         """Register every declared secret that can be read here, asked for or not.
@@ -138,22 +139,12 @@ class Redactor:
         Returns:
             The text, masked; what was left of a value that somebody cut (``'Plain...'``) as well.
         """
+        text = self._cut.text(text)
         if not self._forms:
             return text
         if self._pattern is None:
             self._pattern = re.compile(trie_pattern(self._forms))
-        text = self._pattern.sub(MASK, text)
-        return self._without_ends(text) if "..." in text or "…" in text else text
-
-    def _without_ends(self, text: str) -> str:
-        """pytest, reprlib and browsers cut long texts in the middle or at the end, secrets with them."""
-        if self._cut is None:
-            known = {form for plain in self._plain for form in (plain, repr(plain)[1:-1], json.dumps(plain)[1:-1])}
-            heads = {form[:end] for form in known for end in range(_SHORTEST_END, len(form))}
-            tails = {form[start:] for form in known for start in range(1, len(form) - _SHORTEST_END + 1)}
-            cut = r"\.\.\.|…"
-            self._cut = re.compile(f"(?P<head>{trie_pattern(heads)})(?={cut})|(?P<gap>{cut}){trie_pattern(tails)}")
-        return self._cut.sub(lambda match: (match["gap"] or "") + MASK, text)
+        return self._pattern.sub(MASK, text)
 
     def pieces(self, pieces: Sequence[str]) -> list[str]:
         """Mask known values that stand in several pieces, and beginnings of them: keys typed one by one, frames.
