@@ -1,8 +1,8 @@
 """What the evidence costs: the same journeys bare, with pytest-playwright's evidence, and with synthprobe.
 
 20 browser and 40 API journeys against one dispatch centre, in alternating rounds. CPU seconds are those of the whole
-process tree: a child subreaper collects orphans, so browsers and drivers count as well. Bytecode is kept between rounds,
-as pip keeps it for an installed package.
+process tree: a child subreaper collects orphans, so browsers and drivers count as well. Bytecode is kept between
+rounds, as pip keeps it for an installed package.
 """
 
 from __future__ import annotations

@@ -39,11 +39,13 @@ class ReportConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         site_url: absolute address the site is published at; makes links from Allure to the trace viewer.
         runbook_url: address of a runbook, with ``{id}`` where its id goes; without it the site's own pages are linked.
         keep: the table ``[report.keep]``.
+        public: production targets whose site may be published although its place is not shown to be private.
     """
 
     site_url: str = ""
     runbook_url: str = ""
     keep: Retention = field(default_factory=Retention)
+    public: tuple[str, ...] = ()
 
 
 class HistoryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,6 +178,23 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                     f"Its guardrails hold there: choose it with --target {other}."
                 )
         return check_guardrails(msgspec.structs.replace(found, name=name, base_url=address))
+
+    def secret_sources(self) -> dict[str, str]:
+        """Where every secret comes from that this configuration declares; addresses of channels are secrets too.
+
+        Returns:
+            Sources, ``env:VARIABLE`` or ``file:/path``, by a name that says where they are declared.
+
+        Example:
+            >>> Config(heartbeat=HeartbeatConfig(url="env:HEARTBEAT")).secret_sources()
+            {'heartbeat.url': 'env:HEARTBEAT'}
+        """
+        declared = {f"{of}.{name}": one for of, target in self.targets.items() for name, one in target.secrets.items()}
+        declared |= {"heartbeat.url": self.heartbeat.url, "history.url": self.history.url}
+        for route in self.alerts.routes:
+            for number, source in enumerate((*route.to, *route.second, route.read_back), 1):
+                declared[f"alerts.{route.name}.{number}"] = source
+        return {name: source for name, source in declared.items() if source.startswith(("env:", "file:"))}
 
 
 def find_root(start: Path) -> Path:

@@ -62,6 +62,25 @@ def test_every_form_is_masked(redactor, secret, form):
     assert redactor.text(masked) == masked, "masking twice changes nothing"
 
 
+def test_what_is_left_of_a_cut_value_is_masked():
+    redactor = Redactor()
+    redactor.add("Plain-Zq7w-2026")
+    assert redactor.text("{'a': 'Plain-Zq...', 'b': [...w-2026']} and more ...") == (
+        "{'a': '[masked]...', 'b': [...[masked]']} and more ..."
+    )
+    assert redactor.text("<input value=Plain-Z…>") == "<input value=[masked]…>"
+
+
+def test_each_line_of_a_key_and_each_telling_part_of_an_address_is_masked():
+    redactor = Redactor()
+    redactor.add("-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\nAoIBAQC7VJTUt9Us8cKj\n-----END KEY-----\n")
+    redactor.add("https://pager:s3cr3t!x@hooks.example.org/services/8f14e45fceea167a5a36?key=c9f0f895fb98ab9159f5")
+    assert redactor.text("E   MIIEvQIBADANBgkqhkiG\nE   AoIBAQC7VJTUt9Us8cKj") == "E   [masked]\nE   [masked]"
+    assert redactor.text("hooks.example.org: /services/8f14e45fceea167a5a36 key=c9f0f895fb98ab9159f5 s3cr3t!x") == (
+        "hooks.example.org: /services/[masked] key=[masked] [masked]"
+    )
+
+
 def test_innocent_text_is_left_alone(redactor):
     text = '{"number": "HV-26-003012", "status": "Active"}'
     assert redactor.text(text) == text

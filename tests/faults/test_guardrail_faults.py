@@ -11,7 +11,9 @@ from two_hosts import Allowed, Forbidden, two_hosts
 
 from synthprobe import Api, ConfigurationError, Target, TargetError
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.journey import Journey
 from synthprobe.model.result import Failure
+from synthprobe.probes import steps
 from synthprobe.probes.browser import GuardedBrowser, launch_arguments
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.installation import find_browser
@@ -218,6 +220,21 @@ def test_requests_that_playwright_sends_itself_are_held_too(ask, context, allowe
     assert forbidden.arrived == []
 
 
+def test_a_request_session_of_playwright_without_a_browser_is_held_too_f71(project, allowed, forbidden):
+    project.configure(allowed.url)
+    project.journeys(
+        "def test_astray(playwright):\n"
+        f"    playwright.request.new_context().get({forbidden.url + '/alone'!r})\n\n"
+        "def test_it(playwright, target):\n"
+        "    playwright.request.new_context(base_url=target.base_url).get('/alone')\n"
+    )
+    results = project.run().results
+    assert results["test_astray"].failure.kind == "egress"
+    assert forbidden.arrived == []
+    assert results["test_it"].outcome == "passed"
+    assert [headers["X-Synthetic"] for _, path, headers, _ in allowed.seen if path == "/alone"] == ["synthprobe"]
+
+
 def test_requests_that_playwright_sends_itself_follow_redirects_to_allowed_hosts(context, allowed):
     answer = context.request.post("/to", params={"url": allowed.url + "/page"}, data="x")
     assert answer.ok
@@ -255,6 +272,32 @@ def test_synthetic_traffic_is_marked_for_the_target_and_for_nobody_else_l45(cont
     assert marked["/page"][1].endswith(" synthprobe")
     assert marked["/api"][1].endswith(" acme-synthetic")
     assert forbidden.arrived == []
+
+
+@pytest.fixture
+def other() -> Iterator[Allowed]:
+    """The same host at another port: another origin, to which a redirect may lead."""
+    with two_hosts() as (other, _):
+        yield other
+
+
+def test_what_is_meant_for_the_target_does_not_follow_a_redirect_to_another_origin_l45(context, allowed, other):
+    journey = Journey(id="call-intake", node_id="x", title="x")
+    steps.swap(steps.Recorder(journey))
+    credentials = {"Authorization": "Bearer planted-token-4711", "Cookie": "session=planted-4711"}
+    try:
+        api = api_of(allowed)
+        api.get("/api", headers=credentials)
+        api.get(allowed.to(other.url + "/api"), headers=credentials)
+        api.get(other.url + "/asked")
+    finally:
+        steps.swap(None)
+    context.request.get("/request", headers=credentials)
+    context.request.get(allowed.to(other.url + "/request"), headers=credentials)
+    meant = {"Authorization", "Cookie", "Baggage"}
+    assert [meant & headers.keys() for _, path, headers, _ in allowed.seen if path == "/api"] == [meant]
+    assert [path for _, path, _, _ in other.seen] == ["/api", "/asked", "/request"]
+    assert [meant & headers.keys() for _, _, headers, _ in other.seen] == [set()] * 3
 
 
 def test_a_service_worker_cannot_serve_a_stale_page_f22(chromium, context, allowed):

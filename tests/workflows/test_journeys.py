@@ -26,8 +26,8 @@ def test_its_steps_run_against_the_demo(tmp_path):
             shutil.copytree(ROOT / name, tmp_path / name)
         elif (ROOT / name).exists():
             shutil.copy(ROOT / name, tmp_path / name)
-    environ = {**os.environ, "TARGET": "demo", "SLOT": "now"}
-    for name in ("Unpack the history", "Run", "Pack the history", "Report"):
+    environ = {**os.environ, "TARGET": "demo", "SLOT": "now", "VISIBILITY": "public"}
+    for name in ("Unpack the history", "Run", "Sweep", "Pack the history", "Report"):
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", commands[name]],
             cwd=tmp_path,
@@ -55,6 +55,43 @@ def test_the_run_is_the_whole_step_and_nothing_is_left_to_chance():
             if "upload-artifact" in step.get("uses", ""):
                 assert "secrets." not in str(step)
                 assert "failure" in step["if"]
+                assert "steps.report.outcome == 'success'" in step["if"], "what was refused is not uploaded"
+
+
+def test_what_a_killed_run_left_is_swept_whatever_became_of_the_run():
+    for path in (one for one in WORKFLOWS if one.name == "journeys.yml"):
+        steps = job(path)["steps"]
+        names = [step.get("name") for step in steps]
+        sweep = steps[names.index("Sweep")]
+        assert sweep["if"].removeprefix("${{").strip().startswith("always()")
+        assert "continue-on-error" not in sweep
+        assert "||" not in sweep["run"]
+        kept, restored = steps[names.index("Ledger of test data into the cache")], names.index("Run")
+        assert kept["with"]["path"] == ".synthprobe/ledger"
+        assert names.index("Ledger of test data from the cache") < restored < names.index("Sweep") < steps.index(kept)
+
+
+OUT_OF_A_JOB = {
+    "actions/upload-artifact": {".synthprobe/site", "dist"},
+    "actions/cache": {"~/.cache/ms-playwright", "~/.cache/synthprobe", "~/.cache/pip"},
+    "actions/cache/save": {"history.pack", ".synthprobe/ledger"},
+}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_l43_what_leaves_a_job_is_a_list_without_the_checkout_or_the_environment(path):
+    uploads = ("upload-", "cache", "gh-pages", "deploy-")
+    for of in yaml.safe_load(path.read_text())["jobs"].values():
+        for step in of["steps"]:
+            action = step.get("uses", "").partition("@")[0]
+            given = step.get("with", {})
+            if action == "actions/checkout":
+                assert given["persist-credentials"] is False, "no token in .git/config"
+            if action == "actions/setup-python":
+                assert "cache" not in given
+            if any(word in action for word in uploads) and action != "actions/cache/restore":
+                paths = set(given["path"].split())
+                assert paths <= OUT_OF_A_JOB[action], f"{action} takes {paths}"
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.relative_to(ROOT).as_posix())

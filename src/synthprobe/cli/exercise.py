@@ -48,7 +48,7 @@ class Desk:
 
     def __init__(self, root: Path, config: Config, target: Target, tokens: Mapping[str, str]) -> None:
         self.root, self.config, self.target = root, config, target
-        self._mask = Redactor.of(config.targets, root)
+        self._mask = Redactor.of(config.secret_sources(), root)
         for name, token in tokens.items():
             self._mask.add(Secret(token, name))
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,8 @@ import typer
 from synthprobe import pipeline
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
-from synthprobe.report.site import publish, serve
+from synthprobe.errors import ConfigurationError
+from synthprobe.report.site import newest, publish, serve
 from synthprobe.respond.runbook_pages import publish_runbooks
 from synthprobe.respond.runbooks import read_runbooks
 
@@ -23,6 +25,14 @@ def report(
     site: Annotated[Path | None, typer.Option(help="Folder the site is made in.")] = None,
     serve_site: Annotated[bool, typer.Option("--serve", help="Serve the site until Ctrl-C.")] = False,
     port: Annotated[int, typer.Option(help="Port to serve at; 0 takes a free one.")] = 0,
+    publish_at: Annotated[
+        str | None,
+        typer.Option(
+            "--publish",
+            metavar="VISIBILITY",
+            help="The site will be published at a place of this visibility; production needs `private`.",
+        ),
+    ] = None,
 ) -> None:
     """Make the on-call page and the Allure report of recorded runs."""
     root = find_root(Path.cwd())
@@ -31,10 +41,38 @@ def report(
     for folder in folders:
         if not (folder / "verdict.json").exists():
             pipeline.judge(folder)
+    if publish_at is not None:
+        refuse_publishing(config, folders, site or root / config.folder / "site", publish_at)
     page = make_site(root, config, folders, site=site)
     _console.print(f"On-call page: {page}")
     if serve_site:
         serve_until_interrupted(page.parent, port)
+
+
+def refuse_publishing(config: Config, folders: Sequence[Path], site: Path, visibility: str) -> None:
+    """See that nothing of production gets to a place that is not shown to be private.
+
+    Args:
+        config: says which targets are production, and which of them may be seen by anybody.
+        folders: the runs' folders, judged.
+        site: the site's folder; what was put there before is published with it.
+        visibility: what is known of the place, as GitHub says it: ``private``, ``internal``, ``public``, or nothing.
+
+    Raises:
+        ConfigurationError: when a run of production would be published; a target that is not configured counts as that.
+    """
+    if visibility.strip().lower() == "private":
+        return
+    held = {pipeline.read_verdict(folder / "verdict.json").run.target for folder in folders}
+    held |= {one.verdict.run.target for one in newest(site)}
+    harmless = {name for name, target in config.targets.items() if not target.production} | set(config.report.public)
+    if refused := sorted(held - harmless):
+        known = f"is {visibility.strip()!r}" if visibility.strip() else "is not known"
+        raise ConfigurationError(
+            f"The site holds runs of {', '.join(refused)}, which is production, and the visibility of the place it was "
+            f"to be published at {known}; 'private' was expected. Nothing was made. Publish it at a private place, or "
+            f"allow it: public = {json.dumps(refused)} in [report] of synthprobe.toml."
+        )
 
 
 def make_site(

@@ -67,7 +67,7 @@ def run(
 
 
 def _run(root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn) -> int:
-    mask = Redactor.of(config.targets, root).text
+    mask = Redactor.of(config.secret_sources(), root).text
     until = time.monotonic() + order.deadline_s
     folder, verdict = run_journeys(root, config, target, order)
     look_again = functools.partial(run_again, root, config, target, order, folder, until)

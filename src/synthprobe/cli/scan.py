@@ -26,10 +26,10 @@ def scan(
         raise ConfigurationError(f"{path} does not exist, so nothing was searched. Name a file or a folder.")
     out = open_console()
     root = find_root(Path.cwd())
-    targets = read_config(root).targets
+    sources = read_config(root).secret_sources()
     redactor = Redactor()
-    missing = redactor.learn(targets, root)
-    known = sum(len(target.secrets) for target in targets.values()) - len(missing)
+    missing = redactor.learn(sources, root)
+    known = len(sources) - len(missing)
     for source in secret or ():
         redactor.add(read_secret(source, os.environ, source=source))
         known += 1

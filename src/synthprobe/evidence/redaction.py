@@ -11,20 +11,32 @@ from html.entities import codepoint2name
 from os import environ
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlencode, urlsplit, urlunsplit
 
 from ahocorasick_rs import BytesAhoCorasick
 
 from synthprobe.errors import SecretError
+from synthprobe.evidence.cut import CutValues
 from synthprobe.evidence.scan import Scanner, searcher
 from synthprobe.targets.secrets import SHORTEST, Secret, read_secret, weakness
-from synthprobe.targets.target import Target
 
 MASK = "[masked]"
 _HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-control-token"}
 _NAME = re.compile(r"passw(or)?d|pwd|secret|token|api[-_]?key|session(id)?$|otp|pin$|credential", re.IGNORECASE)
 _INNOCENT = {"client_token", "csrftoken_name"}
 _RUNTIME_SHORTEST = 8
+# in addresses: by urllib, by JavaScript, by requests, in Chromium's path and in its query
+_LEFT_AS_IT_IS = (
+    "",
+    "/",
+    "!*'()~",
+    "/:!*'()~",
+    "!#$&'()*+,/:;=?@~",
+    "!#$%&'()*+,/:;=?@[]~",
+    "!$%&'()*+,/:;=@[]\\^|~",
+    "!$%&()*+,/:;=?@[]\\^`{|}~",
+)
+_SHORTEST_PART = 16
 
 
 class Redactor:
@@ -43,20 +55,21 @@ class Redactor:
         self._whole: BytesAhoCorasick | None = None
         self._begun: BytesAhoCorasick | None = None
         self._scanner: Scanner | None = None
+        self._cut = CutValues(MASK)
 
     @classmethod
-    def of(cls, targets: Mapping[str, Target], root: Path) -> Redactor:
-        """A redactor that knows every secret of targets that can be read here.
+    def of(cls, sources: Mapping[str, str], root: Path) -> Redactor:
+        """A redactor that knows every declared secret that can be read here.
 
         Args:
-            targets: whose secrets, by name.
+            sources: where each comes from, by name, as ``config.secret_sources()`` tells.
             root: the project's root.
 
         Returns:
             The redactor.
         """
         redactor = cls()
-        redactor.learn(targets, root)
+        redactor.learn(sources, root)
         return redactor
 
     def add(self, value: str | Secret, name: str = "") -> None:
@@ -75,30 +88,30 @@ class Redactor:
             raise SecretError(f"A value of {rule!r} {why} and cannot be masked safely.")
         if plain in self._plain:
             return
+        self._cut.add({plain, repr(plain)[1:-1], json.dumps(plain)[1:-1]})
         self._plain.add(plain)
         for form in _forms(plain):
             self._forms.setdefault(form, rule)
         self._whole = self._begun = self._scanner = None
 
-    def learn(self, targets: Mapping[str, Target], root: Path) -> list[str]:
-        """Register every secret that targets declare and that can be read here, asked for or not.
+    def learn(self, sources: Mapping[str, str], root: Path) -> list[str]:
+        """Register every declared secret that can be read here, asked for or not.
 
         A dump of the environment prints also what no journey asked for.
 
         Args:
-            targets: whose secrets, by name; each is named ``target.secret`` when it is found.
+            sources: where each comes from, by the name it is called by when it is found.
             root: the project's root.
 
         Returns:
             The names of those that cannot be read here, or not be masked; the journey that needs one says why.
         """
         unknown = []
-        for of, target in targets.items():
-            for name, source in target.secrets.items():
-                try:
-                    self.add(read_secret(name, environ, source=source, root=root), f"{of}.{name}")
-                except SecretError:
-                    unknown.append(f"{of}.{name}")
+        for name, source in sources.items():
+            try:
+                self.add(read_secret(name, environ, source=source, root=root), name)
+            except SecretError:
+                unknown.append(name)
         return unknown
 
     def try_add(self, value: str, name: str = "") -> bool:
@@ -126,8 +139,9 @@ class Redactor:
             text: any text.
 
         Returns:
-            The text, masked.
+            The text, masked; what was left of a value that somebody cut (``'Plain...'``) as well.
         """
+        text = self._cut.text(text)
         if self._whole is None:
             self._whole = searcher([_raw(form) for form in self._forms])
         raw = _raw(text)
@@ -362,8 +376,8 @@ def _masked_query(query: str) -> str:
 
 
 def _forms(value: str) -> set[str]:
-    """Every form the value travels in: whole, each part of ``user:pass``, each part of a JWT."""
-    parts = [value]
+    """Every form the value travels in: whole, and each part of ``user:pass``, of a JWT, of an address, each line."""
+    parts = [value, *_lines(value), *_of_address(value)]
     if value.count(":") == 1 and "//" not in value:
         parts += [part for part in value.split(":") if not weakness(part)]
     if value.count(".") == 2:
@@ -371,12 +385,32 @@ def _forms(value: str) -> set[str]:
     return {form for part in parts for form in _written(part) if form and form not in MASK}
 
 
+def _lines(value: str) -> list[str]:
+    """pytest indents each line of a text, and breaks it where it says ``\\n``, so that it stands nowhere as a whole."""
+    lines = [line.strip() for line in re.split(r"\n|\\n", value)]
+    shortest = min(_SHORTEST_PART, max(SHORTEST, (len(value) + 1) // 2))
+    return [line for line in lines[: len(lines) * (len(lines) > 1)] if len(line) >= shortest and line[:5] != "-----"]
+
+
+def _of_address(value: str) -> list[str]:
+    """Clients name an address in pieces: its password, and what in path and query only its owner knows."""
+    if "://" not in value:
+        return []
+    try:
+        address = urlsplit(value)
+    except ValueError:
+        return []
+    known = [*address.path.split("/"), *(given for _, given in parse_qsl(address.query))]
+    long = [part for part in known if len(part) >= _SHORTEST_PART and re.search(r"\d", part)]
+    password = unquote(address.password or "")
+    return long if weakness(password) else [password, *long]
+
+
 def _written(value: str) -> set[str]:
-    once = _as_json({value})
+    misread = value.encode("utf-8", "replace").decode("latin-1")  # as headers are, that are sent in UTF-8
+    once = _as_json({value, misread})
     twice = _as_json(once)
-    percent = {
-        form for one in once for form in (quote(one), quote(one, safe=""), quote_plus(one), quote(one, safe="/:!*'()~"))
-    }
+    percent = {form for one in once for form in (quote_plus(one), *(quote(one, safe=safe) for safe in _LEFT_AS_IT_IS))}
     lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in percent}
     encoded = {form for one in once for form in _base64_cores(one.encode("utf-8", "replace"))}
     python = {repr(value)[1:-1], ascii(value)[1:-1]}

@@ -15,6 +15,12 @@ from synthprobe.plugin.session import JourneySession
 
 
 @pytest.fixture(scope="session")
+def playwright(playwright: Any, pytestconfig: pytest.Config) -> Any:
+    """pytest-playwright's own; request sessions that it opens are guarded."""
+    return JourneySession.required(pytestconfig).guarded_browser().hold_requests(playwright)
+
+
+@pytest.fixture(scope="session")
 def browser_type_launch_args(
     browser_type_launch_args: dict[str, Any], browser_name: str, pytestconfig: pytest.Config
 ) -> dict[str, Any]:

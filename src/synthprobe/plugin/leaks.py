@@ -55,10 +55,10 @@ def without_secrets(environment: Mapping[str, Any], config: Config) -> dict[str,
 
     Args:
         environment: of this process.
-        config: names the variables that secrets of any target come from.
+        config: names the variables that secrets come from.
 
     Returns:
         The environment without those variables.
     """
-    sources = {source for target in config.targets.values() for source in target.secrets.values()}
+    sources = set(config.secret_sources().values())
     return {name: value for name, value in environment.items() if f"env:{name}" not in sources}

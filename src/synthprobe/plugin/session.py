@@ -7,7 +7,6 @@ import os
 import secrets as random
 import shlex
 import shutil
-import tempfile
 import warnings
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from synthprobe.evidence.facts import facts_of
 from synthprobe.evidence.failure import describe_failure, leak_failure
 from synthprobe.evidence.keeper import Keeper, evidence_folder
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.evidence.scratch import private_folder
 from synthprobe.model.evidence import Evidence, Exchange, Facts
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Result, Run
@@ -83,9 +83,9 @@ class JourneySession:
         self.worker: str = given.get("workerid", "main")
         typed = any(str(argument).startswith("--base-url") for argument in config.invocation_params.args)
         self.address_typed: bool = given.get("synthprobe_address_typed", typed)
-        self.redactor = Redactor.of(project_config(config).targets, project_root(config))
+        self.redactor = Redactor.of(project_config(config).secret_sources(), project_root(config))
         self.exchanges: list[Exchange] = []
-        self.scratch = Path(tempfile.mkdtemp(prefix="synthprobe-"))  # mode 0700: raw traces live here
+        self.scratch = private_folder("synthprobe-session-")  # raw traces live here
         self.attempt: Attempt | None = None
         suspicions = config.getoption("--suspicions")
         self._reruns = _reruns(Path(suspicions)) if suspicions else None

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
-from playwright.sync_api import Browser, BrowserContext, Error, Page, Request, Route
+from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Page, Playwright, Request, Route
 
 from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.model.result import Failure
@@ -135,6 +135,29 @@ class GuardedBrowser:
         browser.new_page = new_guarded_page  # type: ignore[method-assign]
         return browser
 
+    def hold_requests(self, playwright: Playwright) -> Playwright:
+        """Hold sessions opened with ``playwright.request.new_context`` as well, which belong to no browser.
+
+        Args:
+            playwright: Playwright, started.
+
+        Returns:
+            The same.
+        """
+        opener = playwright.request
+        new_context: Callable[..., APIRequestContext] = opener.new_context
+
+        def new_guarded_context(**kwargs: Any) -> APIRequestContext:
+            target = self.guard.target
+            arguments = self._context_arguments(kwargs, "Playwright")
+            del arguments["service_workers"]
+            client = new_context(**arguments)
+            _guard_requests(client, kwargs.get("base_url") or target.base_url, self.guard)
+            return client
+
+        opener.new_context = new_guarded_context  # type: ignore[method-assign]
+        return playwright
+
     def _context_arguments(self, given: dict[str, Any], user_agent: str) -> dict[str, Any]:
         target = self.guard.target
         if given.get("proxy"):
@@ -156,7 +179,7 @@ class GuardedBrowser:
         context.on("requestfailed", self._failed)
         if is_read_only(self.guard.target):
             context.route("**/*", self._decide)
-        _guard_requests(context, base_url, self.guard)
+        _guard_requests(context.request, base_url, self.guard)
 
     def _failed(self, request: Request) -> None:
         """A request that did not resolve, to a host that is not allowed, was stopped by the wall."""
@@ -176,6 +199,11 @@ class GuardedBrowser:
             route.fallback()
 
 
+def _without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """What may go to another host than the one it was meant for; Playwright does the same where it redirects itself."""
+    return {name: value for name, value in (headers or {}).items() if name.lower() not in {"authorization", "cookie"}}
+
+
 def _in_frame(request: Request) -> bool:
     try:
         return request.frame.parent_frame is not None
@@ -183,9 +211,8 @@ def _in_frame(request: Request) -> bool:
         return False  # the first navigation of a popup has no frame yet
 
 
-def _guard_requests(context: BrowserContext, base_url: str, guard: Guard) -> None:
-    """Requests of ``context.request`` leave from Playwright's own process, where no resolver rule holds."""
-    client = context.request
+def _guard_requests(client: APIRequestContext, base_url: str, guard: Guard) -> None:
+    """These requests leave from Playwright's own process, where no resolver rule holds."""
     fetch = client.fetch
 
     def guarded(url_or_request: Any, **options: Any) -> Any:
@@ -200,7 +227,9 @@ def _guard_requests(context: BrowserContext, base_url: str, guard: Guard) -> Non
             location = answer.headers.get("location")
             if answer.status not in _REDIRECTS or not location:
                 return answer
-            url = urljoin(url, location)
+            before, url = url, urljoin(url, location)
+            if urlsplit(before)[:2] != urlsplit(url)[:2]:
+                options["headers"] = _without_credentials(options.get("headers"))
             if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):
                 method = "GET"
                 for body in ("data", "form", "multipart"):

@@ -73,7 +73,7 @@ def run_again(
             environ={**os.environ, "TMPDIR": str(scratch)},
             relay=None,
             log=place / "pytest.log",
-            clean=Redactor.of(config.targets, root).text,
+            clean=Redactor.of(config.secret_sources(), root).text,
         )
         stack.callback(child.clear)
         if child.wait(Watch(place, left_s, config, asked)):

@@ -17,6 +17,9 @@ from pathlib import Path
 
 import psutil
 
+if sys.platform != "win32":
+    import resource
+
 INTERRUPT_GRACE_S = 4.0
 """Seconds pytest gets to close its browsers after an interrupt; a cancelled CI job allows 7.5 in all."""
 
@@ -142,7 +145,8 @@ def _adopt_orphans() -> None:
 
 
 def _die_with_parent(parent: int) -> None:
-    """In the child: when the supervisor is killed, pytest must not drive the target alone."""
+    """In the child: when the supervisor is killed, pytest must not drive the target alone; a crash leaves no memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)

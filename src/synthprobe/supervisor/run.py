@@ -113,7 +113,7 @@ def run_journeys(
             environ={**(os.environ if environ is None else environ), "TMPDIR": str(scratch)},
             relay=None if order.quiet else relay,
             log=folder / "pytest.log",
-            clean=Redactor.of(config.targets, root).text,
+            clean=Redactor.of(config.secret_sources(), root).text,
         )
         stack.callback(child.clear)
         watch = Watch(folder, order.deadline_s, config, asked)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from synthprobe import pipeline
 from synthprobe.errors import ReportError
+from synthprobe.evidence.scratch import private_folder
 
 _OWNER = "supervisor.pid"
 _SCRATCH = "synthprobe-run-"
@@ -113,12 +113,7 @@ def scratch() -> Iterator[Path]:
     Yields:
         The folder, readable by nobody else.
     """
-    top = Path(tempfile.gettempdir())
-    for left in top.glob(f"{_SCRATCH}*"):
-        pid = left.name.removeprefix(_SCRATCH).partition("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)) and left.stat().st_uid == os.getuid():
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-"))
+    folder = private_folder(_SCRATCH)
     try:
         yield folder
     finally:
