@@ -85,6 +85,21 @@ def test_allure_gets_nested_steps_labels_identity_and_evidence(project, centre):
     assert {"name": "env", "value": "'demo'"} in result["parameters"]
 
 
+def test_allure_gets_fixtures_that_broke_or_did_something_and_no_others(project, centre):
+    project.configure(centre.url)
+    project.journeys(
+        "import allure, pytest\n"
+        "@pytest.fixture\ndef quiet():\n    return 1\n"
+        "@pytest.fixture\ndef telling():\n    with allure.step('open the gate'):\n        pass\n"
+        "@pytest.fixture\ndef broken():\n    raise ValueError('no gate')\n"
+        "def test_a(api, quiet, telling):\n    pass\ndef test_b(quiet, broken):\n    pass\n"
+    )
+    ran = project.run()
+    written = [json.loads(path.read_text()) for path in (ran.folder / "allure-results").glob("*-container.json")]
+    fixtures = [one for container in written for one in container["befores"]]
+    assert {one["name"]: one["status"] for one in fixtures} == {"telling": "passed", "broken": "broken"}
+
+
 def test_secrets_are_in_nothing_that_is_written_or_printed(project, centre):
     project.configure(centre.url, '[targets.demo.secrets]\nuser = "env:PLANTED"\n')
     project.journeys(

@@ -7,6 +7,8 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from html.entities import codepoint2name
 from os import environ
 from pathlib import Path
@@ -23,6 +25,7 @@ from synthprobe.targets.secrets import SHORTEST, Secret, read_secret, weakness
 MASK = "[masked]"
 _HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-control-token"}
 _NAME = re.compile(r"passw(or)?d|pwd|secret|token|api[-_]?key|session(id)?$|otp|pin$|credential", re.IGNORECASE)
+_PERHAPS_NAMED = re.compile(r"passw|pwd|secret|token|api[-_]?key|session|otp|pin|credential|\\u|\0", re.IGNORECASE)
 _INNOCENT = {"client_token", "csrftoken_name"}
 _RUNTIME_SHORTEST = 8
 # in addresses: by urllib, by JavaScript, by requests, in Chromium's path and in its query
@@ -173,26 +176,25 @@ class Redactor:
             start = end
         return masked
 
-    def data(self, value: Any, name: str = "") -> Any:
+    def data(self, value: Any) -> Any:
         """Mask known values in all strings and keys of JSON-like data.
 
         Args:
             value: dictionaries, lists, strings and numbers.
-            name: the key it stands under.
 
         Returns:
             A masked copy.
         """
         if isinstance(value, str):
             return self.text(value)
+        if isinstance(value, bool) or value is None:
+            return value
+        if isinstance(value, (int, float)):
+            return MASK if str(value) in self._forms else value
         if isinstance(value, Mapping):
-            return {
-                self.text(key) if isinstance(key, str) else key: self.data(one, str(key)) for key, one in value.items()
-            }
+            return {self.text(key) if isinstance(key, str) else key: self.data(one) for key, one in value.items()}
         if isinstance(value, (list, tuple)):
             return [self.data(one) for one in value]
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and str(value) in self._forms:
-            return MASK
         return value
 
     def fields(self, value: Any) -> Any:
@@ -237,7 +239,7 @@ class Redactor:
         Returns:
             The body, masked.
         """
-        if "json" in content_type:
+        if "json" in content_type and _PERHAPS_NAMED.search(text):
             try:
                 return self.text(json.dumps(self.fields(json.loads(text)), ensure_ascii=False))
             except ValueError:
@@ -339,6 +341,12 @@ class Redactor:
                 for cookie in re.findall(r"(?:^|, )[^=;, ]+=([^;,]*)", value):
                     self.try_add(cookie.strip('"'), "cookie")
 
+    def learn_from_body(self, content: bytes) -> None:
+        """Register tokens that the target issued, if this is JSON."""
+        if _PERHAPS_NAMED.search(content.decode("utf-8", "replace")):
+            with suppress(ValueError):  # not JSON after all; the journey's own expectation says so
+                self.learn_from_json(json.loads(content))
+
     def learn_from_json(self, body: Any) -> None:
         """Register tokens that the target issued."""
         if isinstance(body, Mapping):
@@ -364,6 +372,7 @@ def _masked(raw: bytes, spans: Sequence[tuple[int, int]]) -> str:
     return MASK.encode().join([*kept, raw[at:]]).decode("utf-8", "surrogatepass")
 
 
+@lru_cache(4096)
 def _secret_name(name: str) -> bool:
     return name.lower() not in _INNOCENT and bool(_NAME.search(name))
 

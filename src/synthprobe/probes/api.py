@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
@@ -223,8 +222,7 @@ class Api:
         took = (time.monotonic() - began) * 1000
         self._redactor.learn_from_response_headers(raw.headers)
         if "json" in raw.headers.get("Content-Type", "") and len(raw.content) < 100_000:
-            with suppress(ValueError):  # not JSON after all; the journey's own expectation says so
-                self._redactor.learn_from_json(raw.json())
+            self._redactor.learn_from_body(raw.content)
         exchange = record_exchange(
             self._redactor,
             **known,

@@ -12,6 +12,7 @@ from typing import Any
 
 import allure_commons
 from allure_commons.logger import AllureFileLogger
+from allure_commons.model2 import ExecutableItem, Status, TestResultContainer
 from allure_commons.utils import md5
 from attr import asdict
 
@@ -45,6 +46,8 @@ class RedactingFileLogger(AllureFileLogger):
             manager.register(plugin)
 
     def _report_item(self, item: Any) -> None:
+        if isinstance(item, TestResultContainer) and not any(map(_is_telling, (*item.befores, *item.afters))):
+            return
         name = item.file_pattern.format(prefix=uuid.uuid4())
         given = asdict(item, filter=lambda _, value: value or value is False)
         data = self._redactor.data(given)
@@ -82,6 +85,11 @@ class RedactingFileLogger(AllureFileLogger):
             yield
         except OSError as error:
             self.trouble = self.trouble or f"Allure's results could not be written: {error.strerror or error}."
+
+
+def _is_telling(fixture: ExecutableItem) -> bool:
+    """A fixture that passed and did nothing of note would only stand between the reader and the failure."""
+    return fixture.status not in {None, Status.PASSED} or bool(fixture.steps or fixture.attachments)
 
 
 def _history_id(result: dict[str, Any]) -> str:
