@@ -1,5 +1,7 @@
 """What the evidence costs: the same journeys bare, with pytest-playwright's evidence, and with synthprobe.
 
+A fourth way, bare but for a trace without pictures that nobody keeps, is the least that evidence with a trace costs.
+
 20 browser and 40 API journeys against one dispatch centre, in alternating rounds. CPU seconds are those of the whole
 process tree: a child subreaper collects orphans, so browsers and drivers count as well. Bytecode is kept between
 rounds, as pip keeps it for an installed package.
@@ -63,8 +65,15 @@ import pytest
 def browser_type_launch_args(browser_type_launch_args):
     return {{**browser_type_launch_args, **{arguments!r}}}
 """
+TRACE = """
+@pytest.fixture
+def context(context):
+    context.tracing.start(snapshots=True, screenshots=False, sources=False)
+    yield context
+"""
 WAYS = {
     "bare": ["-p", "no:synthprobe", "-p", "no:allure_pytest"],
+    "bare but for a trace": ["-p", "no:synthprobe", "-p", "no:allure_pytest"],
     "pytest-playwright": ["-p", "no:synthprobe", "--tracing", "retain-on-failure", "--screenshot", "only-on-failure",
                           "--alluredir", "allure"],
     "synthprobe": [],
@@ -86,7 +95,8 @@ def prepare(root: Path, way: str, base: str, executable: str | None) -> Path:
         (folder / "synthprobe.toml").write_text(f'[targets.demo]\nbase_url = "{base}"\n')
     else:
         arguments = {"executable_path": executable} if executable else {}
-        (folder / "conftest.py").write_text(LAUNCH.format(arguments=arguments))
+        trace = TRACE if way == "bare but for a trace" else ""
+        (folder / "conftest.py").write_text(LAUNCH.format(arguments=arguments) + trace)
     (folder / "journeys" / "test_api.py").write_text(API.format(**words))
     (folder / "pytest.ini").write_text("[pytest]\n")
     return folder
