@@ -14,7 +14,6 @@ import requests
 from playwright.sync_api import Browser, sync_playwright
 
 from synthprobe import pipeline
-from synthprobe.cli.demo import centre as running_centre
 from synthprobe.model.result import Result
 from synthprobe.probes.installation import find_browser
 
@@ -47,6 +46,8 @@ class Centre:
 
 @pytest.fixture(scope="session")
 def one_centre() -> Iterator[Centre]:
+    from synthprobe.cli.demo import centre as running_centre  # commands take the width when they are imported
+
     with running_centre() as address:
         yield Centre(address)
 

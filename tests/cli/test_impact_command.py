@@ -75,7 +75,7 @@ def test_a_change_tells_its_ceiling_first_and_its_merit_afterwards(root):
 def test_the_board_is_made_from_run_folders(root):
     ran(root, timedelta(minutes=5))
     call("impact", "--board")
-    page = root / ".synthprobe" / "site" / "board" / "index.html"
+    page = root / ".synthprobe" / "site" / "board" / "demo" / "index.html"
     assert "find the address" in page.read_text()
     assert len(list(page.parent.glob("journey-*.html"))) == 2
 

@@ -56,7 +56,7 @@ def test_the_table_speaks_in_sentences_and_the_page_is_made(month):
     assert "9 of 12 incidents had been seen before" in said
     assert "No route for alerts is configured" in said
     call("ops", "--page")
-    assert "too few (6 of 6)" in (month / ".synthprobe" / "site" / "ops" / "index.html").read_text()
+    assert "too few (6 of 6)" in (month / ".synthprobe" / "site" / "ops" / "demo" / "index.html").read_text()
 
 
 def test_nothing_recorded_is_neither_calm_nor_an_error(root):

@@ -43,7 +43,7 @@ def test_the_board_says_first_what_costs_users_most_and_leads_to_the_step(page, 
     for figure in ("1.9 h", "43.9 min", "85 %", "17 %", "1.7 × slower"):
         expect(first).to_contain_text(figure)
     expect(first.get_by_role("link", name="Trace of the last slow run")).to_have_attribute(
-        "href", "../trace-viewer/index.html?trace=..%2Fruns%2Fr1%2Ftrace.zip"
+        "href", "../../trace-viewer/index.html?trace=..%2Fruns%2Fr1%2Ftrace.zip"
     )
     assert fits(page)
     first.get_by_role("link", name="An address is found").click()

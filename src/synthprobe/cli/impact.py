@@ -15,15 +15,18 @@ from rich.text import Text
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.past import SNAPSHOTS, Past
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import find_root, read_config
+from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.impact import Change, Forecast, ImpactRow, Split
 from synthprobe.probes.database import append_snapshot, collect
 from synthprobe.report.board import KINDS, BoardChange, answer, milliseconds, percent, render_board, waiting
 from synthprobe.targets.changes import mark_change, parse_moment, read_changes
+from synthprobe.targets.target import Target
 from synthprobe.verdict.impact import ceiling
 
 app = typer.Typer(help="What costs the users most, and whether a change helped.", invoke_without_command=True)
+DAYS = 7.0
+"""Days that impact is counted over, if nothing else is said."""
 WIDE = 130
 """Columns of a terminal from which all figures fit."""
 
@@ -34,7 +37,7 @@ _console = open_console()
 def impact(
     context: typer.Context,
     target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
-    days: Annotated[float, typer.Option(help="Days to count over.", min=0.01)] = 7.0,
+    days: Annotated[float, typer.Option(help="Days to count over.", min=0.01)] = DAYS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     change: Annotated[
         str | None, typer.Option("--change", help="Title of a marked change: compare before and after it.")
@@ -52,11 +55,12 @@ def impact(
         if change is not None:
             _print_change(past.judge_change(_marked(root, change), days), as_json=as_json)
             return
-        rows = past.ranked(days)
         if board:
-            page = render_board(past.board_data(rows, days), root / config.folder / "site")
+            page = make_board(root, config, chosen, root / config.folder / "site", days)
             _console.print(f"Impact board: {page}", markup=False)
-        elif as_json:
+            return
+        rows = past.ranked(days)
+        if as_json:
             typer.echo(msgspec.json.encode(rows).decode())
         elif not rows:
             says = f"Nothing was measured on {chosen.name} in {days:g} days. Run the journeys first: synthprobe run."
@@ -98,6 +102,24 @@ def collect_statements(
     snapshot = collect(url)
     path = append_snapshot(root / read_config(root).folder / SNAPSHOTS, snapshot)
     _console.print(f"{len(snapshot.counters)} statements counted, added to {path.relative_to(root)}", markup=False)
+
+
+def make_board(root: Path, config: Config, target: Target, site: Path, days: float = DAYS) -> Path:
+    """Make the board's pages of a target.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target.
+        site: the site's folder.
+        days: days to count over.
+
+    Returns:
+        The path of the first page.
+    """
+    with remembered.opened(root, config, target.name) as history:
+        past = Past(root, config, target, history)
+        return render_board(past.board_data(past.ranked(days), days), site)
 
 
 def _marked(root: Path, title: str) -> Change:

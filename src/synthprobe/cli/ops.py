@@ -29,7 +29,7 @@ def ops(
     target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
     days: Annotated[float, typer.Option(help="Days to count over.", min=1, max=3650)] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    page: Annotated[bool, typer.Option("--page", help="Make the page site/ops/index.html.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="Make the page site/ops/TARGET/index.html.")] = False,
     shift: Annotated[float, typer.Option(help="Length of a shift in hours.", min=1, max=24)] = SHIFT_HOURS,
     sleep: Annotated[str, typer.Option(help="When people sleep, as HH:MM-HH:MM.")] = "22:00-06:00",
     zone: Annotated[str, typer.Option(help="Time zone of those who are paged, for example Europe/Berlin.")] = "UTC",

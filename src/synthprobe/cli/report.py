@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from synthprobe import pipeline
+from synthprobe.cli.impact import make_board
+from synthprobe.cli.ops import ops_data
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
-from synthprobe.errors import ConfigurationError
+from synthprobe.errors import ConfigurationError, SynthprobeError
+from synthprobe.report.ops_page import render_ops
 from synthprobe.report.site import newest, publish, serve
 from synthprobe.respond.runbook_pages import publish_runbooks
 from synthprobe.respond.runbooks import read_runbooks
@@ -104,6 +107,7 @@ def make_site(
         read = [pipeline.read_verdict(folder / "verdict.json") for folder in folders]
         ids = {id for verdict in read for one in verdict.journeys for id in (one.runbook, one.journey.runbook) if id}
         runbooks |= {id: pattern.replace("{id}", id) for id in ids}
+    targets = {pipeline.read_verdict(folder / "verdict.json").run.target for folder in folders}
     return publish(
         folders,
         site,
@@ -112,8 +116,23 @@ def make_site(
         site_url=config.report.site_url,
         retention=config.report.keep,
         state=root / config.folder / "state",
-        warn=lambda sentence: _console.print(f"warning: {sentence}", markup=False),
+        warn=_warn,
+        beside=lambda made: _make_pages_beside(root, config, targets, made),
     )
+
+
+def _make_pages_beside(root: Path, config: Config, targets: Set[str], site: Path) -> None:
+    """The impact board and the operating measures of each target; the on-call page stands without them."""
+    for name in sorted(targets & set(config.targets)):
+        try:
+            make_board(root, config, config.target(name), site)
+            render_ops(ops_data(root, config, name), site)
+        except SynthprobeError as error:
+            _warn(f"The impact board or the operating measures of {name} are not renewed. {error}")
+
+
+def _warn(sentence: str) -> None:
+    _console.print(f"warning: {sentence}", markup=False)
 
 
 def serve_until_interrupted(site: Path, port: int = 0) -> None:

@@ -1,6 +1,6 @@
 """The impact board: what costs the users most, and whether the last change helped.
 
-Plain pages under `site/board/`, without any script, so they open from a file server and from a folder alike.
+Plain pages under `site/board/TARGET/`, without any script, so they open from a file server and from a folder alike.
 """
 
 from __future__ import annotations
@@ -126,12 +126,12 @@ def render_board(data: BoardData, site: Path) -> Path:
 
     Args:
         data: what to show.
-        site: the site's folder; the pages go to its folder ``board``.
+        site: the site's folder; the pages go to ``board`` in it, in a folder of the target's name.
 
     Returns:
         The path of the first page.
     """
-    folder = site / "board"
+    folder = site / "board" / safe_name(data.target)
     folder.mkdir(parents=True, exist_ok=True)
     environment = Environment(
         loader=PackageLoader("synthprobe.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -333,7 +333,7 @@ def _worst_first(one: BoardJourney) -> tuple[int, str]:
 
 def _address(link: str) -> str:
     """A link from the folder of the board; anything but an address inside the site is left out."""
-    return f"../{link}" if link and not link.startswith(("/", "\\")) and ":" not in link.split("?")[0] else ""
+    return f"../../{link}" if link and not link.startswith(("/", "\\")) and ":" not in link.split("?")[0] else ""
 
 
 def _times(ratio: float | None) -> str:

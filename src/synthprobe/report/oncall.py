@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from synthprobe.model.result import Outcome, Result, Step
 from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.report.allure_results import safe_name
 
 BADGES: dict[Outcome, tuple[str, str]] = {
     "failed": ("✗", "failed"),
@@ -195,7 +196,19 @@ def _view(run: PublishedRun, site: Path, runbooks: Mapping[str, str]) -> dict[st
         "allure": f"{base}/allure/index.html" if run.pages else "",
         "warnings": [one for one in (run.note, run.verdict.blind) if one],
         "notes": run.verdict.notes,
+        "beside": _beside(run.verdict.run.target, site),
     }
+
+
+def _beside(target: str, site: Path) -> list[tuple[str, str]]:
+    """What else is there to read of a target: title and address."""
+    name = safe_name(target)
+    pages = (
+        ("What costs the users most", f"board/{name}/index.html"),
+        ("How calm the work is", f"ops/{name}/index.html"),
+        ("All runbooks", "runbooks/index.html"),
+    )
+    return [(title, quote(page)) for title, page in pages if (site / page).is_file()]
 
 
 def _journey(run: PublishedRun, one: JourneyVerdict, site: Path, runbooks: Mapping[str, str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The page of operating measures: how calm the work is, and what to write down next.
 
-One plain page under ``site/ops/``, without any script, so it opens from a file server and from a folder alike.
+One plain page under ``site/ops/TARGET/``, without any script, so it opens from a file server and from a folder alike.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
+from synthprobe.report.allure_results import safe_name
 from synthprobe.verdict.measures import ENOUGH, Measures
 
 _GROUPS = (
@@ -41,7 +42,7 @@ def render_ops(data: OpsData, site: Path) -> Path:
 
     Args:
         data: what to show.
-        site: the site's folder; the page goes to its folder ``ops``.
+        site: the site's folder; the page goes to ``ops`` in it, in a folder of the target's name.
 
     Returns:
         The page's path.
@@ -55,7 +56,7 @@ def render_ops(data: OpsData, site: Path) -> Path:
     html = environment.get_template("ops.html.j2").render(
         data=data, measures=data.measures, groups=groups, answer=answer(data.measures), enough=ENOUGH
     )
-    folder = site / "ops"
+    folder = site / "ops" / safe_name(data.measures.target)
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / "index.html.tmp"
     temporary.write_text(html, "utf-8")

@@ -40,6 +40,7 @@ def publish(
     retention: Retention | None = None,
     environ: Mapping[str, str] | None = None,
     warn: Callable[[str], None] | None = None,
+    beside: Callable[[Path], None] | None = None,
 ) -> Path:
     """Publish runs and show the newest verdict of each target.
 
@@ -59,6 +60,7 @@ def publish(
         retention: how much of the past stays; everything without it.
         environ: the environment for Allure; the process's own when left out.
         warn: called with a sentence on each thing that did not work but does not stop the page.
+        beside: makes further pages in the site, after the runs are in it; the on-call page leads to them.
 
     Returns:
         The path of the on-call page.
@@ -81,6 +83,7 @@ def publish(
             retention=retention,
             environ=environ,
             warn=warn or (lambda _: None),
+            beside=beside or (lambda _: None),
         )
 
 
@@ -98,6 +101,7 @@ def _publish(
     retention: Retention | None,
     environ: Mapping[str, str] | None,
     warn: Callable[[str], None],
+    beside: Callable[[Path], None],
 ) -> Path:
     verdicts = [(run_dir, read_verdict(run_dir)) for run_dir in run_dirs]
     try:
@@ -147,6 +151,7 @@ def _publish(
             temporary.replace(out / _RECORD)
         if retention is not None:
             prune(site, _published(site, warn), retention, datetime.now(UTC))
+        beside(site)
         return render_oncall(newest(site, warn), site, runbooks=runbooks, stale_s=stale_s)
     except OSError as error:
         raise ReportError(

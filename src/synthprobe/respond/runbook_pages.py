@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,15 +24,18 @@ def render(runbook: Runbook, *, home: str = "../index.html") -> str:
     Returns:
         The whole HTML page.
     """
-    environment = Environment(
+    body = parser().render(runbook.body)  # html is off in our parser, and it refuses javascript: links
+    return _environment().get_template("runbook.html.j2").render(runbook=runbook, body=body, home=home)
+
+
+def _environment() -> Environment:
+    return Environment(
         loader=PackageLoader("synthprobe.respond"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    body = parser().render(runbook.body)  # html is off in our parser, and it refuses javascript: links
-    return environment.get_template("runbook.html.j2").render(runbook=runbook, body=body, home=home)
 
 
 def publish_runbooks(runbooks: Sequence[Runbook], site: Path) -> dict[str, str]:
-    """Write every runbook's page into the site.
+    """Write every runbook's page into the site, and ``runbooks/index.html``, which lists them by cause.
 
     Args:
         runbooks: the runbooks.
@@ -45,11 +49,19 @@ def publish_runbooks(runbooks: Sequence[Runbook], site: Path) -> dict[str, str]:
     addresses = {}
     for runbook in runbooks:
         page = folder / f"{runbook.id}.html"
-        temporary = page.with_suffix(".tmp")
-        temporary.write_text(render(runbook), "utf-8")
-        temporary.replace(page)
+        _replace(page, render(runbook))
         addresses[runbook.id] = f"runbooks/{page.name}"
+    ordered = sorted(runbooks, key=lambda one: (one.cause_class, one.title))
+    groups = [(cause, list(ours)) for cause, ours in groupby(ordered, key=lambda one: one.cause_class)]
+    index = _environment().get_template("runbooks.html.j2").render(groups=groups, home="../index.html")
+    _replace(folder / "index.html", index)
     return addresses
+
+
+def _replace(page: Path, text: str) -> None:
+    temporary = page.with_suffix(".tmp")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(page)
 
 
 def draft(incident: Incident, result: Result | None = None) -> str:
