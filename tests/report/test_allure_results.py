@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import made_run
+import msgspec
 
+from synthprobe.model.incident import Triage
 from synthprobe.report.allure import reconcile
 from synthprobe.report.allure_results import TRACE_TYPE
 
@@ -52,6 +54,29 @@ def test_doing_it_twice_changes_nothing(tmp_path: Path) -> None:
     )
     assert read(tmp_path / "run") == once
     assert [link["name"] for link in once["call-intake"][-1]["links"]] == ["Open trace", "Runbook: call-intake"]
+
+
+def test_the_cause_its_rule_and_the_runner_up_are_said_and_can_be_filtered_by(tmp_path: Path) -> None:
+    found_out = Triage(
+        cause_class="data", rule="sentinel-missing", why="The sentinel <b>R-1</b> is gone.", sure="high",
+        runner_up="code", runner_up_why="The build changed.",
+    )  # fmt: skip
+    verdict = made_run.write(tmp_path / "run")
+    told = tuple(
+        msgspec.structs.replace(one, triage=found_out) if one.outcome == "failed" else one for one in verdict.journeys
+    )
+    verdict = msgspec.structs.replace(verdict, journeys=told)
+    for _ in range(2):
+        reconcile(tmp_path / "run", verdict)
+        final = read(tmp_path / "run")["call-intake"][-1]
+        assert final["description"].count("Where the cause lies: data") == 1
+    assert (
+        "(high confidence). The sentinel &lt;b&gt;R-1&lt;/b&gt; is gone. Rule: sentinel-missing."
+        in final["description"]
+    )
+    assert "Next in line: code. The build changed." in final["description"]
+    assert [label["value"] for label in final["labels"] if label["name"] == "cause"] == ["data"]
+    assert "cause" not in {label["name"] for label in read(tmp_path / "run")["unit-status"][-1]["labels"]}
 
 
 def test_an_interrupted_journey_written_as_passed_is_corrected(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ interrupted journey is written as passed. The verdict decides; the files are cor
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ from urllib.parse import quote
 
 from synthprobe.errors import ReportError
 from synthprobe.model.evidence import Evidence
+from synthprobe.model.incident import Triage
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Outcome, Result, Run, Step
 from synthprobe.model.verdict import JourneyVerdict, Verdict
@@ -35,6 +37,7 @@ STATUSES: dict[Outcome, str] = {
 """What each outcome is called in Allure, which has no word for degraded."""
 
 _ID = "ALLURE_ID"
+_CAUSE = "cause"
 
 
 def reconcile(
@@ -128,6 +131,11 @@ def _settle(
     final = list(files.values())[-1]
     final["status"] = STATUSES[one.outcome]
     final["statusDetails"] = _details(one, last, final.get("statusDetails") or {})
+    if one.triage is not None:
+        said = _triage(one.triage)
+        final["description"] = f"{said}\n\n{final.get('description', '').removeprefix(said).strip()}".strip()
+        causes = [label for label in final.get("labels", []) if label.get("name") != _CAUSE]
+        final["labels"] = [*causes, {"name": _CAUSE, "value": one.triage.cause_class}]
     known = {link.get("url") for link in final.get("links", [])}
     final["links"] = [*final.get("links", []), *(link for link in links if link["url"] not in known)]
     parameters = [kept for kept in final.get("parameters", []) if kept.get("name") != "env"]
@@ -238,6 +246,17 @@ def _details(one: JourneyVerdict, last: Result | None, existing: Mapping[str, An
             return {"message": f"unknown: {one.cause or 'nothing was recorded for this journey'}", "trace": trace}
         case "skipped":
             return {"message": one.cause or str(existing.get("message") or "skipped by declared policy")}
+
+
+def _triage(triage: Triage) -> str:
+    """Markdown, in which nothing that a target said is markup."""
+    said = (
+        f"**Where the cause lies: {triage.cause_class}** ({triage.sure} confidence). {html.escape(triage.why)} "
+        f"Rule: {triage.rule}."
+    )
+    if triage.runner_up:
+        said += f"\n\nNext in line: {triage.runner_up}. {html.escape(triage.runner_up_why)}"
+    return said
 
 
 def _labels(journey: Journey, existing: list[dict[str, str]]) -> list[dict[str, str]]:
