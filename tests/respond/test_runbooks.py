@@ -195,6 +195,10 @@ def test_a_tie_at_one_level_is_an_error(tmp_path):
         (("id: {id}", "id: other"), "The id is 'other' and the file is named otherwise."),
         (("{more}", "drill: gone\n"), "There is no fault 'gone' to drill with."),
         (("{more}", "fix: gone\n"), "There is no fix 'gone'."),
+        (
+            ("synthprobe run\n", "synthprobe run journeys/test_it.py::test_gone\n"),
+            "no journey 'journeys/test_it.py::test_gone'",
+        ),
         (("{more}", "journeys: [gone]\n"), "There is no journey 'gone'."),
         (("synthprobe run", "synthprobe fly"), "There is no command 'synthprobe fly'."),
         (("{matches}", "  messages: ['(']"), "/(/ is no regular expression"),
@@ -206,7 +210,8 @@ def test_a_tie_at_one_level_is_an_error(tmp_path):
 def test_lint_says_what_is_wrong_and_where(tmp_path, change, says):
     assert change[0] in GOOD
     runbook = write(tmp_path, text=GOOD.replace(*change))
-    known = Known(journeys={"a": "slow"}, commands=["synthprobe run"], fixes=["real"], drills=["real"])
+    tests = ["journeys/test_it.py::test_real"]
+    known = Known(journeys={"a": "slow"}, commands=["synthprobe run"], tests=tests, fixes=["real"], drills=["real"])
     found = sentences(runbook, known=known)
     assert any(says in sentence for sentence in found), found
     assert all(re.match(r"[\w.-]+:\d+: ", sentence) for sentence in found)

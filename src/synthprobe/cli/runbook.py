@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.model.incident import Incident, IncidentEvent
 from synthprobe.model.journey import Journey
 from synthprobe.model.verdict import Verdict
+from synthprobe.respond.fixes import load_fixes
 from synthprobe.respond.matching import match, tell
 from synthprobe.respond.runbook_lint import Known, lint, read_snoozes
 from synthprobe.respond.runbook_pages import draft
@@ -40,7 +42,14 @@ def lint_runbooks() -> None:
     runbooks = read_runbooks(root / FOLDER, root)
     if not runbooks:
         raise ConfigurationError(f"There is no runbook under {FOLDER}/. Begin one: synthprobe runbook new FINGERPRINT")
-    known = Known(journeys=_journeys(root, read_config(root)), commands=_commands(), drills=_faults())
+    config = read_config(root)
+    known = Known(
+        journeys=_journeys(root, config),
+        commands=_commands(),
+        tests=_tests(root, config),
+        fixes=load_fixes(root / config.fixes.folder).keys(),
+        drills=_faults(),
+    )
     findings = lint(runbooks, known, datetime.now(UTC).date(), snoozes=read_snoozes(root / FOLDER))
     errors = [finding for finding in findings if finding.error]
     for finding in errors:
@@ -214,12 +223,24 @@ def _journeys(root: Path, config: Config) -> dict[str, str]:
     return {journey.id: journey.runbook for journey in listed} | found
 
 
-def _marked(root: Path, config: Config) -> dict[str, str]:
-    import ast
+def _tests(root: Path, config: Config) -> set[str]:
+    return {
+        f"{path.relative_to(root).as_posix()}::{node.name}"
+        for path, tree in _parsed(root, config)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    }
 
-    found = {}
+
+def _parsed(root: Path, config: Config) -> Iterator[tuple[Path, ast.Module]]:
     for path in sorted(path for folder in config.journeys for path in (root / folder).rglob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"), str(path))):
+        yield path, ast.parse(path.read_text("utf-8"), str(path))
+
+
+def _marked(root: Path, config: Config) -> dict[str, str]:
+    found = {}
+    for _, tree in _parsed(root, config):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "journey":
                 said = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
                 if said.get("id"):

@@ -75,6 +75,7 @@ class Known(Struct, frozen=True, kw_only=True):
     Attributes:
         journeys: the journeys, each with the id of its default page.
         commands: the commands of the command line, for example ``synthprobe run``.
+        tests: journeys as commands name them, for example ``journeys/test_board.py::test_it_loads``.
         fixes: ids of allowed fixes.
         drills: faults that a drill can inject.
         changed: days on which files last changed, by path; a runbook that names one must be newer.
@@ -82,6 +83,7 @@ class Known(Struct, frozen=True, kw_only=True):
 
     journeys: Mapping[str, str] = {}
     commands: Collection[str] = ()
+    tests: Collection[str] = ()
     fixes: Collection[str] = ()
     drills: Collection[str] = ()
     changed: Mapping[str, date] = {}
@@ -254,6 +256,9 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
             for word in re.findall(r"^\s*(synthprobe [a-z]+(?: [a-z]+)?)", command.shell, re.MULTILINE):
                 if known.commands and not any(word == one or word.startswith(f"{one} ") for one in known.commands):
                     yield finding(command.line, f"There is no command {word!r}.")
+            for test in re.findall(r"[\w./-]+\.py::\w+", command.shell):
+                if known.tests and test not in known.tests:
+                    yield finding(command.line, f"There is no journey {test!r}. Correct the name.")
 
 
 def _staleness(runbook: Runbook, known: Known, today: date) -> Iterator[Finding]:
