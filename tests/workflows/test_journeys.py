@@ -58,6 +58,16 @@ def test_the_run_is_the_whole_step_and_nothing_is_left_to_chance():
                 assert "steps.report.outcome == 'success'" in step["if"], "what was refused is not uploaded"
 
 
+def test_f61_an_upload_that_failed_is_tried_once_more_under_another_name():
+    for path in (one for one in WORKFLOWS if one.name == "journeys.yml"):
+        first, again = [step for step in job(path)["steps"] if "upload-artifact" in step.get("uses", "")]
+        assert first["continue-on-error"] is True
+        assert f"steps.{first['id']}.outcome == 'failure'" in again["if"]
+        assert "continue-on-error" not in again
+        assert again["with"] == first["with"] | {"name": again["with"]["name"]}
+        assert again["with"]["name"] != first["with"]["name"]
+
+
 def test_what_a_killed_run_left_is_swept_whatever_became_of_the_run():
     for path in (one for one in WORKFLOWS if one.name == "journeys.yml"):
         steps = job(path)["steps"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
-from statistics import median
 
 from synthprobe.model.evidence import Exchange
 from synthprobe.model.result import Degradation, Failure
@@ -32,7 +31,7 @@ def clock_skew_s(exchanges: Iterable[Exchange]) -> float | None:
             continue
         answered = exchange.started_at + timedelta(milliseconds=exchange.duration_ms)
         found.append((date.replace(tzinfo=date.tzinfo or UTC) - answered).total_seconds())
-    return median(found) if found else None
+    return sorted(found)[len(found) // 2] if found else None
 
 
 def clock_failure(

@@ -294,6 +294,7 @@ def _background(config: Config, verdict: Verdict, incident: Incident, runbook: R
         fallback=next((line.partition(":")[2].strip() for line in lines if line.startswith("Fallback:")), ""),
         runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
         report_url=f"{site}/index.html" if site else "",
+        local_evidence="" if site else f"{config.folder}/runs/{verdict.run.target}/{verdict.run.id}",
         changed=f"The build is {verdict.run.build}." if verdict.run.build else "",
     )
 

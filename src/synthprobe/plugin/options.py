@@ -115,6 +115,11 @@ def _stands_in(path: Path, root: Path, folders: tuple[str, ...]) -> bool:
     return any(path.is_relative_to(root / name) for name in folders)
 
 
+@cache
+def _relative(path: Path, root: Path) -> str:
+    return os.path.relpath(path, root)
+
+
 def journey_of(item: pytest.Item) -> Journey:
     """The record of a journey, from its marker, docstring and name.
 
@@ -148,14 +153,13 @@ def journey_of(item: pytest.Item) -> Journey:
         budget_s = duration_s(given["budget"]) if "budget" in given else None
     except ValueError as error:
         raise pytest.UsageError(_wrong(item, f"budget: {error}")) from None
-    function = getattr(item, "function", None)
-    doc = inspect.getdoc(function) if function else None
+    doc = inspect.cleandoc(getattr(getattr(item, "function", None), "__doc__", None) or "")
     name = re.sub(r"\[.*\]$", "", item.name)
     # the browser's name is no part of a journey's identity while there is one browser
     parameters = re.search(r"\[(.*)\]$", item.name)
     suffix = "" if not parameters or parameters[1] in {"chromium"} else f"[{parameters[1]}]"
     title = given.get("title") or (doc.splitlines()[0].rstrip(".") if doc else "")
-    file = os.path.relpath(item.path, project_root(item.config))
+    file = _relative(item.path, project_root(item.config))
     return Journey(
         id=str(given.get("id") or file.removesuffix(".py") + "." + name) + suffix,
         node_id="::".join([file, *item.nodeid.split("::")[1:]]),

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
-from filelock import BaseFileLock, FileLock
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.clock import clock_failure
@@ -41,6 +40,8 @@ from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL, judge_attempt
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
     from synthprobe.evidence.browser import BrowserEvidence
     from synthprobe.plugin.reruns import Reruns
     from synthprobe.probes.browser import GuardedBrowser
@@ -89,7 +90,7 @@ class JourneySession:
         self.attempt: Attempt | None = None
         suspicions = config.getoption("--suspicions")
         self._reruns = _reruns(Path(suspicions)) if suspicions else None
-        self._group: BaseFileLock = FileLock(folder / "locks" / "none")
+        self._group: BaseFileLock | None = None
         self.guard = Guard(target, folder)
         self._browser: BrowserEvidence | None = None
         self._guarded: GuardedBrowser | None = None
@@ -227,12 +228,13 @@ class JourneySession:
         refuse_secret_ids(items, self.redactor)
         if self._reruns is not None:
             items[:] = self._reruns.repeat(items, journey_of)
+        deadline = pytest.mark.timeout(deadline_s, method="signal")
         for item in items:
             if is_journey_path(self.config, item.path):
                 item.stash[_JOURNEY] = journey_of(item)
                 mutates_of(item)  # a marker that cannot be used is said now
                 if deadline_s and item.get_closest_marker("timeout") is None:
-                    item.add_marker(pytest.mark.timeout(deadline_s, method="signal"))
+                    item.add_marker(deadline)
                 journeys.append(item.stash[_JOURNEY])
         if self.worker in {"main", "gw0"}:
             (self.folder / "collected.json").write_bytes(msgspec.json.encode(journeys))
@@ -329,7 +331,8 @@ class JourneySession:
             self._record(attempt)
             self.attempt = None
             steps.swap(None)
-            self._group.release()
+            if self._group is not None:
+                self._group.release()
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -381,6 +384,8 @@ class JourneySession:
         name = (marker.args[0] if marker.args else marker.kwargs.get("name", "")) if marker else ""
         if name and self.worker != "main":
             (self.folder / "locks").mkdir(exist_ok=True)
+            from filelock import FileLock  # most sessions have no groups, and no collection has
+
             self._group = FileLock(self.folder / "locks" / hashlib.sha256(str(name).encode()).hexdigest()[:16])
             self._group.acquire(poll_interval=0.02)
 
