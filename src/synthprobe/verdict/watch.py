@@ -73,7 +73,8 @@ def _journey(
                     if raised.lane == "paging":
                         alarm = raised
                     else:
-                        notes.append(f"{one.journey.title}: {raised.sentence(title)}.")
+                        where = f"{one.journey.title}: " if path else ""
+                        notes.append(f"{where}{raised.sentence(title)}.")
                 if alarm is not None and not detector.degraded:
                     alarm = None
                 elif alarm is not None and alarm.time != at:
