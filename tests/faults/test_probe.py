@@ -106,6 +106,19 @@ def test_a_browser_that_cannot_start_leaves_api_journeys_judged(project, supervi
     assert run["test_page"].cause.startswith("browser")
 
 
+def test_a_browser_that_does_not_speak_playwrights_protocol_is_said_with_what_to_do(project, supervised):
+    """F31"""
+    project.journeys("def test_page(page):\n    page.goto('/login')\n" + GOOD)
+    foreign = project.root / "browser"
+    foreign.write_text("#!/bin/sh\necho 'Chromium 42.0.2311.90'\n")
+    foreign.chmod(0o755)
+    run = supervised(SYNTHPROBE_BROWSER=str(foreign))
+    assert run.code == 3, run.output
+    assert (run["test_page"].outcome, run["test_good"].outcome) == ("unknown", "passed")
+    assert run["test_page"].cause.startswith("browser: The browser did not start.")
+    assert "synthprobe doctor --fix" in run["test_page"].cause
+
+
 def test_a_video_without_ffmpeg_does_not_cost_the_journey(project, supervised):
     """F30"""
     project.journeys("def test_page(page):\n    page.goto('/login')\n")
