@@ -225,6 +225,14 @@ def test_10_irreversible_is_said(desk, mend, incident, world):
     assert "cannot be undone: it is gone" in done.text
 
 
+def test_10_a_fix_whose_plan_is_no_plan_is_refused_and_changes_nothing(desk, mend, incident, world):
+    one = mend()
+    one.plan = lambda work: "restart it"
+    with pytest.raises(ConfigurationError, match=r"gave a str; a Plan was expected"):
+        desk.apply(one, incident, ANNA, really=True)
+    assert world.mended == 0
+
+
 @pytest.mark.parametrize("part", ["apply", "check", "undo", "irreversible"])
 def test_10_a_fix_that_misses_a_part_is_refused(desk, mend, incident, part):
     one = mend()

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from synthprobe.errors import FixRefused, SynthprobeError
+from synthprobe.errors import ConfigurationError, FixRefused, SynthprobeError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.incident import Incident, IncidentEvent
 from synthprobe.model.result import Outcome
@@ -106,12 +106,18 @@ class FixDesk:
             The plan; nothing when nothing is needed.
 
         Raises:
+            ConfigurationError: when the fix misses a part, or its plan is no plan.
             FixRefused: when a rule of safety forbids it.
         """
         check_complete(fix)
         policy.check_evidence(self.config, incident, self.target.name, self.now())
         work = self._work(fix, incident)
         planned: Plan | None = self._bounded(fix, work, fix.plan, fix.read_inputs(inputs or {}))
+        if planned is not None and not isinstance(planned, Plan):
+            raise ConfigurationError(
+                f"The plan of the fix {fix.id} gave a {type(planned).__name__}; a Plan was expected, or None when "
+                "nothing is wrong. Nothing was changed. Correct the function before anybody applies it."
+            )
         if planned is not None and len(planned.touches) > fix.most_touched:
             raise FixRefused(
                 f"The fix {fix.id} would change {len(planned.touches)} objects; at most {fix.most_touched} were "
