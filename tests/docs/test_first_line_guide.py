@@ -72,13 +72,15 @@ def commands() -> list[tuple[str, str]]:
     return [(part.partition("\n")[0], part.partition("\n")[2].strip()) for part in parts]
 
 
-def test_from_the_alert_to_green(centre, desk, shell):
+def test_from_the_alert_to_green(centre, desk, shell, tmp_path):
     centre.fault("notify_worker_dead")
     shell(f"synthprobe run {JOURNEY} --slot now")
     [alert] = desk[0]
     [shown] = re.findall(r"^```text\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     for line in shown.splitlines():
         assert as_written(line, f"{alert['title']}\n{alert['message']}"), f"{line}\n\n{alert}"
+    kept = re.search(r"^Evidence local only: (\S+)", alert["message"], re.MULTILINE)[1]
+    assert (tmp_path / kept / "verdict.json").is_file(), "where no site is published, the alert leads to the run's folder"
     incident = re.search(r"^Incident: (\S+)", alert["message"], re.MULTILINE)[1]
     assert len(commands()) == 9
     for line, expected in commands():

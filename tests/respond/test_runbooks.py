@@ -210,7 +210,7 @@ def test_a_tie_at_one_level_is_an_error(tmp_path):
 def test_lint_says_what_is_wrong_and_where(tmp_path, change, says):
     assert change[0] in GOOD
     runbook = write(tmp_path, text=GOOD.replace(*change))
-    tests = ["journeys/test_it.py::test_real"]
+    tests = ["journeys/test_it.py::test_real", "journeys/test_it.py::TestBoard::test_real"]
     known = Known(journeys={"a": "slow"}, commands=["synthprobe run"], tests=tests, fixes=["real"], drills=["real"])
     found = sentences(runbook, known=known)
     assert any(says in sentence for sentence in found), found

@@ -79,7 +79,7 @@ def after_run(
     told = True
     if verdict.run.scheduled:
         with _sentence(notes):
-            told = _tell(root, config, verdict, incidents, runbooks, notes, mask, environ)
+            told = _tell(root, config, folder, verdict, incidents, runbooks, notes, mask, environ)
     verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
     write_verdict(folder, verdict)
     if verdict.run.scheduled:
@@ -260,6 +260,7 @@ def _explained(
 def _tell(
     root: Path,
     config: Config,
+    folder: Path,
     verdict: Verdict,
     incidents: Sequence[Incident],
     runbooks: Sequence[Runbook],
@@ -270,7 +271,8 @@ def _tell(
     if not config.alerts.routes:
         return True
     pages = {one.id: one for one in runbooks}
-    background = {one.id: _background(config, verdict, one, pages.get(one.runbook)) for one in incidents}
+    kept = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    background = {one.id: _background(config, kept, verdict, one, pages.get(one.runbook)) for one in incidents}
     _, delivery = alerts.tell(
         incidents,
         config.alerts,
@@ -285,7 +287,9 @@ def _tell(
     return delivery.complete
 
 
-def _background(config: Config, verdict: Verdict, incident: Incident, runbook: Runbook | None) -> Background:
+def _background(
+    config: Config, kept: Path, verdict: Verdict, incident: Incident, runbook: Runbook | None
+) -> Background:
     site = config.report.site_url.rstrip("/")
     pattern = config.report.runbook_url or (f"{site}/runbooks/{{id}}.html" if site else "")
     impact = runbook.section("Impact") if runbook else None
@@ -294,7 +298,7 @@ def _background(config: Config, verdict: Verdict, incident: Incident, runbook: R
         fallback=next((line.partition(":")[2].strip() for line in lines if line.startswith("Fallback:")), ""),
         runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
         report_url=f"{site}/index.html" if site else "",
-        local_evidence="" if site else f"{config.folder}/runs/{verdict.run.target}/{verdict.run.id}",
+        local_evidence="" if site else kept.as_posix(),
         changed=f"The build is {verdict.run.build}." if verdict.run.build else "",
     )
 
