@@ -80,7 +80,9 @@ def test_from_the_alert_to_green(centre, desk, shell, tmp_path):
     for line in shown.splitlines():
         assert as_written(line, f"{alert['title']}\n{alert['message']}"), f"{line}\n\n{alert}"
     kept = re.search(r"^Evidence local only: (\S+)", alert["message"], re.MULTILINE)[1]
-    assert (tmp_path / kept / "verdict.json").is_file(), "where no site is published, the alert leads to the run's folder"
+    assert (tmp_path / kept / "verdict.json").is_file(), (
+        "where no site is published, the alert leads to the run's folder"
+    )
     incident = re.search(r"^Incident: (\S+)", alert["message"], re.MULTILINE)[1]
     assert len(commands()) == 9
     for line, expected in commands():

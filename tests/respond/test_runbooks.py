@@ -199,6 +199,10 @@ def test_a_tie_at_one_level_is_an_error(tmp_path):
             ("synthprobe run\n", "synthprobe run journeys/test_it.py::test_gone\n"),
             "no journey 'journeys/test_it.py::test_gone'",
         ),
+        (
+            ("synthprobe run\n", "synthprobe run journeys/test_it.py::TestBoard::test_gone\n"),
+            "no journey 'journeys/test_it.py::TestBoard::test_gone'",
+        ),
         (("{more}", "journeys: [gone]\n"), "There is no journey 'gone'."),
         (("synthprobe run", "synthprobe fly"), "There is no command 'synthprobe fly'."),
         (("{matches}", "  messages: ['(']"), "/(/ is no regular expression"),

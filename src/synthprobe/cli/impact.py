@@ -50,14 +50,14 @@ def impact(
     root = find_root(Path.cwd())
     config = read_config(root)
     chosen = config.target(target)
+    if board and change is None:
+        page = make_board(root, config, chosen, root / config.folder / "site", days)
+        _console.print(f"Impact board: {page}", markup=False)
+        return
     with remembered.opened(root, config, chosen.name) as history:
         past = Past(root, config, chosen, history)
         if change is not None:
             _print_change(past.judge_change(_marked(root, change), days), as_json=as_json)
-            return
-        if board:
-            page = make_board(root, config, chosen, root / config.folder / "site", days)
-            _console.print(f"Impact board: {page}", markup=False)
             return
         rows = past.ranked(days)
         if as_json:

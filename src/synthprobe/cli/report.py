@@ -103,11 +103,12 @@ def make_site(
     base = config.report.site_url.rstrip("/")
     if base:
         runbooks = {id: f"{base}/{page}" for id, page in runbooks.items()}
+    verdicts = [pipeline.read_verdict(folder / "verdict.json") for folder in folders]
     if pattern := config.report.runbook_url:
-        read = [pipeline.read_verdict(folder / "verdict.json") for folder in folders]
-        ids = {id for verdict in read for one in verdict.journeys for id in (one.runbook, one.journey.runbook) if id}
+        judged = [one for verdict in verdicts for one in verdict.journeys]
+        ids = {id for one in judged for id in (one.runbook, one.journey.runbook) if id}
         runbooks |= {id: pattern.replace("{id}", id) for id in ids}
-    targets = {pipeline.read_verdict(folder / "verdict.json").run.target for folder in folders}
+    targets = {verdict.run.target for verdict in verdicts}
     return publish(
         folders,
         site,

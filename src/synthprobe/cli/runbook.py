@@ -225,11 +225,19 @@ def _journeys(root: Path, config: Config) -> dict[str, str]:
 
 def _tests(root: Path, config: Config) -> set[str]:
     return {
-        f"{path.relative_to(root).as_posix()}::{node.name}"
+        f"{path.relative_to(root).as_posix()}::{name}"
         for path, tree in _parsed(root, config)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
+        for name in _names(tree.body)
     }
+
+
+def _names(body: list[ast.stmt]) -> Iterator[str]:
+    """Functions, classes, and the functions in them, as pytest names them."""
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield node.name
+        if isinstance(node, ast.ClassDef):
+            yield from (f"{node.name}::{inner}" for inner in _names(node.body))
 
 
 def _parsed(root: Path, config: Config) -> Iterator[tuple[Path, ast.Module]]:

@@ -20,7 +20,6 @@ _BROWSER_REASONS = (
     ("Failed to launch", "browser", True),
     ("has been closed", "browser", True),
     ("connection closed", "browser", True),
-    ("Protocol error", "browser", True),
     ("Target crashed", "browser", True),
     ("Page crashed", "browser", True),
     ("ERR_CONNECTION_REFUSED", "refused", False),
@@ -52,7 +51,7 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     text = _ANSI.sub("", str(error)).strip() or type(error).__name__
     if kind == "unresponsive":
         text = f"The page did not answer until the journey's deadline. {text}"
-    if kind == "browser" and phase == "setup":
+    if kind == "browser" and "BrowserType.launch" in text:
         text = f"The browser did not start. See which one it is, or get one that fits: synthprobe doctor --fix\n{text}"
     if kind == "journey error":
         text = f"The journey itself broke with {type(error).__name__}: {text}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -17,19 +18,11 @@ def private_folder(prefix: str) -> Path:
     Returns:
         The folder; the caller removes it.
     """
-    top = Path(tempfile.gettempdir())
-    for left in top.glob(f"{prefix}*"):
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        from psutil import pid_exists  # most sessions find nothing left
+
         pid = left.name.removeprefix(prefix).partition("-")[0]
-        if pid.isdigit() and not _alive(int(pid)) and left.stat().st_uid == os.getuid():
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another session wiped it first
+            if pid.isdigit() and not pid_exists(int(pid)) and left.stat().st_uid == os.getuid():
+                shutil.rmtree(left, ignore_errors=True)
     return Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-"))
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

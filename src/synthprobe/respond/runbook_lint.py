@@ -256,7 +256,7 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
             for word in re.findall(r"^\s*(synthprobe [a-z]+(?: [a-z]+)?)", command.shell, re.MULTILINE):
                 if known.commands and not any(word == one or word.startswith(f"{one} ") for one in known.commands):
                     yield finding(command.line, f"There is no command {word!r}.")
-            for test in re.findall(r"[\w./-]+\.py::\w+", command.shell):
+            for test in re.findall(r"[\w./-]+\.py(?:::\w+)+", command.shell):
                 if known.tests and test not in known.tests:
                     yield finding(command.line, f"There is no journey {test!r}. Correct the name.")
 
