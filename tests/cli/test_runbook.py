@@ -104,6 +104,22 @@ def test_lint_fails_for_one_wrong_page_and_names_it(project):
     assert 'runbooks/login-slow.md:20: The section "## Verify" is missing.' in done.output
 
 
+def test_lint_knows_the_journeys_that_commands_name_in_classes_as_well(project):
+    (project / "journeys" / "test_more.py").write_text(
+        "class TestBoard:\n    def test_it(self):\n        pass\n\nasync def test_later():\n    pass\n"
+    )
+    page = project / "runbooks" / "login-slow.md"
+    known, text = "journeys/dispatch/test_live_board.py::test_a_dispatcher_sees_a_live_board", page.read_text()
+    assert known in text
+    for name in ("TestBoard::test_it", "TestBoard", "test_later"):
+        page.write_text(text.replace(known, f"journeys/test_more.py::{name}"))
+        assert call("lint").exit_code == 0, name
+    page.write_text(text.replace(known, "journeys/test_more.py::test_it"))
+    done = call("lint")
+    assert done.exit_code == 1
+    assert "There is no journey 'journeys/test_more.py::test_it'." in done.output
+
+
 def test_show_renders_a_page_and_a_wrong_id_names_the_nearest(project):
     done = call("show", "dead-button")
     assert done.exit_code == 0
