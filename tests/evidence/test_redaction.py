@@ -87,6 +87,21 @@ def test_innocent_text_is_left_alone(redactor):
     assert json.loads(redactor.body('{"client_token": "abc", "note": 1}', "application/json"))["client_token"] == "abc"
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["password", "passwd", "pwd", "client_secret", "access_token", "api-key", "apiKey", "session", "sessionId", "otp",
+     "user_pin", "credentials", "PASSWORD", "pass\\u0077ord"],
+)  # fmt: skip
+def test_every_field_that_is_secret_by_its_name_is_masked_and_learned(redactor, name):
+    body = f'{{"a": [{{"{name}": "hunter22-x9Kq"}}]}}'
+    assert "hunter22" not in redactor.body(body, "application/json")
+    assert redactor.text("hunter22-x9Kq") == "hunter22-x9Kq"
+    for code in ("utf-8", "utf-16"):
+        learned = Redactor()
+        learned.learn_from_body(body.encode(code))
+        assert learned.text("say hunter22-x9Kq") == "say [masked]"
+
+
 def test_fields_and_headers_are_masked_by_name(redactor):
     assert "hunter22" not in redactor.body('{"user": {"password": "hunter22"}}', "application/json")
     assert "hunter22" not in redactor.body("name=x&password=hunter22", "application/x-www-form-urlencoded")

@@ -4,6 +4,7 @@ import pytest
 from made_history import START, verdict
 
 from synthprobe.errors import HistoryError
+from synthprobe.history.packs import read_pack
 from synthprobe.history.store import History
 
 
@@ -55,13 +56,13 @@ def test_a_pack_brings_the_history_to_another_machine(tmp_path):
         size = source.pack(tmp_path / "pack")
         assert size == (tmp_path / "pack").stat().st_size
         states, audit = source.detector_states("demo"), source.audit_entries()
-    History.unpack(tmp_path / "pack", tmp_path / "there" / "history.db")
+    read_pack(tmp_path / "pack", tmp_path / "there" / "history.db")
     with History.open(tmp_path / "there" / "history.db") as there:
         assert (there.notes, there.check()) == ([], [])
         assert (there.detector_states("demo"), there.audit_entries()) == (states, audit)
         assert sum(s.count for s in there.step_series("demo", "journey-0", "step 0", START)) == 4
     with pytest.raises(HistoryError, match="is there already"):
-        History.unpack(tmp_path / "pack", tmp_path / "there" / "history.db")
+        read_pack(tmp_path / "pack", tmp_path / "there" / "history.db")
 
 
 @pytest.mark.parametrize("change", [lambda d: d[:-20], lambda d: b"", lambda d: b"x" + d])
@@ -70,7 +71,7 @@ def test_a_pack_that_cannot_be_read_begins_the_history_anew(tmp_path, change):
         source.pack(tmp_path / "pack")
     (tmp_path / "pack").write_bytes(change((tmp_path / "pack").read_bytes()))
     with pytest.raises(HistoryError, match="begins anew"):
-        History.unpack(tmp_path / "pack", tmp_path / "there" / "history.db")
+        read_pack(tmp_path / "pack", tmp_path / "there" / "history.db")
     assert not (tmp_path / "there").exists()
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -15,6 +14,7 @@ import pytest
 from echo import echo
 from planted import KINDS, find, plant, variable
 
+from synthprobe import eventually
 from synthprobe.evidence.redaction import Redactor
 
 ROWS = {
@@ -174,20 +174,20 @@ def test_l32_the_ids_of_the_report_say_nothing_of_a_secret(project):
 def test_l37_what_a_killed_run_left_in_temporary_folders_is_private_and_wiped_by_the_next(how, project, tmp_path):
     project.configure("http://127.0.0.1:9", '[targets.demo.secrets]\nuser = "env:PLANTED"\n')
     project.journeys(
-        "import time\nfrom pathlib import Path\nfrom synthprobe.plugin.session import JourneySession\n\n"
+        "from pathlib import Path\nfrom synthprobe import eventually\n"
+        "from synthprobe.plugin.session import JourneySession\n\n"
         "def test_it(secrets, pytestconfig):\n"
         "    scratch = JourneySession.current(pytestconfig).scratch\n"
         "    (scratch / 'state.json').write_text(secrets['user'].reveal())\n"
         "    Path('began').touch()\n"
-        "    while not Path('go').exists():\n        time.sleep(0.02)\n"
+        "    eventually(lambda: Path('go').exists(), within='60s')\n"
     )
     (tmp_path / "tmp").mkdir()
     environ = {**os.environ, "PLANTED": KINDS["odd"].format("370"), "TMPDIR": str(tmp_path / "tmp")}
     command = [sys.executable, "-m", *how]
     killed = subprocess.Popen(command, cwd=project.root, env=environ, stdout=subprocess.DEVNULL)
-    while not (project.root / "began").exists():
-        assert killed.poll() is None
-        time.sleep(0.02)
+    eventually(lambda: (project.root / "began").exists() or killed.poll() is not None, within="30s")
+    assert killed.poll() is None
     children = psutil.Process(killed.pid).children(recursive=True)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()

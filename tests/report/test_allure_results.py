@@ -58,7 +58,7 @@ def test_doing_it_twice_changes_nothing(tmp_path: Path) -> None:
 
 def test_the_cause_its_rule_and_the_runner_up_are_said_and_can_be_filtered_by(tmp_path: Path) -> None:
     found_out = Triage(
-        cause_class="data", rule="sentinel-missing", why="The sentinel <b>R-1</b> is gone.", sure="high",
+        cause_class="data", rule="sentinel-missing", why="The sentinel <b>R-1</b> is [gone](http://x).", sure="high",
         runner_up="code", runner_up_why="The build changed.",
     )  # fmt: skip
     verdict = made_run.write(tmp_path / "run")
@@ -71,7 +71,7 @@ def test_the_cause_its_rule_and_the_runner_up_are_said_and_can_be_filtered_by(tm
         final = read(tmp_path / "run")["call-intake"][-1]
         assert final["description"].count("Where the cause lies: data") == 1
     assert (
-        "(high confidence). The sentinel &lt;b&gt;R-1&lt;/b&gt; is gone. Rule: sentinel-missing."
+        "(high confidence). The sentinel \\<b\\>R-1\\</b\\> is \\[gone\\](http://x). Rule: sentinel-missing."
         in final["description"]
     )
     assert "Next in line: code. The build changed." in final["description"]

@@ -77,7 +77,7 @@ def pack(file: _File) -> None:
 @app.command()
 def unpack(file: _File) -> None:
     """Put a pack in the place of a history that is not there. A pack that cannot be read is said, not an error."""
-    from synthprobe.history.store import History
+    from synthprobe.history.packs import read_pack
 
     root = find_root(Path.cwd())
     config = read_config(root)
@@ -87,7 +87,7 @@ def unpack(file: _File) -> None:
     if path.exists():
         raise HistoryError(f"{path} is there already and is kept. Move it away, then unpack again.")
     try:
-        History.unpack(file, path)
+        read_pack(file, path)
     except HistoryError as error:
         _console.print(f"note: {error}", markup=False)
         return

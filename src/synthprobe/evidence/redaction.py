@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from html.entities import codepoint2name
 from os import environ
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from ahocorasick_rs import BytesAhoCorasick
 
 from synthprobe.errors import SecretError
 from synthprobe.evidence.cut import CutValues
+from synthprobe.evidence.forms import MASK, forms_of
 from synthprobe.evidence.scan import Scanner, searcher
 from synthprobe.targets.secrets import SHORTEST, Secret, read_secret, weakness
 
-MASK = "[masked]"
 _HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-control-token"}
-_NAME = re.compile(r"passw(or)?d|pwd|secret|token|api[-_]?key|session(id)?$|otp|pin$|credential", re.IGNORECASE)
-_PERHAPS_NAMED = re.compile(r"passw|pwd|secret|token|api[-_]?key|session|otp|pin|credential|\\u|\0", re.IGNORECASE)
+_NAMES = r"passw(or)?d|pwd|secret|token|api[-_]?key|session(id)?$|otp|pin$|credential"
+_NAME = re.compile(_NAMES, re.IGNORECASE)
+# a text without a match has no field of such a name; escapes and other encodings may hide one
+_PERHAPS_NAMED = re.compile(_NAMES.replace("$", "") + r"|\\u|\0", re.IGNORECASE)
 _INNOCENT = {"client_token", "csrftoken_name"}
 _RUNTIME_SHORTEST = 8
-# in addresses: by urllib, by JavaScript, by requests, in Chromium's path and in its query
-_LEFT_AS_IT_IS = (
-    "",
-    "/",
-    "!*'()~",
-    "/:!*'()~",
-    "!#$&'()*+,/:;=?@~",
-    "!#$%&'()*+,/:;=?@[]~",
-    "!$%&'()*+,/:;=@[]\\^|~",
-    "!$%&()*+,/:;=?@[]\\^`{|}~",
-)
-_SHORTEST_PART = 16
 
 
 class Redactor:
@@ -93,7 +81,7 @@ class Redactor:
             return
         self._cut.add({plain, repr(plain)[1:-1], json.dumps(plain)[1:-1]})
         self._plain.add(plain)
-        for form in _forms(plain):
+        for form in forms_of(plain):
             self._forms.setdefault(form, rule)
         self._whole = self._begun = self._scanner = None
 
@@ -382,87 +370,3 @@ def _masked_query(query: str) -> str:
     if not any(_secret_name(name) for name, _ in pairs):
         return query
     return urlencode([(name, MASK if _secret_name(name) else value) for name, value in pairs], safe="[]")
-
-
-def _forms(value: str) -> set[str]:
-    """Every form the value travels in: whole, and each part of ``user:pass``, of a JWT, of an address, each line."""
-    parts = [value, *_lines(value), *_of_address(value)]
-    if value.count(":") == 1 and "//" not in value:
-        parts += [part for part in value.split(":") if not weakness(part)]
-    if value.count(".") == 2:
-        parts += [part for part in value.split(".") if len(part) >= 16]
-    return {form for part in parts for form in _written(part) if form and form not in MASK}
-
-
-def _lines(value: str) -> list[str]:
-    """pytest indents each line of a text, and breaks it where it says ``\\n``, so that it stands nowhere as a whole."""
-    lines = [line.strip() for line in re.split(r"\n|\\n", value)]
-    shortest = min(_SHORTEST_PART, max(SHORTEST, (len(value) + 1) // 2))
-    return [line for line in lines[: len(lines) * (len(lines) > 1)] if len(line) >= shortest and line[:5] != "-----"]
-
-
-def _of_address(value: str) -> list[str]:
-    """Clients name an address in pieces: its password, and what in path and query only its owner knows."""
-    if "://" not in value:
-        return []
-    try:
-        address = urlsplit(value)
-    except ValueError:
-        return []
-    known = [*address.path.split("/"), *(given for _, given in parse_qsl(address.query))]
-    long = [part for part in known if len(part) >= _SHORTEST_PART and re.search(r"\d", part)]
-    password = unquote(address.password or "")
-    return long if weakness(password) else [password, *long]
-
-
-def _written(value: str) -> set[str]:
-    misread = value.encode("utf-8", "replace").decode("latin-1")  # as headers are, that are sent in UTF-8
-    once = _as_json({value, misread})
-    twice = _as_json(once)
-    percent = {form for one in once for form in (quote_plus(one), *(quote(one, safe=safe) for safe in _LEFT_AS_IT_IS))}
-    lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in percent}
-    encoded = {form for one in once for form in _base64_cores(one.encode("utf-8", "replace"))}
-    python = {repr(value)[1:-1], ascii(value)[1:-1]}
-    python |= {value.encode("unicode_escape").decode(), value.replace("\\", "\\\\").replace("'", "\\'")}
-    raw = value.encode("utf-8", "replace")
-    wide = value.encode("utf-16-le", "replace")
-    encoded |= {raw.hex(), raw.hex().upper(), *_base64_cores(wide)}
-    return {value, *once, *twice, *python, *percent, *lower, *_as_html(value), *encoded}
-
-
-def _as_json(values: set[str]) -> set[str]:
-    forms = set(values)
-    for value in values:
-        plain = json.dumps(value)[1:-1]
-        forms |= {plain, json.dumps(value, ensure_ascii=False)[1:-1], plain.replace("/", "\\/")}
-        forms.add(re.sub(r"\\u[0-9a-f]{4}", lambda match: "\\u" + match[0][2:].upper(), plain))
-        forms.add(re.sub("[<>&']", lambda match: f"\\u{ord(match[0]):04x}", plain))
-    return forms
-
-
-def _as_html(value: str) -> set[str]:
-    forms = {html.escape(value), html.escape(value, quote=False), html.escape(value).replace("&#x27;", "&#39;")}
-    forms.add(html.escape(value, quote=False).replace('"', "&quot;"))
-    forms |= {form.replace("&#39;", "&apos;") for form in forms} | {form.replace("&quot;", "&#34;") for form in forms}
-    forms |= {form.encode("ascii", "xmlcharrefreplace").decode() for form in forms}
-    forms |= {
-        "".join(f"&{codepoint2name[ord(c)]};" if c > "~" and ord(c) in codepoint2name else c for c in form)
-        for form in forms
-    }
-    decimal = "".join(f"&#{ord(c)};" for c in value)
-    lower = "".join(f"&#x{ord(c):x};" for c in value)
-    upper = "".join(f"&#x{ord(c):X};" for c in value)
-    return forms | {decimal, lower, upper, upper.replace("&#x", "&#X")}
-
-
-def _base64_cores(raw: bytes) -> set[str]:
-    """The characters that are the same whatever surrounds the value, at each of the three offsets."""
-    cores = set()
-    for offset in range(3):
-        encoded = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
-        start = (0, 2, 3)[offset]
-        whole = (len(raw) + offset) % 3 == 0
-        core = encoded[start:] if whole else encoded[start:-1]
-        if len(core) >= SHORTEST:
-            cores |= {core, core.replace("+", "-").replace("/", "_")}
-    return cores

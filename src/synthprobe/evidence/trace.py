@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from synthprobe.errors import SynthprobeError
-from synthprobe.evidence.redaction import MASK, Redactor
+from synthprobe.evidence.forms import MASK
+from synthprobe.evidence.redaction import Redactor
 
 KNOWN_VERSIONS = frozenset({8, 9, 10})
 _TEXTS = {".html", ".json", ".css", ".js", ".txt", ".svg", ".xml", ".jsonl", ".map", ".mjs", ".dat"}

@@ -16,7 +16,7 @@ from synthprobe.errors import HistoryError
 from synthprobe.history import incidents, renames, results, rollups, transfer
 from synthprobe.history.access import Access
 from synthprobe.history.database import META, SPOOL, to_ms, upsert
-from synthprobe.history.packs import read_pack, write_pack
+from synthprobe.history.packs import write_pack
 from synthprobe.history.spool import Spool
 from synthprobe.model.history import JudgedSlot, OperationSum, OutboxItem, Retention, StepSample
 from synthprobe.model.incident import Incident, Observation
@@ -430,19 +430,6 @@ class History:
         if source is None:
             raise HistoryError("A PostgreSQL history lasts by itself; there is nothing to pack. Use export for a copy.")
         return write_pack(source, path)
-
-    @staticmethod
-    def unpack(pack: Path, path: Path) -> None:
-        """Put a pack in the place of a store that is not there.
-
-        Args:
-            pack: made by `pack`.
-            path: where the store is to be.
-
-        Raises:
-            HistoryError: when the pack cannot be read, or a store is there already.
-        """
-        read_pack(pack, path)
 
     def _merge(self) -> None:
         for path, spooled in self._spool.waiting():

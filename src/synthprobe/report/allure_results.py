@@ -7,7 +7,6 @@ interrupted journey is written as passed. The verdict decides; the files are cor
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 import re
 import shutil
@@ -251,12 +250,16 @@ def _details(one: JourneyVerdict, last: Result | None, existing: Mapping[str, An
 def _triage(triage: Triage) -> str:
     """Markdown, in which nothing that a target said is markup."""
     said = (
-        f"**Where the cause lies: {triage.cause_class}** ({triage.sure} confidence). {html.escape(triage.why)} "
+        f"**Where the cause lies: {triage.cause_class}** ({triage.sure} confidence). {_plain(triage.why)} "
         f"Rule: {triage.rule}."
     )
     if triage.runner_up:
-        said += f"\n\nNext in line: {triage.runner_up}. {html.escape(triage.runner_up_why)}"
+        said += f"\n\nNext in line: {triage.runner_up}. {_plain(triage.runner_up_why)}"
     return said
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", text)
 
 
 def _labels(journey: Journey, existing: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -1,0 +1,123 @@
+"""Every form a secret travels in: JSON, percent, HTML, Python, base64, hexadecimal, UTF-16, and its parts."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from html.entities import codepoint2name
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+
+from synthprobe.targets.secrets import SHORTEST, weakness
+
+MASK = "[masked]"
+"""What stands in the place of a secret."""
+
+# in addresses: by urllib, by JavaScript, by requests, in Chromium's path and in its query
+_LEFT_AS_IT_IS = (
+    "",
+    "/",
+    "!*'()~",
+    "/:!*'()~",
+    "!#$&'()*+,/:;=?@~",
+    "!#$%&'()*+,/:;=?@[]~",
+    "!$%&'()*+,/:;=@[]\\^|~",
+    "!$%&()*+,/:;=?@[]\\^`{|}~",
+)
+_SHORTEST_PART = 16
+
+
+def forms_of(value: str) -> set[str]:
+    """Every form a secret travels in: whole, and each part of ``user:pass``, of a JWT, of an address, each line.
+
+    Args:
+        value: the secret.
+
+    Returns:
+        The texts to look for.
+
+    Example:
+        >>> "correct%20horse" in forms_of("correct horse")
+        True
+    """
+    parts = [value, *_lines(value), *_of_address(value)]
+    if value.count(":") == 1 and "//" not in value:
+        parts += [part for part in value.split(":") if not weakness(part)]
+    if value.count(".") == 2:
+        parts += [part for part in value.split(".") if len(part) >= 16]
+    return {form for part in parts for form in _written(part) if form and form not in MASK}
+
+
+def _lines(value: str) -> list[str]:
+    """pytest indents each line of a text, and breaks it where it says ``\\n``, so that it stands nowhere as a whole."""
+    lines = [line.strip() for line in re.split(r"\n|\\n", value)]
+    shortest = min(_SHORTEST_PART, max(SHORTEST, (len(value) + 1) // 2))
+    return [line for line in lines[: len(lines) * (len(lines) > 1)] if len(line) >= shortest and line[:5] != "-----"]
+
+
+def _of_address(value: str) -> list[str]:
+    """Clients name an address in pieces: its password, and what in path and query only its owner knows."""
+    if "://" not in value:
+        return []
+    try:
+        address = urlsplit(value)
+    except ValueError:
+        return []
+    known = [*address.path.split("/"), *(given for _, given in parse_qsl(address.query))]
+    long = [part for part in known if len(part) >= _SHORTEST_PART and re.search(r"\d", part)]
+    password = unquote(address.password or "")
+    return long if weakness(password) else [password, *long]
+
+
+def _written(value: str) -> set[str]:
+    misread = value.encode("utf-8", "replace").decode("latin-1")  # as headers are, that are sent in UTF-8
+    once = _as_json({value, misread})
+    twice = _as_json(once)
+    percent = {form for one in once for form in (quote_plus(one), *(quote(one, safe=safe) for safe in _LEFT_AS_IT_IS))}
+    lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in percent}
+    encoded = {form for one in once for form in _base64_cores(one.encode("utf-8", "replace"))}
+    python = {repr(value)[1:-1], ascii(value)[1:-1]}
+    python |= {value.encode("unicode_escape").decode(), value.replace("\\", "\\\\").replace("'", "\\'")}
+    raw = value.encode("utf-8", "replace")
+    wide = value.encode("utf-16-le", "replace")
+    encoded |= {raw.hex(), raw.hex().upper(), *_base64_cores(wide)}
+    return {value, *once, *twice, *python, *percent, *lower, *_as_html(value), *encoded}
+
+
+def _as_json(values: set[str]) -> set[str]:
+    forms = set(values)
+    for value in values:
+        plain = json.dumps(value)[1:-1]
+        forms |= {plain, json.dumps(value, ensure_ascii=False)[1:-1], plain.replace("/", "\\/")}
+        forms.add(re.sub(r"\\u[0-9a-f]{4}", lambda match: "\\u" + match[0][2:].upper(), plain))
+        forms.add(re.sub("[<>&']", lambda match: f"\\u{ord(match[0]):04x}", plain))
+    return forms
+
+
+def _as_html(value: str) -> set[str]:
+    forms = {html.escape(value), html.escape(value, quote=False), html.escape(value).replace("&#x27;", "&#39;")}
+    forms.add(html.escape(value, quote=False).replace('"', "&quot;"))
+    forms |= {form.replace("&#39;", "&apos;") for form in forms} | {form.replace("&quot;", "&#34;") for form in forms}
+    forms |= {form.encode("ascii", "xmlcharrefreplace").decode() for form in forms}
+    forms |= {
+        "".join(f"&{codepoint2name[ord(c)]};" if c > "~" and ord(c) in codepoint2name else c for c in form)
+        for form in forms
+    }
+    decimal = "".join(f"&#{ord(c)};" for c in value)
+    lower = "".join(f"&#x{ord(c):x};" for c in value)
+    upper = "".join(f"&#x{ord(c):X};" for c in value)
+    return forms | {decimal, lower, upper, upper.replace("&#x", "&#X")}
+
+
+def _base64_cores(raw: bytes) -> set[str]:
+    """The characters that are the same whatever surrounds the value, at each of the three offsets."""
+    cores = set()
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + raw).decode().rstrip("=")
+        start = (0, 2, 3)[offset]
+        whole = (len(raw) + offset) % 3 == 0
+        core = encoded[start:] if whole else encoded[start:-1]
+        if len(core) >= SHORTEST:
+            cores |= {core, core.replace("+", "-").replace("/", "_")}
+    return cores
