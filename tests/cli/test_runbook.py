@@ -104,6 +104,16 @@ def test_lint_fails_for_one_wrong_page_and_names_it(project):
     assert 'runbooks/login-slow.md:20: The section "## Verify" is missing.' in done.output
 
 
+def test_lint_knows_the_fixes_of_the_project(project):
+    shutil.copytree(ROOT / "fixes", project / "fixes")
+    page = project / "runbooks" / "account-locked.md"
+    assert call("lint").exit_code == 0
+    page.write_text(page.read_text().replace("fix: unlock-account", "fix: unlock-everybody"))
+    done = call("lint")
+    assert done.exit_code == 1
+    assert "There is no fix 'unlock-everybody'. See: synthprobe fix list." in done.output
+
+
 def test_lint_knows_the_journeys_that_commands_name_in_classes_as_well(project):
     (project / "journeys" / "test_more.py").write_text(
         "class TestBoard:\n    def test_it(self):\n        pass\n\nasync def test_later():\n    pass\n"
