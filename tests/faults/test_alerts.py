@@ -190,9 +190,20 @@ def test_a_ticket_that_becomes_a_page_is_told(outbox, environ, receiver):
     assert [one["title"][:6] for one in receiver.messages] == ["Ticket", "Worse:"]
 
 
-def test_F61_evidence_that_could_not_be_published_is_said(outbox, environ, receiver):
-    tell(outbox, environ, [incident()], background={"I-1": Background(local_evidence="runs/production/7")})
-    assert "Evidence local only: runs/production/7" in receiver.messages[0]["message"].splitlines()
+@pytest.mark.parametrize(
+    ("published", "line"),
+    [(False, "Evidence local only: runs/production/7"), (True, "Evidence also in: runs/production/7")],
+)
+@pytest.mark.parametrize("storm", [False, True])
+def test_F61_an_alert_leads_to_the_job_and_to_the_evidence_when_publishing_fails(
+    outbox, environ, receiver, published, line, storm
+):
+    job = "https://forge/ops/watch/actions/runs/7"
+    told = Background(job_url=job, evidence="runs/production/7", published=published)
+    many = [incident(number) for number in range(1, 31 if storm else 2)]
+    tell(outbox, environ, many, background={one.id: told for one in many})
+    lines = receiver.messages[0]["message"].splitlines()
+    assert {line, f"Job: {job}"} <= set(lines)
 
 
 def test_F63_a_storm_is_one_message(outbox, environ, receiver):

@@ -26,7 +26,14 @@ def test_its_steps_run_against_the_demo(tmp_path):
             shutil.copytree(ROOT / name, tmp_path / name)
         elif (ROOT / name).exists():
             shutil.copy(ROOT / name, tmp_path / name)
-    environ = {**os.environ, "TARGET": "demo", "SLOT": "now", "VISIBILITY": "public"}
+    page = tmp_path / "job.md"
+    environ = {
+        **os.environ,
+        "TARGET": "demo",
+        "SLOT": "now",
+        "VISIBILITY": "public",
+        "GITHUB_STEP_SUMMARY": os.fspath(page),
+    }
     for name in ("Unpack the history", "Run", "Sweep", "Pack the history", "Report"):
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", commands[name]],
@@ -40,6 +47,7 @@ def test_its_steps_run_against_the_demo(tmp_path):
         assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
     assert (tmp_path / ".synthprobe" / "site" / "index.html").exists()
     assert (tmp_path / "history.pack").exists()
+    assert page.read_text().startswith("### All "), "who opens the job sees first how the target is"
 
 
 def test_the_run_is_the_whole_step_and_nothing_is_left_to_chance():

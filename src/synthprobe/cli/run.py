@@ -15,6 +15,7 @@ from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ToolError
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.report.job_page import append_summary
 from synthprobe.report.terminal import summary
 from synthprobe.supervisor import RunOrder, run_again, run_journeys
 from synthprobe.supervisor.slots import is_judged, lease
@@ -75,6 +76,11 @@ def _run(root: Path, config: Config, target: Target, order: RunOrder, fail_on: F
     _console.print(summary(verdict))
     for note in verdict.notes:
         _console.print(f"note: {note}", markup=False)
+    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            append_summary(verdict, Path(page), mask=mask)
+        except OSError as error:
+            _console.print(f"note: The job's page could not be written: {error}", markup=False)
     _console.print(f"Report: synthprobe report {os.path.relpath(folder)}", markup=False)
     return exit_code(verdict, fail_on_degraded=fail_on == "degraded")
 

@@ -21,6 +21,7 @@ from synthprobe.pipeline.memory import mark_remembered, open_history, take_in
 from synthprobe.respond import alerts
 from synthprobe.respond.channels import AppriseChannel
 from synthprobe.respond.heartbeat import Heartbeat, Signal
+from synthprobe.respond.job import job_url
 from synthprobe.respond.matching import match, tell
 from synthprobe.respond.message import Background
 from synthprobe.respond.outbox import FileOutbox
@@ -272,12 +273,14 @@ def _tell(
         return True
     pages = {one.id: one for one in runbooks}
     kept = folder.relative_to(root) if folder.is_relative_to(root) else folder
-    background = {one.id: _background(config, kept, verdict, one, pages.get(one.runbook)) for one in incidents}
+    environ = os.environ if environ is None else environ
+    job = job_url(environ)
+    background = {one.id: _background(config, kept, job, verdict, one, pages.get(one.runbook)) for one in incidents}
     _, delivery = alerts.tell(
         incidents,
         config.alerts,
         FileOutbox(root / config.folder / "outbox"),
-        AppriseChannel(os.environ if environ is None else environ, config.alerts.timeout_s),
+        AppriseChannel(environ, config.alerts.timeout_s),
         datetime.now(UTC),
         mutes=read_mutes(root / config.alerts.mutes),
         background=background,
@@ -288,7 +291,7 @@ def _tell(
 
 
 def _background(
-    config: Config, kept: Path, verdict: Verdict, incident: Incident, runbook: Runbook | None
+    config: Config, kept: Path, job: str, verdict: Verdict, incident: Incident, runbook: Runbook | None
 ) -> Background:
     site = config.report.site_url.rstrip("/")
     pattern = config.report.runbook_url or (f"{site}/runbooks/{{id}}.html" if site else "")
@@ -298,7 +301,9 @@ def _background(
         fallback=next((line.partition(":")[2].strip() for line in lines if line.startswith("Fallback:")), ""),
         runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
         report_url=f"{site}/index.html" if site else "",
-        local_evidence="" if site else kept.as_posix(),
+        job_url=job,
+        evidence=kept.as_posix(),
+        published=bool(site),
         changed=f"The build is {verdict.run.build}." if verdict.run.build else "",
     )
 

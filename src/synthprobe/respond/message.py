@@ -30,7 +30,9 @@ class Background(Struct, frozen=True, kw_only=True):
         report_url: absolute address of the report.
         trace_url: absolute address of the trace.
         changed: what changed before it began: a build, a setting.
-        local_evidence: where the evidence lies when it could not be published.
+        job_url: absolute address of the CI job, which is there even when nothing could be published.
+        evidence: the run's folder on the machine that ran it.
+        published: whether the evidence is meant to be published, so that the folder is only the second place.
     """
 
     fallback: str = ""
@@ -38,7 +40,9 @@ class Background(Struct, frozen=True, kw_only=True):
     report_url: str = ""
     trace_url: str = ""
     changed: str = ""
-    local_evidence: str = ""
+    job_url: str = ""
+    evidence: str = ""
+    published: bool = False
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -136,7 +140,8 @@ def write(
         or _line("Runbook", "" if recovered else incident.runbook or "none fits"),
         _link("Report", background.report_url),
         _link("Trace", background.trace_url),
-        _line("Evidence local only", background.local_evidence),
+        _link("Job", background.job_url),
+        _where(background),
         _line("What changed", background.changed),
         _line("Why this class", incident.triage.why if incident.triage and not recovered else ""),
         _line("Journeys", ", ".join(incident.journeys[:LISTED])),
@@ -197,7 +202,8 @@ def write_storm(
         if reason == "recovered"
         else _line("Do now", background.fallback or "look for one cause first: host, network, login"),
         _link("Report", background.report_url),
-        _line("Evidence local only", background.local_evidence),
+        _link("Job", background.job_url),
+        _where(background),
         _line("What changed", background.changed),
         *listed,
     ]
@@ -250,6 +256,12 @@ def _line(name: str, text: str) -> str:
 
 def _link(name: str, url: str) -> str:
     return f"{name}: {plain(url, 1000)}" if url.startswith(("https://", "http://")) else ""
+
+
+def _where(background: Background) -> str:
+    """The alert goes out before the upload, so it must still lead somewhere when the upload fails."""
+    name = "Evidence also in" if background.published else "Evidence local only"
+    return _line(name, background.evidence)
 
 
 def _span(seconds: float) -> str:

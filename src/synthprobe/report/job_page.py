@@ -1,0 +1,59 @@
+"""The outcome on the CI job's own page: it is there even when nothing else could be published."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from pathlib import Path
+
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.report.oncall import BADGES, broken_step, headline
+
+LISTED = 20
+"""Journeys that are listed: the job's page holds 1 MiB, and a person reads the first few."""
+
+
+def append_summary(verdict: Verdict, page: Path, *, mask: Callable[[str], str] = str) -> None:
+    """Write the outcome of a run below what stands on the job's page already.
+
+    GitHub Actions, Gitea and Forgejo name the file in ``GITHUB_STEP_SUMMARY`` and show it as Markdown:
+    <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands#adding-a-job-summary>.
+
+    Args:
+        verdict: the run's verdict.
+        page: the file of the job's page.
+        mask: hides secrets.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with page.open("a", encoding="utf-8") as file:
+        file.write(_summary(verdict, lambda text: _cell(mask(text))))
+
+
+def _summary(verdict: Verdict, cell: Callable[[str], str]) -> str:
+    rank = list(BADGES)
+    broken = [one for one in verdict.journeys if one.outcome not in ("passed", "skipped")]
+    broken.sort(key=lambda one: rank.index(one.outcome))
+    lines = [f"### {cell(headline(verdict))}", ""]
+    if broken:
+        lines += ["| outcome | journey | broken step, cause | runbook |", "| --- | --- | --- | --- |"]
+        lines += [_row(one, cell) for one in broken[:LISTED]]
+        if len(broken) > LISTED:
+            lines.append(f"| | and {len(broken) - LISTED} more | | |")
+        lines.append("")
+    lines += [f"- {cell(note)}" for note in verdict.notes]
+    return "\n".join([*lines, f"- Run {cell(verdict.run.id)}", "", ""])
+
+
+def _row(one: JourneyVerdict, cell: Callable[[str], str]) -> str:
+    why = [broken_step(one), one.cause, f"{one.triage.cause_class}: {one.triage.why}" if one.triage else ""]
+    sign, word = BADGES[one.outcome]
+    cells = (f"{sign} {word}", cell(one.journey.title), "<br>".join(cell(part) for part in why if part))
+    return f"| {' | '.join(cells)} | {cell(one.runbook)} |"
+
+
+def _cell(text: str) -> str:
+    """One line that no text of the target can turn into markup, a mention or another cell."""
+    plain = html.escape("".join(letter if letter.isprintable() else " " for letter in text)[:300])
+    return "".join(f"&#{ord(letter)};" if letter in "|`*_[]@~\\!" else letter for letter in plain)
