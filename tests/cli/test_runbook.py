@@ -24,6 +24,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def project(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "runbooks", tmp_path / "runbooks")
     shutil.copytree(ROOT / "journeys", tmp_path / "journeys")
+    shutil.copytree(ROOT / "fixes", tmp_path / "fixes")
     (tmp_path / "synthprobe.toml").write_text('[targets.demo]\nbase_url = "http://127.0.0.1:9"\n')
     folder = tmp_path / ".synthprobe" / "runs" / "demo" / "1-a"
     (folder / "journal").mkdir(parents=True)
@@ -105,13 +106,14 @@ def test_lint_fails_for_one_wrong_page_and_names_it(project):
 
 
 def test_lint_knows_the_fixes_of_the_project(project):
-    shutil.copytree(ROOT / "fixes", project / "fixes")
     page = project / "runbooks" / "account-locked.md"
     assert call("lint").exit_code == 0
     page.write_text(page.read_text().replace("fix: unlock-account", "fix: unlock-everybody"))
     done = call("lint")
     assert done.exit_code == 1
     assert "There is no fix 'unlock-everybody'. See: synthprobe fix list." in done.output
+    shutil.rmtree(project / "fixes")
+    assert "There is no fix 'unlock-everybody'." in call("lint").output, "a project without fixes has none"
 
 
 def test_lint_knows_the_journeys_that_commands_name_in_classes_as_well(project):

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "guides" / "first-line.md").read_text()
+GUIDES = ROOT / "docs" / "guides"
+GUIDE = (GUIDES / "first-line.md").read_text()
 JOURNEY = "journeys/dispatch/test_dispatch.py::test_the_crew_is_told"
 
 
@@ -45,9 +46,13 @@ def shell(tmp_path, centre, desk):
     settings = (ROOT / "synthprobe.toml").read_text().replace("http://127.0.0.1:8911", centre.url)
     (tmp_path / "synthprobe.toml").write_text(f'{settings}\n[[alerts.routes]]\nname = "desk"\nto = ["env:DESK"]\n')
     environ = {**os.environ, "DESK": desk[1], "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for name, account in (("DISPATCHER", "dispatcher1"), ("SUPERVISOR", "supervisor"), ("ADMIN", "admin")):
+        environ[f"{name}_PASSWORD"] = (ROOT / "journeys" / "dispatch" / "accounts" / account).read_text().strip()
+    session = session_of_runbooks(centre.url)
 
     def run(line: str, **more: str) -> str:
-        command = ["bash", "-c", line.replace("synthprobe ", f"{sys.executable} -m synthprobe ", 1)]
+        ours = line.replace("synthprobe ", f"{sys.executable} -m synthprobe ", 1)
+        command = ["bash", "-c", f"{session}\n{ours}" if "$TOKEN" in line else ours]
         done = subprocess.run(
             command, cwd=tmp_path, env=environ | more, capture_output=True, text=True, timeout=60, check=False
         )
@@ -65,18 +70,29 @@ def as_written(expected: str, printed: str) -> bool:
     return re.search(pattern, printed) is not None
 
 
-def commands() -> list[tuple[str, str]]:
-    """Each command of the guide, and what it shows after it."""
-    blocks = re.findall(r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+def session_of_runbooks(url: str) -> str:
+    """What a person types before the commands of a runbook, as its guide says, for the centre at this address."""
+    [block] = re.findall(
+        r"## Before typing a command\n\n```sh\n(.*?)^```", (GUIDES / "runbooks.md").read_text(), re.M | re.S
+    )
+    return block.replace("http://127.0.0.1:8911", url)
+
+
+def commands(text: str) -> list[tuple[str, str]]:
+    """Each command of a text, and what it shows after it."""
+    blocks = re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     parts = [part for block in blocks for part in re.split(r"^\$ ", block, flags=re.MULTILINE) if part]
     return [(part.partition("\n")[0], part.partition("\n")[2].strip()) for part in parts]
+
+
+NIGHT, OTHER_NIGHT = GUIDE.split("## 8. ")
 
 
 def test_from_the_alert_to_green(centre, desk, shell, tmp_path):
     centre.fault("notify_worker_dead")
     shell(f"synthprobe run {JOURNEY} --slot now")
     [alert] = desk[0]
-    [shown] = re.findall(r"^```text\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    [shown] = re.findall(r"^```text\n(.*?)^```", NIGHT, re.MULTILINE | re.DOTALL)
     for line in shown.splitlines():
         assert as_written(line, f"{alert['title']}\n{alert['message']}"), f"{line}\n\n{alert}"
     kept = re.search(r"^Evidence local only: (\S+)", alert["message"], re.MULTILINE)[1]
@@ -84,7 +100,21 @@ def test_from_the_alert_to_green(centre, desk, shell, tmp_path):
         "where no site is published, the alert leads to the run's folder"
     )
     incident = re.search(r"^Incident: (\S+)", alert["message"], re.MULTILINE)[1]
-    assert len(commands()) == 9
-    for line, expected in commands():
+    assert len(commands(NIGHT)) == 10
+    for line, expected in commands(NIGHT):
+        printed = shell(line, INCIDENT=incident)
+        assert as_written(expected, printed), f"$ {line}\n{printed}\n\nwas expected to show:\n{expected}"
+
+
+def test_a_page_without_a_fix_to_green(centre, shell):
+    centre.fault("avl_one_frozen")
+    before, after = OTHER_NIGHT.split("They do.")
+    assert (len(commands(before)), len(commands(after))) == (2, 3)
+    for line, expected in commands(before):
+        printed = shell(line)
+        assert as_written(expected, printed), f"$ {line}\n{printed}\n\nwas expected to show:\n{expected}"
+    incident = re.search(r"^(\S+) +open ", printed, re.MULTILINE)[1]
+    centre.fault("avl_one_frozen", on=False)
+    for line, expected in commands(after):
         printed = shell(line, INCIDENT=incident)
         assert as_written(expected, printed), f"$ {line}\n{printed}\n\nwas expected to show:\n{expected}"

@@ -70,13 +70,13 @@ class Snooze(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Known(Struct, frozen=True, kw_only=True):
-    """What runbooks may refer to. An empty collection is not checked.
+    """What runbooks may refer to. An empty collection is not checked, but for fixes: a project may have none.
 
     Attributes:
         journeys: the journeys, each with the id of its default page.
         commands: the commands of the command line, for example ``synthprobe run``.
         tests: journeys as commands name them, for example ``journeys/test_board.py::test_it_loads``.
-        fixes: ids of allowed fixes.
+        fixes: ids of the project's fixes; not checked when it is ``None``.
         drills: faults that a drill can inject.
         changed: days on which files last changed, by path; a runbook that names one must be newer.
     """
@@ -84,7 +84,7 @@ class Known(Struct, frozen=True, kw_only=True):
     journeys: Mapping[str, str] = {}
     commands: Collection[str] = ()
     tests: Collection[str] = ()
-    fixes: Collection[str] = ()
+    fixes: Collection[str] | None = None
     drills: Collection[str] = ()
     changed: Mapping[str, date] = {}
 
@@ -247,7 +247,7 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
             yield finding(1, f"/{pattern}/ is no regular expression: {error}.")
     if not (matches.fingerprints or matches.labels or matches.messages or matches.default_for):
         yield finding(1, "It matches nothing: give fingerprints, labels, messages or default_for.")
-    if runbook.fix and known.fixes and runbook.fix not in known.fixes:
+    if runbook.fix and known.fixes is not None and runbook.fix not in known.fixes:
         yield finding(1, f"There is no fix {runbook.fix!r}. See: synthprobe fix list.")
     if runbook.drill and known.drills and runbook.drill not in known.drills:
         yield finding(1, f"There is no fault {runbook.drill!r} to drill with.")
