@@ -32,6 +32,7 @@ from synthprobe.plugin.leaks import browser_log_refusal, refuse_secret_ids
 from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.probes import steps
+from synthprobe.probes.clock import SteadyClock
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.report.allure_live import AllureSteps, attach_evidence, describe_journey, redact_allure
@@ -53,10 +54,10 @@ _EVIDENCE_S = 20.0
 class Attempt:
     """What is known of the attempt that runs now."""
 
-    def __init__(self, journey: Journey, number: int, progress: ProgressWriter) -> None:
+    def __init__(self, journey: Journey, number: int, progress: ProgressWriter, clock: SteadyClock) -> None:
         self.journey = journey
         self.number = number
-        self.recorder = steps.Recorder(journey, progress, AllureSteps())
+        self.recorder = steps.Recorder(journey, progress, AllureSteps(), clock=clock)
         self.failure: Failure | None = None
         self.skipped = ""
         self.finished = False
@@ -80,6 +81,7 @@ class JourneySession:
         self.target = target
         self.folder = folder
         self.run_id = run_id
+        self.clock = SteadyClock()
         given: dict[str, Any] = getattr(config, "workerinput", {})
         self.worker: str = given.get("workerid", "main")
         typed = any(str(argument).startswith("--base-url") for argument in config.invocation_params.args)
@@ -203,7 +205,7 @@ class JourneySession:
     def pytest_sessionstart(self) -> None:
         """Put the redacting writer in the place of Allure's."""
         folder = Path(self.config.option.allure_report_dir)
-        self.allure = redact_allure(folder, self.redactor, self.folder / "evidence")
+        self.allure = redact_allure(folder, self.redactor, self.folder / "evidence", self.clock.now)
         self.config.add_cleanup(self.allure.put_back)
 
     @pytest.hookimpl(optionalhook=True)
@@ -266,7 +268,7 @@ class JourneySession:
                     attempt=1,
                     outcome=outcome,
                     cause=cause,
-                    started_at=datetime.now(UTC),
+                    started_at=self.clock.now(),
                     duration_s=0.0,
                     failure=failure,
                     worker=self.worker,
@@ -288,7 +290,7 @@ class JourneySession:
             reason = self._held(item)
             number = self._reruns.number(item) if self._reruns else getattr(item, "execution_count", 1)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor)
-            self.attempt = Attempt(journey, number, progress)
+            self.attempt = Attempt(journey, number, progress, self.clock)
             self.exchanges.clear()
             steps.swap(self.attempt.recorder)
             if self._browser is not None:

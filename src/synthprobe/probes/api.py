@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
 
@@ -21,6 +21,7 @@ from synthprobe.model.evidence import Exchange
 from synthprobe.model.journey import duration_s
 from synthprobe.probes import steps
 from synthprobe.probes.baggage import baggage, same_host
+from synthprobe.probes.clock import SteadyClock
 from synthprobe.probes.deadline import BoundedAdapter, deadline
 from synthprobe.probes.freshness import freshness
 from synthprobe.probes.guard import Guard
@@ -93,6 +94,7 @@ class Api:
         self.session.mount("http://", adapter)
         self.session.mount("https://", adapter)
         self._redactor = redactor
+        self._own_clock = SteadyClock()
 
     def get(self, path: str, **options: Any) -> Response:
         """Send a GET; see `request`."""
@@ -193,15 +195,19 @@ class Api:
         for exchange in reversed(self.exchanges):
             for name, value in exchange.response_headers.items():
                 if name.lower() == "date":
-                    elapsed = datetime.now(UTC) - exchange.started_at
-                    return parsedate_to_datetime(value) + elapsed
+                    return parsedate_to_datetime(value) + (self._clock.now() - exchange.started_at)
         return None
+
+    @property
+    def _clock(self) -> SteadyClock:
+        recorder = steps.current()
+        return recorder.clock if recorder else self._own_clock
 
     def _send(
         self, prepared: requests.PreparedRequest, limit_s: float, bound: Any, traceparent: str, step: str
     ) -> tuple[requests.Response, Response]:
         self._redactor.learn_from_request_headers(prepared.headers)
-        started_at, began = datetime.now(UTC), time.monotonic()
+        started_at, began = self._clock.now(), time.monotonic()
         known: dict[str, Any] = {
             "step": step,
             "method": prepared.method or "",

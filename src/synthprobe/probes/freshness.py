@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from synthprobe.expect.freshness import Freshness, measure_freshness
 from synthprobe.model.evidence import Age
 from synthprobe.probes import steps
+from synthprobe.probes.clock import SteadyClock
 
 
 def freshness(what: str, at: datetime | str, *, limit: str | float, target_now: datetime | None = None) -> Freshness:
@@ -25,8 +26,9 @@ def freshness(what: str, at: datetime | str, *, limit: str | float, target_now: 
         ExpectationError: when the time is none, has no zone, or lies in the future.
         ConfigurationError: when the limit is no duration.
     """
-    found = measure_freshness(what, at, limit=limit, now=datetime.now(UTC), target_now=target_now)
     recorder = steps.current()
+    now = (recorder.clock if recorder else SteadyClock()).now()
+    found = measure_freshness(what, at, limit=limit, now=now, target_now=target_now)
     if recorder is not None:
         recorder.ages.append(Age(what=found.what, age_s=found.age_s, limit_s=found.limit_s))
         if abs(found.skew_s) > 2:

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, get_args
 
@@ -15,6 +15,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.model.evidence import Age
 from synthprobe.model.journey import Journey, duration_s
 from synthprobe.model.result import Check, Degradation, Step, StepStatus
+from synthprobe.probes.clock import SteadyClock
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,15 +34,21 @@ class _Open:
     """A step that has not ended."""
 
     def __init__(
-        self, title: str, budget_s: float | None, checks: Check = "", role: str = "", runbook: str = ""
+        self,
+        title: str,
+        budget_s: float | None,
+        started_at: datetime,
+        checks: Check = "",
+        role: str = "",
+        runbook: str = "",
     ) -> None:
         self.title = title
         self.budget_s = budget_s
+        self.started_at = started_at
         self.checks: Check = checks
         self.role = role
         self.runbook = runbook
         self.key = secrets.token_hex(8)
-        self.started_at = datetime.now(UTC)
         self.began = time.monotonic()
         self.steps: list[Step] = []
 
@@ -70,19 +77,23 @@ class Recorder:
         journey: the journey that runs.
         listeners: told of every step.
         trace_id: 32 hexadecimal digits that name this attempt in the target's traces.
+        clock: tells when each step began, and how old data is; one of its own without it.
     """
 
-    def __init__(self, journey: Journey, *listeners: StepListener, trace_id: str | None = None) -> None:
+    def __init__(
+        self, journey: Journey, *listeners: StepListener, trace_id: str | None = None, clock: SteadyClock | None = None
+    ) -> None:
         self.journey = journey
         self.trace_id = trace_id or secrets.token_hex(16)
-        self.started_at = datetime.now(UTC)
+        self.clock = clock or SteadyClock()
+        self.started_at = self.clock.now()
         self.degradations: list[Degradation] = []
         self.notes: list[str] = []
         self.ages: list[Age] = []
         self.broken: str = ""
         self._began = time.monotonic()
         self._listeners = listeners
-        self._root = _Open("", None)
+        self._root = _Open("", None, self.started_at)
         self._open: list[_Open] = [self._root]
 
     @property
@@ -112,7 +123,7 @@ class Recorder:
 
     def start(self, title: str, budget_s: float | None, checks: Check = "", role: str = "", runbook: str = "") -> None:
         """Open a step inside the innermost open one."""
-        step = _Open(title, budget_s, checks, role, runbook)
+        step = _Open(title, budget_s, self.clock.now(), checks, role, runbook)
         self._open.append(step)
         for listener in self._listeners:
             listener.step_started(step.key, title)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import allure_commons
+import allure_pytest.listener
 from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import ExecutableItem, Status, TestResultContainer
 from allure_commons.utils import md5
@@ -37,9 +39,11 @@ class RedactingFileLogger(AllureFileLogger):
         self._trusted = trusted.absolute()
         self.trouble = ""
         self.replaced: list[AllureFileLogger] = []
+        self._clock: Callable[[], int] = allure_pytest.listener.now
 
     def put_back(self) -> None:
-        """Restore the writers this one stood in for."""
+        """Restore the writers this one stood in for, and the clock."""
+        allure_pytest.listener.now = self._clock
         manager = allure_commons.plugin_manager
         manager.unregister(self)
         for plugin in self.replaced:
@@ -104,13 +108,14 @@ def _media_type(name: str) -> str:
     return kinds.get(Path(name).suffix, "text/plain")
 
 
-def redact_allure(folder: Path, redactor: Redactor, trusted: Path) -> RedactingFileLogger:
+def redact_allure(folder: Path, redactor: Redactor, trusted: Path, now: Callable[[], datetime]) -> RedactingFileLogger:
     """Put our writer in the place of Allure's own.
 
     Args:
         folder: the results folder.
         redactor: knows the secrets.
         trusted: folder of evidence that is redacted already.
+        now: the time; Allure's own clock would show a negative duration when the machine's is set back.
 
     Returns:
         The writer; its `put_back` restores Allure's own, for its clean-up.
@@ -121,6 +126,7 @@ def redact_allure(folder: Path, redactor: Redactor, trusted: Path) -> RedactingF
         manager.unregister(plugin)
     ours = RedactingFileLogger(folder, redactor, trusted)
     ours.replaced = replaced
+    allure_pytest.listener.now = lambda: round(now().timestamp() * 1000)
     manager.register(ours)
     return ours
 

@@ -26,6 +26,7 @@ from synthprobe.model.result import Run
 from synthprobe.model.verdict import Verdict
 from synthprobe.supervisor import slots
 from synthprobe.supervisor.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
+from synthprobe.supervisor.clock import ClockWatch
 from synthprobe.supervisor.control import ask_control
 from synthprobe.supervisor.inventory import (
     Inventory,
@@ -88,6 +89,7 @@ def run_journeys(
     """
     order = order or RunOrder()
     state = root / config.folder
+    clock = ClockWatch()
     run = _begin(config, target, order)
     folder = slots.runs_folder(state, target.name) / f"{run.slot}-{run.id}"
     kept = state / "state" / target.name / "inventory.json"
@@ -140,6 +142,8 @@ def run_journeys(
     control = functools.partial(ask_control, config.control_url) if config.control_url else None
     missing = _Missing(folder, reason, lost, child.process.returncode)
     verdict = pipeline.judge(folder, missing=missing, control=control)
+    if jumped := clock.note():
+        notes.append(jumped)
     if notes:
         verdict = msgspec.structs.replace(verdict, notes=tuple(notes))
         pipeline.write_verdict(folder, verdict)

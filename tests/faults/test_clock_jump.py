@@ -1,0 +1,173 @@
+"""F50: somebody sets the clock of the machine while a run is on. Only times change, no duration and no judgement."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from synthprobe import pipeline
+
+HOUR = 3600
+HEAD = """
+import os, threading
+from datetime import UTC, datetime
+from pathlib import Path
+import pytest
+from synthprobe import ExpectationError, eventually, freshness, step
+
+def set_clock(ahead_s):
+    before = datetime.now(UTC)
+    Path(os.environ["STEPPED_CLOCK"]).write_text(str(ahead_s))
+    moved_s = (datetime.now(UTC) - before).total_seconds()
+    assert abs(moved_s - ahead_s) < 1, moved_s
+    return False
+"""
+WORKS = """
+def test_it(api):
+    with step("read", budget="20s"):
+        api.get("/").expect(200)
+    made = datetime.now(UTC)
+    with step("outer", budget="20s"), step("the clock is set", budget="20s"):
+        set_clock({ahead_s})
+    with step("fresh by the target's clock"):
+        assert abs(api.freshness("position", made, limit="60s").age_s) < 20
+    with step("fresh by our own clock"):
+        assert abs(freshness("position", made, limit="60s").age_s) < 20
+"""
+WAITS = """
+def test_it():
+    tried = []
+    def check():
+        tried.append(len(tried) or set_clock({ahead_s}))
+        return len(tried) > 4
+    with step("it comes true"):
+        eventually(check, within="20s", every="10ms")
+    with step("it never does", budget="20s"), pytest.raises(ExpectationError, match="Not within 0.2 s"):
+        eventually(lambda: False, within="200ms", every="10ms")
+"""
+HANGS = """
+def test_it():
+    with step("wait for ever"):
+        set_clock({ahead_s})
+        threading.Event().wait()
+"""
+
+
+@pytest.fixture
+def url():
+    """A target with a clock of its own, which is right."""
+
+    class Target(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Target) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def judged(project, url):
+    """Runs a journey that sets the clock: the run's folder, its verdict, and how long it really took."""
+
+    def run(journey: str, ahead_s: int, *options: str):
+        project.configure(url)
+        toml = project.root / "synthprobe.toml"
+        toml.write_text(f"second_attempts = 0\ninterval_s = 300\n{toml.read_text()}")
+        project.journeys(HEAD + journey.format(ahead_s=ahead_s))
+        clock = project.root / "ahead"
+        clock.write_text("0")
+        paths = [str(Path(__file__).parent / "stepped_clock"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "STEPPED_CLOCK": str(clock)}
+        began = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-m", "synthprobe", "run", *options],
+            cwd=project.root,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        folder = pipeline.newest_run(project.root, ".synthprobe")
+        return folder, pipeline.read_verdict(folder / "verdict.json"), time.monotonic() - began
+
+    return run
+
+
+def walk(steps):
+    for step in steps:
+        yield step
+        yield from walk(step.steps)
+
+
+JUMPS = pytest.mark.parametrize("ahead_s", [HOUR, -HOUR], ids=["F50 ahead", "F50 back"])
+
+
+@JUMPS
+def test_f50_durations_and_ages_stay_and_the_jump_is_noted(judged, ahead_s):
+    folder, verdict, took_s = judged(WORKS, ahead_s)
+    (one,) = verdict.journeys
+    assert (one.outcome, one.cause, verdict.run.ended) == ("passed", "", "")
+    (result,) = one.results
+    assert 0 < result.duration_s < took_s
+    steps = list(walk(result.steps))
+    assert len(steps) == 5
+    assert all(0 <= step.duration_s < took_s for step in steps)
+    assert [step.started_at for step in steps] == sorted(step.started_at for step in steps)
+    assert 0 <= (steps[-1].started_at - result.started_at).total_seconds() < took_s
+    assert result.notes == ()
+    assert verdict.run.slot == int(verdict.run.started_at.timestamp()) // 300
+    note = (
+        f"The clock of this machine jumped by {ahead_s:+d} s during the run, so times in the report are off by as much"
+    )
+    assert any(said.startswith(note) for said in json.loads((folder / "verdict.json").read_bytes())["notes"])
+
+
+@JUMPS
+def test_f50_allure_shows_no_duration_of_the_wall_clock(judged, ahead_s):
+    folder, _, took_s = judged(WORKS, ahead_s)
+    (shown,) = [
+        found
+        for path in (folder / "allure-results").glob("*-result.json")
+        if "canary" not in (found := json.loads(path.read_bytes()))["name"]
+    ]
+    parts = [shown, *shown["steps"], *(inner for step in shown["steps"] for inner in step.get("steps", ()))]
+    assert len(parts) == 6
+    assert all(0 <= part["stop"] - part["start"] < took_s * 1000 for part in parts), parts
+
+
+@JUMPS
+def test_f50_waiting_keeps_its_own_time(judged, ahead_s):
+    _, verdict, took_s = judged(WAITS, ahead_s)
+    (one,) = verdict.journeys
+    assert one.outcome == "passed", one.cause
+    never = one.results[0].steps[1]
+    assert 0.2 <= never.duration_s < took_s
+
+
+@JUMPS
+def test_f50_the_deadline_of_the_run_is_where_it_was(judged, ahead_s):
+    _, verdict, took_s = judged(HANGS, ahead_s, "--deadline", "6")
+    (one,) = verdict.journeys
+    assert verdict.run.ended == "deadline"
+    assert (one.outcome, "wait for ever" in one.cause) == ("unknown", True), one.cause
+    assert 6 < took_s < 30
+
+
+def test_f50_a_clock_that_is_corrected_a_little_is_not_worth_a_word(judged):
+    _, verdict, _ = judged(WORKS, 1)
+    assert verdict.journeys[0].outcome == "passed"
+    assert not any("clock" in note for note in verdict.notes)
