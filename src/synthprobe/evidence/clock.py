@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from synthprobe.model.evidence import Exchange
@@ -13,6 +13,35 @@ SKEW_S = 30.0
 """Seconds two clocks may differ by before ages are not believed."""
 
 
+def telling_answer(exchanges: Iterable[Exchange]) -> tuple[datetime, Exchange] | None:
+    """The answer whose ``Date`` tells the target's clock best.
+
+    What a cache has kept, by its ``Age``, tells nothing of now. Of the others the newest does: a date can be older than
+    the answer's arrival, never younger.
+
+    Args:
+        exchanges: the attempt's exchanges.
+
+    Returns:
+        The date, and the exchange it came with; nothing when no answer tells.
+    """
+    found = []
+    for exchange in exchanges:
+        headers = {name.lower(): value for name, value in exchange.response_headers.items()}
+        if headers.get("age", "0").strip().strip("0"):
+            continue
+        try:
+            date = parsedate_to_datetime(headers.get("date", ""))
+        except ValueError:
+            continue
+        found.append((date.replace(tzinfo=date.tzinfo or UTC), exchange))
+    return max(found, key=lambda one: _ahead_s(*one), default=None)
+
+
+def _ahead_s(date: datetime, exchange: Exchange) -> float:
+    return (date - exchange.started_at - timedelta(milliseconds=exchange.duration_ms)).total_seconds()
+
+
 def clock_skew_s(exchanges: Iterable[Exchange]) -> float | None:
     """How far the target's clock is ahead, by the ``Date`` of its answers.
 
@@ -20,20 +49,10 @@ def clock_skew_s(exchanges: Iterable[Exchange]) -> float | None:
         exchanges: the attempt's exchanges.
 
     Returns:
-        Seconds, to about one; negative when it is behind; nothing when no answer has a date.
+        Seconds, to about one; negative when it is behind; nothing when no answer has a date of its own.
     """
-    found = []
-    for exchange in exchanges:
-        said = next((value for name, value in exchange.response_headers.items() if name.lower() == "date"), "")
-        try:
-            date = parsedate_to_datetime(said)
-        except ValueError:
-            continue
-        answered = exchange.started_at + timedelta(milliseconds=exchange.duration_ms)
-        found.append((date.replace(tzinfo=date.tzinfo or UTC) - answered).total_seconds())
-    from statistics import median  # collecting journeys does not need it
-
-    return median(found) if found else None
+    found = telling_answer(exchanges)
+    return _ahead_s(*found) if found else None
 
 
 def clock_failure(

@@ -25,7 +25,7 @@ from synthprobe.probes.clock import SteadyClock
 from synthprobe.probes.deadline import BoundedAdapter, deadline
 from synthprobe.probes.freshness import freshness
 from synthprobe.probes.guard import Guard
-from synthprobe.targets.guardrails import MARK, MARK_HEADER, egress_refusal
+from synthprobe.targets.guardrails import egress_refusal, synthetic_headers
 from synthprobe.targets.target import Target
 
 MAX_REDIRECTS = 10
@@ -88,7 +88,7 @@ class Api:
         self.session.trust_env = False
         self.session.verify = target.tls_verify
         self.session.headers["User-Agent"] = f"{requests.utils.default_user_agent()} {target.user_agent}".rstrip()
-        self.session.headers[MARK_HEADER] = MARK
+        self.session.headers.update(synthetic_headers())
         self.guard = guard or Guard(target)
         adapter = GuardedAdapter(self.guard)
         self.session.mount("http://", adapter)
@@ -190,13 +190,11 @@ class Api:
         return freshness(what, at, limit=limit, target_now=self._server_now())
 
     def _server_now(self) -> datetime | None:
-        from email.utils import parsedate_to_datetime
+        from synthprobe.evidence.clock import telling_answer  # most journeys ask for no age
 
-        for exchange in reversed(self.exchanges):
-            for name, value in exchange.response_headers.items():
-                if name.lower() == "date":
-                    return parsedate_to_datetime(value) + (self._clock.now() - exchange.started_at)
-        return None
+        own = [one for one in self.exchanges if same_host(one.url, self.target.base_url)]
+        found = telling_answer(own)
+        return found[0] + (self._clock.now() - found[1].started_at) if found else None
 
     @property
     def _clock(self) -> SteadyClock:

@@ -18,14 +18,13 @@ from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.model.result import Failure
 from synthprobe.probes.guard import Guard
 from synthprobe.targets.guardrails import (
-    MARK,
-    MARK_HEADER,
     browser_arguments,
     change_refusal,
     egress_refusal,
     host_of,
     is_read_only,
     may_reach,
+    synthetic_headers,
 )
 from synthprobe.targets.target import Target
 
@@ -170,7 +169,7 @@ class GuardedBrowser:
                 "A browser context was to be opened with ignore_https_errors, on a production target. Certificates "
                 "are always checked there; remove it from browser_context_args."
             )
-        marked = {MARK_HEADER: MARK, **(given.get("extra_http_headers") or {})}
+        marked = synthetic_headers(given.get("extra_http_headers"))
         ours = {"service_workers": "block", "ignore_https_errors": not target.tls_verify}
         agent = f"{given.get('user_agent') or user_agent} {target.user_agent}".rstrip()
         return {**ours, **given, "extra_http_headers": marked, "user_agent": agent}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
@@ -11,8 +11,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.targets.target import Target
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-MARK_HEADER = "X-Synthetic"
-MARK = "synthprobe"
+_SYNTHETIC = {"X-Synthetic": "synthprobe", "Cache-Control": "no-cache"}
 _HOST = re.compile(r"(\*\.)?[0-9a-z_]([0-9a-z_.-]*[0-9a-z_])?|[0-9a-f:]*:[0-9a-f:.]+")
 
 
@@ -191,6 +190,25 @@ def skip_reason(target: Target, mutates: Collection[str]) -> str:
     what = ", ".join(repr(one) for one in missing)
     known = ", ".join(f'"{one}"' for one in target.allows)
     return f"It changes {what}, which {_name(target)} does not allow (read-only, allows = [{known}])."
+
+
+def synthetic_headers(given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Headers of every request: a mark, and that caches on the way must ask the target itself.
+
+    A cache that answers in the target's place would go on doing so while the target is down.
+
+    Args:
+        given: what the journey set itself; that stands.
+
+    Returns:
+        Its headers and ours.
+
+    Example:
+        >>> synthetic_headers({"cache-control": "max-age=60"})
+        {'X-Synthetic': 'synthprobe', 'cache-control': 'max-age=60'}
+    """
+    own = {name.lower() for name in given or {}}
+    return {name: value for name, value in _SYNTHETIC.items() if name.lower() not in own} | dict(given or {})
 
 
 def browser_arguments(target: Target) -> list[str]:
