@@ -1,17 +1,17 @@
 """F50: somebody sets the clock of the machine while a run is on. Only times change, no duration and no judgement."""
 
 import json
-import os
 import subprocess
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from synthprobe import pipeline
+
+from set_clock import OwnClock  # isort: skip
 
 HOUR = 3600
 HEAD = """
@@ -87,15 +87,11 @@ def judged(project, url):
         toml = project.root / "synthprobe.toml"
         toml.write_text(f"second_attempts = 0\ninterval_s = 300\n{toml.read_text()}")
         project.journeys(HEAD + journey.format(ahead_s=ahead_s))
-        clock = project.root / "ahead"
-        clock.write_text("0")
-        paths = [str(Path(__file__).parent / "stepped_clock"), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "STEPPED_CLOCK": str(clock)}
         began = time.monotonic()
         subprocess.run(
             [sys.executable, "-m", "synthprobe", "run", *options],
             cwd=project.root,
-            env=environ,
+            env=OwnClock(project.root).environ,
             capture_output=True,
             text=True,
             timeout=100,

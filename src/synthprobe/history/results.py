@@ -269,6 +269,13 @@ def read_slots(connection: Connection, target: str, since: datetime, until: date
     ]
 
 
+def read_slot_before(connection: Connection, target: str, slot: int) -> tuple[int, datetime] | None:
+    """The last slot judged before this one, at whatever location, and when its run began."""
+    query = select(SLOTS.c.slot, SLOTS.c.at).where(SLOTS.c.target == target, SLOTS.c.slot < slot)
+    row = connection.execute(query.order_by(SLOTS.c.slot.desc()).limit(1)).first()
+    return (row.slot, from_ms(row.at)) if row else None
+
+
 def read_steps(connection: Connection, target: str) -> dict[str, tuple[str, ...]]:
     """Paths of the steps of each journey."""
     query = (

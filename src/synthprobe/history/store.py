@@ -246,6 +246,18 @@ class History:
         """
         return self._access.read(lambda connection: results.read_slots(connection, target, since, until), [])
 
+    def slot_before(self, target: str, slot: int) -> tuple[int, datetime] | None:
+        """The last slot that was judged before another.
+
+        Args:
+            target: the target's name.
+            slot: the other slot.
+
+        Returns:
+            The slot and when its run began, UTC; nothing when none is known or the store cannot be used.
+        """
+        return self._access.read(lambda connection: results.read_slot_before(connection, target, slot), None)
+
     def steps(self, target: str) -> dict[str, tuple[str, ...]]:
         """Which steps are known.
 

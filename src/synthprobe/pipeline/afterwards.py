@@ -16,6 +16,7 @@ from synthprobe.errors import SynthprobeError
 from synthprobe.model.incident import Incident, Observation
 from synthprobe.model.result import Result
 from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.pipeline.coverage import missed_slots
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.memory import mark_remembered, open_history, take_in
 from synthprobe.respond import alerts
@@ -143,6 +144,8 @@ def _with_memory(
 ) -> tuple[Verdict, tuple[Incident, ...]]:
     target, location, now = verdict.run.target, verdict.run.location, datetime.now(UTC)
     notes += take_in(history, folder.parent, but=folder)
+    if missed := missed_slots(history, verdict.run, config.interval_s):
+        notes.append(missed)
     if history.available and (aliases := _gone_by(config.aliases, verdict)):
         history.rename_steps(target, aliases)
     before: dict[str, list[Observation]] = {}
