@@ -16,11 +16,13 @@ from synthprobe.model.verdict import JourneyVerdict, Verdict
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
-def ran(root: Path, ago: timedelta, *, outcome: str = "passed", **seconds: float) -> None:
+def ran(root: Path, ago: timedelta, *, outcome: str = "passed", scheduled: bool = True, **seconds: float) -> None:
     """Leave a run of two journeys: a rare slow report, and a search that everybody uses."""
     at = NOW - ago
     slot = int(at.timestamp()) // 300
-    run = Run(id=f"{at:%Y%m%dT%H%M%S}", target="demo", base_url="http://t", slot=slot, started_at=at, scheduled=True)
+    run = Run(
+        id=f"{at:%Y%m%dT%H%M%S}", target="demo", base_url="http://t", slot=slot, started_at=at, scheduled=scheduled
+    )
     made = []
     for id, uses, title in (("report", 3, "print the shift report"), ("search", 4_000, "find the address")):
         journey = Journey(id=id, node_id=f"{id}.py::t", title=f"the {id}", uses_per_day=uses)

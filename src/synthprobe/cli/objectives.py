@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -18,10 +17,11 @@ from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.journey import duration_s
 from synthprobe.model.objective import BurnRule, Objective, ObjectiveStatus
-from synthprobe.verdict.objectives import STANDARD_RULES, check_rule, judge_objective, lint, slices, span
+from synthprobe.pipeline import coverage
+from synthprobe.pipeline.coverage import DEFAULT, declared_objective
+from synthprobe.verdict.objectives import STANDARD_RULES, check_rule, lint, span
 
 app = typer.Typer(help="How good each journey must be, and whether that can be watched.", no_args_is_help=True)
-DEFAULT = "default"
 
 _console = open_console()
 
@@ -94,43 +94,14 @@ def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
         ConfigurationError: when an objective makes no sense.
     """
     now = recorded.now()
-    tables = config.objectives
-    longest = max([one.window_days for one in tables.values()] + [ObjectiveConfig().window_days])
-    since = now - timedelta(days=longest)
+    since = coverage.since(config, now)
     with remembered.opened(root, config, target) as history:
         if history is not None:
             seen = remembered.observations(history, target, since, now)
         else:
             runs = recorded.verdicts(root, config.folder, target, since=since, until=now)
             seen = recorded.observations(run for run in runs if run.run.scheduled)
-    now_slot = int(now.timestamp() // config.interval_s)
-    if seen and max(one.slot for one in seen) < now_slot:
-        now_slot -= 1  # the slot that runs now has not passed yet
-    made = []
-    for id in dict.fromkeys(one.journey for one in seen):
-        objective = declared_objective(id, tables.get(id) or tables.get(DEFAULT) or ObjectiveConfig())
-        try:
-            made.append(
-                judge_objective(objective, slices(seen, objective), now_slot=now_slot, interval_s=config.interval_s)
-            )
-        except ValueError as error:
-            raise ConfigurationError(f"[objectives]: {error}") from None
-    return made
-
-
-def declared_objective(journey: str, table: ObjectiveConfig) -> Objective:
-    """The objective a table declares.
-
-    Args:
-        journey: the journey's id.
-        table: the table.
-
-    Returns:
-        The objective.
-    """
-    return Objective(
-        journey=journey, percent=table.percent, window_days=table.window_days, count_degraded=table.count_degraded
-    )
+    return list(coverage.judge_objectives(config, seen, now))
 
 
 def declared_rules(name: str, table: ObjectiveConfig) -> tuple[BurnRule, ...]:

@@ -10,11 +10,13 @@ from typing import Annotated
 import typer
 
 from synthprobe import pipeline
+from synthprobe.cli import recorded
 from synthprobe.cli.impact import make_board
 from synthprobe.cli.ops import ops_data
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError, SynthprobeError
+from synthprobe.model.objective import Standing
 from synthprobe.report.ops_page import render_ops
 from synthprobe.report.site import newest, publish, serve
 from synthprobe.respond.runbook_pages import publish_runbooks
@@ -119,6 +121,7 @@ def make_site(
         state=root / config.folder / "state",
         warn=_warn,
         beside=lambda made: _make_pages_beside(root, config, targets, made),
+        stand=lambda target: _stand(root, config, target),
     )
 
 
@@ -130,6 +133,15 @@ def _make_pages_beside(root: Path, config: Config, targets: Set[str], site: Path
             render_ops(ops_data(root, config, name), site)
         except SynthprobeError as error:
             _warn(f"The impact board or the operating measures of {name} are not renewed. {error}")
+
+
+def _stand(root: Path, config: Config, target: str) -> Standing:
+    """How a target stands; the on-call page is made without it."""
+    try:
+        return pipeline.stand(root, config, target, recorded.now())
+    except SynthprobeError as error:
+        _warn(f"How much of {target} was watched is not told. {error}")
+        return Standing()
 
 
 def _warn(sentence: str) -> None:

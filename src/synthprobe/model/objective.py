@@ -82,6 +82,39 @@ class ObjectiveStatus(Struct, frozen=True, kw_only=True):
     text: str
 
 
+class Coverage(Struct, frozen=True, kw_only=True):
+    """How much of the time somebody looked at a target at all.
+
+    Attributes:
+        window_s: seconds that were looked back.
+        elapsed: slots that have passed in them since the target was first watched, skipped ones left out.
+        judged: those in which at least one journey was judged.
+        worst_gap_s: the longest time in which none was, seconds.
+    """
+
+    window_s: float
+    elapsed: int
+    judged: int
+    worst_gap_s: float
+
+    @property
+    def percent(self) -> float:
+        """Percentage of the slots that were judged."""
+        return 100 * self.judged / self.elapsed if self.elapsed else 0.0
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """How a target stands: whether it is watched, and how each journey stands against its objective.
+
+    Attributes:
+        coverage: of the last hours; nothing when no slot was ever judged.
+        objectives: one status for each journey that was seen.
+    """
+
+    coverage: Coverage | None = None
+    objectives: tuple[ObjectiveStatus, ...] = ()
+
+
 class BurnRule(Struct, frozen=True, kw_only=True):
     """Alert when the error budget is used up this many times too fast, in a long and in a short window.
 

@@ -1,6 +1,7 @@
 """After a run: judge what was recorded, judge it against what is remembered, explain it, tell who must know."""
 
 from synthprobe.pipeline.afterwards import after_run, beat_start, explain_run
+from synthprobe.pipeline.coverage import stand
 from synthprobe.pipeline.judging import (
     judge,
     newest_run,
@@ -22,5 +23,6 @@ __all__ = [
     "read_results",
     "read_verdict",
     "remember",
+    "stand",
     "write_verdict",
 ]

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
+from synthprobe.model.objective import ObjectiveStatus, Standing
 from synthprobe.model.result import Outcome, Result, Step
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.report.allure_results import safe_name
+from synthprobe.report.standing import objective, watched
 
 BADGES: dict[Outcome, tuple[str, str]] = {
     "failed": ("✗", "failed"),
@@ -105,6 +108,7 @@ def render_oncall(
     site: Path,
     *,
     runbooks: Mapping[str, str] | None = None,
+    standings: Mapping[str, Standing] | None = None,
     stale_s: float = STALE_S,
 ) -> Path:
     """Write `status.json` and then, last and in one move, `index.html`.
@@ -113,13 +117,15 @@ def render_oncall(
         runs: the runs to show, one for each target and label.
         site: the site's folder.
         runbooks: address of each runbook by its id, absolute or relative to the site.
+        standings: how each target stands, by its name; nothing is told of the others.
         stale_s: age in seconds after which the page asks whether the monitor still runs.
 
     Returns:
         The path of the page.
     """
     ordered = sorted(runs, key=lambda run: (list(BADGES).index(worst(run.verdict)), run.verdict.run.target, run.label))
-    views = [_view(run, site, runbooks or {}) for run in ordered]
+    known = standings or {}
+    views = [_view(run, site, runbooks or {}, known.get(run.verdict.run.target, Standing())) for run in ordered]
     environment = Environment(
         loader=PackageLoader("synthprobe.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -179,11 +185,12 @@ def viewer_link(trace: str) -> str:
     return f"trace-viewer/index.html?trace={quote(quote('../' + trace), safe='')}"
 
 
-def _view(run: PublishedRun, site: Path, runbooks: Mapping[str, str]) -> dict[str, Any]:
+def _view(run: PublishedRun, site: Path, runbooks: Mapping[str, str], standing: Standing) -> dict[str, Any]:
     order = list(BADGES)
     order.remove("degraded")
     order.insert(1, "degraded")
-    journeys = [_journey(run, one, site, runbooks) for one in run.verdict.journeys]
+    of = {status.objective.journey: status for status in standing.objectives}
+    journeys = [_journey(run, one, site, runbooks, of.get(one.journey.id)) for one in run.verdict.journeys]
     base = quote(run.folder)
     return {
         "run": run.verdict.run,
@@ -197,6 +204,8 @@ def _view(run: PublishedRun, site: Path, runbooks: Mapping[str, str]) -> dict[st
         "warnings": [one for one in (run.note, run.verdict.blind) if one],
         "notes": run.verdict.notes,
         "beside": _beside(run.verdict.run.target, site),
+        "watched": watched(standing),
+        "coverage": standing.coverage,
     }
 
 
@@ -211,7 +220,9 @@ def _beside(target: str, site: Path) -> list[tuple[str, str]]:
     return [(title, quote(page)) for title, page in pages if (site / page).is_file()]
 
 
-def _journey(run: PublishedRun, one: JourneyVerdict, site: Path, runbooks: Mapping[str, str]) -> dict[str, Any]:
+def _journey(
+    run: PublishedRun, one: JourneyVerdict, site: Path, runbooks: Mapping[str, str], status: ObjectiveStatus | None
+) -> dict[str, Any]:
     last = one.results[-1] if one.results else None
     published: dict[str, str] = {}
     # When the last attempt left nothing, for example because it was killed, an earlier one that broke still tells.
@@ -246,6 +257,8 @@ def _journey(run: PublishedRun, one: JourneyVerdict, site: Path, runbooks: Mappi
         "runbook": address if address.startswith(("https://", "http://")) or ":" not in address else "",
         "bars": _bars(last.steps) if last else [],
         "repeat": last.repeat if last else "",
+        "objective": objective(status),
+        "status": status,
     }
 
 
@@ -295,6 +308,7 @@ def _status(view: Mapping[str, Any]) -> dict[str, Any]:
         "finished_at": view["finished_at"].isoformat(),
         "counts": view["counts"],
         "report": view["allure"],
+        "coverage": msgspec.to_builtins(view["coverage"]),
         "journeys": [
             {
                 "id": one["id"],
@@ -307,6 +321,9 @@ def _status(view: Mapping[str, Any]) -> dict[str, Any]:
                 "since": one["since"].isoformat() if one["since"] else None,
                 "report": one["allure"],
                 "trace": one["trace"],
+                "availability": one["status"].availability if one["status"] else None,
+                "coverage": one["status"].coverage if one["status"] else None,
+                "worst_gap_s": one["status"].worst_gap_s if one["status"] else None,
             }
             for _, journeys in view["groups"]
             for one in journeys

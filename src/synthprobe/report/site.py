@@ -16,6 +16,7 @@ import msgspec
 from filelock import FileLock
 
 from synthprobe.errors import ReportError, ToolError
+from synthprobe.model.objective import Standing
 from synthprobe.model.verdict import Verdict
 from synthprobe.report.allure import generate, reconcile
 from synthprobe.report.allure_results import run_folder, safe_name
@@ -41,6 +42,7 @@ def publish(
     environ: Mapping[str, str] | None = None,
     warn: Callable[[str], None] | None = None,
     beside: Callable[[Path], None] | None = None,
+    stand: Callable[[str], Standing] | None = None,
 ) -> Path:
     """Publish runs and show the newest verdict of each target.
 
@@ -61,6 +63,7 @@ def publish(
         environ: the environment for Allure; the process's own when left out.
         warn: called with a sentence on each thing that did not work but does not stop the page.
         beside: makes further pages in the site, after the runs are in it; the on-call page leads to them.
+        stand: says how a target stands, by its name; the on-call page tells it.
 
     Returns:
         The path of the on-call page.
@@ -84,6 +87,7 @@ def publish(
             environ=environ,
             warn=warn or (lambda _: None),
             beside=beside or (lambda _: None),
+            stand=stand or (lambda _: Standing()),
         )
 
 
@@ -102,6 +106,7 @@ def _publish(
     environ: Mapping[str, str] | None,
     warn: Callable[[str], None],
     beside: Callable[[Path], None],
+    stand: Callable[[str], Standing],
 ) -> Path:
     verdicts = [(run_dir, read_verdict(run_dir)) for run_dir in run_dirs]
     try:
@@ -152,7 +157,9 @@ def _publish(
         if retention is not None:
             prune(site, _published(site, warn), retention, datetime.now(UTC))
         beside(site)
-        return render_oncall(newest(site, warn), site, runbooks=runbooks, stale_s=stale_s)
+        runs = newest(site, warn)
+        standings = {name: stand(name) for name in sorted({run.verdict.run.target for run in runs})}
+        return render_oncall(runs, site, runbooks=runbooks, standings=standings, stale_s=stale_s)
     except OSError as error:
         raise ReportError(
             f"The site in {site} could not be written ({error.strerror or error}). Check the folder's permissions and"

@@ -18,6 +18,7 @@ from synthprobe.model.incident import Observation
 from synthprobe.model.objective import (
     BurnRule,
     CheckedRule,
+    Coverage,
     Objective,
     ObjectiveState,
     ObjectiveStatus,
@@ -127,6 +128,38 @@ def judge_objective(
     )
     state, why = _state(status)
     return msgspec.structs.replace(status, state=state, why=why)
+
+
+def judge_coverage(
+    observations: Iterable[Observation], *, now_slot: int, interval_s: float, window_s: float = DAY
+) -> Coverage | None:
+    """How much of the time somebody looked at the target, whatever was found.
+
+    Args:
+        observations: what scheduled runs said, of any journey; also those before the window, so that a gap at its
+            begin is seen.
+        now_slot: the last slot that has passed.
+        interval_s: seconds between two slots.
+        window_s: seconds to look back.
+
+    Returns:
+        The coverage; nothing when no slot was ever judged.
+    """
+    states: dict[int, SliceState] = {}
+    for seen in observations:
+        state = _STATES[seen.outcome]
+        states[seen.slot] = min(states.get(seen.slot, state), state, key=_RANK.index)
+    if not states:
+        return None
+    first = max(min(states), now_slot - round(window_s / interval_s) + 1)
+    inside = [Slice(slot=slot, state=state) for slot, state in sorted(states.items()) if first <= slot <= now_slot]
+    count = Counter(one.state for one in inside)
+    return Coverage(
+        window_s=window_s,
+        elapsed=max(now_slot - first + 1 - count["skipped"], 0),
+        judged=count["good"] + count["bad"],
+        worst_gap_s=_worst_gap(inside, first, now_slot) * interval_s,
+    )
 
 
 def check_rule(objective: Objective, rule: BurnRule, interval_s: float) -> CheckedRule:

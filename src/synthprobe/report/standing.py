@@ -1,0 +1,70 @@
+"""How a target stands, as the on-call page tells it: availability never without coverage and the worst gap."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from synthprobe.model.objective import ObjectiveStatus, Standing
+from synthprobe.verdict.objectives import UNKNOWN_CAP, span
+
+
+def percent(value: float | None) -> str:
+    """A percentage that is never rounded up: 99.996 is not all.
+
+    Args:
+        value: the percentage; nothing when it is not known.
+
+    Returns:
+        For example ``99.99 %``.
+
+    Example:
+        >>> percent(99.996), percent(100.0), percent(None)
+        ('99.99 %', '100 %', 'not known')
+    """
+    return "not known" if value is None else f"{math.floor(value * 100 + 1e-9) / 100:.5g} %"
+
+
+def watched(standing: Standing) -> dict[str, Any] | None:
+    """How much of the last hours was looked at.
+
+    Args:
+        standing: how the target stands.
+
+    Returns:
+        What the page shows; nothing when no slot was ever judged.
+    """
+    told = standing.coverage
+    if told is None:
+        return None
+    return {
+        "hours": f"{told.window_s / 3600:g}",
+        "coverage": percent(told.percent),
+        "judged": told.judged,
+        "elapsed": told.elapsed,
+        "gap": _gap(told.worst_gap_s),
+        "poor": told.judged < (1 - UNKNOWN_CAP) * told.elapsed,
+    }
+
+
+def objective(status: ObjectiveStatus | None) -> dict[str, Any] | None:
+    """How a journey stands against its objective.
+
+    Args:
+        status: its status.
+
+    Returns:
+        What the page shows; nothing without a status.
+    """
+    if status is None:
+        return None
+    return {
+        "wanted": f"{status.objective.percent:g} % in {status.objective.window_days:g} d",
+        "availability": percent(status.availability),
+        "coverage": percent(status.coverage),
+        "gap": _gap(status.worst_gap_s),
+    }
+
+
+def _gap(seconds: float) -> str:
+    return span(seconds) if seconds else "none"
