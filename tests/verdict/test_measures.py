@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from synthprobe.model.incident import Incident
-from synthprobe.verdict.measures import Measure, Measures, Page, measure
+from synthprobe.model.measure import Measure, Measures, Page
+from synthprobe.verdict.measures import measure
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 UNTIL = SINCE + timedelta(days=30)

@@ -17,9 +17,10 @@ from synthprobe.cli.recorded_incidents import RecordedIncidents
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
+from synthprobe.model.measure import Page
 from synthprobe.report.ops_page import OpsData, answer, render_ops
 from synthprobe.respond.outbox import KEPT, FileOutbox
-from synthprobe.verdict.measures import SHIFT_HOURS, Page, measure
+from synthprobe.verdict.measures import SHIFT_HOURS, measure
 
 _PAGES = frozenset({"opened", "worse", "repeat"})
 _console = open_console()

@@ -11,8 +11,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
+from synthprobe.model.measure import Measures
 from synthprobe.report.allure_results import safe_name
-from synthprobe.verdict.measures import ENOUGH, Measures
+from synthprobe.verdict.measures import ENOUGH
 
 _GROUPS = (
     ("Who is first", ("detected_first", "lead")),
