@@ -85,6 +85,14 @@ def commands(text: str) -> list[tuple[str, str]]:
     return [(part.partition("\n")[0], part.partition("\n")[2].strip()) for part in parts]
 
 
+def follow(shell, text: str, **environ: str) -> str:
+    """Type the commands of a text, compare what each shows, and return what the last one printed."""
+    for line, expected in commands(text):
+        printed = shell(line, **environ)
+        assert as_written(expected, printed), f"$ {line}\n{printed}\n\nwas expected to show:\n{expected}"
+    return printed
+
+
 NIGHT, OTHER_NIGHT = GUIDE.split("## 8. ")
 
 
@@ -101,20 +109,14 @@ def test_from_the_alert_to_green(centre, desk, shell, tmp_path):
     )
     incident = re.search(r"^Incident: (\S+)", alert["message"], re.MULTILINE)[1]
     assert len(commands(NIGHT)) == 10
-    for line, expected in commands(NIGHT):
-        printed = shell(line, INCIDENT=incident)
-        assert as_written(expected, printed), f"$ {line}\n{printed}\n\nwas expected to show:\n{expected}"
+    follow(shell, NIGHT, INCIDENT=incident)
 
 
 def test_a_page_without_a_fix_to_green(centre, shell):
     centre.fault("avl_one_frozen")
     before, after = OTHER_NIGHT.split("They do.")
     assert (len(commands(before)), len(commands(after))) == (2, 3)
-    for line, expected in commands(before):
-        printed = shell(line)
-        assert as_written(expected, printed), f"$ {line}\n{printed}\n\nwas expected to show:\n{expected}"
+    printed = follow(shell, before)
     incident = re.search(r"^(\S+) +open ", printed, re.MULTILINE)[1]
     centre.fault("avl_one_frozen", on=False)
-    for line, expected in commands(after):
-        printed = shell(line, INCIDENT=incident)
-        assert as_written(expected, printed), f"$ {line}\n{printed}\n\nwas expected to show:\n{expected}"
+    follow(shell, after, INCIDENT=incident)
