@@ -9,15 +9,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote, urljoin
 
 import msgspec
 import pytest
 
 from synthprobe import pipeline
 from synthprobe.config import Config, read_config
+from synthprobe.model.evidence import Evidence
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Failure, Result, Run, Step
 from synthprobe.model.verdict import Verdict
+from synthprobe.report.site import publish
 from synthprobe.verdict.judge import judge_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -75,6 +78,7 @@ class Project:
             "BEAT": f"http://127.0.0.1:{heard.port}/beat",
         }
         self.number = 0
+        self.evidence: tuple[Evidence, ...] = ()
         self.random = random.Random(7)
 
     def run(
@@ -111,10 +115,14 @@ class Project:
                         ),
                     ),
                     failure=failure if broken else None,
+                    evidence=self.evidence if broken else (),
                 )
             )
         folder = self.root / ".synthprobe" / "runs" / "demo" / run.id
         folder.mkdir(parents=True)
+        for kept in self.evidence:
+            (folder / kept.path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / kept.path).write_bytes(b"PK\5\6" + bytes(18))
         verdict = judge_run(run, (SIGN_IN, SEARCH), results, at)
         pipeline.write_verdict(folder, verdict)
         done = pipeline.after_run(self.root, self.config, folder, verdict, environ=self.environ)
@@ -168,6 +176,26 @@ def test_one_cause_is_one_incident_told_once_and_its_end_as_well(project, heard)
     assert project.incidents("open") == []
     assert len(heard.messages) == 2
     assert "Over" in heard.messages[1]["title"]
+
+
+def test_the_alert_leads_to_the_report_and_to_the_trace_that_is_published(project, heard, tmp_path):
+    with (tmp_path / "synthprobe.toml").open("a") as toml:
+        toml.write('[report]\nsite_url = "https://site.example/watch/"\n')
+    project.config = read_config(tmp_path, {})
+    trace = "evidence/sign in/1/trace.zip"
+    project.evidence = (Evidence(kind="trace", title="trace", media_type="application/zip", path=trace),)
+    project.run(failing=(SIGN_IN,))
+    lines = dict(line.split(": ", 1) for line in heard.messages[0]["message"].splitlines())
+    assert lines["Report"] == "https://site.example/watch/index.html"
+    viewer = "https://site.example/watch/trace-viewer/index.html?trace="
+    assert lines["Trace"].startswith(viewer)
+    (run,) = (tmp_path / ".synthprobe" / "runs" / "demo").iterdir()
+    assert lines["Evidence also in"] == run.relative_to(tmp_path).as_posix()
+    site = tmp_path / "site"
+    publish([run], site, state=tmp_path / "state", allure=False)
+    opened = urljoin("https://site.example/watch/trace-viewer/", unquote(lines["Trace"].removeprefix(viewer)))
+    published = site / unquote(opened.removeprefix("https://site.example/watch/"))
+    assert published.read_bytes() == (run / trace).read_bytes()
 
 
 def test_the_watcher_hears_that_the_slot_was_judged_not_that_the_target_is_well(project, heard):

@@ -20,8 +20,8 @@ from synthprobe.model.verdict import Verdict
 from synthprobe.probes.database import read_snapshots
 from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney, Day
 from synthprobe.report.latency import Alarm, StepSeries
-from synthprobe.report.oncall import viewer_link
 from synthprobe.report.site import newest
+from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.changes import read_changes
 from synthprobe.targets.target import Target
 from synthprobe.verdict.impact import ceiling, compare, rank, resets, split, statement_totals

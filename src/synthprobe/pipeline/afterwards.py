@@ -19,6 +19,8 @@ from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.pipeline.coverage import missed_slots
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.memory import mark_remembered, open_history, take_in
+from synthprobe.report.allure_results import run_folder
+from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.respond import alerts
 from synthprobe.respond.channels import AppriseChannel
 from synthprobe.respond.heartbeat import Heartbeat, Signal
@@ -304,11 +306,21 @@ def _background(
         fallback=next((line.partition(":")[2].strip() for line in lines if line.startswith("Fallback:")), ""),
         runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
         report_url=f"{site}/index.html" if site else "",
+        trace_url=_trace_url(site, verdict, incident) if site else "",
         job_url=job,
         evidence=kept.as_posix(),
         published=bool(site),
         changed=f"The build is {verdict.run.build}." if verdict.run.build else "",
     )
+
+
+def _trace_url(site: str, verdict: Verdict, incident: Incident) -> str:
+    """Where the newest trace of the incident's journeys opens, once it is published."""
+    for one in (one for one in verdict.journeys if one.journey.id in incident.journeys):
+        for kept in (kept for result in reversed(one.results) for kept in result.evidence):
+            if kept.kind == "trace" and kept.path:
+                return f"{site}/{viewer_link(f'{run_folder(verdict.run)}/{kept.path}')}"
+    return ""
 
 
 @contextmanager

@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from synthprobe.errors import ReportError
 from synthprobe.model.evidence import Evidence
@@ -22,6 +21,8 @@ from synthprobe.model.incident import Triage
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Outcome, Result, Run, Step
 from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.report.markdown import as_text
+from synthprobe.report.trace_viewer import viewer_link
 
 TRACE_TYPE = "application/vnd.allure.playwright-trace"
 """The media type that makes Allure show its trace button."""
@@ -250,16 +251,12 @@ def _details(one: JourneyVerdict, last: Result | None, existing: Mapping[str, An
 def _triage(triage: Triage) -> str:
     """Markdown, in which nothing that a target said is markup."""
     said = (
-        f"**Where the cause lies: {triage.cause_class}** ({triage.sure} confidence). {_plain(triage.why)} "
+        f"**Where the cause lies: {triage.cause_class}** ({triage.sure} confidence). {as_text(triage.why)} "
         f"Rule: {triage.rule}."
     )
     if triage.runner_up:
-        said += f"\n\nNext in line: {triage.runner_up}. {_plain(triage.runner_up_why)}"
+        said += f"\n\nNext in line: {triage.runner_up}. {as_text(triage.runner_up_why)}"
     return said
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", text)
 
 
 def _labels(journey: Journey, existing: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -276,9 +273,7 @@ def _links(
     if site_url:
         for kept in (kept for result in one.results[-1:] for kept in result.evidence):
             if kept.kind == "trace" and kept.path and (run_dir / kept.path).is_file():
-                base = site_url.rstrip("/")
-                trace = quote(f"{base}/{run_folder(verdict.run)}/{quote(kept.path)}", safe="")
-                url = f"{base}/trace-viewer/index.html?trace={trace}"
+                url = f"{site_url.rstrip('/')}/{viewer_link(f'{run_folder(verdict.run)}/{kept.path}')}"
                 links.append({"name": "Open trace", "url": url, "type": "link"})
     fits = one.runbook or one.journey.runbook
     if fits in runbooks:

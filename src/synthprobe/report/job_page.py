@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from pathlib import Path
 
 from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.report.markdown import as_text
 from synthprobe.report.oncall import BADGES, broken_step, headline
 
 LISTED = 20
 """Journeys that are listed: the job's page holds 1 MiB, and a person reads the first few."""
+
+CELL_CHARACTERS = 300
+"""Characters of a text that are shown: the report has the whole."""
 
 
 def append_summary(verdict: Verdict, page: Path, *, mask: Callable[[str], str] = str) -> None:
@@ -28,7 +31,7 @@ def append_summary(verdict: Verdict, page: Path, *, mask: Callable[[str], str] =
         OSError: the file cannot be written.
     """
     with page.open("a", encoding="utf-8") as file:
-        file.write(_summary(verdict, lambda text: _cell(mask(text))))
+        file.write(_summary(verdict, lambda text: as_text(_cut(mask(text)))))
 
 
 def _summary(verdict: Verdict, cell: Callable[[str], str]) -> str:
@@ -53,7 +56,5 @@ def _row(one: JourneyVerdict, cell: Callable[[str], str]) -> str:
     return f"| {' | '.join(cells)} | {cell(one.runbook)} |"
 
 
-def _cell(text: str) -> str:
-    """One line that no text of the target can turn into markup, a mention or another cell."""
-    plain = html.escape("".join(letter if letter.isprintable() else " " for letter in text)[:300])
-    return "".join(f"&#{ord(letter)};" if letter in "|`*_[]@~\\!" else letter for letter in plain)
+def _cut(text: str) -> str:
+    return text if len(text) <= CELL_CHARACTERS else f"{text[: CELL_CHARACTERS - 1].rstrip()}…"

@@ -22,6 +22,7 @@ from synthprobe.model.result import Outcome, Result, Step
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.report.allure_results import safe_name
 from synthprobe.report.standing import objective, watched
+from synthprobe.report.trace_viewer import viewer_link
 
 BADGES: dict[Outcome, tuple[str, str]] = {
     "failed": ("✗", "failed"),
@@ -167,22 +168,6 @@ def broken_step(one: JourneyVerdict) -> str:
     if last.failure is not None:
         return last.failure.step
     return ", ".join(dict.fromkeys(degradation.step for degradation in last.degradations))
-
-
-def viewer_link(trace: str) -> str:
-    """Where a published trace opens in one click.
-
-    Args:
-        trace: its path, relative to the site.
-
-    Returns:
-        The address, relative to the site.
-
-    Example:
-        >>> viewer_link("runs/r1/trace.zip")
-        'trace-viewer/index.html?trace=..%2Fruns%2Fr1%2Ftrace.zip'
-    """
-    return f"trace-viewer/index.html?trace={quote(quote('../' + trace), safe='')}"
 
 
 def _view(run: PublishedRun, site: Path, runbooks: Mapping[str, str], standing: Standing) -> dict[str, Any]:

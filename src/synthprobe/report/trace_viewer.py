@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 from synthprobe.errors import ToolError
 
@@ -38,6 +39,22 @@ _GUARD = """{
   }, ...more);
 }
 """
+
+
+def viewer_link(trace: str) -> str:
+    """Where a published trace opens in one click.
+
+    Args:
+        trace: its path, relative to the site.
+
+    Returns:
+        The address, relative to the site.
+
+    Example:
+        >>> viewer_link("runs/r1/trace.zip")
+        'trace-viewer/index.html?trace=..%2Fruns%2Fr1%2Ftrace.zip'
+    """
+    return f"trace-viewer/index.html?trace={quote(quote('../' + trace), safe='')}"
 
 
 def copy_trace_viewer(site: Path) -> Path:

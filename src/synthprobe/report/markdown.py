@@ -1,0 +1,22 @@
+"""Markdown in which nothing that a target said is markup."""
+
+from __future__ import annotations
+
+import re
+
+
+def as_text(said: str) -> str:
+    r"""Make a text stand in Markdown as it is, in one line, also as a cell of a table.
+
+    Args:
+        said: any text.
+
+    Returns:
+        The text, each sign that means something in Markdown or HTML escaped, and without control characters.
+
+    Example:
+        >>> as_text("<b>|\n*now*")
+        '\\<b\\>\\| \\*now\\*'
+    """
+    line = "".join(letter if letter.isprintable() else " " for letter in said)
+    return re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", line)
