@@ -182,11 +182,17 @@ def test_the_alert_leads_to_the_report_and_to_the_trace_that_is_published(projec
     with (tmp_path / "synthprobe.toml").open("a") as toml:
         toml.write('[report]\nsite_url = "https://site.example/watch/"\n')
     project.config = read_config(tmp_path, {})
+    project.environ |= {
+        "GITHUB_SERVER_URL": "https://forge.example",
+        "GITHUB_REPOSITORY": "ops/watch",
+        "GITHUB_RUN_ID": "7",
+    }
     trace = "evidence/sign in/1/trace.zip"
     project.evidence = (Evidence(kind="trace", title="trace", media_type="application/zip", path=trace),)
     project.run(failing=(SIGN_IN,))
     lines = dict(line.split(": ", 1) for line in heard.messages[0]["message"].splitlines())
     assert lines["Report"] == "https://site.example/watch/index.html"
+    assert lines["Job"] == "https://forge.example/ops/watch/actions/runs/7"
     viewer = "https://site.example/watch/trace-viewer/index.html?trace="
     assert lines["Trace"].startswith(viewer)
     (run,) = (tmp_path / ".synthprobe" / "runs" / "demo").iterdir()
