@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import socket
 import struct
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -26,6 +26,7 @@ class Connection:
         self.connection = connection
         self.end = end
         self.request = request
+        self.query = request.partition(b" HTTP/")[0].partition(b"?")[2].decode()
 
     def send(self, data: bytes) -> None:
         self.connection.sendall(data)
@@ -54,8 +55,9 @@ class Connection:
         while not self.end.is_set():
             self.send(b"0" * 65536)
 
-    def bomb(self) -> None:
-        body = gzip.compress(b"0" * 30_000_000)
+    def bomb(self, megabytes: int = 30) -> None:
+        packer = zlib.compressobj(wbits=31)
+        body = b"".join(packer.compress(b"0" * 1_000_000) for _ in range(megabytes)) + packer.flush()
         self.send(OK + f"Content-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
 
     def silent_websocket(self) -> None:
@@ -77,6 +79,7 @@ ANSWERS: dict[bytes, Callable[[Connection], None]] = {
     b"/slow-redirects": Connection.slow_redirect,
     b"/huge": Connection.flood,
     b"/bomb": Connection.bomb,
+    b"/great-bomb": lambda it: it.bomb(400),
     b"/truncated": lambda it: it.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
     b"/reset": Connection.reset,
     b"/slam": Connection.slam,
@@ -91,6 +94,7 @@ ANSWERS: dict[bytes, Callable[[Connection], None]] = {
     ),
     b"/socket": Connection.silent_websocket,
     b"/image-hangs": lambda it: it.send(page("<h1>shown</h1><img src=/hang>")),
+    b"/third-party": lambda it: it.send(page(f"<h1>fine</h1><script src='{it.query}'></script>")),
     b"/endless-script": lambda it: it.send(
         page("<script>setTimeout(() => { while (1) {} }, 50)</script>"),
     ),
@@ -107,9 +111,9 @@ ANSWERS: dict[bytes, Callable[[Connection], None]] = {
 
 
 @contextmanager
-def hostile() -> Iterator[str]:
+def hostile(host: str = "127.0.0.1") -> Iterator[str]:
     """Its address."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    listener = socket.create_server((host, 0), backlog=128)
     end = threading.Event()
 
     def accept() -> None:
@@ -132,7 +136,7 @@ def hostile() -> Iterator[str]:
 
     threading.Thread(target=accept, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://{host}:{listener.getsockname()[1]}"
     finally:
         end.set()
         listener.close()

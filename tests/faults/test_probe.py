@@ -14,6 +14,8 @@ import pytest
 
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 
+from hostile import hostile  # isort: skip
+
 GOOD = "def test_good(api):\n    api.get('/healthz').expect(200)\n"
 
 
@@ -83,11 +85,47 @@ def test_a_killed_browser_is_unknown_and_named(project, supervised, word):
     assert run["test_killed"].results[-1].failure.kind == "browser"
 
 
-def test_a_browser_that_was_killed_is_started_again_for_the_next_journey(project, supervised):
-    """F27"""
-    project.journeys(KILL.format(word="headless"))
+@pytest.mark.parametrize(
+    "word", [pytest.param("headless", id="F27 browser"), pytest.param("run-driver", id="F28 driver")]
+)
+def test_a_browser_that_was_killed_is_started_again_for_the_next_journey(project, supervised, word):
+    project.journeys(KILL.format(word=word) + "def test_page_again(page):\n    page.goto('/login')\n")
     run = supervised()
     assert run["test_page"].outcome == "passed", run["test_page"].cause
+    assert run["test_page_again"].outcome == "passed", run["test_page_again"].cause
+
+
+BOMBED = """
+import pathlib, psutil, re
+
+def test_bombed(page):
+    (driver,) = [one for one in psutil.Process().children() if any('run-driver' in part for part in one.cmdline())]
+    used = int(re.search('VmData:\\s+(\\d+)', pathlib.Path(f'/proc/{driver.pid}/status').read_text())[1]) * 1024
+    driver.rlimit(psutil.RLIMIT_DATA, (used + 60_000_000,) * 2)
+    page.request.get('{bomb}')
+
+def test_page(page):
+    page.goto('/login')
+
+def test_bombed_page(page):
+    page.goto('{bomb}', timeout=2000)
+    assert page.title() == 'fine'
+
+def test_page_again(page):
+    page.goto('/login')
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process that runs")
+def test_an_answer_that_unpacks_to_more_than_the_memory_costs_its_own_journey_alone(project, supervised):
+    """F11"""
+    with hostile() as url:
+        project.journeys(BOMBED.replace("{bomb}", f"{url}/great-bomb"))
+        run = supervised()
+    assert (run["test_bombed"].outcome, run["test_bombed"].results[-1].failure.kind) == ("unknown", "browser")
+    assert run["test_bombed_page"].outcome == "failed"
+    for name in ("test_page", "test_page_again"):
+        assert run[name].outcome == "passed", run[name].cause
 
 
 def test_a_killed_browser_leaves_the_raw_trace_redacted(project, supervised):

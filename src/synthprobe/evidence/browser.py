@@ -62,23 +62,26 @@ class BrowserEvidence:
             if kwargs.get("record_video_dir") and not has_ffmpeg():
                 self.notes.append("No video is recorded, as ffmpeg is missing. Install it: playwright install ffmpeg")
                 kwargs = {name: value for name, value in kwargs.items() if not name.startswith("record_video")}
-            context = self._alive(browser, new_context, launch)(*args, **kwargs)
+            newest = self._relaunched[-1].new_context if self._relaunched else new_context
+            try:
+                context = newest(*args, **kwargs)
+            except Error as error:
+                if "closed" not in str(error):
+                    raise
+                self._relaunched.append(launch())  # it died in an earlier journey, or Playwright's own process did
+                context = self._relaunched[-1].new_context(*args, **kwargs)
             self._opened(context)
             return context
 
-        browser.new_context = new_watched_context  # type: ignore[method-assign]
-        return browser
+        close = browser.close
 
-    def _alive(
-        self, browser: Browser, new_context: Callable[..., BrowserContext], launch: Callable[[], Browser]
-    ) -> Callable[..., BrowserContext]:
-        """The way to open a context in a browser that lives: one that died is replaced for the next journey."""
-        if self._relaunched and self._relaunched[-1].is_connected():
-            return self._relaunched[-1].new_context
-        if browser.is_connected():
-            return new_context
-        self._relaunched.append(launch())
-        return self._relaunched[-1].new_context
+        def close_if_alive(**kwargs: Any) -> None:
+            with contextlib.suppress(Error):
+                close(**kwargs)
+
+        browser.new_context = new_watched_context  # type: ignore[method-assign]
+        browser.close = close_if_alive  # type: ignore[method-assign]
+        return browser
 
     def close(self) -> None:
         """Close browsers that replaced one that died; pytest-playwright closes its own."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -16,8 +17,8 @@ from synthprobe.plugin.session import JourneySession
 
 @pytest.fixture(scope="session")
 def playwright(playwright: Any, pytestconfig: pytest.Config) -> Any:
-    """pytest-playwright's own; request sessions that it opens are guarded."""
-    return JourneySession.required(pytestconfig).guarded_browser().hold_requests(playwright)
+    """pytest-playwright's own; whatever it opens is guarded."""
+    return JourneySession.required(pytestconfig).guarded_browser().hold(playwright)
 
 
 @pytest.fixture(scope="session")
@@ -42,23 +43,27 @@ def launch_browser(
     browser_name: str,
     connect_options: dict[str, Any] | None,
     pytestconfig: pytest.Config,
-) -> Callable[..., Any]:
-    """pytest-playwright's launcher; every context the browser opens is guarded and recorded."""
+) -> Iterator[Callable[..., Any]]:
+    """pytest-playwright's launcher; every context the browser opens is recorded, and what died is started again."""
     session = JourneySession.required(pytestconfig)
     if connect_options:
         raise ConfigurationError(
             "A browser that runs elsewhere was to be connected to; which hosts it reaches cannot be limited from here. "
             "Remove the fixture connect_options."
         )
+    with ExitStack() as stack:
 
-    def launch(**kwargs: Any) -> Any:
-        from synthprobe.probes.browser import launch_arguments
+        def launch(**kwargs: Any) -> Any:
+            def again() -> Any:
+                from playwright.sync_api import Error, sync_playwright
 
-        guarded = launch_arguments({**browser_type_launch_args, **kwargs}, session.target, browser_name)
+                with suppress(Error):
+                    return launch_browser(**kwargs)
+                another = sync_playwright().start()  # Playwright's own process died with its browser
+                stack.callback(another.stop)
+                kind = getattr(session.guarded_browser().hold(another), browser_name)
+                return kind.launch(**{**browser_type_launch_args, **kwargs})
 
-        def start() -> Any:
-            return session.guarded_browser().watch(launch_browser(**guarded))
+            return session.browser_evidence().watch(launch_browser(**kwargs), again)
 
-        return session.browser_evidence().watch(start(), start)
-
-    return launch
+        yield launch

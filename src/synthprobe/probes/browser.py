@@ -9,13 +9,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 import msgspec
-from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Page, Playwright, Request, Route
+from playwright.sync_api import (
+    APIRequest,
+    APIRequestContext,
+    Browser,
+    BrowserContext,
+    BrowserType,
+    Error,
+    Page,
+    Playwright,
+    Request,
+    Route,
+)
 
-from synthprobe.errors import ConfigurationError, TargetError
+from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
 from synthprobe.model.result import Failure
+from synthprobe.probes.browser_requests import guard_client, guard_routes
 from synthprobe.probes.guard import Guard
 from synthprobe.targets.guardrails import (
     browser_arguments,
@@ -28,8 +39,6 @@ from synthprobe.targets.guardrails import (
 )
 from synthprobe.targets.target import Target
 
-_MAX_REDIRECTS = 10
-_REDIRECTS = {301, 302, 303, 307, 308}
 _OWN_ARGUMENTS = ("--host-resolver-rules", "--host-rules", "--proxy-server", "--proxy-pac-url", "--proxy-auto-detect")
 _UNSAFE_ARGUMENTS = ("--ignore-certificate-errors", "--allow-running-insecure-content", "--disable-web-security")
 
@@ -134,8 +143,8 @@ class GuardedBrowser:
         browser.new_page = new_guarded_page  # type: ignore[method-assign]
         return browser
 
-    def hold_requests(self, playwright: Playwright) -> Playwright:
-        """Hold sessions opened with ``playwright.request.new_context`` as well, which belong to no browser.
+    def hold(self, playwright: Playwright) -> Playwright:
+        """Hold all that Playwright can open: browsers, request clients without one, and answers to a page's requests.
 
         Args:
             playwright: Playwright, started.
@@ -143,7 +152,13 @@ class GuardedBrowser:
         Returns:
             The same.
         """
-        opener = playwright.request
+        self._hold_clients(playwright.request)
+        for kind in (playwright.chromium, playwright.firefox, playwright.webkit):
+            self._hold_launches(kind)
+        guard_routes(self.guard, self._refused_answer)
+        return playwright
+
+    def _hold_clients(self, opener: APIRequest) -> None:
         new_context: Callable[..., APIRequestContext] = opener.new_context
 
         def new_guarded_context(**kwargs: Any) -> APIRequestContext:
@@ -151,11 +166,26 @@ class GuardedBrowser:
             arguments = self._context_arguments(kwargs, "Playwright")
             del arguments["service_workers"]
             client = new_context(**arguments)
-            _guard_requests(client, kwargs.get("base_url") or target.base_url, self.guard)
+            guard_client(client, kwargs.get("base_url") or target.base_url, self.guard)
             return client
 
         opener.new_context = new_guarded_context  # type: ignore[method-assign]
-        return playwright
+
+    def _hold_launches(self, kind: BrowserType) -> None:
+        launch: Callable[..., Browser] = kind.launch
+
+        def launch_guarded(**kwargs: Any) -> Browser:
+            return self.watch(launch(**launch_arguments(kwargs, self.guard.target, kind.name)))
+
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise ConfigurationError(
+                "A browser was to be connected to, or launched with a profile of its own; which hosts it reaches "
+                "cannot be limited from here. Use the fixtures page, context or browser."
+            )
+
+        kind.launch = launch_guarded  # type: ignore[method-assign]
+        for name in ("connect", "connect_over_cdp", "launch_persistent_context"):
+            setattr(kind, name, refuse)
 
     def _context_arguments(self, given: dict[str, Any], user_agent: str) -> dict[str, Any]:
         target = self.guard.target
@@ -178,7 +208,7 @@ class GuardedBrowser:
         context.on("requestfailed", self._failed)
         if is_read_only(self.guard.target):
             context.route("**/*", self._decide)
-        _guard_requests(context.request, base_url, self.guard)
+        guard_client(context.request, base_url, self.guard)
 
     def _failed(self, request: Request) -> None:
         """A request that did not resolve, to a host that is not allowed, was stopped by the wall."""
@@ -197,10 +227,11 @@ class GuardedBrowser:
         else:
             route.fallback()
 
-
-def _without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:
-    """What may go to another host than the one it was meant for; Playwright does the same where it redirects itself."""
-    return {name: value for name, value in (headers or {}).items() if name.lower() not in {"authorization", "cookie"}}
+    def _refused_answer(self, refusal: SynthprobeError) -> None:
+        if isinstance(refusal, TargetError) and refusal.kind == "egress":
+            self._navigation = self._navigation or str(refusal)
+        if isinstance(refusal, ConfigurationError):
+            self._change = self._change or str(refusal)
 
 
 def _in_frame(request: Request) -> bool:
@@ -208,40 +239,3 @@ def _in_frame(request: Request) -> bool:
         return request.frame.parent_frame is not None
     except Error:
         return False  # the first navigation of a popup has no frame yet
-
-
-def _guard_requests(client: APIRequestContext, base_url: str, guard: Guard) -> None:
-    """These requests leave from Playwright's own process, where no resolver rule holds."""
-    fetch = client.fetch
-
-    def guarded(url_or_request: Any, **options: Any) -> Any:
-        given = url_or_request if isinstance(url_or_request, str) else url_or_request.url
-        method = str(options.get("method") or getattr(url_or_request, "method", "GET"))
-        url = urljoin(base_url, given)
-        redirects = int(options.pop("max_redirects", _MAX_REDIRECTS))
-        guard.check(method, url)
-        guard.pace_request()
-        answer = fetch(url if given is url_or_request else url_or_request, **options, max_redirects=0)
-        for _ in range(redirects):
-            location = answer.headers.get("location")
-            if answer.status not in _REDIRECTS or not location:
-                return answer
-            before, url = url, urljoin(url, location)
-            if urlsplit(before)[:2] != urlsplit(url)[:2]:
-                options["headers"] = _without_credentials(options.get("headers"))
-            if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):
-                method = "GET"
-                for body in ("data", "form", "multipart"):
-                    options.pop(body, None)
-            guard.check(method, url)
-            answer = fetch(url, **{**options, "method": method, "max_redirects": 0, "params": None})
-        if redirects and answer.status in _REDIRECTS:
-            raise TargetError("redirects", f"{given} was redirected more than {redirects} times, last to {url}.")
-        return answer
-
-    def of(method: str) -> Callable[..., Any]:
-        return lambda url, **options: guarded(url, **{**options, "method": method})
-
-    client.fetch = guarded  # type: ignore[method-assign]
-    for method in ("get", "post", "put", "patch", "delete", "head"):
-        setattr(client, method, of(method.upper()))

@@ -1,0 +1,118 @@
+"""Holds requests that Playwright sends itself: they leave from its own process, where no resolver rule of a browser
+holds, so each hop is asked for here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from playwright.sync_api import APIRequestContext, Route
+
+from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
+from synthprobe.probes.guard import Guard
+from synthprobe.targets.guardrails import change_refusal
+
+_MAX_REDIRECTS = 10
+_REDIRECTS = {301, 302, 303, 307, 308}
+_BODIES = ("data", "form", "multipart", "post_data")
+
+
+def guard_client(client: APIRequestContext, base_url: str, guard: Guard) -> None:
+    """Hold a request client, that of a page or one of its own.
+
+    Args:
+        client: the client.
+        base_url: what its relative addresses are relative to.
+        guard: asked before each hop.
+    """
+    fetch = client.fetch
+
+    def guarded(url_or_request: Any, **options: Any) -> Any:
+        given = url_or_request if isinstance(url_or_request, str) else url_or_request.url
+        method = str(options.get("method") or getattr(url_or_request, "method", "GET"))
+        url = urljoin(base_url, given)
+        guard.pace_request()
+        first = url if given is url_or_request else url_or_request
+        return _follow(guard, lambda to, **how: fetch(to or first, **how), method, url, options)
+
+    def of(method: str) -> Callable[..., Any]:
+        return lambda url, **options: guarded(url, **{**options, "method": method})
+
+    client.fetch = guarded  # type: ignore[method-assign]
+    for method in ("get", "post", "put", "patch", "delete", "head"):
+        setattr(client, method, of(method.upper()))
+
+
+def guard_routes(guard: Guard, refused: Callable[[SynthprobeError], None]) -> None:
+    """Hold what a journey answers in the place of a page: ``route.fetch`` and ``route.continue_``.
+
+    Playwright makes a route for each request anew and tells nobody, so it is the class that is held: a process of
+    journeys has one target.
+
+    Args:
+        guard: asked before each hop.
+        refused: told why something was not sent; the page then sees a request that was blocked.
+    """
+    fetch, continue_ = _original(Route.fetch), _original(Route.continue_)
+
+    def guarded_fetch(route: Route, **options: Any) -> Any:
+        request, other = route.request, options.pop("url", None)
+        options.setdefault("headers", request.all_headers())
+
+        def send(to: str | None, **how: Any) -> Any:
+            where = to or other
+            return fetch(route, **how, **({"url": where} if where else {}))
+
+        try:
+            return _follow(guard, send, str(options.get("method") or request.method), other or request.url, options)
+        except SynthprobeError as refusal:
+            refused(refusal)
+            route.abort("blockedbyclient")
+            raise
+
+    def guarded_continue(route: Route, **options: Any) -> None:
+        method, url = options.get("method") or route.request.method, options.get("url") or route.request.url
+        if why := change_refusal(guard.target, method, url, guard.mutates):
+            refused(ConfigurationError(why))
+            route.abort("blockedbyclient")
+        else:
+            continue_(route, **options)
+
+    guarded_fetch.__wrapped__ = fetch  # type: ignore[attr-defined]
+    guarded_continue.__wrapped__ = continue_  # type: ignore[attr-defined]
+    Route.fetch = guarded_fetch  # type: ignore[assignment,method-assign]
+    Route.continue_ = guarded_continue  # type: ignore[assignment,method-assign]
+
+
+def _original(method: Callable[..., Any]) -> Callable[..., Any]:
+    return getattr(method, "__wrapped__", method)
+
+
+def _follow(guard: Guard, fetch: Callable[..., Any], method: str, url: str, options: dict[str, Any]) -> Any:
+    """Send, and follow redirects hop by hop; ``fetch`` gets no address the first time."""
+    asked, redirects = url, int(options.pop("max_redirects", _MAX_REDIRECTS))
+    guard.check(method, url)
+    answer = fetch(None, **options, max_redirects=0)
+    for _ in range(redirects):
+        location = answer.headers.get("location")
+        if answer.status not in _REDIRECTS or not location:
+            return answer
+        options.pop("params", None)
+        before, url = url, urljoin(url, location)
+        if urlsplit(before)[:2] != urlsplit(url)[:2]:
+            options["headers"] = _without_credentials(options.get("headers"))
+        if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):
+            method = "GET"
+            for body in _BODIES:
+                options.pop(body, None)
+        guard.check(method, url)
+        answer = fetch(url, **{**options, "method": method, "max_redirects": 0})
+    if redirects and answer.status in _REDIRECTS:
+        raise TargetError("redirects", f"{asked} was redirected more than {redirects} times, last to {url}.")
+    return answer
+
+
+def _without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:
+    """What may go to another host than the one it was meant for; Playwright does the same where it redirects itself."""
+    return {name: value for name, value in (headers or {}).items() if name.lower() not in {"authorization", "cookie"}}
