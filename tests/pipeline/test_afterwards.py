@@ -116,6 +116,7 @@ class Project:
                     ),
                     failure=failure if broken else None,
                     evidence=self.evidence if broken else (),
+                    backend_trace=f"https://traces.example/{run.id}" if broken else "",
                 )
             )
         folder = self.root / ".synthprobe" / "runs" / "demo" / run.id
@@ -193,6 +194,7 @@ def test_the_alert_leads_to_the_report_and_to_the_trace_that_is_published(projec
     lines = dict(line.split(": ", 1) for line in heard.messages[0]["message"].splitlines())
     assert lines["Report"] == "https://site.example/watch/index.html"
     assert lines["Job"] == "https://forge.example/ops/watch/actions/runs/7"
+    assert lines["Backend trace"] == "https://traces.example/run-001"
     viewer = "https://site.example/watch/trace-viewer/index.html?trace="
     assert lines["Trace"].startswith(viewer)
     (run,) = (tmp_path / ".synthprobe" / "runs" / "demo").iterdir()

@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from synthprobe.config import Config
 from synthprobe.errors import SynthprobeError
 from synthprobe.model.incident import Incident, Observation
+from synthprobe.model.objective import Coverage
 from synthprobe.model.result import Result
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.pipeline.coverage import missed_slots
+from synthprobe.pipeline.coverage import last_day, missed_slots
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.memory import mark_remembered, open_history, take_in
+from synthprobe.pipeline.telemetry import send_telemetry
 from synthprobe.report.allure_results import run_folder
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.respond import alerts
@@ -76,14 +78,19 @@ def after_run(
     with _sentence(notes):
         runbooks = read_runbooks(root / config.runbooks, root)
     incidents: tuple[Incident, ...] = ()
+    coverage: Coverage | None = None
     with _sentence(notes), open_history(root, config, environ) as history:
         verdict, incidents = _with_memory(history, config, folder, verdict, runbooks, notes, look_again)
+        if verdict.run.scheduled and (config.telemetry.metrics_folder or config.telemetry.push_url):
+            coverage = last_day(history, config, verdict.run.target, datetime.now(UTC))
         notes += history.notes
     verdict = _explained(verdict, runbooks)
     told = True
     if verdict.run.scheduled:
         with _sentence(notes):
             told = _tell(root, config, folder, verdict, incidents, runbooks, notes, mask, environ)
+        with _sentence(notes):
+            notes += send_telemetry(root, config, verdict, coverage, os.environ if environ is None else environ)
     verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
     write_verdict(folder, verdict)
     if verdict.run.scheduled:
@@ -307,6 +314,7 @@ def _background(
         runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
         report_url=f"{site}/index.html" if site else "",
         trace_url=_trace_url(site, verdict, incident) if site else "",
+        backend_trace=_backend_trace(verdict, incident),
         job_url=job,
         evidence=kept.as_posix(),
         published=bool(site),
@@ -321,6 +329,12 @@ def _trace_url(site: str, verdict: Verdict, incident: Incident) -> str:
             if kept.kind == "trace" and kept.path:
                 return f"{site}/{viewer_link(f'{run_folder(verdict.run)}/{kept.path}')}"
     return ""
+
+
+def _backend_trace(verdict: Verdict, incident: Incident) -> str:
+    """Where the newest attempt that did not pass opens in the target's own tracing tool."""
+    results = (r for one in verdict.journeys if one.journey.id in incident.journeys for r in reversed(one.results))
+    return next((one.backend_trace for one in results if one.backend_trace and one.outcome != "passed"), "")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from synthprobe.config import Config
 from synthprobe.errors import ReportError, SynthprobeError
 from synthprobe.model.history import Retention
 from synthprobe.pipeline.judging import read_verdict
-from synthprobe.targets.secrets import read_secret
+from synthprobe.targets.secrets import read_address
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -38,9 +38,7 @@ def open_history(root: Path, config: Config, environ: Mapping[str, str] | None =
     from synthprobe.history.store import History  # a run is judged without it
 
     table, folder = config.history, root / config.folder
-    place = table.url
-    if place.startswith(("env:", "file:")):
-        place = read_secret("history", os.environ if environ is None else environ, source=place, root=root).reveal()
+    place = read_address("history.url", os.environ if environ is None else environ, source=table.url, root=root)
     keep = Retention(
         raw_days=table.raw_days,
         failures_days=table.failures_days,

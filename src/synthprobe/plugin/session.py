@@ -37,7 +37,7 @@ from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.report.allure_live import AllureSteps, attach_evidence, describe_journey, redact_allure
 from synthprobe.targets.guardrails import skip_reason
-from synthprobe.targets.target import Target
+from synthprobe.targets.target import Target, backend_trace
 from synthprobe.verdict.judge import MUST_FAIL, judge_attempt
 
 if TYPE_CHECKING:
@@ -421,7 +421,9 @@ class JourneySession:
                 self._browser.drop()
         else:
             attempt.evidence = self._keep(attempt)
-        describe_journey(journey, self.target.name, self._runbook_link(journey))
+        traced = backend_trace(self.target, recorder.trace_id)
+        links = {f"Runbook {journey.runbook}": self._runbook_link(journey), "Backend trace": traced}
+        describe_journey(journey, self.target.name, links)
         attach_evidence(self.folder, attempt.evidence)
 
     def _keep(self, attempt: Attempt) -> tuple[Evidence, ...]:
@@ -476,6 +478,7 @@ class JourneySession:
             steps=attempt.recorder.steps,
             trace_id=attempt.recorder.trace_id,
             span_id=attempt.recorder.root_span_id,
+            backend_trace=backend_trace(self.target, attempt.recorder.trace_id),
             failure=attempt.failure,
             degradations=tuple(attempt.recorder.degradations),
             evidence=attempt.evidence,
