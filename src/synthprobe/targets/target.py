@@ -64,6 +64,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         testdata: how each kind of synthetic object is found and removed.
         sweeper: who `synthprobe sweep` is at the target.
         automatic_fixes: ids of the fixes that may be applied without a person once they earned it.
+        browser_headers: whether what a browser sends carries the mark, ``no-cache``, ``traceparent`` and ``baggage``;
+            without it, when no other host is allowed.
         trace_url: address of one trace in the target's own tracing tool, with ``{trace_id}`` where its id goes.
     """
 
@@ -88,6 +90,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     testdata: dict[str, TestDataKind] = field(default_factory=dict)
     sweeper: Sweeper = field(default_factory=Sweeper)
     automatic_fixes: tuple[str, ...] = ()
+    browser_headers: bool | None = None
     trace_url: str = ""
 
 
