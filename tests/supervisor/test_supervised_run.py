@@ -87,7 +87,10 @@ def waiting(project, centre):
             one.process.kill()
 
 
-@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGINT, 7), (signal.SIGTERM, 4)])
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [pytest.param(signal.SIGINT, 7, id="F40 SIGINT"), pytest.param(signal.SIGTERM, 4, id="F41 SIGTERM")],
+)
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "two workers"])
 def test_a_cancelled_run_is_judged_at_once(waiting, number, seconds, options):
     run = waiting(*options)
@@ -105,7 +108,7 @@ def test_a_cancelled_run_is_judged_at_once(waiting, number, seconds, options):
     assert run.left() == []
 
 
-def test_a_killed_worker_leaves_its_journey_unknown_and_the_others_judged(waiting):
+def test_a_killed_worker_leaves_its_journey_unknown_and_the_others_judged_f32(waiting):
     run = waiting("-n", "2")
     os.kill(int(run.ready.read_text()), signal.SIGKILL)
     assert run.end() == 3, run.output
@@ -125,7 +128,7 @@ def test_a_killed_pytest_leaves_nothing_green_that_did_not_finish(waiting):
     assert run.left() == []
 
 
-def test_a_killed_supervisor_takes_all_with_it_and_the_next_run_says_so(waiting, project):
+def test_a_killed_supervisor_takes_all_with_it_and_the_next_run_says_so_f42(waiting, project):
     run = waiting()
     run.process.kill()
     run.end()
@@ -167,7 +170,7 @@ def test_a_failure_is_tried_again_and_a_second_pass_is_kept_as_intermittent(proj
     assert not evidence[0] & evidence[1]
 
 
-def test_a_blind_probe_calls_nothing_good(project, centre):
+def test_a_blind_probe_calls_nothing_good_f75(project, centre):
     project.configure(centre.url)
     project.journeys("def test_it(api):\n    api.get('/healthz').expect(200)\n")
     (project.root / "blind.py").write_text(
@@ -216,7 +219,7 @@ def test_a_journey_that_disappears_without_a_change_is_reported(project, centre)
     assert "No longer among the journeys" in changed.stdout
 
 
-def test_a_slot_is_judged_once(project, centre):
+def test_a_slot_is_judged_once_f47_f48(project, centre):
     project.configure(centre.url)
     project.journeys("def test_it(api):\n    api.get('/healthz').expect(200)\n")
     text = (project.root / "synthprobe.toml").read_text()
