@@ -34,16 +34,17 @@ def test_after(api):
 class Supervised:
     """A `synthprobe run` that has come to the step in which it waits for ever."""
 
-    def __init__(self, project, *options: str) -> None:
+    def __init__(self, project, *options: str, shell: bool = False, **environ: str) -> None:
         self.project = project
         self.ready = project.root / "ready"
+        command = [sys.executable, "-m", "synthprobe", "run", *options]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "synthprobe", "run", *options],
+            ["bash", "-c", '"$@"; exit $?', "bash", *command] if shell else command,
             cwd=project.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "READY": str(self.ready)},
+            env={**os.environ, "READY": str(self.ready), **environ},
         )
         deadline = time.monotonic() + 40
         while not self.ready.exists() and time.monotonic() < deadline and self.process.poll() is None:
@@ -59,7 +60,7 @@ class Supervised:
         return self.process.returncode
 
     def left(self) -> list[psutil.Process]:
-        return psutil.wait_procs(self.family, timeout=3)[1]
+        return psutil.wait_procs(self.family, timeout=6)[1]
 
     def verdict(self) -> Verdict:
         (path,) = (self.project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
@@ -77,8 +78,8 @@ def waiting(project, centre):
     project.journeys(WAITS)
     started: list[Supervised] = []
 
-    def start(*options: str) -> Supervised:
-        started.append(Supervised(project, *options))
+    def start(*options: str, **how) -> Supervised:
+        started.append(Supervised(project, *options, **how))
         return started[-1]
 
     yield start
@@ -108,6 +109,16 @@ def test_a_cancelled_run_is_judged_at_once(waiting, number, seconds, options):
     assert run.left() == []
 
 
+def test_a_run_whose_shell_is_killed_in_ci_is_ended_and_judged_f43(waiting):
+    run = waiting(shell=True, CI="true")
+    began = time.monotonic()
+    run.process.kill()
+    assert run.left() == []
+    assert time.monotonic() - began < 7
+    assert run.outcomes()["test_in_it"][0] == "unknown"
+    assert run.outcomes()["test_in_it"][1].startswith("cancelled: ")
+
+
 def test_a_killed_worker_leaves_its_journey_unknown_and_the_others_judged_f32(waiting):
     run = waiting("-n", "2")
     os.kill(int(run.ready.read_text()), signal.SIGKILL)
@@ -115,6 +126,22 @@ def test_a_killed_worker_leaves_its_journey_unknown_and_the_others_judged_f32(wa
     outcomes = run.outcomes()
     assert outcomes["test_in_it"] == ("unknown", 'worker: The process died while "wait for the moon" was running.')
     assert (outcomes["test_before"][0], outcomes["test_after"][0]) == ("passed", "passed")
+    assert run.left() == []
+
+
+def test_a_killed_worker_s_journey_is_tried_again_and_the_lost_attempt_is_not_forgotten_f32(waiting, project):
+    settings = project.root / "synthprobe.toml"
+    settings.write_text(settings.read_text().replace("second_attempts = 0", "second_attempt_delay_s = 0"))
+    project.journeys(WAITS.replace("    with step", "    again = os.path.exists(os.environ['READY'])\n    with step")
+                     .replace("threading.Event().wait()", "again or threading.Event().wait()"))  # fmt: skip
+    run = waiting("-n", "2")
+    os.kill(int(run.ready.read_text()), signal.SIGKILL)
+    assert run.end() == 0, run.output
+    (one,) = [one for one in run.verdict().journeys if one.journey.id.endswith("test_in_it")]
+    assert (one.outcome, [result.attempt for result in one.results]) == ("passed", [2])
+    lost = 'in it: attempt 1 was lost (its process died while "wait for the moon" was running); attempt 2 passed.'
+    assert lost in run.verdict().notes
+    assert lost in run.output.replace("\n", " ")
     assert run.left() == []
 
 

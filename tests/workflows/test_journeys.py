@@ -189,7 +189,8 @@ def test_each_workflow_has_no_permission_it_does_not_ask_for_and_every_action_is
                 assert len(step["uses"].partition("@")[2]) == 40, step["uses"]
 
 
-def test_the_workflow_linter_finds_nothing():
-    command = [ROOT / ".venv" / "bin" / "zizmor", "--offline", "--pedantic", "--quiet", *WORKFLOWS]
+@pytest.mark.parametrize("linter", [["actionlint"], ["zizmor", "--offline", "--pedantic", "--quiet"]], ids=" ".join)
+def test_the_workflow_linters_find_nothing(linter):
+    command = [ROOT / ".venv" / "bin" / linter[0], *linter[1:], *WORKFLOWS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout
