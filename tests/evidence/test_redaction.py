@@ -236,6 +236,16 @@ def test_keys_frames_and_pictures_of_a_trace_hold_nothing_l02_l09_l16(tmp_path, 
     assert resources == [b""]
 
 
+def test_sources_and_screencast_of_a_trace_are_left_out_l15_l16(tmp_path, redactor):
+    source = trace(tmp_path / "raw.zip", [{"type": "context-options", "version": 8}])
+    with zipfile.ZipFile(source, "a") as archive:
+        archive.writestr("src/1a2b.py", "everything about us")
+        archive.writestr("screencast/page-1.jpeg", b"\xff\xd8 what the page showed")
+    redact_trace(source, tmp_path / "out.zip", redactor)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert not [name for name in archive.namelist() if not name.startswith("trace.")]
+
+
 def test_a_trace_without_a_version_is_withheld(tmp_path, redactor):
     source = trace(tmp_path / "raw.zip", [{"type": "before", "callId": "1"}])
     with pytest.raises(TraceWithheld, match="does not say which format version"):
