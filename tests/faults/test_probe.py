@@ -214,6 +214,16 @@ def test_nothing_judged_is_never_green(project, supervised, text):
     assert supervised().code == 3
 
 
+def test_a_filter_that_fits_nothing_is_never_green_and_leaves_every_known_journey_unknown_f39(project, supervised):
+    project.journeys(GOOD)
+    typo = {"PYTEST_ADDOPTS": "-k goood"}
+    assert supervised(**typo).code == 3
+    assert supervised().code == 0
+    run = supervised(**typo)
+    assert run.code == 3
+    assert run["test_good"].cause.startswith("inventory: It was not collected")
+
+
 def test_a_full_disk_for_evidence_costs_no_verdict_f52(project, supervised):
     """The evidence folder of the run takes no file."""
     project.journeys("def test_bad(page):\n    page.goto('/login')\n    assert False, 'as it must'\n" + GOOD)
