@@ -102,7 +102,7 @@ def test_bombed(page):
     (driver,) = [one for one in psutil.Process().children() if any('run-driver' in part for part in one.cmdline())]
     used = int(re.search('VmData:\\s+(\\d+)', pathlib.Path(f'/proc/{driver.pid}/status').read_text())[1]) * 1024
     driver.rlimit(psutil.RLIMIT_DATA, (used + 60_000_000,) * 2)
-    page.request.get('{bomb}')
+    page.request.get('{bomb}', timeout=30_000)
 
 def test_page(page):
     page.goto('/login')
