@@ -38,6 +38,7 @@ class Heard:
         self.port = port
         self.messages: list[dict[str, str]] = []
         self.beats: list[str] = []
+        self.told: list[str] = []
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def heard() -> Iterator[Heard]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
             if self.path.startswith("/beat"):
+                found.told.append(body)
                 found.beats.append(self.path.partition("?")[0].removeprefix("/beat").strip("/") or "success")
             else:
                 found.messages.append(json.loads(body))
@@ -82,7 +84,13 @@ class Project:
         self.random = random.Random(7)
 
     def run(
-        self, *, ms: float = 480.0, failing: tuple[Journey, ...] = (), message: str = "503", expected: int = 2
+        self,
+        *,
+        ms: float = 480.0,
+        failing: tuple[Journey, ...] = (),
+        message: str = "503",
+        expected: int = 2,
+        skipped: str = "",
     ) -> Verdict:
         at = START + timedelta(minutes=5 * self.number)
         self.number += 1
@@ -105,10 +113,10 @@ class Project:
                     target="demo",
                     journey=journey,
                     attempt=1,
-                    outcome="failed" if broken else "passed",
+                    outcome="skipped" if skipped else "failed" if broken else "passed",
                     started_at=at,
                     duration_s=seconds,
-                    cause=message if broken else "",
+                    cause=skipped or (message if broken else ""),
                     steps=(
                         Step(
                             title="log in", status="failed" if broken else "passed", started_at=at, duration_s=seconds
@@ -211,6 +219,12 @@ def test_the_watcher_hears_that_the_slot_was_judged_not_that_the_target_is_well(
     assert heard.beats == ["success"]
     project.run(expected=1)
     assert heard.beats == ["success", "fail"]
+
+
+def test_a_run_that_policy_kept_from_looking_tells_the_watcher_neither_success_nor_failure_f72(project, heard):
+    project.run(skipped="The kill switch is on.")
+    assert heard.beats == ["log"]
+    assert heard.told == ["Every journey was skipped. The kill switch is on."]
 
 
 def test_a_history_that_cannot_be_used_costs_a_note_and_nothing_else(project):

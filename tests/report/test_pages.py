@@ -43,7 +43,7 @@ def overflow(page: Page) -> int:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_the_first_page_says_what_is_broken_first(address: str, open_page: Callable[..., Page], width: int) -> None:
+def test_the_first_page_says_what_is_broken_first_f77(address: str, open_page: Callable[..., Page], width: int) -> None:
     page = open_page(address, width)
     expect(page.get_by_role("heading", level=1)).to_have_text("1 of 5 journeys fails on demo, 1 degraded, 1 unknown")
     order = page.locator("[data-journey]").evaluate_all("all => all.map(one => one.dataset.journey)")

@@ -276,6 +276,12 @@ def read_slot_before(connection: Connection, target: str, slot: int) -> tuple[in
     return (row.slot, from_ms(row.at)) if row else None
 
 
+def has_slot(connection: Connection, target: str, slot: int, location: str) -> bool:
+    """Whether a scheduled run at a location judged a slot."""
+    here = (SLOTS.c.target == target, SLOTS.c.slot == slot, SLOTS.c.location == location)
+    return connection.execute(select(SLOTS.c.slot).where(*here)).first() is not None
+
+
 def read_steps(connection: Connection, target: str) -> dict[str, tuple[str, ...]]:
     """Paths of the steps of each journey."""
     query = (

@@ -95,8 +95,8 @@ def after_run(
     write_verdict(folder, verdict)
     if verdict.run.scheduled:
         with _sentence(notes):
-            judged = not verdict.blind and not verdict.count("unknown") and bool(verdict.journeys)
-            _beat(root, config, "success" if judged and told else "fail", verdict.run.target, verdict.run.slot, environ)
+            signal, text = _signal(verdict, told=told)
+            _beat(root, config, signal, verdict.run.target, verdict.run.slot, environ, mask(text))
     return verdict
 
 
@@ -131,15 +131,30 @@ def beat_start(root: Path, config: Config, target: str, slot: int, environ: Mapp
         _beat(root, config, "start", target, slot, environ)
 
 
+def _signal(verdict: Verdict, *, told: bool) -> tuple[Signal, str]:
+    """What the watcher hears of a run. Of one that policy kept from looking neither success nor failure: when that
+    lasts, the watcher alarms as it does at silence."""
+    if not verdict.blind and verdict.journeys and verdict.count("skipped") == len(verdict.journeys):
+        return "log", f"Every journey was skipped. {verdict.journeys[0].cause}"
+    judged = not verdict.blind and not verdict.count("unknown") and bool(verdict.journeys)
+    return ("success" if judged and told else "fail"), ""
+
+
 def _beat(
-    root: Path, config: Config, signal: Signal, target: str, slot: int, environ: Mapping[str, str] | None
+    root: Path,
+    config: Config,
+    signal: Signal,
+    target: str,
+    slot: int,
+    environ: Mapping[str, str] | None,
+    text: str = "",
 ) -> None:
     if config.heartbeat.url:
         url = read_secret(
             "heartbeat", os.environ if environ is None else environ, source=config.heartbeat.url, root=root
         )
         record = root / config.folder / "heartbeat.jsonl"
-        Heartbeat(url, record, timeout_s=config.heartbeat.timeout_s).send(signal, f"{target}-{slot}")
+        Heartbeat(url, record, timeout_s=config.heartbeat.timeout_s).send(signal, f"{target}-{slot}", text)
 
 
 def _with_memory(

@@ -48,6 +48,32 @@ def open_history(root: Path, config: Config, environ: Mapping[str, str] | None =
     return History.open(place or folder / "history.db", spool=folder / "spool", retention=keep)
 
 
+def is_judged(
+    root: Path, config: Config, target: str, slot: int, environ: Mapping[str, str] | None = None
+) -> tuple[bool, list[str]]:
+    """Whether a slot was judged from this location, by a run of this machine or of one that shares its history.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target's name.
+        slot: the slot.
+        environ: the environment, for a URL that is a secret.
+
+    Returns:
+        Whether a scheduled run of that slot has a verdict, and what a person must know of the history, as sentences. A
+        history that cannot be used knows of none: to look twice is better than not at all.
+    """
+    try:
+        verdicts = (root / config.folder / "runs" / target).glob(f"{slot}-*/verdict.json")
+        if any(read_verdict(path).run.scheduled for path in verdicts):
+            return True, []
+        with open_history(root, config, environ) as history:
+            return history.is_judged(target, slot, location=config.location), history.notes
+    except (SynthprobeError, OSError) as error:
+        return False, [str(error)]
+
+
 def is_remembered(folder: Path) -> bool:
     """Whether a run is in the history.
 
