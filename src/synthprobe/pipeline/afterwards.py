@@ -16,7 +16,7 @@ from synthprobe.errors import SynthprobeError
 from synthprobe.model.incident import Incident, Observation
 from synthprobe.model.result import Result
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.pipeline.coverage import missed_slots
+from synthprobe.pipeline.coverage import began_to_burn, missed_slots
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.memory import mark_remembered, open_history, take_in
 from synthprobe.report.allure_results import run_folder
@@ -78,6 +78,8 @@ def after_run(
     incidents: tuple[Incident, ...] = ()
     with _sentence(notes), open_history(root, config, environ) as history:
         verdict, incidents = _with_memory(history, config, folder, verdict, runbooks, notes, look_again)
+        with _sentence(notes):
+            notes += began_to_burn(history, config, verdict)
         notes += history.notes
     verdict = _explained(verdict, runbooks)
     told = True
