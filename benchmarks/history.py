@@ -1,14 +1,16 @@
 """What a year of history costs against a day: 105,120 runs of 50 journeys of 5 steps, one backend operation a step.
 
 The year is written as retention would have left it (14 days one by one, hours up to 90 days, days up to a year), not
-run by run. One run is then taken in and the state of its 250 steps read and written, on the day's and the year's store
-in turns. The state is a real detector's after a week of runs. ``--postgresql`` starts a server of the system's package
-and measures it as well; ``--url postgresql+psycopg://…`` takes one that runs: two databases are made and removed again.
+run by run. Then all that follows a run's verdict is done, on the day's and the year's store in turns: the 300 detectors
+of its steps and journeys are read, fed and written, the run is taken in, its incidents looked after. Each detector is a
+real one after a week of runs. ``--postgresql`` starts a server of the system's package and measures it as well;
+``--url postgresql+psycopg://…`` takes one that runs: two databases are made and removed again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import resource
 import sqlite3
@@ -21,15 +23,23 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import make_url
 
+from synthprobe import pipeline
+from synthprobe.cli import remembered
+from synthprobe.cli.impact import make_board
+from synthprobe.cli.past import Past
+from synthprobe.config import Config, read_config
 from synthprobe.history.database import METADATA
 from synthprobe.history.sketch import bucket, encode
 from synthprobe.history.store import History
 from synthprobe.model.incident import Incident
+from synthprobe.model.verdict import Verdict
 from synthprobe.verdict.degradation import StepDetector
+from synthprobe.verdict.watch import States, watch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "history"))
@@ -37,6 +47,7 @@ from made_history import verdict
 from postgres import running_postgres
 
 JOURNEYS, STEPS = 50, 5
+STEP_MS = 400.0
 EVERY = timedelta(minutes=5)
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 WEEK = 7 * 288
@@ -119,12 +130,28 @@ def fill_postgresql(url: str, days: float) -> None:
         connection.execute("ANALYZE")
 
 
-def state() -> bytes:
+def detector(usual_ms: float) -> bytes:
     """A step's detector after a week."""
-    detector = StepDetector()
+    made = StepDetector()
     for n in range(WEEK):
-        detector.update(1.7e9 + 300.0 * n, CHANCE.lognormvariate(6, 0.2))
-    return detector.to_bytes()
+        made.update(ms(NOW) / 1000 - 300.0 * (WEEK - n), usual_ms * CHANCE.lognormvariate(0, 0.2))
+    return made.to_bytes()
+
+
+def learned() -> dict[tuple[str, str], bytes]:
+    """What is known of each step and journey, as a run leaves it."""
+    known = watch(one_verdict(0), {}).states
+    of_journey, of_step = detector(STEP_MS * STEPS), detector(STEP_MS)
+    return {key: with_detector(state, of_step if key[1] else of_journey) for key, state in known.items()}
+
+
+def with_detector(state: bytes, detector: bytes) -> bytes:
+    _, *rest = msgspec.msgpack.decode(state)
+    return msgspec.msgpack.encode([detector, *rest])
+
+
+def one_verdict(number: int) -> Verdict:
+    return verdict(at=NOW + number * EVERY, journeys=JOURNEYS, steps=STEPS, ms=STEP_MS, run_id=f"bench-{number}")
 
 
 def incident(number: int) -> Incident:
@@ -144,54 +171,71 @@ def incident(number: int) -> Incident:
     )
 
 
-def one_run(place: str, spool: Path, number: int) -> tuple[float, float]:
-    """Milliseconds of taking in a run, and of reading and writing the state."""
-    made = verdict(at=NOW + number * EVERY, journeys=JOURNEYS, steps=STEPS, run_id=f"bench-{number}")
+def one_run(place: str, here: Path, number: int) -> float:
+    """Milliseconds of all that follows the verdict of a run."""
+    (root, config), made = project(place, here), one_verdict(number)
+    folder = root / config.folder / "runs" / "demo" / f"{made.run.slot}-{made.run.id}"
+    folder.mkdir(parents=True)
     began = time.perf_counter()
-    with History.open(place, spool=spool) as history:
-        assert history.ingest(made)
-        middle = time.perf_counter()
-        known = history.detector_states("demo")
-        history.put_detector_states("demo", known)
-        assert len(known) == JOURNEYS * STEPS
-    return (middle - began) * 1000, (time.perf_counter() - middle) * 1000
+    after = pipeline.after_run(root, config, folder, made)
+    took = (time.perf_counter() - began) * 1000
+    assert (after.count("passed"), after.notes) == (JOURNEYS, ()), after.notes
+    return took
 
 
-def prepared(place: str, spool: Path, days: float, states: dict[tuple[str, str], bytes]) -> None:
+def prepared(place: str, spool: Path, days: float, states: States) -> None:
     with History.open(place, spool=spool) as history:
         assert history.ingest(verdict(at=NOW, journeys=JOURNEYS, steps=STEPS, run_id="first")), history.notes
         history.put_detector_states("demo", states)
         for number in range(JOURNEYS):
             history.put_incident(incident(number))
+        history.prune(datetime.now(UTC))  # every run does so, once an hour
     if place.startswith("postgresql"):
         fill_postgresql(place, days)
     else:
         fill_sqlite(Path(place), days)
 
 
-def measure(name: str, day: str, year: str, spool: Path, rounds: int) -> list[tuple[str, float, float | None]]:
-    states = {(f"journey-{j}", f"step {s}"): state() for j in range(JOURNEYS) for s in range(STEPS)}
-    prepared(day, spool, 1, states)
-    prepared(year, spool, 365, states)
-    times: dict[str, list[tuple[float, float]]] = {day: [], year: []}
+def measure(name: str, day: str, year: str, here: Path, rounds: int) -> list[tuple[str, float, float | None]]:
+    states = learned()
+    prepared(day, here / "spool", 1, states)
+    prepared(year, here / "spool", 365, states)
+    times: dict[str, list[float]] = {day: [], year: []}
     for number in range(1, rounds + 1):
         for place in (day, year):
-            times[place].append(one_run(place, spool, number))
-    whole = {place: statistics.median(a + b for a, b in found) for place, found in times.items()}
-    with History.open(year, spool=spool) as history:
-        began = time.perf_counter()
-        found = history.operations("demo", NOW - timedelta(days=30), NOW + timedelta(days=1))
-        impact = (time.perf_counter() - began) * 1000
-        assert len(found) == JOURNEYS * STEPS
+            times[place].append(one_run(place, here, number))
+    whole = {place: statistics.median(found) for place, found in times.items()}
+    ranking, board = board_ms(year, here)
     return [
         (f"{name}: one run, a day of history, ms", whole[day], None),
         (f"{name}: one run, a year of history, ms", whole[year], 300),
-        (f"{name}: of it taking in, ms", statistics.median(a for a, _ in times[year]), None),
-        (f"{name}: of it state of 250 steps, ms", statistics.median(b for _, b in times[year]), None),
         (f"{name}: year against day, ×", whole[year] / whole[day], 1.5),
         (f"{name}: state of a step, largest, KB", max(map(len, states.values())) / 1000, 64),
-        (f"{name}: operations of 30 days, ms", impact, 1000),
+        (f"{name}: ranking of 7 days, ms", ranking, 1000),
+        (f"{name}: the board's pages, ms", board, None),
     ]
+
+
+def board_ms(place: str, here: Path) -> tuple[float, float]:
+    """Milliseconds of the ranking, and of all pages of the board."""
+    root, config = project(place, here)
+    target = config.target("demo")
+    with remembered.opened(root, config, "demo") as history:
+        began = time.perf_counter()
+        rows = Past(root, config, target, history).ranked(7)
+        middle = time.perf_counter()
+    assert len(rows) == JOURNEYS * STEPS + STEPS  # an operation is one row wherever it runs
+    began_page = time.perf_counter()
+    make_board(root, config, target, root / "site")
+    return (middle - began) * 1000, (time.perf_counter() - began_page) * 1000
+
+
+def project(place: str, here: Path) -> tuple[Path, Config]:
+    """A project folder whose history is the one given."""
+    root = Path(tempfile.mkdtemp(dir=here))
+    url = json.dumps(place if "://" in place else f"sqlite:///{place}")
+    (root / "synthprobe.toml").write_text(f'[targets.demo]\nbase_url = "http://127.0.0.1:9"\n[history]\nurl = {url}\n')
+    return root, read_config(root)
 
 
 def peak_mb() -> float:
@@ -199,13 +243,13 @@ def peak_mb() -> float:
 
 
 def pipeline_memory_mb(place: str) -> float:
-    """Peak memory of a process that only takes in one run and reads and writes the state."""
+    """Peak memory of a process that only does what follows the verdict of one run."""
     import subprocess
 
     code = (
         "import resource, sys; sys.argv = ['', sys.argv[1]]; import runpy; "
         f"m = runpy.run_path({__file__!r}); from pathlib import Path; "
-        "m['one_run'](sys.argv[1], Path(sys.argv[1] + '.spool'), 999); "
+        "m['one_run'](sys.argv[1], Path(sys.argv[1]).parent, 999); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
     return float(subprocess.run([sys.executable, "-c", code, place], check=True, capture_output=True, text=True).stdout)
@@ -221,10 +265,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         day, year = str(here / "day.db"), str(here / "year.db")
-        lines = measure("SQLite", day, year, here / "s", options.rounds)
+        lines = measure("SQLite", day, year, here, options.rounds)
         lines.append(("SQLite: memory of the pipeline after a run, MB", pipeline_memory_mb(year), 150))
         lines.append(("SQLite: file of a year, MB", Path(year).stat().st_size / 1e6, 150))
-        with History.open(year, spool=here / "s") as history:
+        with History.open(year, spool=here / "spool") as history:
             began = time.perf_counter()
             if not options.no_pack:
                 lines.append(("pack of a year, MB", history.pack(here / "pack") / 1e6, 8))
@@ -261,7 +305,7 @@ def postgresql(url: str, here: Path, rounds: int) -> list[tuple[str, float, floa
                 connection.execute(f"DROP DATABASE IF EXISTS {name}")
                 connection.execute(f"CREATE DATABASE {name}")
         day, year = (make_url(url).set(database=name).render_as_string(hide_password=False) for name in names)
-        lines = measure("PostgreSQL", day, year, here / "p", rounds)
+        lines = measure("PostgreSQL", day, year, here, rounds)
         with psycopg.connect(admin, autocommit=True) as connection:
             size = connection.execute(f"SELECT pg_database_size('{names[1]}')").fetchone()
             assert size

@@ -8,6 +8,9 @@ from datetime import timedelta
 import pytest
 from recorded_runs import call, ran
 
+from synthprobe import pipeline
+from synthprobe.config import read_config
+
 FAST = '[[objectives.login.rules]]\nfactor = 14.4\nlong = "1h"\nshort = "5m"\n'
 
 
@@ -61,3 +64,45 @@ def test_show_tells_coverage_beside_availability_and_a_gap_makes_the_objective_u
 
 def test_show_says_when_nothing_is_recorded(root):
     assert "No slot was judged" in call("objectives", "show")
+
+
+def test_lint_shows_the_standard_rules_for_usual_objectives_at_this_interval(root):
+    declare(root, "[objectives.default]\npercent = 97\n")
+    said = [" ".join(line.split()) for line in call("objectives", "lint").splitlines()]
+    assert "90 % 864 cannot fire 44/72 & 4/6 87/288 & 8/24 87/864 & 8/72 3 of 4" in said
+    assert "97 % * 259.2 6/12 & 1/1 13/72 & 2/6 26/288 & 3/24 26/864 & 3/72 4 of 4" in said
+    assert "99.9 % 8.64 one sample one sample one sample one sample 0 of 4" in said
+    assert "8,640 samples without a bad one only show that less than 0.035 % are bad." in call("objectives", "lint")
+    toml = root / "synthprobe.toml"
+    toml.write_text("interval_s = 60\n" + toml.read_text())
+    said = [" ".join(line.split()) for line in call("objectives", "lint").splitlines()]
+    assert "99.9 % 43.2 one sample 3/360 & 1/30 5/1440 & 1/120 5/4320 & 1/360 3 of 4" in said
+
+
+def test_a_gap_at_the_begin_of_the_window_counts(root):
+    """Nobody looked for 29 of 30 days: the objective is unknown, though every slot since then was good."""
+    ran(root, timedelta(days=40))
+    for minutes in range(5, 65, 5):
+        ran(root, timedelta(minutes=minutes))
+    assert pipeline.remember(root, read_config(root), "demo") == []
+    for one in json.loads(call("objectives", "show", "--json")):
+        assert (one["state"], one["good"], one["elapsed"]) == ("unknown", 12, 8640)
+        assert one["worst_gap_s"] == (8640 - 12) * 300
+    assert "8628 of 8640 slots" in call("objectives", "show")
+
+
+def test_a_journey_first_watched_inside_the_window_has_no_gap_before(root):
+    for minutes in range(5, 65, 5):
+        ran(root, timedelta(minutes=minutes))
+    assert pipeline.remember(root, read_config(root), "demo") == []
+    for one in json.loads(call("objectives", "show", "--json")):
+        assert (one["state"], one["elapsed"], one["coverage"]) == ("met", 12, 100.0)
+
+
+def test_an_error_budget_that_is_used_too_fast_is_said(root):
+    for minutes in range(5, 305, 5):
+        ran(root, timedelta(minutes=minutes), outcome="failed" if minutes in {5, 15} else "passed")
+    says = "The error budget is used 14.4 × too fast or faster: 2 of the last 12 slots (1 h) were bad, 2 are too many."
+    assert {one["burning"] for one in json.loads(call("objectives", "show", "--json"))} == {says}
+    call("impact", "--board")
+    assert says in (root / ".synthprobe" / "site" / "board" / "demo" / "index.html").read_text()

@@ -237,3 +237,24 @@ def test_a_history_that_cannot_be_used_costs_a_note_and_nothing_else(project):
     assert [one.outcome for one in verdict.journeys] == ["failed", "passed"]
     assert verdict.journeys[0].triage is not None
     assert verdict.notes
+
+
+def test_a_budget_that_begins_to_be_used_too_fast_is_said_once_and_again_after_it_was_well(project):
+    said = [
+        [note for note in project.run(failing=failing, expected=1).notes if "error budget" in note]
+        for failing in [(), (SIGN_IN,), (), (SIGN_IN,), (SIGN_IN,), (), (SIGN_IN,)]
+    ]
+    assert [len(notes) for notes in said] == [0, 0, 0, 1, 0, 0, 0]
+    assert said[3] == [
+        "Sign in: The error budget is used 14.4 × too fast or faster: 2 of the last 12 slots (1 h) were bad, "
+        "2 are too many."
+    ]
+
+
+def test_an_objective_that_makes_no_sense_costs_a_note_and_nothing_else(project):
+    toml = project.root / "synthprobe.toml"
+    toml.write_text(toml.read_text() + "[objectives.default]\npercent = 100\n")
+    project.config = read_config(project.root, {})
+    done = project.run(failing=(SIGN_IN,))
+    assert [note for note in done.notes if "above 0 and under 100" in note]
+    assert [one.journeys for one in project.incidents("open")] == [("sign-in",)]

@@ -14,14 +14,16 @@ from rich.text import Text
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
-from synthprobe.errors import ConfigurationError
-from synthprobe.model.journey import duration_s
-from synthprobe.model.objective import BurnRule, Objective, ObjectiveStatus
+from synthprobe.model.objective import BurnRule, CheckedRule, Objective, ObjectiveStatus
 from synthprobe.pipeline import coverage
-from synthprobe.pipeline.coverage import DEFAULT, declared_objective
-from synthprobe.verdict.objectives import STANDARD_RULES, check_rule, lint, span
+from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
+from synthprobe.verdict.objectives import DAY, STANDARD_RULES, check_rule, lint, span
 
 app = typer.Typer(help="How good each journey must be, and whether that can be watched.", no_args_is_help=True)
+
+USUAL = (90.0, 95.0, 98.0, 99.0, 99.5, 99.9)
+"""Objectives that are shown to choose by, percent."""
+USUAL_DAYS = 30
 
 _console = open_console()
 
@@ -33,6 +35,8 @@ def lint_objectives() -> None:
     Exit code 0: every objective can be alerted on. 2: one cannot.
     """
     config = read_config(find_root(Path.cwd()))
+    declared = [declared_objective(name, table) for name, table in _declared(config).items()]
+    _print_usual(config.interval_s, declared)
     refused = []
     for name, table in _declared(config).items():
         objective, rules = declared_objective(name, table), declared_rules(name, table)
@@ -64,7 +68,8 @@ def show(
         _console.print("No slot was judged, so nothing can be said. Run the journeys first: synthprobe run --slot now")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("State", "Journey", "Objective", "Availability", "Coverage", "Worst gap", "Error budget"):
+    headings = ("State", "Journey", "Objective", "Availability", "Coverage", "Not judged", "Worst gap", "Error budget")
+    for heading in headings:
         table.add_column(heading, overflow="fold")
     for one in found:
         table.add_row(
@@ -73,8 +78,9 @@ def show(
             f"{one.objective.percent:g} % in {one.objective.window_days:g} d",
             f"{one.availability:.2f} %" if one.availability is not None else "not known",
             f"{one.coverage:.1f} %",
+            f"{one.unknown} of {one.elapsed} slots" if one.unknown else "none",
             span(one.worst_gap_s) if one.worst_gap_s else "none",
-            Text("".join(letter if letter.isprintable() else " " for letter in one.text)),
+            Text(_plain(f"{one.text}. {one.burning}" if one.burning else one.text)),
         )
     _console.print(table)
 
@@ -98,36 +104,60 @@ def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
     with remembered.opened(root, config, target) as history:
         if history is not None:
             seen = remembered.observations(history, target, since, now)
-        else:
-            runs = recorded.verdicts(root, config.folder, target, since=since, until=now)
-            seen = recorded.observations(run for run in runs if run.run.scheduled)
-    return list(coverage.judge_objectives(config, seen, now))
-
-
-def declared_rules(name: str, table: ObjectiveConfig) -> tuple[BurnRule, ...]:
-    """The burn-rate rules a table declares.
-
-    Args:
-        name: the table's name.
-        table: the table.
-
-    Returns:
-        The rules; none when the standard ones are to be used.
-
-    Raises:
-        ConfigurationError: when a window is no duration.
-    """
-    try:
-        return tuple(
-            BurnRule(factor=one.factor, long_s=duration_s(one.long), short_s=duration_s(one.short))
-            for one in table.rules
-        )
-    except ValueError as error:
-        raise ConfigurationError(f"[[objectives.{name}.rules]]: {error}") from None
+            return list(coverage.judge_objectives(config, seen, now, history.first_judged(target)))
+        runs = recorded.verdicts(root, config.folder, target, since=since, until=now)
+        seen = recorded.observations(run for run in runs if run.run.scheduled)
+        return list(coverage.judge_objectives(config, seen, now))
 
 
 def _declared(config: Config) -> dict[str, ObjectiveConfig]:
     return config.objectives or {DEFAULT: ObjectiveConfig()}
+
+
+def _plain(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _print_usual(interval_s: float, declared: Iterable[Objective]) -> None:
+    """The standard rules for usual objectives and the declared ones, to choose by."""
+    own = {one.percent for one in declared}
+    samples = round(USUAL_DAYS * DAY / interval_s)
+    table = Table(
+        title=f"The standard rules with one sample each {span(interval_s)}: bad samples needed in the long and the "
+        "short window",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
+    table.add_column("Objective")
+    table.add_column(f"Bad in\n{USUAL_DAYS} d", justify="right")
+    for rule in STANDARD_RULES:
+        table.add_column(f"{rule.factor:g} ×\n{span(rule.long_s)}/{span(rule.short_s)}")
+    table.add_column("Rules\nthat work")
+    for percent in sorted({*USUAL, *(one for one in own if 0 < one < 100)}):
+        objective = Objective(journey="", percent=percent, window_days=USUAL_DAYS)
+        checked = [check_rule(objective, rule, interval_s) for rule in STANDARD_RULES]
+        table.add_row(
+            f"{percent:g} %{' *' if percent in own else ''}",
+            f"{samples * (100 - percent) / 100:.4g}",
+            *(_needs(one) for one in checked),
+            f"{sum(not one.refused for one in checked)} of {len(checked)}",
+        )
+    _console.print(table)
+    _console.print(
+        f"* declared here. {samples:,} samples without a bad one only show that less than {300 / samples:.2g} % are "
+        "bad.\n",
+        markup=False,
+    )
+
+
+def _needs(one: CheckedRule) -> str:
+    if one.outage_s is None:
+        return "cannot fire"
+    if one.refused:
+        return "one sample" if one.long_needs < 2 else "too short"
+    return f"{one.long_needs}/{one.long_of} & {one.short_needs}/{one.short_of}"
 
 
 def _rules_table(objective: Objective, rules: Iterable[BurnRule], interval_s: float) -> Table:

@@ -282,6 +282,17 @@ def has_slot(connection: Connection, target: str, slot: int, location: str) -> b
     return connection.execute(select(SLOTS.c.slot).where(*here)).first() is not None
 
 
+def read_first_judged(connection: Connection, target: str) -> dict[str, datetime]:
+    """When the first run began that judged a slot of each journey."""
+    found = {}
+    for known in connection.execute(select(JOURNEYS.c.no, JOURNEYS.c.journey).where(JOURNEYS.c.target == target)):
+        letter = func.substr(SLOTS.c.outcomes, known.no + 1, 1)
+        query = select(SLOTS.c.at).where(SLOTS.c.target == target, letter.not_in(("", "-")))
+        if (at := connection.execute(query.order_by(SLOTS.c.slot).limit(1)).scalar()) is not None:
+            found[str(known.journey)] = from_ms(at)
+    return found
+
+
 def read_steps(connection: Connection, target: str) -> dict[str, tuple[str, ...]]:
     """Paths of the steps of each journey."""
     query = (

@@ -271,6 +271,17 @@ class History:
         """
         return self._access.read(lambda connection: results.has_slot(connection, target, slot, location), False)
 
+    def first_judged(self, target: str) -> dict[str, datetime]:
+        """Since when each journey is watched.
+
+        Args:
+            target: the target's name.
+
+        Returns:
+            When the first run began that judged a slot of it, UTC, by the journey's id.
+        """
+        return self._access.read(lambda connection: results.read_first_judged(connection, target), {})
+
     def steps(self, target: str) -> dict[str, tuple[str, ...]]:
         """Which steps are known.
 

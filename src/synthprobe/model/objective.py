@@ -62,6 +62,7 @@ class ObjectiveStatus(Struct, frozen=True, kw_only=True):
         largest_cause: that cause, in one line.
         worst_gap_s: the longest time without any judgement, seconds.
         text: the error budget in one sentence.
+        burning: the fastest burn-rate rule that fires now, as a sentence; empty when none does.
     """
 
     objective: Objective
@@ -80,6 +81,7 @@ class ObjectiveStatus(Struct, frozen=True, kw_only=True):
     largest_cause: str
     worst_gap_s: float
     text: str
+    burning: str = ""
 
 
 class Coverage(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from synthprobe.model.incident import Incident, Observation
 from synthprobe.model.objective import Coverage
 from synthprobe.model.result import Result
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.pipeline.coverage import last_day, missed_slots
+from synthprobe.pipeline.coverage import began_to_burn, last_day, missed_slots
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.memory import mark_remembered, open_history, take_in
 from synthprobe.pipeline.telemetry import send_telemetry
@@ -83,6 +83,8 @@ def after_run(
         verdict, incidents = _with_memory(history, config, folder, verdict, runbooks, notes, look_again)
         if verdict.run.scheduled and (config.telemetry.metrics_folder or config.telemetry.push_url):
             coverage = last_day(history, config, verdict.run.target, datetime.now(UTC))
+        with _sentence(notes):
+            notes += began_to_burn(history, config, verdict)
         notes += history.notes
     verdict = _explained(verdict, runbooks)
     told = True

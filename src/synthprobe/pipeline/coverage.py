@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthprobe.config import Config, ObjectiveConfig
 from synthprobe.errors import ConfigurationError
+from synthprobe.model.history import JudgedSlot
 from synthprobe.model.incident import Observation
-from synthprobe.model.objective import Coverage, Objective, ObjectiveStatus, Standing
+from synthprobe.model.journey import duration_s
+from synthprobe.model.objective import BurnRule, Coverage, Objective, ObjectiveStatus, Standing
 from synthprobe.model.result import Run
+from synthprobe.model.verdict import Verdict
 from synthprobe.pipeline.memory import open_history
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 """Name of the objective of all journeys that have none of their own."""
+
+_SAID_BEFORE = 12  # slots: a failure that comes and goes is said once, not each time it comes
 
 
 def missed_slots(history: History, run: Run, interval_s: int) -> str:
@@ -70,6 +75,48 @@ def last_day(history: History, config: Config, target: str, now: datetime) -> Co
     return judge_coverage(seen, now_slot=_passed(seen, now, config.interval_s), interval_s=config.interval_s)
 
 
+def began_to_burn(history: History, config: Config, verdict: Verdict) -> list[str]:
+    """Say of which journeys the error budget began, with this run, to be used too fast.
+
+    Args:
+        history: the history, which has taken in the run.
+        config: the project's configuration.
+        verdict: the run's verdict.
+
+    Returns:
+        A sentence for each journey; none when the run judges no slot.
+
+    Raises:
+        ConfigurationError: when an objective makes no sense.
+    """
+    from synthprobe.verdict.objectives import STANDARD_RULES, burn_text, is_bad, slices
+
+    run = verdict.run
+    objectives = {one.journey.id: _objective_of(config, one.journey.id) for one in verdict.journeys}
+    # only a slot that is bad can make a rule fire
+    bad = [one for one in verdict.journeys if is_bad(one.outcome, objectives[one.journey.id][1])]
+    if not run.scheduled or not bad:
+        return []
+    rules = {name: declared_rules(name, table) for name, table in config.objectives.items()}
+    longest = max(rule.long_s for some in (*rules.values(), STANDARD_RULES) for rule in some)
+    since, until = run.started_at - timedelta(seconds=longest), run.started_at + timedelta(seconds=1)
+    seen = _by_journey(_observed(history.judged_slots(run.target, since, until), run.target))
+    told = []
+    for one in bad:
+        name, objective = objectives[one.journey.id]
+        its = slices(seen.get(one.journey.id, ()), objective)
+        try:
+            says, *before = (
+                burn_text(objective, its, now_slot=slot, interval_s=config.interval_s, rules=rules.get(name, ()))
+                for slot in range(run.slot, run.slot - _SAID_BEFORE - 1, -1)
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"[objectives]: {error}") from None
+        if says and not any(before):
+            told.append(f"{one.journey.title}: {says}")
+    return told
+
+
 def stand(root: Path, config: Config, target: str, now: datetime, environ: Mapping[str, str] | None = None) -> Standing:
     """How a target stands, by the slots in the project's history.
 
@@ -93,14 +140,11 @@ def stand(root: Path, config: Config, target: str, now: datetime, environ: Mappi
         return Standing()
     with open_history(root, config, environ) as history:
         slots = history.judged_slots(target, since(config, now), now + timedelta(seconds=1))
-    seen = [
-        Observation(run_id="", slot=one.slot, at=one.at, target=target, journey=journey, outcome=outcome)
-        for one in slots
-        for journey, outcome in one.outcomes.items()
-    ]
+        began = history.first_judged(target)
+    seen = _observed(slots, target)
     return Standing(
         coverage=judge_coverage(seen, now_slot=_passed(seen, now, config.interval_s), interval_s=config.interval_s),
-        objectives=judge_objectives(config, seen, now),
+        objectives=judge_objectives(config, seen, now, began),
     )
 
 
@@ -117,13 +161,17 @@ def since(config: Config, now: datetime) -> datetime:
     return now - timedelta(days=max(one.window_days for one in (*config.objectives.values(), ObjectiveConfig())))
 
 
-def judge_objectives(config: Config, seen: Sequence[Observation], now: datetime) -> tuple[ObjectiveStatus, ...]:
+def judge_objectives(
+    config: Config, seen: Sequence[Observation], now: datetime, began: Mapping[str, datetime] | None = None
+) -> tuple[ObjectiveStatus, ...]:
     """How each journey stands against its objective.
 
     Args:
         config: the project's configuration.
         seen: what scheduled runs said.
         now: the moment, UTC.
+        began: since when each journey is watched, so that a gap at the begin of a window is seen; what was seen first
+            without it.
 
     Returns:
         One status for each journey that was seen.
@@ -133,16 +181,24 @@ def judge_objectives(config: Config, seen: Sequence[Observation], now: datetime)
     """
     from synthprobe.verdict.objectives import judge_objective, slices
 
-    tables, now_slot = config.objectives, _passed(seen, now, config.interval_s)
-    of: dict[str, list[Observation]] = {}
-    for one in seen:
-        of.setdefault(one.journey, []).append(one)
+    now_slot = _passed(seen, now, config.interval_s)
     made = []
-    for id, its in of.items():
-        objective = declared_objective(id, tables.get(id) or tables.get(DEFAULT) or ObjectiveConfig())
+    for id, its in _by_journey(seen).items():
+        name, objective = _objective_of(config, id)
+        first = (began or {}).get(id)
+        since_slot = min(one.slot for one in its)
+        if first is not None:
+            since_slot = min(since_slot, int(first.timestamp() // config.interval_s))
         try:
             made.append(
-                judge_objective(objective, slices(its, objective), now_slot=now_slot, interval_s=config.interval_s)
+                judge_objective(
+                    objective,
+                    slices(its, objective),
+                    now_slot=now_slot,
+                    interval_s=config.interval_s,
+                    since_slot=since_slot,
+                    rules=declared_rules(name, config.objectives.get(name) or ObjectiveConfig()),
+                )
             )
         except ValueError as error:
             raise ConfigurationError(f"[objectives]: {error}") from None
@@ -162,6 +218,49 @@ def declared_objective(journey: str, table: ObjectiveConfig) -> Objective:
     return Objective(
         journey=journey, percent=table.percent, window_days=table.window_days, count_degraded=table.count_degraded
     )
+
+
+def declared_rules(name: str, table: ObjectiveConfig) -> tuple[BurnRule, ...]:
+    """The burn-rate rules a table declares.
+
+    Args:
+        name: the table's name.
+        table: the table.
+
+    Returns:
+        The rules; none when the standard ones are to be used.
+
+    Raises:
+        ConfigurationError: when a window is no duration.
+    """
+    try:
+        return tuple(
+            BurnRule(factor=one.factor, long_s=duration_s(one.long), short_s=duration_s(one.short))
+            for one in table.rules
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"[[objectives.{name}.rules]]: {error}") from None
+
+
+def _objective_of(config: Config, journey: str) -> tuple[str, Objective]:
+    """Name of the table that holds for a journey, and its objective."""
+    name = journey if journey in config.objectives else DEFAULT
+    return name, declared_objective(journey, config.objectives.get(name) or ObjectiveConfig())
+
+
+def _observed(slots: Iterable[JudgedSlot], target: str) -> list[Observation]:
+    return [
+        Observation(run_id="", slot=one.slot, at=one.at, target=target, journey=journey, outcome=outcome)
+        for one in slots
+        for journey, outcome in one.outcomes.items()
+    ]
+
+
+def _by_journey(seen: Iterable[Observation]) -> dict[str, list[Observation]]:
+    found: dict[str, list[Observation]] = {}
+    for one in seen:
+        found.setdefault(one.journey, []).append(one)
+    return found
 
 
 def _passed(seen: Sequence[Observation], now: datetime, interval_s: int) -> int:

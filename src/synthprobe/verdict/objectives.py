@@ -63,9 +63,7 @@ def slices(observations: Iterable[Observation], objective: Objective) -> tuple[S
     for seen in observations:
         if seen.journey != objective.journey:
             continue
-        state = _STATES[seen.outcome]
-        if seen.outcome == "degraded" and objective.count_degraded:
-            state = "bad"
+        state: SliceState = "bad" if is_bad(seen.outcome, objective) else _STATES[seen.outcome]
         one = Slice(slot=seen.slot, state=state, fingerprint=seen.fingerprint, cause=seen.cause)
         held = found.get(seen.slot)
         if held is None or _RANK.index(state) < _RANK.index(held.state):
@@ -73,8 +71,27 @@ def slices(observations: Iterable[Observation], objective: Objective) -> tuple[S
     return tuple(found[slot] for slot in sorted(found))
 
 
+def is_bad(outcome: Outcome, objective: Objective) -> bool:
+    """Whether an outcome makes a slice bad.
+
+    Args:
+        outcome: the outcome.
+        objective: says whether degraded is bad.
+
+    Returns:
+        True for a failure, and for degraded when the objective counts it.
+    """
+    return outcome == "failed" or (outcome == "degraded" and objective.count_degraded)
+
+
 def judge_objective(
-    objective: Objective, seen: Sequence[Slice], *, now_slot: int, interval_s: float, since_slot: int | None = None
+    objective: Objective,
+    seen: Sequence[Slice],
+    *,
+    now_slot: int,
+    interval_s: float,
+    since_slot: int | None = None,
+    rules: Sequence[BurnRule] = (),
 ) -> ObjectiveStatus:
     """How a journey stands against its objective.
 
@@ -83,10 +100,12 @@ def judge_objective(
         seen: the journey's slices; those outside the window are left out.
         now_slot: the last slot that has passed.
         interval_s: seconds between two slots.
-        since_slot: the first slot the journey was watched in; without it the first slice.
+        since_slot: the first slot the journey was ever watched in, so that a gap at the begin of the window is seen;
+            without it the first slice of the window.
+        rules: burn-rate rules the project declares itself; the standard ones without them.
 
     Returns:
-        The status, with the error budget as time.
+        The status, with the error budget as time, and the fastest rule that fires now.
 
     Raises:
         ValueError: when the objective or the interval makes no sense; the message is a sentence.
@@ -125,6 +144,7 @@ def judge_objective(
         largest_cause=words.get(key, key),
         worst_gap_s=_worst_gap(inside, first, now_slot) * interval_s,
         text=_budget_text(used_s, budget_s, largest * interval_s, words.get(key, key)),
+        burning=burn_text(objective, inside, now_slot=now_slot, interval_s=interval_s, rules=rules),
     )
     state, why = _state(status)
     return msgspec.structs.replace(status, state=state, why=why)
@@ -247,6 +267,38 @@ def burning(rule: CheckedRule, seen: Sequence[Slice], now_slot: int) -> bool:
     long = sum(slot > now_slot - rule.long_of for slot in bad)
     short = sum(slot > now_slot - rule.short_of for slot in bad)
     return not rule.refused and long >= rule.long_needs and short >= rule.short_needs
+
+
+def burn_text(
+    objective: Objective,
+    seen: Sequence[Slice],
+    *,
+    now_slot: int,
+    interval_s: float,
+    rules: Sequence[BurnRule] = (),
+) -> str:
+    """What the fastest rule that fires now says.
+
+    Args:
+        objective: the objective.
+        seen: the journey's slices.
+        now_slot: the last slot that has passed.
+        interval_s: seconds between two slots.
+        rules: rules the project declares itself; the standard ones without them.
+
+    Returns:
+        The sentence; empty when no rule fires.
+    """
+    checked = (check_rule(objective, rule, interval_s) for rule in rules or STANDARD_RULES)
+    fires = [one for one in checked if burning(one, seen, now_slot)]
+    if not fires:
+        return ""
+    fastest = max(fires, key=lambda one: one.rule.factor)
+    bad = sum(one.state == "bad" and now_slot - fastest.long_of < one.slot <= now_slot for one in seen)
+    return (
+        f"The error budget is used {fastest.rule.factor:g} × too fast or faster: {bad} of the last {fastest.long_of} "
+        f"slots ({span(fastest.rule.long_s)}) were bad, {fastest.long_needs} are too many."
+    )
 
 
 def lint(objective: Objective, interval_s: float, rules: Sequence[BurnRule] = ()) -> tuple[str, ...]:
