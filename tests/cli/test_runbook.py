@@ -132,6 +132,14 @@ def test_lint_knows_the_journeys_that_commands_name_in_classes_as_well(project):
     assert "There is no journey 'journeys/test_more.py::test_it'." in done.output
 
 
+def test_pages_lie_where_the_configuration_says(project):
+    (project / "runbooks").rename(project / "pages")
+    settings = project / "synthprobe.toml"
+    settings.write_text(f'runbooks = "pages"\n{settings.read_text()}')
+    assert "A button does nothing" in call("show", "dead-button").output
+    assert "There is no runbook" not in str(call("lint").exception)
+
+
 def test_show_renders_a_page_and_a_wrong_id_names_the_nearest(project):
     done = call("show", "dead-button")
     assert done.exit_code == 0

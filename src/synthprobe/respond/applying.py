@@ -235,7 +235,10 @@ class FixDesk:
             return Done(ok=True, changed=False, text=f"Dry run, nothing was changed. {what}", plan=planned)
         if fix.approval and policy.approval(entries, digest, actor.mark, now) is None:
             self._write("requested", fix, incident, actor, digest=digest, text=what, automatic=automatic)
-            text = f"Somebody else must approve this first: synthprobe fix approve {digest} --by ROLE. {what}"
+            text = (
+                f"Somebody else must approve this first: synthprobe fix approve {digest} --by ROLE. "
+                f"Then apply it again. {what}"
+            )
             return Done(ok=False, changed=False, text=text, plan=planned, request=digest)
         self._write("applying", fix, incident, actor, digest=digest, text=what, automatic=automatic)
         try:
