@@ -163,6 +163,14 @@ STATES = {
         "user",
         "account-refused",
     ),
+    "a role that may no longer log on to its unit": (
+        failed(
+            answer("/api/units/U-1/logon", 403, "POST", reason="Your role unit may not do that."),
+            peers=(Peer(journey="x", outcome="passed"),),
+        ),
+        "config",
+        "forbidden",
+    ),
     "a control that is gone": (
         failed(kind="timeout", peers=(Peer(journey="x", outcome="failed", forbidden="POST /x: your role may not."),)),
         "config",

@@ -22,6 +22,7 @@ _MANY_QUERIES = 40
 _NO_WRITE = {"GET", "HEAD", "OPTIONS"}
 _LOG_IN = re.compile(r"log-?(in|on)|sign-?in|auth|session|token|sso|oauth", re.IGNORECASE)
 _ACCOUNT = re.compile(r"expired|locked|disabled|suspended|must change|change (your|the) password", re.IGNORECASE)
+_GRANT = re.compile(r"\brole\b|may not|permission|privilege|not allowed|not authori[sz]ed", re.IGNORECASE)
 _UPSTREAM = re.compile(
     r"\b(upstream|bad gateway|gateway time-?out|provider|third[- ]party|"
     r"(geocod\w+|directory|auth\w*|feed|service) (is |was )?(down|unavailable|unreachable|not available|timed out))",
@@ -115,6 +116,8 @@ def _role_split(f: TriageFacts) -> str:
 
 def _account_alone(f: TriageFacts) -> str:
     refused = next((a for a in f.evidence.answers if a.status in {401, 403, 423} and _LOG_IN.search(a.path)), None)
+    if refused is not None and refused.status == 403 and _GRANT.search(refused.reason):
+        return ""  # whoever is told what their role may do is logged in
     if refused is None or not any(peer.outcome in {"passed", "degraded"} for peer in f.peers):
         return ""
     return f"The log-in of one account is refused with {refused.status}, and others get in at the same time."
