@@ -197,7 +197,9 @@ def incidents(root: Path, run: Path | None = None) -> Iterator[Incident]:
 
 def _verdict(root: Path, run: Path | None) -> Verdict:
     folder = run.absolute() if run else pipeline.newest_run(root, read_config(root).folder)
-    return pipeline.judge(folder)
+    written = folder / "verdict.json"
+    # What was judged holds causes and incidents; judging it anew would write them away.
+    return pipeline.read_verdict(written) if written.exists() else pipeline.judge(folder)
 
 
 def _runbooks(root: Path) -> list[Runbook]:
