@@ -10,7 +10,9 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from synthprobe import pipeline
 from synthprobe.cli.main import app
+from synthprobe.config import read_config
 from synthprobe.errors import SynthprobeError
 from synthprobe.model.evidence import Facts
 from synthprobe.model.journey import Journey
@@ -76,6 +78,16 @@ def test_match_says_which_page_why_and_what_was_next(project):
     assert "level 5: It is the default page of unit-status" in said
     assert "unknown (nothing-fits" in said
     assert "live-board" not in said
+
+
+def test_looking_for_a_page_leaves_what_was_judged_as_it_is(project):
+    folder = next((project / ".synthprobe" / "runs" / "demo").iterdir())
+    pipeline.explain_run(project, read_config(project), folder, pipeline.judge(folder))
+    judged = (folder / "verdict.json").read_bytes()
+    assert b"script-error" in judged
+    call("match")
+    call("outcome", "none", "helped")
+    assert (folder / "verdict.json").read_bytes() == judged
 
 
 def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
@@ -145,6 +157,7 @@ def test_show_renders_a_page_and_a_wrong_id_names_the_nearest(project):
     assert done.exit_code == 0
     assert "A button does nothing" in done.output
     assert "curl" in done.output
+    assert "synthprobe fix plan unlock-account --incident INCIDENT" in call("show", "account-locked").output
     assert "Did you mean dead-button" in str(call("show", "dead-buton").exception)
 
 

@@ -138,6 +138,8 @@ def show(id: Annotated[str, typer.Argument(help="The runbook's id.")]) -> None:
     _console.print(
         f"{runbook.audience} · {runbook.severity} · {runbook.cause_class} · {runbook.owner} · {proved}\n", markup=False
     )
+    if runbook.fix:
+        _console.print(f"Its fix: synthprobe fix plan {runbook.fix} --incident INCIDENT\n", markup=False)
     _console.print(Markdown(runbook.body, hyperlinks=False))
 
 
