@@ -55,6 +55,9 @@ def test_another_dispatcher_sees_the_incident(
     dispatcher: Page, second_dispatcher: Page, supervisor: Page, desk: Api, new_incident, caller
 ):
     """A new incident appears at the other desks, in the right order"""
+    with step("every board hears what is new", budget="5s", checks="live"):
+        for board in (supervisor, dispatcher, second_dispatcher):
+            expect(board.get_by_test_id("live")).to_have_text("live")
     with step("an incident is created"):
         number = new_incident(priority=2)
     row = f'tr[data-incident="{number}"]'
