@@ -63,7 +63,7 @@ def test_a_visitor_may_read_and_no_more(sign_in, new_incident):
 @pytest.mark.journey(
     id="closed-doors", owner="shift-lead", severity="critical", runbook="closed-doors", uses_per_day=40
 )
-def test_nothing_is_shown_to_who_is_not_logged_in(page: Page, log_in, new_api, secrets):
+def test_nothing_is_shown_to_who_is_not_logged_in(page: Page, log_in, new_api):
     """Nothing is shown without a log-in, with a wrong password, or after logging out"""
     shown = (
         "/api/incidents",
@@ -77,7 +77,7 @@ def test_nothing_is_shown_to_who_is_not_logged_in(page: Page, log_in, new_api, s
     with step("nothing without a log-in", checks="rule"):
         for path in shown:
             stranger.get(path).expect(401)
-    with step("nor with a wrong password", checks="rule"):
+    with step("nor with a wrong password", checks="rule"):  # the right one below ends what counts wrong ones
         stranger.post("/api/login", json={"username": "dispatcher1", "password": "wrong"}).expect(401)
         stranger.post("/api/login", json={"username": "nobody", "password": ""}).expect(401)
     with step("log in, and out again", budget="5s"):
