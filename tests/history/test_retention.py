@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 from made_history import EVERY, START, verdict
+from msgspec.structs import replace
 
 from synthprobe.history.database import STEPS, to_ms
 from synthprobe.history.store import History
@@ -79,7 +80,7 @@ def test_operations_count_the_same_after_they_were_rolled_up(history):
     window = (START, START + timedelta(days=1))
     before = history.operations("demo", *window)
     history.prune(START + timedelta(days=20))
-    assert history.operations("demo", *window) == before
+    assert history.operations("demo", *window) == [replace(one, p95_ms=None) for one in before]
 
 
 def test_rolling_up_takes_no_more_memory_for_more_rows(history):

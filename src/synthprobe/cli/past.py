@@ -96,12 +96,13 @@ class Past:
         """What a person reads, by the journey's id."""
         return {id: one.title for id, one in self._journeys.items()}
 
-    def measured(self, since: datetime, until: datetime) -> Window:
+    def measured(self, since: datetime, until: datetime, *, p95: bool = True) -> Window:
         """What was measured between two moments.
 
         Args:
             since: the first moment, UTC.
             until: the moment after the last, UTC.
+            p95: whether percentiles are wanted.
 
         Returns:
             Steps and backend operations, and statements from the snapshots.
@@ -109,7 +110,7 @@ class Past:
         if self._history is not None:
             budgets = recorded.budgets(self._latest)
             timed, walked, begun = remembered.timed(
-                self._history, self._target.name, self._journeys, budgets, since, until
+                self._history, self._target.name, self._journeys, budgets, since, until, p95=p95
             )
         else:
             timed, walked = recorded.timed(self._verdicts(since, until))
@@ -128,7 +129,7 @@ class Past:
         """
         length = timedelta(days=days)
         window = self.measured(self._now - length, self._now)
-        return window.ranked(self.measured(self._now - 2 * length, self._now - length).operations)
+        return window.ranked(self.measured(self._now - 2 * length, self._now - length, p95=False).operations)
 
     def judge_change(self, change: Change, days: float) -> BoardChange:
         """Compare two equally long windows around a change.

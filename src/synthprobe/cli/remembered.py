@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from statistics import quantiles
 from typing import TYPE_CHECKING
 
 import typer
 
 from synthprobe import pipeline
 from synthprobe.config import Config
-from synthprobe.model.history import StepSample
+from synthprobe.model.history import StepSample, StepSum
 from synthprobe.model.impact import OperationTotal, Traffic
 from synthprobe.model.incident import Observation
 from synthprobe.model.journey import Journey
@@ -62,6 +61,8 @@ def timed(
     budgets: Mapping[StepKey, float | None],
     since: datetime,
     until: datetime,
+    *,
+    p95: bool = True,
 ) -> tuple[tuple[OperationTotal, ...], tuple[Traffic, ...], tuple[Traffic, ...]]:
     """What steps and backend operations took.
 
@@ -72,23 +73,26 @@ def timed(
         budgets: milliseconds each step may take.
         since: the first moment, UTC.
         until: the moment after the last, UTC.
+        p95: whether percentiles are wanted.
 
     Returns:
         The totals; how often each journey was walked to its end; and how often it was begun, which is what backend
         operations count for.
     """
-    totals: list[OperationTotal] = []
+    wholes: dict[str, StepSum] = {}
+    steps: dict[StepKey, list[StepSum]] = defaultdict(list)
+    for one in history.step_sums(target, since, until, p95=p95):
+        if not one.step:
+            wholes[one.journey] = one
+        elif " › " not in one.step and one.count:
+            steps[one.journey, _AGAIN.sub("", one.step)].append(one)
+    totals = [_total(key, its, budgets.get(key)) for key, its in steps.items()]
     walked, begun = [], []
-    for id, steps in history.steps(target).items():
-        whole = _inside(history.step_series(target, id, "", since), since, until)
-        tried = sum(one.count for one in whole)
-        ended = sum(one.count - one.failed for one in whole)
-        one = known.get(id)
-        uses, title = (one.uses_per_day, one.title) if one else (None, id)
-        begun += [Traffic(journey=id, runs=tried, uses_per_day=uses, title=title)] if tried else []
-        walked += [Traffic(journey=id, runs=ended, uses_per_day=uses, title=title)] if ended else []
-        for step, samples in series(history, target, id, steps, since, until, whole=whole).items():
-            totals.append(_total(id, step, samples, budgets.get((id, step))))
+    for id, whole in sorted(wholes.items()):
+        journey = known.get(id)
+        uses, title = (journey.uses_per_day, journey.title) if journey else (None, id)
+        begun += [Traffic(journey=id, runs=whole.tried, uses_per_day=uses, title=title)] if whole.tried else []
+        walked += [Traffic(journey=id, runs=whole.count, uses_per_day=uses, title=title)] if whole.count else []
     return (*totals, *backend_totals(history.operations(target, since, until))), tuple(walked), tuple(begun)
 
 
@@ -99,8 +103,6 @@ def series(
     steps: Iterable[str],
     since: datetime,
     until: datetime,
-    *,
-    whole: Sequence[StepSample] | None = None,
 ) -> dict[str, list[StepSample]]:
     """How long the steps of a journey took, of the attempts that reached their end.
 
@@ -113,13 +115,11 @@ def series(
         steps: the steps' paths.
         since: the first moment, UTC.
         until: the moment after the last, UTC.
-        whole: samples of the whole journey, if they were read already.
 
     Returns:
         The samples by the step's title, those without any left out.
     """
-    if whole is None:
-        whole = _inside(history.step_series(target, journey, "", since), since, until)
+    whole = _inside(history.step_series(target, journey, "", since), since, until)
     ended = {one.at for one in whole if one.count > one.failed}
     broken = {one.at for one in whole if one.failed} - ended
     found: dict[str, list[StepSample]] = defaultdict(list)
@@ -216,29 +216,17 @@ def _inside(samples: Iterable[StepSample], since: datetime, until: datetime) -> 
     return [one for one in samples if since <= one.at < until]
 
 
-def _total(journey: str, step: str, samples: Sequence[StepSample], budget_ms: float | None) -> OperationTotal:
-    over = [one for one in samples if one.over_budget_ms]
+def _total(key: StepKey, its: Sequence[StepSum], budget_ms: float | None) -> OperationTotal:
+    """A step that comes again in one attempt is the same step."""
+    journey, step = key
     return OperationTotal(
         name=step,
         journey=journey,
         step=step,
-        calls=sum(one.count for one in samples),
-        total_ms=sum(one.total_ms for one in samples),
-        p95_ms=_p95(samples),
+        calls=sum(one.count for one in its),
+        total_ms=sum(one.total_ms for one in its),
+        p95_ms=max((one.p95_ms for one in its if one.p95_ms is not None), default=None),
         budget_ms=budget_ms,
-        over_budget_calls=sum(one.count for one in over),
-        over_budget_ms=sum(one.over_budget_ms for one in over),
+        over_budget_calls=sum(one.over_budget_calls for one in its),
+        over_budget_ms=sum(one.over_budget_ms for one in its),
     )
-
-
-def _p95(samples: Sequence[StepSample]) -> float:
-    """Of single measurements exactly; a roll-up weighs as many calls as it holds."""
-    times = [one.p95_ms for one in samples]
-    if all(one.count == 1 for one in samples):
-        return quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else times[0]
-    needed = 0.95 * sum(one.count for one in samples)
-    for one in sorted(samples, key=lambda sample: sample.p95_ms):
-        needed -= one.count
-        if needed <= 0:
-            return one.p95_ms
-    return max(times)

@@ -26,7 +26,7 @@ from synthprobe.history.database import (
     upsert,
 )
 from synthprobe.history.sketch import quantile_us
-from synthprobe.model.history import JudgedSlot, OperationSum, StepSample
+from synthprobe.model.history import JudgedSlot, StepSample
 from synthprobe.model.incident import Observation
 from synthprobe.model.result import Outcome, Result, Step
 from synthprobe.model.verdict import JourneyVerdict, Verdict
@@ -352,35 +352,6 @@ def read_series(connection: Connection, target: str, journey: str, step: str, si
             )
         )
     return sorted(samples, key=lambda sample: sample.at)
-
-
-def read_operations(connection: Connection, target: str, since: datetime, until: datetime) -> list[OperationSum]:
-    """What backend operations took in a window, the costliest first; roll-ups count when they begin in it."""
-    named = [SERIES.c.no.label("no"), JOURNEYS.c.journey, SERIES.c.step, SERIES.c.operation]
-    series = {
-        row.no: (row.journey, row.step, row.operation)
-        for row in connection.execute(
-            select(*named)
-            .join(JOURNEYS, JOURNEYS.c.no == SERIES.c.journey_no)
-            .where(JOURNEYS.c.target == target, SERIES.c.operation != "")
-        )
-    }
-    sums: dict[SeriesKey, tuple[int, float]] = {}
-    for table, calls in ((SERVER_TIMING, "calls"), (HOURLY, "count"), (DAILY, "count")):
-        query = (
-            select(table.c.series_no, func.sum(table.c[calls]), func.sum(table.c.total_us))
-            .where(table.c.series_no.in_(list(series)), table.c.at >= to_ms(since), table.c.at < to_ms(until))
-            .group_by(table.c.series_no)
-        )
-        for number, count, total_us in connection.execute(query):
-            key = series[number]
-            before = sums.get(key, (0, 0.0))
-            sums[key] = (before[0] + int(count), before[1] + float(total_us) / 1000)
-    found = [
-        OperationSum(journey=journey, step=step, name=name, calls=calls, total_ms=total)
-        for (journey, step, name), (calls, total) in sums.items()
-    ]
-    return sorted(found, key=lambda o: (-o.total_ms, o.journey, o.step, o.name))
 
 
 def write_states(connection: Connection, target: str, location: str, states: Mapping[tuple[str, str], bytes]) -> None:

@@ -69,6 +69,28 @@ def decode(data: bytes) -> Counter[int]:
     return counts
 
 
+def slowest_us(counts: Counter[int], most: int) -> list[float]:
+    """The longest durations of a sketch.
+
+    Args:
+        counts: measurements in each bucket.
+        most: how many are wanted.
+
+    Returns:
+        Microseconds, each within 3 %, the longest first.
+
+    Example:
+        >>> [round(us) for us in slowest_us(Counter({bucket(100): 5, bucket(4000): 1}), 2)]
+        [4001, 98]
+    """
+    found: list[float] = []
+    for number in sorted(counts, reverse=True):
+        found += [math.exp(number * _GROWTH)] * min(counts[number], most - len(found))
+        if len(found) >= most:
+            break
+    return found
+
+
 def quantile_us(data: bytes, share: float) -> float:
     """The duration that a share of the measurements stay under.
 

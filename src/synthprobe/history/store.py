@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from synthprobe.errors import HistoryError
-from synthprobe.history import incidents, renames, results, rollups, transfer
+from synthprobe.history import incidents, renames, results, rollups, sums, transfer
 from synthprobe.history.access import Access
 from synthprobe.history.database import META, SPOOL, to_ms, upsert
 from synthprobe.history.packs import write_pack
 from synthprobe.history.spool import Spool
-from synthprobe.model.history import JudgedSlot, OperationSum, OutboxItem, Retention, StepSample
+from synthprobe.model.history import JudgedSlot, OperationSum, OutboxItem, Retention, StepSample, StepSum
 from synthprobe.model.incident import Incident, Observation
 from synthprobe.model.verdict import Verdict
 
@@ -307,6 +307,20 @@ class History:
         """
         return self._access.read(lambda connection: results.read_series(connection, target, journey, step, since), [])
 
+    def step_sums(self, target: str, since: datetime, until: datetime, *, p95: bool = True) -> list[StepSum]:
+        """What steps took, in the attempts that reached their end.
+
+        Args:
+            target: the target's name.
+            since: begin of the window, UTC.
+            until: end of the window, UTC, not part of it.
+            p95: whether to ask for percentiles too, which costs one query a step.
+
+        Returns:
+            One sum for each journey and path of a step; the path of the whole journey is empty.
+        """
+        return self._access.read(lambda c: sums.read_step_sums(c, target, since, until, p95=p95), [])
+
     def operations(self, target: str, since: datetime, until: datetime) -> list[OperationSum]:
         """What the target's backend operations took.
 
@@ -318,7 +332,7 @@ class History:
         Returns:
             One sum for each journey, step and operation, the costliest first.
         """
-        return self._access.read(lambda connection: results.read_operations(connection, target, since, until), [])
+        return self._access.read(lambda connection: sums.read_operations(connection, target, since, until), [])
 
     def incidents(self, target: str | None = None, state: str | None = None) -> list[Incident]:
         """Incidents.

@@ -61,6 +61,7 @@ class OperationSum(Struct, frozen=True, kw_only=True):
         name: the operation, as the target's ``Server-Timing`` names it.
         calls: how often it ran.
         total_ms: milliseconds of all calls together.
+        p95_ms: milliseconds that the mean call stays under in 19 of 20 walks; None when only sums are kept.
     """
 
     journey: str
@@ -68,6 +69,31 @@ class OperationSum(Struct, frozen=True, kw_only=True):
     name: str
     calls: int
     total_ms: float
+    p95_ms: float | None = None
+
+
+class StepSum(Struct, frozen=True, kw_only=True):
+    """What one step took in a window, in the attempts that reached their end.
+
+    Attributes:
+        journey: the journey's id.
+        step: the step's path; empty for the whole journey.
+        tried: attempts that came to it, whatever became of them.
+        count: measurements that count.
+        total_ms: milliseconds of them together.
+        over_budget_calls: those that took longer than the budget.
+        over_budget_ms: milliseconds over the budget, all together.
+        p95_ms: time that 19 of 20 stay under, milliseconds; None when it was not asked for.
+    """
+
+    journey: str
+    step: str
+    tried: int
+    count: int
+    total_ms: float
+    over_budget_calls: int = 0
+    over_budget_ms: float = 0.0
+    p95_ms: float | None = None
 
 
 class JudgedSlot(Struct, frozen=True, kw_only=True):

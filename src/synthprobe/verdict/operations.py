@@ -36,17 +36,28 @@ def backend_totals(sums: Iterable[OperationSum]) -> tuple[OperationTotal, ...]:
         if one.name.split(" ", 1)[0] == QUERY:
             inside[one.journey, one.step] = inside.get((one.journey, one.step), 0.0) + one.total_ms
     found: dict[tuple[str, str, str], tuple[int, float]] = {}
+    slowest: dict[tuple[str, str, str], float] = {}
     for one in listed:
         name, total = _name(one.name), one.total_ms
         taken = inside.get((one.journey, one.step), 0.0)
         if one.name == DATABASE and taken:
             name, total = REST, max(total - taken, 0.0)
         key = (one.journey, one.step, name)
+        if one.p95_ms is not None and name != REST:
+            slowest[key] = max(slowest.get(key, 0.0), one.p95_ms)
         calls, before = found.get(key, (0, 0.0))
         found[key] = (calls + one.calls, before + total)
     return tuple(
-        OperationTotal(name=name, kind="operation", journey=journey, step=step, calls=calls, total_ms=total)
-        for (journey, step, name), (calls, total) in found.items()
+        OperationTotal(
+            name=key[2],
+            kind="operation",
+            journey=key[0],
+            step=key[1],
+            calls=calls,
+            total_ms=total,
+            p95_ms=slowest.get(key),
+        )
+        for key, (calls, total) in found.items()
     )
 
 
