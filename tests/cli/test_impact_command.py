@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 from recorded_runs import NOW, call, ran
 
+from synthprobe import pipeline
+from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.impact import Change, Snapshot, StatementCounter
+from synthprobe.model.result import Degradation
+from synthprobe.model.verdict import Verdict
 from synthprobe.probes.database import append_snapshot
+from synthprobe.report.board import journey_page
 from synthprobe.targets.changes import mark_change, read_changes
 
 
@@ -63,13 +70,56 @@ def test_a_change_tells_its_ceiling_first_and_its_merit_afterwards(root):
     live = (NOW - timedelta(hours=20)).isoformat()
     what = ("index on incident.created", "--operation", "find the address", "--saves", "0.5", "--at", live)
     said = call("impact", "mark", *what)
-    assert "What it can save: at most 100 % of the total" in said
+    assert "What it can save: at most 100 % of the waiting for" in said
     (marked,) = read_changes(root)
     assert (marked.title, marked.saves) == ("index on incident.created", 0.5)
     made = json.loads(call("impact", "--change", "index on incident.created", "--json"))
     assert made["split"] == {"before_ms": 4500.0, "after_ms": 2250.0, "traffic_ms": 0.0, "per_call_ms": -2250.0}
     assert [row["moved"] for row in made["forecast"]] == [False, False]
     assert "its merit" in call("impact", "--change", "index on incident.created")
+
+
+def test_a_row_that_is_gone_after_a_change_is_said_and_what_comes_next_is_told(root):
+    slow, other = "select * from incident where lower(address) like $1", "select * from unit"
+    for hours, walks in ((30, 10), (22, 40), (12, 40), (1, 40)):
+        counters = (
+            StatementCounter(id="1", text=slow, calls=walks, total_ms=900.0 * walks),
+            StatementCounter(id="2", text=other, calls=100 - hours, total_ms=2.0 * (100 - hours)),
+        )
+        snapshot = Snapshot(at=NOW - timedelta(hours=hours), counters=counters)
+        append_snapshot(root / ".synthprobe" / "statements.jsonl", snapshot)
+    name = "select * from incident where lower(address) like ?"
+    live = (NOW - timedelta(hours=16)).isoformat()
+    said = call("impact", "mark", "index on address", "--operation", name, "--at", live)
+    assert "at most 100 % of the waiting for database statements" in said
+    made = json.loads(call("impact", "--change", "index on address", "--json"))
+    assert made["note"].startswith("It was not called any more after the change.")
+    assert made["split"] is None
+    ranks = [(row["name"], row["rank_before"], row["rank_predicted"], row["rank_after"]) for row in made["forecast"]]
+    assert ranks == [("select * from unit", 2, 1, 1), (name, 1, 2, 0)]
+
+
+def test_every_step_that_was_not_well_enough_is_marked(root):
+    ran(root, timedelta(minutes=10))
+    ran(root, timedelta(minutes=5), outcome="degraded")
+    path = max((root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json"))
+    verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
+    _, search = verdict.journeys
+    (result,) = search.results
+    second = replace(result.steps[0], title="read it aloud")
+    told = tuple(
+        Degradation(kind="over budget", step=title, message=f"{title} took long")
+        for title in ("find the address", "read it aloud")
+    )
+    result = replace(result, steps=(*result.steps, second), degradations=told)
+    search = replace(search, results=(result,))
+    path.write_bytes(msgspec.json.encode(replace(verdict, journeys=(verdict.journeys[0], search))))
+    assert pipeline.remember(root, read_config(root), "demo") == []
+    call("impact", "--board")
+    page = root / ".synthprobe" / "site" / "board" / "demo" / journey_page("search")
+    marks = [line for line in page.read_text().splitlines() if "●" in line]
+    assert len(marks) == 2
+    assert ["find the address took long" in marks[0], "read it aloud took long" in marks[1]] == [True, True]
 
 
 def test_the_board_is_made_from_run_folders(root):

@@ -8,7 +8,9 @@ import pytest
 from made_board import HOSTILE, NOW, SEARCH, board
 from playwright.sync_api import Browser, Page, expect
 
+from synthprobe.model.impact import OperationTotal, Traffic
 from synthprobe.report.board import BoardData, journey_page, render_board
+from synthprobe.verdict.impact import rank
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,23 @@ def test_the_pages_hold_no_script_and_nothing_of_the_targets_text_becomes_markup
     for written in pages:
         assert "<script" not in written.read_text()
     assert journey_page("a/b") != journey_page("a?b")
+
+
+def test_only_the_rows_to_choose_from_are_open_and_the_rest_says_how_little_it_is(page, tmp_path):
+    uses = (Traffic(journey="search", runs=10, uses_per_day=100),)
+    totals = [
+        OperationTotal(name=f"step {n:02}", journey="search", calls=10, total_ms=10_000 if n < 10 else 10)
+        for n in range(13)
+    ]
+    made = render_board(BoardData(target="demo", made_at=NOW, window_days=1, rows=rank(totals, uses)), tmp_path)
+    page.goto(made.as_uri())
+    expect(page.locator("[data-row='step 09']")).to_be_visible()
+    expect(page.locator("[data-row='step 10']")).to_be_hidden()
+    folded = page.get_by_text("3 more rows, together under 0.1 % of the waiting")
+    folded.click()
+    expect(page.locator("[data-row='step 12']")).to_be_visible()
+    expect(page.get_by_text("measured over 1 day", exact=True)).to_be_visible()
+    assert fits(page)
 
 
 def test_an_empty_board_says_so(tmp_path):

@@ -88,8 +88,14 @@ def mark(
         chosen = config.target(target)
         with remembered.opened(root, config, chosen.name) as history:
             window = Past(root, config, chosen, history).measured(moment - timedelta(days=7), moment)
-        most = ceiling(window.ranked(), operation)
-        says = f"at most {percent(most)} of the total" if most else "unknown: no row of that name was measured"
+        ranked = window.ranked()
+        most = ceiling(ranked, operation)
+        kind = next((KINDS[row.kind][0].lower() for row in ranked if row.name == operation), "")
+        says = (
+            f"at most {percent(most)} of the waiting for {kind}"
+            if most
+            else "unknown: no row of that name was measured"
+        )
         _console.print(f"What it can save: {says}", markup=False)
 
 
@@ -170,7 +176,7 @@ def _table(rows: list[ImpactRow], titles: Mapping[str, str], *, narrow: bool) ->
             "p95": milliseconds(row.p95_ms),
             "Trend": f"× {row.trend:.2f}" if row.trend else "–",
         }
-        where = "" if row.kind == "statement" else f" in {titles.get(row.journeys[0], row.journeys[0])}"
+        where = "" if row.kind == "statement" else f" in “{titles.get(row.journeys[0], row.journeys[0])}”"
         what = Text.assemble(_plain(row.name), (_plain(where), "dim"))
         table.add_row(str(row.rank), what, *(figures[heading.replace("\n", " ")] for heading in headings))
     return table

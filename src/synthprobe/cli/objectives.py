@@ -17,6 +17,7 @@ from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
 from synthprobe.model.objective import BurnRule, CheckedRule, Objective, ObjectiveStatus
 from synthprobe.pipeline import coverage
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
+from synthprobe.report.standing import percent
 from synthprobe.verdict.objectives import DAY, STANDARD_RULES, check_rule, lint, span
 
 app = typer.Typer(help="How good each journey must be, and whether that can be watched.", no_args_is_help=True)
@@ -76,8 +77,8 @@ def show(
             one.state,
             Text(one.objective.journey),
             f"{one.objective.percent:g} % in {one.objective.window_days:g} d",
-            f"{one.availability:.2f} %" if one.availability is not None else "not known",
-            f"{one.coverage:.1f} %",
+            percent(one.availability),
+            percent(one.coverage),
             f"{one.unknown} of {one.elapsed} slots" if one.unknown else "none",
             span(one.worst_gap_s) if one.worst_gap_s else "none",
             Text(_plain(f"{one.text}. {one.burning}" if one.burning else one.text)),
@@ -135,12 +136,12 @@ def _print_usual(interval_s: float, declared: Iterable[Objective]) -> None:
     for rule in STANDARD_RULES:
         table.add_column(f"{rule.factor:g} ×\n{span(rule.long_s)}/{span(rule.short_s)}")
     table.add_column("Rules\nthat work")
-    for percent in sorted({*USUAL, *(one for one in own if 0 < one < 100)}):
-        objective = Objective(journey="", percent=percent, window_days=USUAL_DAYS)
+    for wanted in sorted({*USUAL, *(one for one in own if 0 < one < 100)}):
+        objective = Objective(journey="", percent=wanted, window_days=USUAL_DAYS)
         checked = [check_rule(objective, rule, interval_s) for rule in STANDARD_RULES]
         table.add_row(
-            f"{percent:g} %{' *' if percent in own else ''}",
-            f"{samples * (100 - percent) / 100:.4g}",
+            f"{wanted:g} %{' *' if wanted in own else ''}",
+            f"{samples * (100 - wanted) / 100:.4g}",
             *(_needs(one) for one in checked),
             f"{sum(not one.refused for one in checked)} of {len(checked)}",
         )

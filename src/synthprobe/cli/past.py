@@ -151,12 +151,17 @@ class Past:
         made = BoardChange(
             change=change, window_days=round(length / timedelta(days=1), 2), ceiling=ceiling(old, change.operation)
         )
-        if not all(ours):
+        kind = next((one.kind for one in ours[0]), None)
+        if kind is None or not any(one.kind == kind for one in after.operations):
             note = "It names no row of the board, so nothing can be compared."
             if change.operation:
                 note = "Its row was not measured both before and after the change, so nothing can be said yet."
             return msgspec.structs.replace(made, note=note)
-        return msgspec.structs.replace(made, split=split(*ours), forecast=compare(old, new, change))
+        forecast = compare(old, new, change)
+        if not ours[1]:
+            note = "It was not called any more after the change. Whether its time went to another row, the table tells."
+            return msgspec.structs.replace(made, note=note, forecast=forecast)
+        return msgspec.structs.replace(made, split=split(*ours), forecast=forecast)
 
     def board_data(self, rows: tuple[ImpactRow, ...], days: float) -> BoardData:
         """All that the board shows.
@@ -230,9 +235,17 @@ class Past:
         return found
 
     def _alarms(self, since: datetime) -> dict[tuple[str, str], tuple[Alarm, ...]]:
-        if self._history is not None:
-            return remembered.alarms(self._history, self._target.name, since)
-        return recorded.alarms(self._verdicts(since, self._now))
+        if self._history is None:
+            return recorded.alarms(self._verdicts(since, self._now))
+        # what is remembered of a run names one step; its folder, while it is kept, names all that were not well enough
+        lately = [one for one in self._latest if one.run.started_at >= since]
+        begin = lately[0].run.started_at if lately else self._now
+        found = remembered.alarms(self._history, self._target.name, since)
+        told = recorded.alarms(lately)
+        return {
+            key: (*(one for one in found.get(key, ()) if key not in told or one.at < begin), *told.get(key, ()))
+            for key in {**found, **told}
+        }
 
     def _published(self) -> tuple[dict[str, str], dict[str, str]]:
         """Last Allure page and last trace of each journey, as far as they are published; relative to the site."""

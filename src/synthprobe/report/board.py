@@ -19,9 +19,12 @@ from synthprobe.model.objective import ObjectiveStatus
 from synthprobe.report.allure_results import safe_name
 from synthprobe.report.latency import Alarm, StepSeries, latency_chart
 from synthprobe.report.oncall import duration
+from synthprobe.report.standing import percent as percentage
 
 DAYS = 90
 """Days of the journey grid."""
+SHOWN = 10
+"""Rows of a ranking that are shown at once; the others are folded."""
 
 DayState = Literal["passed", "degraded", "failed", "unknown", "empty"]
 _SIGNS: dict[DayState, tuple[str, str]] = {
@@ -144,6 +147,8 @@ def render_board(data: BoardData, site: Path) -> Path:
         "times": _times,
         "gap": _gap,
         "signed": _signed,
+        "percentage": percentage,
+        "length_of": length_of,
     }
     journeys = [_journey(one, data) for one in sorted(data.journeys, key=_worst_first)]
     known = {one["id"]: one for one in journeys}
@@ -219,6 +224,24 @@ def percent(share: float | None) -> str:
     return f"{value:.0f} %" if value >= 10 or value == 0 else "under 0.1 %" if value < 0.1 else f"{value:.1f} %"
 
 
+def length_of(days: float) -> str:
+    """Length of a window, as people read it.
+
+    Args:
+        days: its days.
+
+    Returns:
+        For example ``7 days``, ``1 day``, ``5.2 h`` or ``28.8 min``.
+
+    Example:
+        >>> length_of(7), length_of(1), length_of(0.02)
+        ('7 days', '1 day', '28.8 min')
+    """
+    if days >= 1:
+        return f"{days:.3g} day{'' if days == 1 else 's'}"
+    return waiting(days * 86_400_000)
+
+
 def journey_page(id: str) -> str:
     """File name of a journey's page; two journeys never share one.
 
@@ -257,7 +280,16 @@ def _table(kind: OperationKind, rows: Sequence[ImpactRow], known: Mapping[str, A
         if row.kind == kind
     ]
     unweighted = sum(row.impact_ms_per_day is None for row in rows if row.kind == kind)
-    return {"kind": kind, "title": KINDS[kind][0], "about": KINDS[kind][1], "rows": views, "unweighted": unweighted}
+    rest = [row.production_share for row in rows if row.kind == kind][SHOWN:]
+    return {
+        "kind": kind,
+        "title": KINDS[kind][0],
+        "about": KINDS[kind][1],
+        "rows": views[:SHOWN],
+        "rest": views[SHOWN:],
+        "rest_share": sum(share or 0.0 for share in rest) if any(share is not None for share in rest) else None,
+        "unweighted": unweighted,
+    }
 
 
 def _journey(one: BoardJourney, data: BoardData) -> dict[str, Any]:

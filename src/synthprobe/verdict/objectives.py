@@ -380,16 +380,16 @@ def _budget_text(used_s: float, budget_s: float, largest_s: float, cause: str) -
 
 def _state(status: ObjectiveStatus) -> tuple[ObjectiveState, str]:
     if status.availability is None:
-        return "unknown", "No slice was judged, so nothing is known of the objective."
+        return "unknown", "No slot was judged, so nothing is known of the objective."
     if status.unknown > UNKNOWN_CAP * status.elapsed:
         return "unknown", (
-            f"{status.unknown} of {status.elapsed} slices were not judged, more than the "
+            f"{status.unknown} of {status.elapsed} slots were not judged, more than the "
             f"{100 * UNKNOWN_CAP:g} % that may be left out, so the objective is unknown. Mend the monitor first."
         )
     percent, wanted = status.availability, status.objective.percent
     if status.used_s > status.budget_s:
-        return "missed", f"{percent:.4g} % of the judged slices were good; {wanted:g} % was expected."
+        return "missed", f"{percent:.4g} % of the judged slots were good; {wanted:g} % was expected."
     return (
         "met",
-        f"{percent:.4g} % of the judged slices were good and the error budget for {wanted:g} % is not used up.",
+        f"{percent:.4g} % of the judged slots were good and the error budget for {wanted:g} % is not used up.",
     )
