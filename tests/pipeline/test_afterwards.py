@@ -18,7 +18,7 @@ from synthprobe import pipeline
 from synthprobe.config import Config, read_config
 from synthprobe.model.evidence import Evidence
 from synthprobe.model.journey import Journey
-from synthprobe.model.result import Failure, Result, Run, Step
+from synthprobe.model.result import Degradation, Failure, Result, Run, Step
 from synthprobe.model.verdict import Verdict
 from synthprobe.report.site import publish
 from synthprobe.verdict.judge import judge_run
@@ -91,6 +91,8 @@ class Project:
         message: str = "503",
         expected: int = 2,
         skipped: str = "",
+        reference_ms: float = 10.0,
+        weak: tuple[Degradation, ...] = (),
     ) -> Verdict:
         at = START + timedelta(minutes=5 * self.number)
         self.number += 1
@@ -101,6 +103,7 @@ class Project:
             slot=self.number,
             started_at=at,
             scheduled=True,
+            reference_ms=reference_ms * (1 + self.random.gauss(0, 0.04)),
         )
         results = []
         for journey in (SIGN_IN, SEARCH)[:expected]:
@@ -113,10 +116,11 @@ class Project:
                     target="demo",
                     journey=journey,
                     attempt=1,
-                    outcome="skipped" if skipped else "failed" if broken else "passed",
+                    outcome="skipped" if skipped else "failed" if broken else "degraded" if weak else "passed",
                     started_at=at,
                     duration_s=seconds,
-                    cause=skipped or (message if broken else ""),
+                    cause=skipped or (message if broken else weak[0].message if weak else ""),
+                    degradations=weak,
                     steps=(
                         Step(
                             title="log in", status="failed" if broken else "passed", started_at=at, duration_s=seconds
@@ -160,6 +164,29 @@ def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(p
     for _ in range(8):
         verdict = project.run()
     assert {one.outcome for one in verdict.journeys} == {"passed"}
+
+
+OVER = Degradation(kind="over budget", step="log in", message='"log in" took 1.9 s, its budget is 1 s.')
+STALE = Degradation(kind="stale", step="log in", message="The newest position is 9 minutes old.")
+
+
+def test_a_slow_probe_is_said_and_nobody_hears_of_the_target(project, heard):
+    for _ in range(40):
+        project.run()
+    slow = [project.run(ms=1920, reference_ms=40, weak=(OVER,)) for _ in range(4)]
+    assert all("Probe suspected: the machine it stands on took" in " ".join(one.notes) for one in slow)
+    assert {one.outcome for verdict in slow for one in verdict.journeys} == {"passed"}
+    assert (heard.messages, project.incidents()) == ([], [])
+    stale = project.run(ms=1920, reference_ms=40, weak=(OVER, STALE))
+    assert {(one.outcome, one.cause) for one in stale.journeys} == {("degraded", STALE.message)}
+    assert {one.outcome for one in project.run(ms=1920, weak=(OVER,)).journeys} == {"degraded"}
+
+
+def test_the_probes_own_task_is_no_step_of_the_target(project):
+    project.run()
+    with pipeline.open_history(project.root, project.config, {}) as history:
+        assert ("synthprobe:reference-task", "") in history.detector_states("demo")
+        assert set(history.steps("demo")) == {"sign-in", "search"}
 
 
 def test_a_slowdown_nobody_feels_is_not_degraded(project):

@@ -75,9 +75,9 @@ def test_cold_starts_in_a_row_are_no_level():
 
 def test_two_rare_slow_runs_in_a_row_are_no_burst_where_slow_runs_are_of_any_size():
     source, detector = random.Random(5), StepDetector()
-    usual = [ms * (math.exp(source.uniform(1, 4)) if n % 45 == 44 else 1) for n, ms in enumerate(noise(0.25, 400))]
+    usual = [ms * (math.exp(source.uniform(1, 4)) if n % 60 == 59 else 1) for n, ms in enumerate(noise(0.25, 400))]
     assert feed(detector, usual) == []
-    assert feed(detector, [200.0 * 9, 200.0 * 12], start=400) == []
+    assert feed(detector, [200.0 * 40, 200.0 * 50], start=400) == []
 
 
 def test_it_is_well_again_after_six_usual_runs():

@@ -26,7 +26,7 @@ from synthprobe.history.database import (
     upsert,
 )
 from synthprobe.history.sketch import quantile_us
-from synthprobe.model.history import JudgedSlot, StepSample
+from synthprobe.model.history import OWN, JudgedSlot, StepSample
 from synthprobe.model.incident import Observation
 from synthprobe.model.result import Outcome, Result, Step
 from synthprobe.model.verdict import JourneyVerdict, Verdict
@@ -294,11 +294,11 @@ def read_first_judged(connection: Connection, target: str) -> dict[str, datetime
 
 
 def read_steps(connection: Connection, target: str) -> dict[str, tuple[str, ...]]:
-    """Paths of the steps of each journey."""
+    """Paths of the steps of each journey of the target."""
     query = (
         select(JOURNEYS.c.journey, SERIES.c.step)
         .join(SERIES, SERIES.c.journey_no == JOURNEYS.c.no)
-        .where(JOURNEYS.c.target == target, SERIES.c.operation == "")
+        .where(JOURNEYS.c.target == target, SERIES.c.operation == "", ~JOURNEYS.c.journey.startswith(OWN))
         .order_by(SERIES.c.no)
     )
     found: dict[str, dict[str, None]] = {}

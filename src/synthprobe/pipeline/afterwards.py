@@ -35,7 +35,7 @@ from synthprobe.respond.runbooks import Runbook, read_runbooks
 from synthprobe.targets.secrets import read_secret
 from synthprobe.verdict.lifecycle import advance, describe
 from synthprobe.verdict.observations import observe
-from synthprobe.verdict.suspicion import Suspicion, judge_probe, suspect, with_reruns
+from synthprobe.verdict.suspicion import Suspicion, judge_probe, suspect, with_reruns, without_durations
 from synthprobe.verdict.triage import is_vague
 from synthprobe.verdict.watch import timings, watch
 
@@ -186,6 +186,7 @@ def _with_memory(
         states = dict(probe.states)
         if probe.suspected:
             notes.append(probe.suspected)
+            verdict = without_durations(verdict)
         else:
             if look_again is not None and (suspicions := suspect(verdict, known)):
                 verdict = with_reruns(verdict, suspicions, look_again(suspicions))
