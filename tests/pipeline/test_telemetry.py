@@ -23,7 +23,7 @@ from synthprobe.model.verdict import Verdict
 from synthprobe.report import otel, prometheus
 from synthprobe.verdict.judge import judge_run
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 SEARCH = Journey(id="search", node_id="journeys/test_a.py::test_search", title="A plate is found")
 
 
@@ -67,16 +67,17 @@ def run_once(tmp_path: Path):
     def run(more: str, *, scheduled: bool = True, environ: dict[str, str] | None = None) -> Verdict:
         (tmp_path / "synthprobe.toml").write_text(f'[targets.demo]\nbase_url = "http://127.0.0.1:9"\n{more}')
         config = read_config(tmp_path, {})
-        slot = int(NOW.timestamp()) // config.interval_s
-        made = Run(id="r", target="demo", base_url="http://127.0.0.1:9", slot=slot, started_at=NOW, scheduled=scheduled)
-        step = Step(title="type the plate", status="passed", started_at=NOW, duration_s=0.25, span_id="12" * 8)
+        now = datetime.now(UTC).replace(microsecond=0)
+        slot = int(now.timestamp()) // config.interval_s
+        made = Run(id="r", target="demo", base_url="http://127.0.0.1:9", slot=slot, started_at=now, scheduled=scheduled)
+        step = Step(title="type the plate", status="passed", started_at=now, duration_s=0.25, span_id="12" * 8)
         result = Result(
             run_id="r",
             target="demo",
             journey=SEARCH,
             attempt=1,
             outcome="failed",
-            started_at=NOW,
+            started_at=now,
             duration_s=0.5,
             cause="503",
             steps=(step,),
@@ -85,7 +86,7 @@ def run_once(tmp_path: Path):
         )
         folder = tmp_path / ".synthprobe" / "runs" / "demo" / "r"
         folder.mkdir(parents=True)
-        verdict = judge_run(made, (SEARCH,), [result], NOW)
+        verdict = judge_run(made, (SEARCH,), [result], now)
         pipeline.write_verdict(folder, verdict)
         done = pipeline.after_run(tmp_path, config, folder, verdict, environ=environ or {})
         assert msgspec.json.decode((folder / "verdict.json").read_bytes(), type=Verdict) == done
@@ -115,7 +116,7 @@ def test_spans_metrics_and_a_push_go_where_the_table_says(run_once, heard, tmp_p
     assert written["synthprobe_journey_outcome"] == 1
     assert written["synthprobe_step_duration_seconds"] == 0.25
     assert written["synthprobe_coverage_ratio"] == 1
-    assert written["synthprobe_last_run_timestamp_seconds"] == NOW.timestamp()
+    assert written["synthprobe_last_run_timestamp_seconds"] == verdict.finished_at.timestamp()
 
 
 def test_without_the_table_and_without_a_schedule_nothing_is_sent(run_once, heard, tmp_path):

@@ -12,6 +12,7 @@ from synthprobe.config import read_config
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Result, Run, Step
 from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.verdict.suspicion import judge_probe
 from synthprobe.verdict.watch import watch
 
 BEGAN = datetime.now(UTC) - timedelta(days=1)
@@ -31,19 +32,21 @@ def test_look(api):
 """
 
 
-def remember(project, usual_ms: float) -> None:
-    """Thirty runs in which the journey took about so long."""
+def remember(project, usual_ms: float, reference_ms: float = 0.0) -> None:
+    """Thirty runs in which the journey, and the probe's own task if it was timed, took about so long."""
     journey, states = Journey(id="look", node_id="journeys/test_look.py::test_look", title="look"), {}
     for number in range(30):
         at, took = BEGAN + timedelta(minutes=5 * number), usual_ms * (1 + number % 5 / 50) / 1000
-        run = Run(id=str(number), target="demo", base_url="http://x", slot=number, started_at=at)
+        run = Run(id=str(number), target="demo", base_url="http://x", slot=number, started_at=at,
+                  reference_ms=reference_ms * (1 + number % 5 / 50))  # fmt: skip
         steps = (Step(title="look", status="passed", started_at=at, duration_s=took),)
         result = Result(
             run_id=run.id, target="demo", journey=journey, attempt=1, outcome="passed", started_at=at,
             duration_s=took, steps=steps,
         )  # fmt: skip
         one = JourneyVerdict(journey=journey, outcome="passed", results=(result,))
-        states = watch(Verdict(run=run, journeys=(one,), finished_at=at), states).states
+        verdict = Verdict(run=run, journeys=(one,), finished_at=at)
+        states = watch(verdict, states).states | judge_probe(verdict, states).states
     config = read_config(project.root)
     with pipeline.open_history(project.root, config) as history:
         history.put_detector_states("demo", states, location=config.location)
@@ -51,12 +54,14 @@ def remember(project, usual_ms: float) -> None:
 
 @pytest.fixture
 def look_again(project, one_centre):
-    def run(usual_ms: float, *, first_s: float = 0.0, marker: str = "", settings: str = "") -> Verdict:
+    def run(
+        usual_ms: float, *, first_s: float = 0.0, marker: str = "", settings: str = "", reference_ms: float = 0.0
+    ) -> Verdict:
         project.configure(one_centre.url)
         toml = project.root / "synthprobe.toml"
         toml.write_text(f"least_slowdown_ms = 0\n{settings}\n{toml.read_text()}")
         project.journeys(JOURNEY.format(first_s=first_s, marker=marker), "test_look.py")
-        remember(project, usual_ms)
+        remember(project, usual_ms, reference_ms)
         command = [sys.executable, "-m", "synthprobe", "run"]
         done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -94,6 +99,18 @@ def test_one_hiccup_ends_after_two_runs_as_usual(look_again):
 def test_what_changes_something_or_is_over_the_budget_is_left_alone(look_again, marker, settings, reruns):
     (one,) = look_again(200.0, first_s=0.6, marker=marker, settings=settings).journeys
     assert (one.outcome, len(one.reruns)) == ("passed", reruns)
+
+
+def test_a_slow_machine_is_the_probe_and_no_duration_is_judged(look_again):
+    marker = '@pytest.mark.journey(budget="1ms")'
+    verdict = look_again(1.0, marker=marker, reference_ms=0.1)
+    (one,) = verdict.journeys
+    assert verdict.run.reference_ms > 1
+    assert (one.outcome, one.reruns, one.results[-1].degradations) == ("passed", (), ())
+    (said,) = [note for note in verdict.notes if note.startswith("Probe suspected")]
+    assert f"took {verdict.run.reference_ms:.0f} ms for a fixed task that usually takes 0 ms" in said
+    (one,) = look_again(1.0, marker=marker, reference_ms=10_000).journeys
+    assert (one.outcome, one.results[-1].degradations[0].kind) == ("degraded", "over budget")
 
 
 def test_what_is_as_usual_is_not_run_again(look_again):
