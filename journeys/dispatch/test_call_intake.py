@@ -1,5 +1,6 @@
 """J2, J3 and J8: a call becomes an incident, everywhere, with its dangers."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -50,6 +51,11 @@ def test_another_dispatcher_sees_the_incident(
     dispatcher: Page, second_dispatcher: Page, supervisor: Page, new_incident, caller
 ):
     """A new incident appears at the other desks, in the right order"""
+    with step(
+        "every board shows its list"
+    ):  # a board that still loads would show the incident without being told of it
+        for board in (supervisor, dispatcher, second_dispatcher):
+            expect(board.get_by_test_id("stat-active")).to_have_text(re.compile(r"\d+"))
     with step("an incident is created"):
         number = new_incident(priority=2)
     row = f'tr[data-incident="{number}"]'
