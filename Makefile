@@ -16,6 +16,7 @@ check: setup ## format, lint, types, import contracts, workflows
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/actionlint .github/workflows/*.yml src/synthprobe/cli/scaffold/github/workflows/*.yml
 	$(BIN)/zizmor --offline --pedantic --quiet .github/workflows src/synthprobe/cli/scaffold/github
 
 format: setup ## put the code in order

@@ -1,31 +1,49 @@
 """J4 and J5: the nearest unit is sent, and every desk follows what it reports."""
 
+from math import cos, hypot, radians
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from synthprobe import Api, eventually, step
 
 
+def km(a, b: dict) -> float:
+    """Flat distance between two places, good enough inside a city."""
+    return 111.2 * hypot(a.lat - b["lat"], (a.lng - b["lng"]) * cos(radians(a.lat)))
+
+
 @pytest.mark.journey(id="recommend-unit", owner="dispatch-desk", severity="blocker", runbook="recommend-unit")
 @pytest.mark.xdist_group("SYN-01")
 @pytest.mark.mutates("incident", "unit")
-def test_the_nearest_available_unit_is_recommended(dispatcher: Page, desk: Api, new_incident):
+def test_the_nearest_available_unit_is_recommended(dispatcher: Page, desk: Api, new_incident, caller):
     """The nearest available unit is recommended and sent"""
+    desk.post("/api/units/SYN-01/status", json={"status": "Cleared"}).expect(200)
     number = new_incident()
     with step("a unit is recommended"):
         units = desk.get("/api/recommend", params={"incident": number}).expect(200).json["units"]
         assert units, "no unit is recommended"
         assert units[0]["id"].startswith("SYN-"), f"a real unit is recommended for a synthetic incident: {units[0]}"
+        nearest = units[0]["id"]
     with step("the nearest stands first", checks="rule"):
         distances = [unit["distance_km"] for unit in units]
         assert distances == sorted(distances), f"the nearest was expected first, distances are {distances}"
+        for unit in units:
+            assert abs(unit["distance_km"] - km(caller, unit)) < 0.1, f"{unit['id']} is {km(caller, unit):.2f} km away"
     with step("the dispatcher sends it", budget="3s"):
         dispatcher.goto(f"/incidents/{number}")
+        expect(dispatcher.get_by_test_id("recommended")).to_contain_text(nearest)
         dispatcher.get_by_role("button", name="Assign nearest").click()
         expect(dispatcher.get_by_test_id("status")).to_contain_text("ResourcesAssigned")
     with step("it is stored", checks="read-after-write"):
         incident = desk.get(f"/api/incidents/{number}").expect(200).json
-        assert incident["units"], "no unit is stored with the incident"
+        assert incident["units"] == [nearest], f"{incident['units']} is stored with it, {nearest} was expected"
+        desk.get(f"/api/units/{nearest}").expect(200).json_has(primary="NotAvailable", incident=number)
+    with step("who is sent is not recommended again", checks="rule"):
+        left = [
+            unit["id"] for unit in desk.get("/api/recommend", params={"incident": number}).expect(200).json["units"]
+        ]
+        assert nearest not in left, f"{nearest} is at work and recommended: {left}"
     desk.post(f"/api/units/{incident['units'][0]}/status", json={"status": "Cleared"}).expect(200)
 
 
@@ -46,20 +64,27 @@ def test_every_available_unit_is_recommended(desk: Api, caller):
             return near
 
         near = eventually(complete, within="2s")
+    with step("nobody who is at work is among them", checks="rule"):
+        units = desk.get("/api/units").expect(200).json["units"]
+        busy = {one["id"] for one in units if one["primary"] != "Available"} & {one["id"] for one in near}
+        assert not busy, f"{sorted(busy)} are at work and recommended"
     with step("the nearest stands first", checks="rule"):
         distances = [one["distance_km"] for one in near]
         assert distances == sorted(distances), f"the nearest was expected first, distances are {distances}"
+        for one in near:
+            assert abs(one["distance_km"] - km(caller, one)) < 0.1, f"{one['id']} is {km(caller, one):.2f} km away"
 
 
 @pytest.mark.journey(id="unit-status", owner="fleet-desk", severity="blocker", runbook="unit-status", uses_per_day=9000)
 @pytest.mark.xdist_group("SYN-01")
 @pytest.mark.mutates("incident", "unit")
-def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Page, desk: Api, sent):
+def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Page, desk: Api, sent, caller):
     """A unit reports en route from its terminal, and every board follows"""
     with step("SYN-01 is sent to an incident"):
         number = sent("SYN-01")
     with step("the officer opens the terminal"):
         log_in(page, "unit-syn01")
+        page.set_viewport_size({"width": 480, "height": 800})  # a screen in a car
         page.goto("/mct/SYN-01")
         expect(page.get_by_test_id("mct-incident")).to_contain_text(number)
     with step("en route", budget="3s"):
@@ -84,6 +109,24 @@ def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Pag
     with step("the log says who reported it", checks="account"):
         told = desk.get("/api/units/SYN-01/history").expect(200).json["history"][-1]["text"]
         assert told == "SYN-01 is EnRoute (unit-syn01)", f"the log says {told!r}"
+    with step("the crew is warned of a known danger, and told where to go", budget="3s"):
+        expect(page.get_by_test_id("hazard")).to_contain_text(caller.hazard)
+        expect(page.get_by_test_id("mct-incident")).to_contain_text(caller.address)
+    for button, secondary in (
+        ("Acknowledge", "AcknowledgedTransmission"),
+        ("On scene", "OnScene"),
+        ("Clear", "InService"),
+    ):
+        with step(f"{button}: stored, and on the other board", budget="3s"):
+            page.get_by_role("button", name=button, exact=True).click()
+            expect(page.get_by_test_id("mct-status")).to_have_text(secondary)
+            expect(row).to_contain_text(secondary)
+            desk.get("/api/units/SYN-01").expect(200).json_has(secondary=secondary)
+    with step("who is clear is free again, and hears of the next call without asking", budget="3s"):
+        expect(page.get_by_test_id("mct-incident")).to_have_text("No incident")
+        desk.get("/api/units/SYN-01").expect(200).json_has(primary="Available", incident=None)
+        desk.post(f"/api/incidents/{number}/assign", json={"unit": "SYN-01"}).expect(200)
+        expect(page.get_by_test_id("mct-incident")).to_contain_text(number)
 
 
 @pytest.mark.journey(id="second-call", owner="dispatch-desk", severity="critical", runbook="second-call")
@@ -92,10 +135,11 @@ def test_a_second_call_leaves_the_unit_alone(desk: Api, sent, new_incident):
     """A second call about the same place leaves the unit on scene"""
     with step("SYN-02 is on scene", checks="read-after-write"):
         sent("SYN-02")
+        desk.post("/api/units/SYN-02/status", json={"status": "EnRoute"}).expect(200)
         desk.post("/api/units/SYN-02/status", json={"status": "OnScene"}).expect(200)
         before = desk.get("/api/units/SYN-02").expect(200).json_has(secondary="OnScene").json
     with step("the incident has the times of its stages, in order", checks="rule"):
-        stages = ("created_at", "dispatched_at", "onscene_at")
+        stages = ("created_at", "dispatched_at", "enroute_at", "onscene_at")
         incident = desk.get(f"/api/incidents/{before['incident']}").expect(200).json
         times = [incident[stage] or "" for stage in stages]
         assert all(times), f"one of {stages} is missing: {times}"

@@ -7,10 +7,24 @@ from playwright.sync_api import Page, expect
 
 from synthprobe import Api, eventually, step
 
+AREA = (47.5, 47.85, -122.45, -121.9)
+"""Where this centre's incidents and units can be: from and to latitude, from and to longitude."""
+
 
 def real(incidents: list[dict]) -> list[str]:
     """Numbers of incidents that no journey makes and removes meanwhile."""
     return [one["number"] for one in incidents if not one["synthetic"]]
+
+
+def in_area(one: dict) -> bool:
+    south, north, west, east = AREA
+    return south <= one["lat"] <= north and west <= one["lng"] <= east
+
+
+def texts(page: Page, table: str) -> list[list[str]]:
+    """The rows of a table as a person reads them."""
+    rows = page.get_by_test_id(table).locator("tbody tr")
+    return rows.evaluate_all("rows => rows.map(row => [...row.cells].map(cell => cell.innerText.trim()))")
 
 
 @pytest.mark.journey(
@@ -31,6 +45,25 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api):
             assert [number for number in shown if number in there] == there, f"{there} was expected, got {shown}"
 
         eventually(complete, within="3s")
+    with step("each row says what its record says", checks="rule"):
+
+        def true_to_record() -> None:
+            listed = watch.get("/api/incidents").expect(200).json["incidents"]
+            want = {one["number"]: written(one) for one in listed if not one["synthetic"]}
+            wrong = [(row, want[row[1]]) for row in texts(page, "incidents") if row[1] in want and row != want[row[1]]]
+            assert not wrong, f"the board shows {wrong[0][0]}, {wrong[0][1]} was expected"
+
+        eventually(true_to_record, within="3s")
+    with step("so does each unit's", checks="rule"):
+
+        def units_true() -> None:
+            listed = [one for one in watch.get("/api/units").expect(200).json["units"] if not one["synthetic"]]
+            want = sorted([one["id"], one["secondary"], one["incident"] or "–"] for one in listed)
+            ids = {one["id"] for one in listed}
+            shown = [row[:3] for row in texts(page, "units") if row[0] in ids]
+            assert shown == want, f"the board shows {shown}, {want} was expected"
+
+        eventually(units_true, within="3s")
     with step("the most urgent incident stands first", checks="rule"):
         priorities = rows.evaluate_all("rows => rows.map(row => Number(row.dataset.priority))")
         assert priorities == sorted(priorities), f"priorities on the board are {priorities}, 1 was expected first"
@@ -44,8 +77,54 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api):
             assert count == header, f"the header counts {header}, the list has {count}"
 
         eventually(counted, within="2s")
+    with step("so do those that wait for a unit, and the units that are free", checks="rule"):
+        count, header = page.evaluate(
+            "() => [[...document.querySelectorAll('tr[data-incident]')].filter(row => !row.cells[5].innerText).length, "
+            "Number(document.querySelector('[data-testid=stat-pending]').textContent)]"
+        )
+        assert count == header, f"the header counts {header} that wait, the list has {count}"
+
+        def free() -> None:
+            units = [one for one in watch.get("/api/units").expect(200).json["units"] if not one["synthetic"]]
+            green, header = page.evaluate(
+                "() => [[...document.querySelectorAll('g.unit')].filter(g => g.querySelector('[fill=\"#4cc38a\"]'))"
+                ".map(g => g.dataset.unit), Number(document.querySelector('[data-testid=stat-available]').textContent)]"
+            )
+            assert header == len(green), f"the header counts {header} free units, the map shows {len(green)} green"
+            wrong = {one["id"] for one in units if (one["id"] in green) != (one["primary"] == "Available")}
+            assert not wrong, f"the colour of {sorted(wrong)} on the map is not that of their status"
+
+        eventually(free, within="5s")
+    with step("the board says whose it is, and its clock goes", checks="rule"):
+        expect(page.locator(".who")).to_contain_text("dispatcher1 · dispatcher")
+
+        def clock() -> None:
+            behind = page.evaluate(
+                "() => { const [h, m, s] = document.querySelector('[data-testid=clock]').textContent.split(':');"
+                "const now = new Date(); const day = 86400;"
+                "const at = now.getUTCHours() * 3600 + now.getUTCMinutes() * 60 + now.getUTCSeconds();"
+                "return (at - (+h * 3600 + +m * 60 + +s) + day) % day; }"
+            )
+            assert behind <= 3, f"the clock is {behind} s behind"
+
+        eventually(clock, within="3s")
     with step("live updates arrive", budget="3s", checks="live"):
         expect(page.get_by_test_id("live")).to_have_text("live")
+    with step("what happened is in the activity, the newest first"):
+        newest = watch.get("/api/activity").expect(200).json["events"][0]
+        activity = page.get_by_test_id("activity").locator("li")
+        expect(activity.filter(has_text=newest["text"]).filter(has_text=newest["at"][11:19]).first).to_be_visible()
+        told = watch.get("/api/activity").expect(200).json["events"]
+        order = [f"{one['at'][11:19]} {one['text']}" for one in told]
+        places = [order.index(text) for text in activity.all_inner_texts() if order.count(text) == 1]
+        assert places == sorted(places), f"the order is {places}"
+
+
+def written(one: dict) -> list[str]:
+    """An incident as its row on the board says it."""
+    return [
+        str(one["priority"]), one["number"], one["type"], one["address"], one["status"], ", ".join(one["units"]),
+    ]  # fmt: skip
 
 
 @pytest.mark.journey(id="board-consistent", owner="dispatch-desk", severity="critical", runbook="board-consistent")
@@ -65,6 +144,11 @@ def test_the_lists_of_the_board_agree(desk: Api):
         for one in incidents:
             assert datetime.fromisoformat(one["created_at"]) < latest, f"{one['number']} was made {one['created_at']}"
             assert one["status"] not in {"Closed", "Cancelled"}, f"{one['number']} is {one['status']}"
+    with step("each has a type, a priority and an address, and lies in this centre's area", checks="invariant"):
+        for one in incidents:
+            assert all((one["type"], one["address"])), f"{one['number']} has no type or no address: {one}"
+            assert one["priority"] in range(1, 6), f"{one['number']} has the priority {one['priority']}"
+            assert one["lat"] is None or in_area(one), f"{one['number']} lies at {one['lat']}, {one['lng']}"
     with step("units and incidents name each other", checks="invariant"):
         by_incident = {(number, one["number"]) for one in incidents for number in one["units"]}
         by_unit = {(one["id"], one["incident"]) for one in units if one["incident"]}
@@ -85,6 +169,24 @@ def test_units_on_the_map_are_where_they_are(dispatcher: Page, desk: Api):
         units = answer.json["units"]
         assert units, "the API knows no unit"
         expect(dispatcher.locator("g.unit[data-unit]")).to_have_count(len(units))
+    with step("every position lies in this centre's area", checks="invariant"):
+        for unit in units:
+            assert in_area(unit), f"{unit['id']} is at {unit['lat']}, {unit['lng']}"
+    with step("each stands on the map where its position is", checks="rule"):
+        drawn = dispatcher.locator("g.unit[data-unit]").evaluate_all(
+            "all => all.map(g => { const c = g.querySelector('circle'); return {id: g.dataset.unit, "
+            "label: g.textContent.trim(), lat: +g.dataset.lat, lng: +g.dataset.lng, "
+            "x: +c.getAttribute('cx'), y: +c.getAttribute('cy')}; })"
+        )
+        for one in drawn:
+            assert one["label"] == one["id"], f"{one['id']} is labelled {one['label']!r}"
+        for along, across in (("lng", "x"), ("lat", "y")):
+            first, last = (choose(drawn, key=lambda one: one[along]) for choose in (min, max))
+            slope = (last[across] - first[across]) / (last[along] - first[along])
+            assert (slope > 0) == (across == "x"), "the map is the wrong way round"
+            for one in drawn:
+                off = abs(first[across] + slope * (one[along] - first[along]) - one[across])
+                assert off < 1, f"{one['id']} is drawn {off:.0f} px away from its {along}"
     with step("no position was measured after it was received", checks="invariant"):
         for unit in units:
             fix, received = (datetime.fromisoformat(unit[name]) for name in ("fix_at", "recv_at"))

@@ -30,8 +30,9 @@ def test_dispatchers_may_do_the_work(sign_in, watch: Api):
 
 @pytest.mark.journey(id="role-limits", owner="shift-lead", severity="normal", runbook="role-limits", uses_per_day=20)
 @pytest.mark.mutates("unit")
-def test_a_visitor_may_read_and_no_more(sign_in):
-    """A visitor may read, and may not write"""
+def test_a_visitor_may_read_and_no_more(sign_in, new_incident):
+    """A visitor may read, and may not write; only an administrator administers"""
+    path = f"/api/incidents/{new_incident()}"
     with step("log in", budget="3s"):
         visitor = sign_in("readonly")
     with step("the board can be read"):
@@ -41,7 +42,54 @@ def test_a_visitor_may_read_and_no_more(sign_in):
             403
         )
         visitor.post("/api/units/SYN-06/status", json={"status": "Cleared"}).expect(403)
-        visitor.get("/api/admin/settings").expect(403)
+        for action in ("notes", "close", "reopen", "assign"):
+            visitor.post(f"{path}/{action}", json={"text": "Synthetic", "unit": "SYN-06"}).expect(403)
+        visitor.patch(path, json={"priority": 4}).expect(403)
+        visitor.delete(path).expect(403)
+        visitor.post("/api/units/SYN-06/logon").expect(403)
+        visitor.post("/api/units/SYN-06/position", json={"lat": 47.63, "lng": -122.27}).expect(403)
+    with step("nor what is the administrator's, by anybody else", checks="grant"):
+        for user in ("readonly", "unit-syn01", "dispatcher1", "supervisor"):
+            reader = visitor if user == "readonly" else sign_in(user)
+            for what in ("settings", "grants", "accounts", "preferences", "log"):
+                reader.get(f"/api/admin/{what}").expect(403)
+    with step("a crew takes no calls", checks="grant"):
+        crew = sign_in("unit-syn01")
+        crew.post("/api/incidents", json={"address": "1 Probe Lane", "client_token": "c", "synthetic": True}).expect(
+            403
+        )
+
+
+@pytest.mark.journey(
+    id="closed-doors", owner="shift-lead", severity="critical", runbook="closed-doors", uses_per_day=40
+)
+def test_nothing_is_shown_to_who_is_not_logged_in(page: Page, log_in, new_api):
+    """Nothing is shown without a log-in, with a wrong password, or after logging out"""
+    shown = (
+        "/api/incidents",
+        "/api/units",
+        "/api/activity",
+        "/api/search?kind=person&q=Proba",
+        "/api/me",
+        "/api/stream",
+    )
+    stranger = new_api()
+    with step("nothing without a log-in", checks="rule"):
+        for path in shown:
+            stranger.get(path).expect(401)
+    with step("nor with a wrong password", checks="rule"):  # the right one below ends what counts wrong ones
+        stranger.post("/api/login", json={"username": "dispatcher1", "password": "wrong"}).expect(401)
+        stranger.post("/api/login", json={"username": "nobody", "password": ""}).expect(401)
+    with step("log in, and out again", budget="5s"):
+        log_in(page, "dispatcher1")
+        (session,) = [one["value"] for one in page.context.cookies() if one["name"] == "session"]
+        page.get_by_role("link", name="Log out").click()
+        page.wait_for_url("**/login")
+    with step("the session is over, also for who kept it", checks="rule"):
+        stranger.session.headers["Authorization"] = f"Bearer {session}"
+        stranger.get("/api/me").expect(401)
+        page.goto("/board")
+        page.wait_for_url("**/login")
 
 
 @pytest.mark.journey(id="unit-logon", owner="fleet-desk", severity="critical", runbook="unit-logon", uses_per_day=200)
@@ -73,13 +121,21 @@ def test_the_interval_report_is_right(page: Page, log_in, watch: Api, new_incide
         shown = (
             page.get_by_test_id("intervals")
             .locator("tbody tr")
-            .evaluate_all("rows => rows.map(row => [row.cells[0].textContent, Number(row.cells[1].textContent)])")
+            .evaluate_all("rows => rows.map(row => [...row.cells].map(cell => cell.textContent))")
         )
-        assert shown == [[row["type"], row["incidents"]] for row in rows], f"the page shows {shown}"
+        want = [
+            [row["type"], str(row["incidents"]), f"{row['to_dispatch_s']} s", f"{row['to_scene_s']} s"] for row in rows
+        ]
+        assert shown == want, f"the page shows {shown}, {want} was expected"
+    with step("it has a row for every type of call", checks="rule"):
+        page.goto("/board")
+        types = page.locator("#intake select[name=type] option").evaluate_all("all => all.map(one => one.value)")
+        missing = sorted(set(types) - {row["type"] for row in rows})
+        assert not missing, f"{missing} are missing"
     with step("its figures are plausible", checks="rule"):
         for row in rows:
-            assert 0 < row["to_dispatch_s"] < 3600, f"{row['type']}: {row['to_dispatch_s']} s to dispatch"
-            assert 0 < row["to_scene_s"] < 3600, f"{row['type']}: {row['to_scene_s']} s to the scene"
+            assert 5 < row["to_dispatch_s"] < 3600, f"{row['type']}: {row['to_dispatch_s']} s to dispatch"
+            assert 30 < row["to_scene_s"] < 3600, f"{row['type']}: {row['to_scene_s']} s to the scene"
     with step("a synthetic incident does not count", checks="rule"):
         number = new_incident()
         watch.post(f"/api/incidents/{number}/close", json={"disposition": "Handled"}).expect(200)

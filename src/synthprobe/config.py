@@ -19,7 +19,7 @@ from synthprobe.respond.heartbeat import HeartbeatConfig
 from synthprobe.respond.policy import FixesConfig
 from synthprobe.respond.routes import AlertsConfig
 from synthprobe.targets.guardrails import check_guardrails, host_of
-from synthprobe.targets.target import Target, check_base_url
+from synthprobe.targets.target import Target, check_base_url, check_trace_url
 
 
 class BrowserConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +64,20 @@ class HistoryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     failures_days: float = 90
     hourly_days: float = 90
     daily_days: float = 396
+
+
+class TelemetryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table ``[telemetry]``: where a scheduled run is told to tools that exist already.
+
+    Attributes:
+        otlp_url: where spans go, or ``env:VARIABLE`` or ``file:/path`` that holds it; empty, and none are sent.
+        metrics_folder: folder of the node exporter's text files; one file for each target.
+        push_url: a Pushgateway, or ``env:VARIABLE`` or ``file:/path`` that holds its address.
+    """
+
+    otlp_url: str = ""
+    metrics_folder: str = ""
+    push_url: str = ""
 
 
 class BurnRuleConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,6 +135,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         alerts: the table ``[alerts]``.
         heartbeat: the table ``[heartbeat]``.
         fixes: the table ``[fixes]``.
+        telemetry: the table ``[telemetry]``.
         aliases: the tables ``[aliases.JOURNEY]``: a step's new name by its old one.
         targets: the tables ``[targets.NAME]``.
     """
@@ -146,6 +161,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     heartbeat: HeartbeatConfig = field(default_factory=HeartbeatConfig)
     fixes: FixesConfig = field(default_factory=FixesConfig)
+    telemetry: TelemetryConfig = field(default_factory=TelemetryConfig)
     aliases: dict[str, dict[str, str]] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
 
@@ -171,6 +187,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 f"Add a table [targets.{name}] with a base_url to synthprobe.toml, or choose another with --target."
             )
         address = check_base_url(name, base_url or found.base_url)
+        check_trace_url(name, found.trace_url)
         for other, one in self.targets.items():
             if one.production and not found.production and host_of(one.base_url) == host_of(address):
                 raise ConfigurationError(
@@ -191,6 +208,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """
         declared = {f"{of}.{name}": one for of, target in self.targets.items() for name, one in target.secrets.items()}
         declared |= {"heartbeat.url": self.heartbeat.url, "history.url": self.history.url}
+        declared |= {"telemetry.otlp_url": self.telemetry.otlp_url, "telemetry.push_url": self.telemetry.push_url}
         for route in self.alerts.routes:
             for number, source in enumerate((*route.to, *route.second, route.read_back), 1):
                 declared[f"alerts.{route.name}.{number}"] = source

@@ -39,7 +39,7 @@ def page_of(root, chromium):
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("worst", ["passed", "failed"])
-def test_coverage_and_worst_gap_stand_beside_availability(root, page_of, width, worst):
+def test_coverage_and_worst_gap_stand_beside_availability_f45(root, page_of, width, worst):
     with (root / "synthprobe.toml").open("a") as toml:
         toml.write("[objectives.search]\npercent = 95\nwindow_days = 7\n")
     for minutes in range(100, 0, -5):

@@ -39,6 +39,9 @@ def watched(tmp_path_factory):
             path.unlink()
     town = root / "runbooks" / "place-in-another-town.md"
     town.write_text(town.read_text().replace('no `"town":"Harborview"`', '`"town":"Elsewhere"`'))
+    slow = (root / "runbooks" / "search-slow-query.md").read_text()
+    twin = slow.replace("id: search-slow-query", "id: search-slow-twin").replace("drill: search_no_index\n", "")
+    (root / "runbooks" / "search-slow-twin.md").write_text(twin)
     (root / ".gitignore").write_text(".synthprobe\n__pycache__\n")
     git(root, "init", "-q")
     git(root, "add", "-A")
@@ -48,10 +51,10 @@ def watched(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def drilled(watched):
-    """One drill of three faults: one has a fix, one has none, and one whose Confirm expects something else."""
+    """One drill of four faults: with a fix, with none, with a Confirm that expects something else, with two pages."""
     command = [sys.executable, "-m", "synthprobe", "drill", "--stamp", "--workers", "0"]
-    command += ["search_cached", "empty_200_schema_drift", "geocode_wrong_town"]
-    done = subprocess.run(command, cwd=watched, capture_output=True, text=True, timeout=150, check=False)
+    command += ["search_cached", "empty_200_schema_drift", "geocode_wrong_town", "search_no_index"]
+    done = subprocess.run(command, cwd=watched, capture_output=True, text=True, timeout=200, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -67,10 +70,15 @@ def test_without_a_fix_the_drill_heals_and_says_so(drilled):
 def test_another_output_of_confirm_is_a_sentence(drilled):
     code, said = drilled
     assert code == 1
-    assert "2 of 3 held." in said
-    [line] = [line for line in said.splitlines() if line.startswith("✗")]
+    assert "2 of 4 held." in said
+    line, *_ = [line for line in said.splitlines() if line.startswith("✗")]
     assert line.startswith("✗ geocode_wrong_town: runbooks/place-in-another-town.md:")
     assert '"town":"Elsewhere" was expected in the output, and is not there. It printed: ' in line
+
+
+def test_two_pages_that_fit_alike_are_a_sentence(drilled):
+    said = "✗ search_no_index: search-slow-twin fits as well as search-slow-query; one page was expected."
+    assert said in drilled[1]
 
 
 def test_only_what_held_is_stamped_and_only_in_its_line(drilled, watched):

@@ -74,6 +74,16 @@ def test_the_order_of_the_rows_does_not_matter_and_the_index_is_the_row(tmp_path
     assert turned == {**line, "index": 204 - line["index"]}
 
 
+@pytest.mark.parametrize("head", ["Timestamp,MS,Status", "\ufefftimestamp,ms,status", " timestamp , ms , status"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_table_from_a_spreadsheet_is_read_like_any_other(tmp_path, quiet, head, end):
+    path = series(tmp_path / "a.csv", quiet + [300.0] * 5)
+    plain = replay(path, "--json").stdout
+    _, *rows = path.read_text().splitlines()
+    path.write_bytes(end.join([head + ",more", *(f'{row},"a, b"' for row in rows)]).encode())
+    assert replay(path, "--json").stdout == plain != ""
+
+
 @pytest.mark.parametrize("row", ["1e300,100,1", "60300,100,", "60300,100,banana"])
 def test_a_row_that_says_nothing_certain_is_passed_over(tmp_path, quiet, row):
     path = series(tmp_path / "a.csv", quiet)
@@ -85,7 +95,12 @@ def test_a_row_that_says_nothing_certain_is_passed_over(tmp_path, quiet, row):
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [(None, "cannot be read"), ("a,b\n1,2\n", "has no column timestamp, ms, status"), ("", "has no column")],
+    [
+        (None, "cannot be read"),
+        ("a,b\n1,2\n", "has no column timestamp, ms, status"),
+        ("", "has no column"),
+        ("timestamp,ms,status,MS\n", "has more than one column ms"),
+    ],
 )
 def test_what_is_no_series_is_refused_with_a_sentence(tmp_path, text, says):
     path = tmp_path / "a.csv"

@@ -69,6 +69,8 @@ def test_its_life_is_recorded_in_plain_words(project, incident):
         (("ack", "NONE", "--by", "first-line"), "There is no incident 'NONE'. Open ones: K7Q2"),
         (("report-user", "--by", "first-line"), "exactly one of both was expected"),
         (("report-user", "K7Q2", "--by", "first-line", "--at", "2999-01-01T00:00"), "still to come"),
+        (("report-user", "K7Q2", "--by", "first-line", "--at", "yesterday"), "a date and a time were expected"),
+        (("list", "--target", "nowhere"), "There is no target 'nowhere'"),
         (("resolve", "K7Q2", "--by", "first-line", "--how", "magic"), "runbook, fix, engineer, itself"),
     ],
 )

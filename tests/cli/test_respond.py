@@ -32,7 +32,7 @@ def call(*arguments: str):
 
 def test_alert_lint_and_test(here, project):
     assert call("alert", "lint").exit_code == 1
-    with pytest.raises(ConfigurationError, match="Known routes: none"):
+    with pytest.raises(ConfigurationError, match="There is no route, so nobody is told"):
         raise call("alert", "test").exception
     project.configure("http://127.0.0.1:9", '[[alerts.routes]]\nname = "all"\nto = ["env:MISSING_PAGER"]\n'
                       'second = ["env:X"]\nclass = []\n')  # fmt: skip
@@ -42,6 +42,8 @@ def test_alert_lint_and_test(here, project):
     assert done.exit_code == 1
     assert "✗ all env:MISSING_PAGER" in done.output
     assert call("alert", "replay").output == "0 delivered, 0 waiting.\n"
+    with pytest.raises(ConfigurationError, match="There is no route 'night'. Known routes: all."):
+        raise call("alert", "test", "--route", "night").exception
 
 
 def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, monkeypatch):
@@ -55,6 +57,11 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
                  opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))
     )  # fmt: skip
     assert "restore-setting" in call("fix", "list").output
+    assert call("fix", "log").output == "Nothing was planned or applied yet.\n"
+    assert call("audit", "verify").output == "No fix was planned yet: the audit is empty.\n"
+    for words in (("plan", "restore-settings", "--incident", "I-1"), ("log", "--fix", "restore-settings")):
+        with pytest.raises(ConfigurationError, match="Did you mean restore-setting"):
+            raise call("fix", *words).exception
     assert "not needed" in call("fix", "plan", "restore-setting", "--incident", "I-1").output
     centre.fault("search_cached")
     asking = ("fix", "apply", "restore-setting", "--incident", "I-1", "--by")
@@ -74,12 +81,12 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
     assert "gone: not run" in done.output
     log = call("fix", "log").output
     assert [line.split()[3] for line in log.splitlines()] == [
-        "planned", "refused", "requested", "approved", "applying", "failed",
+        "planned", "refused", "requested", "refused", "approved", "applying", "failed",
     ]  # fmt: skip
-    assert call("audit", "verify").output == "The audit is whole: 6 entries.\n"
+    assert call("audit", "verify").output == "The audit is whole: 7 entries.\n"
     audit = here / ".synthprobe" / "audit.jsonl"
     audit.write_text(audit.read_text().replace("supervisor approved", "supervisor refused"))
-    with pytest.raises(AuditError, match="Line 4"):
+    with pytest.raises(AuditError, match="Line 5"):
         raise call("audit", "verify").exception
 
 

@@ -64,3 +64,20 @@ def test_the_doctor_says_which_browser_and_node_are_used(project):
     done = synthprobe(project, "doctor")
     assert done.returncode == 0, done.stdout
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["browser", "node", "allure"]
+
+
+@pytest.mark.parametrize(
+    ("step", "warned"),
+    [
+        ("exec .venv/bin/synthprobe run --slot now", False),
+        (".venv/bin/synthprobe run; echo $?", True),
+        ("synthprobe sweep # after synthprobe run", False),
+    ],
+)
+def test_the_doctor_warns_of_a_workflow_in_which_a_shell_stands_above_the_run_f43(project, step, warned):
+    workflows = project.root / ".github" / "workflows"
+    workflows.mkdir(parents=True)
+    (workflows / "watch.yml").write_text(f"jobs: {{a: {{steps: [{{run: '{step}'}}]}}}}\n")
+    done = synthprobe(project, "doctor")
+    assert done.returncode == 0
+    assert ("watch.yml starts synthprobe run without exec" in done.stdout) == warned

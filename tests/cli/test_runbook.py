@@ -10,7 +10,9 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from synthprobe import pipeline
 from synthprobe.cli.main import app
+from synthprobe.config import read_config
 from synthprobe.errors import SynthprobeError
 from synthprobe.model.evidence import Facts
 from synthprobe.model.journey import Journey
@@ -78,6 +80,16 @@ def test_match_says_which_page_why_and_what_was_next(project):
     assert "live-board" not in said
 
 
+def test_looking_for_a_page_leaves_what_was_judged_as_it_is(project):
+    folder = next((project / ".synthprobe" / "runs" / "demo").iterdir())
+    pipeline.explain_run(project, read_config(project), folder, pipeline.judge(folder))
+    judged = (folder / "verdict.json").read_bytes()
+    assert b"script-error" in judged
+    call("match")
+    call("outcome", "none", "helped")
+    assert (folder / "verdict.json").read_bytes() == judged
+
+
 def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
     from synthprobe.cli.runbook import incidents
 
@@ -132,11 +144,20 @@ def test_lint_knows_the_journeys_that_commands_name_in_classes_as_well(project):
     assert "There is no journey 'journeys/test_more.py::test_it'." in done.output
 
 
+def test_pages_lie_where_the_configuration_says(project):
+    (project / "runbooks").rename(project / "pages")
+    settings = project / "synthprobe.toml"
+    settings.write_text(f'runbooks = "pages"\n{settings.read_text()}')
+    assert "A button does nothing" in call("show", "dead-button").output
+    assert "There is no runbook" not in str(call("lint").exception)
+
+
 def test_show_renders_a_page_and_a_wrong_id_names_the_nearest(project):
     done = call("show", "dead-button")
     assert done.exit_code == 0
     assert "A button does nothing" in done.output
     assert "curl" in done.output
+    assert "synthprobe fix plan unlock-account --incident INCIDENT" in call("show", "account-locked").output
     assert "Did you mean dead-button" in str(call("show", "dead-buton").exception)
 
 

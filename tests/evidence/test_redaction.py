@@ -52,7 +52,7 @@ def redactor():
 
 @pytest.mark.parametrize("secret", SECRETS)
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_is_masked(redactor, secret, form):
+def test_every_form_is_masked_and_masking_twice_changes_nothing_l50(redactor, secret, form):
     text = f"before {FORMS[form](secret)} after"
     masked = redactor.text(text)
     assert "[masked]" in masked
@@ -109,7 +109,7 @@ def test_fields_and_headers_are_masked_by_name(redactor):
     assert redactor.headers({"Authorization": "Basic x", "Accept": "y"}) == {"Authorization": "[masked]", "Accept": "y"}
 
 
-def test_a_short_secret_is_refused():
+def test_a_short_secret_is_refused_l48():
     with pytest.raises(SecretError, match="shorter than 6"):
         Redactor().add("abc", "pin")
 
@@ -123,7 +123,7 @@ def test_what_is_left_is_found_inside_zip_and_gzip(redactor):
     assert redactor.residual(b"nothing") == []
 
 
-def test_credentials_that_are_sent_are_learned():
+def test_credentials_that_are_sent_are_learned_l46():
     redactor = Redactor()
     redactor.learn_from_request_headers(
         {"Cookie": "a=1; sid=f00dfeedbeef", "Authorization": "Basic " + base64.b64encode(b"probe:s3cr3t!x").decode()}
@@ -181,7 +181,7 @@ def test_a_damaged_trace_is_withheld(tmp_path, redactor):
         redact_trace(tmp_path / "raw.zip", tmp_path / "out.zip", redactor)
 
 
-def test_a_trace_keeps_its_actions_and_loses_its_secrets(tmp_path, redactor):
+def test_a_trace_keeps_its_actions_and_loses_its_secrets_l17(tmp_path, redactor):
     snapshot = ["HTML", {}, ["INPUT", {"type": "password", "__playwright_value_": "never-registered"}]]
     lines = [
         {"type": "context-options", "version": 8},
@@ -202,8 +202,8 @@ def test_a_trace_keeps_its_actions_and_loses_its_secrets(tmp_path, redactor):
         assert "resources/abc.json" not in archive.namelist(), "a name that is a hash of the secret is gone"
 
 
-def test_keys_frames_and_pictures_of_a_trace_hold_nothing(tmp_path, redactor):
-    """L02, L09, L16: values spread over actions, over messages, and in what is no text."""
+def test_keys_frames_and_pictures_of_a_trace_hold_nothing_l02_l09_l16(tmp_path, redactor):
+    """Values spread over actions, over messages, and in what is no text."""
     typed = [
         {"type": "before", "method": "press", "params": {"selector": "input", "key": key}}
         for key in (*SECRETS[0][:4], "Shift", *SECRETS[0][4:])
@@ -234,6 +234,16 @@ def test_keys_frames_and_pictures_of_a_trace_hold_nothing(tmp_path, redactor):
     assert data[:3] == ["x[masked]", "kept", "[masked]y"]
     assert {base64.b64decode(one) for one in data[3:]} == {b"[masked]"}
     assert resources == [b""]
+
+
+def test_sources_and_screencast_of_a_trace_are_left_out_l15_l16(tmp_path, redactor):
+    source = trace(tmp_path / "raw.zip", [{"type": "context-options", "version": 8}])
+    with zipfile.ZipFile(source, "a") as archive:
+        archive.writestr("src/1a2b.py", "everything about us")
+        archive.writestr("screencast/page-1.jpeg", b"\xff\xd8 what the page showed")
+    redact_trace(source, tmp_path / "out.zip", redactor)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert not [name for name in archive.namelist() if not name.startswith("trace.")]
 
 
 def test_a_trace_without_a_version_is_withheld(tmp_path, redactor):

@@ -15,6 +15,7 @@ from synthprobe.model.journey import Journey
 from synthprobe.model.result import Failure
 from synthprobe.probes import steps
 from synthprobe.probes.browser import GuardedBrowser, launch_arguments
+from synthprobe.probes.browser_headers import BrowserHeaders
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.installation import find_browser
 
@@ -42,7 +43,7 @@ def guarded(hosts: tuple[Allowed, Forbidden], chromium: Browser) -> Iterator[tup
     target = Target(base_url=hosts[0].url, name="here")
     found = find_browser()
     assert found is not None
-    guard = GuardedBrowser(Guard(target))
+    guard = GuardedBrowser(Guard(target), BrowserHeaders(target))
     browser = chromium.browser_type.launch(**launch_arguments({"executable_path": found.path}, target, "chromium"))
     yield guard, guard.watch(browser)
     browser.close()
@@ -333,7 +334,8 @@ def test_a_context_with_a_proxy_is_not_opened_f71(guarded):
 
 @pytest.fixture
 def read_only(chromium: Browser, allowed: Allowed) -> Iterator[tuple[GuardedBrowser, Page]]:
-    guard = GuardedBrowser(Guard(Target(base_url=allowed.url, name="here", read_only=True)))
+    target = Target(base_url=allowed.url, name="here", read_only=True)
+    guard = GuardedBrowser(Guard(target), BrowserHeaders(target))
     found = find_browser()
     assert found is not None
     browser = guard.watch(chromium.browser_type.launch(executable_path=found.path))

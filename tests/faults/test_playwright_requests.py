@@ -88,3 +88,24 @@ def test_a_page_changes_nothing_on_a_read_only_target_through_a_journey_s_route_
     )
     assert {method for method, *_ in allowed.seen} == {"GET"}
     assert results["test_fine"].outcome == "passed", results["test_fine"].cause
+
+
+FOLLOWED = """
+def test_{status}(page):
+    page.goto('/page')
+    page.context.add_cookies([{{'name': 'sid', 'value': 'one', 'url': page.url}}])
+    page.route('**/to?*', lambda route: route.fulfill(response=route.fetch()))
+    ask = "fetch('/to?status={status}&url=/{status}', {{method: 'POST', body: 'x', headers: {{'X-Own': 'kept'}}}})"
+    assert page.evaluate(ask + ".then(a => a.status)") == 200
+"""
+
+
+@pytest.mark.parametrize(("status", "method", "body"), [(303, "GET", b""), (302, "GET", b""), (307, "POST", b"x")])
+def test_what_a_route_fetches_follows_as_a_browser_would_f71(project, hosts, status, method, body):
+    allowed, _ = hosts
+    project.configure(allowed.url)
+    project.journeys(FOLLOWED.format(status=status))
+    result = project.run().results[f"test_{status}"]
+    assert result.outcome == "passed", result.cause
+    (last,) = [one for one in allowed.seen if one[1] == f"/{status}"]
+    assert (last[0], last[3], last[2].get("X-Own"), last[2].get("Cookie")) == (method, body, "kept", "sid=one")

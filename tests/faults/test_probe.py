@@ -102,7 +102,7 @@ def test_bombed(page):
     (driver,) = [one for one in psutil.Process().children() if any('run-driver' in part for part in one.cmdline())]
     used = int(re.search('VmData:\\s+(\\d+)', pathlib.Path(f'/proc/{driver.pid}/status').read_text())[1]) * 1024
     driver.rlimit(psutil.RLIMIT_DATA, (used + 60_000_000,) * 2)
-    page.request.get('{bomb}')
+    page.request.get('{bomb}', timeout=30_000)
 
 def test_page(page):
     page.goto('/login')
@@ -117,8 +117,7 @@ def test_page_again(page):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of a process that runs")
-def test_an_answer_that_unpacks_to_more_than_the_memory_costs_its_own_journey_alone(project, supervised):
-    """F11"""
+def test_an_answer_that_unpacks_to_more_than_the_memory_costs_its_own_journey_alone_f11(project, supervised):
     with hostile() as url:
         project.journeys(BOMBED.replace("{bomb}", f"{url}/great-bomb"))
         run = supervised()
@@ -128,15 +127,13 @@ def test_an_answer_that_unpacks_to_more_than_the_memory_costs_its_own_journey_al
         assert run[name].outcome == "passed", run[name].cause
 
 
-def test_a_killed_browser_leaves_the_raw_trace_redacted(project, supervised):
-    """F27"""
+def test_a_killed_browser_leaves_the_raw_trace_redacted_f27(project, supervised):
     project.journeys(KILL.format(word="headless"))
     kept = supervised()["test_killed"].results[-1].evidence
     assert [one.kind for one in kept if one.kind == "trace" and one.path], kept
 
 
-def test_a_browser_that_cannot_start_leaves_api_journeys_judged(project, supervised):
-    """F29"""
+def test_a_browser_that_cannot_start_leaves_api_journeys_judged_f29(project, supervised):
     project.journeys("def test_page(page):\n    page.goto('/login')\n" + GOOD)
     run = supervised(SYNTHPROBE_BROWSER="/bin/false")
     assert run.code == 3, run.output
@@ -144,8 +141,7 @@ def test_a_browser_that_cannot_start_leaves_api_journeys_judged(project, supervi
     assert run["test_page"].cause.startswith("browser")
 
 
-def test_a_browser_that_does_not_speak_playwrights_protocol_is_said_with_what_to_do(project, supervised):
-    """F31"""
+def test_a_browser_that_does_not_speak_playwrights_protocol_is_said_with_what_to_do_f31(project, supervised):
     project.journeys("def test_page(page):\n    page.goto('/login')\n" + GOOD)
     foreign = project.root / "browser"
     foreign.write_text("#!/bin/sh\necho 'Chromium 42.0.2311.90'\n")
@@ -157,8 +153,7 @@ def test_a_browser_that_does_not_speak_playwrights_protocol_is_said_with_what_to
     assert "synthprobe doctor --fix" in run["test_page"].cause
 
 
-def test_a_video_without_ffmpeg_does_not_cost_the_journey(project, supervised):
-    """F30"""
+def test_a_video_without_ffmpeg_does_not_cost_the_journey_f30(project, supervised):
     project.journeys("def test_page(page):\n    page.goto('/login')\n")
     (project.root / "journeys" / "conftest.py").write_text(
         "import pytest\n@pytest.fixture(scope='session')\n"
@@ -169,8 +164,7 @@ def test_a_video_without_ffmpeg_does_not_cost_the_journey(project, supervised):
     assert run["test_page"].outcome == "passed", run["test_page"].cause
 
 
-def test_a_worker_that_dies_again_and_again_leaves_the_others_judged(project, supervised):
-    """F33"""
+def test_a_worker_that_dies_again_and_again_leaves_the_others_judged_f33(project, supervised):
     dying = "".join(f"def test_dies_{n}():\n    os._exit(1)\n" for n in range(3))
     project.journeys("import os\n" + dying + GOOD)
     run = supervised("-n", "2", settings="second_attempts = 0\njourney_deadline_s = 10\nstall_margin_s = 10")
@@ -179,8 +173,7 @@ def test_a_worker_that_dies_again_and_again_leaves_the_others_judged(project, su
     assert len(run.verdict.journeys) == 4
 
 
-def test_a_run_that_stands_still_is_ended_long_before_its_deadline(project, supervised):
-    """F34"""
+def test_a_run_that_stands_still_is_ended_long_before_its_deadline_f34(project, supervised):
     project.journeys(GOOD + "import threading\ndef test_stuck():\n    threading.Event().wait()\n")
     (project.root / "journeys" / "conftest.py").write_text(
         "import signal\ndef pytest_runtest_call(item):\n    signal.setitimer(signal.ITIMER_REAL, 0)\n"
@@ -191,8 +184,7 @@ def test_a_run_that_stands_still_is_ended_long_before_its_deadline(project, supe
     assert run["test_stuck"].cause.startswith("stalled")
 
 
-def test_a_hang_while_files_are_read_ends_at_the_deadline_with_all_known_journeys_unknown(project, supervised):
-    """F37"""
+def test_a_hang_while_files_are_read_ends_at_the_deadline_with_all_known_journeys_unknown_f37(project, supervised):
     project.journeys("import os, threading\nif os.environ.get('HANG'):\n    threading.Event().wait()\n" + GOOD)
     assert supervised().code == 0
     run = supervised("--deadline", "4", HANG="1")
@@ -200,8 +192,7 @@ def test_a_hang_while_files_are_read_ends_at_the_deadline_with_all_known_journey
     assert run["test_good"].cause == "deadline: The run reached its deadline before this journey began."
 
 
-def test_a_file_that_cannot_be_read_leaves_the_others_judged(project, supervised):
-    """F38"""
+def test_a_file_that_cannot_be_read_leaves_the_others_judged_f38(project, supervised):
     project.journeys("def broken(:\n", "test_broken.py")
     project.journeys(GOOD)
     run = supervised()
@@ -223,8 +214,18 @@ def test_nothing_judged_is_never_green(project, supervised, text):
     assert supervised().code == 3
 
 
-def test_a_full_disk_for_evidence_costs_no_verdict(project, supervised):
-    """F52: the evidence folder of the run takes no file."""
+def test_a_filter_that_fits_nothing_is_never_green_and_leaves_every_known_journey_unknown_f39(project, supervised):
+    project.journeys(GOOD)
+    typo = {"PYTEST_ADDOPTS": "-k goood"}
+    assert supervised(**typo).code == 3
+    assert supervised().code == 0
+    run = supervised(**typo)
+    assert run.code == 3
+    assert run["test_good"].cause.startswith("inventory: It was not collected")
+
+
+def test_a_full_disk_for_evidence_costs_no_verdict_f52(project, supervised):
+    """The evidence folder of the run takes no file."""
     project.journeys("def test_bad(page):\n    page.goto('/login')\n    assert False, 'as it must'\n" + GOOD)
     (project.root / "journeys" / "conftest.py").write_text(
         "import pytest, pathlib, shutil\n"
@@ -239,8 +240,8 @@ def test_a_full_disk_for_evidence_costs_no_verdict(project, supervised):
     assert any("could not be kept" in note for note in run["test_bad"].results[-1].notes)
 
 
-def test_a_full_disk_for_allure_costs_no_verdict(project, supervised):
-    """F53: Allure's folder takes no file."""
+def test_a_full_disk_for_allure_costs_no_verdict_f53(project, supervised):
+    """Allure's folder takes no file."""
     project.journeys("import pytest\n" + GOOD + "def test_bad():\n    assert False, 'as it must'\n")
     (project.root / "journeys" / "conftest.py").write_text(
         "import pathlib, shutil\n"
@@ -253,8 +254,7 @@ def test_a_full_disk_for_allure_costs_no_verdict(project, supervised):
     assert (run["test_bad"].outcome, run["test_good"].outcome) == ("failed", "passed")
 
 
-def test_a_folder_that_cannot_be_written_is_said_before_anything_is_run(project, supervised):
-    """F54"""
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_run_f54(project, supervised):
     project.journeys(GOOD)
     (project.root / ".synthprobe").write_text("")
     run = supervised()
@@ -262,8 +262,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_run(project,
     assert "Nothing was run" in run.output
 
 
-def test_what_the_target_says_is_no_command_to_the_runner(project, supervised):
-    """F76"""
+def test_what_the_target_says_is_no_command_to_the_runner_f76(project, supervised):
     project.journeys("def test_bad():\n    print('::add-mask::everything')\n    assert False, '\\n::error::gotcha'\n")
     run = supervised()
     assert run.code == 1
@@ -272,16 +271,14 @@ def test_what_the_target_says_is_no_command_to_the_runner(project, supervised):
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT])
-def test_a_crash_of_the_interpreter_is_unknown(project, supervised, number):
-    """F33"""
+def test_a_crash_of_the_interpreter_is_unknown_f33(project, supervised, number):
     project.journeys(GOOD + f"import os\ndef test_crash():\n    os.kill(os.getpid(), {int(number)})\n")
     run = supervised()
     assert run.code == 3, run.output
     assert (run["test_good"].outcome, run["test_crash"].outcome) == ("passed", "unknown")
 
 
-def test_a_conftest_that_raises_is_named(project, supervised):
-    """F78"""
+def test_a_conftest_that_raises_is_named_f78(project, supervised):
     project.journeys(GOOD)
     (project.root / "journeys" / "conftest.py").write_text(
         "def pytest_runtest_setup(item):\n    raise RuntimeError('a plugin of mine')\n"
@@ -291,8 +288,7 @@ def test_a_conftest_that_raises_is_named(project, supervised):
     assert "a plugin of mine" in run["test_good"].cause
 
 
-def test_a_plugin_that_breaks_pytest_leaves_every_known_journey_unknown(project, supervised):
-    """F78"""
+def test_a_plugin_that_breaks_pytest_leaves_every_known_journey_unknown_f78(project, supervised):
     project.journeys(GOOD)
     (project.root / "journeys" / "conftest.py").write_text(
         "def pytest_runtestloop(session):\n    raise RuntimeError('a plugin of mine')\n"

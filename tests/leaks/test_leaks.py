@@ -188,6 +188,34 @@ def test_l28_a_secret_in_a_test_id_is_refused(project):
     assert not [name for name, content in ran.bytes_written() if scanner.residual(content)]
 
 
+REPORTS = """
+import json
+
+def pytest_report_from_serializable(config, data):
+    with open("reports.jsonl", "a") as file:
+        file.write(json.dumps(data, default=str) + "\\n")
+"""
+
+
+def test_l35_a_worker_masks_before_it_reports(project):
+    planted = plant(["L35"])
+    lines = "\n".join(f'"{name}" = "env:{variable(name)}"' for name in planted)
+    project.configure("http://127.0.0.1:9", f"[targets.demo.secrets]\n{lines}\n")
+    (project.root / "conftest.py").write_text(REPORTS)
+    project.journeys(
+        "".join(
+            f"def test_{kind}(secrets, record_property):\n    value = secrets['L35-{kind}'].reveal()\n"
+            "    print(value)\n    record_property('held', value)\n    assert value == 'something else', value\n"
+            for kind in KINDS
+        )
+    )
+    ran = project.run("-n1", environ={variable(name): value for name, value in planted.items()})
+    assert len(ran.results) == len(KINDS)
+    reports = (project.root / "reports.jsonl").read_bytes()
+    assert reports.count(b"assert '[masked]' == 'something else'") >= len(KINDS), reports
+    assert find(planted, [("reports", reports)]) == {}
+
+
 def test_l38_l44_the_browsers_log_is_refused_and_its_environment_scrubbed(tmp_path):
     from synthprobe.config import read_config
     from synthprobe.plugin.leaks import browser_log_refusal, without_secrets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from synthprobe import pipeline
 from synthprobe.config import Config, read_config
 from synthprobe.model.evidence import Evidence
 from synthprobe.model.journey import Journey
-from synthprobe.model.result import Failure, Result, Run, Step
+from synthprobe.model.result import Degradation, Failure, Result, Run, Step
 from synthprobe.model.verdict import Verdict
 from synthprobe.report.site import publish
 from synthprobe.verdict.judge import judge_run
@@ -38,6 +39,7 @@ class Heard:
         self.port = port
         self.messages: list[dict[str, str]] = []
         self.beats: list[str] = []
+        self.told: list[str] = []
 
 
 @pytest.fixture
@@ -46,6 +48,7 @@ def heard() -> Iterator[Heard]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
             if self.path.startswith("/beat"):
+                found.told.append(body)
                 found.beats.append(self.path.partition("?")[0].removeprefix("/beat").strip("/") or "success")
             else:
                 found.messages.append(json.loads(body))
@@ -82,7 +85,15 @@ class Project:
         self.random = random.Random(7)
 
     def run(
-        self, *, ms: float = 480.0, failing: tuple[Journey, ...] = (), message: str = "503", expected: int = 2
+        self,
+        *,
+        ms: float = 480.0,
+        failing: tuple[Journey, ...] = (),
+        message: str = "503",
+        expected: int = 2,
+        skipped: str = "",
+        reference_ms: float = 10.0,
+        weak: tuple[Degradation, ...] = (),
     ) -> Verdict:
         at = START + timedelta(minutes=5 * self.number)
         self.number += 1
@@ -93,6 +104,7 @@ class Project:
             slot=self.number,
             started_at=at,
             scheduled=True,
+            reference_ms=reference_ms * (1 + self.random.gauss(0, 0.04)),
         )
         results = []
         for journey in (SIGN_IN, SEARCH)[:expected]:
@@ -105,10 +117,11 @@ class Project:
                     target="demo",
                     journey=journey,
                     attempt=1,
-                    outcome="failed" if broken else "passed",
+                    outcome="skipped" if skipped else "failed" if broken else "degraded" if weak else "passed",
                     started_at=at,
                     duration_s=seconds,
-                    cause=message if broken else "",
+                    cause=skipped or (message if broken else weak[0].message if weak else ""),
+                    degradations=weak,
                     steps=(
                         Step(
                             title="log in", status="failed" if broken else "passed", started_at=at, duration_s=seconds
@@ -116,6 +129,7 @@ class Project:
                     ),
                     failure=failure if broken else None,
                     evidence=self.evidence if broken else (),
+                    backend_trace=f"https://traces.example/{run.id}" if broken else "",
                 )
             )
         folder = self.root / ".synthprobe" / "runs" / "demo" / run.id
@@ -148,9 +162,36 @@ def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(p
     assert "log in takes 2.1 × its usual 4" in last.cause
     assert "The least this step can show is" in last.cause
     assert last.results[-1].degradations[0].kind == "above baseline"
+    assert "newest run" not in last.cause
+    cause = project.run().journeys[0].cause
+    assert "log in takes 2.1 × its usual 4" in cause
+    assert re.search(r"The newest run took 4\d\d ms; it is called well again after several such runs in a row", cause)
     for _ in range(8):
         verdict = project.run()
     assert {one.outcome for one in verdict.journeys} == {"passed"}
+
+
+OVER = Degradation(kind="over budget", step="log in", message='"log in" took 1.9 s, its budget is 1 s.')
+STALE = Degradation(kind="stale", step="log in", message="The newest position is 9 minutes old.")
+
+
+def test_a_slow_probe_is_said_and_nobody_hears_of_the_target(project, heard):
+    for _ in range(40):
+        project.run()
+    slow = [project.run(ms=1920, reference_ms=40, weak=(OVER,)) for _ in range(4)]
+    assert all("Probe suspected: the machine it stands on took" in " ".join(one.notes) for one in slow)
+    assert {one.outcome for verdict in slow for one in verdict.journeys} == {"passed"}
+    assert (heard.messages, project.incidents()) == ([], [])
+    stale = project.run(ms=1920, reference_ms=40, weak=(OVER, STALE))
+    assert {(one.outcome, one.cause) for one in stale.journeys} == {("degraded", STALE.message)}
+    assert {one.outcome for one in project.run(ms=1920, weak=(OVER,)).journeys} == {"degraded"}
+
+
+def test_the_probes_own_task_is_no_step_of_the_target(project):
+    project.run()
+    with pipeline.open_history(project.root, project.config, {}) as history:
+        assert ("synthprobe:reference-task", "") in history.detector_states("demo")
+        assert set(history.steps("demo")) == {"sign-in", "search"}
 
 
 def test_a_slowdown_nobody_feels_is_not_degraded(project):
@@ -193,6 +234,7 @@ def test_the_alert_leads_to_the_report_and_to_the_trace_that_is_published(projec
     lines = dict(line.split(": ", 1) for line in heard.messages[0]["message"].splitlines())
     assert lines["Report"] == "https://site.example/watch/index.html"
     assert lines["Job"] == "https://forge.example/ops/watch/actions/runs/7"
+    assert lines["Backend trace"] == "https://traces.example/run-001"
     viewer = "https://site.example/watch/trace-viewer/index.html?trace="
     assert lines["Trace"].startswith(viewer)
     (run,) = (tmp_path / ".synthprobe" / "runs" / "demo").iterdir()
@@ -209,6 +251,12 @@ def test_the_watcher_hears_that_the_slot_was_judged_not_that_the_target_is_well(
     assert heard.beats == ["success"]
     project.run(expected=1)
     assert heard.beats == ["success", "fail"]
+
+
+def test_a_run_that_policy_kept_from_looking_tells_the_watcher_neither_success_nor_failure_f72(project, heard):
+    project.run(skipped="The kill switch is on.")
+    assert heard.beats == ["log"]
+    assert heard.told == ["Every journey was skipped. The kill switch is on."]
 
 
 def test_a_history_that_cannot_be_used_costs_a_note_and_nothing_else(project):

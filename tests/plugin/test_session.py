@@ -211,3 +211,17 @@ def test_journeys_of_one_group_never_run_at_the_same_time(project, centre):
     )
     ran = project.run("-n", "3", "--dist", "load")
     assert ran.code == 0, ran.output
+
+
+def test_an_attempt_leads_to_its_trace_at_the_target(project, centre):
+    project.configure(centre.url, 'trace_url = "https://traces.example/find?id={trace_id}"\n')
+    project.journeys("def test_health(api):\n    api.get('/healthz').expect(200)\n    assert False, 'on purpose'\n")
+    ran = project.run()
+    result = ran.results["test_health"]
+    address = f"https://traces.example/find?id={result.trace_id}"
+    assert result.backend_trace == address
+    exchanges = next(piece for piece in result.evidence if piece.kind == "exchanges")
+    assert f"traceparent: 00-{result.trace_id}-" in (ran.folder / exchanges.path).read_text()
+    (path,) = (ran.folder / "allure-results").glob("*-result.json")
+    links = {link["name"]: link["url"] for link in json.loads(path.read_text())["links"]}
+    assert links["Backend trace"] == address

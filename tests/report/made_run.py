@@ -140,6 +140,7 @@ def verdict_of(
             degradations=degradations,
             evidence=evidence if attempt == attempts else (),
             repeat=f"pytest {one.node_id} --target demo",
+            backend_trace=f"https://traces.example/{attempt}" if failure else "",
         )
         for attempt in range(1, attempts + 1)
     )

@@ -117,7 +117,7 @@ def test_the_last_attempt_is_added_when_only_the_first_was_written(tmp_path: Pat
     assert last["attachments"]
 
 
-def test_files_of_no_expected_journey_and_half_files_are_moved_aside(tmp_path: Path) -> None:
+def test_files_of_no_expected_journey_and_half_files_are_moved_aside_f60(tmp_path: Path) -> None:
     verdict = made_run.write(tmp_path / "run")
     stranger = made_run.verdict_of(made_run.journey("stranger", "Somebody else"), "passed")
     made_run.allure_file(tmp_path / "run" / "allure-results", stranger.results[0], "passed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from synthprobe import Journey, Recorder, recording, step
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.model.result import Result
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.report.otel import export_spans, trace_link
+from synthprobe.report import otel
+from synthprobe.report.otel import export_spans
 
 
 @pytest.fixture
@@ -99,6 +101,7 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
         export_spans("http://127.0.0.1:1/v1/traces", verdict()[0])
 
 
-@pytest.mark.parametrize("template", ["", "javascript:alert('{trace_id}')"])
-def test_a_trace_link_is_an_address_or_nothing(template):
-    assert trace_link(template, "0af7") == ""
+def test_a_receiver_that_accepts_and_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(otel, "TIMEOUT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ReportError, match="within 0.3 s"):
+        export_spans(f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces", verdict()[0])

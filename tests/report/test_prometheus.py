@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,10 +12,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from synthprobe.errors import ReportError, ToolError
-from synthprobe.model.objective import Objective
+from synthprobe.model.objective import Coverage
 from synthprobe.model.verdict import Verdict
+from synthprobe.report import prometheus
 from synthprobe.report.prometheus import push_metrics, write_metrics
-from synthprobe.verdict.objectives import judge_objective
 
 VERDICT = Verdict(run=made_run.run(), journeys=made_run.journeys(), finished_at=made_run.NOW)
 
@@ -28,8 +29,8 @@ def samples(text: str) -> dict[tuple[str, ...], float]:
 
 
 def test_outcome_step_time_heartbeat_and_coverage_are_told(tmp_path):
-    blind = judge_objective(Objective(journey="map"), [], now_slot=10, interval_s=300)
-    found = samples(write_metrics(tmp_path / "new" / "synthprobe.prom", VERDICT, [blind]).read_text())
+    seen = Coverage(window_s=86400, elapsed=288, judged=216, worst_gap_s=5400)
+    found = samples(write_metrics(tmp_path / "new" / "synthprobe.prom", VERDICT, seen).read_text())
     outcomes = {key[1:]: value for key, value in found.items() if key[0] == "journey_outcome"}
     assert {key for key, value in outcomes.items() if value} == {
         ("login", "passed"),
@@ -41,8 +42,13 @@ def test_outcome_step_time_heartbeat_and_coverage_are_told(tmp_path):
     assert found["step_duration_seconds", "login", "sign in"] == 0.6
     assert ("step_duration_seconds", "call-intake", "the other board shows it") not in found
     assert found["last_run_timestamp_seconds",] == made_run.NOW.timestamp()
-    assert found["objective_coverage_ratio", "map"] == 0
-    assert ("objective_availability_ratio", "map") not in found
+    assert found["coverage_ratio",] == 0.75
+    assert found["longest_gap_seconds",] == 5400
+
+
+def test_what_is_not_known_is_no_metric(tmp_path):
+    found = samples(write_metrics(tmp_path / "synthprobe.prom", VERDICT).read_text())
+    assert ("coverage_ratio",) not in found
 
 
 def test_metrics_are_pushed_for_their_target():
@@ -69,6 +75,12 @@ def test_metrics_are_pushed_for_their_target():
 def test_a_gateway_that_is_not_there_is_a_sentence():
     with pytest.raises(ReportError, match="could not be pushed"):
         push_metrics("http://127.0.0.1:1", VERDICT)
+
+
+def test_a_gateway_that_accepts_and_never_answers_is_given_up(monkeypatch):
+    monkeypatch.setattr(prometheus, "TIMEOUT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ReportError, match="could not be pushed"):
+        push_metrics(f"http://127.0.0.1:{silent.getsockname()[1]}", VERDICT)
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch, tmp_path):

@@ -15,7 +15,7 @@ from synthprobe.report.allure import generate
 from synthprobe.report.site import publish, read_verdict, serve
 
 
-def test_an_empty_run_makes_no_report_and_removes_the_old_one(tmp_path: Path) -> None:
+def test_an_empty_run_makes_no_report_and_removes_the_old_one_f59(tmp_path: Path) -> None:
     old = tmp_path / "site" / "runs" / "demo" / "1" / "allure"
     old.mkdir(parents=True)
     (old / "index.html").write_text("all green")
@@ -25,7 +25,7 @@ def test_an_empty_run_makes_no_report_and_removes_the_old_one(tmp_path: Path) ->
     assert not old.exists()
 
 
-def test_without_allure_the_page_is_published_and_says_so(tmp_path: Path) -> None:
+def test_without_allure_the_page_is_published_and_says_so_f59(tmp_path: Path) -> None:
     made_run.write(tmp_path / "run")
     warnings: list[str] = []
     environ = {"PATH": "", "HOME": str(tmp_path)}
@@ -78,7 +78,7 @@ def test_a_broken_history_costs_no_report(tmp_path: Path, allure: list[str]) -> 
     assert len(history.read_text().splitlines()) == 1
 
 
-def test_evidence_outside_the_run_is_never_copied(tmp_path: Path) -> None:
+def test_evidence_outside_the_run_is_never_copied_f77(tmp_path: Path) -> None:
     verdict = made_run.write(tmp_path / "run")
     (tmp_path / "secret.png").write_bytes(b"secret")
     text = msgspec.json.encode(verdict).replace(b"evidence/call-intake/2/board.png", b"evidence/../../secret.png")

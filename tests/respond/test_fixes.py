@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +21,8 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.incident import Incident
 from synthprobe.respond import fixes
 from synthprobe.respond.applying import Actor, FixDesk
-from synthprobe.respond.audit import FileAudit
-from synthprobe.respond.fixes import Plan, fix, load_fixes
+from synthprobe.respond.audit import AuditEntry, FileAudit
+from synthprobe.respond.fixes import Guard, Plan, fix, load_fixes
 from synthprobe.respond.incident_files import IncidentFiles
 from synthprobe.respond.policy import FixesConfig
 from synthprobe.respond.runbooks import read_runbooks
@@ -173,6 +174,27 @@ def test_06_rate_limit_outlives_the_process_and_fails_closed(desk, mend, inciden
     assert world.mended == 1
 
 
+def test_06_an_apply_that_failed_counts_as_well(desk, mend, incident, world):
+    one, world.helps = mend(per_hour=1), False
+    assert not desk.apply(one, incident, ANNA, really=True).ok
+    with pytest.raises(FixRefused, match="1 times in the last hour"):
+        desk.apply(one, incident, ANNA, really=True)
+    assert world.mended == 1
+
+
+def test_07_an_apply_that_never_ended_counts_as_failed(desk, mend, incident, world):
+    for hours in (3, 2):
+        desk.audit.append(
+            AuditEntry(
+                at=NOW - timedelta(hours=hours), event="applying", fix="mend", target="demo", incident="I-1",
+                role="first-line", who="killed",
+            )
+        )  # fmt: skip
+    with pytest.raises(FixRefused, match="failed 2 times in a row"):
+        desk.apply(mend(), incident, ANNA, really=True)
+    assert world.mended == 0
+
+
 def test_07_circuit_breaker(desk, mend, incident, world):
     one, world.helps = mend(), False
     for _ in range(2):
@@ -196,7 +218,13 @@ def test_07_kill_switch(desk, mend, incident, world, tmp_path, how):
 def test_08_one_at_a_time(desk, mend, incident, world, tmp_path):
     with FileLock(tmp_path / "fixes-demo.lock"), pytest.raises(FixRefused, match="Another fix"):
         desk.apply(mend(), incident, ANNA, really=True)
-    assert world.mended == 0
+    assert (world.mended, events(desk)) == (0, ["refused"])
+
+
+def test_09_an_incident_without_journeys_proves_nothing(desk, mend, incident):
+    done = desk.apply(mend(), msgspec.structs.replace(incident, journeys=()), ANNA, really=True)
+    assert not done.ok
+    assert "the incident names none" in done.text
 
 
 @pytest.mark.parametrize("outcomes", [{"j": "failed"}, {"j": "degraded"}, {"j": "unknown"}, {}])
@@ -217,6 +245,18 @@ def test_10_undone_when_it_did_not_help(desk, mend, incident, world):
     world.helps = False
     assert "It was undone" in desk.apply(mend(), incident, ANNA, really=True).text
     assert world.undone == 1
+
+
+def test_10_an_undo_that_fails_is_said(desk, mend, incident, world):
+    one, world.helps = mend(), False
+
+    def jam(work):
+        raise RuntimeError("it is jammed")
+
+    one.undo = jam
+    done = desk.apply(one, incident, ANNA, really=True)
+    assert not done.ok
+    assert "Undoing it failed as well: it is jammed Escalate at once." in done.text
 
 
 def test_10_irreversible_is_said(desk, mend, incident, world):
@@ -263,6 +303,7 @@ def test_12_approval_by_somebody_else(desk, mend, incident, world):
         desk.approve(asked.request, ANNA)
     with pytest.raises(FixRefused, match="Somebody else must"):
         desk.approve(asked.request, Actor("supervisor", ANNA.who))
+    assert events(desk) == ["requested", "refused", "refused"], "who tried to approve stands in the audit"
     desk.approve(asked.request, BEN)
     assert desk.apply(one, incident, ANNA, really=True).ok
     again(world)
@@ -273,6 +314,28 @@ def test_12_who_approved_does_not_apply(desk, mend, incident, world):
     one = mend(approval=True, roles=("first-line", "engineer"))
     desk.approve(desk.apply(one, incident, ANNA, really=True).request, Actor("engineer", "desk 9"))
     assert not desk.apply(one, incident, Actor("engineer", "desk 9"), really=True).changed
+    assert world.mended == 0
+
+
+@pytest.mark.parametrize("other", ["plan", "input", "target", "incident"])
+def test_12_what_is_approved_is_this_very_plan(desk, mend, incident, world, other):
+    one = mend(approval=True)
+    seen = {"touches": ("it",)}
+    one.plan = lambda work, n="": Plan(seen="It is broken.", steps=("mend it",), touches=seen["touches"])
+    one.inputs = {"n": (Annotated[str, Meta(pattern="^[a-z]*$", max_length=9)], "")}
+    mended = one.apply
+    one.apply, one.check, one.undo = (
+        lambda work, n="", part=part: part(work) for part in (mended, one.check, one.undo)
+    )
+    desk.approve(desk.apply(one, incident, ANNA, really=True).request, BEN)
+    inputs = {"n": "x"} if other == "input" else {}
+    if other == "plan":
+        seen["touches"] = ("something else",)
+    if other == "target":
+        desk = replace(desk, target=msgspec.structs.replace(desk.target, base_url="http://127.0.0.2:9"))
+    if other == "incident":
+        incident = msgspec.structs.replace(incident, id="I-2")
+    assert desk.apply(one, incident, ANNA, inputs, really=True).request, "another plan asks anew"
     assert world.mended == 0
 
 
@@ -317,6 +380,49 @@ def test_14_time_is_bounded(desk, mend, incident):
     end.set()
     assert not done.ok
     assert "did not end within 0.2 s" in done.text
+
+
+def test_14_what_was_given_up_or_is_over_sends_nothing_more(desk, mend, incident):
+    one, kept = mend(), []
+    one.check = lambda work: kept.append(work.api) or "Seen mended."
+    desk.apply(one, incident, ANNA, really=True)
+    with pytest.raises(FixRefused, match="after its time"):
+        kept[0].get("/late")
+    late = Guard(kept[0]._api, always=(), writes=(), within_s=0, most=9)
+    with pytest.raises(FixRefused, match="after its time"):
+        late.get("/late")
+
+
+def test_14_requests_are_counted(desk, mend, incident):
+    one = mend(most_requests=0)
+    one.apply = lambda work: str(work.api.get("/one-too-many"))
+    assert "its number of requests was used up" in desk.apply(one, incident, ANNA, really=True).text
+
+
+def test_14_a_redirect_is_not_followed(desk, mend, incident):
+    asked = []
+
+    class Redirects(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked.append(self.path)
+            self.send_response(307)
+            self.send_header("Location", "/undeclared")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirects) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        one = mend(writes=("POST /declared",))
+        one.apply = lambda work: str(work.api.post("/declared").status)
+        target = msgspec.structs.replace(desk.target, base_url=f"http://127.0.0.1:{server.server_port}")
+        done = replace(desk, target=target, rerun=lambda journeys: {"j": "failed"}).apply(
+            one, incident, ANNA, really=True
+        )
+        server.shutdown()
+    assert asked == ["/declared"], done.text
 
 
 def test_14_output_is_bounded(desk, mend, incident):
@@ -370,6 +476,15 @@ def test_15_audit_is_chained(desk, mend, incident, world, tmp_path, damage, line
     path.write_bytes(b"".join(damage(path.read_bytes().splitlines(keepends=True))))
     with pytest.raises(AuditError, match=f"Line {line} of audit.jsonl"):
         desk.audit.entries()
+
+
+def test_15_who_is_interrupted_leaves_a_line(desk, mend, incident):
+    def interrupted(journeys):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(desk, rerun=interrupted).apply(mend(), incident, ANNA, really=True)
+    assert events(desk) == ["applying", "failed"]
 
 
 def test_16_freeze_window(desk, mend, incident, world):

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from synthprobe.cli.runbook import _marked
@@ -262,6 +263,16 @@ def test_a_page_shows_raw_html_as_text(tmp_path):
     assert 'href="javascript' not in page
     assert publish_runbooks([runbook], tmp_path / "site") == {"slow": "runbooks/slow.html"}
     assert (tmp_path / "site" / "runbooks" / "slow.html").read_text() == page
+
+
+def test_a_page_says_what_its_cause_means_and_which_fix_ends_it(tmp_path):
+    runbook = msgspec.structs.replace(write(tmp_path), fix="restart-it", cause_class="infra")
+    page = render(runbook)
+    assert "infra: something that should run does not" in page
+    assert "synthprobe fix plan restart-it --incident INCIDENT" in page
+    assert "fix plan" not in render(msgspec.structs.replace(runbook, fix=""))
+    publish_runbooks([runbook], tmp_path / "site")
+    assert "Something that should run does not" in (tmp_path / "site" / "runbooks" / "index.html").read_text()
 
 
 def test_a_draft_holds_what_was_recorded_and_lint_does_not_take_it_for_finished(tmp_path):

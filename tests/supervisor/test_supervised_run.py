@@ -34,16 +34,17 @@ def test_after(api):
 class Supervised:
     """A `synthprobe run` that has come to the step in which it waits for ever."""
 
-    def __init__(self, project, *options: str) -> None:
+    def __init__(self, project, *options: str, shell: bool = False, **environ: str) -> None:
         self.project = project
         self.ready = project.root / "ready"
+        command = [sys.executable, "-m", "synthprobe", "run", *options]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "synthprobe", "run", *options],
+            ["bash", "-c", '"$@"; exit $?', "bash", *command] if shell else command,
             cwd=project.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "READY": str(self.ready)},
+            env={**os.environ, "READY": str(self.ready), **environ},
         )
         deadline = time.monotonic() + 40
         while not self.ready.exists() and time.monotonic() < deadline and self.process.poll() is None:
@@ -59,7 +60,7 @@ class Supervised:
         return self.process.returncode
 
     def left(self) -> list[psutil.Process]:
-        return psutil.wait_procs(self.family, timeout=3)[1]
+        return psutil.wait_procs(self.family, timeout=6)[1]
 
     def verdict(self) -> Verdict:
         (path,) = (self.project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
@@ -77,8 +78,8 @@ def waiting(project, centre):
     project.journeys(WAITS)
     started: list[Supervised] = []
 
-    def start(*options: str) -> Supervised:
-        started.append(Supervised(project, *options))
+    def start(*options: str, **how) -> Supervised:
+        started.append(Supervised(project, *options, **how))
         return started[-1]
 
     yield start
@@ -87,7 +88,10 @@ def waiting(project, centre):
             one.process.kill()
 
 
-@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGINT, 7), (signal.SIGTERM, 4)])
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [pytest.param(signal.SIGINT, 7, id="F40 SIGINT"), pytest.param(signal.SIGTERM, 4, id="F41 SIGTERM")],
+)
 @pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "two workers"])
 def test_a_cancelled_run_is_judged_at_once(waiting, number, seconds, options):
     run = waiting(*options)
@@ -105,13 +109,39 @@ def test_a_cancelled_run_is_judged_at_once(waiting, number, seconds, options):
     assert run.left() == []
 
 
-def test_a_killed_worker_leaves_its_journey_unknown_and_the_others_judged(waiting):
+def test_a_run_whose_shell_is_killed_in_ci_is_ended_and_judged_f43(waiting):
+    run = waiting(shell=True, CI="true")
+    began = time.monotonic()
+    run.process.kill()
+    assert run.left() == []
+    assert time.monotonic() - began < 7
+    assert run.outcomes()["test_in_it"][0] == "unknown"
+    assert run.outcomes()["test_in_it"][1].startswith("cancelled: ")
+
+
+def test_a_killed_worker_leaves_its_journey_unknown_and_the_others_judged_f32(waiting):
     run = waiting("-n", "2")
     os.kill(int(run.ready.read_text()), signal.SIGKILL)
     assert run.end() == 3, run.output
     outcomes = run.outcomes()
     assert outcomes["test_in_it"] == ("unknown", 'worker: The process died while "wait for the moon" was running.')
     assert (outcomes["test_before"][0], outcomes["test_after"][0]) == ("passed", "passed")
+    assert run.left() == []
+
+
+def test_a_killed_worker_s_journey_is_tried_again_and_the_lost_attempt_is_not_forgotten_f32(waiting, project):
+    settings = project.root / "synthprobe.toml"
+    settings.write_text(settings.read_text().replace("second_attempts = 0", "second_attempt_delay_s = 0"))
+    project.journeys(WAITS.replace("    with step", "    again = os.path.exists(os.environ['READY'])\n    with step")
+                     .replace("threading.Event().wait()", "again or threading.Event().wait()"))  # fmt: skip
+    run = waiting("-n", "2")
+    os.kill(int(run.ready.read_text()), signal.SIGKILL)
+    assert run.end() == 0, run.output
+    (one,) = [one for one in run.verdict().journeys if one.journey.id.endswith("test_in_it")]
+    assert (one.outcome, [result.attempt for result in one.results]) == ("passed", [2])
+    lost = 'in it: attempt 1 was lost (its process died while "wait for the moon" was running); attempt 2 passed.'
+    assert lost in run.verdict().notes
+    assert lost in run.output.replace("\n", " ")
     assert run.left() == []
 
 
@@ -125,7 +155,7 @@ def test_a_killed_pytest_leaves_nothing_green_that_did_not_finish(waiting):
     assert run.left() == []
 
 
-def test_a_killed_supervisor_takes_all_with_it_and_the_next_run_says_so(waiting, project):
+def test_a_killed_supervisor_takes_all_with_it_and_the_next_run_says_so_f42(waiting, project):
     run = waiting()
     run.process.kill()
     run.end()
@@ -167,7 +197,7 @@ def test_a_failure_is_tried_again_and_a_second_pass_is_kept_as_intermittent(proj
     assert not evidence[0] & evidence[1]
 
 
-def test_a_blind_probe_calls_nothing_good(project, centre):
+def test_a_blind_probe_calls_nothing_good_f75(project, centre):
     project.configure(centre.url)
     project.journeys("def test_it(api):\n    api.get('/healthz').expect(200)\n")
     (project.root / "blind.py").write_text(
@@ -216,7 +246,7 @@ def test_a_journey_that_disappears_without_a_change_is_reported(project, centre)
     assert "No longer among the journeys" in changed.stdout
 
 
-def test_a_slot_is_judged_once(project, centre):
+def test_a_slot_is_judged_once_f47_f48(project, centre):
     project.configure(centre.url)
     project.journeys("def test_it(api):\n    api.get('/healthz').expect(200)\n")
     text = (project.root / "synthprobe.toml").read_text()

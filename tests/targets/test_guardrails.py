@@ -125,6 +125,20 @@ def test_a_pace_is_kept_across_processes(tmp_path):
     assert [round(wait / 60) for wait in waits] == [0] * 5 + [1] * 5 + [2] * 2
 
 
+def test_three_workers_together_keep_the_pace_of_their_target(project, place):
+    place.said = (200, b"here")
+    project.configure(place.url, "requests_per_second = 4\njourneys_per_minute = 100\n")
+    project.journeys(
+        "".join(f"def test_{n}(api):\n    for _ in range(2):\n        api.get('/').expect(200)\n" for n in range(6))
+    )
+    ran = project.run("-n", "3", "--dist", "load")
+    assert {one.outcome for one in ran.results.values()} == {"passed"}
+    assert len(place.at) == 12
+    assert place.at[-1] - place.at[0] > 1.5, "four a second, whoever sends them: the last four wait two seconds"
+    booked = json.loads((ran.folder / "pace-journeys.json").read_text())
+    assert len(booked) == 6, "journeys of all workers stand in one book"
+
+
 def test_a_pace_below_one_stretches_the_period(tmp_path):
     slept = []
     pace = Pace(tmp_path / "pace.json", 0.5, 1.0, sleep=slept.append)
@@ -168,7 +182,10 @@ def place():
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/throw":
+                server.said = (200, b"on")
             status, text = server.said
+            server.at.append(time.monotonic())
             self.send_response(status)
             self.end_headers()
             self.wfile.write(text)
@@ -177,6 +194,7 @@ def place():
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.at = []
     server.url = f"http://127.0.0.1:{server.server_port}/switch/planted-token-4711"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
@@ -370,6 +388,16 @@ def test_a_kill_switch_thrown_between_journeys_ends_all_traffic_f72(project, cen
     assert (results["test_a"].outcome, results["test_b"].outcome) == ("passed", "skipped")
     assert results["test_b"].cause == f"The kill switch file:{switch} is on."
     assert results["test_b"].steps == ()
+
+
+def test_a_kill_switch_at_an_address_is_asked_between_journeys_f72(project, place):
+    place.said = (200, b"off")
+    address = place.url.split("/switch")[0]
+    project.configure(address, f'kill_switch = "{place.url}"\n')
+    project.journeys("def test_a(api):\n    api.get('/throw')\ndef test_b(api):\n    api.get('/throw')\n")
+    results = project.run().results
+    assert (results["test_a"].outcome, results["test_b"].outcome) == ("passed", "skipped")
+    assert len(place.at) == 3, "asked, thrown, asked"
 
 
 def test_a_mutates_marker_that_names_nothing_is_refused(project, centre):

@@ -51,6 +51,35 @@ def test_a_slowdown_of_a_quiet_step_is_found_soon_and_told_right(factor, within)
     assert detector.degraded
 
 
+def with_cold_starts(runs: int, seed: int) -> list[float]:
+    """One run in fourteen takes two to eight times as long."""
+    source = random.Random(seed)
+    return [ms * (source.uniform(2, 8) if source.random() < 0.07 else 1) for ms in noise(0.1, runs, seed)]
+
+
+def test_a_level_is_told_from_the_cold_starts_it_hides_among():
+    found = 0
+    for seed in range(20):
+        detector = StepDetector()
+        feed(detector, with_cold_starts(300, seed))
+        if not detector.degraded:
+            found += bool(feed(detector, [3 * ms for ms in noise(0.1, 3, seed + 100)], start=300))
+    assert found >= 15
+
+
+def test_cold_starts_in_a_row_are_no_level():
+    detector = StepDetector()
+    assert feed(detector, with_cold_starts(300, 3)) == []
+    assert feed(detector, [420.0, 1500.0, 700.0, *with_cold_starts(50, 4)], start=300) == []
+
+
+def test_two_rare_slow_runs_in_a_row_are_no_burst_where_slow_runs_are_of_any_size():
+    source, detector = random.Random(5), StepDetector()
+    usual = [ms * (math.exp(source.uniform(1, 4)) if n % 60 == 59 else 1) for n, ms in enumerate(noise(0.25, 400))]
+    assert feed(detector, usual) == []
+    assert feed(detector, [200.0 * 40, 200.0 * 50], start=400) == []
+
+
 def test_it_is_well_again_after_six_usual_runs():
     detector = StepDetector()
     feed(detector, noise(QUIET, 300))

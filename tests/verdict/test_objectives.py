@@ -122,7 +122,7 @@ def test_an_objective_is_missed_when_the_budget_is_used_up():
 
 
 @pytest.mark.parametrize("gap", ["unknown", "missing"])
-def test_what_nobody_could_look_at_makes_the_objective_unknown_beyond_the_cap(gap):
+def test_what_nobody_could_look_at_makes_the_objective_unknown_beyond_the_cap_f45(gap):
     few, many = (judged({}, **{gap: count}) for count in (432, 433))
     assert (few.state, few.availability, round(few.coverage, 1)) == ("met", 100.0, 95.0)
     assert (many.state, many.why.split(" slots")[0]) == ("unknown", "433 of 8640")

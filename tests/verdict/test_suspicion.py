@@ -72,7 +72,7 @@ def test_reruns_open_the_alarm_in_the_same_run_and_teach_nothing(states):
     assert [one.journey.id for one in again.journeys if one.outcome == "degraded"] == ["search"]
 
 
-def test_most_journeys_slow_by_one_factor_is_the_probe_for_three_runs(states):
+def test_most_journeys_slow_by_one_factor_is_the_probe_for_three_runs_f74(states):
     said = []
     for number in range(60, 65):
         judged = judge_probe(verdict(number, dict.fromkeys(NAMES, 2.0)), states)
@@ -90,6 +90,6 @@ def test_other_factors_are_the_targets(states, took):
     assert judge_probe(verdict(60, took), states).suspected == ""
 
 
-def test_a_slow_reference_task_is_the_probe(states):
+def test_a_slow_reference_task_is_the_probe_f74(states):
     judged = judge_probe(verdict(60, usual(search=2.0), reference_ms=40.0), states)
     assert "took 40 ms for a fixed task that usually takes 10 ms" in judged.suspected

@@ -163,6 +163,14 @@ STATES = {
         "user",
         "account-refused",
     ),
+    "a role that may no longer log on to its unit": (
+        failed(
+            answer("/api/units/U-1/logon", 403, "POST", reason="Your role unit may not do that."),
+            peers=(Peer(journey="x", outcome="passed"),),
+        ),
+        "config",
+        "forbidden",
+    ),
     "a control that is gone": (
         failed(kind="timeout", peers=(Peer(journey="x", outcome="failed", forbidden="POST /x: your role may not."),)),
         "config",
@@ -195,6 +203,13 @@ def test_a_probe_that_cannot_be_believed_says_nothing_of_the_target():
     found = triage(facts)
     assert (found.cause_class, found.rule, found.runner_up) == ("probe", "probe-at-fault", "")
     assert triage(TriageFacts(outcome="failed", kind="dns", canary_down=True)).rule == "no-network"
+
+
+@pytest.mark.parametrize(("status", "rule"), [(401, "session-lost"), (403, "forbidden")])
+def test_a_refusal_that_a_step_expected_and_got_is_no_cause(status, rule):
+    refused = answer("/api/incidents", status, "POST", reason="No.", step="nothing is shown to strangers")
+    assert triage(failed(refused)).rule == "nothing-fits"
+    assert triage(failed(answer("/api/incidents", status, "POST", reason="No.", step="the step"))).rule == rule
 
 
 def test_a_new_build_is_only_a_hint_and_the_runner_up_is_named():

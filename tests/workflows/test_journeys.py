@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,73 @@ def test_its_steps_run_against_the_demo(tmp_path):
     assert page.read_text().startswith("### All "), "who opens the job sees first how the target is"
 
 
-def test_the_run_is_the_whole_step_and_nothing_is_left_to_chance():
+LOOKS = """
+import os
+
+def test_stays(api):
+    api.get("/healthz").expect(200)
+
+if "GONE" not in os.environ:
+    def test_goes(api):
+        api.get("/healthz").expect(200)
+"""
+
+
+class Runners:
+    """Machines that each do one job of a workflow, and remember only what its caches carry."""
+
+    def __init__(self, workflow: Path, checkout: Path, top: Path) -> None:
+        steps = job(workflow)["steps"]
+        self.commands = {step["name"]: step["run"] for step in steps if "run" in step}
+        self.carried = {
+            path
+            for step in steps
+            if step.get("uses", "").startswith("actions/cache/restore@")
+            for path in step["with"]["path"].split()
+        }
+        self.checkout, self.top, self.last = checkout, top, checkout
+
+    def run(self, slot: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        here = self.top / f"runner {len(list(self.top.glob('runner *')))}"
+        shutil.copytree(self.checkout, here)
+        (here / ".venv").symlink_to(ROOT / ".venv")
+        for path in self.carried:
+            if (self.last / path).is_dir():
+                shutil.copytree(self.last / path, here / path)
+            elif (self.last / path).exists():
+                shutil.copy(self.last / path, here / path)
+        self.last = here
+        path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
+        environ = {**os.environ, "PATH": path, "TARGET": "demo", "SLOT": slot, "COLUMNS": "200", **environ}
+        done = {}
+        for name in ("Unpack the history", "Run", "Pack the history"):
+            command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", self.commands[name]]
+            done[name] = subprocess.run(
+                command, cwd=here, env=environ, capture_output=True, text=True, timeout=60, check=False
+            )
+        return done["Run"]
+
+
+@pytest.mark.parametrize(
+    "path", [one for one in WORKFLOWS if one.name == "journeys.yml"], ids=["repository", "scaffold"]
+)
+def test_a_runner_that_forgets_knows_judged_slots_and_lost_journeys_f47(path, tmp_path, new_project, centre):
+    (tmp_path / "checkout").mkdir()
+    made = new_project(tmp_path / "checkout")
+    made.configure(centre.url)
+    settings = made.root / "synthprobe.toml"
+    settings.write_text("interval_s = 86400\n" + settings.read_text())
+    made.journeys(LOOKS)
+    runners = Runners(path, made.root, tmp_path)
+    first = runners.run("now")
+    assert first.returncode == 0, first.stdout + first.stderr
+    second = runners.run("now")
+    assert (second.returncode, "already judged. Nothing was run." in second.stdout) == (0, True), second.stdout
+    third = runners.run(str(int(time.time()) // 86400 + 1), GONE="yes")
+    assert (third.returncode, "It was not collected, although" in third.stdout) == (3, True), third.stdout
+
+
+def test_the_run_is_the_whole_step_and_nothing_is_left_to_chance_f43():
     for path in (one for one in WORKFLOWS if one.name == "journeys.yml"):
         of = job(path)
         (run,) = [step for step in of["steps"] if step.get("id") == "run"]
@@ -92,7 +159,7 @@ def test_what_a_killed_run_left_is_swept_whatever_became_of_the_run():
 OUT_OF_A_JOB = {
     "actions/upload-artifact": {".synthprobe/site", "dist"},
     "actions/cache": {"~/.cache/ms-playwright", "~/.cache/synthprobe", "~/.cache/pip"},
-    "actions/cache/save": {"history.pack", ".synthprobe/ledger"},
+    "actions/cache/save": {"history.pack", ".synthprobe/state", ".synthprobe/ledger"},
 }
 
 
@@ -122,7 +189,8 @@ def test_each_workflow_has_no_permission_it_does_not_ask_for_and_every_action_is
                 assert len(step["uses"].partition("@")[2]) == 40, step["uses"]
 
 
-def test_the_workflow_linter_finds_nothing():
-    command = [ROOT / ".venv" / "bin" / "zizmor", "--offline", "--pedantic", "--quiet", *WORKFLOWS]
+@pytest.mark.parametrize("linter", [["actionlint"], ["zizmor", "--offline", "--pedantic", "--quiet"]], ids=" ".join)
+def test_the_workflow_linters_find_nothing(linter):
+    command = [ROOT / ".venv" / "bin" / linter[0], *linter[1:], *WORKFLOWS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout

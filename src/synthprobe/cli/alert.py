@@ -63,11 +63,12 @@ def lint() -> None:
 def _drill(route: str | None, *, back: bool) -> None:
     config = read_config(find_root(Path.cwd()))
     names = [one.name for one in config.alerts.routes]
-    if not names or (route and route not in names):
+    if not names:
         raise ConfigurationError(
-            f"There is no route {route or 'at all'!r}. Known routes: {', '.join(names) or 'none'}. "
-            "Add a table [[alerts.routes]] to synthprobe.toml."
+            "There is no route, so nobody is told of anything. Add a table [[alerts.routes]] to synthprobe.toml."
         )
+    if route and route not in names:
+        raise ConfigurationError(f"There is no route {route!r}. Known routes: {', '.join(names)}.")
     read = (lambda source: read_back(source, os.environ, config.alerts.timeout_s)) if back else None
     results = alerts.drill(config.alerts, _channel(config), datetime.now(UTC), route=route, read=read)
     for name, works, sentence in results:

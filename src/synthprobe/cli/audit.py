@@ -23,4 +23,6 @@ def verify() -> None:
     """Check that no line of the audit was changed, removed or put in between. Exit code 2 names the line."""
     root = find_root(Path.cwd())
     audit = FileAudit(root / read_config(root).folder / "audit.jsonl")
-    open_console().print(f"The audit is whole: {len(audit.entries())} entries.")
+    count = len(audit.entries())
+    entries = "1 entry" if count == 1 else f"{count} entries"
+    open_console().print(f"The audit is whole: {entries}." if count else "No fix was planned yet: the audit is empty.")

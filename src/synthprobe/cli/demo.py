@@ -26,7 +26,7 @@ app = typer.Typer(help="The dispatch centre: a system to watch, and faults to fi
 
 FOUND_BY = {
     "status_not_saved": {"unit-status", "second-call", "status-conflict"},
-    "js_error_dead_button": {"call-intake"},
+    "js_error_dead_button": {"call-intake", "call-repeated"},
 }
 """Each fault the demonstration switches on, and the journeys that must fail because of it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -13,16 +14,19 @@ from synthprobe.config import find_root, read_config
 from synthprobe.probes.installation import find_browser, install_browser
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
 
+_RUN = re.compile(r"^(?P<before>[^#\n]*)\bsynthprobe run\b", re.MULTILINE)
+
 
 def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Install what is missing.")] = False,
 ) -> None:
     """Say which browser and which Node are used, and why; with --fix, install what is missing.
 
-    Exit code 0: all is there. 2: something is missing.
+    Also says where a workflow runs `synthprobe run` without `exec`. Exit code 0: all is there. 2: something is missing.
     """
     console = open_console()
-    configured = read_config(find_root(Path.cwd())).browser.executable or None
+    root = find_root(Path.cwd())
+    configured = read_config(root).browser.executable or None
     if fix and find_browser(configured, os.environ) is None:
         install_browser(console.print)
     if fix and find_allure() is None:
@@ -32,5 +36,12 @@ def doctor(
     console.print(f"browser  {f'{browser.name}: {browser.why}' if browser else missing}", markup=False)
     console.print(f"node     {node or missing}", markup=False)
     console.print(f"allure   {f'{allure_version()} at {allure[-1]}' if allure else missing}", markup=False)
+    for path in sorted((root / ".github" / "workflows").glob("*.y*ml")):
+        if any(not re.search(r"\bexec\s+\S*$", found["before"]) for found in _RUN.finditer(path.read_text("utf-8"))):
+            console.print(
+                f"warning  {path.relative_to(root)} starts synthprobe run without exec, so a cancelled job signals the "
+                "shell alone. Make it the whole step: exec synthprobe run …",
+                markup=False,
+            )
     if not (browser and node and allure):
         raise typer.Exit(2)

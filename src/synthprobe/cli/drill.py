@@ -24,6 +24,7 @@ from synthprobe.demo.faults import DECOYS, KINDS, Kind
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.result import Outcome
 from synthprobe.model.verdict import Verdict
+from synthprobe.respond.matching import match, tell
 from synthprobe.respond.runbook_stamp import stamp
 from synthprobe.respond.runbooks import Exercise, Runbook, read_runbooks
 from synthprobe.supervisor import RunOrder, run_journeys
@@ -45,6 +46,7 @@ class Drilled:
     rule: str = ""
     runbook: str = ""
     wanted_runbook: str = ""
+    tied: tuple[str, ...] = ()
     followed: str = ""
     unproved: str = ""
 
@@ -61,6 +63,10 @@ class Drilled:
         if not self.wanted_runbook or self.runbook != self.wanted_runbook:
             wanted = self.wanted_runbook or f"one with 'drill: {self.name}'"
             return f"The runbook {self.runbook or 'none'} was matched; {wanted} was expected."
+        if self.tied:
+            return (
+                f"{', '.join(self.tied)} fits as well as {self.runbook}; one page was expected. Let one match closer."
+            )
         return self.unproved
 
 
@@ -72,7 +78,8 @@ class Drill:
         self.config = msgspec.structs.replace(config, second_attempts=0)
         self.control, self.token = address["control_url"], {"X-Control-Token": address["control_token"]}
         self.places: dict[str, str] = {}
-        self.runbooks = {one.drill: one for one in read_runbooks(root / config.runbooks, root) if one.drill}
+        self.pages = read_runbooks(root / config.runbooks, root)
+        self.runbooks = {one.drill: one for one in self.pages if one.drill}
 
     def healthy(self) -> tuple[str, ...]:
         """Journeys that do not pass although nothing is wrong."""
@@ -97,6 +104,7 @@ class Drill:
         # the most telling journey speaks for the fault, as it does for an incident
         lead = min(noticed, key=lambda one: (is_vague(one.triage), order.get(one.journey.id, 99)), default=None)
         runbook = self.runbooks.get(kind.name)
+        subject = next((one.subject for one in tell(verdict) if lead and one.verdict.journey == lead.journey), None)
         return Drilled(
             name=kind.name,
             truth=kind.cause,
@@ -105,6 +113,7 @@ class Drill:
             rule=lead.triage.rule if lead and lead.triage else "",
             runbook=lead.runbook if lead else "",
             wanted_runbook=runbook.id if runbook else "",
+            tied=match(self.pages, subject).tied if subject else (),
         )
 
     def _follow(self, drilled: Drilled, folder: Path, tokens: Mapping[str, str]) -> Drilled:

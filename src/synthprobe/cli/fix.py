@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -60,6 +61,7 @@ def plan(
         _console.print(desk.redactor.text(f"Would: {step}"))
     _console.print(desk.redactor.text(f"Changes: {', '.join(planned.touches)}"))
     _console.print(f"Undo: {'cannot be undone, ' + one.irreversible if one.irreversible else 'yes'}")
+    _console.print("Nothing was changed. To do it: synthprobe fix apply, with the same words and --by ROLE --really.")
 
 
 @app.command("apply")
@@ -100,12 +102,17 @@ def approve(request: Annotated[str, typer.Argument(help="The request, as printed
 def log(fix: Annotated[str | None, typer.Option(help="Only this fix.")] = None) -> None:
     """Everything that was planned, refused, approved and applied, oldest first."""
     root = find_root(Path.cwd())
-    for entry in _audit(root, read_config(root)).entries():
-        if fix in {None, entry.fix}:
-            _console.print(
-                f"{entry.number} {entry.at:%Y-%m-%d %H:%M:%S} {entry.event} {entry.fix} on {entry.target} for "
-                f"{entry.incident} by {entry.role} {entry.digest}: {entry.text}"
-            )
+    config = read_config(root)
+    found = [entry for entry in _audit(root, config).entries() if fix in {None, entry.fix}]
+    if not found:
+        _known(root, config, fix)
+        _console.print(f"Nothing was planned or applied yet{f' with {fix}' if fix else ''}.")
+    for entry in found:
+        digest = f" {entry.digest}" if entry.digest else ""
+        _console.print(
+            f"{entry.number} {entry.at:%Y-%m-%d %H:%M:%S} {entry.event} {entry.fix} on {entry.target} for "
+            f"{entry.incident} by {entry.role}{digest}: {entry.text}"
+        )
 
 
 def _desk(
@@ -114,9 +121,7 @@ def _desk(
     root = find_root(Path.cwd())
     config = read_config(root)
     target = config.target(target_name, base_url=base_url)
-    fixes = _fixes(root, config)
-    if known and fix not in fixes:
-        raise ConfigurationError(f"There is no fix {fix!r}. Known fixes: {', '.join(fixes) or 'none'}.")
+    fixes = _known(root, config, fix if known else None)
     if not known:
         raise FixRefused("There is no such request. See: synthprobe fix log.")
     folder = root / config.folder
@@ -159,6 +164,16 @@ def _rerun(root: Path, config: Config, target: Target, journeys: Sequence[str]) 
 
 def _fixes(root: Path, config: Config) -> dict[str, Fix]:
     return load_fixes(root / config.fixes.folder)
+
+
+def _known(root: Path, config: Config, fix: str | None) -> dict[str, Fix]:
+    """Every fix; an unknown one is refused."""
+    fixes = _fixes(root, config)
+    if fix is not None and fix not in fixes:
+        near = difflib.get_close_matches(fix, fixes, n=3)
+        known = f"Did you mean {' or '.join(near)}?" if near else f"Known fixes: {', '.join(fixes) or 'none'}."
+        raise ConfigurationError(f"There is no fix {fix!r}. {known}")
+    return fixes
 
 
 def _audit(root: Path, config: Config) -> FileAudit:

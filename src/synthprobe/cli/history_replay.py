@@ -50,14 +50,16 @@ def replay(
 
 def _rows(file: Path) -> Iterator[tuple[float, float, bool] | None]:
     try:
-        with file.open(newline="", encoding="utf-8") as lines:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines)
-            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
+            reader.fieldnames = names = [name.strip().lower() for name in reader.fieldnames or ()]
+            wrong = [name for name in _COLUMNS if names.count(name) != 1]
+            if wrong:
+                twice = any(name in names for name in wrong)
                 raise ToolError(
-                    f"{file} has no column {', '.join(missing)}. A CSV with the header timestamp,ms,status was "
-                    "expected: seconds since the epoch or an ISO 8601 time, milliseconds, and 1 for passed or 0 for "
-                    "failed."
+                    f"{file} has {'more than one' if twice else 'no'} column {', '.join(wrong)}. A CSV with the "
+                    "header timestamp,ms,status was expected: seconds since the epoch or an ISO 8601 time, "
+                    "milliseconds, and 1 for passed or 0 for failed."
                 )
             for row in reader:
                 yield _row(row)

@@ -31,7 +31,10 @@ def list_incidents(
 ) -> None:
     """List incidents, the open ones first."""
     incidents = _recorded()
-    found = [one for one in incidents.all(target) if everything or one.state != "resolved"]
+    known = incidents.all(target)
+    if target and not known:
+        read_config(find_root(Path.cwd())).target(target)  # an unknown one is refused
+    found = [one for one in known if everything or one.state != "resolved"]
     for note in incidents.notes:
         _console.print(note, markup=False)
     if not found:
@@ -94,7 +97,9 @@ def report_user(
     by: _By,
     id: Annotated[str, typer.Argument(help="The incident's id; without it, one the monitor did not see.")] = "",
     journey: Annotated[str, typer.Option(help="What the user could not do, for one the monitor did not see.")] = "",
-    at: Annotated[datetime | None, typer.Option(help="When the user said so, UTC; now without it.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="When the user said so, UTC, as `2026-11-02T03:10`; now without it.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="Target of the configuration, with --journey.")] = None,
     note: Annotated[str, typer.Option(help="What the user said, in a line, without names.")] = "",
 ) -> None:
@@ -104,7 +109,13 @@ def report_user(
             "Give the incident's id, or --journey for what the monitor did not see; exactly one of both was expected."
         )
     now = datetime.now(UTC)
-    when = at.replace(tzinfo=UTC) if at and at.tzinfo is None else (at or now).astimezone(UTC)
+    try:
+        said = datetime.fromisoformat(at) if at else now
+    except ValueError:
+        raise ConfigurationError(
+            f"--at is {at!r}; a date and a time were expected, in UTC, as {now:%Y-%m-%dT%H:%M}."
+        ) from None
+    when = said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
     if when > now:
         raise ConfigurationError(
             f"--at is {when:%Y-%m-%d %H:%M} UTC, which is still to come. Give a moment before now."

@@ -45,7 +45,7 @@ def report(
     folders = [run.absolute() for run in runs] if runs else [pipeline.newest_run(root, config.folder)]
     for folder in folders:
         if not (folder / "verdict.json").exists():
-            pipeline.judge(folder)
+            pipeline.explain_run(root, config, folder, pipeline.judge(folder))
     if publish_at is not None:
         refuse_publishing(config, folders, site or root / config.folder / "site", publish_at)
     page = make_site(root, config, folders, site=site)

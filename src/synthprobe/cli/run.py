@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.cli.terminal import open_console
@@ -18,7 +20,7 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.report.job_page import append_summary
 from synthprobe.report.terminal import summary
 from synthprobe.supervisor import RunOrder, run_again, run_journeys
-from synthprobe.supervisor.slots import is_judged, lease
+from synthprobe.supervisor.slots import lease
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import exit_code
 
@@ -59,18 +61,22 @@ def run(
         if not held:
             _console.print(f"Another run against {chosen.name} is on; slot {number} is left to it. Nothing was run.")
             raise typer.Exit(0)
-        if is_judged(state, chosen.name, number):
+        judged, notes = pipeline.is_judged(root, config, chosen.name, number)
+        if judged:
             _console.print(f"Slot {number} of {chosen.name} is already judged. Nothing was run.")
             raise typer.Exit(0)
         pipeline.beat_start(root, config, chosen.name, number)
         scheduled = RunOrder(paths=order.paths, workers=workers, deadline_s=deadline, slot=number)
-        raise typer.Exit(_run(root, config, chosen, scheduled, fail_on))
+        raise typer.Exit(_run(root, config, chosen, scheduled, fail_on, notes))
 
 
-def _run(root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn) -> int:
+def _run(
+    root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn, notes: Sequence[str] = ()
+) -> int:
     mask = Redactor.of(config.secret_sources(), root).text
     until = time.monotonic() + order.deadline_s
     folder, verdict = run_journeys(root, config, target, order)
+    verdict = replace(verdict, notes=(*notes, *verdict.notes))
     look_again = functools.partial(run_again, root, config, target, order, folder, until)
     verdict = pipeline.after_run(root, config, folder, verdict, mask=mask, look_again=look_again)
     _console.print(summary(verdict))

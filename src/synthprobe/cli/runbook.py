@@ -28,7 +28,6 @@ from synthprobe.respond.runbook_pages import draft
 from synthprobe.respond.runbooks import Runbook, read_runbooks
 from synthprobe.verdict.lifecycle import advance, describe
 
-FOLDER = "runbooks"
 OUTCOMES = Literal["helped", "outdated", "missing"]
 
 app = typer.Typer(help="Runbooks: one page for each failure pattern.", no_args_is_help=True)
@@ -39,10 +38,12 @@ _console = open_console()
 def lint_runbooks() -> None:
     """Check every runbook: coverage, content, references, staleness, names. Exit code 1 when one is wrong."""
     root = find_root(Path.cwd())
-    runbooks = read_runbooks(root / FOLDER, root)
-    if not runbooks:
-        raise ConfigurationError(f"There is no runbook under {FOLDER}/. Begin one: synthprobe runbook new FINGERPRINT")
     config = read_config(root)
+    runbooks = read_runbooks(root / config.runbooks, root)
+    if not runbooks:
+        raise ConfigurationError(
+            f"There is no runbook under {config.runbooks}/. Begin one: synthprobe runbook new INCIDENT"
+        )
     known = Known(
         journeys=_journeys(root, config),
         commands=_commands(),
@@ -50,7 +51,7 @@ def lint_runbooks() -> None:
         fixes=load_fixes(root / config.fixes.folder).keys(),
         drills=_faults(),
     )
-    findings = lint(runbooks, known, datetime.now(UTC).date(), snoozes=read_snoozes(root / FOLDER))
+    findings = lint(runbooks, known, datetime.now(UTC).date(), snoozes=read_snoozes(root / config.runbooks))
     errors = [finding for finding in findings if finding.error]
     for finding in errors:
         _console.print(f"✗ {finding}", markup=False)
@@ -70,7 +71,7 @@ def match_run(
 ) -> None:
     """Say which runbook fits each journey that did not pass, why, and what was next."""
     root = find_root(Path.cwd())
-    runbooks, verdict = read_runbooks(root / FOLDER, root), _verdict(root, run)
+    runbooks, verdict = _runbooks(root), _verdict(root, run)
     told = list(tell(verdict))
     tied = []
     if not told:
@@ -108,7 +109,8 @@ def new(
     incident = next((one for one in incidents(root, run) if fingerprint in {one.fingerprint, one.id}), None)
     if incident is None:
         raise ReportError(
-            f"No incident {fingerprint} is recorded. synthprobe runbook match shows the fingerprints of the newest run."
+            f"No incident {fingerprint} is recorded. Give an id of synthprobe incident list --all, or a fingerprint as "
+            "synthprobe incident show prints it."
         )
     results = [
         result
@@ -119,10 +121,10 @@ def new(
     ]
     text = draft(incident, results[-1] if results else None)
     found = re.search(r"^id: (.+)$", text, re.MULTILINE)
-    path = root / FOLDER / f"{found[1] if found else incident.id}.md"
+    path = root / read_config(root).runbooks / f"{found[1] if found else incident.id}.md"
     if path.exists():
         raise ConfigurationError(f"{path.relative_to(root)} exists already. Complete that, or move it away first.")
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
     _console.print(f"Begun: {path.relative_to(root)}. Complete every TODO, then: synthprobe runbook lint")
 
@@ -136,6 +138,8 @@ def show(id: Annotated[str, typer.Argument(help="The runbook's id.")]) -> None:
     _console.print(
         f"{runbook.audience} · {runbook.severity} · {runbook.cause_class} · {runbook.owner} · {proved}\n", markup=False
     )
+    if runbook.fix:
+        _console.print(f"Its fix: synthprobe fix plan {runbook.fix} --incident INCIDENT\n", markup=False)
     _console.print(Markdown(runbook.body, hyperlinks=False))
 
 
@@ -180,7 +184,7 @@ def incidents(root: Path, run: Path | None = None) -> Iterator[Incident]:
         return
     told = list(tell(verdict))
     journeys = {one.journey.id: one.journey for one in verdict.journeys}
-    runbooks = read_runbooks(root / FOLDER, root)
+    runbooks = _runbooks(root)
     for one in advance((), [each.observation for each in told], {}, verdict.finished_at):
         first = next(each for each in told if each.subject.journey == one.journeys[0])
         found = match(runbooks, first.subject)
@@ -195,12 +199,18 @@ def incidents(root: Path, run: Path | None = None) -> Iterator[Incident]:
 
 def _verdict(root: Path, run: Path | None) -> Verdict:
     folder = run.absolute() if run else pipeline.newest_run(root, read_config(root).folder)
-    return pipeline.judge(folder)
+    written = folder / "verdict.json"
+    # What was judged holds causes and incidents; judging it anew would write them away.
+    return pipeline.read_verdict(written) if written.exists() else pipeline.judge(folder)
+
+
+def _runbooks(root: Path) -> list[Runbook]:
+    return list(read_runbooks(root / read_config(root).runbooks, root))
 
 
 def _runbook(id: str) -> Runbook:
     root = find_root(Path.cwd())
-    runbooks = {one.id: one for one in read_runbooks(root / FOLDER, root)}
+    runbooks = {one.id: one for one in _runbooks(root)}
     if id not in runbooks:
         import difflib
 

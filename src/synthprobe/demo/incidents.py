@@ -118,12 +118,7 @@ def create(store: Store, faults: Faults, given: dict[str, Any]) -> dict[str, Any
     address, token = str(given.get("address", "")).strip(), str(given.get("client_token", "")).strip()
     if not address or not token:
         raise ValueError("An incident needs an address and a client_token.")
-    try:
-        priority = int(given.get("priority", 3))
-    except (TypeError, ValueError):
-        priority = 0
-    if priority not in range(1, 6):
-        raise ValueError("The priority is a number from 1 to 5.")
+    priority = _priority(given.get("priority", 3))
     with _numbers:
         existing = store.one("SELECT number FROM incident WHERE client_token = ?", token)
         if existing is None or faults.hits("duplicate_incident"):
@@ -159,6 +154,16 @@ def create(store: Store, faults: Faults, given: dict[str, Any]) -> dict[str, Any
     found = get(store, number)
     assert found is not None
     return found
+
+
+def _priority(given: object) -> int:
+    try:
+        priority = int(str(given))
+    except ValueError:
+        priority = 0
+    if priority not in range(1, 6):
+        raise ValueError("The priority is a number from 1 to 5.")
+    return priority
 
 
 def add_note(store: Store, number: str, text: str, author: str) -> None:
@@ -199,11 +204,15 @@ def change(store: Store, faults: Faults, number: str, given: dict[str, Any], aut
     """Correct a description, a priority, or the address, which moves the incident.
 
     Raises:
-        ValueError: when nothing, or nothing that can be corrected, is given.
+        ValueError: when nothing that can be corrected is given, or the priority or the address is none.
     """
     wanted: dict[str, Any] = {name: given[name] for name in ("description", "priority", "address") if name in given}
     if not wanted:
         raise ValueError("A description, a priority or an address was expected.")
+    if "priority" in wanted:
+        wanted["priority"] = _priority(wanted["priority"])
+    if "address" in wanted and not str(wanted["address"]).strip():
+        raise ValueError("An incident needs an address.")
     if "address" in wanted:
         places = geocode(store, faults, str(wanted["address"]))
         wanted["lat"], wanted["lng"] = (places[0]["lat"], places[0]["lng"]) if places else (None, None)

@@ -26,7 +26,7 @@ from synthprobe.history.database import (
     upsert,
 )
 from synthprobe.history.sketch import quantile_us
-from synthprobe.model.history import JudgedSlot, StepSample
+from synthprobe.model.history import OWN, JudgedSlot, StepSample
 from synthprobe.model.incident import Observation
 from synthprobe.model.result import Outcome, Result, Step
 from synthprobe.model.verdict import JourneyVerdict, Verdict
@@ -276,6 +276,12 @@ def read_slot_before(connection: Connection, target: str, slot: int) -> tuple[in
     return (row.slot, from_ms(row.at)) if row else None
 
 
+def has_slot(connection: Connection, target: str, slot: int, location: str) -> bool:
+    """Whether a scheduled run at a location judged a slot."""
+    here = (SLOTS.c.target == target, SLOTS.c.slot == slot, SLOTS.c.location == location)
+    return connection.execute(select(SLOTS.c.slot).where(*here)).first() is not None
+
+
 def read_first_judged(connection: Connection, target: str) -> dict[str, datetime]:
     """When the first run began that judged a slot of each journey."""
     found = {}
@@ -288,11 +294,11 @@ def read_first_judged(connection: Connection, target: str) -> dict[str, datetime
 
 
 def read_steps(connection: Connection, target: str) -> dict[str, tuple[str, ...]]:
-    """Paths of the steps of each journey."""
+    """Paths of the steps of each journey of the target."""
     query = (
         select(JOURNEYS.c.journey, SERIES.c.step)
         .join(SERIES, SERIES.c.journey_no == JOURNEYS.c.no)
-        .where(JOURNEYS.c.target == target, SERIES.c.operation == "")
+        .where(JOURNEYS.c.target == target, SERIES.c.operation == "", ~JOURNEYS.c.journey.startswith(OWN))
         .order_by(SERIES.c.no)
     )
     found: dict[str, dict[str, None]] = {}

@@ -258,6 +258,19 @@ class History:
         """
         return self._access.read(lambda connection: results.read_slot_before(connection, target, slot), None)
 
+    def is_judged(self, target: str, slot: int, *, location: str = "") -> bool:
+        """Whether a slot was judged.
+
+        Args:
+            target: the target's name.
+            slot: the slot.
+            location: where the probe stands; every location judges a slot of its own.
+
+        Returns:
+            True when a scheduled run judged it; false as well when the store cannot be used.
+        """
+        return self._access.read(lambda connection: results.has_slot(connection, target, slot, location), False)
+
     def first_judged(self, target: str) -> dict[str, datetime]:
         """Since when each journey is watched.
 

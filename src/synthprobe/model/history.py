@@ -9,6 +9,9 @@ from msgspec import Struct
 
 from synthprobe.model.result import Outcome
 
+OWN = "synthprobe:"
+"""How the ids begin under which the probe remembers what is its own; no journey of the target has such an id."""
+
 
 class Retention(Struct, frozen=True, kw_only=True):
     """How long the history keeps what.

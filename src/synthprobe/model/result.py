@@ -184,6 +184,7 @@ class Result(Struct, frozen=True, kw_only=True):
         facts: the evidence in short, when it did not pass.
         trace_id: 32 hexadecimal digits that name this attempt in the target's traces; empty when nothing ran.
         span_id: 16 hexadecimal digits of the attempt as a whole.
+        backend_trace: where the attempt opens in the target's own tracing tool; empty when it has none.
     """
 
     run_id: str
@@ -206,3 +207,4 @@ class Result(Struct, frozen=True, kw_only=True):
     facts: Facts | None = None
     trace_id: str = ""
     span_id: str = ""
+    backend_trace: str = ""

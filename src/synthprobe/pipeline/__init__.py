@@ -10,12 +10,13 @@ from synthprobe.pipeline.judging import (
     read_verdict,
     write_verdict,
 )
-from synthprobe.pipeline.memory import open_history, remember
+from synthprobe.pipeline.memory import is_judged, open_history, remember
 
 __all__ = [
     "after_run",
     "beat_start",
     "explain_run",
+    "is_judged",
     "judge",
     "newest_run",
     "open_history",

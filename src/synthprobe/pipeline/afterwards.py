@@ -14,11 +14,13 @@ from msgspec.structs import replace
 from synthprobe.config import Config
 from synthprobe.errors import SynthprobeError
 from synthprobe.model.incident import Incident, Observation
+from synthprobe.model.objective import Coverage
 from synthprobe.model.result import Result
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.pipeline.coverage import began_to_burn, missed_slots
+from synthprobe.pipeline.coverage import began_to_burn, last_day, missed_slots
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.memory import mark_remembered, open_history, take_in
+from synthprobe.pipeline.telemetry import send_telemetry
 from synthprobe.report.allure_results import run_folder
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.respond import alerts
@@ -33,7 +35,7 @@ from synthprobe.respond.runbooks import Runbook, read_runbooks
 from synthprobe.targets.secrets import read_secret
 from synthprobe.verdict.lifecycle import advance, describe
 from synthprobe.verdict.observations import observe
-from synthprobe.verdict.suspicion import Suspicion, judge_probe, suspect, with_reruns
+from synthprobe.verdict.suspicion import Suspicion, judge_probe, suspect, with_reruns, without_durations
 from synthprobe.verdict.triage import is_vague
 from synthprobe.verdict.watch import timings, watch
 
@@ -76,8 +78,11 @@ def after_run(
     with _sentence(notes):
         runbooks = read_runbooks(root / config.runbooks, root)
     incidents: tuple[Incident, ...] = ()
+    coverage: Coverage | None = None
     with _sentence(notes), open_history(root, config, environ) as history:
         verdict, incidents = _with_memory(history, config, folder, verdict, runbooks, notes, look_again)
+        if verdict.run.scheduled and (config.telemetry.metrics_folder or config.telemetry.push_url):
+            coverage = last_day(history, config, verdict.run.target, datetime.now(UTC))
         with _sentence(notes):
             notes += began_to_burn(history, config, verdict)
         notes += history.notes
@@ -86,12 +91,14 @@ def after_run(
     if verdict.run.scheduled:
         with _sentence(notes):
             told = _tell(root, config, folder, verdict, incidents, runbooks, notes, mask, environ)
+        with _sentence(notes):
+            notes += send_telemetry(root, config, verdict, coverage, os.environ if environ is None else environ)
     verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
     write_verdict(folder, verdict)
     if verdict.run.scheduled:
         with _sentence(notes):
-            judged = not verdict.blind and not verdict.count("unknown") and bool(verdict.journeys)
-            _beat(root, config, "success" if judged and told else "fail", verdict.run.target, verdict.run.slot, environ)
+            signal, text = _signal(verdict, told=told)
+            _beat(root, config, signal, verdict.run.target, verdict.run.slot, environ, mask(text))
     return verdict
 
 
@@ -126,15 +133,30 @@ def beat_start(root: Path, config: Config, target: str, slot: int, environ: Mapp
         _beat(root, config, "start", target, slot, environ)
 
 
+def _signal(verdict: Verdict, *, told: bool) -> tuple[Signal, str]:
+    """What the watcher hears of a run. Of one that policy kept from looking neither success nor failure: when that
+    lasts, the watcher alarms as it does at silence."""
+    if not verdict.blind and verdict.journeys and verdict.count("skipped") == len(verdict.journeys):
+        return "log", f"Every journey was skipped. {verdict.journeys[0].cause}"
+    judged = not verdict.blind and not verdict.count("unknown") and bool(verdict.journeys)
+    return ("success" if judged and told else "fail"), ""
+
+
 def _beat(
-    root: Path, config: Config, signal: Signal, target: str, slot: int, environ: Mapping[str, str] | None
+    root: Path,
+    config: Config,
+    signal: Signal,
+    target: str,
+    slot: int,
+    environ: Mapping[str, str] | None,
+    text: str = "",
 ) -> None:
     if config.heartbeat.url:
         url = read_secret(
             "heartbeat", os.environ if environ is None else environ, source=config.heartbeat.url, root=root
         )
         record = root / config.folder / "heartbeat.jsonl"
-        Heartbeat(url, record, timeout_s=config.heartbeat.timeout_s).send(signal, f"{target}-{slot}")
+        Heartbeat(url, record, timeout_s=config.heartbeat.timeout_s).send(signal, f"{target}-{slot}", text)
 
 
 def _with_memory(
@@ -164,6 +186,7 @@ def _with_memory(
         states = dict(probe.states)
         if probe.suspected:
             notes.append(probe.suspected)
+            verdict = without_durations(verdict)
         else:
             if look_again is not None and (suspicions := suspect(verdict, known)):
                 verdict = with_reruns(verdict, suspicions, look_again(suspicions))
@@ -309,6 +332,7 @@ def _background(
         runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
         report_url=f"{site}/index.html" if site else "",
         trace_url=_trace_url(site, verdict, incident) if site else "",
+        backend_trace=_backend_trace(verdict, incident),
         job_url=job,
         evidence=kept.as_posix(),
         published=bool(site),
@@ -323,6 +347,12 @@ def _trace_url(site: str, verdict: Verdict, incident: Incident) -> str:
             if kept.kind == "trace" and kept.path:
                 return f"{site}/{viewer_link(f'{run_folder(verdict.run)}/{kept.path}')}"
     return ""
+
+
+def _backend_trace(verdict: Verdict, incident: Incident) -> str:
+    """Where the newest attempt that did not pass opens in the target's own tracing tool."""
+    results = (r for one in verdict.journeys if one.journey.id in incident.journeys for r in reversed(one.results))
+    return next((one.backend_trace for one in results if one.backend_trace and one.outcome != "passed"), "")
 
 
 @contextmanager

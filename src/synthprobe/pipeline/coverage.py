@@ -12,7 +12,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.model.history import JudgedSlot
 from synthprobe.model.incident import Observation
 from synthprobe.model.journey import duration_s
-from synthprobe.model.objective import BurnRule, Objective, ObjectiveStatus, Standing
+from synthprobe.model.objective import BurnRule, Coverage, Objective, ObjectiveStatus, Standing
 from synthprobe.model.result import Run
 from synthprobe.model.verdict import Verdict
 from synthprobe.pipeline.memory import open_history
@@ -50,6 +50,29 @@ def missed_slots(history: History, run: Run, interval_s: int) -> str:
         f"No run judged the {which} before this one ({began:{day}} to {ended:{day}} UTC). "
         "Look at what starts the runs: it was late, or its machine was lost."
     )
+
+
+def last_day(history: History, config: Config, target: str, now: datetime) -> Coverage | None:
+    """How much of the last 24 hours somebody looked at a target.
+
+    Args:
+        history: the history.
+        config: the project's configuration.
+        target: the target's name.
+        now: the moment, UTC.
+
+    Returns:
+        The coverage; nothing when no slot was judged within a week.
+    """
+    from synthprobe.verdict.objectives import judge_coverage  # most runs tell nobody of it
+
+    slots = history.judged_slots(target, now - timedelta(days=7), now + timedelta(seconds=1))
+    seen = [
+        Observation(run_id="", slot=one.slot, at=one.at, target=target, journey="", outcome=outcome)
+        for one in slots
+        for outcome in set(one.outcomes.values())
+    ]
+    return judge_coverage(seen, now_slot=_passed(seen, now, config.interval_s), interval_s=config.interval_s)
 
 
 def began_to_burn(history: History, config: Config, verdict: Verdict) -> list[str]:

@@ -18,6 +18,7 @@ from synthprobe.verdict.judge import (
     MUST_PASS,
     judge_canaries,
     judge_run,
+    lost_attempts,
     saw_nothing,
     without_network,
 )
@@ -57,6 +58,8 @@ def judge(
         missing=missing if callable(missing) else lambda _: missing,
         blind=judge_canaries(canaries),
     )
+    died = {(note.journey, note.attempt): note.step for note in read_progress(folder)}
+    verdict = msgspec.structs.replace(verdict, notes=lost_attempts(verdict, died))
     if control is not None and saw_nothing(verdict) and (why := control()):
         verdict = without_network(verdict, why)
     build = next((r.build for j in verdict.journeys for r in j.results if r.build), "")

@@ -12,7 +12,7 @@ from synthprobe.config import Config
 from synthprobe.errors import ReportError, SynthprobeError
 from synthprobe.model.history import Retention
 from synthprobe.pipeline.judging import read_verdict
-from synthprobe.targets.secrets import read_secret
+from synthprobe.targets.secrets import read_address
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -38,9 +38,7 @@ def open_history(root: Path, config: Config, environ: Mapping[str, str] | None =
     from synthprobe.history.store import History  # a run is judged without it
 
     table, folder = config.history, root / config.folder
-    place = table.url
-    if place.startswith(("env:", "file:")):
-        place = read_secret("history", os.environ if environ is None else environ, source=place, root=root).reveal()
+    place = read_address("history.url", os.environ if environ is None else environ, source=table.url, root=root)
     keep = Retention(
         raw_days=table.raw_days,
         failures_days=table.failures_days,
@@ -48,6 +46,32 @@ def open_history(root: Path, config: Config, environ: Mapping[str, str] | None =
         daily_days=table.daily_days,
     )
     return History.open(place or folder / "history.db", spool=folder / "spool", retention=keep)
+
+
+def is_judged(
+    root: Path, config: Config, target: str, slot: int, environ: Mapping[str, str] | None = None
+) -> tuple[bool, list[str]]:
+    """Whether a slot was judged from this location, by a run of this machine or of one that shares its history.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target's name.
+        slot: the slot.
+        environ: the environment, for a URL that is a secret.
+
+    Returns:
+        Whether a scheduled run of that slot has a verdict, and what a person must know of the history, as sentences. A
+        history that cannot be used knows of none: to look twice is better than not at all.
+    """
+    try:
+        verdicts = (root / config.folder / "runs" / target).glob(f"{slot}-*/verdict.json")
+        if any(read_verdict(path).run.scheduled for path in verdicts):
+            return True, []
+        with open_history(root, config, environ) as history:
+            return history.is_judged(target, slot, location=config.location), history.notes
+    except (SynthprobeError, OSError) as error:
+        return False, [str(error)]
 
 
 def is_remembered(folder: Path) -> bool:

@@ -32,12 +32,13 @@ from synthprobe.plugin.leaks import browser_log_refusal, refuse_secret_ids
 from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.probes import steps
+from synthprobe.probes.browser_headers import BrowserHeaders
 from synthprobe.probes.clock import SteadyClock
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.report.allure_live import AllureSteps, attach_evidence, describe_journey, redact_allure
 from synthprobe.targets.guardrails import skip_reason
-from synthprobe.targets.target import Target
+from synthprobe.targets.target import Target, backend_trace
 from synthprobe.verdict.judge import MUST_FAIL, judge_attempt
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ _EVIDENCE_S = 20.0
 class Attempt:
     """What is known of the attempt that runs now."""
 
-    def __init__(self, journey: Journey, number: int, progress: ProgressWriter, clock: SteadyClock) -> None:
+    def __init__(self, journey: Journey, number: int, *listeners: steps.StepListener, clock: SteadyClock) -> None:
         self.journey = journey
         self.number = number
-        self.recorder = steps.Recorder(journey, progress, AllureSteps(), clock=clock)
+        self.recorder = steps.Recorder(journey, *listeners, clock=clock)
         self.failure: Failure | None = None
         self.skipped = ""
         self.finished = False
@@ -94,6 +95,7 @@ class JourneySession:
         self._reruns = _reruns(Path(suspicions)) if suspicions else None
         self._group: BaseFileLock | None = None
         self.guard = Guard(target, folder)
+        self.headers = BrowserHeaders(target)
         self._browser: BrowserEvidence | None = None
         self._guarded: GuardedBrowser | None = None
 
@@ -196,7 +198,7 @@ class JourneySession:
         if self._guarded is None:
             from synthprobe.probes.browser import GuardedBrowser
 
-            self._guarded = GuardedBrowser(self.guard)
+            self._guarded = GuardedBrowser(self.guard, self.headers)
         return self._guarded
 
     # hooks
@@ -290,9 +292,10 @@ class JourneySession:
             reason = self._held(item)
             number = self._reruns.number(item) if self._reruns else getattr(item, "execution_count", 1)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor)
-            self.attempt = Attempt(journey, number, progress, self.clock)
+            self.attempt = Attempt(journey, number, progress, AllureSteps(), self.headers, clock=self.clock)
             self.exchanges.clear()
             steps.swap(self.attempt.recorder)
+            self.headers.tell()
             if self._browser is not None:
                 self._browser.begin()
             if reason:
@@ -421,7 +424,9 @@ class JourneySession:
                 self._browser.drop()
         else:
             attempt.evidence = self._keep(attempt)
-        describe_journey(journey, self.target.name, self._runbook_link(journey))
+        traced = backend_trace(self.target, recorder.trace_id)
+        links = {f"Runbook {journey.runbook}": self._runbook_link(journey), "Backend trace": traced}
+        describe_journey(journey, self.target.name, links)
         attach_evidence(self.folder, attempt.evidence)
 
     def _keep(self, attempt: Attempt) -> tuple[Evidence, ...]:
@@ -476,6 +481,7 @@ class JourneySession:
             steps=attempt.recorder.steps,
             trace_id=attempt.recorder.trace_id,
             span_id=attempt.recorder.root_span_id,
+            backend_trace=backend_trace(self.target, attempt.recorder.trace_id),
             failure=attempt.failure,
             degradations=tuple(attempt.recorder.degradations),
             evidence=attempt.evidence,

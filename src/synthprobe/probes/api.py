@@ -20,8 +20,8 @@ from synthprobe.expect.response import Response
 from synthprobe.model.evidence import Exchange
 from synthprobe.model.journey import duration_s
 from synthprobe.probes import steps
-from synthprobe.probes.baggage import baggage, same_host
 from synthprobe.probes.clock import SteadyClock
+from synthprobe.probes.correlation import correlation_headers, same_host
 from synthprobe.probes.deadline import BoundedAdapter, deadline
 from synthprobe.probes.freshness import freshness
 from synthprobe.probes.guard import Guard
@@ -146,10 +146,9 @@ class Api:
         """
         url = path if "://" in path else urljoin(self.target.base_url + "/", path.lstrip("/"))
         recorder = steps.current()
-        traceparent = f"00-{recorder.trace_id}-{recorder.span_id}-01" if recorder else ""
-        sent = {**(headers or {}), **({"traceparent": traceparent} if traceparent else {})}
-        if recorder and same_host(url, self.target.base_url):
-            sent.setdefault("baggage", baggage(recorder.journey.id, recorder.path))
+        ours = correlation_headers(recorder, own=same_host(url, self.target.base_url))
+        traceparent = ours.get("traceparent", "")
+        sent = {**ours, **(headers or {})} | ({"traceparent": traceparent} if traceparent else {})
         prepared = self.session.prepare_request(requests.Request(method, url, headers=sent, **options))
         limit = duration_s(timeout) if timeout is not None else self.target.timeout_s
         self.guard.pace_request()

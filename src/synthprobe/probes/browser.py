@@ -26,6 +26,7 @@ from playwright.sync_api import (
 
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
 from synthprobe.model.result import Failure
+from synthprobe.probes.browser_headers import BrowserHeaders
 from synthprobe.probes.browser_requests import guard_client, guard_routes
 from synthprobe.probes.guard import Guard
 from synthprobe.targets.guardrails import (
@@ -35,7 +36,6 @@ from synthprobe.targets.guardrails import (
     host_of,
     is_read_only,
     may_reach,
-    synthetic_headers,
 )
 from synthprobe.targets.target import Target
 
@@ -80,10 +80,12 @@ class GuardedBrowser:
 
     Args:
         guard: asked before each request that Playwright sends, and before changes.
+        headers: what every context sends with its requests.
     """
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, headers: BrowserHeaders) -> None:
         self.guard = guard
+        self.headers = headers
         self._refused: Counter[str] = Counter()
         self._navigation = ""
         self._change = ""
@@ -132,8 +134,11 @@ class GuardedBrowser:
         session.detach()
 
         def new_guarded_context(*args: Any, **kwargs: Any) -> BrowserContext:
-            context = new_context(*args, **self._context_arguments(kwargs, user_agent))
-            self._hold(context, kwargs.get("base_url") or self.guard.target.base_url)
+            own = kwargs.get("extra_http_headers")
+            arguments = self._context_arguments(kwargs, user_agent)
+            context = new_context(*args, **{**arguments, "extra_http_headers": self.headers.of_context(own)})
+            self.headers.follow(context, own)
+            self._hold(context, kwargs.get("base_url") or self.guard.target.base_url, own)
             return context
 
         def new_guarded_page(**kwargs: Any) -> Page:
@@ -166,7 +171,8 @@ class GuardedBrowser:
             arguments = self._context_arguments(kwargs, "Playwright")
             del arguments["service_workers"]
             client = new_context(**arguments)
-            guard_client(client, kwargs.get("base_url") or target.base_url, self.guard)
+            own = kwargs.get("extra_http_headers")
+            guard_client(client, kwargs.get("base_url") or target.base_url, self.guard, own)
             return client
 
         opener.new_context = new_guarded_context  # type: ignore[method-assign]
@@ -199,16 +205,15 @@ class GuardedBrowser:
                 "A browser context was to be opened with ignore_https_errors, on a production target. Certificates "
                 "are always checked there; remove it from browser_context_args."
             )
-        marked = synthetic_headers(given.get("extra_http_headers"))
         ours = {"service_workers": "block", "ignore_https_errors": not target.tls_verify}
         agent = f"{given.get('user_agent') or user_agent} {target.user_agent}".rstrip()
-        return {**ours, **given, "extra_http_headers": marked, "user_agent": agent}
+        return {**ours, **given, "user_agent": agent}
 
-    def _hold(self, context: BrowserContext, base_url: str) -> None:
+    def _hold(self, context: BrowserContext, base_url: str, own: Mapping[str, str] | None) -> None:
         context.on("requestfailed", self._failed)
         if is_read_only(self.guard.target):
             context.route("**/*", self._decide)
-        guard_client(context.request, base_url, self.guard)
+        guard_client(context.request, base_url, self.guard, own)
 
     def _failed(self, request: Request) -> None:
         """A request that did not resolve, to a host that is not allowed, was stopped by the wall."""

@@ -10,21 +10,24 @@ from urllib.parse import urljoin, urlsplit
 from playwright.sync_api import APIRequestContext, Route
 
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
+from synthprobe.probes import steps
+from synthprobe.probes.correlation import correlation_headers, same_host
 from synthprobe.probes.guard import Guard
-from synthprobe.targets.guardrails import change_refusal
+from synthprobe.targets.guardrails import change_refusal, synthetic_headers
 
 _MAX_REDIRECTS = 10
 _REDIRECTS = {301, 302, 303, 307, 308}
 _BODIES = ("data", "form", "multipart", "post_data")
 
 
-def guard_client(client: APIRequestContext, base_url: str, guard: Guard) -> None:
+def guard_client(client: APIRequestContext, base_url: str, guard: Guard, own: Mapping[str, str] | None = None) -> None:
     """Hold a request client, that of a page or one of its own.
 
     Args:
         client: the client.
         base_url: what its relative addresses are relative to.
         guard: asked before each hop.
+        own: headers the journey gave the client; they stand.
     """
     fetch = client.fetch
 
@@ -33,6 +36,9 @@ def guard_client(client: APIRequestContext, base_url: str, guard: Guard) -> None
         method = str(options.get("method") or getattr(url_or_request, "method", "GET"))
         url = urljoin(base_url, given)
         guard.pace_request()
+        ours = correlation_headers(steps.current(), own=same_host(url, guard.target.base_url))
+        asked = options.get("headers") or getattr(url_or_request, "headers", {})
+        options["headers"] = synthetic_headers({**ours, **(own or {}), **asked})
         first = url if given is url_or_request else url_or_request
         return _follow(guard, lambda to, **how: fetch(to or first, **how), method, url, options)
 
@@ -115,4 +121,5 @@ def _follow(guard: Guard, fetch: Callable[..., Any], method: str, url: str, opti
 
 def _without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:
     """What may go to another host than the one it was meant for; Playwright does the same where it redirects itself."""
-    return {name: value for name, value in (headers or {}).items() if name.lower() not in {"authorization", "cookie"}}
+    kept = {"authorization", "cookie", "baggage"}
+    return {name: value for name, value in (headers or {}).items() if name.lower() not in kept}

@@ -84,6 +84,23 @@ def deadline(limit_s: float) -> Iterator[Deadline]:
         _calls.deadline = None
 
 
+@contextmanager
+def bounded_session(limit_s: float, max_bytes: int = 1_000_000) -> Iterator[requests.Session]:
+    """A session for a few calls that must end in time, whatever the other side does.
+
+    Args:
+        limit_s: seconds for all calls together.
+        max_bytes: bytes of an answer that are read.
+
+    Yields:
+        The session.
+    """
+    with requests.Session() as session, deadline(limit_s):
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, BoundedAdapter(max_bytes))
+        yield session
+
+
 def _guard(connection: Any) -> None:
     bound: Deadline | None = getattr(_calls, "deadline", None)
     if bound is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -144,13 +144,13 @@ class AllureSteps:
         allure_commons.plugin_manager.hook.stop_step(uuid=key, title="", exc_type=kind, exc_val=error, exc_tb=None)
 
 
-def describe_journey(journey: Journey, target: str, runbook_link: str) -> None:
+def describe_journey(journey: Journey, target: str, links: Mapping[str, str]) -> None:
     """Label the running test in Allure.
 
     Args:
         journey: the journey.
         target: the target's name; a parameter, so that targets keep apart histories.
-        runbook_link: absolute address of the runbook, or empty.
+        links: absolute addresses by the words to click on; empty ones are left out.
     """
     hook = allure_commons.plugin_manager.hook
     hook.add_title(test_title=journey.title)
@@ -159,8 +159,9 @@ def describe_journey(journey: Journey, target: str, runbook_link: str) -> None:
     if journey.owner:
         hook.add_label(label_type="owner", labels=(journey.owner,))
     hook.add_parameter(name="env", value=target, excluded=False, mode=None)
-    if runbook_link:
-        hook.add_link(url=runbook_link, link_type="link", name=f"Runbook {journey.runbook}")
+    for words, url in links.items():
+        if url:
+            hook.add_link(url=url, link_type="link", name=words)
 
 
 def attach_evidence(run_folder: Path, evidence: Sequence[Evidence]) -> None:

@@ -235,6 +235,7 @@ def _journey(
         "screenshot": quote(published.get("screenshot", "")),
         "trace": viewer_link(trace) if trace else "",
         "allure": f"{quote(run.folder)}/allure/index.html#{page}" if page else "",
+        "backend_trace": next((result.backend_trace for result in reversed(telling) if result.backend_trace), ""),
         "triage": one.triage,
         "incident": one.incident,
         "runbook_id": fits,

@@ -9,6 +9,7 @@ from typing import Any
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.model.result import Result, Step
 from synthprobe.model.verdict import Verdict
+from synthprobe.probes.deadline import bounded_session
 
 TIMEOUT_S = 5
 
@@ -48,38 +49,17 @@ def export_spans(endpoint: str, verdict: Verdict) -> int:
     spans = [span for result in attempts for span in _spans(result, resource)]
     if not spans:
         return 0
-    exporter = OTLPSpanExporter(endpoint=endpoint, timeout=TIMEOUT_S)
     try:
-        sent = exporter.export(spans)
+        with bounded_session(TIMEOUT_S) as session:
+            sent = OTLPSpanExporter(endpoint=endpoint, timeout=TIMEOUT_S, session=session).export(spans)
     except OSError:
         sent = SpanExportResult.FAILURE
-    finally:
-        exporter.shutdown()  # type: ignore[no-untyped-call,unused-ignore]
     if sent is not SpanExportResult.SUCCESS:
         raise ReportError(
             f"{len(spans)} spans could not be sent within {TIMEOUT_S} s. Check that the OTLP receiver runs and its "
             "address ends in /v1/traces; the verdict itself is not touched by this."
         )
     return len(spans)
-
-
-def trace_link(template: str, trace_id: str) -> str:
-    """The address of an attempt in the target's own tracing tool.
-
-    Args:
-        template: the address with ``{trace_id}`` in it; empty when the target has none.
-        trace_id: 32 hexadecimal digits.
-
-    Returns:
-        The address; empty when one of the two is, or it is no ``http`` address.
-
-    Example:
-        >>> trace_link("https://traces.example/{trace_id}", "0af7")
-        'https://traces.example/0af7'
-    """
-    if not trace_id or not template.startswith(("https://", "http://")):
-        return ""
-    return template.replace("{trace_id}", trace_id)
 
 
 def _spans(result: Result, resource: Any) -> Iterator[Any]:

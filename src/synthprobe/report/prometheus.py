@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
 from synthprobe.errors import ReportError, ToolError
-from synthprobe.model.objective import ObjectiveStatus
+from synthprobe.model.objective import Coverage
 from synthprobe.model.result import Outcome
 from synthprobe.model.verdict import Verdict
+from synthprobe.probes.deadline import bounded_session
 
 TIMEOUT_S = 5.0
 
 
-def write_metrics(path: Path, verdict: Verdict, objectives: Iterable[ObjectiveStatus] = ()) -> Path:
+def write_metrics(path: Path, verdict: Verdict, coverage: Coverage | None = None) -> Path:
     """Write the metrics in one move, so that no collector reads half a file.
 
     Args:
         path: the file, ending in ``.prom`` for the node exporter.
         verdict: the run's verdict.
-        objectives: how the journeys stand, for availability and coverage.
+        coverage: how much of the last day was looked at; left out when it is not known.
 
     Returns:
         The file.
@@ -30,7 +30,7 @@ def write_metrics(path: Path, verdict: Verdict, objectives: Iterable[ObjectiveSt
         ReportError: when the file cannot be written.
     """
     client = _client()
-    text = client.generate_latest(_registry(client, verdict, objectives))
+    text = client.generate_latest(_registry(client, verdict, coverage))
     temporary = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,27 +43,27 @@ def write_metrics(path: Path, verdict: Verdict, objectives: Iterable[ObjectiveSt
     return path
 
 
-def push_metrics(gateway: str, verdict: Verdict, objectives: Iterable[ObjectiveStatus] = ()) -> None:
+def push_metrics(gateway: str, verdict: Verdict, coverage: Coverage | None = None) -> None:
     """Push the metrics to a Pushgateway; those of the target's last run are replaced.
 
     Args:
         gateway: its address.
         verdict: the run's verdict.
-        objectives: how the journeys stand.
+        coverage: how much of the last day was looked at.
 
     Raises:
         ToolError: when the extra ``prometheus`` is not installed.
         ReportError: when it cannot be reached or refuses.
     """
     client = _client()
-    registry = _registry(client, verdict, objectives)
+    registry = _registry(client, verdict, coverage)
     try:
         client.push_to_gateway(
             gateway,
             job="synthprobe",
             registry=registry,
             grouping_key={"target": verdict.run.target},
-            timeout=TIMEOUT_S,
+            handler=_put,
         )
     except (OSError, ValueError) as error:
         raise ReportError(
@@ -72,7 +72,15 @@ def push_metrics(gateway: str, verdict: Verdict, objectives: Iterable[ObjectiveS
         ) from None
 
 
-def _registry(client: Any, verdict: Verdict, objectives: Iterable[ObjectiveStatus]) -> Any:
+def _put(url: str, method: str, timeout: float | None, headers: list[tuple[str, str]], data: bytes) -> Any:
+    def send() -> None:
+        with bounded_session(TIMEOUT_S) as session:
+            session.request(method, url, headers=dict(headers), data=data, timeout=TIMEOUT_S).raise_for_status()
+
+    return send
+
+
+def _registry(client: Any, verdict: Verdict, coverage: Coverage | None) -> Any:
     registry, target = client.CollectorRegistry(), verdict.run.target
 
     def gauge(name: str, says: str, *labels: str) -> Any:
@@ -88,12 +96,11 @@ def _registry(client: Any, verdict: Verdict, objectives: Iterable[ObjectiveStatu
                 lasted.labels(target, one.journey.id, step.title).set(step.duration_s)
     beat = gauge("last_run_timestamp_seconds", "When the last run was judged; its age is the heartbeat's.")
     beat.labels(target).set(verdict.finished_at.timestamp())
-    availability = gauge("objective_availability_ratio", "Good slices of the judged ones.", "journey")
-    coverage = gauge("objective_coverage_ratio", "Judged slices of the elapsed ones.", "journey")
-    for status in objectives:
-        coverage.labels(target, status.objective.journey).set(status.coverage / 100)
-        if status.availability is not None:
-            availability.labels(target, status.objective.journey).set(status.availability / 100)
+    if coverage is not None:
+        judged = gauge("coverage_ratio", "Judged slots of those that passed in the last 24 hours.")
+        judged.labels(target).set(coverage.percent / 100)
+        gap = gauge("longest_gap_seconds", "The longest time in the last 24 hours in which no slot was judged.")
+        gap.labels(target).set(coverage.worst_gap_s)
     return registry
 
 

@@ -157,10 +157,13 @@ class FixDesk:
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / f"fixes-{self.target.name}.lock", timeout=0)
         try:
-            with lock:
-                return self._apply(fix, incident, actor, inputs or {}, really=really, automatic=automatic)
-        except Timeout:
-            raise FixRefused(f"Another fix is being applied to {self.target.name!r}. Wait until it ended.") from None
+            try:
+                with lock:
+                    return self._apply(fix, incident, actor, inputs or {}, really=really, automatic=automatic)
+            except Timeout:
+                raise FixRefused(
+                    f"Another fix is being applied to {self.target.name!r}. Wait until it ended."
+                ) from None
         except FixRefused as error:
             self._write("refused", fix, incident, actor, text=str(error), automatic=automatic)
             raise
@@ -176,15 +179,23 @@ class FixDesk:
             The approval, with its end.
 
         Raises:
-            FixRefused: when there is no such request, the role may not, or the requester approves.
+            FixRefused: when there is no such request, the role may not, or the requester approves; the last two
+                are recorded as well.
         """
-        policy.check_role(self.config, actor.role, "approve")
         asked = [one for one in self.audit.entries() if one.event == "requested" and one.digest == request]
         if not asked:
             raise FixRefused(f"There is no request {request!r}. See: synthprobe fix log.")
-        if asked[-1].who == actor.mark:
-            raise FixRefused("You asked for this fix yourself. Somebody else must approve it.")
         now = self.now()
+        try:
+            policy.check_role(self.config, actor.role, "approve")
+            if asked[-1].who == actor.mark:
+                raise FixRefused("You asked for this fix yourself. Somebody else must approve it.")
+        except FixRefused as error:
+            refused = msgspec.structs.replace(
+                asked[-1], at=now, event="refused", role=actor.role, who=actor.mark, text=str(error), digest=""
+            )
+            self.audit.append(refused)
+            raise
         return self.audit.append(
             msgspec.structs.replace(
                 asked[-1],
@@ -224,7 +235,10 @@ class FixDesk:
             return Done(ok=True, changed=False, text=f"Dry run, nothing was changed. {what}", plan=planned)
         if fix.approval and policy.approval(entries, digest, actor.mark, now) is None:
             self._write("requested", fix, incident, actor, digest=digest, text=what, automatic=automatic)
-            text = f"Somebody else must approve this first: synthprobe fix approve {digest} --by ROLE. {what}"
+            text = (
+                f"Somebody else must approve this first: synthprobe fix approve {digest} --by ROLE. "
+                f"Then apply it again. {what}"
+            )
             return Done(ok=False, changed=False, text=text, plan=planned, request=digest)
         self._write("applying", fix, incident, actor, digest=digest, text=what, automatic=automatic)
         try:

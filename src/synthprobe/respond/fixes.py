@@ -191,7 +191,9 @@ class Fix:
                 try:
                     values[name] = msgspec.convert(given[name], kind, strict=False)
                 except msgspec.ValidationError as error:
-                    raise FixRefused(f"The input {name!r} of {self.id} cannot be used: {error}.") from None
+                    raise FixRefused(
+                        f"The input {name!r} of {self.id} is {given[name][:60]!r}, which cannot be used: {error}."
+                    ) from None
             elif default is inspect.Parameter.empty:
                 raise FixRefused(f"The fix {self.id} needs the input {name!r}: --input {name}=VALUE.")
             else:

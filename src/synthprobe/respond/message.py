@@ -29,6 +29,7 @@ class Background(Struct, frozen=True, kw_only=True):
         runbook_url: absolute address of the runbook.
         report_url: absolute address of the report.
         trace_url: absolute address of the trace.
+        backend_trace: address of the same attempt in the target's own tracing tool.
         changed: what changed before it began: a build, a setting.
         job_url: absolute address of the CI job, which is there even when nothing could be published.
         evidence: the run's folder on the machine that ran it.
@@ -39,6 +40,7 @@ class Background(Struct, frozen=True, kw_only=True):
     runbook_url: str = ""
     report_url: str = ""
     trace_url: str = ""
+    backend_trace: str = ""
     changed: str = ""
     job_url: str = ""
     evidence: str = ""
@@ -140,6 +142,7 @@ def write(
         or _line("Runbook", "" if recovered else incident.runbook or "none fits"),
         _link("Report", background.report_url),
         _link("Trace", background.trace_url),
+        _link("Backend trace", background.backend_trace),
         _link("Job", background.job_url),
         _where(background),
         _line("What changed", background.changed),

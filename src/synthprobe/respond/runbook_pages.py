@@ -13,6 +13,18 @@ from synthprobe.model.incident import Incident
 from synthprobe.model.result import Result, Step
 from synthprobe.respond.runbooks import Runbook, parser
 
+CAUSES = {
+    "code": "the program itself does something wrong; only its makers can change that",
+    "config": "a setting or a permission is not what it should be",
+    "data": "a record is wrong or missing; the program is well",
+    "dependency": "another system that this one asks is slow, wrong or silent",
+    "infra": "something that should run does not, or one server of several is ill",
+    "user": "one person's account, unit or own view; everybody else is well",
+    "probe": "the monitor itself could not look",
+    "unknown": "nobody knows yet; the page holds until a closer one is written",
+}
+"""What a class of cause means, for whoever reads a page."""
+
 
 def render(runbook: Runbook, *, home: str = "../index.html") -> str:
     """A runbook as a page that needs nothing else: raw HTML in the file is shown as text.
@@ -25,7 +37,7 @@ def render(runbook: Runbook, *, home: str = "../index.html") -> str:
         The whole HTML page.
     """
     body = parser().render(runbook.body)  # html is off in our parser, and it refuses javascript: links
-    return _environment().get_template("runbook.html.j2").render(runbook=runbook, body=body, home=home)
+    return _environment().get_template("runbook.html.j2").render(runbook=runbook, body=body, home=home, causes=CAUSES)
 
 
 def _environment() -> Environment:
@@ -53,7 +65,7 @@ def publish_runbooks(runbooks: Sequence[Runbook], site: Path) -> dict[str, str]:
         addresses[runbook.id] = f"runbooks/{page.name}"
     ordered = sorted(runbooks, key=lambda one: (one.cause_class, one.title))
     groups = [(cause, list(ours)) for cause, ours in groupby(ordered, key=lambda one: one.cause_class)]
-    index = _environment().get_template("runbooks.html.j2").render(groups=groups, home="../index.html")
+    index = _environment().get_template("runbooks.html.j2").render(groups=groups, home="../index.html", causes=CAUSES)
     _replace(folder / "index.html", index)
     return addresses
 

@@ -145,7 +145,7 @@ def run_journeys(
     if jumped := clock.note():
         notes.append(jumped)
     if notes:
-        verdict = msgspec.structs.replace(verdict, notes=tuple(notes))
+        verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, *notes))
         pipeline.write_verdict(folder, verdict)
     return folder, verdict
 
@@ -165,6 +165,7 @@ class Watch:
         self._end = time.monotonic() + deadline_s
         self._patience_s = (config.journey_deadline_s or deadline_s) + config.stall_margin_s
         self._asked = asked
+        self._parent = os.getppid() if os.environ.get("CI") else None  # elsewhere a run may outlive its shell
         self._size = -1
         self._moved = time.monotonic()
 
@@ -174,7 +175,7 @@ class Watch:
         Returns:
             A word when the run must be ended, empty otherwise.
         """
-        if self._asked:
+        if self._asked or self._parent not in {None, os.getppid()}:
             return "cancelled"
         now = time.monotonic()
         if now > self._end:
@@ -196,7 +197,7 @@ class _Missing:
 
     def __call__(self, journey: Journey) -> str:
         ending = {
-            "cancelled": "cancelled: The run was ended by a signal",
+            "cancelled": "cancelled: The run was ended by a signal or with its CI step",
             "deadline": "deadline: The run reached its deadline",
             "stalled": "stalled: The run made no progress and was ended",
         }.get(self._reason)

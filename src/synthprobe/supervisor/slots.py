@@ -33,22 +33,6 @@ def runs_folder(state: Path, target: str) -> Path:
     return state / "runs" / target
 
 
-def is_judged(state: Path, target: str, slot: int) -> bool:
-    """Whether a slot has a complete verdict on this machine.
-
-    Args:
-        state: the project's ``.synthprobe`` folder.
-        target: the target's name.
-        slot: the slot.
-
-    Returns:
-        True when a scheduled run of that slot was judged.
-    """
-    return any(
-        pipeline.read_verdict(path).run.scheduled for path in runs_folder(state, target).glob(f"{slot}-*/verdict.json")
-    )
-
-
 @contextmanager
 def lease(state: Path, target: str) -> Iterator[bool]:
     """Hold the right to run against a target. The system releases it when its holder dies, however it dies.

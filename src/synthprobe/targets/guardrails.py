@@ -211,6 +211,25 @@ def synthetic_headers(given: Mapping[str, str] | None = None) -> dict[str, str]:
     return {name: value for name, value in _SYNTHETIC.items() if name.lower() not in own} | dict(given or {})
 
 
+def browser_may_mark(target: Target) -> bool:
+    """Whether a browser's requests may carry headers of ours.
+
+    A browser asks another origin first whether it takes a header that pages do not send by themselves (CORS), and does
+    not send the request when it does not: the headers would break what works for users.
+
+    Args:
+        target: the target.
+
+    Returns:
+        What the target says; else whether its own host is the only one that is allowed.
+
+    Example:
+        >>> browser_may_mark(Target(base_url="https://cad.example.org", allowed_hosts=("cdn.example.org",)))
+        False
+    """
+    return not target.allowed_hosts if target.browser_headers is None else target.browser_headers
+
+
 def browser_arguments(target: Target) -> list[str]:
     """Arguments that keep a Chromium browser from reaching any other host.
 

@@ -172,3 +172,27 @@ def read_secret(name: str, environ: Mapping[str, str], *, source: str, root: Pat
             raise SecretError(f"The secret {name!r} was expected in the file {place}, which is empty. Write it there.")
         return Secret(value, name)
     raise SecretError(f"The secret {name!r} has the source {source!r}; env:VARIABLE or file:/path was expected.")
+
+
+def read_address(name: str, environ: Mapping[str, str], *, source: str, root: Path = Path()) -> str:
+    """Read an address that may be written openly, or kept where secrets are because it holds a password or token.
+
+    Args:
+        name: its key in the configuration.
+        environ: the environment.
+        source: the address itself, ``env:VARIABLE`` or ``file:/path``.
+        root: what a relative path is relative to, usually the project's root.
+
+    Returns:
+        The address.
+
+    Raises:
+        SecretError: when it is kept elsewhere and cannot be read there.
+
+    Example:
+        >>> read_address("history.url", {}, source="sqlite:///history.db")
+        'sqlite:///history.db'
+    """
+    if source.startswith(("env:", "file:")):
+        return read_secret(name, environ, source=source, root=root).reveal()
+    return source

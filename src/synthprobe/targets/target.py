@@ -64,6 +64,9 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         testdata: how each kind of synthetic object is found and removed.
         sweeper: who `synthprobe sweep` is at the target.
         automatic_fixes: ids of the fixes that may be applied without a person once they earned it.
+        browser_headers: whether what a browser sends carries the mark, ``no-cache``, ``traceparent`` and ``baggage``;
+            without it, when no other host is allowed.
+        trace_url: address of one trace in the target's own tracing tool, with ``{trace_id}`` where its id goes.
     """
 
     base_url: str
@@ -87,6 +90,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     testdata: dict[str, TestDataKind] = field(default_factory=dict)
     sweeper: Sweeper = field(default_factory=Sweeper)
     automatic_fixes: tuple[str, ...] = ()
+    browser_headers: bool | None = None
+    trace_url: str = ""
 
 
 def check_base_url(target_name: str, base_url: str) -> str:
@@ -109,3 +114,41 @@ def check_base_url(target_name: str, base_url: str) -> str:
             f'host. Write it in full, for example base_url = "https://{base_url or "staging.example.org"}".'
         )
     return base_url.rstrip("/")
+
+
+def check_trace_url(target_name: str, trace_url: str) -> str:
+    """The pattern of a trace's address, which must be one.
+
+    Args:
+        target_name: for the message.
+        trace_url: what was configured; empty when the target has no tracing tool.
+
+    Returns:
+        The pattern.
+
+    Raises:
+        ConfigurationError: when it is no web address, or has no place for the trace's id.
+    """
+    if trace_url and not (trace_url.startswith(("https://", "http://")) and "{trace_id}" in trace_url):
+        raise ConfigurationError(
+            f"trace_url of target {target_name!r} is {trace_url!r}. A web address with {{trace_id}} in it was "
+            'expected, for example "https://traces.example.org/trace/{trace_id}".'
+        )
+    return trace_url
+
+
+def backend_trace(target: Target, trace_id: str) -> str:
+    """Where an attempt at a journey opens in the target's own tracing tool.
+
+    Args:
+        target: the target.
+        trace_id: 32 hexadecimal digits, as they went out in ``traceparent``.
+
+    Returns:
+        The address; empty when the target has no such tool.
+
+    Example:
+        >>> backend_trace(Target(base_url="https://x.example", trace_url="https://traces.example/{trace_id}"), "0af7")
+        'https://traces.example/0af7'
+    """
+    return target.trace_url.replace("{trace_id}", trace_id) if trace_id else ""

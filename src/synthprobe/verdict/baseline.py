@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Sequence
 
@@ -23,6 +23,8 @@ _LAG = 12
 _FORGIVEN = round(math.log(1.10) * GRID)
 _TAIL = 0.10
 _PRIOR_EXCESS, _PRIOR_WEIGHT, _LEAST_EXCESS = 0.25, 4, 0.03
+_FAR, _FAR_WEIGHT = 0.03, 1
+_NEAR_LEAST, _NEAR_MORE = 100, 2
 _MOST = 12.0
 _HOUR_WINDOW, _HOUR_LEAST = 84, 24
 
@@ -68,7 +70,7 @@ class Window:
         self.size = size
         self.newest: deque[int] = deque()
         self.ordered: list[int] = []
-        self._fit: tuple[float, int, float] | None = None
+        self._fit: tuple[_Tail, _Tail] | None = None
 
     def add(self, point: int) -> int | None:
         """Add the newest.
@@ -102,7 +104,8 @@ class Window:
         """``-ln P`` that a healthy run is at least this slow.
 
         Ranks up to the 90th percentile. Above it an exponential tail in the logarithm of the duration, whose mean
-        excess is drawn towards 0.25 while there is little to go by.
+        excess is drawn towards 0.25 while there is little to go by; above the 97th a tail of its own, where that makes
+        less of it: the slowest runs of a step are often of another kind.
 
         Args:
             point: on the grid.
@@ -112,15 +115,45 @@ class Window:
         """
         ordered, n = self.ordered, len(self.ordered)
         if self._fit is None:
-            k = max(4, int(n * _TAIL))
-            threshold = ordered[n - k - 1]
-            excess = (sum(ordered[n - k :]) - k * threshold) / GRID
-            mean = max((excess + _PRIOR_WEIGHT * _PRIOR_EXCESS) / (k + _PRIOR_WEIGHT), _LEAST_EXCESS)
-            self._fit = (-math.log(k / n), threshold, mean * GRID)
-        floor, threshold, mean = self._fit
-        if point > threshold:
-            return min(_MOST, floor + (point - threshold) / mean)
-        return -math.log((n - bisect_left(ordered, point) + 0.5) / (n + 1))
+            self._fit = _tail(ordered, _TAIL, _PRIOR_WEIGHT), _tail(ordered, _FAR, _FAR_WEIGHT)
+        (floor, threshold, mean), (far_floor, far, far_mean) = self._fit
+        if point <= threshold:
+            return -math.log((n - bisect_left(ordered, point) + 0.5) / (n + 1))
+        surprise = floor + (point - threshold) / mean
+        if point > far:
+            surprise = min(surprise, far_floor + (point - far) / far_mean)
+        return min(_MOST, surprise)
+
+    def moved(self, points: Sequence[int]) -> float:
+        """How much better the durations here explain some others once all of them are moved up by one factor.
+
+        Args:
+            points: the others, on the grid; ten per cent are forgiven each.
+
+        Returns:
+            The logarithm of the ratio of both likelihoods.
+        """
+        ordered, n = self.ordered, len(self.ordered)
+        width = max(_NEAR_LEAST, (ordered[3 * n // 4] - ordered[n // 4]) // 2)
+        shift = sorted(points)[len(points) // 2] - self.median()
+
+        def near(point: int) -> int:
+            return bisect_right(ordered, point + width) - bisect_left(ordered, point - width) + _NEAR_MORE
+
+        return sum(math.log(near(point - shift) / near(point - _FORGIVEN)) for point in points)
+
+
+_Tail = tuple[float, int, float]
+
+
+def _tail(ordered: Sequence[int], share: float, weight: int) -> _Tail:
+    """Surprise where the slowest share begins, where that is, and the mean excess of it, on the grid."""
+    n = len(ordered)
+    k = max(4, int(n * share))
+    threshold = ordered[n - k - 1]
+    excess = (sum(ordered[n - k :]) - k * threshold) / GRID
+    mean = max((excess + weight * _PRIOR_EXCESS) / (k + weight), _LEAST_EXCESS)
+    return -math.log(k / n), threshold, mean * GRID
 
 
 class Baseline:

@@ -1,8 +1,8 @@
 """Slower than usual: watches the durations of one step and says when they are no longer what they were.
 
 Three lanes. **Paging**: burst (2 runs in a row, each slower than 999 of 1,000 usual ones), streak (3 runs in a row,
-each slower than 96 of 100, or together as unlikely), drag (12 runs that are slow together) and again (a run and its
-re-runs are slow together). **Report**: drift and
+each slower than 97 of 100, or than 91 of 100 and all by one factor), drag (12 runs that are slow together) and again
+(a run and its re-runs are slow together). **Report**: drift and
 ragged, which are too slow to page anybody. **Failures**: a step that fails more often than it used to. How it was
 chosen and what it finds on real data stands in docs/concepts/degradation.md.
 """
@@ -30,7 +30,7 @@ SUSPICIOUS = 2.3
 
 STATE_VERSION = 2
 
-_BURST, _STREAK, _STREAK_SUM, _STREAK_LEAST, _STREAK_CAP = 7.0, 3.3, 14.3, 2.0, 7.0
+_LEAST, _BURST, _STREAK, _LEVEL_LEAST, _LEVEL = 2.0, 7.0, 3.4, 2.4, 8.0
 _DRAG_RUNS, _DRAG_CAP = 12, 4.0
 _CALM_RUNS, _ACCEPT_RUNS = 6, 144
 _KEPT = 48
@@ -242,7 +242,7 @@ class StepDetector:
                 baseline.accept(list(self._points))
                 self._close()
             return ""
-        rule = self._rule() if surprise >= _STREAK_LEAST else ""
+        rule = self._rule() if surprise >= _LEAST else ""
         if rule:
             self._alarm, self._age, self._calm = True, 1, 0
             baseline.hold()
@@ -257,12 +257,12 @@ class StepDetector:
         before = newest[-2] if n > 1 else 0.0
         if last >= _BURST and before >= _BURST:
             return "burst"
-        if n > 2 and before >= _STREAK_LEAST:
-            third = newest[-3]
-            if last >= _STREAK and before >= _STREAK and third >= _STREAK:
-                return "streak"
-            together = min(last, _STREAK_CAP) + min(before, _STREAK_CAP) + min(third, _STREAK_CAP)
-            if third >= _STREAK_LEAST and together >= _STREAK_SUM:
+        least = min(last, before, newest[-3]) if n > 2 else 0.0
+        if least >= _STREAK:
+            return "streak"
+        if least >= _LEVEL_LEAST:
+            points = self._points
+            if self._baseline.window.moved((points[-3], points[-2], points[-1])) >= _LEVEL:
                 return "streak"
         if n >= _DRAG_RUNS and sum([min(newest[-i], _DRAG_CAP) for i in range(1, _DRAG_RUNS + 1)]) >= _DRAG:
             return "drag"

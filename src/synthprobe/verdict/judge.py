@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -105,6 +105,34 @@ def _judge_journey(
         since=attempts[0].started_at if outcome in {"failed", "unknown", "degraded"} else None,
         results=tuple(attempts),
     )
+
+
+def lost_attempts(verdict: Verdict, died: Mapping[tuple[str, int], str]) -> tuple[str, ...]:
+    """What the probe lost of journeys that a later attempt found well: it does not change them, but is not forgotten.
+
+    Args:
+        verdict: the run's verdict.
+        died: the step in which a process stood last, by the journey's id and the attempt.
+
+    Returns:
+        One sentence for each attempt that could not look, or left no result.
+    """
+    lost = []
+    for one in verdict.journeys:
+        if one.outcome not in {"passed", "degraded"} or not one.results:
+            continue
+        known, last = {result.attempt: result for result in one.results}, one.results[-1].attempt
+        for number in range(1, last):
+            result = known.get(number)
+            if result is None:
+                step = died.get((one.journey.id, number))
+                why = f'its process died while "{step}" was running' if step else "its process died"
+            elif result.outcome == "unknown":
+                why = result.cause.rstrip(".")
+            else:
+                continue
+            lost.append(f"{one.journey.title}: attempt {number} was lost ({why}); attempt {last} {one.outcome}.")
+    return tuple(lost)
 
 
 def saw_nothing(verdict: Verdict) -> bool:

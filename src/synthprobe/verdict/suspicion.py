@@ -9,12 +9,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from synthprobe.model.history import OWN
 from synthprobe.model.result import Result
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.verdict.degradation import StepDetector
 from synthprobe.verdict.watch import States, read_state, timings
 
-REFERENCE = ("synthprobe:reference-task", "")
+REFERENCE = (f"{OWN}reference-task", "")
 """Under which key the probe's own fixed task is remembered."""
 
 LOOK_AGAIN = 2.0
@@ -188,6 +189,34 @@ def judge_probe(verdict: Verdict, states: States) -> ProbeJudgement:
         sentence = f"Probe suspected: {sentence}. Durations of this run are not judged, and nobody is paged for them."
     state = msgspec.msgpack.encode(_Probe(detector.to_bytes(), runs))
     return ProbeJudgement(suspected=sentence, states={REFERENCE: state})
+
+
+def without_durations(verdict: Verdict) -> Verdict:
+    """A verdict of a run whose probe is suspected: nobody is told of a budget that the probe overran.
+
+    Args:
+        verdict: the run's verdict.
+
+    Returns:
+        The verdict, in which no journey is degraded for the time it took; what failed or was stale stays so.
+    """
+    return replace(verdict, journeys=tuple(map(_without_durations, verdict.journeys)))
+
+
+def _without_durations(one: JourneyVerdict) -> JourneyVerdict:
+    if one.outcome != "degraded" or not one.results:
+        return one
+    last = one.results[-1]
+    left = tuple(found for found in last.degradations if found.kind != "over budget")
+    outcome, cause = ("degraded", left[0].message) if left else ("passed", "")
+    last = replace(last, degradations=left, outcome=outcome, cause=cause)
+    return replace(
+        one,
+        outcome=outcome,
+        cause=cause or (one.cause if one.intermittent else ""),
+        since=one.since if left else None,
+        results=(*one.results[:-1], last),
+    )
 
 
 def _together(verdict: Verdict, states: States) -> str:

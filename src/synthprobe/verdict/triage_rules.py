@@ -22,6 +22,7 @@ _MANY_QUERIES = 40
 _NO_WRITE = {"GET", "HEAD", "OPTIONS"}
 _LOG_IN = re.compile(r"log-?(in|on)|sign-?in|auth|session|token|sso|oauth", re.IGNORECASE)
 _ACCOUNT = re.compile(r"expired|locked|disabled|suspended|must change|change (your|the) password", re.IGNORECASE)
+_GRANT = re.compile(r"\brole\b|may not|permission|privilege|not allowed|not authori[sz]ed", re.IGNORECASE)
 _UPSTREAM = re.compile(
     r"\b(upstream|bad gateway|gateway time-?out|provider|third[- ]party|"
     r"(geocod\w+|directory|auth\w*|feed|service) (is |was )?(down|unavailable|unreachable|not available|timed out))",
@@ -82,6 +83,8 @@ def _node_split(f: TriageFacts) -> str:
     if len(bad) != 1 or not good:
         return ""
     (one,) = bad
+    if one.broken < 2:
+        return ""  # one error is on one node, whatever its cause
     return (
         f"Every server error comes from node {one.node} ({one.broken} of its {one.answers} answers); "
         f"node {', '.join(n.node for n in good)} had none in {sum(n.answers for n in good)}."
@@ -89,15 +92,15 @@ def _node_split(f: TriageFacts) -> str:
 
 
 def _account_refused(f: TriageFacts) -> str:
-    for a in f.evidence.answers:
+    for a in _unwanted(f):
         if a.status in {401, 403, 423} and _LOG_IN.search(a.path) and _ACCOUNT.search(a.reason):
             return f'The log-in is refused for the state of this one account: "{a.reason}".'
     return ""
 
 
 def _session_lost(f: TriageFacts) -> str:
-    refused = next((a for a in f.evidence.answers if a.status == 401 and not _LOG_IN.search(a.path)), None)
-    if refused is None or any(a.status >= 400 and _LOG_IN.search(a.path) for a in f.evidence.answers):
+    refused = next((a for a in _unwanted(f) if a.status == 401 and not _LOG_IN.search(a.path)), None)
+    if refused is None or any(a.status >= 400 and _LOG_IN.search(a.path) for a in _unwanted(f)):
         return ""
     return f"{refused.method} {refused.path} was refused with 401 after the log-in: the session is lost on the way."
 
@@ -114,14 +117,16 @@ def _role_split(f: TriageFacts) -> str:
 
 
 def _account_alone(f: TriageFacts) -> str:
-    refused = next((a for a in f.evidence.answers if a.status in {401, 403, 423} and _LOG_IN.search(a.path)), None)
+    refused = next((a for a in _unwanted(f) if a.status in {401, 403, 423} and _LOG_IN.search(a.path)), None)
+    if refused is not None and refused.status == 403 and _GRANT.search(refused.reason):
+        return ""  # whoever is told what their role may do is logged in
     if refused is None or not any(peer.outcome in {"passed", "degraded"} for peer in f.peers):
         return ""
     return f"The log-in of one account is refused with {refused.status}, and others get in at the same time."
 
 
 def _forbidden(f: TriageFacts) -> str:
-    found = next((a for a in f.evidence.answers if a.status == 403), None)
+    found = next((a for a in _unwanted(f) if a.status == 403), None)
     return f"{found.method} {found.path} is refused with 403: {found.reason or 'no grant'}" if found else ""
 
 
@@ -414,6 +419,11 @@ def _spent(answer: Answer, name: str) -> float:
 def _follows_log_in(answer: Answer, slow: Sequence[Answer]) -> bool:
     """A page that a browser is sent to after its log-in counts the log-in's time."""
     return answer.by == "page" and any(_LOG_IN.search(a.path) and a.duration_ms >= answer.duration_ms for a in slow)
+
+
+def _unwanted(f: TriageFacts) -> list[Answer]:
+    """Answers that may be why it broke: what the journey asked for in a step that passed was as it expected."""
+    return [a for a in f.evidence.answers if not a.step or not f.step or f.step.startswith(a.step)]
 
 
 def _whole_hours(seconds: float) -> bool:

@@ -60,8 +60,10 @@ setInterval(() => {
 }, 500);
 
 const dialog = document.getElementById("intake"), form = document.getElementById("call");
+const newToken = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16)).join("");
+let token = ""; // one for each opening of the form, so that a button pressed twice is one call
 const show = (created) => { form.hidden = created; document.getElementById("created").hidden = !created; };
-document.getElementById("new")?.addEventListener("click", () => { form.reset(); at("geocode").textContent = ""; warn([]); show(false); dialog.showModal(); });
+document.getElementById("new")?.addEventListener("click", () => { form.reset(); token = newToken(); at("geocode").textContent = ""; warn([]); show(false); dialog.showModal(); });
 form.elements.address.addEventListener("change", async () => {
   const q = encodeURIComponent(form.elements.address.value);
   const [{ results }, { hazards }] = await Promise.all([call("GET", `/api/geocode?q=${q}`), call("GET", `/api/hazards?addr=${q}`)]);
@@ -72,7 +74,7 @@ document.getElementById("create").addEventListener("click", async () => {
   if (deadButton) intakeQueue.push(form);
   const given = Object.fromEntries(new FormData(form));
   try {
-    const incident = await call("POST", "/api/incidents", { ...given, priority: Number(given.priority), synthetic: "synthetic" in given, client_token: Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16)).join("") });
+    const incident = await call("POST", "/api/incidents", { ...given, priority: Number(given.priority), synthetic: "synthetic" in given, client_token: token });
     at("incident-number").textContent = incident.number;
     document.getElementById("open").href = `/incidents/${incident.number}`;
     show(true);

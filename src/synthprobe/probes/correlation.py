@@ -1,11 +1,36 @@
-"""The W3C ``baggage`` header: which journey and step a request belongs to, so that the target can tag its queries."""
+"""Headers that name the attempt and step a request belongs to, so that the target's traces and queries can be found."""
 
 from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
+from synthprobe.probes.steps import Recorder
+
 LONGEST = 120
 """Characters one value has at most; few different values, never an id of a run, so that statements stay alike."""
+
+
+def correlation_headers(recorder: Recorder | None, *, own: bool = True) -> dict[str, str]:
+    """W3C ``traceparent`` and ``baggage`` of what is sent now.
+
+    Args:
+        recorder: of the attempt that runs; none outside a journey.
+        own: whether they go to the target's own origin; others are not told which journey runs.
+
+    Returns:
+        The headers; none outside a journey.
+
+    Example:
+        >>> from synthprobe import Journey, Recorder
+        >>> sorted(correlation_headers(Recorder(Journey(id="call-intake", node_id="x", title="x"))))
+        ['baggage', 'traceparent']
+    """
+    if recorder is None:
+        return {}
+    headers = {"traceparent": f"00-{recorder.trace_id}-{recorder.span_id}-01"}
+    if own:
+        headers["baggage"] = baggage(recorder.journey.id, recorder.path)
+    return headers
 
 
 def baggage(journey: str, step: str) -> str:

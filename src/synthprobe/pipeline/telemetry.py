@@ -1,0 +1,62 @@
+"""What a scheduled run tells the tools people already have: spans over OTLP, metrics for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from synthprobe.config import Config
+from synthprobe.errors import SynthprobeError
+from synthprobe.model.objective import Coverage
+from synthprobe.model.verdict import Verdict
+from synthprobe.targets.secrets import read_address
+
+
+def send_telemetry(
+    root: Path, config: Config, verdict: Verdict, coverage: Coverage | None, environ: Mapping[str, str]
+) -> list[str]:
+    """Send the verdict wherever ``[telemetry]`` says; each place is given five seconds, and none stops another.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        verdict: the run's verdict.
+        coverage: how much of the last day was looked at; nothing when it is not known.
+        environ: the environment, for addresses that are secrets.
+
+    Returns:
+        A sentence for each place that did not take it.
+    """
+    table = config.telemetry
+
+    def address(key: str, source: str) -> str:
+        return read_address(f"telemetry.{key}", environ, source=source, root=root)
+
+    def spans() -> None:
+        from synthprobe.report.otel import export_spans  # most projects send none
+
+        export_spans(address("otlp_url", table.otlp_url), verdict)
+
+    def metrics() -> None:
+        from synthprobe.report.prometheus import write_metrics
+
+        write_metrics(root / table.metrics_folder / f"synthprobe-{verdict.run.target}.prom", verdict, coverage)
+
+    def push() -> None:
+        from synthprobe.report.prometheus import push_metrics
+
+        push_metrics(address("push_url", table.push_url), verdict, coverage)
+
+    wanted: tuple[tuple[str, Callable[[], None]], ...] = (
+        (table.otlp_url, spans),
+        (table.metrics_folder, metrics),
+        (table.push_url, push),
+    )
+    failed = []
+    for place, send in wanted:
+        try:
+            if place:
+                send()
+        except (SynthprobeError, OSError) as error:
+            failed.append(str(error))
+    return failed

@@ -1,0 +1,37 @@
+"""The canaries of a run: one that must pass, and one that must fail, another in each slot."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+FAILING = ("status", "value", "error_page", "assertion", "page")
+JOURNEY = "def test_it({fixture}):\n    pass\n"
+
+
+@pytest.mark.parametrize(
+    ("fixture", "passing", "failing"),
+    [
+        pytest.param("api", "test_pass_api", [name for name in FAILING if name != "page"], id="F75 api"),
+        pytest.param("page", "test_pass_page", list(FAILING), id="F75 page"),
+    ],
+)
+def test_each_way_to_fail_has_its_turn(project, centre, fixture, passing, failing):
+    project.configure(centre.url)
+    project.journeys(JOURNEY.format(fixture=fixture))
+    seen = []
+    for slot in range(7, 7 + len(failing)):
+        results = project.run("--canaries", str(slot)).results
+        assert results["canary-must-pass"].outcome == "passed"
+        assert results["canary-must-pass"].journey.node_id == f"canary::{passing}"
+        assert results["canary-must-fail"].outcome == "failed"
+        seen.append(results["canary-must-fail"].journey.node_id.removeprefix("canary::test_fail_"))
+        shutil.rmtree(project.root / "run")
+    assert sorted(seen) == sorted(failing)
+
+
+def test_without_a_slot_there_are_no_canaries(project, centre):
+    project.configure(centre.url)
+    project.journeys(JOURNEY.format(fixture="api"))
+    assert list(project.run().results) == ["test_it"]
