@@ -18,7 +18,7 @@ from synthprobe.model.journey import Journey
 from synthprobe.model.verdict import Verdict
 from synthprobe.probes.database import read_snapshots
 from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney, Day
-from synthprobe.report.latency import Alarm, StepSeries
+from synthprobe.report.latency import Alarm, StepSeries, thinned
 from synthprobe.report.site import published
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.changes import read_changes
@@ -239,7 +239,8 @@ class Past:
         for id, steps in self._history.steps(self._target.name).items():
             measured = remembered.series(self._history, self._target.name, id, steps, since, self._now)
             for step, samples in measured.items():
-                found[id, step] = tuple((one.at, one.total_ms / one.count) for one in samples)
+                points = sorted((one.at, one.total_ms / one.count) for one in samples)
+                found[id, step] = tuple(thinned(points))  # a year of all steps would fill the memory
         return found
 
     def _alarms(self, since: datetime) -> dict[tuple[str, str], tuple[Alarm, ...]]:
