@@ -243,14 +243,12 @@ def peak_mb() -> float:
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
 
 
-def pipeline_memory_mb(place: str, number: int) -> float:
-    """Peak memory of a process that only does what follows the verdict of one run."""
+def alone(place: str, do: str) -> float:
+    """Peak memory, MB, of a process that does only one thing to a store; `m` is this module."""
     import subprocess
 
     code = (
-        "import sys; sys.argv = ['', sys.argv[1]]; import runpy; "
-        f"m = runpy.run_path({__file__!r}); from pathlib import Path; "
-        f"m['one_run'](sys.argv[1], Path(sys.argv[1]).parent, {number}); "
+        f"import sys, runpy; from pathlib import Path; place = sys.argv.pop(); m = runpy.run_path({__file__!r}); {do}; "
         "print(m['peak_mb']())"
     )
     return float(subprocess.run([sys.executable, "-c", code, place], check=True, capture_output=True, text=True).stdout)
@@ -267,16 +265,17 @@ def main() -> int:
         here = Path(folder)
         day, year = str(here / "day.db"), str(here / "year.db")
         lines = measure("SQLite", day, year, here, options.rounds)
-        lines.append(
-            ("SQLite: memory of the pipeline after a run, MB", pipeline_memory_mb(year, options.rounds + 1), 150)
-        )
+        after_run = alone(year, f"m['one_run'](place, Path(place).parent, {options.rounds + 1})")
+        board = alone(year, "m['board_ms'](place, Path(place).parent)")
+        lines.append(("SQLite: memory of the pipeline after a run, MB", after_run, 150))
+        lines.append(("SQLite: memory of making the board, MB", board, None))
         lines.append(("SQLite: file of a year, MB", Path(year).stat().st_size / 1e6, 150))
-        with History.open(year, spool=here / "spool") as history:
+        if not options.no_pack:
             began = time.perf_counter()
-            if not options.no_pack:
-                lines.append(("pack of a year, MB", history.pack(here / "pack") / 1e6, 8))
-                lines.append(("packing, s", time.perf_counter() - began, None))
-                lines.append(("packing: memory, MB", peak_mb(), None))
+            memory = alone(year, "m['History'].open(place).pack(Path(place).with_name('pack'))")
+            lines.append(("pack of a year, MB", (here / "pack").stat().st_size / 1e6, 8))
+            lines.append(("packing, s", time.perf_counter() - began, None))
+            lines.append(("packing: memory, MB", memory, None))
         if options.url:
             lines += postgresql(options.url, here, options.rounds)
         if options.postgresql:

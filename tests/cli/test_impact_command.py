@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import msgspec
@@ -13,11 +14,13 @@ from recorded_runs import NOW, call, ran
 from synthprobe import pipeline
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
+from synthprobe.model.evidence import Evidence
 from synthprobe.model.impact import Change, Snapshot, StatementCounter
 from synthprobe.model.result import Degradation
 from synthprobe.model.verdict import Verdict
 from synthprobe.probes.database import append_snapshot
 from synthprobe.report.board import journey_page
+from synthprobe.report.site import publish
 from synthprobe.targets.changes import mark_change, read_changes
 
 
@@ -120,6 +123,28 @@ def test_every_step_that_was_not_well_enough_is_marked(root):
     marks = [line for line in page.read_text().splitlines() if "●" in line]
     assert len(marks) == 2
     assert ["find the address took long" in marks[0], "read it aloud took long" in marks[1]] == [True, True]
+
+
+def test_a_row_leads_to_the_trace_of_its_last_slow_run_also_when_later_runs_were_published(root):
+    site, runs = root / ".synthprobe" / "site", root / ".synthprobe" / "runs" / "demo"
+    ran(root, timedelta(minutes=10), outcome="degraded")
+    (slow,) = runs.iterdir()
+    verdict = msgspec.json.decode((slow / "verdict.json").read_bytes(), type=Verdict)
+    report, search = verdict.journeys
+    trace = Evidence(kind="trace", title="trace", media_type="application/zip", path="evidence/search/1/trace.zip")
+    (slow / trace.path).parent.mkdir(parents=True)
+    (slow / trace.path).write_bytes(b"PK\5\6" + bytes(18))
+    told = Degradation(kind="over budget", step="find the address", message="it took long")
+    search = replace(search, results=(replace(search.results[0], degradations=(told,), evidence=(trace,)),))
+    (slow / "verdict.json").write_bytes(msgspec.json.encode(replace(verdict, journeys=(report, search))))
+    publish([slow], site, allure=False)
+    ran(root, timedelta(minutes=5))
+    publish([max(runs.iterdir())], site, allure=False)
+    call("impact", "--board")
+    page = (site / "board" / "demo" / "index.html").read_text()
+    (link,) = re.findall(r'href="\.\./\.\./(\S+)">Trace of the last slow run', page)
+    assert link.startswith("trace-viewer/index.html?trace=")
+    assert slow.name in link
 
 
 def test_the_board_is_made_from_run_folders(root):

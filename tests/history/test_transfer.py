@@ -28,6 +28,7 @@ def everything(history):
 
 def test_an_export_moves_a_history_to_another_database(history, tmp_path):
     with filled(tmp_path / "source.db") as source:
+        source.prune(START)
         rows = source.export(tmp_path / "all.jsonl.gz")
         assert history.import_(tmp_path / "all.jsonl.gz") == rows
         assert everything(history) == everything(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -161,6 +162,10 @@ def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(p
     assert "log in takes 2.1 × its usual 4" in last.cause
     assert "The least this step can show is" in last.cause
     assert last.results[-1].degradations[0].kind == "above baseline"
+    assert "newest run" not in last.cause
+    cause = project.run().journeys[0].cause
+    assert "log in takes 2.1 × its usual 4" in cause
+    assert re.search(r"The newest run took 4\d\d ms; it is called well again after several such runs in a row", cause)
     for _ in range(8):
         verdict = project.run()
     assert {one.outcome for one in verdict.journeys} == {"passed"}

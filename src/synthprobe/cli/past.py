@@ -13,14 +13,13 @@ from msgspec import Struct
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.objectives import statuses
 from synthprobe.config import Config
-from synthprobe.errors import ReportError
 from synthprobe.model.impact import Change, ImpactRow, OperationTotal, Snapshot, Traffic
 from synthprobe.model.journey import Journey
 from synthprobe.model.verdict import Verdict
 from synthprobe.probes.database import read_snapshots
 from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney, Day
-from synthprobe.report.latency import Alarm, StepSeries
-from synthprobe.report.site import newest
+from synthprobe.report.latency import Alarm, StepSeries, thinned
+from synthprobe.report.site import published
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.changes import read_changes
 from synthprobe.targets.target import Target
@@ -187,7 +186,16 @@ class Past:
             window_days=days,
             rows=tuple(
                 msgspec.structs.replace(
-                    row, slowest_trace=next((traces[id] for id in row.journeys if id in traces), "")
+                    row,
+                    slowest_trace=next(
+                        (
+                            traces[key]
+                            for step in (row.step, "")
+                            for id in row.journeys
+                            if (key := (id, step)) in traces
+                        ),
+                        "",
+                    ),
                 )
                 for row in rows
             ),
@@ -231,7 +239,8 @@ class Past:
         for id, steps in self._history.steps(self._target.name).items():
             measured = remembered.series(self._history, self._target.name, id, steps, since, self._now)
             for step, samples in measured.items():
-                found[id, step] = tuple((one.at, one.total_ms / one.count) for one in samples)
+                points = sorted((one.at, one.total_ms / one.count) for one in samples)
+                found[id, step] = tuple(thinned(points))  # a year of all steps would fill the memory
         return found
 
     def _alarms(self, since: datetime) -> dict[tuple[str, str], tuple[Alarm, ...]]:
@@ -247,21 +256,28 @@ class Past:
             for key in {**found, **told}
         }
 
-    def _published(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Last Allure page and last trace of each journey, as far as they are published; relative to the site."""
+    def _published(self) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+        """Last Allure page of each journey, and trace of each step's last slow run, as far as the site keeps them.
+
+        An empty step is the journey's last slow run, whichever step was slow. A journey without a browser has no trace;
+        its page in the report stands for it.
+        """
         site = self._root / self._config.folder / "site"
         pages: dict[str, str] = {}
-        traces: dict[str, str] = {}
+        traces: dict[tuple[str, str], str] = {}
         try:
-            runs = sorted(newest(site), key=lambda run: run.verdict.run.started_at) if site.is_dir() else []
-        except (OSError, ReportError):
+            runs = sorted(published(site), key=lambda run: run.verdict.run.started_at)
+        except OSError:
             return {}, {}
         for run in (run for run in runs if run.verdict.run.target == self._target.name):
-            pages |= {id: f"{run.folder}/allure/index.html#{page}" for id, page in run.pages.items()}
-            for one in run.verdict.journeys:
-                for kept in (kept for result in one.results for kept in result.evidence):
-                    if kept.kind == "trace" and kept.path and (site / run.folder / kept.path).is_file():
-                        traces[one.journey.id] = viewer_link(f"{run.folder}/{kept.path}")
+            its = {id: f"{run.folder}/allure/index.html#{page}" for id, page in run.pages.items()}
+            pages |= its
+            for result in (result for one in run.verdict.journeys for result in one.results if result.degradations):
+                kept = (one.path for one in result.evidence if one.kind == "trace" and one.path)
+                trace = next((path for path in kept if (site / run.folder / path).is_file()), "")
+                link = viewer_link(f"{run.folder}/{trace}") if trace else its.get(result.journey.id, "")
+                slow = {told.step.split(" › ", 1)[0] for told in result.degradations}
+                traces |= {(result.journey.id, step): link for step in (*slow, "")} if link else {}
         return pages, traces
 
     def _verdicts(self, since: datetime, until: datetime) -> list[Verdict]:

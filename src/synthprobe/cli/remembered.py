@@ -93,7 +93,7 @@ def timed(
         uses, title = (journey.uses_per_day, journey.title) if journey else (None, id)
         begun += [Traffic(journey=id, runs=whole.tried, uses_per_day=uses, title=title)] if whole.tried else []
         walked += [Traffic(journey=id, runs=whole.count, uses_per_day=uses, title=title)] if whole.count else []
-    return (*totals, *backend_totals(history.operations(target, since, until))), tuple(walked), tuple(begun)
+    return (*totals, *backend_totals(history.operations(target, since, until, p95=p95))), tuple(walked), tuple(begun)
 
 
 def series(

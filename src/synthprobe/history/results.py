@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby, islice
 from typing import Any, get_args
 
 import msgspec
@@ -197,45 +198,54 @@ def write_observations(connection: Connection, observations: Sequence[Observatio
         journeys = journey_numbers(connection, target, [o.journey for o in wanted])
         ids = sorted({o.run_id for o in wanted})
         runs = {r.id: r.no for r in connection.execute(select(RUNS.c.id, RUNS.c.no).where(RUNS.c.id.in_(ids)))}
-        for o in wanted:
-            if o.run_id in runs:
-                row = _observation_row(journeys[o.journey], runs[o.run_id], o)
-                said = {"outcome": row["outcome"], "body": row["body"]}
-                statement = upsert(connection, OBSERVATIONS).values(row)
-                key = ["journey_no", "at", "run_no"]
-                connection.execute(statement.on_conflict_do_update(index_elements=key, set_=said))
+        rows = [_observation_row(journeys[o.journey], runs[o.run_id], o) for o in wanted if o.run_id in runs]
+        if rows:
+            statement = upsert(connection, OBSERVATIONS)
+            said = {name: statement.excluded[name] for name in ("outcome", "body")}
+            key = ["journey_no", "at", "run_no"]
+            connection.execute(statement.on_conflict_do_update(index_elements=key, set_=said), rows)
 
 
 def read_observations(connection: Connection, target: str, journey: str | None, last: int) -> list[Observation]:
     """The last observations of each journey, the newest last."""
-    wanted = select(JOURNEYS.c.no, JOURNEYS.c.journey).where(JOURNEYS.c.target == target)
+    newest = OBSERVATIONS.alias()
+    oldest_wanted = (
+        select(newest.c.at)
+        .where(newest.c.journey_no == JOURNEYS.c.no)
+        .order_by(newest.c.at.desc(), newest.c.run_no.desc())
+        .limit(1)
+        .offset(last - 1)
+        .scalar_subquery()
+    )
+    query = (
+        select(OBSERVATIONS, JOURNEYS.c.journey, RUNS.c.id, RUNS.c.slot, RUNS.c.build)
+        .select_from(JOURNEYS)
+        .join(OBSERVATIONS, OBSERVATIONS.c.journey_no == JOURNEYS.c.no)
+        .join(RUNS, RUNS.c.no == OBSERVATIONS.c.run_no)
+        .where(JOURNEYS.c.target == target, OBSERVATIONS.c.at >= func.coalesce(oldest_wanted, 0))
+        .order_by(OBSERVATIONS.c.journey_no, OBSERVATIONS.c.at.desc(), OBSERVATIONS.c.run_no.desc())
+    )
     if journey is not None:
-        wanted = wanted.where(JOURNEYS.c.journey == journey)
+        query = query.where(JOURNEYS.c.journey == journey)
     found: list[Observation] = []
-    for known in connection.execute(wanted.order_by(JOURNEYS.c.journey)).all():
-        query = (
-            select(OBSERVATIONS, RUNS.c.id, RUNS.c.slot, RUNS.c.build)
-            .join(RUNS, RUNS.c.no == OBSERVATIONS.c.run_no)
-            .where(OBSERVATIONS.c.journey_no == known.no)
-            .order_by(OBSERVATIONS.c.at.desc(), OBSERVATIONS.c.run_no.desc())
-            .limit(last)
-        )
-        for row in connection.execute(query):
-            if row.body:
-                found.append(msgspec.json.decode(row.body, type=Observation))
-                continue
-            found.append(
-                Observation(
-                    run_id=row.id,
-                    slot=row.slot,
-                    at=from_ms(row.at),
-                    target=target,
-                    journey=known.journey,
-                    outcome=_OUTCOMES[row.outcome],
-                    build=row.build,
-                )
-            )
+    for _, rows in groupby(connection.execute(query), key=lambda row: row.journey_no):
+        for row in islice(rows, last):  # two runs that began in the same moment are both past the oldest wanted
+            found.append(_observation(target, row))
     return sorted(found, key=lambda o: (o.at, o.slot, o.run_id))
+
+
+def _observation(target: str, row: Any) -> Observation:
+    if row.body:
+        return msgspec.json.decode(row.body, type=Observation)
+    return Observation(
+        run_id=row.id,
+        slot=row.slot,
+        at=from_ms(row.at),
+        target=target,
+        journey=row.journey,
+        outcome=_OUTCOMES[row.outcome],
+        build=row.build,
+    )
 
 
 def _write_slot(connection: Connection, verdict: Verdict, at: int, outcomes: Mapping[int, Outcome]) -> None:

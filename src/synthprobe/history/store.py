@@ -317,22 +317,24 @@ class History:
             p95: whether to ask for percentiles too, which costs one query a step.
 
         Returns:
-            One sum for each journey and path of a step; the path of the whole journey is empty.
+            One sum for each journey and path of a step; the path of the whole journey is empty, and its percentile is
+            never asked for.
         """
         return self._access.read(lambda c: sums.read_step_sums(c, target, since, until, p95=p95), [])
 
-    def operations(self, target: str, since: datetime, until: datetime) -> list[OperationSum]:
+    def operations(self, target: str, since: datetime, until: datetime, *, p95: bool = True) -> list[OperationSum]:
         """What the target's backend operations took.
 
         Args:
             target: the target's name.
             since: begin of the window, UTC.
             until: end of the window, UTC, not part of it.
+            p95: whether to ask for percentiles too, which costs one query an operation.
 
         Returns:
             One sum for each journey, step and operation, the costliest first.
         """
-        return self._access.read(lambda connection: sums.read_operations(connection, target, since, until), [])
+        return self._access.read(lambda c: sums.read_operations(c, target, since, until, p95=p95), [])
 
     def incidents(self, target: str | None = None, state: str | None = None) -> list[Incident]:
         """Incidents.

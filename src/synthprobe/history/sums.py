@@ -62,13 +62,15 @@ def read_step_sums(
             total_ms=its.total_us / 1000,
             over_budget_calls=its.over_calls,
             over_budget_ms=its.over_us / 1000,
-            p95_ms=tails.p95_us(its.passed, its.others, its.rolled_up) / 1000 if p95 and its.count else None,
+            p95_ms=tails.p95_us(its.passed, its.others, its.rolled_up) / 1000 if p95 and step and its.count else None,
         )
         for (journey, step), its in found.items()
     ]
 
 
-def read_operations(connection: Connection, target: str, since: datetime, until: datetime) -> list[OperationSum]:
+def read_operations(
+    connection: Connection, target: str, since: datetime, until: datetime, *, p95: bool
+) -> list[OperationSum]:
     """What backend operations took in a window, the costliest first; roll-ups count when they begin in it."""
     query = select(SERIES, JOURNEYS.c.journey).join(JOURNEYS, JOURNEYS.c.no == SERIES.c.journey_no)
     series = {
@@ -89,7 +91,7 @@ def read_operations(connection: Connection, target: str, since: datetime, until:
             key = series[no]
             before = sums.get(key, (0, 0))
             sums[key] = (before[0] + int(count), before[1] + int(total_us))
-            if table is SERVER_TIMING and rows:
+            if p95 and table is SERVER_TIMING and rows:
                 walks[key][no] = rows
     per_call = SERVER_TIMING.c.total_us / func.nullif(SERVER_TIMING.c.calls, 0)
     tails = _Tails(connection, SERVER_TIMING, per_call, since, until, SERVER_TIMING.c.calls > 0)
@@ -125,6 +127,7 @@ class _Tails:
             .where(table.c.series_no == bindparam("no"), table.c.at >= to_ms(since), table.c.at < to_ms(until), where)
             .order_by(value.desc())
             .limit(bindparam("most"))
+            .offset(bindparam("skip"))
         )
 
     def p95_us(
@@ -135,9 +138,13 @@ class _Tails:
         place = P95 * (number - 1)
         needed = number - math.floor(place)
         slowest: list[float] = [*others, *slowest_us(rolled_up, needed)]
+        # of one series alone the two nearest are enough, and so the last of the slowest
+        skip = max(needed - 2, 0) if len(counts) == 1 and not slowest else 0
         for no in counts:
-            slowest += map(float, self._connection.execute(self._query, {"no": no, "most": needed}).scalars())
+            asked = {"no": no, "most": needed - skip, "skip": skip}
+            slowest += map(float, self._connection.execute(self._query, asked).scalars())
         slowest.sort(reverse=True)
+        needed -= skip
         lower, upper = slowest[needed - 1], slowest[max(needed - 2, 0)]
         return lower + (upper - lower) * (place - math.floor(place))
 

@@ -77,7 +77,7 @@ class ImpactRow(Struct, frozen=True, kw_only=True):
         p95_ms: time that 19 of 20 calls stay under, milliseconds; the worst journey's; None when unknown.
         trend: mean of a call against the window before, 1 is unchanged; None without a window before.
         few: so few calls were counted that the row's place is not sure.
-        slowest_trace: address of the trace of the last slow run; empty when there is none.
+        slowest_trace: address of the trace of the last slow run, or of its report; empty when there is none.
     """
 
     rank: int

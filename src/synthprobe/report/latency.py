@@ -51,7 +51,7 @@ def latency_chart(series: StepSeries, now: datetime) -> str:
     Returns:
         An ``svg`` element without script; empty when there is nothing to draw.
     """
-    points = _thinned(sorted((at.astimezone(UTC), ms) for at, ms in series.points if ms >= 0 and at <= now))
+    points = thinned(sorted((at.astimezone(UTC), ms) for at, ms in series.points if ms >= 0 and at <= now))
     if not points:
         return ""
     pygal = _pygal()
@@ -122,8 +122,15 @@ def _without_script(root: Any) -> Any:
     return root
 
 
-def _thinned(points: list[tuple[datetime, float]]) -> list[tuple[datetime, float]]:
-    """Few enough points to draw, without hiding a slow one: the median and the slowest of each stretch."""
+def thinned(points: list[tuple[datetime, float]]) -> list[tuple[datetime, float]]:
+    """Few enough points to draw, without hiding a slow one: the median and the slowest of each stretch.
+
+    Args:
+        points: moments and milliseconds, the oldest first.
+
+    Returns:
+        At most `POINTS` of them.
+    """
     if len(points) <= POINTS:
         return points
     size = -(-2 * len(points) // POINTS)

@@ -155,7 +155,7 @@ def _publish(
             temporary.write_bytes(msgspec.json.encode(record))
             temporary.replace(out / _RECORD)
         if retention is not None:
-            prune(site, _published(site, warn), retention, datetime.now(UTC))
+            prune(site, published(site, warn), retention, datetime.now(UTC))
         beside(site)
         runs = newest(site, warn)
         standings = {name: stand(name) for name in sorted({run.verdict.run.target for run in runs})}
@@ -200,7 +200,7 @@ def newest(site: Path, warn: Callable[[str], None] | None = None) -> list[Publis
         The runs, in no special order.
     """
     found: dict[tuple[str, str], PublishedRun] = {}
-    for run in _published(site, warn):
+    for run in published(site, warn):
         key = (run.verdict.run.target, run.label)
         if key not in found or found[key].verdict.run.started_at <= run.verdict.run.started_at:
             found[key] = run
@@ -212,7 +212,16 @@ def newest(site: Path, warn: Callable[[str], None] | None = None) -> list[Publis
     ]
 
 
-def _published(site: Path, warn: Callable[[str], None] | None) -> Iterator[PublishedRun]:
+def published(site: Path, warn: Callable[[str], None] | None = None) -> Iterator[PublishedRun]:
+    """Every published run that is still kept.
+
+    Args:
+        site: the site's folder.
+        warn: called with a sentence for each record that cannot be read.
+
+    Yields:
+        The runs, in no special order.
+    """
     for path in site.glob(f"runs/*/*/{_RECORD}"):
         try:
             yield msgspec.json.decode(path.read_bytes(), type=PublishedRun)

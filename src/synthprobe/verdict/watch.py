@@ -82,10 +82,19 @@ def _journey(
         states[key] = msgspec.msgpack.encode(_Watched(detector=detector.to_bytes(), alarm=alarm))
         if alarm is not None and alarm.now_ms - alarm.usual_ms >= least_ms:
             least = f"The least this step can show is {detector.smallest_visible():.1f} ×."
-            message = f"{alarm.sentence(title)}, rule {alarm.rule}. {least}"
+            message = f"{alarm.sentence(title)}, rule {alarm.rule}. {_now(alarm, durations, path)}{least}"
             found.append(Degradation(kind="above baseline", step=title, message=message))
     whole = [one for one in found if one.step not in dict.fromkeys(p for t in durations for p in t)]
     return ([one for one in found if one not in whole] or whole), notes
+
+
+def _now(alarm: Alarm, durations: Sequence[Mapping[str, tuple[float, float, bool]]], path: str) -> str:
+    """Said when the newest run was quick again: an alarm stays open until it is sure."""
+    ms = next((took[path][1] for took in reversed(durations) if path in took and took[path][2]), alarm.now_ms)
+    if 2 * ms > alarm.usual_ms + alarm.now_ms:
+        return ""
+    shown = f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+    return f"The newest run took {shown}; it is called well again after several such runs in a row. "
 
 
 def _degraded(one: JourneyVerdict, found: Sequence[Degradation]) -> JourneyVerdict:
