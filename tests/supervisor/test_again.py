@@ -101,7 +101,7 @@ def test_what_changes_something_or_is_over_the_budget_is_left_alone(look_again, 
     assert (one.outcome, len(one.reruns)) == ("passed", reruns)
 
 
-def test_a_slow_machine_is_the_probe_and_no_duration_is_judged(look_again):
+def test_f74_a_slow_machine_is_the_probe_and_no_duration_is_judged(look_again):
     marker = '@pytest.mark.journey(budget="1ms")'
     verdict = look_again(1.0, marker=marker, reference_ms=0.1)
     (one,) = verdict.journeys
