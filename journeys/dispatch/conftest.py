@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
-from synthprobe import Api, Secret, TestData, step
+from synthprobe import Api, Secret, TestData, freshness, step
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,20 @@ def dispatcher(page: Page, log_in: Callable[[Page, str], Page]) -> Page:
     """The first dispatcher, at the board."""
     with step("dispatcher 1 logs in"):
         return log_in(page, "dispatcher1")
+
+
+@pytest.fixture
+def follows() -> Callable[[Page], bool]:
+    """Whether a board hears what is new. One that does not is stale, and what it would be told need not be awaited."""
+
+    def follows(board: Page) -> bool:
+        live = board.get_by_test_id("live")
+        expect(live).not_to_have_text("connecting")
+        expect(live).to_have_text(re.compile("^(live|stale: .*)$"), timeout=13_000)  # it says stale after 11 s
+        heard_at = live.get_attribute("data-heard-at") or ""
+        return not freshness("newest update on the board", heard_at, limit="10s").stale
+
+    return follows
 
 
 @pytest.fixture

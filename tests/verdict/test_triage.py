@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from synthprobe.model.evidence import Age, Answer, Facts, NodeCount, ServerTiming
 from synthprobe.model.journey import Journey
@@ -55,6 +56,18 @@ STATES = {
     "wrong order": (failed(checks="rule"), "code", "rule"),
     "a silent stream": (
         failed(answer("/stream", by="page", content_type="text/event-stream"), checks="live"),
+        "infra",
+        "stream-silent",
+    ),
+    "a silent stream, by its age": (
+        replace(
+            slow(
+                answer("/stream", by="page", content_type="text/event-stream"),
+                kind="stale",
+                ages=(Age(what="newest update on the board", age_s=12, limit_s=10),),
+            ),
+            checks="live",
+        ),
         "infra",
         "stream-silent",
     ),

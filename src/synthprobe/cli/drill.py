@@ -21,7 +21,7 @@ from synthprobe.cli.exercise import desk, sign_in
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.demo.faults import DECOYS, KINDS, Kind
-from synthprobe.errors import ConfigurationError
+from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.model.result import Outcome
 from synthprobe.model.verdict import Verdict
 from synthprobe.respond.matching import match, tell
@@ -153,7 +153,14 @@ class Drill:
 
     def _switch(self, group: str, name: str, *, on: bool) -> None:
         url = f"{self.control}/{group}/{name}"
-        requests.post(url, json={"on": on}, headers=self.token, timeout=30).raise_for_status()
+        try:
+            requests.post(url, json={"on": on}, headers=self.token, timeout=30).raise_for_status()
+        except requests.RequestException as error:
+            raise ToolError(
+                f"The dispatch centre does not take the switch of {name} ({type(error).__name__}), so nothing more can "
+                "be drilled. It was expected to run until the drill ends. Look whether something stopped it, and drill "
+                "again what is not listed above."
+            ) from None
 
 
 def drill(

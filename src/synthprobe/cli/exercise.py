@@ -219,14 +219,20 @@ def sign_in(root: Path, target: Target) -> dict[str, str]:
         The sessions, by the variables of `TOKENS`.
 
     Raises:
-        ToolError: when one of the accounts cannot log in.
+        ToolError: when the centre is gone, or one of the accounts cannot log in.
     """
     found = {}
     for variable, account in TOKENS.items():
         secret = _secret(target, account, root).reveal()
-        answer = requests.post(
-            f"{target.base_url}/api/login", json={"username": account, "password": secret}, timeout=target.timeout_s
-        )
+        entries = {"username": account, "password": secret}
+        try:
+            answer = requests.post(f"{target.base_url}/api/login", json=entries, timeout=target.timeout_s)
+        except requests.RequestException as error:
+            raise ToolError(
+                f"{target.base_url} cannot be reached ({type(error).__name__}), so no runbook can be followed. "
+                "The dispatch centre was expected to run until the drill ends. Look whether something stopped it, and "
+                "drill again."
+            ) from None
         if answer.status_code != 200:
             raise ToolError(
                 f"The account {account} cannot log in (status {answer.status_code}), so no runbook can be followed. "

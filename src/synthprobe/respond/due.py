@@ -11,8 +11,9 @@ from msgspec import Struct
 from synthprobe.model.incident import Incident
 from synthprobe.model.journey import duration_s
 from synthprobe.respond.message import Alert, Background, Reason, write, write_storm
-from synthprobe.respond.routes import URGENCIES, AlertRoute, AlertsConfig, Mute, urgency
+from synthprobe.respond.routes import URGENCIES, AlertRoute, AlertsConfig, Mute, Urgency
 
+_Pending = tuple[AlertRoute, Reason, Urgency, int, Incident]
 _SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
 
 
@@ -58,12 +59,13 @@ def due(
         The messages.
     """
     background = background or {}
-    pending: list[tuple[AlertRoute, Reason, int, Incident]] = []
+    pending: list[_Pending] = []
     muted, unrouted = [], []
-    for incident in sorted(incidents, key=_worst_first):
+    for incident in sorted(incidents, key=lambda one: _worst_first(one, config.urgency(one))):
         before = [alert for alert in told if incident.id in alert.incidents]
         route = config.route(incident)
-        reason = _reason(incident, before, now, duration_s(route.repeat) if route else 3600.0)
+        urgency = config.urgency(incident)
+        reason = _reason(incident, urgency, before, now, duration_s(route.repeat) if route else 3600.0)
         if reason is None:
             continue
         if any(mute.holds(incident, now) for mute in mutes):
@@ -71,7 +73,7 @@ def due(
         elif route is None:
             unrouted.append(incident.id)
         else:
-            pending.append((route, reason, len(before), incident))
+            pending.append((route, reason, urgency, len(before), incident))
     alerts = []
     for (name, reason, how), group in groupby(sorted(pending, key=_group), _group):
         members = list(group)
@@ -91,22 +93,24 @@ def due(
     return Due(alerts=tuple(alerts), muted=tuple(muted), unrouted=tuple(unrouted))
 
 
-def _reason(incident: Incident, before: Sequence[Alert], now: datetime, repeat_s: float) -> Reason | None:
+def _reason(
+    incident: Incident, urgency: Urgency, before: Sequence[Alert], now: datetime, repeat_s: float
+) -> Reason | None:
     last = before[-1] if before else None
     if incident.state == "resolved":
         return "recovered" if last and last.reason != "recovered" else None
     if last is None or last.reason == "recovered":
         return "opened"
-    if URGENCIES.index(urgency(incident)) < URGENCIES.index(last.urgency) == URGENCIES.index("ticket"):
+    if URGENCIES.index(urgency) < URGENCIES.index(last.urgency) == URGENCIES.index("ticket"):
         return "worse"
     quiet = incident.state == "acknowledged" or (now - last.at).total_seconds() < repeat_s
     return None if quiet else "repeat"
 
 
-def _worst_first(incident: Incident) -> tuple[int, int, datetime]:
-    return URGENCIES.index(urgency(incident)), _SEVERITIES.index(incident.severity), incident.first_seen_at
+def _worst_first(incident: Incident, urgency: Urgency) -> tuple[int, int, datetime]:
+    return URGENCIES.index(urgency), _SEVERITIES.index(incident.severity), incident.first_seen_at
 
 
-def _group(pending: tuple[AlertRoute, Reason, int, Incident]) -> tuple[str, Reason, str]:
-    route, reason, _, incident = pending
-    return route.name, reason, urgency(incident)
+def _group(pending: _Pending) -> tuple[str, Reason, Urgency]:
+    route, reason, urgency, *_ = pending
+    return route.name, reason, urgency

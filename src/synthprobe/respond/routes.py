@@ -55,19 +55,20 @@ class AlertRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     repeat: str = "1h"
     read_back: str = ""
 
-    def fits(self, incident: Incident, owner: str) -> bool:
+    def fits(self, incident: Incident, owner: str, urgency: Urgency) -> bool:
         """Whether this route takes an incident.
 
         Args:
             incident: the incident.
             owner: who is to be told of it.
+            urgency: how it is told.
 
         Returns:
             Whether every key of the route fits.
         """
         cause = incident.triage.cause_class if incident.triage else "unknown"
         pairs: tuple[tuple[Sequence[str], str], ...] = (
-            (self.urgency, urgency(incident)),
+            (self.urgency, urgency),
             (self.target, incident.target),
             (self.severity, incident.severity),
             (self.cause_class, cause),
@@ -82,6 +83,7 @@ class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         routes: the tables ``[[alerts.routes]]``, in order.
         probe_owner: the role told when the monitor is blind.
+        page_degraded: severities whose degraded incidents page, as failing ones do.
         storm: from how many incidents at once one message is sent for all of them.
         mutes: file of mutes, relative to the project's root.
         timeout_s: seconds one channel may take for one message.
@@ -89,6 +91,7 @@ class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     routes: tuple[AlertRoute, ...] = ()
     probe_owner: str = "monitoring"
+    page_degraded: tuple[Severity, ...] = ()
     storm: int = 4
     mutes: str = "mutes.toml"
     timeout_s: float = 10.0
@@ -113,7 +116,21 @@ class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Returns:
             The first route that fits; nothing when none does.
         """
-        return next((route for route in self.routes if route.fits(incident, self.owner(incident))), None)
+        owner, urgency = self.owner(incident), self.urgency(incident)
+        return next((route for route in self.routes if route.fits(incident, owner, urgency)), None)
+
+    def urgency(self, incident: Incident) -> Urgency:
+        """How an incident is told.
+
+        Args:
+            incident: the incident.
+
+        Returns:
+            ``page``, ``ticket`` or ``probe``.
+        """
+        if incident.kind == "degraded" and incident.severity in self.page_degraded:
+            return "page"
+        return _URGENCY[incident.kind]
 
 
 class Mute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -174,18 +191,6 @@ class Mute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class _MuteFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mute: tuple[Mute, ...] = ()
-
-
-def urgency(incident: Incident) -> Urgency:
-    """How an incident is told.
-
-    Args:
-        incident: the incident.
-
-    Returns:
-        ``page``, ``ticket`` or ``probe``.
-    """
-    return _URGENCY[incident.kind]
 
 
 def read_mutes(path: Path) -> tuple[Mute, ...]:

@@ -192,7 +192,7 @@ def _feed_stale(f: TriageFacts) -> str:
     old = [a for a in f.evidence.ages if a.age_s > a.limit_s]
     stale = [d for d in f.degradations if d.kind == "stale"]
     broken = [a for a in f.evidence.answers if a.status >= 500 or a.status == 0]
-    if broken or not (old or stale or f.checks == "freshness"):
+    if broken or f.checks == "live" or not (old or stale or f.checks == "freshness"):
         return ""
     what = old[0].what if old else f.step
     return f"The target answers well, and what it is fed is old ({what}): the feed has stopped."

@@ -45,7 +45,7 @@ const refresh = () => Promise.all([showIncidents(), showUnits(), showActivity()]
 // One after the other, so that an older answer never overwrites newer news.
 let queue = refresh();
 const after = (next) => { queue = queue.then(next, next); return queue; };
-const silence = listen((news) => after(async () => {
+const stream = listen((news) => after(async () => {
   if (!news) return refresh();
   if (news.state) applyState(JSON.parse(news.state));
   await Promise.all([showIncidents(), showActivity()]);
@@ -53,9 +53,11 @@ const silence = listen((news) => after(async () => {
 setInterval(() => after(showPositions), 3000);
 setInterval(() => {
   at("clock").textContent = new Date().toISOString().slice(11, 19);
-  const quiet = silence(), live = at("live");
-  const state = quiet === null ? "connecting" : quiet > 11000 ? "stale" : "live";
+  // Whoever begins to listen is told something at once, and something every five seconds: two are missed at most.
+  const { opened, heard } = stream(), live = at("live"), last = heard || opened, quiet = Date.now() - last;
+  const state = !last ? "connecting" : quiet > 11000 ? "stale" : heard ? "live" : "connected";
   live.textContent = state === "stale" ? `stale: nothing heard for ${Math.round(quiet / 1000)} s` : state;
+  if (last) live.dataset.heardAt = new Date(last).toISOString();
   live.className = `live is-${state}`;
 }, 500);
 

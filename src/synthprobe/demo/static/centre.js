@@ -19,14 +19,14 @@ const ready = () => { for (const button of document.querySelectorAll("button[dis
 function warn(hazards) { for (const p of document.querySelectorAll('[data-testid="hazard"]')) { p.hidden = !hazards.length; p.textContent = hazards.length ? `⚠ ${hazards.join(" · ")}` : ""; } }
 function listen(onNews) {
   // Live updates say what happened; a unit's carry what it is now. Whatever was missed before hello is fetched.
-  let source, heard = 0;
+  let source, opened = 0, heard = 0;
   const kinds = ["incident:new", "incident:update", "incident:close", "incident:note", "responder:status", "responder:assign", "responder:logon", "system:ping"];
   function open() {
     source = new EventSource("/api/stream");
-    source.addEventListener("system:hello", () => onNews(null));
+    source.addEventListener("system:hello", () => { opened ||= Date.now(); onNews(null); });
     for (const kind of kinds) source.addEventListener(kind, (event) => { heard = Date.now(); if (kind !== "system:ping") onNews(JSON.parse(event.data)); });
     source.onerror = () => { source.close(); setTimeout(open, 1000); };
   }
   open();
-  return () => heard ? Date.now() - heard : null;
+  return () => ({ opened, heard });
 }
