@@ -1,0 +1,45 @@
+"""The cause of a failure in one line, as a tired person reads it in an alert, a title or a list."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+_EXCHANGE = re.compile(r"(?P<method>[A-Z]+) (?P<url>\S+) → (?P<status>\d{3})")
+_WAITED = re.compile(r"Not within [^:]*: ")
+_EXPECTED, _GOT, _SHOWN = "expected: ", "got:      ", "Actual value: "
+
+
+def cause_in_words(message: str) -> str:
+    """Say what a failure's message says, in one line without host, body and request.
+
+    Args:
+        message: the message of the failure, redacted.
+
+    Returns:
+        One line; the message's first one when it is nothing that can be put shorter.
+
+    Example:
+        >>> cause_in_words("GET http://host/api/units/7?x=1 → 500\\nexpected: status 200\\ngot:      status 500: boom")
+        'GET /api/units/7 was answered 500, status 200 was expected'
+        >>> cause_in_words("Locator expected to have text 'live'\\nActual value: connecting")
+        "Locator expected to have text 'live', got 'connecting'"
+    """
+    if waited := _WAITED.match(message):
+        return waited[0] + cause_in_words(message[waited.end() :])
+    first, *rest = message.strip().splitlines() or [""]
+    found = _EXCHANGE.fullmatch(first)
+    if found is None:
+        shown = _after(_SHOWN, rest)
+        return f"{first}, got {shown!r}" if shown and first.startswith("Locator expected") else first
+    where = f"{found['method']} {urlsplit(found['url']).path or '/'}"
+    expected, got = _after(_EXPECTED, rest), _after(_GOT, rest)
+    if not expected or expected.startswith("status "):
+        return f"{where} was answered {found['status']}" + (f", {expected} was expected" if expected else "")
+    if expected.startswith("JSON with "):  # what was got names the field, and what was expected of it
+        return f"{where} was answered with {got}"
+    return f"{where}: {expected} was expected, got {got}"
+
+
+def _after(start: str, lines: list[str]) -> str:
+    return next((line.removeprefix(start).strip() for line in lines if line.startswith(start)), "")

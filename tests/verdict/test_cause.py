@@ -1,0 +1,84 @@
+"""The cause of a failure is told in words, without what only an engineer needs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from synthprobe.errors import ExpectationError
+from synthprobe.expect.response import Response
+from synthprobe.model.evidence import Exchange
+from synthprobe.model.result import Failure
+from synthprobe.verdict.cause import cause_in_words
+from synthprobe.verdict.judge import judge_attempt
+
+
+def answered(status: int, body: str) -> Response:
+    exchange = Exchange(
+        step="",
+        method="GET",
+        url="http://centre.invalid:8911/api/units/SYN-01?at=now",
+        request_headers={"Accept": "*/*"},
+        request_body="",
+        status=status,
+        response_headers={"content-type": "application/json"},
+        response_body=body,
+        started_at=datetime(2026, 11, 2, tzinfo=UTC),
+        duration_ms=812,
+    )
+    return Response(exchange, {"Content-Type": "application/json"}, body.encode())
+
+
+@pytest.mark.parametrize(
+    ("expectation", "said"),
+    [
+        (
+            lambda: answered(500, "boom").expect(200),
+            "GET /api/units/SYN-01 was answered 500, status 200 was expected",
+        ),
+        (
+            lambda: answered(200, '{"secondary": "Dispatched", "crew": []}').json_has(secondary="EnRoute", crew=[]),
+            "GET /api/units/SYN-01 was answered with secondary: expected 'EnRoute', got 'Dispatched'",
+        ),
+        (
+            lambda: answered(200, "<html>").json,
+            "GET /api/units/SYN-01: a JSON body was expected, got application/json: <html>",
+        ),
+        (
+            lambda: answered(200, "{}").has_header("age"),
+            "GET /api/units/SYN-01: header age was expected, got no such header",
+        ),
+        (
+            lambda: answered(200, "{}").within("500ms"),
+            "GET /api/units/SYN-01: an answer within 500 ms was expected, got 812 ms",
+        ),
+    ],
+    ids=["status", "json", "no json", "header", "within"],
+)
+def test_a_contradicted_answer_is_told_in_one_line(expectation, said):
+    with pytest.raises(ExpectationError) as contradicted:
+        expectation()
+    failure = Failure(kind="expectation", ours=False, message=str(contradicted.value), detail="")
+    assert judge_attempt(failure, (), finished=False) == ("failed", said)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("", ""),
+        (
+            "SYN-01 is stored as Dispatched, EnRoute was expected\nassert 1 == 2",
+            "SYN-01 is stored as Dispatched, EnRoute was expected",
+        ),
+        (
+            "Locator expected to be visible\nActual value: <element(s) not found>",
+            "Locator expected to be visible, got '<element(s) not found>'",
+        ),
+        ("GET http://t → 404", "GET / was answered 404"),
+        ("Not within 2 s (11 attempts): GET http://t/x → 500", "Not within 2 s (11 attempts): GET /x was answered 500"),
+    ],
+    ids=["nothing", "a sentence", "a page", "without more", "within another"],
+)
+def test_what_cannot_be_put_shorter_stays(message, said):
+    assert cause_in_words(message) == said
