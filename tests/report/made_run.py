@@ -87,6 +87,9 @@ def journeys() -> tuple[JourneyVerdict, ...]:
         "unit-status", "A unit's status change is on the board in time", owner="fleet", runbook="unit-status"
     )
     over = Degradation(kind="over budget", step="status is shown", message="status is shown took 3.4 s of 2.0 s.")
+    old = Degradation(
+        kind="stale", step="read the map › positions are fresh", message="The position is 80 s old, the limit is 60 s."
+    )
     return (
         verdict_of(
             journey("login", "A dispatcher signs in", owner="identity"), "passed", steps=(step("sign in", 0.6),)
@@ -98,7 +101,15 @@ def journeys() -> tuple[JourneyVerdict, ...]:
             cause="The browser process ended before the journey did.",
             results=False,
         ),
-        verdict_of(slow, "degraded", steps=(step("status is shown", 3.4, budget=2.0),), degradations=(over,)),
+        verdict_of(
+            slow,
+            "degraded",
+            steps=(
+                step("status is shown", 3.4, budget=2.0),
+                msgspec.structs.replace(step("read the map", 0.2), steps=(step("positions are fresh", 0.1),)),
+            ),
+            degradations=(over, old),
+        ),
         verdict_of(
             handover,
             "failed",

@@ -56,6 +56,8 @@ def test_the_first_page_says_what_is_broken_first_f77(address: str, open_page: C
     expect(card.get_by_role("link", name="Backend trace")).to_have_attribute("href", "https://traces.example/2")
     expect(card).to_contain_text("Not shown: console. It held a secret.")
     assert card.locator("img").evaluate("image => image.naturalWidth") == 320
+    weak = page.locator("[data-journey=unit-status]").get_by_role("listitem")
+    assert [text.strip()[0] for text in weak.all_inner_texts()] == ["!", "✓", "!"]
     assert page.locator("script").count() == 1
     assert overflow(page) <= 0
     expect(page.locator("#local")).to_be_hidden()

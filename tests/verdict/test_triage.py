@@ -227,9 +227,7 @@ def test_a_refusal_that_a_step_expected_and_got_is_no_cause(status, rule):
 
 def test_a_new_build_is_only_a_hint_and_the_runner_up_is_named():
     facts = failed(checks="sentinel")
-    import msgspec
-
-    found = triage(msgspec.structs.replace(facts, build="2", last_passed_build="1"))
+    found = triage(replace(facts, build="2", last_passed_build="1"))
     assert (found.cause_class, found.runner_up) == ("data", "code")
     assert found.runner_up_why == "It passed with build 1 and fails with 2."
 
@@ -271,3 +269,24 @@ def test_facts_come_from_the_last_attempt_that_did_not_pass_and_from_the_neighbo
         NodeCount(node="b", answers=10, broken=6),
     )
     assert facts_for(JourneyVerdict(journey=first.journey, outcome="unknown", cause="no result"), run).ours
+
+
+def test_a_stale_step_inside_another_is_the_step_that_tells():
+    inner = Step(title="it hears what is new", status="passed", started_at=NOW, duration_s=12, checks="live")
+    outer = Step(title="the other board", status="passed", started_at=NOW, duration_s=12, steps=(inner,))
+    result = Result(
+        run_id="r",
+        target="t",
+        journey=Journey(id="a", node_id="a", title="a"),
+        attempt=1,
+        outcome="degraded",
+        started_at=NOW,
+        duration_s=12,
+        steps=(outer,),
+        degradations=(Degradation(kind="stale", step=f"{outer.title} › {inner.title}", message="It is 12 s old."),),
+    )
+    one = JourneyVerdict(journey=result.journey, outcome="degraded", results=(result,))
+    run = Verdict(
+        run=Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW), journeys=(one,), finished_at=NOW
+    )
+    assert facts_for(one, run).checks == "live"

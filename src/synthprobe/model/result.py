@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Literal
 
@@ -38,7 +39,8 @@ class Degradation(Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: in which way.
-        step: title of the step, or of the journey for its own budget.
+        step: titles of the step and the steps around it, outermost first, joined by `` › ``; the journey's title for
+            its own budget.
         message: a sentence with the figures.
     """
 
@@ -96,6 +98,29 @@ class Step(Struct, frozen=True, kw_only=True):
     runbook: str = ""
     steps: tuple[Step, ...] = ()
     span_id: str = ""
+
+
+def walk_steps(steps: Iterable[Step], above: str = "") -> Iterator[tuple[str, Step]]:
+    """Every step and the steps inside it, in their order.
+
+    Args:
+        steps: the outermost ones.
+        above: path of the step they are inside.
+
+    Yields:
+        Path and step; a path is the titles of the step and the steps around it, outermost first, joined by `` › ``.
+
+    Example:
+        >>> began = datetime(2026, 11, 2)
+        >>> inner = Step(title="type the plate", status="passed", started_at=began, duration_s=0.2)
+        >>> outer = Step(title="search", status="passed", started_at=began, duration_s=0.3, steps=(inner,))
+        >>> [path for path, _ in walk_steps([outer])]
+        ['search', 'search › type the plate']
+    """
+    for step in steps:
+        path = f"{above} › {step.title}" if above else step.title
+        yield path, step
+        yield from walk_steps(step.steps, path)
 
 
 class Operation(Struct, frozen=True, kw_only=True):

@@ -130,13 +130,14 @@ class Recorder:
 
     def end(self, error: BaseException | None) -> None:
         """Close the innermost open step."""
+        path = self.path
         if error is not None and not self.broken:
-            self.broken = self.path
+            self.broken = path
         step = self._open.pop()
         record = step.close(error)
         self._open[-1].steps.append(record)
         if error is None and record.budget_s is not None and record.duration_s > record.budget_s:
-            self.degraded("over budget", record.title, over_budget(record.title, record.duration_s, record.budget_s))
+            self.degraded("over budget", path, over_budget(record.title, record.duration_s, record.budget_s))
         for listener in self._listeners:
             listener.step_ended(step.key, error)
 

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
 from synthprobe.model.objective import ObjectiveStatus, Standing
-from synthprobe.model.result import Outcome, Result, Step
+from synthprobe.model.result import Outcome, Result, walk_steps
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.report.allure_results import safe_name
 from synthprobe.report.standing import objective, watched
@@ -241,7 +241,7 @@ def _journey(
         "runbook_id": fits,
         "runbook_why": one.runbook_why,
         "runbook": address if address.startswith(("https://", "http://")) or ":" not in address else "",
-        "bars": _bars(last.steps) if last else [],
+        "bars": _bars(last) if last else [],
         "repeat": last.repeat if last else "",
         "objective": objective(status),
         "status": status,
@@ -256,26 +256,21 @@ def _message(one: JourneyVerdict, last: Result | None) -> str:
     return ""
 
 
-def _bars(steps: Sequence[Step]) -> list[dict[str, Any]]:
+def _bars(result: Result) -> list[dict[str, Any]]:
     """Each step with the width of its bar in percent, the longest time or budget being 100."""
-    flat: list[tuple[Step, int]] = []
-
-    def walk(some: Sequence[Step], depth: int) -> None:
-        for step in some:
-            flat.append((step, depth))
-            walk(step.steps, depth + 1)
-
-    walk(steps, 0)
-    longest = max((max(step.duration_s, step.budget_s or 0) for step, _ in flat), default=0) or 1
+    walked = list(walk_steps(result.steps))
+    longest = max((max(step.duration_s, step.budget_s or 0) for _, step in walked), default=0) or 1
+    weak = {degradation.step for degradation in result.degradations}
     return [
         {
             "step": step,
-            "depth": min(depth, 4),
+            "depth": min(path.count(" › "), 4),
             "width": round(100 * step.duration_s / longest, 1),
             "budget": round(100 * step.budget_s / longest, 1) if step.budget_s else None,
             "over": bool(step.status == "passed" and step.budget_s and step.duration_s > step.budget_s),
+            "weak": step.status == "passed" and path in weak,
         }
-        for step, depth in flat
+        for path, step in walked
     ]
 
 

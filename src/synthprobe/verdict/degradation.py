@@ -1,7 +1,7 @@
 """Slower than usual: watches the durations of one step and says when they are no longer what they were.
 
 Three lanes. **Paging**: burst (2 runs in a row, each slower than 999 of 1,000 usual ones), streak (3 runs in a row,
-each slower than 97 of 100, or than 91 of 100 and all by one factor), drag (12 runs that are slow together) and again
+each slower than 96 of 100, or than 91 of 100 and all by one factor), drag (12 runs that are slow together) and again
 (a run and its re-runs are slow together). **Report**: drift and
 ragged, which are too slow to page anybody. **Failures**: a step that fails more often than it used to. How it was
 chosen and what it finds on real data stands in docs/concepts/degradation.md.
@@ -30,7 +30,7 @@ SUSPICIOUS = 2.3
 
 STATE_VERSION = 2
 
-_LEAST, _BURST, _STREAK, _LEVEL_LEAST, _LEVEL = 2.0, 7.0, 3.4, 2.4, 8.0
+_LEAST, _BURST, _STREAK, _LEVEL_LEAST, _LEVEL = 2.0, 7.0, 3.2, 2.4, 8.0
 _DRAG_RUNS, _DRAG_CAP = 12, 4.0
 _CALM_RUNS, _ACCEPT_RUNS = 6, 144
 _KEPT = 48

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from msgspec import Struct
 
 from synthprobe.model.evidence import Answer, Facts, NodeCount
-from synthprobe.model.result import Check, Degradation, Outcome, Step
+from synthprobe.model.result import Check, Degradation, Outcome, walk_steps
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 
 SLOW_MS = 1000.0
@@ -116,9 +114,10 @@ def facts_for(
     telling = [r for r in journey.results if r.outcome not in {"passed", "skipped"}]
     result = telling[-1] if telling else None
     failure = result.failure if result else None
-    steps = list(_walk(result.steps)) if result else []
+    walked = list(walk_steps(result.steps)) if result else []
+    steps = [step for _, step in walked]
     weak = {one.step for one in result.degradations} if result else set()
-    broken = [s for s in steps if s.status == "failed"] or [s for s in steps if s.title in weak]
+    broken = [s for s in steps if s.status == "failed"] or [s for path, s in walked if path in weak]
     telling_step = next((s for s in reversed(broken) if s.checks), broken[-1] if broken else None)
     message = (
         failure.message if failure else "\n".join(d.message for d in result.degradations) if result else journey.cause
@@ -143,12 +142,6 @@ def facts_for(
     )
 
 
-def _walk(steps: Iterable[Step]) -> Iterator[Step]:
-    for step in steps:
-        yield step
-        yield from _walk(step.steps)
-
-
 def _peer(other: JourneyVerdict) -> Peer:
     last = other.results[-1] if other.results else None
     answers = last.facts.answers if last and last.facts else ()
@@ -156,7 +149,7 @@ def _peer(other: JourneyVerdict) -> Peer:
         journey=other.journey.id,
         outcome=other.outcome,
         kind=last.failure.kind if last and last.failure else "",
-        steps=tuple((s.checks, s.role, s.status == "passed") for s in _walk(last.steps) if s.checks or s.role)
+        steps=tuple((s.checks, s.role, s.status == "passed") for _, s in walk_steps(last.steps) if s.checks or s.role)
         if last
         else (),
         nodes=last.facts.nodes if last and last.facts else (),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.model.result import Degradation, Result, Step
+from synthprobe.model.result import Degradation, Result, walk_steps
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.verdict.degradation import Alarm, StepDetector
 
@@ -127,17 +127,10 @@ def timings(result: Result) -> dict[str, tuple[float, float, bool]] | None:
         return None
     took = {"": (at, result.duration_s * 1000, ok)}
     if ok:
-        for path, step in _walk(result.steps):
+        for path, step in walk_steps(result.steps):
             before = took.get(path)
             took[path] = (at, step.duration_s * 1000 + (before[1] if before else 0.0), True)
     return took
-
-
-def _walk(steps: Sequence[Step], above: str = "") -> Iterator[tuple[str, Step]]:
-    for step in steps:
-        path = f"{above} › {step.title}" if above else step.title
-        yield path, step
-        yield from _walk(step.steps, path)
 
 
 def read_state(state: bytes | None) -> tuple[StepDetector, Alarm | None]:
