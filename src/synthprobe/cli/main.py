@@ -40,13 +40,19 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _root(
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version and end.", is_eager=True)] = False,
-) -> None:
-    if show_version:
+def _say_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"synthprobe {version('synthprobe')}")
         raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_say_version)
+    ] = False,
+) -> None:
+    pass
 
 
 app.command("init")(init.init)
