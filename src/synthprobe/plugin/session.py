@@ -1,15 +1,12 @@
-"""One pytest session of journeys: records each attempt and writes its result as it ends."""
+"""One pytest session of journeys: begins and ends each attempt as pytest's hooks tell."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import secrets as random
-import shlex
 import shutil
 import warnings
 from collections.abc import Generator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,29 +14,26 @@ import msgspec
 import pytest
 
 from synthprobe.errors import ConfigurationError
-from synthprobe.evidence.clock import clock_failure
-from synthprobe.evidence.exchanges import operations
-from synthprobe.evidence.facts import facts_of
-from synthprobe.evidence.failure import describe_failure, leak_failure
-from synthprobe.evidence.keeper import Keeper, evidence_folder
+from synthprobe.evidence.failure import describe_failure
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.scratch import private_folder
-from synthprobe.model.evidence import Evidence, Exchange, Facts
+from synthprobe.model.evidence import Exchange
 from synthprobe.model.journey import Journey
-from synthprobe.model.result import Degradation, Failure, Result, Run
-from synthprobe.plugin.alarm import own_time
+from synthprobe.model.result import Failure
+from synthprobe.plugin.journal import Attempt, Journal
 from synthprobe.plugin.leaks import browser_log_refusal, refuse_secret_ids
 from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
 from synthprobe.plugin.progress import ProgressWriter
+from synthprobe.plugin.run_folder import begin_run
 from synthprobe.probes import steps
 from synthprobe.probes.browser_headers import BrowserHeaders
 from synthprobe.probes.clock import SteadyClock
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
-from synthprobe.report.allure_live import AllureSteps, attach_evidence, describe_journey, redact_allure
+from synthprobe.report.allure_live import AllureSteps, redact_allure
 from synthprobe.targets.guardrails import skip_reason
-from synthprobe.targets.target import Target, backend_trace
-from synthprobe.verdict.judge import MUST_FAIL, judge_attempt
+from synthprobe.targets.target import Target
+from synthprobe.verdict.judge import MUST_FAIL
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -49,22 +43,6 @@ if TYPE_CHECKING:
     from synthprobe.probes.browser import GuardedBrowser
 
 _JOURNEY = pytest.StashKey[Journey]()
-_EVIDENCE_S = 20.0
-
-
-class Attempt:
-    """What is known of the attempt that runs now."""
-
-    def __init__(self, journey: Journey, number: int, *listeners: steps.StepListener, clock: SteadyClock) -> None:
-        self.journey = journey
-        self.number = number
-        self.recorder = steps.Recorder(journey, *listeners, clock=clock)
-        self.failure: Failure | None = None
-        self.skipped = ""
-        self.finished = False
-        self.settled = False
-        self.evidence: tuple[Evidence, ...] = ()
-        self.facts: Facts | None = None
 
 
 class JourneySession:
@@ -89,6 +67,16 @@ class JourneySession:
         self.address_typed: bool = given.get("synthprobe_address_typed", typed)
         self.redactor = Redactor.of(project_config(config).secret_sources(), project_root(config))
         self.exchanges: list[Exchange] = []
+        self.journal = Journal(
+            folder,
+            run_id,
+            target,
+            worker=self.worker,
+            redactor=self.redactor,
+            exchanges=self.exchanges,
+            runbook_url=project_config(config).report.runbook_url,
+            address_typed=self.address_typed,
+        )
         self.scratch = private_folder("synthprobe-session-")  # raw traces live here
         self.attempt: Attempt | None = None
         suspicions = config.getoption("--suspicions")
@@ -131,28 +119,7 @@ class JourneySession:
         if worker is not None:
             folder, run_id = Path(worker["synthprobe_folder"]), worker["synthprobe_run_id"]
         else:
-            now = datetime.now(UTC)
-            slot = int(now.timestamp()) // project.interval_s
-            run_id = f"{now:%Y%m%dT%H%M%S}-{random.token_hex(3)}"
-            folder = project_root(config) / project.folder / "runs" / target.name / f"{slot}-{run_id}"
-            if option.run_folder:
-                folder = Path(option.run_folder).absolute()
-            for part in ("journal", "progress", "evidence", "allure-results"):
-                (folder / part).mkdir(parents=True, exist_ok=True)
-            run = Run(
-                id=run_id,
-                target=target.name,
-                base_url=target.base_url,
-                slot=slot,
-                started_at=now,
-                location=project.location,
-                command=shlex.join(["pytest", *config.invocation_params.args]),
-            )
-            if (folder / "run.json").exists():  # the supervisor began this run; it does not know who moved the address
-                begun = msgspec.json.decode((folder / "run.json").read_bytes(), type=Run)
-                run = msgspec.structs.replace(begun, base_url=target.base_url)
-                run_id = run.id
-            (folder / "run.json").write_bytes(msgspec.json.encode(run))
+            folder, run_id = begin_run(config, target)
         if not option.allure_report_dir:
             option.allure_report_dir = str(folder / "allure-results")
         return cls(config, target, folder, run_id)
@@ -250,33 +217,7 @@ class JourneySession:
         """A journey file that cannot be imported is an unknown outcome, not silence."""
         path = self.config.rootpath / report.nodeid
         if report.failed and self.worker in {"main", "gw0"} and is_journey_path(self.config, path):
-            text = self.redactor.text(str(report.longrepr))
-            lines = [line for line in text.splitlines() if line.strip()]
-            last = next((line for line in reversed(lines) if line.startswith("E ")), lines[-1] if lines else "")
-            failure = Failure(
-                kind="journey file",
-                ours=True,
-                message=f"{report.nodeid} could not be read as journeys: {last.removeprefix('E ').strip()}",
-                detail=text,
-                phase="collection",
-            )
-            journey = Journey(id=report.nodeid, node_id=report.nodeid, title=f"all journeys of {report.nodeid}")
-            outcome, cause = judge_attempt(failure, (), finished=False)
-            self._write(
-                Result(
-                    run_id=self.run_id,
-                    target=self.target.name,
-                    journey=journey,
-                    attempt=1,
-                    outcome=outcome,
-                    cause=cause,
-                    started_at=self.clock.now(),
-                    duration_s=0.0,
-                    failure=failure,
-                    worker=self.worker,
-                    repeat=self._repeat(journey),
-                )
-            )
+            self.journal.unreadable(report.nodeid, str(report.longrepr), self.clock)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
@@ -407,115 +348,14 @@ class JourneySession:
         return reason
 
     def _settle(self, attempt: Attempt) -> None:
-        """Decide once whether evidence is kept, and keep it."""
-        recorder, journey = attempt.recorder, attempt.journey
-        if journey.budget_s is not None and recorder.duration_s > journey.budget_s:
-            text = steps.over_budget(journey.title, recorder.duration_s, journey.budget_s)
-            recorder.degradations.append(Degradation(kind="over budget", step=journey.title, message=text))
         if self._guarded is not None:
-            recorder.notes += self._guarded.notes()
-        attempt.failure = clock_failure(self.exchanges, attempt.failure, recorder.degradations, step=recorder.broken)
-        outcome, _ = judge_attempt(
-            attempt.failure, recorder.degradations, finished=attempt.finished, skipped=attempt.skipped
-        )
-        attempt.settled = True
-        if outcome in {"passed", "skipped"}:
-            if self._browser is not None:
-                self._browser.drop()
-        else:
-            attempt.evidence = self._keep(attempt)
-        traced = backend_trace(self.target, recorder.trace_id)
-        links = {f"Runbook {journey.runbook}": self._runbook_link(journey), "Backend trace": traced}
-        describe_journey(journey, self.target.name, links)
-        attach_evidence(self.folder, attempt.evidence)
-
-    def _keep(self, attempt: Attempt) -> tuple[Evidence, ...]:
-        folder = evidence_folder(self.folder, attempt.journey.id, attempt.number)
-        keeper = Keeper(self.folder, folder, self.redactor)
-        try:
-            with own_time(_EVIDENCE_S):
-                self._fill(keeper, attempt)
-        except Exception as error:  # evidence that cannot be kept must not cost the result
-            reason = f"{type(error).__name__}: {error}"
-            attempt.recorder.notes.append(f"Some evidence could not be kept: {self.redactor.text(reason)}")
-        if keeper.leaks:
-            attempt.failure = leak_failure(keeper.leaks, attempt.failure, step=attempt.recorder.broken)
-        return tuple(keeper.kept)
-
-    def _fill(self, keeper: Keeper, attempt: Attempt) -> None:
-        console, network, browsed = [], [], []
-        if self._browser is not None:
-            from synthprobe.evidence.browser import read_trace
-
-            raw_traces = self._browser.traces()
-            for title, png in self._browser.screenshots():
-                keeper.picture(title, png)
-            for raw in raw_traces:
-                if kept := keeper.trace(raw):
-                    messages, requests = read_trace(kept, slow_ms=0)
-                    console += messages
-                    browsed += requests
-            network = [one for one in browsed if one.says_something(self.target.slow_request_ms)]
-            attempt.recorder.notes += self._browser.notes
-        recorder = attempt.recorder
-        attempt.facts = facts_of(self.exchanges, browsed, console, recorder.ages, broken=recorder.broken)
-        keeper.console(console)
-        keeper.network(network)
-        keeper.exchanges(self.exchanges)
-        keeper.timings(attempt.recorder.steps)
-        keeper.text("repeat", "repeat this journey here", self._repeat(attempt.journey))
+            attempt.recorder.notes += self._guarded.notes()
+        self.journal.settle(attempt, self._browser)
 
     def _record(self, attempt: Attempt) -> None:
-        outcome, cause = judge_attempt(
-            attempt.failure, attempt.recorder.degradations, finished=attempt.finished, skipped=attempt.skipped
-        )
-        result = Result(
-            run_id=self.run_id,
-            target=self.target.name,
-            journey=attempt.journey,
-            attempt=attempt.number,
-            outcome=outcome,
-            cause=cause,
-            started_at=attempt.recorder.started_at,
-            duration_s=attempt.recorder.duration_s,
-            steps=attempt.recorder.steps,
-            trace_id=attempt.recorder.trace_id,
-            span_id=attempt.recorder.root_span_id,
-            backend_trace=backend_trace(self.target, attempt.recorder.trace_id),
-            failure=attempt.failure,
-            degradations=tuple(attempt.recorder.degradations),
-            evidence=attempt.evidence,
-            operations=operations(self.exchanges),
-            notes=tuple(attempt.recorder.notes),
-            build=self._build(),
-            worker=self.worker,
-            repeat=self._repeat(attempt.journey),
-            facts=attempt.facts,
-        )
+        result = self.journal.record(attempt)
         if self._reruns is not None:
             self._reruns.saw(result)
-        self._write(msgspec.convert(self.redactor.data(msgspec.to_builtins(result)), Result))
-
-    def _write(self, result: Result) -> None:
-        line = msgspec.json.encode(result) + b"\n"
-        with (self.folder / "journal" / f"{self.worker}.jsonl").open("ab") as journal:
-            journal.write(line)
-
-    def _build(self) -> str:
-        for exchange in reversed(self.exchanges):
-            for name, value in exchange.response_headers.items():
-                if name.lower() == "x-build":
-                    return value
-        return ""
-
-    def _repeat(self, journey: Journey) -> str:
-        node = shlex.quote(journey.node_id)
-        address = f" --base-url {shlex.quote(self.target.base_url)}" if self.address_typed else ""
-        return f"pytest {node} --target {shlex.quote(self.target.name)}{address}"
-
-    def _runbook_link(self, journey: Journey) -> str:
-        pattern = project_config(self.config).report.runbook_url
-        return pattern.replace("{id}", journey.runbook) if pattern and journey.runbook else ""
 
     def _redact_report(self, report: pytest.TestReport) -> None:
         if report.longrepr is not None and not isinstance(report.longrepr, tuple):
@@ -555,4 +395,4 @@ def _skip_reason(report: pytest.TestReport) -> str:
     return f"It is expected to fail: {getattr(report, 'wasxfail', '') or 'no reason was given'}"
 
 
-__all__ = ["Attempt", "JourneySession"]
+__all__ = ["JourneySession"]

@@ -1,0 +1,245 @@
+"""What becomes of an attempt that has ended: its evidence is kept, and its result is a line of the run's journal."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from synthprobe.evidence.clock import clock_failure
+from synthprobe.evidence.exchanges import operations
+from synthprobe.evidence.facts import facts_of
+from synthprobe.evidence.failure import leak_failure
+from synthprobe.evidence.keeper import Keeper, evidence_folder
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.evidence import Evidence, Exchange, Facts
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Degradation, Failure, Outcome, Result
+from synthprobe.plugin.alarm import own_time
+from synthprobe.probes import steps
+from synthprobe.probes.clock import SteadyClock
+from synthprobe.report.allure_live import attach_evidence, describe_journey
+from synthprobe.targets.target import Target, backend_trace
+from synthprobe.verdict.judge import judge_attempt
+
+if TYPE_CHECKING:
+    from synthprobe.evidence.browser import BrowserEvidence
+
+_EVIDENCE_S = 20.0
+
+
+class Attempt:
+    """What is known of one attempt at a journey.
+
+    Args:
+        journey: the journey.
+        number: which attempt it is, from 1.
+        listeners: told of its steps.
+        clock: tells the times of the session.
+    """
+
+    def __init__(self, journey: Journey, number: int, *listeners: steps.StepListener, clock: SteadyClock) -> None:
+        self.journey = journey
+        self.number = number
+        self.recorder = steps.Recorder(journey, *listeners, clock=clock)
+        self.failure: Failure | None = None
+        self.skipped = ""
+        self.finished = False
+        self.settled = False
+        self.evidence: tuple[Evidence, ...] = ()
+        self.facts: Facts | None = None
+
+    def judged(self) -> tuple[Outcome, str]:
+        """Its outcome, and in one line why it is not ``passed``."""
+        return judge_attempt(self.failure, self.recorder.degradations, finished=self.finished, skipped=self.skipped)
+
+
+class Journal:
+    """Keeps the evidence of one worker's attempts, and writes their results.
+
+    Args:
+        folder: the run's folder.
+        run_id: the run's id.
+        target: the target.
+        worker: name of the xdist worker, or ``main``.
+        redactor: masks secrets.
+        exchanges: the exchanges of the attempt that runs; the session empties it.
+        runbook_url: pattern of a runbook's address, with ``{id}``.
+        address_typed: whether the target's address was given on the command line.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        run_id: str,
+        target: Target,
+        *,
+        worker: str,
+        redactor: Redactor,
+        exchanges: list[Exchange],
+        runbook_url: str,
+        address_typed: bool,
+    ) -> None:
+        self._folder = folder
+        self._run_id = run_id
+        self._target = target
+        self._worker = worker
+        self._redactor = redactor
+        self._exchanges = exchanges
+        self._runbook_url = runbook_url
+        self._address_typed = address_typed
+
+    def settle(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
+        """Decide once whether an attempt's evidence is kept, and keep it.
+
+        Args:
+            attempt: the attempt, whose body has ended.
+            browser: what was recorded of browsers, if there was one.
+        """
+        recorder, journey = attempt.recorder, attempt.journey
+        if journey.budget_s is not None and recorder.duration_s > journey.budget_s:
+            text = steps.over_budget(journey.title, recorder.duration_s, journey.budget_s)
+            recorder.degradations.append(Degradation(kind="over budget", step=journey.title, message=text))
+        attempt.failure = clock_failure(self._exchanges, attempt.failure, recorder.degradations, step=recorder.broken)
+        outcome, _ = attempt.judged()
+        attempt.settled = True
+        if outcome not in {"passed", "skipped"}:
+            attempt.evidence = self._keep(attempt, browser)
+        elif browser is not None:
+            browser.drop()
+        traced = backend_trace(self._target, recorder.trace_id)
+        links = {f"Runbook {journey.runbook}": self._runbook_link(journey), "Backend trace": traced}
+        describe_journey(journey, self._target.name, links)
+        attach_evidence(self._folder, attempt.evidence)
+
+    def record(self, attempt: Attempt) -> Result:
+        """Write an attempt's result, masked.
+
+        Args:
+            attempt: the attempt, settled.
+
+        Returns:
+            The result, not masked.
+        """
+        outcome, cause = attempt.judged()
+        recorder = attempt.recorder
+        result = Result(
+            run_id=self._run_id,
+            target=self._target.name,
+            journey=attempt.journey,
+            attempt=attempt.number,
+            outcome=outcome,
+            cause=cause,
+            started_at=recorder.started_at,
+            duration_s=recorder.duration_s,
+            steps=recorder.steps,
+            trace_id=recorder.trace_id,
+            span_id=recorder.root_span_id,
+            backend_trace=backend_trace(self._target, recorder.trace_id),
+            failure=attempt.failure,
+            degradations=tuple(recorder.degradations),
+            evidence=attempt.evidence,
+            operations=operations(self._exchanges),
+            notes=tuple(recorder.notes),
+            build=self._build(),
+            worker=self._worker,
+            repeat=self._repeat(attempt.journey),
+            facts=attempt.facts,
+        )
+        self._write(msgspec.convert(self._redactor.data(msgspec.to_builtins(result)), Result))
+        return result
+
+    def unreadable(self, path: str, said: str, clock: SteadyClock) -> None:
+        """Write the unknown outcome of a journey file that cannot be imported.
+
+        Args:
+            path: the file.
+            said: what pytest says of it.
+            clock: tells the times of the session.
+        """
+        text = self._redactor.text(said)
+        lines = [line for line in text.splitlines() if line.strip()]
+        last = next((line for line in reversed(lines) if line.startswith("E ")), lines[-1] if lines else "")
+        failure = Failure(
+            kind="journey file",
+            ours=True,
+            message=f"{path} could not be read as journeys: {last.removeprefix('E ').strip()}",
+            detail=text,
+            phase="collection",
+        )
+        journey = Journey(id=path, node_id=path, title=f"all journeys of {path}")
+        outcome, cause = judge_attempt(failure, (), finished=False)
+        self._write(
+            Result(
+                run_id=self._run_id,
+                target=self._target.name,
+                journey=journey,
+                attempt=1,
+                outcome=outcome,
+                cause=cause,
+                started_at=clock.now(),
+                duration_s=0.0,
+                failure=failure,
+                worker=self._worker,
+                repeat=self._repeat(journey),
+            )
+        )
+
+    def _keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> tuple[Evidence, ...]:
+        folder = evidence_folder(self._folder, attempt.journey.id, attempt.number)
+        keeper = Keeper(self._folder, folder, self._redactor)
+        try:
+            with own_time(_EVIDENCE_S):
+                self._fill(keeper, attempt, browser)
+        except Exception as error:  # evidence that cannot be kept must not cost the result
+            reason = f"{type(error).__name__}: {error}"
+            attempt.recorder.notes.append(f"Some evidence could not be kept: {self._redactor.text(reason)}")
+        if keeper.leaks:
+            attempt.failure = leak_failure(keeper.leaks, attempt.failure, step=attempt.recorder.broken)
+        return tuple(keeper.kept)
+
+    def _fill(self, keeper: Keeper, attempt: Attempt, browser: BrowserEvidence | None) -> None:
+        console, network, browsed = [], [], []
+        if browser is not None:
+            from synthprobe.evidence.browser import read_trace
+
+            raw_traces = browser.traces()
+            for title, png in browser.screenshots():
+                keeper.picture(title, png)
+            for raw in raw_traces:
+                if kept := keeper.trace(raw):
+                    messages, requests = read_trace(kept, slow_ms=0)
+                    console += messages
+                    browsed += requests
+            network = [one for one in browsed if one.says_something(self._target.slow_request_ms)]
+            attempt.recorder.notes += browser.notes
+        recorder = attempt.recorder
+        attempt.facts = facts_of(self._exchanges, browsed, console, recorder.ages, broken=recorder.broken)
+        keeper.console(console)
+        keeper.network(network)
+        keeper.exchanges(self._exchanges)
+        keeper.timings(attempt.recorder.steps)
+        keeper.text("repeat", "repeat this journey here", self._repeat(attempt.journey))
+
+    def _write(self, result: Result) -> None:
+        line = msgspec.json.encode(result) + b"\n"
+        with (self._folder / "journal" / f"{self._worker}.jsonl").open("ab") as journal:
+            journal.write(line)
+
+    def _build(self) -> str:
+        for exchange in reversed(self._exchanges):
+            for name, value in exchange.response_headers.items():
+                if name.lower() == "x-build":
+                    return value
+        return ""
+
+    def _repeat(self, journey: Journey) -> str:
+        node = shlex.quote(journey.node_id)
+        address = f" --base-url {shlex.quote(self._target.base_url)}" if self._address_typed else ""
+        return f"pytest {node} --target {shlex.quote(self._target.name)}{address}"
+
+    def _runbook_link(self, journey: Journey) -> str:
+        pattern = self._runbook_url
+        return pattern.replace("{id}", journey.runbook) if pattern and journey.runbook else ""
