@@ -1,15 +1,26 @@
-"""Starts the dispatch centre when journeys run against the demo and no address was given."""
+"""Starts a dispatch centre when journeys run against the demo, no address was given and none is served there."""
 
 from __future__ import annotations
 
 import json
-import os
+import socket
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import pytest
 
 from synthprobe.plugin.options import project_config, wants_journeys
+
+
+def is_served(base_url: str) -> bool:
+    """Whether something listens at an address."""
+    place = urlsplit(base_url)
+    try:
+        socket.create_connection((place.hostname, place.port or 80), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -17,8 +28,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before the plugin chooses the target, the controller starts the centre; xdist's workers inherit its address."""
     if hasattr(config, "workerinput") or config.option.collectonly or not wants_journeys(config):
         return
-    target = config.getoption("--target") or project_config(config).default_target
-    if target != "demo" or config.getoption("base_url") or "SYNTHPROBE_DEMO_CONTROL" in os.environ:
+    project = project_config(config)
+    target = config.getoption("--target") or project.default_target
+    if target != "demo" or config.getoption("base_url") or is_served(project.targets[target].base_url):
         return
     centre = subprocess.Popen([sys.executable, "-m", "synthprobe.demo", "--port", "0"], stdout=subprocess.PIPE)
     assert centre.stdout is not None

@@ -158,7 +158,8 @@ def _rerun(root: Path, config: Config, target: Target, journeys: Sequence[str]) 
     paths = [places[journey] for journey in journeys if journey in places]
     if len(paths) < len(journeys):
         return {}
-    _, verdict = run_journeys(root, config, target, RunOrder(paths=tuple(paths), quiet=True))
+    order = RunOrder(paths=tuple(paths), quiet=True, address_given=True)
+    _, verdict = run_journeys(root, config, target, order)
     return {one.journey.id: one.outcome for one in verdict.journeys}
 
 

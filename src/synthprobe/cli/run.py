@@ -52,7 +52,7 @@ def run(
     root = find_root(Path.cwd())
     config = read_config(root)
     chosen = config.target(target, base_url=base_url)
-    order = RunOrder(paths=tuple(paths or ()), workers=workers, deadline_s=deadline)
+    order = RunOrder(paths=tuple(paths or ()), workers=workers, deadline_s=deadline, address_given=base_url is not None)
     if slot is None:
         raise typer.Exit(_run(root, config, chosen, order, fail_on))
     number = _slot(slot, config.interval_s)
@@ -66,7 +66,7 @@ def run(
             _console.print(f"Slot {number} of {chosen.name} is already judged. Nothing was run.")
             raise typer.Exit(0)
         pipeline.beat_start(root, config, chosen.name, number)
-        scheduled = RunOrder(paths=order.paths, workers=workers, deadline_s=deadline, slot=number)
+        scheduled = replace(order, slot=number)
         raise typer.Exit(_run(root, config, chosen, scheduled, fail_on, notes))
 
 

@@ -17,7 +17,7 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.result import Result
 from synthprobe.supervisor import slots
 from synthprobe.supervisor.child import INTERRUPT_GRACE_S, Child
-from synthprobe.supervisor.run import RunOrder, Watch, signals
+from synthprobe.supervisor.run import RunOrder, Watch, address, signals
 from synthprobe.targets.target import Target
 from synthprobe.verdict.suspicion import Suspicion, Suspicions
 
@@ -61,8 +61,7 @@ def run_again(
     wanted = place / "suspicions.json"
     wanted.write_bytes(msgspec.json.encode(Suspicions(most=most, journeys=tuple(chosen))))
     command = [sys.executable, "-m", "pytest", *(one.node_id for one in chosen), "--target", target.name]
-    if target.base_url != config.targets[target.name].base_url.rstrip("/"):
-        command += ["--base-url", target.base_url]
+    command += address(config, target, order)
     command += ["--run-folder", str(place), "--suspicions", str(wanted), "-q", *order.options]
     with ExitStack() as stack:
         scratch = stack.enter_context(slots.scratch())

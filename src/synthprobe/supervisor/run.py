@@ -51,6 +51,7 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
         deadline_s: seconds after which the run is ended; what did not finish is ``unknown``.
         slot: the slot a scheduled run judges; nothing for a run started by hand.
         quiet: whether pytest's own output is kept back.
+        address_given: whether the target's address was said for this run, so that no journey may go elsewhere.
     """
 
     paths: tuple[str, ...] = ()
@@ -59,6 +60,7 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float = 240.0
     slot: int | None = None
     quiet: bool = False
+    address_given: bool = False
 
 
 def run_journeys(
@@ -229,8 +231,7 @@ def _begin(config: Config, target: Target, order: RunOrder) -> Run:
 
 def _command(config: Config, target: Target, folder: Path, slot: int, order: RunOrder) -> Sequence[str]:
     command = [sys.executable, "-m", "pytest", *(order.paths or config.journeys), "--target", target.name]
-    if target.base_url != config.targets[target.name].base_url.rstrip("/"):
-        command += ["--base-url", target.base_url]
+    command += address(config, target, order)
     command += ["--run-folder", str(folder), "--canaries", str(slot), "-q"]
     if config.second_attempts:
         command += ["--reruns", str(config.second_attempts), "--reruns-delay", f"{config.second_attempt_delay_s:g}"]
@@ -241,6 +242,21 @@ def _command(config: Config, target: Target, folder: Path, slot: int, order: Run
     if sys.stdout.isatty() and not order.quiet:
         command.append("--color=yes")
     return [*command, *order.options]
+
+
+def address(config: Config, target: Target, order: RunOrder) -> Sequence[str]:
+    """Options that tell pytest where the target stands.
+
+    Args:
+        config: the project's configuration.
+        target: the target.
+        order: how the run is to be done.
+
+    Returns:
+        Nothing when the configuration says it and nobody said it for this run: a project may start a target then.
+    """
+    given = order.address_given or target.base_url != config.targets[target.name].base_url.rstrip("/")
+    return ["--base-url", target.base_url] if given else []
 
 
 @contextmanager
