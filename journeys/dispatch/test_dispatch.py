@@ -100,7 +100,7 @@ def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Pag
 
         eventually(stored, within="2s")
     row = second_dispatcher.locator('tr[data-unit="SYN-01"]')
-    with step("the other dispatcher's board hears of it", budget="2s", checks="live"):
+    with step("the other dispatcher's board hears of it", budget="2s", checks="live", role="dispatcher"):
         expect(second_dispatcher.get_by_test_id("activity")).to_contain_text("SYN-01 is EnRoute")
     with step("and shows it", budget="2s", checks="rule"):
         expect(row).to_contain_text("EnRoute")

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from synthprobe.model.incident import Observation
+from synthprobe.model.incident import Observation, Triage
 from synthprobe.model.journey import Journey
+from synthprobe.model.verdict import JourneyVerdict
 from synthprobe.verdict.lifecycle import advance, describe
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -181,3 +182,39 @@ def test_an_incident_is_as_severe_as_its_worst_journey():
         "b": Journey(id="b", node_id="b", title="b", owner="fleet", severity="blocker"),
     }
     assert (describe(one, journeys).severity, describe(one, journeys).owner) == ("blocker", "fleet")
+
+
+def judged(journey, cause_class, runbook, elsewhere=""):
+    said = Triage(cause_class=cause_class, rule="r", why="w", elsewhere=elsewhere)
+    return JourneyVerdict(
+        journey=Journey(id=journey, node_id=journey, title=journey), outcome="failed", triage=said, runbook=runbook
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "incidents"),
+    [
+        (("data", "place"), [("a", "z")]),
+        (("code", "place"), [("a",), ("z",)]),
+        (("data", "another"), [("a",), ("z",)]),
+        (("data", ""), [("a",), ("z",)]),
+    ],
+    ids=["one class and page", "another class", "another page", "no page"],
+)
+def test_journeys_of_one_class_that_lead_to_one_page_are_one_incident(other, incidents):
+    observations = [seen("a", 1, "failed", fault="x"), seen("z", 1, "failed", step="look", fault="y")]
+    said = {"a": judged("a", "data", "place"), "z": judged("z", *other)}
+    made = advance([], observations, {}, START, said)
+    assert [one.journeys for one in made] == incidents
+    again = [seen("a", 2, "failed", fault="x"), seen("z", 2, "failed", step="look", fault="y")]
+    earlier = {one.journey: (one,) for one in observations}
+    later = advance(made, again, earlier, START + timedelta(minutes=5), said)
+    assert [(one.id, len(one.events)) for one in later] == [(one.id, len(one.events)) for one in made]
+
+
+def test_an_incident_begins_with_the_journey_that_shows_the_cause():
+    observations = [seen("a", 1, "failed", fault="x"), seen("z", 1, "failed", fault="y")]
+    said = {"a": judged("a", "data", "place", elsewhere="z"), "z": judged("z", "data", "place")}
+    (made,) = advance([], observations, {}, START, said)
+    assert made.journeys == ("z", "a")
+    assert made.title.startswith("z,")

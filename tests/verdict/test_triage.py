@@ -6,10 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from synthprobe.model.evidence import Age, Answer, Facts, NodeCount, ServerTiming
+from synthprobe.model.incident import Triage
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Result, Run, Step
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.verdict.triage import triage
+from synthprobe.verdict.triage import is_vague, triage, triage_together
 from synthprobe.verdict.triage_facts import Peer, TriageFacts, facts_for
 from synthprobe.verdict.triage_rules import RULES
 
@@ -156,11 +157,6 @@ STATES = {
     "one bad node": (failed(answer(status=500, node="b"), nodes=SPLIT), "infra", "node-split"),
     "half a deployment": (failed(answer("/static/a.js", 404, by="page"), builds=("1", "2")), "infra", "two-builds"),
     "two builds and nothing refused": (failed(builds=("1", "2")), "infra", "two-releases"),
-    "a blank page beside a lost grant": (
-        failed(peers=(Peer(journey="x", outcome="failed", steps=(("grant", "", False),)),)),
-        "config",
-        "grant-elsewhere",
-    ),
     "a lost grant": (
         failed(answer(status=403, method="POST", reason="Your role may not do that.")),
         "config",
@@ -290,3 +286,50 @@ def test_a_stale_step_inside_another_is_the_step_that_tells():
         run=Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW), journeys=(one,), finished_at=NOW
     )
     assert facts_for(one, run).checks == "live"
+
+
+def said(cause_class, rule, sure="high"):
+    return Triage(cause_class=cause_class, rule=rule, why=f"{rule} says so.", sure=sure)
+
+
+def test_a_journey_that_knows_little_shares_the_cause_that_another_shows():
+    found = triage_together(
+        {
+            "unit-status": said("code", "rule", "medium"),
+            "address-lookup": said("data", "sentinel"),
+            "map": said("unknown", "nothing-fits", "low"),
+        }
+    )
+    assert [(one.cause_class, one.elsewhere, one.sure) for one in found.values()] == [
+        ("data", "address-lookup", "low"),
+        ("data", "", "high"),
+        ("data", "address-lookup", "low"),
+    ]
+    assert found["unit-status"].why == ("In the same run address-lookup shows what may explain it: sentinel says so.")
+    assert (found["unit-status"].runner_up, is_vague(found["unit-status"])) == ("code", True)
+
+
+def test_a_lost_grant_explains_what_roles_cannot_do_elsewhere():
+    found = triage_together(
+        {
+            "board": said("config", "role-split"),
+            "intake": said("config", "forbidden", "medium"),
+            "shift": said("config", "grant"),
+        }
+    )
+    assert [one.elsewhere for one in found.values()] == ["shift", "shift", ""]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        said("code", "many-queries"),
+        said("probe", "probe-at-fault"),
+        said("config", "certificate"),
+        said("infra", "two-releases", "low"),
+    ],
+    ids=["code", "probe", "what breaks nothing else", "what is not sure itself"],
+)
+def test_nothing_is_shared_with_what_explains_nothing(other):
+    found = {"a": said("code", "rule", "medium"), "b": other, "c": said("code", "slow-query", "medium")}
+    assert triage_together(found) == found

@@ -49,6 +49,7 @@ class Drilled:
     tied: tuple[str, ...] = ()
     followed: str = ""
     unproved: str = ""
+    called_code: tuple[str, ...] = ()
 
     def wrong(self) -> str:
         """What did not hold, as a sentence; empty when all did."""
@@ -56,8 +57,8 @@ class Drilled:
             return f"The decoy was taken for a fault by {', '.join(self.noticed)}." if self.noticed else ""
         if not self.noticed:
             return "No journey that was expected to notice it did."
-        if self.said == "code" and self.truth in _NEVER_CODE:
-            return f"A {self.truth} fault was called code, by the rule {self.rule}."
+        if self.called_code and self.truth in _NEVER_CODE:
+            return f"A {self.truth} fault was called code in {', '.join(self.called_code)}."
         if self.said not in {self.truth, "unknown"}:
             return f"It was classed as {self.said} by the rule {self.rule}; {self.truth} was expected."
         if not self.wanted_runbook or self.runbook != self.wanted_runbook:
@@ -73,8 +74,10 @@ class Drilled:
 class Drill:
     """Runs journeys against a centre that is put in one state after the other."""
 
-    def __init__(self, root: Path, config: Config, target: Target, address: dict[str, Any], workers: int) -> None:
-        self.root, self.target, self.workers = root, target, workers
+    def __init__(
+        self, root: Path, config: Config, target: Target, address: dict[str, Any], workers: int, *, whole: bool = False
+    ) -> None:
+        self.root, self.target, self.workers, self.whole = root, target, workers, whole
         self.config = msgspec.structs.replace(config, second_attempts=0)
         self.control, self.token = address["control_url"], {"X-Control-Token": address["control_token"]}
         self.places: dict[str, str] = {}
@@ -88,11 +91,12 @@ class Drill:
         return tuple(one.journey.id for one in verdict.journeys if one.outcome != "passed")
 
     def fault(self, kind: Kind) -> Drilled:
-        """Drill one fault with the journeys that are expected to notice it, and follow its runbook to green."""
+        """Drill one fault, with every journey or those that are expected to notice it; follow its runbook to green."""
         tokens = sign_in(self.root, self.target)
         self._switch("faults", kind.name, on=True)
         try:
-            folder, verdict = self._run([self.places[id] for id in kind.noticed_by if id in self.places])
+            expected = () if self.whole else kind.noticed_by
+            folder, verdict = self._run([self.places[id] for id in expected if id in self.places])
             drilled = self._noticed(kind, verdict)
             return drilled if drilled.wrong() else self._follow(drilled, folder, tokens)
         finally:
@@ -114,6 +118,7 @@ class Drill:
             runbook=lead.runbook if lead else "",
             wanted_runbook=runbook.id if runbook else "",
             tied=match(self.pages, subject).tied if subject else (),
+            called_code=tuple(one.journey.id for one in noticed if one.triage and one.triage.cause_class == "code"),
         )
 
     def _follow(self, drilled: Drilled, folder: Path, tokens: Mapping[str, str]) -> Drilled:
@@ -167,6 +172,10 @@ def drill(
     names: Annotated[list[str] | None, typer.Argument(help="Faults and decoys of the dispatch centre.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every fault and every decoy.")] = False,
     score: Annotated[bool, typer.Option("--score", help="Show which class was said for which.")] = False,
+    whole: Annotated[
+        bool,
+        typer.Option("--whole", help="With every journey, as a scheduled run; without it, those that should notice."),
+    ] = False,
     workers: Annotated[int, typer.Option("--workers", "-n", help="Parallel workers for whole runs.", min=0)] = 3,
     stamped: Annotated[
         bool, typer.Option("--stamp", help="Write date and revision into each runbook that held.")
@@ -189,7 +198,7 @@ def drill(
     exercise = Exercise(at=datetime.now(UTC).date(), revision=_revision(root)) if stamped else None
     done = []
     with centre() as address:
-        it = Drill(root, config, config.target("demo", base_url=address["base_url"]), address, workers)
+        it = Drill(root, config, config.target("demo", base_url=address["base_url"]), address, workers, whole=whole)
         if bad := it.healthy():
             raise ConfigurationError(
                 f"{', '.join(bad)} did not pass although nothing is wrong. Correct that first; nothing was drilled."

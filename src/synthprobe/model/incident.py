@@ -64,6 +64,7 @@ class Triage(Struct, frozen=True, kw_only=True):
         sure: ``high``, ``medium`` or ``low``.
         runner_up: the class of the next rule that would have fired; empty when there is none.
         runner_up_why: its sentence.
+        elsewhere: id of the journey of the same run that shows the cause; empty when this one does.
     """
 
     cause_class: CauseClass
@@ -72,6 +73,7 @@ class Triage(Struct, frozen=True, kw_only=True):
     sure: Literal["high", "medium", "low"] = "medium"
     runner_up: str = ""
     runner_up_why: str = ""
+    elsewhere: str = ""
 
 
 class IncidentEvent(Struct, frozen=True, kw_only=True):

@@ -252,7 +252,7 @@ def _incidents(
     journeys = {one.journey.id: one.journey for one in verdict.journeys}
     said = {one.journey.id: one for one in verdict.journeys if one.triage is not None}
     incidents = []
-    for one in advance(open_now, observations, before, now):
+    for one in advance(open_now, observations, before, now, said):
         changed = describe(one, journeys)
         its = [said[id] for id in (*one.journeys, *one.blocked) if id in said]
         telling = min(its, key=lambda journey: is_vague(journey.triage), default=None)
@@ -281,9 +281,10 @@ def _explained(
     def explained(one: JourneyVerdict) -> JourneyVerdict:
         if one.journey.id not in told or one.triage is not None:
             return one
-        its = told[one.journey.id]
-        found = match(runbooks, its.subject)
-        return replace(one, triage=its.triage, runbook=found.runbook.id if found.runbook else "", runbook_why=found.why)
+        said = told[one.journey.id].triage
+        found = match(runbooks, told[said.elsewhere or one.journey.id].subject)
+        why = f"{said.elsewhere} shows the cause: {found.why}" if said.elsewhere else found.why
+        return replace(one, triage=said, runbook=found.runbook.id if found.runbook else "", runbook_why=why)
 
     return replace(verdict, journeys=tuple(explained(one) for one in verdict.journeys))
 

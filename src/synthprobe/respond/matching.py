@@ -13,7 +13,7 @@ from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.respond.runbooks import Runbook
 from synthprobe.verdict.fingerprint import normalise
 from synthprobe.verdict.observations import observe
-from synthprobe.verdict.triage import triage
+from synthprobe.verdict.triage import triage, triage_together
 from synthprobe.verdict.triage_facts import facts_for
 
 
@@ -141,11 +141,14 @@ def tell(verdict: Verdict, passed_builds: Mapping[str, str] | None = None) -> It
     Yields:
         One for each journey that did not pass or is intermittent.
     """
-    for one, seen in zip(verdict.journeys, observe(verdict), strict=True):
-        if one.outcome in {"passed", "skipped"} and not one.intermittent:
-            continue
-        facts = facts_for(one, verdict, last_passed_build=(passed_builds or {}).get(one.journey.id, ""))
-        cause = triage(facts)
+    broken = [
+        (one, seen, facts_for(one, verdict, last_passed_build=(passed_builds or {}).get(one.journey.id, "")))
+        for one, seen in zip(verdict.journeys, observe(verdict), strict=True)
+        if one.outcome not in {"passed", "skipped"} or one.intermittent
+    ]
+    causes = triage_together({one.journey.id: triage(facts) for one, _, facts in broken})
+    for one, seen, facts in broken:
+        cause = causes[one.journey.id]
         degraded = facts.degradations[0].kind if facts.degradations else one.outcome
         yield Told(
             verdict=one,

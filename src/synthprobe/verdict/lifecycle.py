@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from synthprobe.model.incident import Incident, IncidentEvent, IncidentKind, Observation
 from synthprobe.model.journey import Journey
+from synthprobe.model.verdict import JourneyVerdict
 
 WINDOW = 12
 """Observations that the rule for intermittent failures looks at: an hour at five minutes."""
@@ -44,7 +45,11 @@ History = Mapping[str, Sequence[Observation]]
 
 
 def advance(
-    open_incidents: Sequence[Incident], observations: Sequence[Observation], history_by_journey: History, now: datetime
+    open_incidents: Sequence[Incident],
+    observations: Sequence[Observation],
+    history_by_journey: History,
+    now: datetime,
+    judged: Mapping[str, JourneyVerdict] | None = None,
 ) -> tuple[Incident, ...]:
     """What one run makes of the incidents.
 
@@ -55,6 +60,8 @@ def advance(
         observations: what this run says, one for each journey.
         history_by_journey: earlier observations by journey id, oldest first, this run's not among them.
         now: when this is judged, UTC.
+        judged: the run's journeys by id, with where their causes lie and which runbooks fit; journeys of one cause are
+            then one incident.
 
     Returns:
         The given incidents as they are now, some of them perhaps ``resolved``, then those that were opened.
@@ -62,13 +69,23 @@ def advance(
     fresh = [one for one in observations if _is_new(one, history_by_journey.get(one.journey, ()))]
     incidents = list(open_incidents)
     known = {one.journey: (*history_by_journey.get(one.journey, ()), one) for one in fresh}
-    for one in sorted(fresh, key=lambda o: (o.outcome != "failed", o.slot, not _at_log_in(o), o.journey)):
+    judged = judged or {}
+    told_elsewhere = {id for id, its in judged.items() if its.triage is not None and its.triage.elsewhere}
+
+    def in_order(one: Observation) -> tuple[bool, int, bool, bool, str]:
+        return one.outcome != "failed", one.slot, one.journey in told_elsewhere, not _at_log_in(one), one.journey
+
+    for one in sorted(fresh, key=in_order):
         kind = _kind(one, known[one.journey])
-        place = _place(incidents, one, kind)
+        its = judged.get(one.journey)
+        place = _place(incidents, one, kind, its)
         if place is not None:
             incidents[place] = _continued(incidents[place], one, kind, now)
         elif kind is not None:
-            incidents.append(_opened(one, kind, known[one.journey], now))
+            opened = _opened(one, kind, known[one.journey], now)
+            if its is not None:
+                opened = replace(opened, triage=its.triage, runbook=its.runbook, runbook_why=its.runbook_why)
+            incidents.append(opened)
     if fresh:
         incidents = [_ended(incident, known, history_by_journey, now) for incident in incidents]
     return tuple(incidents)
@@ -123,7 +140,9 @@ def _kind(one: Observation, known: Sequence[Observation]) -> IncidentKind | None
     return None
 
 
-def _place(incidents: Sequence[Incident], one: Observation, kind: IncidentKind | None) -> int | None:
+def _place(
+    incidents: Sequence[Incident], one: Observation, kind: IncidentKind | None, its: JourneyVerdict | None
+) -> int | None:
     """Which incident an observation belongs to: the same failure, the same cause, or the log-in that blocks it."""
     seen: IncidentKind | None = kind or ("intermittent" if one.intermittent else None)
     if seen is None:
@@ -141,10 +160,19 @@ def _place(incidents: Sequence[Incident], one: Observation, kind: IncidentKind |
         lambda i: bool(one.fingerprint) and one.fingerprint == i.fingerprint,
         lambda i: one.journey in i.journeys and one.step == i.step,
         lambda i: kind is not None and bool(one.signature) and one.signature == i.signature,
+        lambda i: kind is not None and its is not None and _same_cause(its, i),
         lambda i: kind == "failing" and _at_log_in(one) and i.kind == "failing" and bool(_LOG_IN.search(i.step)),
         lambda i: seen == "monitor blind" and (kind is not None or one.journey in i.journeys),
     )
     return next((place for test in tests for place, incident in candidates if test(incident)), None)
+
+
+def _same_cause(its: JourneyVerdict, incident: Incident) -> bool:
+    """Whether both are of one class, and somebody wrote one page for both."""
+    mine, other = its.triage, incident.triage
+    if mine is None or other is None or mine.cause_class == "unknown":
+        return False
+    return mine.cause_class == other.cause_class and bool(its.runbook) and its.runbook == incident.runbook
 
 
 def _at_log_in(one: Observation) -> bool:
@@ -165,7 +193,7 @@ def _continued(incident: Incident, one: Observation, kind: IncidentKind | None, 
     if kind is not None and _ORDER[kind] < _ORDER[incident.kind]:
         became = kind
         events.append(_event(now, f"It was {incident.kind}; a second attempt agreed, so now it is {kind}."))
-    elif one.fingerprint and one.journey in incident.journeys and one.fingerprint != incident.fingerprint:
+    elif one.fingerprint and one.journey == incident.journeys[0] and one.fingerprint != incident.fingerprint:
         events.append(_event(now, f"{one.journey} shows it with other words now: {_line(one.cause)}"))
     return replace(
         incident,

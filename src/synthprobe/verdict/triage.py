@@ -6,9 +6,21 @@ evidence is silent the class is ``unknown``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from synthprobe.model.incident import CauseClass, Triage
 from synthprobe.verdict.triage_facts import TriageFacts
 from synthprobe.verdict.triage_rules import RULES, Sure
+
+ELSEWHERE = "cause-elsewhere"
+"""The rule of a journey whose cause another journey of the same run shows."""
+
+_SAYS_LITTLE = {"read-after-write", "rule", "nothing-fits", "new-build"}
+"""Rules that know only that something is wrong, so that a journey that knows more is believed."""
+_LOST_GRANT = {*_SAYS_LITTLE, "role-split", "forbidden", "control-missing"}
+"""What a grant that a role has lost looks like to journeys that do not ask for it."""
+_STANDS_ALONE = {"certificate", "two-releases"}
+"""Rules whose causes break nothing else."""
 
 
 def triage(facts: TriageFacts) -> Triage:
@@ -45,17 +57,64 @@ def triage(facts: TriageFacts) -> Triage:
     )
 
 
+def triage_together(found: Mapping[str, Triage]) -> dict[str, Triage]:
+    """Let the journeys of one run speak for each other.
+
+    Where a role has lost a grant or an address lies in the wrong town, some journeys show it, and others only find that
+    something is wrong. Those share the cause of the surest one that shows it, with little certainty.
+
+    Args:
+        found: the triage of each journey that did not pass, by journey id.
+
+    Returns:
+        The same, with causes that are shown elsewhere.
+
+    Example:
+        >>> role = Triage(cause_class="config", rule="role-split", why="It works for others.", sure="high")
+        >>> wrong = Triage(cause_class="code", rule="rule", why="It is computed wrongly.")
+        >>> triage_together({"board": role, "status": wrong})["status"].cause_class
+        'config'
+    """
+    leads = [
+        (said.rule != "grant", ("high", "medium", "low").index(said.sure), journey)
+        for journey, said in found.items()
+        if said.cause_class not in {"code", "probe", "unknown"}
+        and said.sure != "low"
+        and said.rule not in _STANDS_ALONE
+    ]
+    if not leads:
+        return dict(found)
+    lead = min(leads)[-1]
+    explained = _LOST_GRANT if found[lead].rule == "grant" else _SAYS_LITTLE
+    return {
+        journey: _shared(said, lead, found[lead]) if said.rule in explained and journey != lead else said
+        for journey, said in found.items()
+    }
+
+
+def _shared(own: Triage, journey: str, lead: Triage) -> Triage:
+    return Triage(
+        cause_class=lead.cause_class,
+        rule=ELSEWHERE,
+        why=f"In the same run {journey} shows what may explain it: {lead.why}",
+        sure="low",
+        runner_up=own.cause_class,
+        runner_up_why=own.why,
+        elsewhere=journey,
+    )
+
+
 def is_vague(said: Triage | None) -> bool:
-    """Whether a triage says nothing of where the cause lies, so that another journey's may speak for it.
+    """Whether a triage does not itself say where the cause lies, so that another journey's may speak for it.
 
     Args:
         said: the triage of one journey.
 
     Returns:
-        True when there is none, or no rule fitted.
+        True when there is none, when no rule fitted, or when another journey shows the cause.
 
     Example:
         >>> is_vague(None)
         True
     """
-    return said is None or said.cause_class == "unknown"
+    return said is None or said.cause_class == "unknown" or bool(said.elsewhere)

@@ -323,11 +323,6 @@ def _two_releases(f: TriageFacts) -> str:
     )
 
 
-def _grant_elsewhere(f: TriageFacts) -> str:
-    peer = next((p for p in f.peers if any(check == "grant" and not ok for check, _, ok in p.steps)), None)
-    return f"In the same run {peer.journey} finds that a role may not do what it should." if peer else ""
-
-
 def _new_build(f: TriageFacts) -> str:
     if not f.build or not f.last_passed_build or f.build == f.last_passed_build:
         return ""
@@ -405,7 +400,6 @@ RULES: tuple[tuple[CauseClass, str, Sure, Callable[[TriageFacts], str]], ...] = 
     ),
     ("code", "rule", "medium", _declared("rule", '"{step}": the target computes or orders it wrongly.')),
     ("infra", "two-releases", "low", _two_releases),
-    ("config", "grant-elsewhere", "low", _grant_elsewhere),
     ("code", "server-error", "low", _server_error),
     ("code", "new-build", "low", _new_build),
 )
