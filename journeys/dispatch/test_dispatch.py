@@ -99,9 +99,12 @@ def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Pag
             assert unit["secondary"] == "EnRoute", f"SYN-01 is stored as {unit['secondary']}, EnRoute was expected"
 
         eventually(stored, within="2s")
+        told = desk.get("/api/units/SYN-01/history").expect(200).json["history"]
+        assert told, "the log of SYN-01 is empty"
     row = second_dispatcher.locator('tr[data-unit="SYN-01"]')
     with step("the other dispatcher's board hears of it", budget="2s", checks="live", role="dispatcher"):
-        expect(second_dispatcher.get_by_test_id("activity")).to_contain_text("SYN-01 is EnRoute")
+        heard = f"{told[-1]['at'][11:19]} {told[-1]['text']}"  # with its time, as it said so before as well
+        expect(second_dispatcher.get_by_test_id("activity")).to_contain_text(heard)
     with step("and shows it", budget="2s", checks="rule"):
         expect(row).to_contain_text("EnRoute")
     with step("and keeps showing it when more is heard", budget="3s", checks="rule"):

@@ -75,10 +75,16 @@ def test_a_contradicted_answer_is_told_in_one_line(expectation, said):
             "Locator expected to be visible\nActual value: <element(s) not found>",
             "Locator expected to be visible, got '<element(s) not found>'",
         ),
+        (
+            "Locator expected to contain text 'EnRoute'\nActual value: " + "SYN-01 is InService  " * 9,
+            "Locator expected to contain text 'EnRoute', got 'SYN-01 is InService SYN-01 is InService SYN-01 is "
+            "InService SYN-01 is …'",
+        ),
+        ("Locator expected to be visible\nActual value: None", "Locator expected to be visible, got nothing"),
         ("GET http://t → 404", "GET / was answered 404"),
         ("Not within 2 s (11 attempts): GET http://t/x → 500", "Not within 2 s (11 attempts): GET /x was answered 500"),
     ],
-    ids=["nothing", "a sentence", "a page", "without more", "within another"],
+    ids=["nothing", "a sentence", "a page", "a long text", "no element", "without more", "within another"],
 )
 def test_what_cannot_be_put_shorter_stays(message, said):
     assert cause_in_words(message) == said

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from textwrap import shorten
 from urllib.parse import urlsplit
 
 _EXCHANGE = re.compile(r"(?P<method>[A-Z]+) (?P<url>\S+) → (?P<status>\d{3})")
 _WAITED = re.compile(r"Not within [^:]*: ")
+_WIDTH = 80
 _EXPECTED, _GOT, _SHOWN = "expected: ", "got:      ", "Actual value: "
 
 
@@ -31,7 +33,9 @@ def cause_in_words(message: str) -> str:
     found = _EXCHANGE.fullmatch(first)
     if found is None:
         shown = _after(_SHOWN, rest)
-        return f"{first}, got {shown!r}" if shown and first.startswith("Locator expected") else first
+        if not shown or not first.startswith("Locator expected"):
+            return first
+        return f"{first}, got {'nothing' if shown == 'None' else repr(shorten(shown, _WIDTH, placeholder=' …'))}"
     where = f"{found['method']} {urlsplit(found['url']).path or '/'}"
     expected, got = _after(_EXPECTED, rest), _after(_GOT, rest)
     if not expected or expected.startswith("status "):
