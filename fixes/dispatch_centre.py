@@ -3,6 +3,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -121,6 +122,9 @@ def _(work: Work, role: str = "dispatcher") -> str:
 
 def locked_accounts(work: Work, user: str) -> list[str]:
     accounts = read(work, "/api/admin/accounts")["accounts"]
+    known = {one["name"] for one in accounts}
+    near = " or ".join(get_close_matches(user, sorted(known))) or "another one"
+    assert user in {"", *known}, f"There is no account {user!r}; perhaps {near} was meant"
     return [one["name"] for one in accounts if one["state"] and user in {"", one["name"]}]
 
 
@@ -373,8 +377,9 @@ def errors_by_server(work: Work) -> Counter[str]:
 def server(work: Work) -> Plan | None:
     errors = errors_by_server(work)
     bad = sorted(name for name, count in errors.items() if count)
-    if not bad or len(bad) == len(errors):
-        return None  # every server fails: a restart of one would not help
+    if not bad:
+        return None
+    assert len(bad) < len(errors), "Every server fails at a search; a restart of one would not help"
     return Plan(
         seen=f"Server {bad[0]} fails at a search, the other does not.",
         steps=tuple(f"restart server {name}" for name in bad),
@@ -448,7 +453,8 @@ def place_of_sentinel(work: Work) -> tuple[float, float]:
 )
 def addresses(work: Work) -> Plan | None:
     place = place_of_sentinel(work)
-    if place in {HERE, (0.0, 0.0)}:  # at 0, 0 the look-up is down, and no import helps
+    assert place != (0.0, 0.0), "The look-up of addresses is down; no import helps"
+    if place == HERE:
         return None
     return Plan(
         seen=f"{SENTINEL} lies at {place}, {HERE} was expected.",

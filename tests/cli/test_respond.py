@@ -63,6 +63,9 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
         with pytest.raises(ConfigurationError, match="Did you mean restore-setting"):
             raise call("fix", *words).exception
     assert "not needed" in call("fix", "plan", "restore-setting", "--incident", "I-1").output
+    unlock = ("fix", "plan", "unlock-account", "--incident", "I-1", "--input", "user=dispatcher1")
+    with pytest.raises(ConfigurationError, match="The input 'user' is given twice, 'dispatcher1' and 'admin'"):
+        raise call(*unlock, "--input", "user=admin").exception
     centre.fault("search_cached")
     asking = ("fix", "apply", "restore-setting", "--incident", "I-1", "--by")
     assert "nothing was changed" in call(*asking, "first-line").output
@@ -88,6 +91,13 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
     audit.write_text(audit.read_text().replace("supervisor approved", "supervisor refused"))
     with pytest.raises(AuditError, match="Line 5"):
         raise call("audit", "verify").exception
+
+
+def test_without_fixes_the_list_says_how_one_is_written(here, project):
+    done = call("fix", "list")
+    assert done.exit_code == 0
+    assert "There are no fixes in fixes/." in done.output
+    assert '@fix("clear-cache"' in done.output
 
 
 @pytest.mark.parametrize(("helped", "how"), [(True, "fix"), (False, None)])

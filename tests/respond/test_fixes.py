@@ -273,6 +273,89 @@ def test_10_a_fix_whose_plan_is_no_plan_is_refused_and_changes_nothing(desk, men
     assert world.mended == 0
 
 
+def without_a_key(work):
+    return {}["state"]
+
+
+def without_a_word(work):
+    raise AssertionError
+
+
+def without_touches(work):
+    return Plan(seen="It is broken.", steps=("mend it",), touches=None)
+
+
+def leaving(work):
+    raise SystemExit(0)
+
+
+@pytest.mark.parametrize(
+    ("plan", "sentence"),
+    [
+        (without_a_key, "broke with KeyError: 'state'. It was test_fixes.py:"),
+        (without_a_word, r"AssertionError without a message. It was test_fixes.py:\d+: raise AssertionError"),
+        (without_touches, r"one that cannot be used \(Expected `array`, got `null`"),
+        (leaving, r"ended itself with sys.exit\(0\)"),
+    ],
+)
+@pytest.mark.parametrize("how", ["plan", "dry", "really"])
+def test_10_a_plan_that_fails_is_a_sentence_and_a_line_of_the_audit(desk, mend, incident, world, plan, sentence, how):
+    one = mend()
+    one.plan = plan
+    with pytest.raises((FixRefused, ConfigurationError), match=sentence):
+        desk.plan(one, incident) if how == "plan" else desk.apply(one, incident, ANNA, really=how == "really")
+    assert (world.mended, events(desk)) == (0, ["refused"])
+
+
+@pytest.mark.parametrize("part", ["apply", "check"])
+def test_10_a_part_that_ends_the_program_is_a_fix_that_failed(desk, mend, incident, world, part):
+    one = mend()
+    setattr(one, part, leaving)
+    done = desk.apply(one, incident, ANNA, really=True)
+    assert not done.ok
+    assert "ended itself with sys.exit(0)" in done.text
+    assert (world.undone, events(desk)) == (1, ["applying", "failed"])
+
+
+def test_10_a_check_that_fails_without_a_message_is_known_by_its_line(desk, mend, incident):
+    one = mend(irreversible="it is gone")
+    one.check = without_a_word
+    done = desk.apply(one, incident, ANNA, really=True)
+    assert "AssertionError without a message. It was test_fixes.py:" in done.text
+    assert ": raise AssertionError." in done.text
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_10_a_file_that_ends_the_program_is_refused(tmp_path, code):
+    (tmp_path / "odd.py").write_text(f"import sys\nsys.exit({code})\n")
+    with pytest.raises(ConfigurationError, match=rf"odd.py cannot be loaded: SystemExit: {code}"):
+        load_fixes(tmp_path, FixesConfig().roles)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ('roles=("wizard",)', "names the role 'wizard', which is not known. Known roles: engineer, first-line"),
+        ("roles=()", "names no role that may apply it"),
+        ('roles="first-line"', "roles: Expected `array`, got `str`"),
+        ("within=-1", "within: Expected `float` > 0"),
+        ("per_hour=0", "per_hour: Expected `int` >= 1"),
+        ('most_touched="many"', "most_touched: Expected `int`, got `str`"),
+        ('writes=("/x",)', "writes: Expected `str` matching regex"),
+        ('title=""', "title: Expected `str` matching regex"),
+    ],
+)
+def test_11_what_a_fix_declares_is_looked_at_when_it_is_loaded(tmp_path, options, sentence):
+    (tmp_path / "odd.py").write_text(
+        "from synthprobe import fix\n"
+        f"kept = dict(title='t', roles=('first-line',), writes=(), irreversible='x') | dict({options})\n"
+        "@fix('odd', **kept)\ndef odd(work):\n    return None\n"
+        "@odd.applies\ndef _(work):\n    return ''\n@odd.checks\ndef _(work):\n    return ''\n"
+    )
+    with pytest.raises(ConfigurationError, match=sentence):
+        load_fixes(tmp_path, FixesConfig().roles)
+
+
 @pytest.mark.parametrize("part", ["apply", "check", "undo", "irreversible"])
 def test_10_a_fix_that_misses_a_part_is_refused(desk, mend, incident, part):
     one = mend()
@@ -299,6 +382,7 @@ def test_12_approval_by_somebody_else(desk, mend, incident, world):
     one = mend(approval=True)
     asked = desk.apply(one, incident, ANNA, really=True)
     assert (asked.changed, world.mended) == (False, 0)
+    assert "Roles that may: engineer, supervisor." in asked.text
     with pytest.raises(FixRefused, match="may not approve"):
         desk.approve(asked.request, ANNA)
     with pytest.raises(FixRefused, match="Somebody else must"):
@@ -558,7 +642,7 @@ def at(desk: FixDesk, centre) -> FixDesk:
 
 @pytest.mark.parametrize("fault", [name for name in MENDED_BY if name in NAMES])
 def test_a_fault_of_the_centre_ends(desk, incident, centre, fault):
-    one, inputs = load_fixes(ROOT / "fixes")[MENDED_BY[fault][0]], MENDED_BY[fault][1]
+    one, inputs = load_fixes(ROOT / "fixes", FixesConfig().roles)[MENDED_BY[fault][0]], MENDED_BY[fault][1]
     desk = at(desk, centre)
     assert desk.plan(one, incident, inputs) is None, "nothing is wrong yet"
     centre.fault(fault)
@@ -581,9 +665,33 @@ def test_orphaned_incidents_are_removed_and_real_ones_stay(desk, incident, centr
     real = {number for number, synthetic in board().items() if not synthetic}
     body = {"address": "1 Probe Lane", "client_token": "orphan-1", "synthetic": True}
     requests.post(f"{centre.url}/api/incidents", json=body, headers=header, timeout=5).raise_for_status()
-    one = load_fixes(ROOT / "fixes")["remove-orphaned-incidents"]
+    one = load_fixes(ROOT / "fixes", FixesConfig().roles)["remove-orphaned-incidents"]
     assert at(desk, centre).apply(one, incident, ANNA, {"minutes": "0"}, really=True).ok
     assert set(board()) == real
+
+
+@pytest.mark.parametrize(
+    ("fix", "inputs", "sentence"),
+    [
+        (
+            "unlock-account",
+            {"user": "dispatcher"},
+            "There is no account 'dispatcher'; perhaps dispatcher. or dispatcher. was meant",
+        ),
+        ("log-off-stranger", {"unit": "SYN-99"}, "404"),
+    ],
+)
+def test_what_does_not_exist_is_not_as_it_should_be(desk, incident, centre, fix, inputs, sentence):
+    one = load_fixes(ROOT / "fixes", FixesConfig().roles)[fix]
+    with pytest.raises(FixRefused, match=sentence):
+        at(desk, centre).plan(one, incident, inputs)
+
+
+def test_where_no_import_helps_nothing_is_as_it_should_be(desk, incident, centre):
+    centre.fault("geocode_null_island")
+    one = load_fixes(ROOT / "fixes", FixesConfig().roles)["reload-addresses"]
+    with pytest.raises(FixRefused, match="look-up of addresses is down"):
+        at(desk, centre).plan(one, incident)
 
 
 def test_only_administrators_operate(centre):

@@ -81,7 +81,7 @@ class Desk:
             Empty when the journeys pass again; otherwise a sentence.
         """
         try:
-            fix = load_fixes(self.root / self.config.fixes.folder).get(runbook.fix)
+            fix = load_fixes(self.root / self.config.fixes.folder, self.config.fixes.roles).get(runbook.fix)
             if fix is None:
                 return f"{runbook.path} names the fix {runbook.fix!r}, and there is none. See: synthprobe fix list."
             return self._applied(fix, journeys, rerun)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
-from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
+from synthprobe.cli.recorded_incidents import RecordedIncidents, account, actor
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
@@ -27,6 +27,22 @@ from synthprobe.targets.target import Target
 app = typer.Typer(help="Fixes: planned, approved, applied, verified, recorded.", no_args_is_help=True)
 _console = open_console(markup=False)
 
+_WRITTEN_AS = """One is a small function in a file there:
+
+  from synthprobe import Plan, Work, fix
+
+  @fix("clear-cache", title="Clear the cache", roles=("first-line",), writes=("POST /cache/clear",),
+       irreversible="a cache fills itself again")
+  def cache(work: Work) -> Plan | None: ...  # only looks; None when nothing is needed
+
+  @cache.applies
+  def _(work: Work) -> str: ...  # does it, and says what it did
+
+  @cache.checks
+  def _(work: Work) -> str: ...  # an independent read that shows it worked
+
+The guide "Fixes" has a whole one."""
+
 _Id = Annotated[str, typer.Argument(help="Id of the fix.")]
 _Incident = Annotated[str, typer.Option(help="Id of the incident.")]
 _TargetName = Annotated[str | None, typer.Option("--target", help="Target of the configuration.")]
@@ -39,7 +55,11 @@ _Role = Annotated[str, typer.Option("--by", help="Your role.")]
 def list_fixes() -> None:
     """The fixes there are, who may apply them, and whether they can be undone."""
     root = find_root(Path.cwd())
-    for one in _fixes(root, read_config(root)).values():
+    config = read_config(root)
+    fixes = _fixes(root, config)
+    if not fixes:
+        _console.print(f"There are no fixes in {config.fixes.folder}/. {_WRITTEN_AS}")
+    for one in fixes.values():
         undo = f"cannot be undone: {one.irreversible}" if one.irreversible else "can be undone"
         asks = ", needs approval" if one.approval else ""
         inputs = f", inputs: {', '.join(one.inputs)}" if one.inputs else ""
@@ -52,7 +72,7 @@ def plan(
 ) -> None:
     """Look at the target now, and say what the fix would do. Changes nothing."""
     desk, one, incidents = _desk(fix, target, base_url)
-    planned = desk.plan(one, incidents.get(incident), _pairs(inputs))
+    planned = desk.plan(one, incidents.get(incident), _pairs(inputs), who=account())
     if planned is None:
         _console.print(f"{one.title}: not needed, the target is as it should be.")
         return
@@ -164,7 +184,7 @@ def _rerun(root: Path, config: Config, target: Target, journeys: Sequence[str]) 
 
 
 def _fixes(root: Path, config: Config) -> dict[str, Fix]:
-    return load_fixes(root / config.fixes.folder)
+    return load_fixes(root / config.fixes.folder, config.fixes.roles)
 
 
 def _known(root: Path, config: Config, fix: str | None) -> dict[str, Fix]:
@@ -182,10 +202,15 @@ def _audit(root: Path, config: Config) -> FileAudit:
 
 
 def _pairs(given: Sequence[str] | None) -> dict[str, str]:
-    pairs = {}
+    pairs: dict[str, str] = {}
     for one in given or ():
         name, separator, value = one.partition("=")
         if not separator:
             raise ConfigurationError(f"The input {one!r} has no value; --input name=value was expected.")
+        if name in pairs:
+            raise ConfigurationError(
+                f"The input {name!r} is given twice, {pairs[name]!r} and {value!r}. Give it once; a fix for two things "
+                "is applied twice."
+            )
         pairs[name] = value
     return pairs

@@ -121,7 +121,16 @@ def actor(role: str) -> Actor:
         raise ConfigurationError(
             f"--by is {role!r}; a role in small letters was expected, such as first-line. Names of people are not kept."
         )
-    return Actor(role, os.environ.get("SYNTHPROBE_WHO") or getpass.getuser())
+    return Actor(role, account())
+
+
+def account() -> str:
+    """What tells two people apart: ``SYNTHPROBE_WHO``, otherwise the account's name. Only a hash of it is kept.
+
+    Returns:
+        The text.
+    """
+    return os.environ.get("SYNTHPROBE_WHO") or getpass.getuser()
 
 
 def _joined(known: Incident, kept: Incident) -> Incident:

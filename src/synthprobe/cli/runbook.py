@@ -48,7 +48,7 @@ def lint_runbooks() -> None:
         journeys=_journeys(root, config),
         commands=_commands(),
         tests=_tests(root, config),
-        fixes=load_fixes(root / config.fixes.folder).keys(),
+        fixes=load_fixes(root / config.fixes.folder, config.fixes.roles).keys(),
         drills=_faults(),
     )
     findings = lint(runbooks, known, datetime.now(UTC).date(), snoozes=read_snoozes(root / config.runbooks))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,9 @@ from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 
 KILL_SWITCH = "SYNTHPROBE_FIXES_OFF"
+ANYBODY = "anybody"
+"""The role of who only looks: a plan asks for none."""
+
 T = TypeVar("T")
 
 
@@ -94,30 +98,46 @@ class FixDesk:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
-    def plan(self, fix: Fix, incident: Incident, inputs: Mapping[str, str] | None = None) -> Plan | None:
+    def plan(
+        self, fix: Fix, incident: Incident, inputs: Mapping[str, str] | None = None, *, who: str = ""
+    ) -> Plan | None:
         """Look at the target as it is now, and say what the fix would do. Changes nothing.
 
         Args:
             fix: the fix.
             incident: the incident.
             inputs: name to text.
+            who: tells two people apart; only a hash of it is kept.
 
         Returns:
             The plan; nothing when nothing is needed.
 
         Raises:
             ConfigurationError: when the fix misses a part, or its plan is no plan.
-            FixRefused: when a rule of safety forbids it.
+            FixRefused: when a rule of safety forbids it, or the plan fails.
+            AuditError: when the audit cannot be believed.
+
+        What is refused is recorded.
         """
-        check_complete(fix)
+        try:
+            return self._plan(fix, incident, inputs or {})
+        except (FixRefused, ConfigurationError) as error:
+            self._write("refused", fix, incident, Actor(ANYBODY, who), text=str(error))
+            raise
+
+    def _plan(self, fix: Fix, incident: Incident, inputs: Mapping[str, str]) -> Plan | None:
+        check_complete(fix, self.config.roles)
         policy.check_evidence(self.config, incident, self.target.name, self.now())
-        work = self._work(fix, incident)
-        planned: Plan | None = self._bounded(fix, work, fix.plan, fix.read_inputs(inputs or {}))
-        if planned is not None and not isinstance(planned, Plan):
-            raise ConfigurationError(
-                f"The plan of the fix {fix.id} gave a {type(planned).__name__}; a Plan was expected, or None when "
-                "nothing is wrong. Nothing was changed. Correct the function before anybody applies it."
-            )
+        work, values = self._work(fix, incident), fix.read_inputs(inputs)
+        try:
+            planned = as_plan(fix, self._bounded(fix, work, fix.plan, values))
+        except (FixRefused, ConfigurationError):
+            raise
+        except Exception as error:  # whatever a project's own function does
+            why = f"The plan of the fix {fix.id} failed: {_reason(error)}".rstrip(".?!")
+            raise FixRefused(
+                self._masked(f"{why}. Nothing was changed. Look at what was typed, or escalate.")
+            ) from None
         if planned is not None and len(planned.touches) > fix.most_touched:
             raise FixRefused(
                 f"The fix {fix.id} would change {len(planned.touches)} objects; at most {fix.most_touched} were "
@@ -149,7 +169,8 @@ class FixDesk:
             What came of it.
 
         Raises:
-            FixRefused: when a rule of safety forbids it; that is recorded as well.
+            ConfigurationError: when the fix misses a part, or its plan is no plan; that is recorded as well.
+            FixRefused: when a rule of safety forbids it, or the plan fails; that is recorded as well.
             AuditError: when the audit cannot be believed.
         """
         from filelock import FileLock, Timeout
@@ -164,7 +185,7 @@ class FixDesk:
                 raise FixRefused(
                     f"Another fix is being applied to {self.target.name!r}. Wait until it ended."
                 ) from None
-        except FixRefused as error:
+        except (FixRefused, ConfigurationError) as error:
             self._write("refused", fix, incident, actor, text=str(error), automatic=automatic)
             raise
 
@@ -219,7 +240,7 @@ class FixDesk:
         if self.environ.get(KILL_SWITCH) or (self.folder / "fixes-off").exists():
             raise FixRefused(f"Fixes are switched off ({KILL_SWITCH}, or the file fixes-off). Escalate.")
         policy.check_freeze(self.config, now)
-        planned = self.plan(fix, incident, inputs)
+        planned = self._plan(fix, incident, inputs)
         if planned is None:
             text = f"{fix.title}: not needed, the target is as it should be. Nothing was changed."
             self._write("planned", fix, incident, actor, text=text, automatic=automatic)
@@ -236,8 +257,8 @@ class FixDesk:
         if fix.approval and policy.approval(entries, digest, actor.mark, now) is None:
             self._write("requested", fix, incident, actor, digest=digest, text=what, automatic=automatic)
             text = (
-                f"Somebody else must approve this first: synthprobe fix approve {digest} --by ROLE. "
-                f"Then apply it again. {what}"
+                f"Somebody else must approve this first: synthprobe fix approve {digest} --by ROLE. Roles that may: "
+                f"{policy.able(self.config, 'approve')}. Then apply it again. {what}"
             )
             return Done(ok=False, changed=False, text=text, plan=planned, request=digest)
         self._write("applying", fix, incident, actor, digest=digest, text=what, automatic=automatic)
@@ -268,10 +289,8 @@ class FixDesk:
                 return True, self._masked(" ".join([*map(_short, said), "Its journeys pass again."]))
             missing = ", ".join(f"{one}: {outcomes.get(one, 'not run')}" for one in bad)
             said.append(f"Its journeys do not all pass: {missing or 'the incident names none'}.")
-        except (SynthprobeError, AssertionError) as error:
-            said.append(str(error))
         except Exception as error:  # whatever a project's own function does
-            said.append(f"The fix broke with {type(error).__name__}: {error}.")
+            said.append(_reason(error))
         if fix.undo is None:
             said.append(f"It cannot be undone: {fix.irreversible}. Escalate.")
         else:
@@ -279,7 +298,7 @@ class FixDesk:
                 said.append(self._bounded(fix, self._work(fix, incident), fix.undo, values, writing=True))
                 said.append("It was undone. Escalate.")
             except Exception as error:
-                said.append(f"Undoing it failed as well: {error} Escalate at once.")
+                said.append(f"Undoing it failed as well: {str(error).strip() or _reason(error)} Escalate at once.")
         return False, self._masked(" ".join(map(_short, said)))
 
     def _work(self, fix: Fix, incident: Incident) -> Work:
@@ -316,6 +335,11 @@ class FixDesk:
         thread.start()
         thread.join(fix.within_s)
         work.api.closed = True
+        if errors and isinstance(errors[0], SystemExit):  # it would end the command without a word
+            raise FixRefused(
+                f"The fix {fix.id} ended itself with sys.exit({errors[0].code!r}); it was expected to return, or to "
+                f"raise. {_place(errors[0])}"
+            )
         if errors:
             raise errors[0]
         if not found:
@@ -357,6 +381,48 @@ class FixDesk:
                 automatic=automatic,
             )
         )
+
+
+def as_plan(fix: Fix, given: object) -> Plan | None:
+    """What a plan gave, in the types it must have.
+
+    Args:
+        fix: the fix.
+        given: what its plan returned.
+
+    Returns:
+        The plan; nothing when nothing is needed.
+
+    Raises:
+        ConfigurationError: when it is something else.
+    """
+    if given is None:
+        return None
+    what = f"a {type(given).__name__}"
+    if isinstance(given, Plan):
+        try:
+            return msgspec.json.decode(msgspec.json.encode(given), type=Plan)
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+            what = f"one that cannot be used ({error})"
+    raise ConfigurationError(
+        f"The plan of the fix {fix.id} gave {what}; a Plan was expected, or None when nothing is wrong. Nothing was "
+        "changed. Correct the function before anybody applies it."
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Why a project's own function failed; one that says nothing is known by its line."""
+    said = str(error).strip()
+    if not isinstance(error, SynthprobeError | AssertionError):
+        return f"The fix broke with {type(error).__name__}: {said or 'without a message'}. {_place(error)}"
+    return said if said else f"{type(error).__name__} without a message. {_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """Where a project's own function failed: the last of its lines in the file of the function itself."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename != __file__]
+    own = [one for one in frames if one.filename == frames[0].filename]
+    return f"It was {Path(own[-1].filename).name}:{own[-1].lineno}: {own[-1].line}." if own else ""
 
 
 def _short(text: object) -> str:

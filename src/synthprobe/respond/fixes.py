@@ -7,13 +7,14 @@ import inspect
 import re
 import time
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as made_of
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.expect.response import Response
@@ -149,7 +150,7 @@ class Fix:
     most_requests: int
     approval: bool
     irreversible: str
-    inputs: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, Any] = made_of(default_factory=dict)
     apply: Callable[..., str] | None = None
     check: Callable[..., str] | None = None
     undo: Callable[..., str] | None = None
@@ -201,6 +202,28 @@ class Fix:
         return values
 
 
+_Id = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+_Said = Annotated[str, Meta(pattern=r"\S")]
+_Request = Annotated[str, Meta(pattern=r"^[A-Z]+ /\S*$")]
+_Seconds = Annotated[float, Meta(gt=0, le=3600)]
+
+
+class _Declared(Struct, frozen=True, kw_only=True):
+    """What a fix may declare: types and ranges."""
+
+    id: _Id
+    title: _Said
+    roles: tuple[_Id, ...]
+    writes: tuple[_Request, ...]
+    always: tuple[_Request, ...] = field(name="signs_in_by")
+    most_touched: Annotated[int, Meta(ge=1)]
+    per_hour: Annotated[int, Meta(ge=1)]
+    within_s: _Seconds = field(name="within")
+    most_requests: Annotated[int, Meta(ge=0)]
+    approval: bool
+    irreversible: str
+
+
 _registered: dict[str, Fix] = {}
 
 
@@ -237,7 +260,7 @@ def fix(
         The decorator.
 
     Raises:
-        ConfigurationError: when the id is taken, or an input has no bounds.
+        ConfigurationError: when the id is taken, a part is not of its type or range, or an input has no bounds.
 
     Example:
         ``@fix("clear-cache", title="Clear the cache", roles=("first-line",), writes=("POST /api/cache/clear",),
@@ -247,38 +270,38 @@ def fix(
     def register(plan: Callable[..., Plan | None]) -> Fix:
         if id in _registered:
             raise ConfigurationError(f"Two fixes are called {id!r}. Give each its own id.")
-        made = Fix(
+        declared = _declared(
             id=id,
             title=title,
-            plan=plan,
-            roles=tuple(roles),
-            writes=tuple(writes),
-            always=tuple(signs_in_by),
+            roles=roles,
+            writes=writes,
+            signs_in_by=signs_in_by,
             most_touched=most_touched,
             per_hour=per_hour,
-            within_s=within,
+            within=within,
             most_requests=most_requests,
             approval=approval,
             irreversible=irreversible,
-            inputs=dict(_inputs(id, plan)),
         )
+        made = Fix(plan=plan, inputs=dict(_inputs(id, plan)), **msgspec.structs.asdict(declared))
         _registered[id] = made
         return made
 
     return register
 
 
-def load_fixes(folder: Path) -> dict[str, Fix]:
+def load_fixes(folder: Path, roles: Collection[str]) -> dict[str, Fix]:
     """Load every fix of a folder.
 
     Args:
         folder: the project's ``fixes``.
+        roles: the roles there are, the keys of ``[fixes.roles]``.
 
     Returns:
         The fixes by id.
 
     Raises:
-        ConfigurationError: when a file cannot be loaded, or a fix misses a part.
+        ConfigurationError: when a file cannot be loaded, or a fix misses a part or names an unknown role.
     """
     _registered.clear()
     for path in sorted(folder.glob("[!_]*.py")):
@@ -289,24 +312,32 @@ def load_fixes(folder: Path) -> dict[str, Fix]:
             spec.loader.exec_module(importlib.util.module_from_spec(spec))
         except ConfigurationError:
             raise
-        except Exception as error:  # whatever a project's own file does
+        except (Exception, SystemExit) as error:  # whatever a project's own file does
             raise ConfigurationError(
                 f"The fixes of {path.name} cannot be loaded: {type(error).__name__}: {error}. Correct the file."
             ) from None
     for one in _registered.values():
-        check_complete(one)
+        check_complete(one, roles)
     return dict(sorted(_registered.items()))
 
 
-def check_complete(one: Fix) -> None:
-    """Refuse a fix that misses a part.
+def check_complete(one: Fix, roles: Collection[str]) -> None:
+    """Refuse a fix that misses a part, or that nobody known may apply.
 
     Args:
         one: the fix.
+        roles: the roles there are, the keys of ``[fixes.roles]``.
 
     Raises:
-        ConfigurationError: names the part.
+        ConfigurationError: names the part, or the role.
     """
+    strange = [role for role in one.roles if role not in roles]
+    if strange or not one.roles:
+        what = f"names the role {strange[0]!r}, which is not known" if strange else "names no role that may apply it"
+        raise ConfigurationError(
+            f"The fix {one.id} {what}. Known roles: {', '.join(sorted(roles)) or 'none'}. Correct roles of @fix, or "
+            "add the role to [fixes.roles]."
+        )
     if one.apply is None:
         raise ConfigurationError(
             f"The fix {one.id} does nothing. Decorate a function with @{one.plan.__name__}.applies."
@@ -321,6 +352,16 @@ def check_complete(one: Fix) -> None:
             f"The fix {one.id} needs either an undo (@{one.plan.__name__}.undoes) or irreversible='why it cannot be "
             "undone', and not both."
         )
+
+
+def _declared(**given: object) -> _Declared:
+    try:
+        return msgspec.convert(given, _Declared)
+    except (msgspec.ValidationError, TypeError) as error:
+        said = re.sub(r"(.*) - at `\$\.(\w+).*", r"\2: \1", str(error))
+        raise ConfigurationError(
+            f"The fix {given['id']!r} is declared as it cannot be used: {said}. Correct it in @fix."
+        ) from None
 
 
 def _inputs(id: str, plan: Callable[..., Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:

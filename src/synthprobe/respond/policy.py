@@ -55,8 +55,24 @@ def check_role(config: FixesConfig, role: str, power: Power) -> None:
             f"There is no role {role!r}. Known roles: {', '.join(sorted(config.roles))}. See [fixes.roles]."
         )
     if power not in config.roles[role]:
-        able = ", ".join(name for name, powers in sorted(config.roles.items()) if power in powers)
-        raise FixRefused(f"The role {role!r} may not {power} fixes. Roles that may: {able or 'none'}.")
+        raise FixRefused(f"The role {role!r} may not {power} fixes. Roles that may: {able(config, power)}.")
+
+
+def able(config: FixesConfig, power: Power) -> str:
+    """The roles that may do something.
+
+    Args:
+        config: the table ``[fixes]``.
+        power: what they want to do.
+
+    Returns:
+        Their names, for a sentence.
+
+    Example:
+        >>> able(FixesConfig(), "approve")
+        'engineer, supervisor'
+    """
+    return ", ".join(name for name, powers in sorted(config.roles.items()) if power in powers) or "none"
 
 
 def check_freeze(config: FixesConfig, now: datetime) -> None:
