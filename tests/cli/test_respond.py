@@ -6,6 +6,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -91,6 +92,67 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
     audit.write_text(audit.read_text().replace("supervisor approved", "supervisor refused"))
     with pytest.raises(AuditError, match="Line 5"):
         raise call("audit", "verify").exception
+
+
+@pytest.fixture
+def audited(here, project, monkeypatch) -> Path:
+    """A project in which three fixes were planned, so that its audit has three lines."""
+    (here / "fixes").mkdir()
+    (here / "fixes" / "odd.py").write_text(
+        "from synthprobe import Plan, fix\n"
+        "@fix('odd', title='t', roles=('first-line',), writes=(), irreversible='x')\n"
+        "def odd(work):\n    return Plan(seen='It is odd.', steps=('even it',), touches=('it',))\n"
+        "@odd.applies\ndef _(work):\n    return ''\n@odd.checks\ndef _(work):\n    return ''\n"
+    )
+    now = datetime.now(UTC)
+    RecordedIncidents(here, read_config(here)).put(
+        Incident(id="I-3", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
+                 opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))
+    )  # fmt: skip
+    for _ in range(3):
+        assert call(*ODD).exit_code == 0
+    assert call("audit", "verify").output == "The audit is whole: 3 entries.\n"
+    return here / ".synthprobe"
+
+
+ODD = ("fix", "apply", "odd", "--incident", "I-3", "--by", "first-line")
+
+
+def shortened(folder: Path) -> None:
+    lines = (folder / "audit.jsonl").read_bytes().splitlines(keepends=True)[:-1]
+    (folder / "audit.jsonl").write_bytes(b"".join(lines))
+    number, digest = len(lines), msgspec.json.decode(lines[-1])["hash"]
+    (folder / "audit.head").write_text(f"{number} {digest}\n")
+
+
+def removed(folder: Path) -> None:
+    (folder / "audit.jsonl").unlink()
+    (folder / "audit.head").unlink()
+
+
+@pytest.mark.parametrize("damage", [shortened, removed])
+def test_an_audit_that_was_shortened_with_its_head_is_known_from_the_history(audited, damage):
+    damage(audited)
+    for words in (("audit", "verify"), ODD, (*ODD, "--really"), ("fix", "log")):
+        with pytest.raises(AuditError, match="the history knows 3 lines and the hash of the last"):
+            raise call(*words).exception
+    with pytest.raises(FixRefused, match="may not approve"):
+        raise call("audit", "begin", "--by", "first-line", "--reason", "it was shortened").exception
+    assert "A new audit was begun" in call("audit", "begin", "--by", "engineer", "--reason", "it was cut").output
+    assert call("audit", "verify").output == "The audit is whole: 1 entry.\n"
+    assert "begun anew by engineer: it was cut" in call("fix", "log").output
+    with pytest.raises(ConfigurationError, match="The audit is whole"):
+        raise call("audit", "begin", "--by", "engineer", "--reason", "again").exception
+
+
+def test_without_its_history_the_audit_says_that_it_was_not_compared(audited):
+    for path in audited.glob("history.db*"):
+        path.unlink()
+    (audited / "history.db").mkdir()
+    done = call("audit", "verify")
+    assert done.exit_code == 1
+    assert "The audit is whole: 3 entries." in done.output
+    assert "Not compared with the history" in done.output
 
 
 def test_without_fixes_the_list_says_how_one_is_written(here, project):

@@ -551,8 +551,10 @@ def chained(desk, mend, incident, world, tmp_path) -> Path:
         (lambda lines: [*lines[:-1], lines[-1][:-20]], 4),
         (lambda lines: [*lines[:2], b"\xff\n", *lines[2:]], 3),
         (lambda lines: [], 1),
+        (lambda lines: [lines[0], lines[1].replace(b"{", b'{"extra":1,', 1), *lines[2:]], 2),
+        (lambda lines: [lines[0], lines[1].replace(b"{", b'{"number":1,', 1), *lines[2:]], 2),
     ],
-    ids=["changed", "removed", "swapped", "end removed", "cut off", "foreign", "emptied"],
+    ids=["changed", "removed", "swapped", "end removed", "cut off", "foreign", "emptied", "unknown field", "twice"],
 )
 def test_15_audit_is_chained(desk, mend, incident, world, tmp_path, damage, line):
     path = chained(desk, mend, incident, world, tmp_path)
@@ -560,6 +562,24 @@ def test_15_audit_is_chained(desk, mend, incident, world, tmp_path, damage, line
     path.write_bytes(b"".join(damage(path.read_bytes().splitlines(keepends=True))))
     with pytest.raises(AuditError, match=f"Line {line} of audit.jsonl"):
         desk.audit.entries()
+
+
+def test_15_lines_without_what_names_the_last_are_not_believed(desk, mend, incident, world, tmp_path):
+    path = chained(desk, mend, incident, world, tmp_path)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    (tmp_path / "audit.head").unlink()
+    with pytest.raises(AuditError, match="audit.head, which names the last, is gone"):
+        desk.apply(mend(), incident, ANNA, really=True)
+
+
+def test_15_a_lock_that_is_held_or_a_folder_in_its_place_is_a_sentence(desk, mend, incident, world, tmp_path):
+    held = replace(desk, audit=FileAudit(tmp_path / "audit.jsonl", wait_s=0.05))
+    with FileLock(tmp_path / "audit.lock"), pytest.raises(AuditError, match=r"has held audit.lock for 0.05 s"):
+        held.apply(mend(), incident, ANNA, really=True)
+    (tmp_path / "audit.jsonl").mkdir()
+    with pytest.raises(AuditError, match="cannot be used as the audit: Is a directory"):
+        desk.apply(mend(), incident, ANNA, really=True)
+    assert world.mended == 0
 
 
 def test_15_who_is_interrupted_leaves_a_line(desk, mend, incident):

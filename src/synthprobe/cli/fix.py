@@ -12,13 +12,13 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
+from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.cli.recorded_incidents import RecordedIncidents, account, actor
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.model.result import Outcome
 from synthprobe.respond.applying import FixDesk
-from synthprobe.respond.audit import FileAudit
 from synthprobe.respond.fixes import Fix, load_fixes
 from synthprobe.supervisor import RunOrder, run_journeys
 from synthprobe.targets.secrets import Secret, read_secret
@@ -99,6 +99,8 @@ def apply(
     desk, one, incidents = _desk(fix, target, base_url)
     who = actor(by)
     done = desk.apply(one, incidents.get(incident), who, _pairs(inputs), really=really, automatic=automatic)
+    for note in desk.audit.notes:
+        _console.print(note)
     if done.ok and done.changed:  # the monitor closes it; by what, only this command knows
         mended = incidents.get(incident)
         incidents.put(replace(mended, resolved_how="fix", resolved_by=who.role, resolved_mark=who.mark))
@@ -111,7 +113,7 @@ def approve(request: Annotated[str, typer.Argument(help="The request, as printed
     """Approve a fix that somebody else asked for."""
     root = find_root(Path.cwd())
     config = read_config(root)
-    audit = _audit(root, config)
+    audit = recorded_audit(root, config)
     asked = [entry for entry in audit.entries() if entry.digest == request]
     desk, _, _ = _desk(asked[0].fix if asked else "", asked[0].target if asked else None, None, known=bool(asked))
     entry = desk.approve(request, actor(by))
@@ -123,15 +125,15 @@ def log(fix: Annotated[str | None, typer.Option(help="Only this fix.")] = None) 
     """Everything that was planned, refused, approved and applied, oldest first."""
     root = find_root(Path.cwd())
     config = read_config(root)
-    found = [entry for entry in _audit(root, config).entries() if fix in {None, entry.fix}]
+    found = [entry for entry in recorded_audit(root, config).entries() if fix in {None, entry.fix}]
     if not found:
         _known(root, config, fix)
         _console.print(f"Nothing was planned or applied yet{f' with {fix}' if fix else ''}.")
     for entry in found:
         digest = f" {entry.digest}" if entry.digest else ""
+        what = f"{entry.fix} on {entry.target} for {entry.incident}" if entry.fix else "anew"
         _console.print(
-            f"{entry.number} {entry.at:%Y-%m-%d %H:%M:%S} {entry.event} {entry.fix} on {entry.target} for "
-            f"{entry.incident} by {entry.role}{digest}: {entry.text}"
+            f"{entry.number} {entry.at:%Y-%m-%d %H:%M:%S} {entry.event} {what} by {entry.role}{digest}: {entry.text}"
         )
 
 
@@ -160,7 +162,7 @@ def _desk(
         config=config.fixes,
         target=target,
         folder=folder,
-        audit=_audit(root, config),
+        audit=recorded_audit(root, config),
         rerun=lambda journeys: _rerun(root, config, target, journeys),
         record=incidents.record,
         secret=secret,
@@ -195,10 +197,6 @@ def _known(root: Path, config: Config, fix: str | None) -> dict[str, Fix]:
         known = f"Did you mean {' or '.join(near)}?" if near else f"Known fixes: {', '.join(fixes) or 'none'}."
         raise ConfigurationError(f"There is no fix {fix!r}. {known}")
     return fixes
-
-
-def _audit(root: Path, config: Config) -> FileAudit:
-    return FileAudit(root / config.folder / "audit.jsonl")
 
 
 def _pairs(given: Sequence[str] | None) -> dict[str, str]:
