@@ -11,7 +11,8 @@ from synthprobe.history.store import History
 from synthprobe.model.incident import Incident, Observation
 from synthprobe.verdict.lifecycle import advance
 
-NOW = datetime(2026, 11, 20, 3, 12, tzinfo=UTC)
+NOW = (datetime.now(UTC) - timedelta(days=5)).replace(hour=3, minute=12, second=0, microsecond=0)
+SAID = f"{NOW + timedelta(minutes=8):%Y-%m-%dT%H:%M}"
 
 
 @pytest.fixture
@@ -28,7 +29,9 @@ def incident(project):
         first_seen_at=NOW,
         last_seen_at=NOW,
         journeys=("sign-in",),
+        owner="dispatch-desk",
     )
+    project.journeys("import pytest\n\n\n@pytest.mark.journey(id='map', owner='records')\ndef test_map():\n    pass\n")
     (project.root / ".synthprobe").mkdir()
     with History.open(project.root / ".synthprobe" / "history.db") as history:
         history.put_incident(one)
@@ -43,9 +46,7 @@ def synthprobe(project, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_its_life_is_recorded_in_plain_words(project, incident):
     assert "K7Q2" in synthprobe(project, "list").stdout
     assert synthprobe(project, "ack", "K7Q2", "--by", "first-line").returncode == 0
-    assert (
-        synthprobe(project, "report-user", "K7Q2", "--by", "dispatch-desk", "--at", "2026-11-20T03:20").returncode == 0
-    )
+    assert synthprobe(project, "report-user", "K7Q2", "--by", "dispatch-desk", "--at", SAID).returncode == 0
     done = synthprobe(
         project, "resolve", "K7Q2", "--by", "first-line", "--how", "runbook", "--note", "cleared the cache"
     )
@@ -53,7 +54,7 @@ def test_its_life_is_recorded_in_plain_words(project, incident):
     shown = synthprobe(project, "show", "K7Q2").stdout
     for line in (
         "first-line: took it",
-        "a user reported it at 2026-11-20 03:20 UTC",
+        f"a user reported it at {SAID.replace('T', ' ')} UTC",
         "resolved it by runbook: cleared the",
     ):
         assert line in shown
@@ -70,6 +71,15 @@ def test_its_life_is_recorded_in_plain_words(project, incident):
         (("report-user", "--by", "first-line"), "exactly one of both was expected"),
         (("report-user", "K7Q2", "--by", "first-line", "--at", "2999-01-01T00:00"), "still to come"),
         (("report-user", "K7Q2", "--by", "first-line", "--at", "yesterday"), "a date and a time were expected"),
+        (("report-user", "K7Q2", "--by", "first-line", "--at", SAID[:10]), "a time is missing; a date and a time"),
+        (("report-user", "K7Q2", "--by", "first-line", "--at", "2020-01-01T00:00"), "at most 30 days back"),
+        (("report-user", "--by", "first-line", "--journey", "mapp"), "no journey 'mapp'. Did you mean map?"),
+        (("report-user", "--by", "first-line", "--journey", "zzz"), "no journey 'zzz'. Known ones: map, sign-in."),
+        (
+            ("resolve", "K7Q2", "--how", "runbook", "--by", "banana"),
+            "Known roles: dispatch-desk, engineer, first-line, monitoring, records, supervisor.",
+        ),
+        (("ack", "K7Q2", "--by", "banana"), "a role that is not known"),
         (("list", "--target", "nowhere"), "There is no target 'nowhere'"),
         (("resolve", "K7Q2", "--by", "first-line", "--how", "magic"), "runbook, fix, engineer, itself"),
     ],
@@ -81,13 +91,11 @@ def test_what_cannot_be_kept_is_refused_with_a_sentence(project, incident, argum
 
 
 def test_what_the_monitor_did_not_see_is_kept_and_no_clean_run_ends_it(project, incident):
-    done = synthprobe(
-        project, "report-user", "--journey", "map", "--at", "2026-11-20T03:20", "--by", "first-line", "--note", "grey"
-    )
+    done = synthprobe(project, "report-user", "--journey", "map", "--at", SAID, "--by", "first-line", "--note", "grey")
     assert done.returncode == 0, done.stderr
     with History.open(project.root / ".synthprobe" / "history.db") as history:
         (unseen,) = [one for one in history.incidents("demo") if one.journeys == ("map",)]
-    assert (unseen.occurrences, unseen.reported_at) == (0, datetime(2026, 11, 20, 3, 20, tzinfo=UTC))
+    assert (unseen.occurrences, unseen.reported_at) == (0, NOW + timedelta(minutes=8))
     clean: list[Observation] = []
     for slot in range(20):
         at = NOW + timedelta(hours=1, minutes=5 * slot)
@@ -95,8 +103,8 @@ def test_what_the_monitor_did_not_see_is_kept_and_no_clean_run_ends_it(project, 
         (unseen,) = advance([unseen], [now], {"map": clean}, at)
         clean.append(now)
     assert unseen.state == "open"
-    assert synthprobe(project, "resolve", unseen.id, "--by", "desk", "--how", "engineer").returncode == 0
-    assert "is over already" in synthprobe(project, "ack", unseen.id, "--by", "desk").stderr
+    assert synthprobe(project, "resolve", unseen.id, "--by", "records", "--how", "engineer").returncode == 0
+    assert "is over already" in synthprobe(project, "ack", unseen.id, "--by", "records").stderr
 
 
 def test_what_the_monitor_closed_can_be_told_afterwards_and_ended_when_it_did(project, incident):

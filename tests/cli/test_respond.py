@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -39,6 +39,16 @@ def test_alert_lint_and_test(here, project):
                       'second = ["env:X"]\nclass = []\n')  # fmt: skip
     done = call("alert", "lint")
     assert (done.exit_code, done.output) == (0, "The routes and the mutes are in order.\n")
+    (here / "mutes.toml").write_text(
+        '[[mute]]\njourney = "sign-on"\nowner = "records"\nreason = "known"\n'
+        f"until = {datetime.now(UTC) + timedelta(days=3):%Y-%m-%d}\n"
+    )
+    project.journeys("import pytest\n\n\n@pytest.mark.journey(id='sign-in')\ndef test_it():\n    pass\n")
+    done = call("alert", "lint")
+    assert done.exit_code == 1
+    assert "The mute of 'sign-on' names a journey there is none of" in done.output
+    assert "Did you mean sign-in?" in done.output
+    (here / "mutes.toml").unlink()
     done = call("alert", "test")
     assert done.exit_code == 1
     assert "✗ all env:MISSING_PAGER" in done.output

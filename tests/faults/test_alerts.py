@@ -113,7 +113,7 @@ def config(to: str = "env:PAGER", second: str = "", **more: object) -> AlertsCon
 
 def incident(number: int = 1, **more: object) -> Incident:
     known = {
-        "id": f"I-{number}", "target": "production", "kind": "failing", "state": "open", "fingerprint": f"v1:{number}",
+        "id": f"I-{number}", "target": "production", "kind": "failing", "state": "open", "fingerprint": f"v1:{number:016}",
         "signature": "s", "title": "Call intake, 'take the call': the button Create does nothing", "opened_at": BEGAN,
         "first_seen_at": BEGAN, "last_seen_at": NOW, "journeys": (f"call-intake-{number}",), "occurrences": 3,
         "owner": "dispatch-desk", "severity": "critical",
@@ -350,7 +350,13 @@ def test_L41_addresses_stay_secret_on_the_disk(outbox, environ, receiver, tmp_pa
 
 def mute(**more: object) -> Mute:
     return Mute(
-        **{"fingerprint": "v1:1", "owner": "dispatch-desk", "reason": "known", "until": date(2026, 11, 3), **more}
+        **{
+            "fingerprint": "v1:0000000000000001",
+            "owner": "dispatch-desk",
+            "reason": "known",
+            "until": date(2026, 11, 3),
+            **more,
+        }
     )  # type: ignore[arg-type]
 
 
@@ -359,12 +365,15 @@ def mute(**more: object) -> Mute:
     [
         (mute(), True, ""),
         (mute(fingerprint="", journey="call-intake-1"), True, ""),
-        (mute(fingerprint="v1:2"), False, ""),
+        (mute(fingerprint="v1:0000000000000002"), False, ""),
         (mute(until=date(2026, 11, 1)), False, "ended on 2026-11-01"),
         (mute(until=date(2027, 11, 1)), False, "at most 90 days"),
         (mute(until=None), False, "has no end"),
         (mute(owner=""), False, "has no owner"),
-        (mute(owner="jo@example.org"), False, "has no owner"),
+        (mute(owner="jo@example.org"), False, "a role in small letters was expected"),
+        (mute(owner="Maria Lopez"), False, "a role in small letters was expected"),
+        (mute(reason="  \t"), False, "has no reason"),
+        (mute(fingerprint="v1:1"), False, "has a fingerprint that cannot be one"),
         (mute(reason=""), False, "has no reason"),
         (mute(fingerprint=""), False, "neither a fingerprint nor a journey"),
     ],

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
@@ -53,7 +54,9 @@ def lint() -> None:
     """Look for routes that lead nowhere and mutes that are not in order. Exit code 1 when there are any."""
     root = find_root(Path.cwd())
     config = read_config(root)
-    found = lint_routes(config.alerts, read_mutes(root / config.alerts.mutes), datetime.now(UTC))
+    mutes = read_mutes(root / config.alerts.mutes)
+    journeys = KnownJourneys(root, config).ids() if mutes else None
+    found = lint_routes(config.alerts, mutes, datetime.now(UTC), journeys=journeys)
     for sentence in found:
         _console.print(sentence)
     _console.print(f"{len(found)} findings." if found else "The routes and the mutes are in order.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -11,7 +11,8 @@ import typer
 from msgspec.structs import replace
 from rich.table import Table
 
-from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
+from synthprobe.cli.known_journeys import KnownJourneys, nearest
+from synthprobe.cli.recorded_incidents import RecordedIncidents, known_actor
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError
@@ -19,6 +20,7 @@ from synthprobe.model.incident import Incident, IncidentEvent, ResolvedHow
 
 app = typer.Typer(help="Incidents: one cause each, from the first sight to how it ended.", no_args_is_help=True)
 _console = open_console()
+_LATE = timedelta(days=30)
 
 _Id = Annotated[str, typer.Argument(help="The incident's id.")]
 _By = Annotated[str, typer.Option("--by", help="Your role, never a name: `first-line`, `dispatch-desk` ...")]
@@ -109,23 +111,21 @@ def report_user(
             "Give the incident's id, or --journey for what the monitor did not see; exactly one of both was expected."
         )
     now = datetime.now(UTC)
-    try:
-        said = datetime.fromisoformat(at) if at else now
-    except ValueError:
-        raise ConfigurationError(
-            f"--at is {at!r}; a date and a time were expected, in UTC, as {now:%Y-%m-%dT%H:%M}."
-        ) from None
-    when = said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
-    if when > now:
-        raise ConfigurationError(
-            f"--at is {when:%Y-%m-%d %H:%M} UTC, which is still to come. Give a moment before now."
-        )
+    when = _moment(at, now) if at else now
     text = f"a user reported it at {when:%Y-%m-%d %H:%M} UTC" + (f": {note}" if note else "")
     if not journey:
         _change(id, by, text, reported_at=when)
         return
-    who = actor(by)
-    name = read_config(find_root(Path.cwd())).target(target).name
+    root = find_root(Path.cwd())
+    config = read_config(root)
+    who = known_actor(by, root, config)
+    name = config.target(target).name
+    known = KnownJourneys(root, config).ids()
+    if journey not in known:
+        raise ConfigurationError(
+            f"There is no journey {journey!r}. {nearest(journey, known)} Give the one that comes nearest to what the "
+            "user could not do, and the rest as --note."
+        )
     digest = hashlib.sha256(f"{name}|{journey}|{when.isoformat()}|user".encode()).hexdigest()[:4].upper()
     unseen = Incident(
         id=f"{when:%y%m%d-%H%M}-U{digest}",
@@ -152,13 +152,47 @@ def report_user(
     )
 
 
+def _moment(at: str, now: datetime) -> datetime:
+    """When a user said so: a date with a time, lately and not to come, because measures are counted from it."""
+    try:
+        said = datetime.fromisoformat(at)
+    except ValueError:
+        said = None
+    if said is None or _is_date(at):
+        what = "a time is missing" if said else "it cannot be read"
+        raise ConfigurationError(
+            f"--at is {at!r}: {what}; a date and a time were expected, in UTC, as {now:%Y-%m-%dT%H:%M}."
+        )
+    when = said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
+    if when > now:
+        raise ConfigurationError(
+            f"--at is {when:%Y-%m-%d %H:%M} UTC, which is still to come. Give a moment before now."
+        )
+    if now - when > _LATE:
+        raise ConfigurationError(
+            f"--at is {when:%Y-%m-%d %H:%M} UTC, {(now - when).days} days ago; at most {_LATE.days} days back were "
+            "expected. Look at the year and the month."
+        )
+    return when
+
+
+def _is_date(at: str) -> bool:
+    try:
+        date.fromisoformat(at)
+    except ValueError:
+        return False
+    return True
+
+
 def _recorded() -> RecordedIncidents:
     root = find_root(Path.cwd())
     return RecordedIncidents(root, read_config(root))
 
 
 def _change(id: str, by: str, text: str, **changes: object) -> None:
-    who, incidents = actor(by), _recorded()
+    root = find_root(Path.cwd())
+    config = read_config(root)
+    who, incidents = known_actor(by, root, config), RecordedIncidents(root, config)
     one = incidents.get(id)
     if one.state == "resolved" and one.resolved_how == "itself" and changes.get("state") == "resolved":
         changes["resolved_at"] = one.resolved_at  # the monitor knows when it ended, a person what ended it

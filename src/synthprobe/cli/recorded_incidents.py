@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from synthprobe import pipeline
+from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.incident import Incident, IncidentEvent
@@ -122,6 +123,31 @@ def actor(role: str) -> Actor:
             f"--by is {role!r}; a role in small letters was expected, such as first-line. Names of people are not kept."
         )
     return Actor(role, account())
+
+
+def known_actor(role: str, root: Path, config: Config) -> Actor:
+    """Who acts, by a role there is: of ``[fixes.roles]``, the owner of a journey, or ``alerts.probe_owner``.
+
+    Args:
+        role: as it was given.
+        root: the project's root.
+        config: the project's configuration.
+
+    Returns:
+        The actor.
+
+    Raises:
+        ConfigurationError: when it looks like a name, or is not known.
+    """
+    who, known = actor(role), {*config.fixes.roles, config.alerts.probe_owner}
+    if role not in known:
+        known |= KnownJourneys(root, config).owners()
+    if role not in known:
+        raise ConfigurationError(
+            f"--by is {role!r}, a role that is not known. Known roles: {', '.join(sorted(known))}. They are the keys "
+            "of [fixes.roles], the owners of journeys, and alerts.probe_owner."
+        )
+    return who
 
 
 def account() -> str:

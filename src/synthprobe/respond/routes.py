@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal
@@ -26,6 +28,8 @@ _URGENCY: dict[IncidentKind, Urgency] = {
 }
 URGENCIES: tuple[Urgency, ...] = ("page", "ticket", "probe")
 LONGEST_MUTE = timedelta(days=90)
+_FINGERPRINT = re.compile(r"v[0-9]+:[0-9a-f]{16}")
+_ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 class AlertRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -177,9 +181,19 @@ class Mute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         what = self.fingerprint or self.journey
         if not what:
             yield "A mute names neither a fingerprint nor a journey. Say what it silences."
-        if not self.owner or "@" in self.owner:
+        if self.fingerprint and not _FINGERPRINT.fullmatch(self.fingerprint):
+            yield (
+                f"The mute of {what!r} has a fingerprint that cannot be one; v1: and 16 hexadecimal digits were "
+                "expected, as synthprobe incident show prints it."
+            )
+        if not self.owner:
             yield f"The mute of {what!r} has no owner. Name a role that answers for it: owner = 'dispatch-desk'."
-        if not self.reason:
+        elif not _ROLE.fullmatch(self.owner):
+            yield (
+                f"The mute of {what!r} has the owner {self.owner!r}; a role in small letters was expected, such as "
+                "dispatch-desk. Names of people are not kept."
+            )
+        if not self.reason.strip():
             yield f"The mute of {what!r} has no reason. Say why nobody needs to hear of it."
         if self.until is None:
             yield f"The mute of {what!r} has no end. Set until = YYYY-MM-DD, at most {LONGEST_MUTE.days} days ahead."
@@ -220,13 +234,16 @@ def read_mutes(path: Path) -> tuple[Mute, ...]:
         ) from None
 
 
-def lint(config: AlertsConfig, mutes: Sequence[Mute], now: datetime) -> list[str]:
+def lint(
+    config: AlertsConfig, mutes: Sequence[Mute], now: datetime, *, journeys: Collection[str] | None = None
+) -> list[str]:
     """What would keep a message from reaching anybody, or keep somebody silent for too long.
 
     Args:
         config: the table ``[alerts]``.
         mutes: the mutes.
         now: the time, UTC.
+        journeys: ids of the journeys there are, which mutes are compared with; they are not without it.
 
     Returns:
         Sentences; none when all is in order.
@@ -258,4 +275,14 @@ def lint(config: AlertsConfig, mutes: Sequence[Mute], now: datetime) -> list[str
             for route in config.routes
         ):
             found.append(f"No route takes every {one!r}. Add a last [[alerts.routes]] without other match keys for it.")
-    return found + [sentence for mute in mutes for sentence in mute.wrong(now)]
+    found += [sentence for mute in mutes for sentence in mute.wrong(now)]
+    return found + [
+        f"The mute of {mute.journey!r} names a journey there is none of, so it silences nothing. {_near(mute, journeys)}"
+        for mute in mutes
+        if journeys is not None and mute.journey and mute.journey not in journeys
+    ]
+
+
+def _near(mute: Mute, journeys: Collection[str]) -> str:
+    near = difflib.get_close_matches(mute.journey, sorted(journeys), n=1)
+    return f"Did you mean {near[0]}?" if near else f"Known journeys: {', '.join(sorted(journeys)) or 'none'}."
