@@ -54,6 +54,8 @@ def test_the_table_speaks_in_sentences_and_the_page_is_made(month):
     assert "12 incidents opened" in said
     assert "too few (6 of 6)" in said
     assert "9 of 12 incidents had been seen before" in said
+    assert "0 % (0 of 12)" in said
+    assert "0 of 12 incidents matched a runbook." in said
     assert "No route for alerts is configured" in said
     call("ops", "--page")
     assert "too few (6 of 6)" in (month / ".synthprobe" / "site" / "ops" / "demo" / "index.html").read_text()

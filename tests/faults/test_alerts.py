@@ -113,7 +113,8 @@ def config(to: str = "env:PAGER", second: str = "", **more: object) -> AlertsCon
 
 def incident(number: int = 1, **more: object) -> Incident:
     known = {
-        "id": f"I-{number}", "target": "production", "kind": "failing", "state": "open", "fingerprint": f"v1:{number:016}",
+        "id": f"I-{number}", "target": "production", "kind": "failing", "state": "open",
+        "fingerprint": f"v1:{number:016}",
         "signature": "s", "title": "Call intake, 'take the call': the button Create does nothing", "opened_at": BEGAN,
         "first_seen_at": BEGAN, "last_seen_at": NOW, "journeys": (f"call-intake-{number}",), "occurrences": 3,
         "owner": "dispatch-desk", "severity": "critical",

@@ -69,6 +69,18 @@ def test_a_repeat_is_known_from_before_the_window_and_the_missing_runbook_is_cou
     assert one("repeats_without_runbook", [old, *new]).figure == "50 % (5 of 10)"
 
 
+def test_coverage_by_runbooks_is_counted_by_incidents_and_by_minutes():
+    some = [incident(n, resolved_how="engineer", runbook="page", lasted=10) for n in range(8)]
+    some += [incident(n, resolved_how="engineer", lasted=160) for n in range(8, 10)]
+    assert one("covered", some).figure == "80 % (8 of 10)"
+    found = one("covered_minutes", some)
+    assert (found.figure, found.value) == ("20 % (8 of 10)", pytest.approx(0.2))
+    assert found.text == "8 of 10 incidents matched a runbook; they lasted 80 of 400 minutes."
+    assert one("covered_minutes", some[:9]).figure == "too few (8 of 9)"
+    instant = [incident(n, resolved_how="engineer", runbook="page", lasted=0) for n in range(10)]
+    assert one("covered_minutes", instant).figure == "none", "what took no time has no share of it"
+
+
 def test_pages_by_shift_and_by_night_in_the_time_of_those_who_sleep():
     pages = [Page(at=SINCE + timedelta(days=2, hours=hour)) for hour in (5, 12, 21, 23)]
     pages.append(Page(at=UNTIL))
@@ -137,7 +149,7 @@ def test_below_ten_no_ratio_is_a_figure():
     pages = [Page(at=SINCE, incidents=tuple(each.id for each in some))]
     facts = {"sleep", "since_escalation", "pages_per_shift"}
     ratios = [each for each in measured(some, pages).measures if each.id not in facts]
-    assert len(ratios) == 9
+    assert len(ratios) == 11
     for each in ratios:
         assert each.value is None
         assert each.figure.startswith("too few")

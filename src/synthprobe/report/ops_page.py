@@ -13,11 +13,14 @@ from msgspec import Struct
 
 from synthprobe.model.measure import Measures
 from synthprobe.report.allure_results import safe_name
-from synthprobe.verdict.measures import ENOUGH
+from synthprobe.verdict.figures import ENOUGH
 
 _GROUPS = (
     ("Who is first", ("detected_first", "lead")),
-    ("What the first line can do alone", ("first_line", "repeats", "repeats_without_runbook", "since_escalation")),
+    (
+        "What the first line can do alone",
+        ("first_line", "covered", "covered_minutes", "repeats", "repeats_without_runbook", "since_escalation"),
+    ),
     ("How calm it is", ("pages_per_shift", "sleep", "actionable")),
     ("What hangs on one head", ("responders", "one_head")),
     ("What fixes gave back", ("bought_back",)),

@@ -277,7 +277,7 @@ def lint(
             found.append(f"No route takes every {one!r}. Add a last [[alerts.routes]] without other match keys for it.")
     found += [sentence for mute in mutes for sentence in mute.wrong(now)]
     return found + [
-        f"The mute of {mute.journey!r} names a journey there is none of, so it silences nothing. {_near(mute, journeys)}"
+        f"The mute of {mute.journey!r} names a journey there is none of, and silences nothing. {_near(mute, journeys)}"
         for mute in mutes
         if journeys is not None and mute.journey and mute.journey not in journeys
     ]

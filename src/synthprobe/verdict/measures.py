@@ -16,9 +16,8 @@ from msgspec.structs import replace
 
 from synthprobe.model.incident import Incident
 from synthprobe.model.measure import Measure, Measures, OneHead, Page, RoleShare
-
-ENOUGH = 10
-"""Counted over fewer than this, a ratio or a median is "too few"."""
+from synthprobe.verdict.coverage import covered, covered_minutes, repeats, repeats_without_runbook
+from synthprobe.verdict.figures import ENOUGH, counted, lasted, median_of, minutes, share
 
 SHIFT_HOURS = 8.0
 """Length of a shift in hours."""
@@ -81,6 +80,8 @@ def measure(
             _if_recorded(pages_per_shift(sent, shifts), pages),
             _if_recorded(sleep_interruptions(sent, sleep, zone), pages),
             days_since_escalation(known, until),
+            covered(inside),
+            covered_minutes(inside),
             _if_recorded(actionable(inside, sent), pages),
             responders(inside),
             knowledge_in_one_head(inside, heads),
@@ -106,7 +107,7 @@ def detected_first(incidents: Sequence[Incident]) -> Measure:
     first = [one for one in incidents if one.occurrences and not (one.reported_at and one.reported_at <= one.opened_at)]
     unseen = sum(not one.occurrences for one in incidents)
     more = f" The monitor did not see {unseen} at all." if unseen else ""
-    return _share(
+    return share(
         "detected_first", "Detected first", first, incidents, "incidents were known before a user told." + more
     )
 
@@ -123,9 +124,9 @@ def lead(incidents: Sequence[Incident]) -> Measure:
     Returns:
         The median in minutes.
     """
-    both = [_minutes(one.reported_at - one.opened_at) for one in incidents if one.reported_at and one.occurrences]
+    both = [minutes(one.reported_at - one.opened_at) for one in incidents if one.reported_at and one.occurrences]
     text = "Half of what users reported was known at least that long before they did."
-    return _median("lead", "Lead over the user", both, text)
+    return median_of("lead", "Lead over the user", both, text)
 
 
 def first_line(incidents: Sequence[Incident]) -> Measure:
@@ -144,42 +145,7 @@ def first_line(incidents: Sequence[Incident]) -> Measure:
     itself = sum(one.state == "resolved" and one.resolved_how == "itself" for one in incidents)
     more = f" {itself} more ended by themselves." if itself else ""
     text = "resolved incidents needed a runbook or a fix, and no engineer." + more
-    return _share("first_line", "First-line resolution", hits, some, text)
-
-
-def repeats(known: Sequence[Incident], incidents: Sequence[Incident]) -> Measure:
-    """How much of what happens has happened before.
-
-    Formula: incidents whose fingerprint an earlier recorded incident has / incidents with a fingerprint.
-
-    Args:
-        known: all that are recorded, oldest first.
-        incidents: of the window.
-
-    Returns:
-        The share.
-    """
-    some = [one for one in incidents if one.fingerprint]
-    text = "incidents had been seen before, in the same step with the same words."
-    return _share("repeats", "Repeats", _repeated(known, incidents), some, text)
-
-
-def repeats_without_runbook(known: Sequence[Incident], incidents: Sequence[Incident]) -> Measure:
-    """How much has happened before, and still nobody wrote down what to do.
-
-    Formula: repeats without a matching runbook / repeats.
-
-    Args:
-        known: all that are recorded, oldest first.
-        incidents: of the window.
-
-    Returns:
-        The share.
-    """
-    some = _repeated(known, incidents)
-    bare = [one for one in some if not one.runbook]
-    text = "repeats had no runbook. Begin one: synthprobe runbook new FINGERPRINT."
-    return _share("repeats_without_runbook", "Repeats without runbook", bare, some, text)
+    return share("first_line", "First-line resolution", hits, some, text)
 
 
 def pages_per_shift(pages: Sequence[Page], shifts: float) -> Measure:
@@ -195,7 +161,7 @@ def pages_per_shift(pages: Sequence[Page], shifts: float) -> Measure:
         The pages per shift; ``n`` is the whole shifts.
     """
     n = round(shifts)
-    text = f"{_count(len(pages), 'page')} reached somebody in {_count(n, 'shift')}."
+    text = f"{counted(len(pages), 'page')} reached somebody in {counted(n, 'shift')}."
     few = n < ENOUGH
     value = None if few else len(pages) / shifts
     return Measure(
@@ -218,7 +184,7 @@ def sleep_interruptions(pages: Sequence[Page], sleep: tuple[time, time], zone: t
     """
     start, end = sleep
     nights = [page for page in pages if _within(page.at.astimezone(zone).time(), start, end)]
-    text = f"{_count(len(nights), 'page')} came between {start:%H:%M} and {end:%H:%M} ({zone.tzname(None) or zone})."
+    text = f"{counted(len(nights), 'page')} came between {start:%H:%M} and {end:%H:%M} ({zone.tzname(None) or zone})."
     n = len(pages)
     return Measure(id="sleep", name="Sleep interruptions", unit="pages", n=n, value=float(len(nights)), text=text)
 
@@ -265,7 +231,7 @@ def actionable(incidents: Sequence[Incident], pages: Sequence[Page]) -> Measure:
     told = {id for page in pages for id in page.incidents}
     some = [one for one in incidents if one.id in told and one.state == "resolved" and one.resolved_how]
     hits = [one for one in some if one.resolved_how != "itself"]
-    return _share("actionable", "Actionable pages", hits, some, "paged incidents that are over needed somebody to act.")
+    return share("actionable", "Actionable pages", hits, some, "paged incidents that are over needed somebody to act.")
 
 
 def responders(incidents: Sequence[Incident]) -> Measure:
@@ -284,7 +250,7 @@ def responders(incidents: Sequence[Incident]) -> Measure:
     n = counts.total()
     few = n < ENOUGH
     value = None if few else math.exp(-sum(c / n * math.log(c / n) for c in counts.values()))
-    text = f"{_count(len(counts), 'role')} resolved incidents; shared alike it would be {len(counts)}."
+    text = f"{counted(len(counts), 'role')} resolved incidents; shared alike it would be {len(counts)}."
     return Measure(id="responders", name="Effective responders", unit="roles", n=n, value=value, few=few, text=text)
 
 
@@ -344,7 +310,7 @@ def knowledge_in_one_head(incidents: Sequence[Incident], heads: Sequence[OneHead
     """
     some = _by_fingerprint(_resolved(incidents))
     text = "failures were only ever resolved by one person, and have no runbook."
-    return _share("one_head", "Knowledge in one head", heads, list(some), text)
+    return share("one_head", "Knowledge in one head", heads, list(some), text)
 
 
 def time_bought_back(incidents: Sequence[Incident]) -> Measure:
@@ -361,12 +327,12 @@ def time_bought_back(incidents: Sequence[Incident]) -> Measure:
     """
     total, n, kinds, slower = 0.0, 0, 0, 0
     for some in _by_fingerprint(_resolved(incidents)).values():
-        fixed = [_lasted(one) for one in some if one.resolved_how == "fix"]
-        otherwise = [_lasted(one) for one in some if one.resolved_how != "fix"]
+        fixed = [lasted(one) for one in some if one.resolved_how == "fix"]
+        otherwise = [lasted(one) for one in some if one.resolved_how != "fix"]
         if fixed and otherwise:
             saved = (median(otherwise) - median(fixed)) * len(fixed)
             total, n, kinds, slower = total + saved, n + len(fixed) + len(otherwise), kinds + 1, slower + (saved <= 0)
-    text = f"{_count(kinds, 'failure')} ended with a fix and also without one, so that both can be compared."
+    text = f"{counted(kinds, 'failure')} ended with a fix and also without one, so that both can be compared."
     if slower:
         text += f" For {slower} the fix was no faster."
     few = n < ENOUGH
@@ -389,29 +355,9 @@ def _if_recorded(one: Measure, pages: Sequence[Page] | None) -> Measure:
     return replace(one, value=None, hits=None, n=0, few=False, known=False, text=text)
 
 
-def _share(id: str, name: str, hits: Sequence[object], some: Sequence[object], text: str) -> Measure:
-    n, few = len(some), len(some) < ENOUGH
-    value = None if few else len(hits) / n
-    said = f"{len(hits)} of {n} {text}"
-    return Measure(id=id, name=name, unit="share", n=n, hits=len(hits), value=value, few=few, text=said)
-
-
-def _median(id: str, name: str, values: Sequence[float], text: str) -> Measure:
-    few = len(values) < ENOUGH
-    value = None if few else median(values)
-    return Measure(id=id, name=name, unit="minutes", n=len(values), value=value, few=few, text=text)
-
-
 def _resolved(incidents: Iterable[Incident]) -> list[Incident]:
     """What people ended."""
     return [one for one in incidents if one.state == "resolved" and one.resolved_how in {"runbook", "fix", "engineer"}]
-
-
-def _repeated(known: Sequence[Incident], incidents: Sequence[Incident]) -> list[Incident]:
-    first: dict[str, str] = {}
-    for one in known:
-        first.setdefault(one.fingerprint, one.id)
-    return [one for one in incidents if one.fingerprint and first.get(one.fingerprint) != one.id]
 
 
 def _by_fingerprint(incidents: Iterable[Incident]) -> dict[str, list[Incident]]:
@@ -422,17 +368,5 @@ def _by_fingerprint(incidents: Iterable[Incident]) -> dict[str, list[Incident]]:
     return found
 
 
-def _lasted(one: Incident) -> float:
-    return _minutes((one.resolved_at or one.last_seen_at) - one.opened_at)
-
-
-def _minutes(span: timedelta) -> float:
-    return span.total_seconds() / 60
-
-
 def _within(at: time, start: time, end: time) -> bool:
     return start <= at < end if start <= end else at >= start or at < end
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" + ("" if n == 1 else "s")
