@@ -17,13 +17,13 @@ from typing import Any
 import msgspec
 import requests
 
-from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.incident import Incident
 from synthprobe.model.result import Outcome
 from synthprobe.respond.applying import Actor, FixDesk
+from synthprobe.respond.audit import FileAudit
 from synthprobe.respond.fixes import Fix, load_fixes
 from synthprobe.respond.runbooks import Command, Runbook, holds
 from synthprobe.targets.secrets import Secret, read_secret
@@ -134,7 +134,7 @@ class Desk:
             config=self.config.fixes,
             target=self.target,
             folder=state,
-            audit=recorded_audit(self.root, self.config),
+            audit=FileAudit(state / "audit.jsonl"),
             rerun=rerun,
             record=lambda *_: None,
             secret=lambda name: _secret(self.target, name, self.root),
