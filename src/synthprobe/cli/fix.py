@@ -25,7 +25,7 @@ from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
 
 app = typer.Typer(help="Fixes: planned, approved, applied, verified, recorded.", no_args_is_help=True)
-_console = open_console(markup=False)
+_console = open_console()
 
 _Id = Annotated[str, typer.Argument(help="Id of the fix.")]
 _Incident = Annotated[str, typer.Option(help="Id of the incident.")]
