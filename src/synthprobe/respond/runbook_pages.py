@@ -56,11 +56,12 @@ def opening(runbook: Runbook, where: str) -> tuple[str, str]:
     """
     variables = sorted(set(re.findall(r"\$((?:BASE_URL|TOKEN)\w*)", runbook.body)))
     need = ", ".join(f"`${name}`" for name in variables)
+    means = "the system's address" + (", and a session for each `$TOKEN`" if "$TOKEN" in need else "")
     first = "Do what stands after *Fallback* first."
     if not variables:
         return first, "Its commands need no address and no session."
     return (
-        f"{first} The commands need {need}: the system's address, and a session for each `$TOKEN`.",
+        f"{first} The commands need {need}: {means}.",
         f"How to get them: {where}."
         if where
         else f"How to get them is not written down: ask the {runbook.owner}, and write it into `runbooks/{BEFORE}`.",
