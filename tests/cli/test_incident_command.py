@@ -43,6 +43,16 @@ def synthprobe(project, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60, check=False)
 
 
+def test_square_brackets_are_text(project, incident):
+    odd = replace(incident, id="K7Q3", title="Map: look [/here]: [bold]grey[/b] :sos:")
+    with History.open(project.root / ".synthprobe" / "history.db") as history:
+        history.put_incident(odd)
+    listed = synthprobe(project, "list")
+    assert odd.title in listed.stdout, listed.stderr
+    noted = synthprobe(project, "report-user", "K7Q3", "--by", "first-line", "--note", "map [/b] grey")
+    assert "map [/b] grey" in noted.stdout, noted.stderr
+
+
 def test_its_life_is_recorded_in_plain_words(project, incident):
     assert "K7Q2" in synthprobe(project, "list").stdout
     assert synthprobe(project, "ack", "K7Q2", "--by", "first-line").returncode == 0

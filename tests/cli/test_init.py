@@ -16,6 +16,8 @@ def synthprobe(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 def test_the_scaffold_passes_its_own_run_against_the_demo(tmp_path):
     made = synthprobe(tmp_path, "init")
     assert made.returncode == 0, made.stderr
+    linted = synthprobe(tmp_path, "runbook", "lint")
+    assert linted.returncode == 0, linted.stdout + linted.stderr
     ran = synthprobe(tmp_path, "run", "--slot", "now")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "The only journey passes on demo" in ran.stdout

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
-from datetime import UTC, datetime
+import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -12,11 +15,12 @@ from typer.testing import CliRunner
 
 from synthprobe import pipeline
 from synthprobe.cli.main import app
+from synthprobe.cli.runbook import incidents as known_incidents
 from synthprobe.config import read_config
 from synthprobe.errors import SynthprobeError
 from synthprobe.model.evidence import Facts
 from synthprobe.model.journey import Journey
-from synthprobe.model.result import Failure, Result, Run
+from synthprobe.model.result import Failure, Result, Run, Step
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,6 +64,7 @@ def _result(journey, kind, message, facts):
         duration_s=1.0,
         failure=Failure(kind=kind, ours=False, message=message, detail="", step="press the button"),
         facts=facts,
+        steps=(Step(title="press the button", status="failed", started_at=NOW, duration_s=1.0),),
     )
 
 
@@ -91,9 +96,7 @@ def test_looking_for_a_page_leaves_what_was_judged_as_it_is(project):
 
 
 def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
-    from synthprobe.cli.runbook import incidents
-
-    incident = next(one for one in incidents(project) if one.journeys == ("unit-status",))
+    incident = next(one for one in known_incidents(project) if one.journeys == ("unit-status",))
     done = call("new", incident.fingerprint)
     assert done.exit_code == 0, done.output
     (path,) = (project / "runbooks").glob("unit-status-*.md")
@@ -102,19 +105,147 @@ def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
     assert isinstance(again.exception, SynthprobeError)
     done = call("outcome", incident.id, "missing", "--by", "first-line")
     assert "runbook new" in done.output
-    noted = next(one for one in incidents(project) if one.id == incident.id)
+    noted = next(one for one in known_incidents(project) if one.id == incident.id)
     assert (noted.runbook_outcome, noted.events[-1].role) == ("missing", "first-line")
 
 
 def test_lint_fails_for_one_wrong_page_and_names_it(project):
-    (project / "runbooks" / "dead-button.md").write_text("nothing")
-    assert "dead-button.md:1:" in str(call("lint").exception)
-    (project / "runbooks" / "dead-button.md").unlink()
     page = project / "runbooks" / "login-slow.md"
     page.write_text(page.read_text().replace("## Verify", "## Proof"))
     done = call("lint")
     assert done.exit_code == 1
     assert 'runbooks/login-slow.md:20: The section "## Verify" is missing.' in done.output
+
+
+def test_bad_pages_are_left_out_with_a_sentence_and_the_others_are_used(project):
+    bad = project / "runbooks" / "search-cached.md"
+    bad.write_text(bad.read_text().replace("audience: first-line", "audience: x"))
+    (project / "runbooks" / "login-slow.md").write_bytes(b"\xff\xfe")
+    done = call("lint")
+    assert done.exit_code == 1
+    assert "✗ runbooks/search-cached.md:5: the front matter cannot be used" in done.output
+    assert "✗ runbooks/login-slow.md cannot be read" in done.output
+    shown = call("show", "dead-button")
+    assert "A button does nothing" in shown.output
+    assert "left out: runbooks/login-slow.md cannot be read" in shown.output
+    folder = next((project / ".synthprobe" / "runs" / "demo").iterdir())
+    for judged in (
+        pipeline.after_run(project, read_config(project), folder, pipeline.judge(folder)),
+        pipeline.explain_run(project, read_config(project), folder, pipeline.judge(folder)),
+    ):
+        assert [one.runbook for one in judged.journeys] == ["dead-button", "unit-status", ""]
+        assert sum("runbooks/search-cached.md:5:" in note for note in judged.notes) == 1
+
+
+def test_lint_lists_what_is_wrong_with_the_snoozes_beside_the_rest(project):
+    (project / "runbooks" / "snoozes.yaml").write_text(
+        "- {what: a, rule: coverage, until: 2026-13-45, why: x, owner: y}\n"
+    )
+    done = call("lint")
+    assert done.exit_code == 1
+    assert "✗ runbooks/snoozes.yaml cannot be read: month must be in 1..12" in done.output
+
+
+def test_journeys_without_an_id_need_a_page_as_well(project):
+    (project / "journeys" / "test_more.py").write_text(
+        "import pytest\n\ndef test_plain():\n    pass\n\n"
+        "@pytest.mark.journey(owner='desk')\ndef test_owned():\n    pass\n"
+        "\n@pytest.mark.journey(runbook='nowhere-page')\ndef test_lost():\n    pass\n"
+    )
+    done = call("lint")
+    assert done.exit_code == 1
+    for name in ("plain", "owned"):
+        assert f"The journey 'journeys/test_more.test_{name}' names no runbook." in done.output
+    assert "The journey 'journeys/test_more.test_lost' names the runbook 'nowhere-page'" in done.output
+    (project / "journeys" / "test_more.py").write_text("def test_broken(:\n")
+    assert "pytest cannot collect the journeys" in str(call("lint").exception)
+
+
+def test_a_page_that_did_not_help_twice_in_a_row_is_stale_until_it_is_rewritten(project):
+    one = next(one for one in known_incidents(project) if one.journeys == ("call-intake",))
+    assert call("outcome", one.id, "outdated").exit_code == 0
+    assert call("lint").exit_code == 0
+    assert call("outcome", one.id, "outdated").exit_code == 0
+    done = call("lint")
+    assert done.exit_code == 1
+    assert "runbooks/dead-button.md:1: It did not help twice in a row: outdated on " in done.output
+    assert call("outcome", one.id, "helped").exit_code == 0
+    assert call("lint").exit_code == 0
+    call("outcome", one.id, "outdated"), call("outcome", one.id, "missing")
+    assert call("lint").exit_code == 1
+    git(project, "init")
+    git(project, "add", "runbooks")
+    git(project, "commit", when="2027-06-01T00:00:00Z")
+    assert call("lint").exit_code == 0, "it was rewritten since"
+
+
+def test_a_test_that_a_page_names_and_that_changed_since_the_drill_makes_it_stale(project):
+    git(project, "init")
+    git(project, "add", ".")
+    git(project, "commit")
+    revision = git(project, "rev-parse", "--short=12", "HEAD")
+    page = project / "runbooks" / "login-slow.md"
+    page.write_text(re.sub(r"revision: .*}", f'revision: "{revision}-dirty"}}', page.read_text()))
+    journeys = project / "journeys" / "dispatch" / "test_live_board.py"
+    written = journeys.read_text()
+    journeys.write_text(written + "\n\nUNNAMED = 1\n")
+    assert call("lint").exit_code == 0, "what it does not name may change"
+    journeys.write_text(
+        re.sub(r"(def test_a_dispatcher_sees_a_live_board\(.*?:\n)", r"\1    assert True\n", written, flags=re.S)
+    )
+    done = call("lint")
+    assert done.exit_code == 1
+    named = "journeys/dispatch/test_live_board.py::test_a_dispatcher_sees_a_live_board"
+    assert f"runbooks/login-slow.md:1: {named}, which it names, changed since the last drill" in done.output
+    page.write_text(page.read_text().replace(revision, "0123456789ab"))
+    assert call("lint").exit_code == 0, "git does not know that revision"
+
+
+def git(folder, *words, when="2026-01-01T00:00:00Z"):
+    command = ["git", "-c", "user.name=desk", "-c", "user.email=desk@example.org", *words]
+    if words[0] == "commit":
+        command += ["-q", "-m", "pages"]
+    environ = {**os.environ, "GIT_COMMITTER_DATE": when, "GIT_AUTHOR_DATE": when}
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_a_draft_is_not_chosen_before_it_is_finished(project):
+    before = call("match").output
+    one = next(one for one in known_incidents(project) if one.journeys == ("unit-status",))
+    assert call("new", one.fingerprint).exit_code == 0
+    assert call("match").output == before
+    done = call("lint")
+    assert done.exit_code == 1
+    assert "so the page matches no failure and covers nothing" in done.output
+
+
+def test_a_draft_of_what_is_over_is_filled_from_the_run_that_saw_it_last(project):
+    runs = project / ".synthprobe" / "runs" / "demo"
+    folder = runs / "1-a"
+    verdict = pipeline.explain_run(project, read_config(project), folder, pipeline.judge(folder))
+    one = next(one for one in known_incidents(project) if one.journeys == ("unit-status",))
+    one = msgspec.structs.replace(one, first_seen_at=NOW, last_seen_at=NOW, state="resolved", resolved_at=NOW)
+    with pipeline.open_history(project, read_config(project)) as history:
+        history.put_incident(one)
+    green = msgspec.structs.replace(
+        verdict,
+        run=msgspec.structs.replace(verdict.run, id="b", started_at=NOW + timedelta(hours=1)),
+        journeys=tuple(
+            msgspec.structs.replace(
+                each,
+                outcome="passed",
+                results=tuple(msgspec.structs.replace(r, outcome="passed", failure=None) for r in each.results),
+            )
+            for each in verdict.journeys
+        ),
+    )
+    (runs / "2-b").mkdir()
+    (runs / "2-b" / "run.json").write_bytes(msgspec.json.encode(green.run))
+    (runs / "2-b" / "verdict.json").write_bytes(msgspec.json.encode(green))
+    assert call("new", one.id).exit_code == 0
+    (path,) = (project / "runbooks").glob("unit-status-*.md")
+    assert "- `press the button`: 1.0 s (broken)" in path.read_text()
 
 
 def test_lint_knows_the_fixes_of_the_project(project):
@@ -130,6 +261,7 @@ def test_lint_knows_the_fixes_of_the_project(project):
 
 def test_lint_knows_the_journeys_that_commands_name_in_classes_as_well(project):
     (project / "journeys" / "test_more.py").write_text(
+        "import pytest\npytestmark = pytest.mark.journey(runbook='call-intake')\n\n"
         "class TestBoard:\n    def test_it(self):\n        pass\n\nasync def test_later():\n    pass\n"
     )
     page = project / "runbooks" / "login-slow.md"
@@ -157,7 +289,12 @@ def test_show_renders_a_page_and_a_wrong_id_names_the_nearest(project):
     assert done.exit_code == 0
     assert "A button does nothing" in done.output
     assert "curl" in done.output
-    assert "synthprobe fix plan unlock-account --incident INCIDENT" in call("show", "account-locked").output
+    said = call("show", "account-locked").output
+    first, second = said.split("\n\n")[1].splitlines()
+    assert "The commands need $BASE_URL, $TOKEN" in first
+    assert "How to get them: runbooks/README.md" in second
+    assert said.index("synthprobe fix plan unlock-account --incident INCIDENT") < said.index("By hand, only when")
+    assert "synthprobe fix apply unlock-account --incident INCIDENT --by ROLE --really" in said
     assert "Did you mean dead-button" in str(call("show", "dead-buton").exception)
 
 

@@ -648,7 +648,7 @@ MENDED_BY = {
 
 
 def test_the_runbook_of_a_fault_names_the_fix_that_ends_it():
-    named = {one.drill: one.fix for one in read_runbooks(ROOT / "runbooks", ROOT) if one.fix}
+    named = {one.drill: one.fix for one in read_runbooks(ROOT / "runbooks", ROOT).runbooks if one.fix}
     assert {fault: named.get(fault) for fault in MENDED_BY} == {fault: fix for fault, (fix, _) in MENDED_BY.items()}
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from synthprobe.cli.runbook import _marked
+from synthprobe.cli.collected import collected_journeys
 from synthprobe.config import Config
 from synthprobe.demo.faults import NAMES
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.incident import Incident, IncidentEvent, Triage
 from synthprobe.respond.matching import Subject, match
-from synthprobe.respond.runbook_lint import Known, covered, lint, read_snoozes
+from synthprobe.respond.runbook_lint import Known, Snooze, covered, lint, read_snoozes
 from synthprobe.respond.runbook_pages import draft, publish_runbooks, render
 from synthprobe.respond.runbooks import holds, read_runbook, read_runbooks
 
@@ -124,6 +124,18 @@ def test_of_expectations_joined_by_or_one_is_enough(tmp_path):
             GOOD.format(id="x", matches="  labels: []", last="!!python/object:os.system", more="", symptom=""),
             "cannot be read",
         ),
+        (
+            GOOD.format(id="x", matches="  labels: []", last="{at: 2026-13-45, revision: x}", more="", symptom=""),
+            "x.md:10: the front matter cannot be read: month must be in 1..12",
+        ),
+        (
+            GOOD.format(id="x", matches="  labels: []", last="never", more="review_after: 99999999999\n", symptom=""),
+            "x.md:11: ",
+        ),
+        (
+            GOOD.format(id="x", matches="  labels: []", last="never", more="title: Another\n", symptom=""),
+            "x.md:11: the front matter cannot be read: the key 'title' stands twice",
+        ),
     ],
 )
 def test_broken_front_matter_is_refused_with_file_and_line(tmp_path, text, says):
@@ -169,6 +181,13 @@ def test_the_first_level_that_hits_counts_and_the_runner_up_is_named(tmp_path):
     assert (none.runbook, none.level) == (None, 6)
 
 
+def test_a_draft_fits_nothing_and_covers_nothing(tmp_path):
+    unfinished = write(tmp_path, "draft", matches='  fingerprints: ["v1:1"]', symptom=" TODO")
+    home = write(tmp_path, "home", matches="  default_for: []")
+    assert match([unfinished, home], SUBJECT).runbook.id == "home"
+    assert covered([unfinished], Known(journeys={"a": "draft"})) == (0, 1)
+
+
 def test_a_tie_at_one_level_is_an_error(tmp_path):
     one = write(tmp_path, "one", matches="  labels: [{rule: slow-*}]")
     two = write(tmp_path, "two", matches="  labels: [{journey: a}]")
@@ -182,10 +201,17 @@ def test_a_tie_at_one_level_is_an_error(tmp_path):
     [
         (("## Impact\n\nCards.\n\n", ""), 'The section "## Impact" is missing.'),
         (("Cards.", ""), 'The section "Impact" is empty.'),
-        (("Cards.", "TODO"), "Something here is unfinished."),
+        (("Cards.", "TODO"), "Something here is unfinished, so the page matches no failure and covers nothing."),
+        (("It is slow", "TODO a name"), "The title or the owner is unfinished"),
         (('curl -sS "$BASE_URL/x"', "rm -rf x"), "A command of Confirm must only read."),
         (('curl -sS "$BASE_URL/x"', 'curl -X DELETE "$BASE_URL/x"'), "A command of Confirm must only read."),
         (('curl -sS "$BASE_URL/x"', "curl -d 1 http://x"), "A command of Confirm must only read."),
+        (('curl -sS "$BASE_URL/x"', "curl --request=POST http://x"), "A command of Confirm must only read."),
+        (('curl -sS "$BASE_URL/x"', "curl -sXPOST --data-raw={{}} http://x"), "A command of Confirm must only read."),
+        (('curl -sS "$BASE_URL/x"', "curl -d'{{}}' http://x"), "A command of Confirm must only read."),
+        (('curl -sS "$BASE_URL/x"', "curl http://x ; rm -rf /tmp/x"), "A command of Confirm must only read."),
+        (('curl -sS "$BASE_URL/x"', 'curl "http://x/$(rm -rf /tmp/x)"'), "A command of Confirm must only read."),
+        (('curl -sS "$BASE_URL/x"', "synthprobe runbook match; rm -rf x"), "A command of Confirm must only read."),
         (("Expected:", "You see:"), "The command has no line 'Expected: ...' below it."),
         (("Otherwise: escalate.", ""), "Confirm does not say what to do on another output"),
         (("Undo: nothing.", ""), "Each numbered step of Fix needs its own 'Undo: ...'."),
@@ -205,6 +231,15 @@ def test_a_tie_at_one_level_is_an_error(tmp_path):
             "no journey 'journeys/test_it.py::TestBoard::test_gone'",
         ),
         (("{more}", "journeys: [gone]\n"), "There is no journey 'gone'."),
+        (
+            ("synthprobe run\n", "synthprobe run journeys/dispatch/test_nowhere.py\n"),
+            "slow.md:46: There is no journey 'journeys/dispatch/test_nowhere.py'.",
+        ),
+        (("The desk.", "`synthprobe fix plan no-such-fix`"), "There is no fix 'no-such-fix'."),
+        (("{more}", "supersedes: [no-such]\n"), "It supersedes 'no-such', and there is no such runbook."),
+        (("{matches}", "  fingerprints: ['v1:zzz']"), "'v1:zzz' is no fingerprint: "),
+        (("{matches}", "  labels: [{{rule: delievry}}]"), "The label rule 'delievry' fits no rule of triage."),
+        (("last_exercised: {last}", "last_exercised: {{at: 2026-06-02, revision: a}}"), "which is still to come"),
         (("synthprobe run", "synthprobe fly"), "There is no command 'synthprobe fly'."),
         (("{matches}", "  messages: ['(']"), "/(/ is no regular expression"),
         (("{matches}", "  labels: [{{colour: red}}]"), "'colour' is no label."),
@@ -234,10 +269,12 @@ def test_a_good_runbook_has_nothing_wrong_and_a_bad_one_covers_nothing(tmp_path)
     assert any("The journey 'a'" in one for one in sentences(empty, known=known))
 
 
-def test_what_a_file_names_must_not_be_newer_than_the_last_drill(tmp_path):
-    runbook = write(tmp_path, last="{at: 2026-05-20, revision: a}", symptom=" See src/app.py.")
-    assert sentences(runbook, known=Known(changed={"src/app.py": date(2026, 5, 10)})) == []
-    assert "changed on 2026-05-30" in sentences(runbook, known=Known(changed={"src/app.py": date(2026, 5, 30)}))[0]
+def test_what_a_page_names_must_not_have_changed_since_its_last_drill(tmp_path):
+    runbook = write(tmp_path, last="{at: 2026-05-20, revision: a}")
+    assert sentences(runbook, known=Known(changed={"other": ["journeys/test_a.py"]})) == []
+    assert sentences(runbook, known=Known(changed={"slow": ["journeys/test_a.py"]})) == [
+        "slow.md:1: journeys/test_a.py, which it names, changed since the last drill on 2026-05-20. Drill it again."
+    ]
 
 
 def test_a_snooze_holds_until_its_day_and_not_longer(tmp_path):
@@ -253,6 +290,25 @@ def test_a_snooze_holds_until_its_day_and_not_longer(tmp_path):
     (tmp_path / "snoozes.yaml").write_text("- {what: b}\n")
     with pytest.raises(ConfigurationError, match="Each entry needs what, rule, until, why and owner"):
         read_snoozes(tmp_path)
+    (tmp_path / "snoozes.yaml").write_text("- {what: b, rule: coverage, until: 2026-13-45, why: x, owner: desk}\n")
+    with pytest.raises(ConfigurationError, match="snoozes.yaml cannot be read: month must be in 1..12"):
+        read_snoozes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"what": "nobody"}, "names no runbook and no journey"),
+        ({"until": date(2026, 8, 31)}, "lasts until 2026-08-31; 90 days are the most"),
+        ({"why": " "}, "gives no reason"),
+        ({"owner": "Jane Doe"}, "has no role as its owner"),
+    ],
+)
+def test_a_snooze_names_what_it_is_of_why_and_a_near_day(changed, says):
+    good = Snooze(what="b", rule="coverage", until=date(2026, 8, 30), why="new", owner="desk")
+    known = Known(journeys={"b": ""})
+    assert sentences(known=known, snoozes=[good]) == []
+    assert any(says in one for one in sentences(known=known, snoozes=[msgspec.structs.replace(good, **changed)]))
 
 
 def test_a_page_shows_raw_html_as_text(tmp_path):
@@ -263,6 +319,27 @@ def test_a_page_shows_raw_html_as_text(tmp_path):
     assert 'href="javascript' not in page
     assert publish_runbooks([runbook], tmp_path / "site") == {"slow": "runbooks/slow.html"}
     assert (tmp_path / "site" / "runbooks" / "slow.html").read_text() == page
+
+
+def test_a_page_begins_with_where_to_get_a_session_and_offers_the_fix_before_the_steps_by_hand(tmp_path):
+    runbook = msgspec.structs.replace(write(tmp_path), fix="restart-it")
+    (addresses,) = publish_runbooks([runbook], tmp_path / "site", before="# Before\n\n<b>x</b>").values()
+    page = (tmp_path / "site" / addresses).read_text()
+    first = page.index("The commands need <code>$BASE_URL</code>")
+    assert first < page.index('How to get them: <a href="README.html">') < page.index("<h2>Symptom")
+    plan = page.index("synthprobe fix plan restart-it --incident INCIDENT\nsynthprobe fix apply restart-it --incident")
+    assert page.index("<h2>Fix") < plan < page.index("<p>Wait.")
+    assert "&lt;b&gt;x" in (tmp_path / "site" / "runbooks" / "README.html").read_text()
+    assert "ask the desk, and write it into" in render(runbook)
+    assert "fix apply" not in render(msgspec.structs.replace(runbook, fix=""))
+
+
+def test_how_to_begin_a_session_is_the_same_in_the_guide_and_beside_the_runbooks():
+    said = [
+        re.search(r"Before typing a command\n.*?^```sh\n(.*?)^```", path.read_text(), re.M | re.S)[1]
+        for path in (ROOT / "runbooks" / "README.md", ROOT / "docs" / "guides" / "runbooks.md")
+    ]
+    assert said[0] == said[1]
 
 
 def test_a_page_says_what_its_cause_means_and_which_fix_ends_it(tmp_path):
@@ -318,21 +395,25 @@ def test_a_draft_holds_what_was_recorded_and_lint_does_not_take_it_for_finished(
 # the runbooks of the dispatch centre
 
 
+def pages_of_journeys():
+    return {one.id: one.runbook for one in collected_journeys(ROOT, Config())}
+
+
 def test_the_runbooks_of_the_dispatch_centre_are_well():
-    runbooks = read_runbooks(ROOT / "runbooks", ROOT)
+    runbooks = read_runbooks(ROOT / "runbooks", ROOT).runbooks
     written_for = {journey: journey for one in runbooks for journey in one.matches.default_for}
-    known = Known(journeys=written_for | _marked(ROOT, Config()))
+    known = Known(journeys=written_for | pages_of_journeys())
     assert [str(finding) for finding in lint(runbooks, known, date.today()) if finding.error] == []
 
 
 def test_every_fault_has_one_runbook_that_drills_it():
-    drills = [runbook.drill for runbook in read_runbooks(ROOT / "runbooks", ROOT) if runbook.drill]
+    drills = [runbook.drill for runbook in read_runbooks(ROOT / "runbooks", ROOT).runbooks if runbook.drill]
     assert set(NAMES) <= set(drills)
     assert len(drills) == len(set(drills))
 
 
 def test_no_page_but_a_default_one_fits_by_the_journey_alone():
-    runbooks = read_runbooks(ROOT / "runbooks", ROOT)
-    for journey, page in _marked(ROOT, Config()).items():
+    runbooks = read_runbooks(ROOT / "runbooks", ROOT).runbooks
+    for journey, page in pages_of_journeys().items():
         found = match(runbooks, Subject(journey=journey, default=page, message="something nobody has seen"))
         assert (found.runbook.id, found.level) == (page, 5)

@@ -81,7 +81,10 @@ class Drill:
         self.config = msgspec.structs.replace(config, second_attempts=0)
         self.control, self.token = address["control_url"], {"X-Control-Token": address["control_token"]}
         self.places: dict[str, str] = {}
-        self.pages = read_runbooks(root / config.runbooks, root)
+        shelf = read_runbooks(root / config.runbooks, root)
+        for sentence in shelf.refused:
+            _console.print(sentence, markup=False)
+        self.pages = shelf.runbooks
         self.runbooks = {one.drill: one for one in self.pages if one.drill}
 
     def healthy(self) -> tuple[str, ...]:

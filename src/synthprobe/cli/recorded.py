@@ -12,7 +12,7 @@ import msgspec
 
 from synthprobe.model.history import OperationSum
 from synthprobe.model.impact import OperationTotal, Traffic
-from synthprobe.model.incident import Observation
+from synthprobe.model.incident import Incident, Observation
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Result, Step
 from synthprobe.model.verdict import Verdict
@@ -56,6 +56,31 @@ def verdicts(
         if since <= verdict.run.started_at < until:
             found[verdict.run.id] = verdict
     return sorted(found.values(), key=lambda verdict: verdict.run.started_at)
+
+
+def last_sight(root: Path, folder: str, incident: Incident) -> Result | None:
+    """The attempt that showed an incident last, for as long as its run is kept.
+
+    Args:
+        root: the project's root.
+        folder: where runs are kept.
+        incident: the incident.
+
+    Returns:
+        The attempt; nothing when no kept run holds it.
+    """
+    for path in sorted((root / folder / "runs" / incident.target).glob("*/verdict.json"), reverse=True):
+        try:
+            verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
+        except (OSError, msgspec.DecodeError):
+            continue
+        if not incident.first_seen_at <= verdict.run.started_at <= incident.last_seen_at:
+            continue
+        for one in (one for one in verdict.journeys if one.journey.id in incident.journeys):
+            for result in reversed(one.results):
+                if result.outcome not in {"passed", "skipped"}:
+                    return result
+    return None
 
 
 def observations(some: Iterable[Verdict]) -> list[Observation]:

@@ -19,7 +19,7 @@ from synthprobe.errors import ConfigurationError, SynthprobeError
 from synthprobe.model.objective import Standing
 from synthprobe.report.ops_page import render_ops
 from synthprobe.report.site import newest, publish, serve
-from synthprobe.respond.runbook_pages import publish_runbooks
+from synthprobe.respond.runbook_pages import before_typing, publish_runbooks
 from synthprobe.respond.runbooks import read_runbooks
 
 _console = open_console()
@@ -101,7 +101,12 @@ def make_site(
         The on-call page.
     """
     site = site or root / config.folder / "site"
-    runbooks = publish_runbooks(read_runbooks(root / config.runbooks, root), site)
+    shelf = read_runbooks(root / config.runbooks, root)
+    for sentence in shelf.refused:
+        _warn(sentence)
+    page = before_typing(root / config.runbooks)
+    before = page.read_text("utf-8", errors="replace") if page else ""
+    runbooks = publish_runbooks(shelf.runbooks, site, before=before)
     base = config.report.site_url.rstrip("/")
     if base:
         runbooks = {id: f"{base}/{page}" for id, page in runbooks.items()}

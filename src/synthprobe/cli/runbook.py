@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, get_args
 
 import msgspec
 import typer
 from rich.markdown import Markdown
 
 from synthprobe import pipeline
+from synthprobe.cli.collected import collected_journeys, tests_of
+from synthprobe.cli.page_changes import changed_since, last_changes
+from synthprobe.cli.recorded import last_sight
 from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.model.incident import Incident, IncidentEvent
-from synthprobe.model.journey import Journey
+from synthprobe.model.result import Result
 from synthprobe.model.verdict import Verdict
 from synthprobe.respond.fixes import load_fixes
 from synthprobe.respond.matching import match, tell
-from synthprobe.respond.runbook_lint import Known, lint, read_snoozes
-from synthprobe.respond.runbook_pages import draft
+from synthprobe.respond.runbook_lint import Known, Snooze, lint, read_snoozes
+from synthprobe.respond.runbook_marks import Worth, marks, sentence
+from synthprobe.respond.runbook_pages import as_followed, before_typing, draft, opening
 from synthprobe.respond.runbooks import Runbook, read_runbooks
 from synthprobe.verdict.lifecycle import advance, describe
-
-OUTCOMES = Literal["helped", "outdated", "missing"]
 
 app = typer.Typer(help="Runbooks: one page for each failure pattern.", no_args_is_help=True)
 _console = open_console()
@@ -39,29 +40,40 @@ def lint_runbooks() -> None:
     """Check every runbook: coverage, content, references, staleness, names. Exit code 1 when one is wrong."""
     root = find_root(Path.cwd())
     config = read_config(root)
-    runbooks = read_runbooks(root / config.runbooks, root)
-    if not runbooks:
+    shelf = read_runbooks(root / config.runbooks, root)
+    runbooks, refused = shelf.runbooks, list(shelf.refused)
+    if not runbooks and not refused:
         raise ConfigurationError(
             f"There is no runbook under {config.runbooks}/. Begin one: synthprobe runbook new INCIDENT"
         )
+    snoozes: tuple[Snooze, ...] = ()
+    try:
+        snoozes = read_snoozes(root / config.runbooks)
+    except ConfigurationError as error:
+        refused.append(str(error))
+    journeys = collected_journeys(root, config)
+    said = marks(RecordedIncidents(root, config).all())
+    doubted = {mark.runbook for mark in said}
     known = Known(
-        journeys=_journeys(root, config),
+        journeys={one.id: one.runbook for one in journeys},
         commands=_commands(),
-        tests=_tests(root, config),
+        tests=tests_of(journeys),
         fixes=load_fixes(root / config.fixes.folder, config.fixes.roles).keys(),
         drills=_faults(),
+        changed=changed_since(root, runbooks),
+        marks=said,
+        rewritten=last_changes(root, (one for one in runbooks if one.id in doubted)),
     )
-    findings = lint(runbooks, known, datetime.now(UTC).date(), snoozes=read_snoozes(root / config.runbooks))
-    errors = [finding for finding in findings if finding.error]
-    for finding in errors:
-        _console.print(f"✗ {finding}", markup=False)
+    findings = lint(runbooks, known, datetime.now(UTC).date(), snoozes=snoozes)
+    errors = [*refused, *(str(finding) for finding in findings if finding.error)]
+    for error_text in errors:
+        _console.print(f"✗ {error_text}")
     notices = [finding for finding in findings if not finding.error]
     for text in dict.fromkeys(finding.text for finding in notices):
         count = sum(finding.text == text for finding in notices)
-        _console.print(f"! {count} of {len(runbooks)} runbooks: {text}", markup=False)
-    _console.print(
-        f"{len(runbooks)} runbooks, {len(errors)} errors." if errors else f"{len(runbooks)} runbooks, all well."
-    )
+        _console.print(f"! {count} of {len(runbooks)} runbooks: {text}")
+    total = len(runbooks) + len(shelf.refused)
+    _console.print(f"{total} runbooks, {len(errors)} errors." if errors else f"{total} runbooks, all well.")
     raise typer.Exit(1 if errors else 0)
 
 
@@ -75,7 +87,7 @@ def match_run(
     told = list(tell(verdict))
     tied = []
     if not told:
-        _console.print(f"Run {verdict.run.id}: every journey passed, so no runbook is needed.", markup=False)
+        _console.print(f"Run {verdict.run.id}: every journey passed, so no runbook is needed.")
     for one in told:
         found, cause = match(runbooks, one.subject), one.triage
         lines = [("cause", f"{cause.cause_class} ({cause.rule}, {cause.sure}): {cause.why}")]
@@ -91,18 +103,20 @@ def match_run(
         if found.runbook and found.tied:
             tied.append(f"{one.subject.journey}: {found.runbook.id}, {', '.join(found.tied)}")
         where = f"{one.subject.journey}: {one.subject.step}" if one.subject.step else one.subject.journey
-        _console.print(where, style="bold", markup=False)
+        _console.print(where, style="bold")
         for name, text in lines:
-            _console.print(f"  {name:8} {text}", markup=False)
+            _console.print(f"  {name:8} {text}")
     for line in tied:
-        _console.print(f"✗ Runbooks tie for {line}. Let one match more closely.", markup=False)
+        _console.print(f"✗ Runbooks tie for {line}. Let one match more closely.")
     raise typer.Exit(1 if tied else 0)
 
 
 @app.command("new")
 def new(
     fingerprint: Annotated[str, typer.Argument(help="Fingerprint or id of a recorded incident.")],
-    run: Annotated[Path | None, typer.Option(help="Folder of a run; the newest run without it.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of a run; the one that saw the incident last without it.")
+    ] = None,
 ) -> None:
     """Begin a runbook from what was recorded of an incident: what was seen, steps, evidence, how it ended."""
     root = find_root(Path.cwd())
@@ -112,14 +126,7 @@ def new(
             f"No incident {fingerprint} is recorded. Give an id of synthprobe incident list --all, or a fingerprint as "
             "synthprobe incident show prints it."
         )
-    results = [
-        result
-        for one in _verdict(root, run).journeys
-        if one.journey.id in incident.journeys
-        for result in one.results
-        if result.outcome not in {"passed", "skipped"}
-    ]
-    text = draft(incident, results[-1] if results else None)
+    text = draft(incident, _showing(root, incident, run))
     found = re.search(r"^id: (.+)$", text, re.MULTILINE)
     path = root / read_config(root).runbooks / f"{found[1] if found else incident.id}.md"
     if path.exists():
@@ -132,15 +139,17 @@ def new(
 @app.command("show")
 def show(id: Annotated[str, typer.Argument(help="The runbook's id.")]) -> None:
     """Show a runbook in the terminal."""
+    root = find_root(Path.cwd())
+    config = read_config(root)
     runbook = _runbook(id)
     proved = f"proved {runbook.last_exercised.at}" if runbook.last_exercised else "not proved by a drill yet"
-    _console.print(f"{runbook.title}", style="bold", markup=False)
-    _console.print(
-        f"{runbook.audience} · {runbook.severity} · {runbook.cause_class} · {runbook.owner} · {proved}\n", markup=False
-    )
-    if runbook.fix:
-        _console.print(f"Its fix: synthprobe fix plan {runbook.fix} --incident INCIDENT\n", markup=False)
-    _console.print(Markdown(runbook.body, hyperlinks=False))
+    _console.print(f"{runbook.title}", style="bold")
+    _console.print(f"{runbook.audience} · {runbook.severity} · {runbook.cause_class} · {runbook.owner} · {proved}\n")
+    page = before_typing(root / config.runbooks)
+    for line in opening(runbook, f"`{page.relative_to(root).as_posix()}`" if page else ""):
+        _console.print(Markdown(line))
+    _console.print()
+    _console.print(Markdown(as_followed(runbook), hyperlinks=False))
 
 
 @app.command("outcome")
@@ -150,15 +159,14 @@ def outcome(
     by: Annotated[str, typer.Option(help="The role that says so.")] = "first-line",
 ) -> None:
     """Say after use whether the runbook helped, was outdated, or was missing."""
-    if said not in get_args(OUTCOMES):
+    if said not in get_args(Worth):
         raise ConfigurationError(f"{said!r} is no outcome. Say helped, outdated or missing.")
     root = find_root(Path.cwd())
     known = list(incidents(root))
     found = next((one for one in known if one.id == incident), None)
     if found is None:
         raise ReportError(f"No incident {incident} is recorded. Known: {', '.join(one.id for one in known) or 'none'}.")
-    text = f"The runbook {found.runbook or '(none)'}: {said}."
-    event = IncidentEvent(at=datetime.now(UTC), role=actor(by).role, text=text)
+    event = IncidentEvent(at=datetime.now(UTC), role=actor(by).role, text=sentence(found.runbook, said))
     noted = msgspec.structs.replace(found, runbook_outcome=said, events=(*found.events, event))
     RecordedIncidents(root, read_config(root)).put(noted)
     _console.print(f"Noted: {incident} {said}.")
@@ -204,8 +212,25 @@ def _verdict(root: Path, run: Path | None) -> Verdict:
     return pipeline.read_verdict(written) if written.exists() else pipeline.judge(folder)
 
 
+def _showing(root: Path, incident: Incident, run: Path | None) -> Result | None:
+    """The attempt that showed an incident last: of the run that is given, else of the one that saw it last."""
+    if run is None and (found := last_sight(root, read_config(root).folder, incident)):
+        return found
+    try:
+        journeys = _verdict(root, run).journeys
+    except ReportError:
+        if run is not None:
+            raise
+        return None  # its runs are forgotten; what the history holds of it is enough to begin
+    results = [result for one in journeys if one.journey.id in incident.journeys for result in one.results]
+    return next((one for one in reversed(results) if one.outcome not in {"passed", "skipped"}), None)
+
+
 def _runbooks(root: Path) -> list[Runbook]:
-    return list(read_runbooks(root / read_config(root).runbooks, root))
+    shelf = read_runbooks(root / read_config(root).runbooks, root)
+    for text in shelf.refused:
+        _console.print(f"left out: {text}")
+    return list(shelf.runbooks)
 
 
 def _runbook(id: str) -> Runbook:
@@ -220,50 +245,6 @@ def _runbook(id: str) -> Runbook:
             + (f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(runbooks)}.")
         )
     return runbooks[id]
-
-
-def _journeys(root: Path, config: Config) -> dict[str, str]:
-    """Every journey and its default page: from the markers in the files, and from the newest inventory."""
-    found = _marked(root, config)
-    try:
-        inventory = pipeline.newest_run(root, config.folder) / "inventory.json"
-        listed = msgspec.json.decode(inventory.read_bytes(), type=list[Journey])
-    except (ReportError, OSError, msgspec.DecodeError):
-        return found  # a project may be checked before its first run
-    return {journey.id: journey.runbook for journey in listed} | found
-
-
-def _tests(root: Path, config: Config) -> set[str]:
-    return {
-        f"{path.relative_to(root).as_posix()}::{name}"
-        for path, tree in _parsed(root, config)
-        for name in _names(tree.body)
-    }
-
-
-def _names(body: list[ast.stmt]) -> Iterator[str]:
-    """Functions, classes, and the functions in them, as pytest names them."""
-    for node in body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            yield node.name
-        if isinstance(node, ast.ClassDef):
-            yield from (f"{node.name}::{inner}" for inner in _names(node.body))
-
-
-def _parsed(root: Path, config: Config) -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted(path for folder in config.journeys for path in (root / folder).rglob("test_*.py")):
-        yield path, ast.parse(path.read_text("utf-8"), str(path))
-
-
-def _marked(root: Path, config: Config) -> dict[str, str]:
-    found = {}
-    for _, tree in _parsed(root, config):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "journey":
-                said = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
-                if said.get("id"):
-                    found[str(said["id"])] = str(said.get("runbook") or "")
-    return found
 
 
 def _commands() -> set[str]:

@@ -31,7 +31,7 @@ from synthprobe.respond.matching import match, tell
 from synthprobe.respond.message import Background
 from synthprobe.respond.outbox import FileOutbox
 from synthprobe.respond.routes import read_mutes
-from synthprobe.respond.runbooks import Runbook, read_runbooks
+from synthprobe.respond.runbooks import Runbook, Shelf, read_runbooks
 from synthprobe.targets.secrets import read_secret
 from synthprobe.verdict.lifecycle import advance, describe
 from synthprobe.verdict.observations import observe
@@ -74,9 +74,11 @@ def after_run(
         sentence for whatever did not work. A scheduled run is told to people and to the watcher as well.
     """
     notes = list(verdict.notes)
-    runbooks: tuple[Runbook, ...] = ()
+    shelf = Shelf()
     with _sentence(notes):
-        runbooks = read_runbooks(root / config.runbooks, root)
+        shelf = read_runbooks(root / config.runbooks, root)
+    runbooks = shelf.runbooks
+    notes += shelf.refused
     incidents: tuple[Incident, ...] = ()
     coverage: Coverage | None = None
     with _sentence(notes), open_history(root, config, environ) as history:
@@ -114,7 +116,8 @@ def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict) -> V
     Returns:
         The verdict, which is written again.
     """
-    verdict = _explained(verdict, read_runbooks(root / config.runbooks, root))
+    shelf = read_runbooks(root / config.runbooks, root)
+    verdict = replace(_explained(verdict, shelf.runbooks), notes=tuple(dict.fromkeys([*verdict.notes, *shelf.refused])))
     write_verdict(folder, verdict)
     return verdict
 

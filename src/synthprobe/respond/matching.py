@@ -101,7 +101,7 @@ def match(runbooks: Sequence[Runbook], subject: Subject) -> Match:
     found in the normalised message, 5 the journey's default page, 6 none.
 
     Args:
-        runbooks: all there are.
+        runbooks: all there are; a draft, in which something is still to do, fits nothing.
         subject: the failure.
 
     Returns:
@@ -111,9 +111,10 @@ def match(runbooks: Sequence[Runbook], subject: Subject) -> Match:
         >>> match((), Subject(journey="a")).why
         'No runbook fits.'
     """
+    ready = sorted((one for one in runbooks if one.finished), key=lambda one: one.id)
     hits: list[tuple[int, int, Runbook, str]] = []
     for level, hit in enumerate((_named, _fingerprint, _labels, _message, _default), 1):
-        for runbook in sorted(runbooks, key=lambda one: one.id):
+        for runbook in ready:
             if found := hit(runbook, subject):
                 hits.append((level, -found[0], runbook, found[1]))
     hits.sort(key=lambda one: one[:2])  # stable: by id within

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from itertools import combinations
 from pathlib import Path
@@ -15,19 +15,26 @@ import yaml
 from msgspec import Struct
 
 from synthprobe.errors import ConfigurationError
-from synthprobe.respond.runbooks import LABELS, SECTIONS, Command, Runbook
+from synthprobe.respond.read_only import only_reads
+from synthprobe.respond.runbook_marks import Mark
+from synthprobe.respond.runbooks import LABELS, SECTIONS, Runbook, unfinished
+from synthprobe.verdict.triage_rules import RULES
 
 Rule = Literal["coverage", "content", "reference", "stale", "name", "tie", "snooze"]
 SNOOZES = "snoozes.yaml"
 
-_UNFINISHED = re.compile(r"\b(TODO|TBD|FIXME|XXX)\b|lorem ipsum", re.IGNORECASE)
+_UNUSED = ", so the page matches no failure and covers nothing"
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _PERSON = re.compile(
     r"\b(?:Mr|Mrs|Ms|Dr)\.? [A-Z]\w+|\b(?:[Aa]sk|[Cc]all|[Pp]hone|[Pp]age|[Tt]ell) [A-Z][a-z]+ [A-Z][a-z]+"
 )
 _ROLE = re.compile(r"[a-z][a-z0-9]*([ -][a-z0-9]+)*")
-_WRITES = re.compile(r"-X\s*(?!GET|HEAD)[A-Z]+|--request\s+(?!GET|HEAD)|\s(-d|--data\S*|--json|-T|-F)\s")
-_READS = re.compile(r"synthprobe (run|doctor|report|runbook|incident (list|show)|history|audit|fix (list|plan|log))\b")
+_FINGERPRINT = re.compile(r"v\d+:[0-9a-f]{16}")
+_FIX = re.compile(r"synthprobe fix (?:plan|apply) ([a-z][\w-]*)")
+_RUN = re.compile(r"(?:synthprobe run|pytest)((?: +[^\s`]+)+)")
+_RULES = ("nothing-fits", *(rule for _, rule, _, _ in RULES))
+_WAITS = timedelta(days=90)
+"""How far ahead a snooze may reach."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -75,10 +82,12 @@ class Known(Struct, frozen=True, kw_only=True):
     Attributes:
         journeys: the journeys, each with the id of its default page.
         commands: the commands of the command line, for example ``synthprobe run``.
-        tests: journeys as commands name them, for example ``journeys/test_board.py::test_it_loads``.
+        tests: journeys as commands name them, ``journeys/test_board.py::test_it_loads``, and their files.
         fixes: ids of the project's fixes; not checked when it is ``None``.
         drills: faults that a drill can inject.
-        changed: days on which files last changed, by path; a runbook that names one must be newer.
+        changed: what a page's commands name and that changed since its last drill, by the page's id.
+        marks: what people said of pages after use, oldest first.
+        rewritten: when pages were last changed, by id; what was said before that does not count.
     """
 
     journeys: Mapping[str, str] = {}
@@ -86,7 +95,9 @@ class Known(Struct, frozen=True, kw_only=True):
     tests: Collection[str] = ()
     fixes: Collection[str] | None = None
     drills: Collection[str] = ()
-    changed: Mapping[str, date] = {}
+    changed: Mapping[str, Collection[str]] = {}
+    marks: Sequence[Mark] = ()
+    rewritten: Mapping[str, datetime] = {}
 
 
 def read_snoozes(folder: Path) -> tuple[Snooze, ...]:
@@ -107,7 +118,7 @@ def read_snoozes(folder: Path) -> tuple[Snooze, ...]:
     try:
         given: Any = yaml.safe_load(path.read_text("utf-8")) or []
         return msgspec.convert(given, tuple[Snooze, ...])
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # a day that no calendar has is a ValueError
         raise ConfigurationError(
             f"{folder.name}/{SNOOZES} cannot be read: {error}. Each entry needs what, rule, until, why and owner."
         ) from None
@@ -131,23 +142,35 @@ def lint(
     bad = {finding.path for finding in found if finding.rule == "content" and finding.error}
     found += _coverage([one for one in runbooks if one.path not in bad], known)
     found += _ties(runbooks)
+    ids = {one.id for one in runbooks}
+    for one in runbooks:
+        for gone in (id for id in one.supersedes if id not in ids):
+            text = f"It supersedes {gone!r}, and there is no such runbook. Correct the name, or take it out."
+            found.append(Finding(path=one.path, line=1, rule="reference", text=text))
     names = {one.path: one.id for one in runbooks}
     awake = []
     for finding in found:
         subject = names.get(finding.path, finding.path)
         if not any(s.what == subject and s.rule == finding.rule and s.until >= today for s in snoozes):
             awake.append(finding)
-    awake += [
-        Finding(
-            path=SNOOZES,
-            line=1,
-            rule="snooze",
-            text=f"The snooze of {s.what} ({s.rule}, {s.owner}) ended on {s.until}. Repair it, or say why it may wait.",
-        )
-        for s in snoozes
-        if s.until < today
-    ]
+    for snooze in snoozes:
+        for text in _snoozed(snooze, {*ids, *known.journeys}, today):
+            awake.append(Finding(path=SNOOZES, line=1, rule="snooze", text=text))
     return tuple(sorted(awake, key=lambda f: (not f.error, f.path, f.line)))
+
+
+def _snoozed(snooze: Snooze, subjects: Collection[str], today: date) -> Iterator[str]:
+    named = f"The snooze of {snooze.what} ({snooze.rule}, {snooze.owner})"
+    if snooze.until < today:
+        yield f"{named} ended on {snooze.until}. Repair it, or say why it may wait."
+    if snooze.until > today + _WAITS:
+        yield f"{named} lasts until {snooze.until}; {_WAITS.days} days are the most. Give a nearer day."
+    if snooze.what not in subjects:
+        yield f"{named} names no runbook and no journey. Correct 'what', or take it out."
+    if not snooze.why.strip():
+        yield f"{named} gives no reason. Say under 'why' what it waits for."
+    if not _ROLE.fullmatch(snooze.owner):
+        yield f"{named} has no role as its owner. Name a role or team, for example records-desk."
 
 
 def covered(runbooks: Sequence[Runbook], known: Known) -> tuple[int, int]:
@@ -174,13 +197,15 @@ def _one(runbook: Runbook, known: Known, today: date) -> Iterator[Finding]:
         yield finding(
             "name", 3, f"The owner {runbook.owner!r} is no role. Name a role or team, for example records-desk."
         )
+    if unfinished(runbook.title) or unfinished(runbook.owner):
+        yield finding("content", 3, f"The title or the owner is unfinished{_UNUSED}. Write them.")
     yield from _content(runbook)
     lines = runbook.body.splitlines()
     for number, line in enumerate(lines, runbook.body_line):
         if found := _EMAIL.search(line) or _PERSON.search(line):
             yield finding("name", number, f"{found[0]!r} names a person. People change; write the role instead.")
-        if _UNFINISHED.search(line):
-            yield finding("content", number, "Something here is unfinished. Finish it, or leave it out.")
+        if unfinished(line):
+            yield finding("content", number, f"Something here is unfinished{_UNUSED}. Finish it, or leave it out.")
     yield from _references(runbook, known)
     yield from _staleness(runbook, known, today)
 
@@ -207,7 +232,7 @@ def _content(runbook: Runbook) -> Iterator[Finding]:
         for command in confirm.commands:
             if not command.says:
                 yield finding(command.line, "The command has no line 'Expected: ...' below it.")
-            if not _only_reads(command):
+            if not only_reads(command.shell):
                 yield finding(command.line, "A command of Confirm must only read. Move it to Fix.")
         if "Otherwise:" not in confirm.text:
             yield finding(confirm.line, "Confirm does not say what to do on another output: add 'Otherwise: ...'.")
@@ -218,11 +243,6 @@ def _content(runbook: Runbook) -> Iterator[Finding]:
             yield finding(fix.line, "Each numbered step of Fix needs its own 'Undo: ...'.")
     if verify is not None and not verify.commands:
         yield finding(verify.line, "Verify has no command. Name the probe that must pass, and one independent read.")
-
-
-def _only_reads(command: Command) -> bool:
-    lines = [line.strip() for line in re.sub(r"\\\n", " ", command.shell).splitlines() if line.strip()]
-    return all(bool(_READS.match(line)) or (line.startswith("curl ") and not _WRITES.search(line)) for line in lines)
 
 
 def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
@@ -237,9 +257,18 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
         for name in labels:
             if name not in LABELS:
                 yield finding(1, f"{name!r} is no label. Known labels: {', '.join(LABELS)}.")
+        rule = labels.get("rule", "*")
+        if not any(fnmatchcase(one, rule) for one in _RULES):
+            yield finding(1, f"The label rule {rule!r} fits no rule of triage. Known: {', '.join(sorted(_RULES))}.")
         journey = labels.get("journey", "*")
         if known.journeys and not any(fnmatchcase(one, journey) for one in known.journeys):
             yield finding(1, f"The label journey {journey!r} fits no journey.")
+    for fingerprint in matches.fingerprints:
+        if not _FINGERPRINT.fullmatch(fingerprint):
+            text = (
+                f"{fingerprint!r} is no fingerprint: v1: and 16 hexadecimal digits, as synthprobe incident show prints."
+            )
+            yield finding(1, text)
     for pattern in matches.messages:
         try:
             re.compile(pattern)
@@ -256,30 +285,52 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
             for word in re.findall(r"^\s*(synthprobe [a-z]+(?: [a-z]+)?)", command.shell, re.MULTILINE):
                 if known.commands and not any(word == one or word.startswith(f"{one} ") for one in known.commands):
                     yield finding(command.line, f"There is no command {word!r}.")
-            for test in re.findall(r"[\w./-]+\.py(?:::\w+)+", command.shell):
-                if known.tests and test not in known.tests:
-                    yield finding(command.line, f"There is no journey {test!r}. Correct the name.")
+
+    for number, line in enumerate(runbook.body.splitlines(), runbook.body_line):
+        for id in _FIX.findall(line):
+            if known.fixes is not None and id not in known.fixes:
+                yield finding(number, f"There is no fix {id!r}. See: synthprobe fix list.")
+        for word in (word for words in _RUN.findall(line) for word in words.split()):
+            test = word.partition("[")[0].rstrip("/").strip("\"'")
+            if known.tests and _names_tests(test) and not any(_within(one, test) for one in known.tests):
+                yield finding(number, f"There is no journey {test!r}. Correct the name.")
+
+
+def _names_tests(word: str) -> bool:
+    return bool(re.fullmatch(r"[\w.][\w./-]*", word.partition("::")[0])) and (".py" in word or "/" in word)
+
+
+def _within(test: str, named: str) -> bool:
+    """Whether a test is what is named, or stands in the folder of that name."""
+    return test == named or test.startswith(f"{named}/")
 
 
 def _staleness(runbook: Runbook, known: Known, today: date) -> Iterator[Finding]:
     def finding(text: str, *, error: bool = True) -> Finding:
         return Finding(path=runbook.path, line=1, rule="stale", text=text, error=error)
 
+    said = [mark for mark in known.marks if mark.runbook == runbook.id]
+    if (since := known.rewritten.get(runbook.id)) is not None:
+        said = [mark for mark in said if mark.at > since]
+    if len(said) > 1 and all(mark.said != "helped" for mark in said[-2:]):
+        days = " and ".join(f"{mark.said} on {mark.at:%Y-%m-%d}" for mark in said[-2:])
+        yield finding(f"It did not help twice in a row: {days}. Rewrite it as it is now, and commit it.")
     last = runbook.last_exercised
     if last is None:
         if runbook.drill:
             yield finding("No drill has proved it yet.", error=False)
         return
+    if last.at > today:
+        yield finding(f"It says it was proved on {last.at}, which is still to come. Let a drill write the day.")
     if last.at + timedelta(days=runbook.review_after) < today:
         yield finding(f"It was last proved on {last.at}, more than {runbook.review_after} days ago. Drill it again.")
-    for path, day in known.changed.items():
-        if day > last.at and path in runbook.body:
-            yield finding(f"{path}, which it names, changed on {day}, after the last drill on {last.at}.")
+    for name in known.changed.get(runbook.id, ()):
+        yield finding(f"{name}, which it names, changed since the last drill on {last.at}. Drill it again.")
 
 
 def _coverage(runbooks: Sequence[Runbook], known: Known) -> Iterator[Finding]:
-    ids = {one.id for one in runbooks}
-    defaults = {journey for one in runbooks for journey in one.matches.default_for}
+    ids = {one.id for one in runbooks if one.finished}
+    defaults = {journey for one in runbooks if one.finished for journey in one.matches.default_for}
     for journey, page in sorted(known.journeys.items()):
         if page not in ids and journey not in defaults:
             said = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -26,18 +27,91 @@ CAUSES = {
 """What a class of cause means, for whoever reads a page."""
 
 
-def render(runbook: Runbook, *, home: str = "../index.html") -> str:
+BEFORE = "README.md"
+"""The file beside the runbooks that says how to get the address and a session, before a command is typed."""
+
+
+def before_typing(folder: Path) -> Path | None:
+    """The project's own page of what to do before a command of a runbook is typed.
+
+    Args:
+        folder: where the runbooks are.
+
+    Returns:
+        The file; nothing when there is none.
+    """
+    page = folder / BEFORE
+    return page if page.is_file() else None
+
+
+def opening(runbook: Runbook, where: str) -> tuple[str, str]:
+    """What a person must know before the first command.
+
+    Args:
+        runbook: the runbook.
+        where: where it is written how to begin a session, as Markdown; empty when nowhere.
+
+    Returns:
+        Two lines of Markdown.
+    """
+    variables = sorted(set(re.findall(r"\$((?:BASE_URL|TOKEN)\w*)", runbook.body)))
+    need = ", ".join(f"`${name}`" for name in variables)
+    means = "the system's address" + (", and a session for each `$TOKEN`" if "$TOKEN" in need else "")
+    first = "Do what stands after *Fallback* first."
+    if not variables:
+        return first, "Its commands need no address and no session."
+    return (
+        f"{first} The commands need {need}: {means}.",
+        f"How to get them: {where}."
+        if where
+        else f"How to get them is not written down: ask the {runbook.owner}, and write it into `runbooks/{BEFORE}`.",
+    )
+
+
+def as_followed(runbook: Runbook) -> str:
+    """The body as it is read: where there is a fix, its commands stand before the steps by hand.
+
+    Args:
+        runbook: the runbook.
+
+    Returns:
+        Markdown.
+    """
+    section = runbook.section("Fix")
+    if not runbook.fix or section is None:
+        return runbook.body
+    said = f"""
+Let the fix do it. The first command shows what it would do and changes nothing; the second does it. `INCIDENT` is the
+number in the alert, `ROLE` is yours.
+
+```sh
+synthprobe fix plan {runbook.fix} --incident INCIDENT
+synthprobe fix apply {runbook.fix} --incident INCIDENT --by ROLE --really
+```
+
+By hand, only when the fix is refused or does not help:
+"""
+    lines = runbook.body.splitlines()
+    place = section.line - runbook.body_line + 1
+    return "\n".join([*lines[:place], *said.splitlines(), *lines[place:]]) + "\n"
+
+
+def render(runbook: Runbook, *, home: str = "../index.html", before: str = "") -> str:
     """A runbook as a page that needs nothing else: raw HTML in the file is shown as text.
 
     Args:
         runbook: the runbook.
         home: address of the on-call page.
+        before: address of the page that says how to begin a session; empty when there is none.
 
     Returns:
         The whole HTML page.
     """
-    body = parser().render(runbook.body)  # html is off in our parser, and it refuses javascript: links
-    return _environment().get_template("runbook.html.j2").render(runbook=runbook, body=body, home=home, causes=CAUSES)
+    where = f"[before typing a command]({before})" if before else ""
+    # html is off in our parser, and it refuses javascript: links
+    first, body = parser().render("\n\n".join(opening(runbook, where))), parser().render(as_followed(runbook))
+    page = _environment().get_template("runbook.html.j2")
+    return page.render(runbook=runbook, opening=first, body=body, home=home, causes=CAUSES)
 
 
 def _environment() -> Environment:
@@ -46,12 +120,13 @@ def _environment() -> Environment:
     )
 
 
-def publish_runbooks(runbooks: Sequence[Runbook], site: Path) -> dict[str, str]:
+def publish_runbooks(runbooks: Sequence[Runbook], site: Path, *, before: str = "") -> dict[str, str]:
     """Write every runbook's page into the site, and ``runbooks/index.html``, which lists them by cause.
 
     Args:
         runbooks: the runbooks.
         site: the site's folder.
+        before: Markdown of what to do before a command is typed; it becomes a page that each of them links to.
 
     Returns:
         Address of each page relative to the site, by the runbook's id.
@@ -59,9 +134,13 @@ def publish_runbooks(runbooks: Sequence[Runbook], site: Path) -> dict[str, str]:
     folder = site / "runbooks"
     folder.mkdir(parents=True, exist_ok=True)
     addresses = {}
+    link = "README.html" if before else ""
+    if before:
+        template = _environment().get_template("before.html.j2")
+        _replace(folder / link, template.render(body=parser().render(before), home="../index.html"))
     for runbook in runbooks:
         page = folder / f"{runbook.id}.html"
-        _replace(page, render(runbook))
+        _replace(page, render(runbook, before=link))
         addresses[runbook.id] = f"runbooks/{page.name}"
     ordered = sorted(runbooks, key=lambda one: (one.cause_class, one.title))
     groups = [(cause, list(ours)) for cause, ours in groupby(ordered, key=lambda one: one.cause_class)]

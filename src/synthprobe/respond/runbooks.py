@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
@@ -22,6 +22,8 @@ from synthprobe.model.journey import Severity
 Audience = Literal["first-line", "second-line"]
 SECTIONS = ("Symptom", "Impact", "Confirm", "Fix", "Verify", "Escalate", "History")
 """The sections of every runbook, in this order."""
+
+_UNFINISHED = re.compile(r"\b(TODO|TBD|FIXME|XXX)\b|lorem ipsum", re.IGNORECASE)
 
 LABELS = ("journey", "step", "kind", "class", "node", "checks", "rule")
 """What a runbook may match on besides fingerprints and messages; each value may hold ``*``."""
@@ -143,6 +145,23 @@ class Runbook(Struct, frozen=True, kw_only=True):
         """
         return next((one for one in self.sections if one.title == title), None)
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing in it is left to do; a draft matches no failure and covers nothing."""
+        return not any(unfinished(text) for text in (self.title, self.owner, self.body))
+
+
+class Shelf(Struct, frozen=True, kw_only=True):
+    """All runbooks of a folder.
+
+    Attributes:
+        runbooks: those that could be read, by id.
+        refused: a sentence for each file that could not, with its name and line.
+    """
+
+    runbooks: tuple[Runbook, ...] = ()
+    refused: tuple[str, ...] = ()
+
 
 class _FrontMatter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     id: str
@@ -156,8 +175,24 @@ class _FrontMatter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     journeys: tuple[str, ...] = ()
     fix: str = ""
     drill: str = ""
-    review_after: int = 90
+    review_after: Annotated[int, msgspec.Meta(ge=1, le=366)] = 90
     supersedes: tuple[str, ...] = ()
+
+
+def unfinished(text: str) -> bool:
+    """Whether a text says itself that it is not done.
+
+    Args:
+        text: the text.
+
+    Returns:
+        True when a word such as ``TODO`` stands in it.
+
+    Example:
+        >>> unfinished("TODO: the safest first")
+        True
+    """
+    return bool(_UNFINISHED.search(text))
 
 
 def parser() -> MarkdownIt:
@@ -165,22 +200,26 @@ def parser() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False}).enable("table").use(front_matter_plugin)
 
 
-def read_runbooks(folder: Path, root: Path | None = None) -> tuple[Runbook, ...]:
-    """Read every runbook of a folder.
+def read_runbooks(folder: Path, root: Path | None = None) -> Shelf:
+    """Read every runbook of a folder. One that cannot be read takes none of the others away.
 
     Args:
         folder: where the runbooks are; one that does not exist holds none.
         root: what paths are shown relative to; the folder's parent without it.
 
     Returns:
-        The runbooks, by id.
-
-    Raises:
-        ConfigurationError: naming the file and line, when one cannot be read.
+        The runbooks, and what is wrong with the files that are left out.
     """
     root = root or folder.parent
-    found = [read_runbook(path, root) for path in sorted(folder.rglob("*.md")) if path.stem != "README"]
-    return tuple(sorted(found, key=lambda runbook: runbook.id))
+    found, refused = [], []
+    for path in sorted(folder.rglob("*.md")):
+        if path.stem == "README":
+            continue
+        try:
+            found.append(read_runbook(path, root))
+        except ConfigurationError as error:
+            refused.append(str(error))
+    return Shelf(runbooks=tuple(sorted(found, key=lambda runbook: runbook.id)), refused=tuple(refused))
 
 
 def read_runbook(path: Path, root: Path | None = None) -> Runbook:
@@ -225,11 +264,11 @@ def read_runbook(path: Path, root: Path | None = None) -> Runbook:
 
 def _front_matter(name: str, text: str) -> _FrontMatter:
     try:
-        given: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        given: Any = _Loader(text).get_single_data()
+    except (yaml.YAMLError, ValueError) as error:  # a day that no calendar has is a ValueError
         mark = getattr(error, "problem_mark", None)
-        line = mark.line + 2 if mark else 1
-        problem = getattr(error, "problem", None) or "it is no YAML"
+        line = mark.line + 2 if mark else _line_of(text, "last_exercised")
+        problem = getattr(error, "problem", None) or str(error) or "it is no YAML"
         raise ConfigurationError(f"{name}:{line}: the front matter cannot be read: {problem}.") from None
     if not isinstance(given, dict):
         raise ConfigurationError(
@@ -248,6 +287,20 @@ def _front_matter(name: str, text: str) -> _FrontMatter:
         key = re.search(r"\$\.(\w+)|field `(\w+)`", str(error))
         line = _line_of(text, (key[1] or key[2]) if key else "")
         raise ConfigurationError(f"{name}:{line}: the front matter cannot be used: {error}.") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error: the second would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
 
 _KEYS = {field.encode_name for field in msgspec.structs.fields(_FrontMatter)}

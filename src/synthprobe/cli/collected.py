@@ -1,0 +1,87 @@
+"""The journeys there are, as pytest itself collects them: no other reading of their files agrees with it for long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from synthprobe.config import Config
+from synthprobe.errors import ConfigurationError
+from synthprobe.model.journey import Journey
+from synthprobe.supervisor.inventory import Inventory, read_inventory, source_revision, write_inventory
+
+_NOTHING = 5
+"""pytest's exit code when there is no test."""
+
+
+def collected_journeys(root: Path, config: Config) -> tuple[Journey, ...]:
+    """Collect the project's journeys; none of them is run, and none is collected again before a source changes.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+
+    Returns:
+        The journeys, with the ids they have in a run.
+
+    Raises:
+        ConfigurationError: when pytest cannot collect them.
+    """
+    kept, revision = root / config.folder / "state" / "collected.json", source_revision(root, config)
+    if (known := read_inventory(kept)) is not None and known.revision == revision:
+        return known.journeys
+    journeys = _collect(root, config)
+    with suppress(OSError):
+        write_inventory(kept, Inventory(revision=revision, journeys=journeys))
+    return journeys
+
+
+def _collect(root: Path, config: Config) -> tuple[Journey, ...]:
+    folders = [name for name in config.journeys if (root / name).exists()]
+    if not folders:
+        return ()
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "run"
+        command = [sys.executable, "-m", "pytest", *folders, "--collect-only", "-q", "--run-folder", str(folder)]
+        try:
+            done = subprocess.run(
+                [*command, "-p", "no:cacheprovider"], cwd=root, capture_output=True, text=True, timeout=120, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise ConfigurationError(
+                "The journeys could not be collected within two minutes. Look why: pytest journeys --collect-only"
+            ) from None
+        if done.returncode == _NOTHING:
+            return ()
+        if done.returncode:
+            said = next((line for line in reversed(done.stdout.splitlines()) if line.startswith("ERROR")), "")
+            raise ConfigurationError(
+                f"pytest cannot collect the journeys{f' ({said})' if said else ''}. Correct what it says: pytest "
+                f"{' '.join(folders)} --collect-only"
+            )
+        try:
+            return msgspec.json.decode((folder / "collected.json").read_bytes(), type=tuple[Journey, ...])
+        except (OSError, msgspec.DecodeError):
+            return ()
+
+
+def tests_of(journeys: Iterable[Journey]) -> set[str]:
+    """What commands may name of journeys: each test without its parameters, its class and its file.
+
+    Args:
+        journeys: the journeys.
+
+    Returns:
+        Names such as ``journeys/test_board.py`` and ``journeys/test_board.py::test_it_loads``.
+    """
+    found = set()
+    for journey in journeys:
+        parts = journey.node_id.partition("[")[0].split("::")
+        found |= {"::".join(parts[:count]) for count in range(1, len(parts) + 1)}
+    return found
