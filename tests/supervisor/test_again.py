@@ -151,7 +151,7 @@ def test_a_system_that_got_slow_is_seen_in_one_run(look_again):
 
 
 def test_one_hiccup_ends_after_two_runs_as_usual(look_again):
-    verdict = look_again(200.0, first_s=0.6)
+    verdict = look_again(500.0, first_s=1.5)
     (one,) = verdict.journeys
     assert (one.outcome, [rerun.attempt for rerun in one.reruns]) == ("passed", [1, 2])
     assert "look: slower than usual, so it was run again twice; 2 of 2 were as usual." in verdict.notes

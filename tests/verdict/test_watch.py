@@ -38,5 +38,5 @@ def test_a_journey_that_is_called_like_its_slow_step_is_told_by_the_step():
         states = watched.states
     (judged,) = watched.verdict.journeys
     (told,) = judged.results[-1].degradations
-    assert judged.cause == told.message
+    assert judged.cause == told.told
     assert told.message.startswith("sign in takes 3.8 × its usual 52 ms since 03:20 (4 runs)")

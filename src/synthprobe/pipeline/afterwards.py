@@ -33,7 +33,7 @@ from synthprobe.respond.routes import read_mutes
 from synthprobe.respond.runbooks import Runbook, read_runbooks
 from synthprobe.targets.secrets import read_secret
 from synthprobe.verdict.lifecycle import advance, describe
-from synthprobe.verdict.observations import observe
+from synthprobe.verdict.observations import observe, seen_in_a_row
 from synthprobe.verdict.suspicion import LookedAgain, Suspicion, judge_probe, suspect, with_reruns, without_durations
 from synthprobe.verdict.triage import is_vague
 from synthprobe.verdict.watch import timings, watch
@@ -194,7 +194,7 @@ def _with_memory(
             verdict = watched.verdict
             states |= {k: v for k, v in watched.states.items() if v != known.get(k)}
             notes += watched.notes
-    verdict = _explained(verdict, runbooks, before)
+    verdict = _explained(seen_in_a_row(verdict, before), runbooks, before)
     write_verdict(folder, verdict)
     history.ingest(verdict)
     mark_remembered(folder)

@@ -1,4 +1,4 @@
-"""Fresh runs of journeys that were slower than usual, one after the other, until they are as usual or no more may be."""
+"""Fresh runs of journeys that were slower than usual, one after the other, until they are as usual."""
 
 from __future__ import annotations
 

@@ -28,6 +28,9 @@ Lane = Literal["paging", "report", "failures"]
 SUSPICIOUS = 2.3
 """Surprise of a run that is slower than nine of ten usual ones."""
 
+SURENESS = "at most one false alarm in 10,000 runs"
+"""How sure the paging lane is, as measured on public series: docs/concepts/degradation.md."""
+
 STATE_VERSION = 2
 
 _LEAST, _BURST, _STREAK, _LEVEL_LEAST, _LEVEL = 2.0, 7.0, 3.2, 2.4, 8.0

@@ -251,7 +251,7 @@ def _without_durations(one: JourneyVerdict) -> JourneyVerdict:
         return one
     last = one.results[-1]
     left = tuple(found for found in last.degradations if found.kind != "over budget")
-    outcome, cause = ("degraded", left[0].message) if left else ("passed", "")
+    outcome, cause = ("degraded", left[0].told) if left else ("passed", "")
     last = replace(last, degradations=left, outcome=outcome, cause=cause)
     return replace(
         one,

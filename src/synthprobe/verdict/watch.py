@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from synthprobe.model.result import Degradation, Result, walk_steps
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.verdict.degradation import Alarm, StepDetector
+from synthprobe.verdict.degradation import SURENESS, Alarm, StepDetector
 
 States = Mapping[tuple[str, str], bytes]
 """What is known of each step, by journey's id and step's path; the path of the whole journey is empty."""
@@ -83,7 +83,7 @@ def _journey(
         if alarm is not None and alarm.now_ms - alarm.usual_ms >= least_ms:
             least = f"The least this step can show is {detector.smallest_visible():.1f} ×."
             message = f"{alarm.sentence(title)}, rule {alarm.rule}. {_now(alarm, durations, path)}{least}"
-            found[path] = Degradation(kind="above baseline", step=title, message=message)
+            found[path] = Degradation(kind="above baseline", step=title, message=message, sure=SURENESS)
     steps = [told for path, told in found.items() if path]
     return steps or list(found.values()), notes
 
@@ -101,7 +101,7 @@ def _degraded(one: JourneyVerdict, found: Sequence[Degradation]) -> JourneyVerdi
     last = one.results[-1]
     outcome, cause = one.outcome, one.cause
     if outcome == "passed":
-        outcome, cause = "degraded", found[0].message
+        outcome, cause = "degraded", found[0].told
     last = replace(last, degradations=(*last.degradations, *found), outcome=outcome, cause=cause)
     return replace(
         one,
