@@ -57,12 +57,79 @@ def test_iso_times_and_rows_that_cannot_be_used(tmp_path, quiet):
     done = replay(path, "--json")
     assert (done.returncode, done.stdout) == (0, "")
     assert "3 rows have no usable time, duration or status" in done.stderr
+    assert "Column timestamp: 1 row, for example 'nonsense' in row 200" in done.stderr
+    assert "Column ms: 2 rows, for example '-5' in row 201; expected was milliseconds above zero." in done.stderr
 
 
 def test_a_run_that_stands_there_twice_counts_once(tmp_path, quiet):
     path = series(tmp_path / "a.csv", [*quiet, 4000.0])
     path.write_text(path.read_text() + f"{300 * 200},4000.0,1\n" * 3)
-    assert replay(path, "--json").stdout == ""
+    done = replay(path, "--json")
+    assert done.stdout == ""
+    assert "3 rows said in every column what the row before said" in done.stderr
+
+
+def test_runs_that_share_a_time_are_all_judged(tmp_path, quiet):
+    durations = quiet * 4 + [300.0 + n for n in range(5)]
+    fine = replay(series(tmp_path / "a.csv", durations), "--json")
+    coarse = series(tmp_path / "a.csv", durations, stamp=lambda n: f"2026-11-01T{n // 240:02}:{n // 4 % 60:02}Z")
+    done = replay(coarse, "--json")
+    (line,), (same,) = ([json.loads(text) for text in told.stdout.splitlines()] for told in (done, fine))
+    assert (line["index"], line["rule"], line["usual_ms"]) == (801, "burst", same["usual_ms"])
+    assert (line["since"], line["time"]) == (1793491200 + 800 // 4 * 60,) * 2
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("back_s", [86_400, 3_600])
+def test_a_clock_that_was_set_back_is_said_and_the_rows_stay_in_their_order(tmp_path, quiet, back_s):
+    durations = quiet[:200] + quiet[:100] + [300.0 + n for n in range(300)]
+    path = series(tmp_path / "a.csv", durations, stamp=lambda n: str(900_000 + 300 * n - back_s * (n >= 250)))
+    done = replay(path, "--json")
+    line = json.loads(done.stdout.splitlines()[0])
+    assert (line["index"], line["since"]) == (301, 900_000 + 300 * 300 - back_s)
+    assert "The times go backwards at row 250, from " in done.stderr
+    assert "the rows are taken in the order of the file" in done.stderr
+
+
+def test_the_share_that_fails_is_right_though_the_clock_was_set_back_meanwhile(tmp_path, quiet):
+    status = [1] * 200 + [0, 0]
+    path = series(
+        tmp_path / "a.csv", [*quiet, 0, 0], status, stamp=lambda n: str(900_000 + 300 * n - 86_400 * (n >= 201))
+    )
+    done = replay(path)
+    assert "fails in 100% of its runs" in done.stdout
+    assert "(2 runs)" in done.stdout
+
+
+def test_what_stands_where_a_failed_run_took_long_does_not_matter(tmp_path, quiet):
+    path = series(tmp_path / "a.csv", [*quiet, "timeout", "timeout"], [1] * 200 + [0, 0])
+    done = replay(path, "--json")
+    (line,) = [json.loads(text) for text in done.stdout.splitlines()]
+    assert (line["index"], line["rule"], line["ratio"]) == (201, "failing", 1.0)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([], "has no rows"),
+        (["1793000000000,100,1"] * 30, "Column timestamp: 30 rows, for example '1793000000000' in row 0"),
+        ([f"{300 * n},0,1" for n in range(30)], "Column ms: 30 rows, for example '0' in row 0; expected was millisec"),
+        ([f"{300 * n},9,200" for n in range(30)], "'200' in row 0; expected was 1 for passed or 0 for failed"),
+    ],
+)
+def test_a_file_of_which_nothing_can_be_judged_is_refused_and_says_why(tmp_path, rows, says):
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["timestamp,ms,status", *rows]) + "\n")
+    done = replay(path, "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nothing could be judged" in done.stderr
+    assert says in done.stderr
+
+
+def test_too_few_rows_are_said_beside_the_json_as_well(tmp_path, quiet):
+    done = replay(series(tmp_path / "a.csv", quiet[:19]), "--json")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "Too few runs to judge by: 20 are needed.\n")
 
 
 def test_the_order_of_the_rows_does_not_matter_and_the_index_is_the_row(tmp_path, quiet):
@@ -70,8 +137,10 @@ def test_the_order_of_the_rows_does_not_matter_and_the_index_is_the_row(tmp_path
     head, *rows = path.read_text().splitlines()
     (line,) = [json.loads(text) for text in replay(path, "--json").stdout.splitlines()]
     path.write_text("\n".join([head, *reversed(rows)]) + "\n")
-    (turned,) = [json.loads(text) for text in replay(path, "--json").stdout.splitlines()]
+    done = replay(path, "--json")
+    (turned,) = [json.loads(text) for text in done.stdout.splitlines()]
     assert turned == {**line, "index": 204 - line["index"]}
+    assert "the file is not sorted, so its rows are taken in the order of their times" in done.stderr
 
 
 @pytest.mark.parametrize("head", ["Timestamp,MS,Status", "\ufefftimestamp,ms,status", " timestamp , ms , status"])

@@ -14,6 +14,8 @@ def test_age_is_measured_against_the_limit():
     found = measure_freshness("position", "2026-01-01T11:58:30Z", limit="60s", now=NOON)
     assert (found.age_s, found.stale) == (90.0, True)
     assert found.message == "The position is 90 s old, the limit is 60 s."
+    found = measure_freshness("position", NOON - timedelta(seconds=60.3), limit="60s", now=NOON)
+    assert found.message == "The position is 60.3 s old, the limit is 60 s."
 
 
 def test_the_targets_clock_is_used_and_its_skew_is_named():

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urljoin
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.config import Config, read_config
@@ -22,6 +23,7 @@ from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Result, Run, Step
 from synthprobe.model.verdict import Verdict
 from synthprobe.report.site import publish
+from synthprobe.verdict.fingerprint import fingerprint
 from synthprobe.verdict.judge import judge_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -120,7 +122,7 @@ class Project:
                     outcome="skipped" if skipped else "failed" if broken else "degraded" if weak else "passed",
                     started_at=at,
                     duration_s=seconds,
-                    cause=skipped or (message if broken else weak[0].message if weak else ""),
+                    cause=skipped or (message if broken else weak[0].told if weak else ""),
                     degradations=weak,
                     steps=(
                         Step(
@@ -183,8 +185,32 @@ def test_a_slow_probe_is_said_and_nobody_hears_of_the_target(project, heard):
     assert {one.outcome for verdict in slow for one in verdict.journeys} == {"passed"}
     assert (heard.messages, project.incidents()) == ([], [])
     stale = project.run(ms=1920, reference_ms=40, weak=(OVER, STALE))
-    assert {(one.outcome, one.cause) for one in stale.journeys} == {("degraded", STALE.message)}
+    assert {(one.outcome, one.cause) for one in stale.journeys} == {("degraded", STALE.told)}
     assert {one.outcome for one in project.run(ms=1920, weak=(OVER,)).journeys} == {"degraded"}
+
+
+def test_which_of_the_three_and_how_sure_is_said_and_makes_no_other_incident(project, heard):
+    project.run()
+    said = [project.run(weak=(OVER,)).journeys[0].cause]
+    longer = replace(OVER, message='"log in" took 1.04 s, its budget is 1 s.')
+    said += [project.run(weak=(one,)).journeys[0].cause for one in (longer, OVER)]
+    assert said == [
+        f"over budget (measured): {OVER.message}",
+        f"over budget (measured in 2 runs in a row): {longer.message}",
+        f"over budget (measured in 3 runs in a row): {OVER.message}",
+    ]
+    (incident,) = project.incidents("open")
+    journey, *_ = incident.journeys
+    assert incident.fingerprint == fingerprint(journey, "log in", "over budget", OVER.message)
+    assert incident.occurrences == 3
+    assert "other words" not in " ".join(event.text for event in incident.events)
+    assert "over budget (measured): " in heard.messages[0]["title"]
+    for _ in range(40):
+        project.run()
+    slow = [project.run(ms=1008).journeys[0] for _ in range(3)][-1]
+    assert slow.cause.startswith(
+        "above baseline (at most one false alarm in 10,000 runs): log in takes 2.1 × its usual 4"
+    )
 
 
 def test_the_probes_own_task_is_no_step_of_the_target(project):

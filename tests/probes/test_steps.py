@@ -3,6 +3,7 @@
 import pytest
 
 from synthprobe import ConfigurationError, Journey, Recorder, recording, step
+from synthprobe.probes.steps import over_budget
 
 JOURNEY = Journey(id="x", node_id="x", title="x")
 
@@ -43,7 +44,15 @@ def test_a_step_over_its_budget_degrades_and_says_by_how_much():
         sum(range(1000))
     (degradation,) = recorder.degradations
     assert degradation.kind == "over budget"
-    assert degradation.message.startswith('"search" took ')
+    assert degradation.message.startswith('"search" took 0.')
+
+
+@pytest.mark.parametrize(
+    ("took_s", "budget_s", "figures"),
+    [(2.04, 2, "took 2.04 s, its budget is 2 s"), (3.21, 2, "took 3.2 s"), (0.03, 0.001, "took 0.03 s")],
+)
+def test_the_figures_of_a_budget_never_contradict_each_other(took_s, budget_s, figures):
+    assert figures in over_budget("search", took_s, budget_s)
 
 
 def test_a_step_that_failed_is_not_reported_as_slow_as_well():

@@ -35,7 +35,9 @@ def test_each_journey_has_one_final_result_that_says_what_the_verdict_says(tmp_p
         "call-intake": "failed",
     }
     assert found.keys() == pages.keys()
-    assert found["unit-status"][0]["statusDetails"]["message"].startswith("degraded: status is shown took")
+    assert found["unit-status"][0]["statusDetails"]["message"].startswith(
+        "degraded: over budget (measured): status is shown took"
+    )
     assert found["map"][0]["statusDetails"]["message"].startswith("unknown: The browser process ended")
     assert len(found["call-intake"]) == 2, "the first attempt stays and is shown as a retry"
     first, last = found["call-intake"]

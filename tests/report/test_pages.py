@@ -56,6 +56,9 @@ def test_the_first_page_says_what_is_broken_first_f77(address: str, open_page: C
     expect(card.get_by_role("link", name="Backend trace")).to_have_attribute("href", "https://traces.example/2")
     expect(card).to_contain_text("Not shown: console. It held a secret.")
     assert card.locator("img").evaluate("image => image.naturalWidth") == 320
+    degraded = page.locator("[data-journey=unit-status]")
+    expect(degraded).to_contain_text("over budget (measured): status is shown took 3.4 s of 2.0 s.")
+    expect(degraded).to_contain_text("stale (measured): The position is 80 s old, the limit is 60 s.")
     weak = page.locator("[data-journey=unit-status]").get_by_role("listitem")
     assert [text.strip()[0] for text in weak.all_inner_texts()] == ["!", "✓", "!"]
     assert page.locator("script").count() == 1

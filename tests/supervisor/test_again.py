@@ -32,20 +32,23 @@ def test_look(api):
 """
 
 
-def remember(project, usual_ms: float, reference_ms: float = 0.0) -> None:
-    """Thirty runs in which the journey, and the probe's own task if it was timed, took about so long."""
-    journey, states = Journey(id="look", node_id="journeys/test_look.py::test_look", title="look"), {}
+def remember(project, usual_ms: dict[str, float], reference_ms: float = 0.0) -> None:
+    """Thirty runs in which the journeys, and the probe's own task if it was timed, took about so long."""
+    states = {}
     for number in range(30):
-        at, took = BEGAN + timedelta(minutes=5 * number), usual_ms * (1 + number % 5 / 50) / 1000
+        at, longer = BEGAN + timedelta(minutes=5 * number), 1 + number % 5 / 50
         run = Run(id=str(number), target="demo", base_url="http://x", slot=number, started_at=at,
-                  reference_ms=reference_ms * (1 + number % 5 / 50))  # fmt: skip
-        steps = (Step(title="look", status="passed", started_at=at, duration_s=took),)
-        result = Result(
-            run_id=run.id, target="demo", journey=journey, attempt=1, outcome="passed", started_at=at,
-            duration_s=took, steps=steps,
-        )  # fmt: skip
-        one = JourneyVerdict(journey=journey, outcome="passed", results=(result,))
-        verdict = Verdict(run=run, journeys=(one,), finished_at=at)
+                  reference_ms=reference_ms * longer)  # fmt: skip
+        journeys = []
+        for id, ms in usual_ms.items():
+            journey, took = Journey(id=id, node_id=f"test_{id}", title=id), ms * longer / 1000
+            steps = (Step(title="look", status="passed", started_at=at, duration_s=took),)
+            result = Result(
+                run_id=run.id, target="demo", journey=journey, attempt=1, outcome="passed", started_at=at,
+                duration_s=took, steps=steps,
+            )  # fmt: skip
+            journeys.append(JourneyVerdict(journey=journey, outcome="passed", results=(result,)))
+        verdict = Verdict(run=run, journeys=tuple(journeys), finished_at=at)
         states = watch(verdict, states).states | judge_probe(verdict, states).states
     config = read_config(project.root)
     with pipeline.open_history(project.root, config) as history:
@@ -53,15 +56,13 @@ def remember(project, usual_ms: float, reference_ms: float = 0.0) -> None:
 
 
 @pytest.fixture
-def look_again(project, one_centre):
-    def run(
-        usual_ms: float, *, first_s: float = 0.0, marker: str = "", settings: str = "", reference_ms: float = 0.0
-    ) -> Verdict:
+def run_once(project, one_centre):
+    """One `synthprobe run` of what the test put there; its verdict."""
+
+    def run(settings: str = "") -> Verdict:
         project.configure(one_centre.url)
         toml = project.root / "synthprobe.toml"
         toml.write_text(f"least_slowdown_ms = 0\n{settings}\n{toml.read_text()}")
-        project.journeys(JOURNEY.format(first_s=first_s, marker=marker), "test_look.py")
-        remember(project, usual_ms, reference_ms)
         command = [sys.executable, "-m", "synthprobe", "run"]
         done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -70,6 +71,75 @@ def look_again(project, one_centre):
         return verdict
 
     return run
+
+
+@pytest.fixture
+def look_again(project, one_centre, run_once):
+    def run(
+        usual_ms: float, *, first_s: float = 0.0, marker: str = "", settings: str = "", reference_ms: float = 0.0
+    ) -> Verdict:
+        project.configure(one_centre.url)
+        project.journeys(JOURNEY.format(first_s=first_s, marker=marker), "test_look.py")
+        remember(project, {"look": usual_ms}, reference_ms)
+        return run_once(settings)
+
+    return run
+
+
+HICCUPS = """
+import pathlib, threading, pytest
+from synthprobe import step
+
+def look(name):
+    with step("look"):
+        seen = pathlib.Path("seen-" + name)
+        threading.Event().wait(0.05 if seen.exists() else 1.5)
+        seen.touch()
+
+@pytest.mark.journey(id="first")
+def test_first():
+    look("first")
+
+@pytest.mark.journey(id="second")
+def test_second():
+    look("second")
+"""
+SLOW = """
+import threading, pytest
+from synthprobe import step
+
+@pytest.mark.journey(id="slow")
+def test_slow():
+    with step("look"):
+        threading.Event().wait(0.08)
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "reruns", "left_out"),
+    [
+        ("", [2, 2, 8], ""),
+        ("suspicion_budget = 7", [2, 2, 3], "slow (after 3 times)"),
+        ("suspicion_budget = 3", [2, 1, 0], "second (after once), slow"),
+        ("suspicion_reruns = 30\nsuspicion_budget = 6", [2, 2, 2], "slow (after twice)"),
+    ],
+)
+def test_the_budget_counts_real_reruns_and_what_it_leaves_out_is_said(
+    project, one_centre, run_once, settings, reruns, left_out
+):
+    project.configure(one_centre.url)
+    for name, text in (("first/test_hiccups.py", HICCUPS), ("later/test_slow.py", SLOW)):
+        (project.root / "journeys" / name).parent.mkdir()
+        project.journeys(text, name)
+    remember(project, {"first": 300.0, "second": 400.0, "slow": 50.0})
+    verdict = run_once(settings)
+    assert [len(one.reruns) for one in verdict.journeys] == reruns
+    assert [again.cause for one in verdict.journeys for again in one.reruns if again.outcome != "passed"] == []
+    if "slow" in left_out or not left_out:
+        assert verdict.journeys[-1].outcome == ("degraded" if reruns[-1] else "passed")
+    said = [note for note in verdict.notes if "as the budget of" in note]
+    assert len(said) == bool(left_out)
+    assert all(f"was used up: {left_out}. " in note for note in said)
 
 
 def test_a_system_that_got_slow_is_seen_in_one_run(look_again):
@@ -81,7 +151,7 @@ def test_a_system_that_got_slow_is_seen_in_one_run(look_again):
 
 
 def test_one_hiccup_ends_after_two_runs_as_usual(look_again):
-    verdict = look_again(200.0, first_s=0.6)
+    verdict = look_again(500.0, first_s=1.5)
     (one,) = verdict.journeys
     assert (one.outcome, [rerun.attempt for rerun in one.reruns]) == ("passed", [1, 2])
     assert "look: slower than usual, so it was run again twice; 2 of 2 were as usual." in verdict.notes
@@ -93,11 +163,13 @@ def test_one_hiccup_ends_after_two_runs_as_usual(look_again):
         ("@pytest.mark.mutates('incident')", "", 0),
         ("@pytest.mark.mutates('incident', repeatable=True)", "", 2),
         ("", "suspicion_reruns = 0", 0),
-        ("", "suspicion_budget = 7", 0),
+        ("", "suspicion_budget = 0", 0),
+        ("", "suspicion_reruns = 30", 2),
+        ("", "suspicion_budget = 7", 2),
     ],
 )
 def test_what_changes_something_or_is_over_the_budget_is_left_alone(look_again, marker, settings, reruns):
-    (one,) = look_again(200.0, first_s=0.6, marker=marker, settings=settings).journeys
+    (one,) = look_again(500.0, first_s=1.5, marker=marker, settings=settings).journeys
     assert (one.outcome, len(one.reruns)) == ("passed", reruns)
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Result, Run
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.verdict.suspicion import judge_probe, suspect, with_reruns
+from synthprobe.verdict.suspicion import LookedAgain, judge_probe, suspect, with_reruns
 from synthprobe.verdict.watch import watch
 
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -68,7 +68,7 @@ def test_reruns_open_the_alarm_in_the_same_run_and_teach_nothing(states):
     assert not any(why.is_calm(one) for one in reruns)
     alone = watch(slow, states).verdict
     assert alone.count("degraded") == 0
-    again = watch(with_reruns(slow, suspicions, reruns), states).verdict
+    again = watch(with_reruns(slow, suspicions, LookedAgain(results=tuple(reruns))), states).verdict
     assert [one.journey.id for one in again.journeys if one.outcome == "degraded"] == ["search"]
 
 

@@ -6,22 +6,50 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.cli.terminal import open_console
 from synthprobe.errors import ToolError
 from synthprobe.verdict.degradation import Alarm, StepDetector
 
-_COLUMNS = ("timestamp", "ms", "status")
+_EXPECTED = {
+    "timestamp": "seconds since the epoch or an ISO 8601 time",
+    "ms": "milliseconds above zero",
+    "status": "1 for passed or 0 for failed",
+}
 _STATUS = {"1": True, "1.0": True, "true": True, "passed": True}
 _STATUS |= {"0": False, "0.0": False, "false": False, "failed": False}
 _LATEST = 253_402_300_800.0  # the year 10,000
+_TOO_FEW = "Too few runs to judge by: 20 are needed."
+_UNSORTED = 0.1
+"""Share of steps backwards from which a file is taken to be unsorted; fewer are a clock that was set back."""
+
+
+class _Row(Struct, frozen=True):
+    """A run as its row tells it; ``text`` is the whole row, to know it again."""
+
+    number: int
+    at: float
+    ms: float
+    ok: bool
+    text: str
+
+
+class _Unusable(Struct, frozen=True):
+    """A row that says nothing certain: the first column that is to blame, and what stands there."""
+
+    number: int
+    column: str
+    found: str
 
 
 def replay(
@@ -30,30 +58,87 @@ def replay(
 ) -> None:
     """Run the detector over a recorded series, and show every alarm it would have raised."""
     rows = list(_rows(file))
-    passed_over = [n for n, row in enumerate(rows) if row is None]
-    usable = sorted(((row, n) for n, row in enumerate(rows) if row is not None), key=lambda one: one[0][0])
+    unusable = [row for row in rows if isinstance(row, _Unusable)]
+    taken, order = _in_order([row for row in rows if isinstance(row, _Row)])
+    if not taken:
+        raise ToolError(_nothing_to_judge(file, unusable))
+    runs = [row for before, row in pairwise([None, *taken]) if row and (before is None or row.text != before.text)]
     detector, alarms = StepDetector(), []
-    for row, n in usable:
-        alarms += [replace(alarm, index=n) for alarm in detector.update(*row)]
+    for row in runs:
+        alarms += [
+            replace(alarm, index=row.number) for alarm in detector.update(row.at, row.ms, row.ok, once_more=False)
+        ]
     if as_json:
         for alarm in alarms:
             sys.stdout.write(json.dumps(_line(alarm)) + "\n")
     else:
         _show(file, detector, alarms)
-    if passed_over:
-        open_console(stderr=True).print(
-            f"{len(passed_over)} rows have no usable time, duration or status and were passed over: "
-            f"{', '.join(map(str, passed_over[:10]))}{' ...' if len(passed_over) > 10 else ''} (counted from 0).",
-            markup=False,
-        )
+    too_few = _TOO_FEW if as_json and not detector.ready else ""
+    for note in (_passed_over(unusable), order, _repeated(len(taken) - len(runs)), too_few):
+        if note:
+            open_console(stderr=True).print(note, markup=False)
 
 
-def _rows(file: Path) -> Iterator[tuple[float, float, bool] | None]:
+def _counted(rows: int) -> str:
+    return f"{rows} row{'' if rows == 1 else 's'}"
+
+
+def _in_order(rows: list[_Row]) -> tuple[list[_Row], str]:
+    """The rows as they are taken, and what is to be said of it: a clock that was set back is no unsorted file."""
+    back = [(before, row) for before, row in pairwise(rows) if row.at < before.at]
+    if not back:
+        return rows, ""
+    before, row = back[0]
+    where = f"The times go backwards at row {row.number}, from {_utc(before.at)} to {_utc(row.at)}"
+    where += f", and {len(back) - 1} more times" if len(back) > 1 else ""
+    forward = sum(row.at > before.at for before, row in pairwise(rows))
+    if len(back) < _UNSORTED * (len(back) + forward):
+        return rows, f"{where}: the rows are taken in the order of the file."
+    newest_first = len(back) > forward
+    ordered = sorted(reversed(rows) if newest_first else rows, key=lambda one: one.at)
+    return ordered, f"{where}: the file is not sorted, so its rows are taken in the order of their times."
+
+
+def _passed_over(unusable: Sequence[_Unusable]) -> str:
+    if not unusable:
+        return ""
+    numbers = ", ".join(str(row.number) for row in unusable[:10])
+    return (
+        f"{len(unusable)} rows have no usable time, duration or status and were passed over: "
+        f"{numbers}{' ...' if len(unusable) > 10 else ''} (counted from 0). {_blamed(unusable)}"
+    )
+
+
+def _nothing_to_judge(file: Path, unusable: Sequence[_Unusable]) -> str:
+    if not unusable:
+        expected = ", ".join(f"{column} ({what})" for column, what in _EXPECTED.items())
+        return f"{file} has no rows, so nothing could be judged. One row for each run was expected: {expected}."
+    return f"{file} has {_counted(len(unusable))} and none can be used, so nothing could be judged. {_blamed(unusable)}"
+
+
+def _blamed(unusable: Sequence[_Unusable]) -> str:
+    """Each column that is to blame, how often, with an example of what stands there and what was expected."""
+    first = {row.column: row for row in reversed(unusable)}
+    said = [
+        f"Column {column}: {_counted(count)}, for example {first[column].found!r} in row {first[column].number}; "
+        f"expected was {_EXPECTED[column]}."
+        for column, count in Counter(row.column for row in unusable).most_common()
+    ]
+    return " ".join(said)
+
+
+def _repeated(count: int) -> str:
+    if not count:
+        return ""
+    return f"{_counted(count)} said in every column what the row before said: the same run, which counts once."
+
+
+def _rows(file: Path) -> Iterator[_Row | _Unusable]:
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines)
             reader.fieldnames = names = [name.strip().lower() for name in reader.fieldnames or ()]
-            wrong = [name for name in _COLUMNS if names.count(name) != 1]
+            wrong = [name for name in _EXPECTED if names.count(name) != 1]
             if wrong:
                 twice = any(name in names for name in wrong)
                 raise ToolError(
@@ -61,8 +146,8 @@ def _rows(file: Path) -> Iterator[tuple[float, float, bool] | None]:
                     "header timestamp,ms,status was expected: seconds since the epoch or an ISO 8601 time, "
                     "milliseconds, and 1 for passed or 0 for failed."
                 )
-            for row in reader:
-                yield _row(row)
+            for number, row in enumerate(reader):
+                yield _row(number, row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ToolError(
@@ -70,25 +155,39 @@ def _rows(file: Path) -> Iterator[tuple[float, float, bool] | None]:
         ) from None
 
 
-def _row(row: dict[str, Any]) -> tuple[float, float, bool] | None:
-    """A row that cannot be used is nothing, but counts as a row."""
-    try:
-        ok = _STATUS[str(row["status"]).strip().lower()]
-        at = _seconds(str(row["timestamp"]).strip())
-        ms = float(row["ms"]) if ok or str(row["ms"]).strip() else math.nan
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return None
-    if not 0 <= at < _LATEST or (ok and not (math.isfinite(ms) and ms > 0)):
-        return None
-    return at, ms, ok
+def _row(number: int, row: dict[str, Any]) -> _Row | _Unusable:
+    """A row that cannot be used counts as a row; of a failed run what it took does not matter."""
+    told = {column: (row[column] or "").strip() for column in _EXPECTED}
+    at, ms, ok = _seconds(told["timestamp"]), _number(told["ms"]), _STATUS.get(told["status"].lower())
+    blamed = {
+        "timestamp": not 0 <= at < _LATEST,
+        "status": ok is None,
+        "ms": ok is True and not (math.isfinite(ms) and ms > 0),
+    }
+    for column, wrong in blamed.items():
+        if wrong:
+            return _Unusable(number, column, told[column][:60])
+    return _Row(number, at, ms, ok is True, "\x1f".join(map(str, row.values())))
 
 
 def _seconds(text: str) -> float:
+    """Seconds since the epoch; not a number when it is no time."""
     try:
         return float(text)
     except ValueError:
+        pass
+    try:
         when = datetime.fromisoformat(text)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _line(alarm: Alarm) -> dict[str, Any]:
@@ -107,8 +206,7 @@ def _line(alarm: Alarm) -> dict[str, Any]:
 def _show(file: Path, detector: StepDetector, alarms: list[Alarm]) -> None:
     console = open_console()
     for alarm in alarms:
-        at = datetime.fromtimestamp(alarm.time, UTC)
-        console.print(f"{at:%Y-%m-%d %H:%M} {alarm.lane:8} {alarm.sentence(file.stem)}", markup=False)
+        console.print(f"{_utc(alarm.time)} {alarm.lane:8} {alarm.sentence(file.stem)}", markup=False)
     paging = sum(alarm.lane == "paging" for alarm in alarms)
     console.print(f"{paging} alarms, {len(alarms) - paging} reports.", markup=False)
     if detector.ready:
@@ -118,4 +216,8 @@ def _show(file: Path, detector: StepDetector, alarms: list[Alarm]) -> None:
             markup=False,
         )
     else:
-        console.print("Too few runs to judge by: 20 are needed.", markup=False)
+        console.print(_TOO_FEW, markup=False)
+
+
+def _utc(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from synthprobe.errors import ConfigurationError, ExpectationError
+from synthprobe.model.figures import shown_above
 from synthprobe.model.journey import duration_s
 
 _SKEW_S = 2.0
@@ -78,5 +79,6 @@ def measure_freshness(
     skew = f" The target's clock differs from ours by {skew_s:+.0f} s." if abs(skew_s) > _SKEW_S else ""
     if age_s < -_SKEW_S:
         raise ExpectationError(f"The {what} comes from {-age_s:.0f} s in the future: a clock is wrong.{skew}")
-    message = f"The {what} is {max(age_s, 0):.0f} s old, the limit is {limit_s:g} s.{skew}"
+    age = shown_above(age_s, limit_s) if age_s > limit_s else f"{max(age_s, 0):.0f}"
+    message = f"The {what} is {age} s old, the limit is {limit_s:g} s.{skew}"
     return Freshness(what=what, age_s=age_s, limit_s=limit_s, skew_s=skew_s, message=message)

@@ -16,6 +16,11 @@ Outcome = Literal["passed", "degraded", "failed", "unknown", "skipped"]
 
 StepStatus = Literal["passed", "failed"]
 DegradationKind = Literal["over budget", "stale", "above baseline"]
+_SURE: dict[DegradationKind, str] = {
+    "over budget": "measured",
+    "stale": "measured",
+    "above baseline": "by what is usual",
+}
 
 Check = Literal[
     "",
@@ -41,12 +46,24 @@ class Degradation(Struct, frozen=True, kw_only=True):
         kind: in which way.
         step: titles of the step and the steps around it, outermost first, joined by `` › ``; the journey's title for
             its own budget.
-        message: a sentence with the figures.
+        message: a sentence with the figures; which failure it is is made of it, so it does not say how sure.
+        sure: how sure it is, in a few words, where more is known than the kind says.
     """
 
     kind: DegradationKind
     step: str
     message: str
+    sure: str = ""
+
+    @property
+    def told(self) -> str:
+        """What a person reads: which of the three, how sure, and the figures.
+
+        Example:
+            >>> Degradation(kind="stale", step="read the map", message="The map is 80 s old, the limit is 60 s.").told
+            'stale (measured): The map is 80 s old, the limit is 60 s.'
+        """
+        return f"{self.kind} ({self.sure or _SURE[self.kind]}): {self.message}"
 
 
 class Failure(Struct, frozen=True, kw_only=True):

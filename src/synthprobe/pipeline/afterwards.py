@@ -15,7 +15,6 @@ from synthprobe.config import Config
 from synthprobe.errors import SynthprobeError
 from synthprobe.model.incident import Incident, Observation
 from synthprobe.model.objective import Coverage
-from synthprobe.model.result import Result
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.pipeline.coverage import began_to_burn, last_day, missed_slots
 from synthprobe.pipeline.judging import write_verdict
@@ -34,8 +33,8 @@ from synthprobe.respond.routes import read_mutes
 from synthprobe.respond.runbooks import Runbook, Shelf, read_runbooks
 from synthprobe.targets.secrets import read_secret
 from synthprobe.verdict.lifecycle import advance, describe
-from synthprobe.verdict.observations import observe
-from synthprobe.verdict.suspicion import Suspicion, judge_probe, suspect, with_reruns, without_durations
+from synthprobe.verdict.observations import observe, seen_in_a_row
+from synthprobe.verdict.suspicion import LookedAgain, Suspicion, judge_probe, suspect, with_reruns, without_durations
 from synthprobe.verdict.triage import is_vague
 from synthprobe.verdict.watch import timings, watch
 
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
 
 _LATELY = timedelta(hours=1)
 
-LookAgain = Callable[[Sequence[Suspicion]], Sequence[Result]]
+LookAgain = Callable[[Sequence[Suspicion]], LookedAgain]
 """Runs journeys again that were slower than usual, the most surprising first."""
 
 
@@ -198,7 +197,7 @@ def _with_memory(
             verdict = watched.verdict
             states |= {k: v for k, v in watched.states.items() if v != known.get(k)}
             notes += watched.notes
-    verdict = _explained(verdict, runbooks, before)
+    verdict = _explained(seen_in_a_row(verdict, before), runbooks, before)
     write_verdict(folder, verdict)
     history.ingest(verdict)
     mark_remembered(folder)

@@ -26,7 +26,7 @@ class Reruns:
 
     def __init__(self, path: Path) -> None:
         given = msgspec.json.decode(path.read_bytes(), type=Suspicions)
-        self._most = given.most
+        self._most, self._left = given.most, given.budget
         self._suspicions: dict[str, Suspicion] = {one.journey: one for one in given.journeys}
         self._calm: Counter[str] = Counter()
 
@@ -41,15 +41,17 @@ class Reruns:
             Fresh tests, those of one journey one after the other.
         """
         repeated = []
+        reach = self._left  # what is left for a journey at best: those before it take at least what makes them calm
         for suspicion in self._suspicions.values():
             chosen = next((item for item in items if journey_of(item).id == suspicion.journey), None)
             if chosen is None or not is_repeatable(chosen):
                 continue
-            for number in range(1, self._most + 1):
+            for number in range(1, max(1, min(self._most, reach)) + 1):
                 fresh = chosen if number == 1 else next(_fresh(chosen), None)
                 if fresh is not None:
                     fresh.stash[_JOURNEY], fresh.stash[_NUMBER] = suspicion.journey, number
                     repeated.append(fresh)
+            reach -= min(self._most, CALM)
         return repeated
 
     def is_settled(self, item: pytest.Item) -> bool:
@@ -59,9 +61,9 @@ class Reruns:
             item: the test.
 
         Returns:
-            True once its journey was as usual often enough.
+            True once its journey was as usual often enough, or as many re-runs were made as there may be in all.
         """
-        return self._calm[item.stash[_JOURNEY]] >= CALM
+        return self._left <= 0 or self._calm[item.stash[_JOURNEY]] >= CALM
 
     def number(self, item: pytest.Item) -> int:
         """Which re-run it is.
@@ -75,11 +77,12 @@ class Reruns:
         return item.stash[_NUMBER]
 
     def saw(self, result: Result) -> None:
-        """Count a re-run that was as usual.
+        """Count a re-run, and whether it was as usual.
 
         Args:
             result: its result.
         """
+        self._left -= 1
         self._calm[result.journey.id] += self._suspicions[result.journey.id].is_calm(result)
 
 

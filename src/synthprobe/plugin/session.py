@@ -220,9 +220,12 @@ class JourneySession:
             self.journal.unreadable(report.nodeid, str(report.longrepr), self.clock)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """A journey that is as usual again is not run once more."""
-        return True if self._reruns is not None and self._reruns.is_settled(item) else None
+        if self._reruns is None or not self._reruns.is_settled(item):
+            return None
+        item.session._setupstate.teardown_exact(nextitem)  # what ran before left what it would have shared with this
+        return True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar, get_args
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.evidence import Age
+from synthprobe.model.figures import shown_above
 from synthprobe.model.journey import Journey, duration_s
 from synthprobe.model.result import Check, Degradation, Step, StepStatus
 from synthprobe.probes.clock import SteadyClock
@@ -166,8 +167,10 @@ def over_budget(title: str, took_s: float, budget_s: float) -> str:
     Example:
         >>> over_budget("search", 3.21, 2)
         '"search" took 3.2 s, its budget is 2 s.'
+        >>> over_budget("search", 2.04, 2)
+        '"search" took 2.04 s, its budget is 2 s.'
     """
-    return f'"{title}" took {took_s:.1f} s, its budget is {budget_s:g} s.'
+    return f'"{title}" took {shown_above(took_s, budget_s, digits=1)} s, its budget is {budget_s:g} s.'
 
 
 _current: Recorder | None = None

@@ -252,7 +252,7 @@ def _message(one: JourneyVerdict, last: Result | None) -> str:
     if last is not None and last.failure is not None and one.outcome in {"failed", "unknown"}:
         return last.failure.message.strip()
     if last is not None and one.outcome == "degraded" and last.degradations:
-        return "\n".join(degradation.message for degradation in last.degradations)
+        return "\n".join(degradation.told for degradation in last.degradations)
     return ""
 
 

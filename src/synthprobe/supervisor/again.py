@@ -14,12 +14,12 @@ import msgspec
 from synthprobe import pipeline
 from synthprobe.config import Config
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.result import Result
+from synthprobe.model.journey import Journey
 from synthprobe.supervisor import slots
 from synthprobe.supervisor.child import INTERRUPT_GRACE_S, Child
 from synthprobe.supervisor.run import RunOrder, Watch, address, signals
 from synthprobe.targets.target import Target
-from synthprobe.verdict.suspicion import Suspicion, Suspicions
+from synthprobe.verdict.suspicion import LookedAgain, Suspicion, Suspicions
 
 _LEAST_S = 5.0
 
@@ -32,8 +32,8 @@ def run_again(
     folder: Path,
     until: float,
     suspicions: Sequence[Suspicion],
-) -> list[Result]:
-    """Run suspicious journeys again, one after the other, each until it was as usual twice.
+) -> LookedAgain:
+    """Run suspicious journeys again, one after the other, each until it was as usual twice or the budget is used up.
 
     A journey that changes something is left alone, unless its marker says that it is repeatable.
 
@@ -49,20 +49,19 @@ def run_again(
     Returns:
         The results of the re-runs; what was cut off by the deadline or by a signal is not among them.
     """
-    most = config.suspicion_reruns
-    chosen = suspicions[: config.suspicion_budget // most] if most > 0 else ()
+    wanted = Suspicions(most=config.suspicion_reruns, budget=config.suspicion_budget, journeys=tuple(suspicions))
     left_s = until - time.monotonic()
-    if not chosen or left_s < _LEAST_S:
-        return []
+    if not suspicions or min(wanted.most, wanted.budget) <= 0 or left_s < _LEAST_S:
+        return LookedAgain()
     place = folder / "reruns"
     for part in ("journal", "progress", "evidence", "allure-results"):
         (place / part).mkdir(parents=True, exist_ok=True)
     (place / "run.json").write_bytes((folder / "run.json").read_bytes())
-    wanted = place / "suspicions.json"
-    wanted.write_bytes(msgspec.json.encode(Suspicions(most=most, journeys=tuple(chosen))))
-    command = [sys.executable, "-m", "pytest", *(one.node_id for one in chosen), "--target", target.name]
+    written = place / "suspicions.json"
+    written.write_bytes(msgspec.json.encode(wanted))
+    command = [sys.executable, "-m", "pytest", *(one.node_id for one in suspicions), "--target", target.name]
     command += address(config, target, order)
-    command += ["--run-folder", str(place), "--suspicions", str(wanted), "-q", *order.options]
+    command += ["--run-folder", str(place), "--suspicions", str(written), "-q", *order.options]
     with ExitStack() as stack:
         scratch = stack.enter_context(slots.scratch())
         asked = stack.enter_context(signals())
@@ -77,4 +76,14 @@ def run_again(
         stack.callback(child.clear)
         if child.wait(Watch(place, left_s, config, asked)):
             child.end(INTERRUPT_GRACE_S)
-    return pipeline.read_results(place)
+    results = pipeline.read_results(place)
+    left_out = wanted.left_out(results, _repeatable(place))
+    return LookedAgain(results=tuple(results), left_out=left_out, budget=wanted.budget)
+
+
+def _repeatable(place: Path) -> set[str]:
+    """What the re-runs collected: what may not be repeated is not among it."""
+    collected = place / "collected.json"
+    if not collected.exists():
+        return set()
+    return {one.id for one in msgspec.json.decode(collected.read_bytes(), type=list[Journey])}

@@ -47,7 +47,7 @@ def judge_attempt(
     if not finished:
         return "unknown", "The journey did not run to its end."
     if degradations:
-        return "degraded", degradations[0].message
+        return "degraded", degradations[0].told
     return "passed", ""
 
 

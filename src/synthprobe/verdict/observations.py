@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+
+from msgspec.structs import replace
+
 from synthprobe.model.incident import Observation
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.verdict.fingerprint import fingerprint, signature
@@ -17,6 +22,37 @@ def observe(verdict: Verdict) -> tuple[Observation, ...]:
         One observation for each journey, in the verdict's order.
     """
     return tuple(_observation(one, verdict) for one in verdict.journeys)
+
+
+def seen_in_a_row(verdict: Verdict, before: Mapping[str, Sequence[Observation]]) -> Verdict:
+    """Say of what was measured in how many runs in a row it was seen, where that is more than one.
+
+    Args:
+        verdict: the run's verdict.
+        before: what earlier runs said, by journey, the newest last.
+
+    Returns:
+        The verdict, in which that is said.
+    """
+    return replace(
+        verdict, journeys=tuple(_in_a_row(one, verdict, before.get(one.journey.id, ())) for one in verdict.journeys)
+    )
+
+
+def _in_a_row(one: JourneyVerdict, verdict: Verdict, seen: Sequence[Observation]) -> JourneyVerdict:
+    last = one.results[-1] if one.results else None
+    if one.outcome != "degraded" or last is None or not last.degradations:
+        return one
+    first, *others = last.degradations
+    same = fingerprint(one.journey.id, first.step, first.kind, first.message)
+    earlier = [old for old in seen if old.run_id != verdict.run.id and old.at < verdict.run.started_at]
+    runs = 1 + sum(1 for _ in takewhile(lambda old: old.fingerprint == same, reversed(earlier)))
+    if runs == 1 or first.kind == "above baseline":
+        return one
+    surer = replace(first, sure=f"measured in {runs} runs in a row")
+    cause = surer.told if one.cause == first.told else one.cause
+    last = replace(last, degradations=(surer, *others), cause=cause if last.cause == first.told else last.cause)
+    return replace(one, cause=cause, results=(*one.results[:-1], last))
 
 
 def _observation(one: JourneyVerdict, verdict: Verdict) -> Observation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -68,11 +68,46 @@ class Suspicions(Struct, frozen=True, kw_only=True):
 
     Attributes:
         most: re-runs of one journey, at most.
+        budget: re-runs of all of them together, at most.
         journeys: which, the most surprising first.
     """
 
     most: int
+    budget: int
     journeys: tuple[Suspicion, ...]
+
+    def left_out(self, reruns: Sequence[Result], repeatable: Collection[str]) -> tuple[str, ...]:
+        """What the budget did not reach, or not to the end.
+
+        Args:
+            reruns: the results of the re-runs.
+            repeatable: ids of the journeys that may be run again.
+
+        Returns:
+            Ids of journeys that would have been run again, or once more.
+        """
+        if len(reruns) < self.budget:
+            return ()
+        left = []
+        for one in self.journeys:
+            seen = [result for result in reruns if result.journey.id == one.journey]
+            if one.journey in repeatable and len(seen) < self.most and sum(map(one.is_calm, seen)) < CALM:
+                left.append(one.journey)
+        return tuple(left)
+
+
+class LookedAgain(Struct, frozen=True, kw_only=True):
+    """What became of a second look.
+
+    Attributes:
+        results: the results of the re-runs, oldest first.
+        left_out: ids of journeys the budget did not reach, or not to the end.
+        budget: re-runs there were at most.
+    """
+
+    results: tuple[Result, ...] = ()
+    left_out: tuple[str, ...] = ()
+    budget: int = 0
 
 
 class ProbeJudgement(Struct, frozen=True, kw_only=True):
@@ -132,19 +167,19 @@ def suspect(verdict: Verdict, states: States) -> tuple[Suspicion, ...]:
     return tuple(sorted(found, key=lambda suspicion: -suspicion.surprise))
 
 
-def with_reruns(verdict: Verdict, suspicions: Sequence[Suspicion], reruns: Sequence[Result]) -> Verdict:
+def with_reruns(verdict: Verdict, suspicions: Sequence[Suspicion], looked: LookedAgain) -> Verdict:
     """Add what re-runs saw to a verdict. They decide nothing by themselves: they are samples for the detector.
 
     Args:
         verdict: the run's verdict.
         suspicions: why journeys were run again.
-        reruns: their results, oldest first.
+        looked: what became of it.
 
     Returns:
-        The verdict, with a note for each journey that was run again.
+        The verdict, with a note for each journey that was run again, and one for those the budget left out.
     """
     by_id = {one.journey: one for one in suspicions}
-    seen = {id: tuple(r for r in reruns if r.journey.id == id) for id in by_id}
+    seen = {id: tuple(r for r in looked.results if r.journey.id == id) for id in by_id}
     notes = []
     for id, results in seen.items():
         if results:
@@ -155,6 +190,14 @@ def with_reruns(verdict: Verdict, suspicions: Sequence[Suspicion], reruns: Seque
             if failed:
                 note += f" {len(failed)} did not pass: {failed[-1].cause}"
             notes.append(note)
+    if looked.left_out:
+        left = ", ".join(
+            by_id[id].title + (f" (after {_times(len(seen[id]))})" if seen[id] else "") for id in looked.left_out
+        )
+        notes.append(
+            f"Slower than usual and not run again, or not to the end, as the budget of {looked.budget} re-runs was "
+            f"used up: {left}. The budget is suspicion_budget in the configuration."
+        )
     journeys = tuple(replace(one, reruns=seen.get(one.journey.id, ())) for one in verdict.journeys)
     return replace(verdict, journeys=journeys, notes=(*verdict.notes, *notes))
 
@@ -208,7 +251,7 @@ def _without_durations(one: JourneyVerdict) -> JourneyVerdict:
         return one
     last = one.results[-1]
     left = tuple(found for found in last.degradations if found.kind != "over budget")
-    outcome, cause = ("degraded", left[0].message) if left else ("passed", "")
+    outcome, cause = ("degraded", left[0].told) if left else ("passed", "")
     last = replace(last, degradations=left, outcome=outcome, cause=cause)
     return replace(
         one,

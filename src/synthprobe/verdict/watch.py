@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from synthprobe.model.result import Degradation, Result, walk_steps
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.verdict.degradation import Alarm, StepDetector
+from synthprobe.verdict.degradation import SURENESS, Alarm, StepDetector
 
 States = Mapping[tuple[str, str], bytes]
 """What is known of each step, by journey's id and step's path; the path of the whole journey is empty."""
@@ -59,7 +59,7 @@ def watch(verdict: Verdict, states: States, *, least_ms: float = 0.0) -> Watched
 def _journey(
     one: JourneyVerdict, states: dict[tuple[str, str], bytes], least_ms: float
 ) -> tuple[list[Degradation], list[str]]:
-    found: list[Degradation] = []
+    found: dict[str, Degradation] = {}
     notes: list[str] = []
     durations = [took for result in (*one.results, *one.reruns) if (took := timings(result)) is not None]
     for path in dict.fromkeys(path for took in durations for path in took):
@@ -83,9 +83,9 @@ def _journey(
         if alarm is not None and alarm.now_ms - alarm.usual_ms >= least_ms:
             least = f"The least this step can show is {detector.smallest_visible():.1f} ×."
             message = f"{alarm.sentence(title)}, rule {alarm.rule}. {_now(alarm, durations, path)}{least}"
-            found.append(Degradation(kind="above baseline", step=title, message=message))
-    whole = [one for one in found if one.step not in dict.fromkeys(p for t in durations for p in t)]
-    return ([one for one in found if one not in whole] or whole), notes
+            found[path] = Degradation(kind="above baseline", step=title, message=message, sure=SURENESS)
+    steps = [told for path, told in found.items() if path]
+    return steps or list(found.values()), notes
 
 
 def _now(alarm: Alarm, durations: Sequence[Mapping[str, tuple[float, float, bool]]], path: str) -> str:
@@ -101,7 +101,7 @@ def _degraded(one: JourneyVerdict, found: Sequence[Degradation]) -> JourneyVerdi
     last = one.results[-1]
     outcome, cause = one.outcome, one.cause
     if outcome == "passed":
-        outcome, cause = "degraded", found[0].message
+        outcome, cause = "degraded", found[0].told
     last = replace(last, degradations=(*last.degradations, *found), outcome=outcome, cause=cause)
     return replace(
         one,
