@@ -167,7 +167,7 @@ class Access:
         try:
             return self.do(act, write=False)
         except HistoryError as error:
-            self.note(str(error))
+            self._give_up(str(error))  # what is asked next must not look like a history that holds nothing
             return nothing
 
     def do(self, act: Callable[[Connection], T], *, write: bool) -> T:

@@ -36,11 +36,23 @@ class History:
         self._access = Access(url)
         self._spool = spool
         self._retention = retention
+        self._spooled: set[str] = set()
 
     @property
     def available(self) -> bool:
         """Whether the store can be used."""
         return self._access.available
+
+    def is_spooled(self, run_id: str) -> bool:
+        """Whether a run's verdict had to be spooled since the history was opened.
+
+        Args:
+            run_id: the run's id.
+
+        Returns:
+            True when it waits for a history that can be written.
+        """
+        return run_id in self._spooled
 
     @property
     def notes(self) -> list[str]:
@@ -118,6 +130,7 @@ class History:
                 f"{reason} The verdict could not be spooled to {self._spool.folder} either: "
                 f"{error.strerror or error}. It stands in the run's verdict.json only. Make room there."
             ) from None
+        self._spooled.add(verdict.run.id)
         self._access.note(f"{reason} The verdict waits in {path} and is merged when the history can be used again.")
         return False
 
