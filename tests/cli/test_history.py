@@ -1,8 +1,14 @@
+import os
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
 from synthprobe import pipeline
-from synthprobe.cli.main import app
+from synthprobe.cli.main import app, main
 from synthprobe.config import Config, HistoryConfig
 from synthprobe.errors import HistoryError
 from synthprobe.history.store import History
@@ -32,6 +38,59 @@ def test_a_history_travels_in_a_pack_and_in_an_export(project):
             assert history.audit_entries() == [{"n": 1}]
 
 
+@pytest.fixture
+def damaged(project):
+    """A store that looks sound from outside, and cannot be read to its end."""
+    path = project / ".synthprobe" / "history.db"
+    with History.open(path) as history:
+        for number in range(400):
+            history.append_audit({"n": number, "text": "x" * 200})
+    with closing(sqlite3.connect(path)) as store:
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (root,) = store.execute("SELECT rootpage FROM sqlite_master WHERE name = 'audit'").fetchone()
+        (size,) = store.execute("PRAGMA page_size").fetchone()
+    data = bytearray(path.read_bytes())
+    data[(root - 1) * size : root * size] = b"\xa5" * size
+    path.write_bytes(data)
+    return path
+
+
+def test_an_export_of_a_damaged_history_leaves_the_last_good_one(damaged, monkeypatch, capsys):
+    Path("all.gz").write_bytes(b"the last good one")
+    monkeypatch.setattr(sys, "argv", ["synthprobe", "history", "export", "all.gz"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    said = capsys.readouterr()
+    assert end.value.code == 2
+    assert "found to be damaged" in said.err
+    assert "was put aside as" in said.out.replace("\n", " ")
+    assert Path("all.gz").read_bytes() == b"the last good one"
+    assert not list(Path().glob("*.tmp"))
+    assert not [line for line in said.out.splitlines() if "rows were written" in line]
+
+
+def test_a_damaged_history_is_not_packed(damaged):
+    Path("pack").write_bytes(b"the last good one")
+    answer = typed("pack", "pack")
+    assert isinstance(answer.exception, HistoryError)
+    assert "cannot be packed" in str(answer.exception)
+    assert Path("pack").read_bytes() == b"the last good one"
+    assert {path.name for path in Path().iterdir()} == {"pack", "synthprobe.toml", ".synthprobe"}
+    assert typed("check").exit_code == 1
+
+
+@pytest.mark.parametrize("way", ["pack", "export"])
+@pytest.mark.parametrize("place", ["no/such/folder/x", "folder", ".", "..", "synthprobe.toml/x", "pipe"])
+def test_a_place_where_no_file_can_be_is_a_sentence(project, way, place):
+    (project / "folder").mkdir()
+    os.mkfifo(project / "pipe")
+    before = sorted(project.iterdir())
+    answer = typed(way, place)
+    assert isinstance(answer.exception, HistoryError), answer.output
+    assert "othing was written" in str(answer.exception)
+    assert sorted(path for path in project.iterdir() if path.name != ".synthprobe") == before
+
+
 def test_no_pack_in_the_cache_is_a_note(project):
     answer = typed("unpack", "not-there")
     assert (answer.exit_code, "begins anew" in answer.output) == (0, True)
@@ -42,7 +101,7 @@ def test_a_damaged_history_is_what_check_finds(project):
     (project / ".synthprobe" / "history.db").write_bytes(b"nothing of the kind")
     answer = typed("check")
     assert answer.exit_code == 1
-    assert "was damaged" in answer.output
+    assert answer.output.count("was damaged") == 1
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "env:NOT_SET", "nonsense://", "postgresql+nonsense://x/y"])

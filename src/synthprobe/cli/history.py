@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +27,17 @@ _File = Annotated[Path, typer.Argument(help="The file.")]
 def _history() -> Iterator[History]:
     root = find_root(Path.cwd())
     with pipeline.open_history(root, read_config(root)) as history:
-        for note in history.notes:
-            _console.print(f"note: {note}", markup=False)
-        yield history
+        said = len(history.notes)
+        _say(history.notes)
+        try:
+            yield history
+        finally:
+            _say(history.notes[said:])
+
+
+def _say(notes: Sequence[str]) -> None:
+    for note in notes:
+        _console.print(f"note: {note}", markup=False)
 
 
 @app.command()
@@ -61,7 +69,8 @@ def check() -> None:
     with _history() as history:
         troubles = history.check()
     for trouble in troubles:
-        _console.print(trouble, markup=False)
+        if trouble not in history.notes:
+            _console.print(trouble, markup=False)
     if troubles:
         raise typer.Exit(1)
     _console.print("The history is sound.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from synthprobe.history.access import Access
 from synthprobe.history.database import META, SPOOL, to_ms, upsert
 from synthprobe.history.packs import write_pack
 from synthprobe.history.spool import Spool
+from synthprobe.history.whole_file import whole_file
 from synthprobe.model.history import JudgedSlot, OperationSum, OutboxItem, Retention, StepSample, StepSum
 from synthprobe.model.incident import Incident, Observation
 from synthprobe.model.verdict import Verdict
@@ -454,11 +456,12 @@ class History:
             Rows written.
 
         Raises:
-            HistoryError: when the store cannot be used.
+            HistoryError: when the store cannot be used or is found to be damaged, or the file cannot be written; a
+                file of that name stays as it was.
         """
         self._access.require()
-        with gzip.open(path, "wb", compresslevel=5) as file:
-            return self._access.do(lambda connection: transfer.write_rows(connection, file), write=False)
+        with whole_file(path) as temporary, gzip.open(temporary, "wb", compresslevel=5) as file:
+            return self._access.do(lambda c: transfer.write_rows(c, file), write=False, again=False)
 
     def import_(self, path: Path) -> int:
         """Read what `export` wrote into an empty store.
@@ -472,10 +475,14 @@ class History:
         Raises:
             HistoryError: when the file is no export, or the store is not empty.
         """
-        try:
+
+        def act(connection: Connection) -> int:
             with gzip.open(path, "rb") as file:
-                return self._access.write(lambda connection: transfer.read_rows(connection, file))
-        except (OSError, EOFError) as error:
+                return transfer.read_rows(connection, file)
+
+        try:
+            return self._access.write(act)
+        except (OSError, EOFError, zlib.error) as error:
             raise HistoryError(f"{path} is no export that can be read: {error}. Nothing was imported.") from None
 
     def pack(self, path: Path) -> int:
@@ -488,7 +495,8 @@ class History:
             Its size in bytes.
 
         Raises:
-            HistoryError: when the store is no SQLite file, or cannot be used.
+            HistoryError: when the store is no SQLite file, cannot be used or is damaged, or the file cannot be
+                written; a file of that name stays as it was.
         """
         self._access.require()
         source = self._access.sqlite_path
