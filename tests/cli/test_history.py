@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from synthprobe import pipeline
 from synthprobe.cli.main import app, main
 from synthprobe.config import Config, HistoryConfig
-from synthprobe.errors import HistoryError
+from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.history.store import History
 
 
@@ -104,7 +104,59 @@ def test_a_damaged_history_is_what_check_finds(project):
     assert answer.output.count("was damaged") == 1
 
 
-@pytest.mark.parametrize("url", ["mysql://x/y", "env:NOT_SET", "nonsense://", "postgresql+nonsense://x/y"])
+UNUSABLE = [
+    "sqlite://",
+    "sqlite:///",
+    "sqlite:///:memory:",
+    "sqlite://rel.db",
+    "garb4ge.db",
+    "mysql://x/y",
+    "nonsense://",
+    "postgresql+psycopg://u:secret-word@host:notaport/x",
+    "postgresql+psycopg://u:secret-word@host:99999/x",
+]
+
+
+@pytest.mark.parametrize("url", UNUSABLE)
+@pytest.mark.parametrize("words", ["run", "report", "impact", "history check"])
+def test_a_url_that_cannot_be_used_is_refused_when_the_configuration_is_read(project, url, words):
+    (project / "synthprobe.toml").write_text(f'[history]\nurl = "{url}"\n')
+    error = CliRunner().invoke(app, words.split()).exception
+    assert isinstance(error, ConfigurationError)
+    assert "history.url that cannot be used" in str(error)
+    assert "secret-word" not in str(error)
+    assert [path.name for path in project.iterdir()] == ["synthprobe.toml"]
+
+
+@pytest.mark.parametrize("url", UNUSABLE)
+def test_a_url_from_the_environment_that_cannot_be_used_is_a_sentence(project, url, monkeypatch):
+    (project / "synthprobe.toml").write_text('[history]\nurl = "env:HISTORY"\n')
+    monkeypatch.setenv("HISTORY", url)
+    error = typed("check").exception
+    assert isinstance(error, HistoryError)
+    assert "Correct [history] url" in str(error)
+    assert "secret-word" not in str(error)
+
+
+def test_a_relative_sqlite_path_belongs_to_the_projects_root(project, monkeypatch):
+    (project / "synthprobe.toml").write_text('[history]\nurl = "sqlite:///memory/rel.db"\n')
+    (project / "journeys").mkdir()
+    monkeypatch.chdir(project / "journeys")
+    assert "sound" in typed("check").output
+    assert (project / "memory" / "rel.db").exists()
+    assert not list((project / "journeys").iterdir())
+
+
+def test_a_file_in_the_way_of_the_history_is_a_sentence(project):
+    (project / ".synthprobe").write_text("in the way")
+    answer = typed("check")
+    assert answer.exit_code == 1
+    assert "cannot be reached" in answer.output
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://x/y", "env:NOT_SET", "nonsense://", "postgresql+nonsense://x/y", "garb4ge.db"]
+)
 def test_a_url_that_cannot_be_used_is_a_note_after_a_run_and_never_its_end(tmp_path, url):
     (note,) = pipeline.remember(tmp_path, Config(history=HistoryConfig(url=url)), "demo", {})
     assert note.endswith(".")

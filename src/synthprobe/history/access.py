@@ -55,7 +55,7 @@ class Access:
             return str(self.sqlite_path)
         try:
             return make_url(self._url).render_as_string(hide_password=True)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             return "the configured url"
 
     def note(self, sentence: str) -> None:

@@ -88,7 +88,8 @@ class History:
         text_ = str(place)
         if "://" not in text_:
             path = Path(text_)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):  # what is in the way is said when the store is opened
+                path.parent.mkdir(parents=True, exist_ok=True)
             spool = spool or path.parent / "spool"
             text_ = f"sqlite:///{path}"
         history = cls(text_, Spool(spool or Path(".synthprobe") / "spool"), retention or Retention())
