@@ -91,6 +91,15 @@ def test_a_place_where_no_file_can_be_is_a_sentence(project, way, place):
     assert sorted(path for path in project.iterdir() if path.name != ".synthprobe") == before
 
 
+@pytest.mark.parametrize("way", ["pack", "unpack"])
+def test_with_a_url_there_is_nothing_to_pack_and_a_workflow_goes_on(project, way):
+    (project / "synthprobe.toml").write_text('[history]\nurl = "postgresql+psycopg://u:p@127.0.0.1:1/x"\n')
+    answer = typed(way, "history.pack")
+    assert answer.exit_code == 0
+    assert f"there is nothing to {way}" in answer.output.replace("\n", " ")
+    assert not (project / "history.pack").exists()
+
+
 def test_no_pack_in_the_cache_is_a_note(project):
     answer = typed("unpack", "not-there")
     assert (answer.exit_code, "begins anew" in answer.output) == (0, True)
