@@ -355,6 +355,22 @@ def test_a_failure_told_before_the_history_went_away_is_not_told_again(project, 
     assert len(heard.messages) == 1
 
 
+@pytest.mark.parametrize(
+    ("meanwhile", "now"),
+    [("acknowledged", [("acknowledged", 3)]), ("resolved", [("resolved", 1), ("open", 1)])],
+)
+def test_what_people_did_to_an_incident_while_the_history_was_away_for_this_machine_stands(project, meanwhile, now):
+    project.run(failing=(SIGN_IN,))
+    with unreachable(project):
+        project.run(failing=(SIGN_IN,))
+    with pipeline.open_history(project.root, project.config, {}) as history:
+        (incident,) = history.incidents("demo")
+        ended = datetime.now(UTC) if meanwhile == "resolved" else None
+        history.put_incident(msgspec.structs.replace(incident, state=meanwhile, resolved_at=ended))
+    project.run(failing=(SIGN_IN,))
+    assert [(one.state, one.occurrences) for one in project.incidents()] == now
+
+
 def test_without_a_history_a_failure_that_lasts_is_repeated_as_its_route_says(project, heard):
     (route,) = project.config.alerts.routes
     repeated = msgspec.structs.replace(project.config.alerts, routes=(msgspec.structs.replace(route, repeat="1ms"),))

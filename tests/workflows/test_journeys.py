@@ -130,9 +130,7 @@ def test_is_broken(api):
 @pytest.mark.parametrize(
     "path", [one for one in WORKFLOWS if one.name == "journeys.yml"], ids=["repository", "scaffold"]
 )
-def test_with_a_url_the_runs_go_on_and_a_verdict_that_waits_outlives_its_runner_f57(
-    path, tmp_path, new_project, centre
-):
+def test_with_a_url_the_runs_go_on_and_a_verdict_that_waits_outlives_its_runner(path, tmp_path, new_project, centre):
     (tmp_path / "checkout").mkdir()
     made = new_project(tmp_path / "checkout")
     made.configure(centre.url)
