@@ -14,6 +14,7 @@ import msgspec.inspect
 from msgspec import Struct, field
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.history.address import wrong_with
 from synthprobe.report.retention import Retention
 from synthprobe.respond.heartbeat import HeartbeatConfig
 from synthprobe.respond.policy import FixesConfig
@@ -245,7 +246,8 @@ def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
         The configuration; all defaults when neither file says anything.
 
     Raises:
-        ConfigurationError: when a file cannot be read, or holds an unknown key or a value of the wrong kind.
+        ConfigurationError: when a file cannot be read, or holds an unknown key, a value of the wrong kind or a
+            history's URL that cannot be used.
 
     Example:
         >>> read_config(Path("/nonexistent")).default_target
@@ -258,6 +260,9 @@ def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
         config = msgspec.convert(table, Config)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{source} cannot be used: {error}. See docs/reference/configuration.md.") from None
+    address = config.history.url
+    if address and not address.startswith(("env:", "file:")) and (wrong := wrong_with(address)):
+        raise ConfigurationError(f"{source} has a history.url that cannot be used. {wrong}")
     if executable := environ.get("SYNTHPROBE_BROWSER"):
         config = msgspec.structs.replace(config, browser=BrowserConfig(executable=executable))
     return config

@@ -1,10 +1,16 @@
+import os
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
 from synthprobe import pipeline
-from synthprobe.cli.main import app
+from synthprobe.cli.main import app, main
 from synthprobe.config import Config, HistoryConfig
-from synthprobe.errors import HistoryError
+from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.history.store import History
 
 
@@ -32,6 +38,68 @@ def test_a_history_travels_in_a_pack_and_in_an_export(project):
             assert history.audit_entries() == [{"n": 1}]
 
 
+@pytest.fixture
+def damaged(project):
+    """A store that looks sound from outside, and cannot be read to its end."""
+    path = project / ".synthprobe" / "history.db"
+    with History.open(path) as history:
+        for number in range(400):
+            history.append_audit({"n": number, "text": "x" * 200})
+    with closing(sqlite3.connect(path)) as store:
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (root,) = store.execute("SELECT rootpage FROM sqlite_master WHERE name = 'audit'").fetchone()
+        (size,) = store.execute("PRAGMA page_size").fetchone()
+    data = bytearray(path.read_bytes())
+    data[(root - 1) * size : root * size] = b"\xa5" * size
+    path.write_bytes(data)
+    return path
+
+
+def test_an_export_of_a_damaged_history_leaves_the_last_good_one(damaged, monkeypatch, capsys):
+    Path("all.gz").write_bytes(b"the last good one")
+    monkeypatch.setattr(sys, "argv", ["synthprobe", "history", "export", "all.gz"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    said = capsys.readouterr()
+    assert end.value.code == 2
+    assert "found to be damaged" in said.err
+    assert "was put aside as" in said.out.replace("\n", " ")
+    assert Path("all.gz").read_bytes() == b"the last good one"
+    assert not list(Path().glob("*.tmp"))
+    assert not [line for line in said.out.splitlines() if "rows were written" in line]
+
+
+def test_a_damaged_history_is_not_packed(damaged):
+    Path("pack").write_bytes(b"the last good one")
+    answer = typed("pack", "pack")
+    assert isinstance(answer.exception, HistoryError)
+    assert "cannot be packed" in str(answer.exception)
+    assert Path("pack").read_bytes() == b"the last good one"
+    assert {path.name for path in Path().iterdir()} == {"pack", "synthprobe.toml", ".synthprobe"}
+    assert typed("check").exit_code == 1
+
+
+@pytest.mark.parametrize("way", ["pack", "export"])
+@pytest.mark.parametrize("place", ["no/such/folder/x", "folder", ".", "..", "synthprobe.toml/x", "pipe"])
+def test_a_place_where_no_file_can_be_is_a_sentence(project, way, place):
+    (project / "folder").mkdir()
+    os.mkfifo(project / "pipe")
+    before = sorted(project.iterdir())
+    answer = typed(way, place)
+    assert isinstance(answer.exception, HistoryError), answer.output
+    assert "othing was written" in str(answer.exception)
+    assert sorted(path for path in project.iterdir() if path.name != ".synthprobe") == before
+
+
+@pytest.mark.parametrize("way", ["pack", "unpack"])
+def test_with_a_url_there_is_nothing_to_pack_and_a_workflow_goes_on(project, way):
+    (project / "synthprobe.toml").write_text('[history]\nurl = "postgresql+psycopg://u:p@127.0.0.1:1/x"\n')
+    answer = typed(way, "history.pack")
+    assert answer.exit_code == 0
+    assert f"there is nothing to {way}" in answer.output.replace("\n", " ")
+    assert not (project / "history.pack").exists()
+
+
 def test_no_pack_in_the_cache_is_a_note(project):
     answer = typed("unpack", "not-there")
     assert (answer.exit_code, "begins anew" in answer.output) == (0, True)
@@ -42,10 +110,62 @@ def test_a_damaged_history_is_what_check_finds(project):
     (project / ".synthprobe" / "history.db").write_bytes(b"nothing of the kind")
     answer = typed("check")
     assert answer.exit_code == 1
-    assert "was damaged" in answer.output
+    assert answer.output.count("was damaged") == 1
 
 
-@pytest.mark.parametrize("url", ["mysql://x/y", "env:NOT_SET", "nonsense://", "postgresql+nonsense://x/y"])
+UNUSABLE = [
+    "sqlite://",
+    "sqlite:///",
+    "sqlite:///:memory:",
+    "sqlite://rel.db",
+    "garb4ge.db",
+    "mysql://x/y",
+    "nonsense://",
+    "postgresql+psycopg://u:secret-word@host:notaport/x",
+    "postgresql+psycopg://u:secret-word@host:99999/x",
+]
+
+
+@pytest.mark.parametrize("url", UNUSABLE)
+@pytest.mark.parametrize("words", ["run", "report", "impact", "history check"])
+def test_a_url_that_cannot_be_used_is_refused_when_the_configuration_is_read(project, url, words):
+    (project / "synthprobe.toml").write_text(f'[history]\nurl = "{url}"\n')
+    error = CliRunner().invoke(app, words.split()).exception
+    assert isinstance(error, ConfigurationError)
+    assert "history.url that cannot be used" in str(error)
+    assert "secret-word" not in str(error)
+    assert [path.name for path in project.iterdir()] == ["synthprobe.toml"]
+
+
+@pytest.mark.parametrize("url", UNUSABLE)
+def test_a_url_from_the_environment_that_cannot_be_used_is_a_sentence(project, url, monkeypatch):
+    (project / "synthprobe.toml").write_text('[history]\nurl = "env:HISTORY"\n')
+    monkeypatch.setenv("HISTORY", url)
+    error = typed("check").exception
+    assert isinstance(error, HistoryError)
+    assert "Correct [history] url" in str(error)
+    assert "secret-word" not in str(error)
+
+
+def test_a_relative_sqlite_path_belongs_to_the_projects_root(project, monkeypatch):
+    (project / "synthprobe.toml").write_text('[history]\nurl = "sqlite:///memory/rel.db"\n')
+    (project / "journeys").mkdir()
+    monkeypatch.chdir(project / "journeys")
+    assert "sound" in typed("check").output
+    assert (project / "memory" / "rel.db").exists()
+    assert not list((project / "journeys").iterdir())
+
+
+def test_a_file_in_the_way_of_the_history_is_a_sentence(project):
+    (project / ".synthprobe").write_text("in the way")
+    answer = typed("check")
+    assert answer.exit_code == 1
+    assert "cannot be reached" in answer.output
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://x/y", "env:NOT_SET", "nonsense://", "postgresql+nonsense://x/y", "garb4ge.db"]
+)
 def test_a_url_that_cannot_be_used_is_a_note_after_a_run_and_never_its_end(tmp_path, url):
     (note,) = pipeline.remember(tmp_path, Config(history=HistoryConfig(url=url)), "demo", {})
     assert note.endswith(".")

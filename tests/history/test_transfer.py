@@ -1,4 +1,6 @@
 import gzip
+import json
+import lzma
 
 import pytest
 from made_history import START, verdict
@@ -52,6 +54,26 @@ def test_a_file_that_is_no_export_changes_nothing(history, tmp_path, content):
     assert history.observations("demo") == []
 
 
+@pytest.mark.parametrize("slot", [2**70, -(2**64), True, 1.5, "x"])
+def test_a_number_no_store_can_hold_is_a_sentence(history, tmp_path, slot):
+    with filled(tmp_path / "source.db") as source:
+        source.export(tmp_path / "all")
+    head, *rows = map(json.loads, gzip.decompress((tmp_path / "all").read_bytes()).splitlines())
+    changed = [head, *([name, row | {"slot": slot} if name == "runs" else row] for name, row in rows)]
+    (tmp_path / "all").write_bytes(gzip.compress("\n".join(map(json.dumps, changed)).encode()))
+    with pytest.raises(HistoryError, match=r"is no runs\.slot\. Nothing was imported"):
+        history.import_(tmp_path / "all")
+
+
+def test_an_export_whose_compression_is_damaged_is_a_sentence(history, tmp_path):
+    with filled(tmp_path / "source.db") as source:
+        source.export(tmp_path / "all")
+    data = (tmp_path / "all").read_bytes()
+    (tmp_path / "all").write_bytes(data[:40] + b"\xff" * 40 + data[80:])
+    with pytest.raises(HistoryError, match="Nothing was imported"):
+        history.import_(tmp_path / "all")
+
+
 def test_a_pack_brings_the_history_to_another_machine(tmp_path):
     with filled(tmp_path / "history.db") as source:
         size = source.pack(tmp_path / "pack")
@@ -74,6 +96,24 @@ def test_a_pack_that_cannot_be_read_begins_the_history_anew(tmp_path, change):
     with pytest.raises(HistoryError, match="begins anew"):
         read_pack(tmp_path / "pack", tmp_path / "there" / "history.db")
     assert not (tmp_path / "there").exists()
+
+
+def content(packed: bytes) -> bytes:
+    """A pack with the right head."""
+    return b"synthprobe history 1\n" + lzma.compress(packed)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda _: b"", lambda _: b"garbage" * 1000, lambda d: d[:4096], lambda d: d[:4096] + b"\xa5" * 90_000]
+)
+def test_a_pack_that_holds_no_sound_store_begins_the_history_anew(tmp_path, change):
+    with filled(tmp_path / "history.db") as source:
+        source.pack(tmp_path / "pack")
+    held = lzma.decompress((tmp_path / "pack").read_bytes().removeprefix(b"synthprobe history 1\n"))
+    (tmp_path / "pack").write_bytes(content(change(held)))
+    with pytest.raises(HistoryError, match="begins anew"):
+        read_pack(tmp_path / "pack", tmp_path / "there" / "history.db")
+    assert list((tmp_path / "there").glob("*")) == []
 
 
 def test_a_postgresql_history_needs_no_pack(postgresql, tmp_path):

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from synthprobe.history.store import History
+from synthprobe.respond.outbox import FileOutbox
+
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted([*(ROOT / ".github" / "workflows").glob("*.yml"), *ROOT.glob("src/**/workflows/*.yml")])
 
@@ -95,6 +98,7 @@ class Runners:
             done[name] = subprocess.run(
                 command, cwd=here, env=environ, capture_output=True, text=True, timeout=60, check=False
             )
+        assert (done["Unpack the history"].returncode, done["Pack the history"].returncode) == (0, 0), done
         return done["Run"]
 
 
@@ -115,6 +119,39 @@ def test_a_runner_that_forgets_knows_judged_slots_and_lost_journeys_f47(path, tm
     assert (second.returncode, "already judged. Nothing was run." in second.stdout) == (0, True), second.stdout
     third = runners.run(str(int(time.time()) // 86400 + 1), GONE="yes")
     assert (third.returncode, "It was not collected, although" in third.stdout) == (3, True), third.stdout
+
+
+BROKEN = """
+def test_is_broken(api):
+    api.get("/not-there").expect(200)
+"""
+
+
+@pytest.mark.parametrize(
+    "path", [one for one in WORKFLOWS if one.name == "journeys.yml"], ids=["repository", "scaffold"]
+)
+def test_with_a_url_the_runs_go_on_and_a_verdict_that_waits_outlives_its_runner(path, tmp_path, new_project, centre):
+    (tmp_path / "checkout").mkdir()
+    made = new_project(tmp_path / "checkout")
+    made.configure(centre.url)
+    with (made.root / "synthprobe.toml").open("a") as settings:
+        settings.write('[history]\nurl = "env:HISTORY"\n[[alerts.routes]]\nname = "all"\nto = ["env:PAGER"]\n')
+    settings = made.root / "synthprobe.toml"
+    settings.write_text("interval_s = 86400\nsecond_attempt_delay_s = 0\n" + settings.read_text())
+    made.journeys(BROKEN)
+    runners = Runners(path, made.root, tmp_path)
+    pager = "json://127.0.0.1:1/nobody"
+    first = runners.run("now", HISTORY="postgresql+psycopg://u:p@127.0.0.1:1/x", PAGER=pager)
+    assert (first.returncode, "waits in" in first.stdout.replace("\n", " ")) == (1, True), first.stdout
+    shared = tmp_path / "shared.db"
+    second = runners.run(str(int(time.time()) // 86400 + 1), HISTORY=f"sqlite:///{shared}", PAGER=pager)
+    assert second.returncode == 1, second.stdout
+    with History.open(shared) as history:
+        assert len(history.observations("demo")) == 2
+        (incident,) = history.incidents("demo")
+    assert incident.occurrences == 2
+    (letter,) = FileOutbox(runners.last / ".synthprobe" / "outbox").letters()
+    assert letter.alert.incidents == (incident.id,)
 
 
 def test_the_run_is_the_whole_step_and_nothing_is_left_to_chance_f43():
@@ -159,7 +196,13 @@ def test_what_a_killed_run_left_is_swept_whatever_became_of_the_run():
 OUT_OF_A_JOB = {
     "actions/upload-artifact": {".synthprobe/site", "dist"},
     "actions/cache": {"~/.cache/ms-playwright", "~/.cache/synthprobe", "~/.cache/pip"},
-    "actions/cache/save": {"history.pack", ".synthprobe/state", ".synthprobe/ledger"},
+    "actions/cache/save": {
+        "history.pack",
+        ".synthprobe/state",
+        ".synthprobe/spool",
+        ".synthprobe/outbox",
+        ".synthprobe/ledger",
+    },
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +27,17 @@ _File = Annotated[Path, typer.Argument(help="The file.")]
 def _history() -> Iterator[History]:
     root = find_root(Path.cwd())
     with pipeline.open_history(root, read_config(root)) as history:
-        for note in history.notes:
-            _console.print(f"note: {note}", markup=False)
-        yield history
+        said = len(history.notes)
+        _say(history.notes)
+        try:
+            yield history
+        finally:
+            _say(history.notes[said:])
+
+
+def _say(notes: Sequence[str]) -> None:
+    for note in notes:
+        _console.print(f"note: {note}", markup=False)
 
 
 @app.command()
@@ -61,7 +69,8 @@ def check() -> None:
     with _history() as history:
         troubles = history.check()
     for trouble in troubles:
-        _console.print(trouble, markup=False)
+        if trouble not in history.notes:
+            _console.print(trouble, markup=False)
     if troubles:
         raise typer.Exit(1)
     _console.print("The history is sound.")
@@ -70,6 +79,8 @@ def check() -> None:
 @app.command()
 def pack(file: _File) -> None:
     """Write a small copy that travels in the cache of a CI runner whose disk does not last."""
+    if _lasts("pack"):
+        return
     with _history() as history:
         _console.print(f"{history.pack(file) / 1e6:.2f} MB were written to {file}.", markup=False)
 
@@ -79,10 +90,10 @@ def unpack(file: _File) -> None:
     """Put a pack in the place of a history that is not there. A pack that cannot be read is said, not an error."""
     from synthprobe.history.packs import read_pack
 
+    if _lasts("unpack"):
+        return
     root = find_root(Path.cwd())
     config = read_config(root)
-    if config.history.url:
-        raise HistoryError("The history has a url, so it lasts by itself; there is nothing to unpack.")
     path = root / config.folder / "history.db"
     if path.exists():
         raise HistoryError(f"{path} is there already and is kept. Move it away, then unpack again.")
@@ -92,3 +103,11 @@ def unpack(file: _File) -> None:
         _console.print(f"note: {error}", markup=False)
         return
     _console.print(f"The history of {file} is in place.", markup=False)
+
+
+def _lasts(what: str) -> bool:
+    """Whether the history has a place of its own, so that a workflow that packs it goes on without."""
+    lasts = bool(read_config(find_root(Path.cwd())).history.url)
+    if lasts:
+        _say([f"The history has a url, so it lasts by itself; there is nothing to {what}. Use export for a copy."])
+    return lasts

@@ -55,7 +55,7 @@ class Access:
             return str(self.sqlite_path)
         try:
             return make_url(self._url).render_as_string(hide_password=True)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             return "the configured url"
 
     def note(self, sentence: str) -> None:
@@ -167,15 +167,16 @@ class Access:
         try:
             return self.do(act, write=False)
         except HistoryError as error:
-            self.note(str(error))
+            self._give_up(str(error))  # what is asked next must not look like a history that holds nothing
             return nothing
 
-    def do(self, act: Callable[[Connection], T], *, write: bool) -> T:
+    def do(self, act: Callable[[Connection], T], *, write: bool, again: bool = True) -> T:
         """Do something in a transaction; once more on a fresh store, when this one is found to be damaged.
 
         Args:
             act: what to do.
             write: whether it writes.
+            again: whether a fresh store, which holds nothing, will do as well.
 
         Returns:
             What it returned.
@@ -195,6 +196,8 @@ class Access:
         try:
             assert self._engine is not None
             bring_up_to_date(self._engine)
+            if not again:
+                raise HistoryError(f"The history {self.place} was found to be damaged while it was read.")
             return self._once(act, write=write)
         except DBAPIError as error:
             raise HistoryError(self._why(error)) from None

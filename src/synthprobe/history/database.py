@@ -31,6 +31,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from synthprobe.errors import HistoryError
+from synthprobe.history.address import wrong_with
 
 REVISIONS = ("0001",)
 """Every schema this version knows, oldest first; the last is its own."""
@@ -202,27 +203,25 @@ def make_engine(url: str) -> Engine:
     Raises:
         HistoryError: when the URL is of another kind, or PostgreSQL's driver is not installed.
     """
+    wrong = wrong_with(url)
     try:
-        if url.startswith("sqlite:"):
+        if not wrong and url.startswith("sqlite:"):
             engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_S})
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
-        if url.startswith("postgresql"):
+        if not wrong:
             wait = int(LOCK_WAIT_S)
             options = f"-c lock_timeout={wait}s -c statement_timeout=60s"
             return create_engine(url, connect_args={"connect_timeout": wait, "options": options}, pool_pre_ping=False)
-    except (ArgumentError, NoSuchModuleError):
-        pass
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        wrong = wrong or "postgresql+psycopg://USER@HOST/DATABASE was expected."
     except ImportError:
         raise HistoryError(
             "The history is configured for PostgreSQL, and its driver is not installed. "
             "Install it with: pip install 'synthprobe[postgres]'"
         ) from None
-    raise HistoryError(
-        "The history's url is of no kind that is known; sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE "
-        "was expected. Correct [history] url."
-    )
+    raise HistoryError(f"The history's url cannot be used. {wrong} Correct [history] url.")
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from synthprobe.history.access import Access
 from synthprobe.history.database import META, SPOOL, to_ms, upsert
 from synthprobe.history.packs import write_pack
 from synthprobe.history.spool import Spool
+from synthprobe.history.whole_file import whole_file
 from synthprobe.model.history import JudgedSlot, OperationSum, OutboxItem, Retention, StepSample, StepSum
 from synthprobe.model.incident import Incident, Observation
 from synthprobe.model.verdict import Verdict
@@ -36,11 +38,23 @@ class History:
         self._access = Access(url)
         self._spool = spool
         self._retention = retention
+        self._spooled: set[str] = set()
 
     @property
     def available(self) -> bool:
         """Whether the store can be used."""
         return self._access.available
+
+    def is_spooled(self, run_id: str) -> bool:
+        """Whether a run's verdict had to be spooled since the history was opened.
+
+        Args:
+            run_id: the run's id.
+
+        Returns:
+            True when it waits for a history that can be written.
+        """
+        return run_id in self._spooled
 
     @property
     def notes(self) -> list[str]:
@@ -74,7 +88,8 @@ class History:
         text_ = str(place)
         if "://" not in text_:
             path = Path(text_)
-            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):  # what is in the way is said when the store is opened
+                path.parent.mkdir(parents=True, exist_ok=True)
             spool = spool or path.parent / "spool"
             text_ = f"sqlite:///{path}"
         history = cls(text_, Spool(spool or Path(".synthprobe") / "spool"), retention or Retention())
@@ -118,6 +133,7 @@ class History:
                 f"{reason} The verdict could not be spooled to {self._spool.folder} either: "
                 f"{error.strerror or error}. It stands in the run's verdict.json only. Make room there."
             ) from None
+        self._spooled.add(verdict.run.id)
         self._access.note(f"{reason} The verdict waits in {path} and is merged when the history can be used again.")
         return False
 
@@ -441,11 +457,12 @@ class History:
             Rows written.
 
         Raises:
-            HistoryError: when the store cannot be used.
+            HistoryError: when the store cannot be used or is found to be damaged, or the file cannot be written; a
+                file of that name stays as it was.
         """
         self._access.require()
-        with gzip.open(path, "wb", compresslevel=5) as file:
-            return self._access.do(lambda connection: transfer.write_rows(connection, file), write=False)
+        with whole_file(path) as temporary, gzip.open(temporary, "wb", compresslevel=5) as file:
+            return self._access.do(lambda c: transfer.write_rows(c, file), write=False, again=False)
 
     def import_(self, path: Path) -> int:
         """Read what `export` wrote into an empty store.
@@ -459,10 +476,14 @@ class History:
         Raises:
             HistoryError: when the file is no export, or the store is not empty.
         """
-        try:
+
+        def act(connection: Connection) -> int:
             with gzip.open(path, "rb") as file:
-                return self._access.write(lambda connection: transfer.read_rows(connection, file))
-        except (OSError, EOFError) as error:
+                return transfer.read_rows(connection, file)
+
+        try:
+            return self._access.write(act)
+        except (OSError, EOFError, zlib.error) as error:
             raise HistoryError(f"{path} is no export that can be read: {error}. Nothing was imported.") from None
 
     def pack(self, path: Path) -> int:
@@ -475,7 +496,8 @@ class History:
             Its size in bytes.
 
         Raises:
-            HistoryError: when the store is no SQLite file, or cannot be used.
+            HistoryError: when the store is no SQLite file, cannot be used or is damaged, or the file cannot be
+                written; a file of that name stays as it was.
         """
         self._access.require()
         source = self._access.sqlite_path

@@ -90,6 +90,10 @@ def _value(column: Column[Any], value: Any) -> Any:
     """SQLite would take anything for a number."""
     if value is None and column.nullable:
         return None
-    if not isinstance(value, int if isinstance(column.type, Integer) else str):
+    if isinstance(column.type, Integer):
+        sound = isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < 64
+    else:
+        sound = isinstance(value, str)
+    if not sound:
         raise ValueError(f"{value!r} is no {column.table.name}.{column.name}")
     return base64.b64decode(str(value), validate=True) if isinstance(column.type, LargeBinary) else value

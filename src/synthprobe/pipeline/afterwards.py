@@ -9,16 +9,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from synthprobe.config import Config
 from synthprobe.errors import SynthprobeError
-from synthprobe.model.incident import Incident, Observation
+from synthprobe.model.incident import Incident, IncidentEvent, Observation
 from synthprobe.model.objective import Coverage
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.pipeline.coverage import began_to_burn, last_day, missed_slots
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.memory import mark_remembered, open_history, take_in
+from synthprobe.pipeline.standing import Standing, known_incidents, read_standing, standing_file, write_standing
 from synthprobe.pipeline.telemetry import send_telemetry
 from synthprobe.report.allure_results import run_folder
 from synthprobe.report.trace_viewer import viewer_link
@@ -42,6 +44,10 @@ if TYPE_CHECKING:
     from synthprobe.history.store import History
 
 _LATELY = timedelta(hours=1)
+_ALONE = (
+    "The history could not be used, so nothing is known of earlier runs here; "
+    "this may last longer, and may have been seen more often, than is said."
+)
 
 LookAgain = Callable[[Sequence[Suspicion]], LookedAgain]
 """Runs journeys again that were slower than usual, the most surprising first."""
@@ -78,20 +84,26 @@ def after_run(
         shelf = read_runbooks(root / config.runbooks, root)
     runbooks = shelf.runbooks
     notes += shelf.refused
-    incidents: tuple[Incident, ...] = ()
+    standing = standing_file(root, config, verdict.run.target)
+    followed: _Followed | None = None
     coverage: Coverage | None = None
-    with _sentence(notes), open_history(root, config, environ) as history:
-        verdict, incidents = _with_memory(history, config, folder, verdict, runbooks, notes, look_again)
+    with _sentence(notes), _opened(root, config, environ, notes) as history:
+        judged = _judged(history, config, folder, verdict, runbooks, notes, look_again)
+        verdict = judged.verdict
+        taken = _remember(history, folder, judged, notes)
+        followed = _follow(history, standing, judged, notes, write=taken)
         if verdict.run.scheduled and (config.telemetry.metrics_folder or config.telemetry.push_url):
             coverage = last_day(history, config, verdict.run.target, datetime.now(UTC))
         with _sentence(notes):
             notes += began_to_burn(history, config, verdict)
-        notes += history.notes
     verdict = _explained(verdict, runbooks)
-    told = True
+    if followed is None:
+        followed = _follow(None, standing, _Judged(verdict=verdict), notes, write=False)
+    verdict = _with_incidents(verdict, followed.incidents)
+    told = False
     if verdict.run.scheduled:
         with _sentence(notes):
-            told = _tell(root, config, folder, verdict, incidents, runbooks, notes, mask, environ)
+            told = _tell(root, config, folder, verdict, followed, runbooks, notes, mask, environ)
         with _sentence(notes):
             notes += send_telemetry(root, config, verdict, coverage, os.environ if environ is None else environ)
     verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
@@ -161,7 +173,31 @@ def _beat(
         Heartbeat(url, record, timeout_s=config.heartbeat.timeout_s).send(signal, f"{target}-{slot}", text)
 
 
-def _with_memory(
+class _Judged(Struct, frozen=True, kw_only=True):
+    """A verdict judged against the past: what was observed before, by journey, and what the detector knows now."""
+
+    verdict: Verdict
+    before: dict[str, list[Observation]] = field(default_factory=dict)
+    states: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+
+class _Followed(Struct, frozen=True, kw_only=True):
+    """The incidents people are told of; ``alone`` when nothing is known of earlier runs."""
+
+    incidents: tuple[Incident, ...]
+    alone: bool
+
+
+@contextmanager
+def _opened(root: Path, config: Config, environ: Mapping[str, str] | None, notes: list[str]) -> Iterator[History]:
+    with open_history(root, config, environ) as history:
+        try:
+            yield history
+        finally:
+            notes += history.notes
+
+
+def _judged(
     history: History,
     config: Config,
     folder: Path,
@@ -169,13 +205,15 @@ def _with_memory(
     runbooks: Sequence[Runbook],
     notes: list[str],
     look_again: LookAgain | None,
-) -> tuple[Verdict, tuple[Incident, ...]]:
-    target, location, now = verdict.run.target, verdict.run.location, datetime.now(UTC)
-    notes += take_in(history, folder.parent, but=folder)
+) -> _Judged:
+    target, location = verdict.run.target, verdict.run.location
+    with _sentence(notes):
+        notes += take_in(history, folder.parent, but=folder)
     if missed := missed_slots(history, verdict.run, config.interval_s):
         notes.append(missed)
     if history.available and (aliases := _gone_by(config.aliases, verdict)):
-        history.rename_steps(target, aliases)
+        with _sentence(notes):
+            history.rename_steps(target, aliases)
     before: dict[str, list[Observation]] = {}
     for seen in history.observations(target):
         before.setdefault(seen.journey, []).append(seen)
@@ -199,23 +237,32 @@ def _with_memory(
             notes += watched.notes
     verdict = _explained(seen_in_a_row(verdict, before), runbooks, before)
     write_verdict(folder, verdict)
-    history.ingest(verdict)
-    mark_remembered(folder)
-    if not history.available:
-        return verdict, ()
-    observations = observe(verdict)
-    history.put_observations(observations)
-    history.put_detector_states(target, states, location=location)
-    incidents = _incidents(history, verdict, observations, before, now)
-    history.prune_if_due(now)
+    return _Judged(verdict=verdict, before=before, states=states)
+
+
+def _remember(history: History, folder: Path, judged: _Judged, notes: list[str]) -> bool:
+    """Take the run in, or let it wait; whether the history can be written."""
+    run = judged.verdict.run
+    with _sentence(notes):
+        history.ingest(judged.verdict)
+        mark_remembered(folder)
+        if not history.is_spooled(run.id):
+            history.put_observations(observe(judged.verdict))
+            history.put_detector_states(run.target, judged.states, location=run.location)
+            return True
+    return False
+
+
+def _with_incidents(verdict: Verdict, incidents: Sequence[Incident]) -> Verdict:
     of = {
         journey: incident.id
         for incident in incidents
         if not incident.resolved_at
         for journey in (*incident.journeys, *incident.blocked)
     }
-    journeys = tuple(replace(one, incident=of.get(one.journey.id, "")) for one in verdict.journeys)
-    return replace(verdict, journeys=journeys), incidents
+    return replace(
+        verdict, journeys=tuple(replace(one, incident=of.get(one.journey.id, "")) for one in verdict.journeys)
+    )
 
 
 def _gone_by(aliases: Mapping[str, Mapping[str, str]], verdict: Verdict) -> dict[str, dict[str, str]]:
@@ -242,33 +289,52 @@ def _out_of_order(verdict: Verdict, before: Mapping[str, Sequence[Observation]])
     ]
 
 
+def _follow(history: History | None, standing: Path, judged: _Judged, notes: list[str], *, write: bool) -> _Followed:
+    """What the run makes of the incidents: in the history where it can be written, otherwise on this machine."""
+    verdict, now = judged.verdict, datetime.now(UTC)
+    kept = read_standing(standing)
+    known = known_incidents(history, verdict.run.target, kept)
+    alone = history is None or not history.available
+    incidents = _incidents(verdict, known, judged.before, now, alone=alone)
+    changed = [one for one in incidents if one.id in kept.waiting or one != known.get(one.id)]
+    waiting = [one.id for one in changed]
+    with _sentence(notes):
+        if history is not None and write:
+            for one in changed:
+                history.put_incident(one)
+                waiting.remove(one.id)
+            history.prune_if_due(now)
+    with _sentence(notes):
+        stand = (one for one in incidents if one.state != "resolved" or one.id in waiting)
+        write_standing(standing, Standing(incidents=tuple(stand), waiting=tuple(waiting)))
+    lately = (one for one in incidents if one.resolved_at is None or now - one.resolved_at < _LATELY)
+    return _Followed(incidents=tuple(lately), alone=alone)
+
+
 def _incidents(
-    history: History,
     verdict: Verdict,
-    observations: Sequence[Observation],
+    known: Mapping[str, Incident],
     before: Mapping[str, Sequence[Observation]],
     now: datetime,
-) -> tuple[Incident, ...]:
-    open_now = [one for one in history.incidents(verdict.run.target) if one.state != "resolved"]
-    known = {one.id: one for one in open_now}
+    *,
+    alone: bool,
+) -> list[Incident]:
+    """All known incidents after this run, and those it opens."""
     journeys = {one.journey.id: one.journey for one in verdict.journeys}
     said = {one.journey.id: one for one in verdict.journeys if one.triage is not None}
+    open_now = [one for one in known.values() if one.state != "resolved"]
     incidents = []
-    for one in advance(open_now, observations, before, now, said):
+    for one in advance(open_now, observe(verdict), before, now, said):
         changed = describe(one, journeys)
         its = [said[id] for id in (*one.journeys, *one.blocked) if id in said]
         telling = min(its, key=lambda journey: is_vague(journey.triage), default=None)
         if telling is not None and one.state != "resolved":
             changed = replace(changed, triage=telling.triage, runbook=telling.runbook, runbook_why=telling.runbook_why)
-        if changed != known.get(one.id):
-            history.put_incident(changed)
+        if alone and one.id not in known:
+            event = IncidentEvent(at=now, role="synthprobe", text=_ALONE)
+            changed = replace(changed, events=(*changed.events, event))
         incidents.append(changed)
-    lately = [
-        one
-        for one in history.incidents(verdict.run.target, "resolved")
-        if one.resolved_at and now - one.resolved_at < _LATELY and one.id not in known
-    ]
-    return (*incidents, *(one for one in lately if one.id not in {i.id for i in incidents}))
+    return [*incidents, *(one for one in known.values() if one.state == "resolved")]
 
 
 def _explained(
@@ -296,7 +362,7 @@ def _tell(
     config: Config,
     folder: Path,
     verdict: Verdict,
-    incidents: Sequence[Incident],
+    followed: _Followed,
     runbooks: Sequence[Runbook],
     notes: list[str],
     mask: Callable[[str], str],
@@ -308,9 +374,15 @@ def _tell(
     kept = folder.relative_to(root) if folder.is_relative_to(root) else folder
     environ = os.environ if environ is None else environ
     job = job_url(environ)
-    background = {one.id: _background(config, kept, job, verdict, one, pages.get(one.runbook)) for one in incidents}
+    background = {
+        one.id: replace(
+            _background(config, kept, job, verdict, one, pages.get(one.runbook)),
+            history=_ALONE if followed.alone else "",
+        )
+        for one in followed.incidents
+    }
     _, delivery = alerts.tell(
-        incidents,
+        followed.incidents,
         config.alerts,
         FileOutbox(root / config.folder / "outbox"),
         AppriseChannel(environ, config.alerts.timeout_s),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthprobe.config import Config
-from synthprobe.errors import ReportError, SynthprobeError
+from synthprobe.errors import HistoryError, ReportError, SynthprobeError
 from synthprobe.model.history import Retention
 from synthprobe.pipeline.judging import read_verdict
 from synthprobe.targets.secrets import read_address
@@ -33,19 +33,24 @@ def open_history(root: Path, config: Config, environ: Mapping[str, str] | None =
 
     Raises:
         ConfigurationError: when the URL's source cannot be read.
-        HistoryError: when the URL is of no known kind.
+        HistoryError: when the URL cannot be used.
     """
+    from synthprobe.history.address import place_of, wrong_with
     from synthprobe.history.store import History  # a run is judged without it
 
     table, folder = config.history, root / config.folder
     place = read_address("history.url", os.environ if environ is None else environ, source=table.url, root=root)
+    if place and (wrong := wrong_with(place)):
+        raise HistoryError(f"The history's url cannot be used. {wrong} Correct [history] url.")
     keep = Retention(
         raw_days=table.raw_days,
         failures_days=table.failures_days,
         hourly_days=table.hourly_days,
         daily_days=table.daily_days,
     )
-    return History.open(place or folder / "history.db", spool=folder / "spool", retention=keep)
+    return History.open(
+        place_of(place, root) if place else folder / "history.db", spool=folder / "spool", retention=keep
+    )
 
 
 def is_judged(

@@ -34,6 +34,7 @@ class Background(Struct, frozen=True, kw_only=True):
         job_url: absolute address of the CI job, which is there even when nothing could be published.
         evidence: the run's folder on the machine that ran it.
         published: whether the evidence is meant to be published, so that the folder is only the second place.
+        history: why nothing is known of earlier runs; empty when something is.
     """
 
     fallback: str = ""
@@ -45,6 +46,7 @@ class Background(Struct, frozen=True, kw_only=True):
     job_url: str = ""
     evidence: str = ""
     published: bool = False
+    history: str = ""
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -146,6 +148,7 @@ def write(
         _link("Job", background.job_url),
         _where(background),
         _line("What changed", background.changed),
+        _line("Earlier runs", background.history),
         _line("Why this class", incident.triage.why if incident.triage and not recovered else ""),
         _line("Journeys", ", ".join(incident.journeys[:LISTED])),
         _line("Blocked by it", ", ".join(incident.blocked[:LISTED])),
@@ -208,6 +211,7 @@ def write_storm(
         _link("Job", background.job_url),
         _where(background),
         _line("What changed", background.changed),
+        _line("Earlier runs", background.history),
         *listed,
     ]
     return Alert(

@@ -108,6 +108,35 @@ def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
     return replace(incident, severity=worst.severity, owner=worst.owner)
 
 
+def joined(ours: Incident, theirs: Incident) -> Incident:
+    """One incident of what a probe without the history made of it, and what the history says of it.
+
+    Args:
+        ours: the incident as the probe continued it.
+        theirs: the same incident in the history, where people and other probes went on with it.
+
+    Returns:
+        Theirs, when it was resolved there; otherwise theirs with all that we saw.
+    """
+    if theirs.state == "resolved":
+        return theirs
+    ended = ours if ours.state == "resolved" else theirs
+    return replace(
+        theirs,
+        kind=ours.kind,
+        state=ended.state,
+        journeys=tuple(dict.fromkeys((*theirs.journeys, *ours.journeys))),
+        blocked=tuple(dict.fromkeys((*theirs.blocked, *ours.blocked))),
+        last_seen_at=max(ours.last_seen_at, theirs.last_seen_at),
+        resolved_at=ended.resolved_at,
+        resolved_how=ended.resolved_how,
+        resolved_by=ended.resolved_by,
+        flapping=ours.flapping or theirs.flapping,
+        occurrences=max(ours.occurrences, theirs.occurrences),
+        events=tuple(sorted({*theirs.events, *ours.events}, key=lambda event: event.at)),
+    )
+
+
 def _is_new(one: Observation, before: Sequence[Observation]) -> bool:
     return not any(old.run_id == one.run_id or (old.slot, old.at) >= (one.slot, one.at) for old in before)
 

@@ -1,0 +1,60 @@
+"""Where a history is, as its URL says; loads no database."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_SQLITE = "sqlite:///"
+_POSTGRESQL = re.compile(
+    r"postgresql(\+\w+)?://"
+    r"([^:/]*(:[^@]*)?@)?"  # a user, and a password that may hold anything
+    r"(\[[^/?]+\]|[^/:?]+)?(:(?P<port>[^/?]*))?"
+    r"(/[^?]*)?(\?.*)?"
+)
+
+
+def wrong_with(url: str) -> str:
+    """What keeps a history's URL from being used.
+
+    Args:
+        url: the URL.
+
+    Returns:
+        A sentence that does not repeat it, as it may hold a password; empty when nothing is wrong.
+
+    Example:
+        >>> wrong_with("sqlite:///history.db")
+        ''
+        >>> wrong_with("sqlite://")
+        'It keeps the history in memory, so every verdict would be lost; sqlite:///PATH was expected.'
+    """
+    if url.startswith("sqlite:"):
+        path = url.removeprefix(_SQLITE)
+        if url in {"sqlite:", "sqlite:/", "sqlite://"} or not path or path.startswith((":memory:", "file:")):
+            return "It keeps the history in memory, so every verdict would be lost; sqlite:///PATH was expected."
+        return "" if url.startswith(_SQLITE) else "sqlite:///PATH was expected, with three slashes before the path."
+    found = _POSTGRESQL.fullmatch(url)
+    if found is None:
+        return "It is of no kind that is known; sqlite:///PATH or postgresql+psycopg://USER@HOST/DATABASE was expected."
+    port = found["port"] or "0"
+    if not port.isascii() or not port.isdecimal() or int(port[:6]) > 65_535:
+        return "Its port is no number up to 65535; postgresql+psycopg://USER@HOST:PORT/DATABASE was expected."
+    return ""
+
+
+def place_of(url: str, root: Path) -> str | Path:
+    """Where the store is.
+
+    Args:
+        url: a URL nothing is wrong with.
+        root: what a relative path is relative to.
+
+    Returns:
+        The path of a SQLite file, otherwise the URL.
+
+    Example:
+        >>> place_of("sqlite:///history.db", Path("/srv/watch"))
+        PosixPath('/srv/watch/history.db')
+    """
+    return root / url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else url

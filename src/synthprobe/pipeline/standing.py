@@ -1,0 +1,88 @@
+"""The incidents that stand, kept beside the history for runs that cannot use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from synthprobe.config import Config
+from synthprobe.model.incident import Incident
+from synthprobe.verdict.lifecycle import joined
+
+if TYPE_CHECKING:
+    from synthprobe.history.store import History
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """What this machine last knew of a target's incidents.
+
+    Attributes:
+        incidents: those that stood after the last run here, and those that wait.
+        waiting: ids of those the history has still to hear of.
+    """
+
+    incidents: tuple[Incident, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+
+def standing_file(root: Path, config: Config, target: str) -> Path:
+    """Where it is kept.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target's name.
+
+    Returns:
+        The file.
+    """
+    return root / config.folder / "state" / target / "incidents.json"
+
+
+def read_standing(path: Path) -> Standing:
+    """Read it.
+
+    Args:
+        path: the file.
+
+    Returns:
+        What was kept; nothing when there is none or it cannot be read, so that nobody stays untold because of it.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Standing)
+    except (OSError, msgspec.DecodeError):
+        return Standing()
+
+
+def write_standing(path: Path, standing: Standing) -> None:
+    """Write it in one move.
+
+    Args:
+        path: the file.
+        standing: what is to be kept.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(msgspec.json.encode(standing))
+    temporary.replace(path)
+
+
+def known_incidents(history: History | None, target: str, standing: Standing) -> dict[str, Incident]:
+    """All that is known of a target's incidents.
+
+    Args:
+        history: the history; None when it could not be opened.
+        target: the target's name.
+        standing: what this machine last knew.
+
+    Returns:
+        The incidents by id: of the history, with what waits for it; without a history what this machine last knew.
+    """
+    theirs = {one.id: one for one in history.incidents(target)} if history is not None else {}
+    if history is None or not history.available:
+        return {one.id: one for one in standing.incidents}
+    ours = (one for one in standing.incidents if one.id in standing.waiting)
+    return theirs | {one.id: joined(one, theirs[one.id]) if one.id in theirs else one for one in ours}
