@@ -10,8 +10,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from recorded_runs import NOW, call, ran
+from typer.testing import CliRunner
 
 from synthprobe import pipeline
+from synthprobe.cli.main import app
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.evidence import Evidence
@@ -166,6 +168,7 @@ def test_nothing_recorded_is_said_and_is_no_error(root):
         ("[[change]]\nat = 2026-01-01T00:00:00\ntitle = 'x'", "without a zone"),
         ("[[change]]\nat = 2026-01-01T00:00:00Z", "title"),
         ("[[change]]\nat = 2026-01-01T00:00:00Z\ntitle = 'x'\nsaves = 7", "above 0 and up to 1"),
+        ("[[change]]\nat = 0206-01-01T00:00:00Z\ntitle = 'x'", "in the year 206: one from 2000 on"),
         ("[[change", "cannot be read"),
     ],
 )
@@ -173,6 +176,39 @@ def test_a_broken_file_of_changes_is_refused_with_a_sentence(root, text, says):
     (root / "changes.toml").write_text(text)
     with pytest.raises(ConfigurationError, match=says):
         read_changes(root)
+
+
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [
+        ("0206-03-02T12:00Z", "from 2000 on and at most a year ahead"),
+        ("0001-01-01T00:00Z", "from 2000 on"),
+        ("9999-12-31T23:59-12:00", "at most a year ahead"),
+        ("yesterday", "is not a time"),
+    ],
+)
+def test_a_change_at_a_time_far_away_is_refused_and_not_marked(root, at, says):
+    with pytest.raises(ConfigurationError, match=says):
+        CliRunner().invoke(app, ["impact", "mark", "typo", "--at", at], catch_exceptions=False)
+    assert not (root / "changes.toml").exists()
+
+
+@pytest.mark.parametrize("options", [("--target", "nope"), ("--target", "nope", "--operation", "find the address")])
+def test_a_change_for_an_unknown_target_is_not_marked(root, options):
+    with pytest.raises(ConfigurationError, match="no target 'nope'"):
+        CliRunner().invoke(app, ["impact", "mark", "an index", *options], catch_exceptions=False)
+    assert not (root / "changes.toml").exists()
+
+
+@pytest.mark.parametrize("days", ["inf", "nan", "1e9", "401", "0"])
+def test_days_out_of_range_are_refused_with_a_sentence(root, days):
+    assert "Invalid value for '--days'" in call("impact", "--days", days, code=2)
+
+
+@pytest.mark.parametrize("options", [("--json",), ("--change", "an index")])
+def test_the_board_is_made_alone(root, options):
+    with pytest.raises(ConfigurationError, match="--board makes pages"):
+        CliRunner().invoke(app, ["impact", "--board", *options], catch_exceptions=False)
 
 
 def test_any_title_survives_and_a_second_one_of_its_name_is_refused(root):
