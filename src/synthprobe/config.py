@@ -283,7 +283,7 @@ def _table(root: Path) -> tuple[str, dict[str, Any]]:
 def _check(value: Any, kind: Any, source: str, place: str) -> None:
     """Refuse unknown keys and numbers out of range, at any depth; what is of the wrong kind msgspec says better."""
     if isinstance(kind, msgspec.inspect.StructType) and isinstance(value, dict):
-        known = {one.encode_name: one for one in msgspec.structs.fields(kind.cls)}
+        known = {one.encode_name: one.type for one in kind.fields}
         if kind.cls is Target:
             del known["name"]
         for key, entry in value.items():
@@ -292,7 +292,7 @@ def _check(value: Any, kind: Any, source: str, place: str) -> None:
                     f"{source} has an unknown key {_join(place, key)!r}.{_nearest(key, known)} "
                     f"Known keys here: {', '.join(sorted(known))}."
                 )
-            _check(entry, msgspec.inspect.type_info(known[key].type), source, _join(place, key))
+            _check(entry, known[key], source, _join(place, key))
     elif isinstance(kind, msgspec.inspect.DictType) and isinstance(value, dict):
         for key, entry in value.items():
             _check(entry, kind.value_type, source, _join(place, key))

@@ -20,7 +20,7 @@ from synthprobe.model.evidence import Evidence
 from synthprobe.model.impact import Change, Snapshot, StatementCounter
 from synthprobe.model.result import Degradation
 from synthprobe.model.verdict import Verdict
-from synthprobe.probes.database import append_snapshot
+from synthprobe.pipeline.statements import add_snapshot
 from synthprobe.report.board import journey_page
 from synthprobe.report.site import publish
 from synthprobe.targets.changes import mark_change, read_changes
@@ -59,7 +59,7 @@ def test_statements_of_the_database_are_ranked_beside_the_steps(root):
             StatementCounter(id="2", text=rare, calls=calls // 10_000, total_ms=8_000.0 * (calls // 10_000)),
         )
         snapshot = Snapshot(at=NOW - timedelta(minutes=minutes), counters=counters)
-        append_snapshot(root / ".synthprobe" / "statements.jsonl", snapshot)
+        add_snapshot(root, read_config(root), "demo", snapshot)
     rows = json.loads(call("impact", "--json", "--days", "1"))
     assert [(row["name"], row["impact_ms_per_day"]) for row in rows] == [
         ("select * from position where unit = ?", 100_000.0),
@@ -92,7 +92,7 @@ def test_a_row_that_is_gone_after_a_change_is_said_and_what_comes_next_is_told(r
             StatementCounter(id="2", text=other, calls=100 - hours, total_ms=2.0 * (100 - hours)),
         )
         snapshot = Snapshot(at=NOW - timedelta(hours=hours), counters=counters)
-        append_snapshot(root / ".synthprobe" / "statements.jsonl", snapshot)
+        add_snapshot(root, read_config(root), "demo", snapshot)
     name = "select * from incident where lower(address) like ?"
     live = (NOW - timedelta(hours=16)).isoformat()
     said = call("impact", "mark", "index on address", "--operation", name, "--at", live)

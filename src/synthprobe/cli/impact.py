@@ -14,12 +14,13 @@ from rich.text import Text
 
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.numbers import finite
-from synthprobe.cli.past import SNAPSHOTS, Past
+from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.impact import Change, Forecast, ImpactRow, Split
-from synthprobe.probes.database import append_snapshot, collect
+from synthprobe.pipeline.statements import add_snapshot
+from synthprobe.probes.database import collect
 from synthprobe.report.board import KINDS, BoardChange, answer, milliseconds, percent, render_board, waiting
 from synthprobe.targets.changes import mark_change, parse_moment, read_changes
 from synthprobe.targets.target import Target
@@ -111,11 +112,14 @@ def mark(
 @app.command("collect")
 def collect_statements(
     url: Annotated[str, typer.Option(envvar="SYNTHPROBE_DATABASE_URL", help="postgresql:// address, read-only role.")],
+    target: Annotated[str | None, typer.Option(help="Target whose database it is.")] = None,
 ) -> None:
-    """Add a snapshot of pg_stat_statements; run it on a schedule."""
+    """Add what pg_stat_statements counted since the last time; run it on a schedule."""
     root = find_root(Path.cwd())
+    config = read_config(root)
+    chosen = config.target(target)
     snapshot = collect(url)
-    path = append_snapshot(root / read_config(root).folder / SNAPSHOTS, snapshot)
+    path = add_snapshot(root, config, chosen.name, snapshot)
     _console.print(f"{len(snapshot.counters)} statements counted, added to {path.relative_to(root)}", markup=False)
 
 

@@ -13,22 +13,21 @@ from msgspec import Struct
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.objectives import statuses
 from synthprobe.config import Config
-from synthprobe.model.impact import Change, ImpactRow, OperationTotal, Snapshot, Traffic
+from synthprobe.model.impact import Change, Counted, ImpactRow, OperationTotal, Traffic
 from synthprobe.model.journey import Journey
 from synthprobe.model.verdict import Verdict
-from synthprobe.probes.database import read_snapshots
+from synthprobe.pipeline.statements import read_counted
 from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney, Day
 from synthprobe.report.latency import Alarm, StepSeries, thinned
 from synthprobe.report.site import published
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.changes import read_changes
 from synthprobe.targets.target import Target
-from synthprobe.verdict.impact import ceiling, compare, rank, resets, split, statement_totals
+from synthprobe.verdict.counters import statement_totals
+from synthprobe.verdict.impact import ceiling, compare, rank, split
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
-
-SNAPSHOTS = "statements.jsonl"
 
 Points = tuple[tuple[datetime, float], ...]
 
@@ -114,7 +113,7 @@ class Past:
         else:
             timed, walked = recorded.timed(self._verdicts(since, until))
             begun = walked
-        operations = timed + statement_totals(self._snapshots(since, until))
+        operations = timed + statement_totals(self._counted(since, until))
         return Window(operations=operations, walked=walked, begun=begun, days=(until - since) / timedelta(days=1))
 
     def ranked(self, days: float) -> tuple[ImpactRow, ...]:
@@ -173,7 +172,7 @@ class Past:
             What `render_board` shows.
         """
         since = self._now - timedelta(days=days)
-        lost = resets(self._snapshots(since, self._now))
+        lost = sum(one.resets for one in self._counted(since, self._now))
         notes = (f"The database's counters began anew {lost} times; what ran just before is missing.",) if lost else ()
         standing = {one.objective.journey: one for one in statuses(self._root, self._config, self._target.name)}
         grids, lines, marks = self._days(), self._points(since), self._alarms(since)
@@ -283,9 +282,8 @@ class Past:
     def _verdicts(self, since: datetime, until: datetime) -> list[Verdict]:
         return recorded.verdicts(self._root, self._config.folder, self._target.name, since=since, until=until)
 
-    def _snapshots(self, since: datetime, until: datetime) -> list[Snapshot]:
-        found = read_snapshots(self._root / self._config.folder / SNAPSHOTS)
-        return [one for one in found if since <= one.at < until]
+    def _counted(self, since: datetime, until: datetime) -> list[Counted]:
+        return read_counted(self._root, self._config, self._target.name, since, until)
 
 
 def _in_order(
