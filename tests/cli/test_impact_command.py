@@ -20,10 +20,12 @@ from synthprobe.model.evidence import Evidence
 from synthprobe.model.impact import Change, Snapshot, StatementCounter
 from synthprobe.model.result import Degradation
 from synthprobe.model.verdict import Verdict
+from synthprobe.pipeline.memory import open_history
 from synthprobe.pipeline.statements import add_snapshot
 from synthprobe.report.board import journey_page
 from synthprobe.report.site import publish
 from synthprobe.targets.changes import mark_change, read_changes
+from synthprobe.verdict.watch import watch
 
 
 def test_steps_are_ranked_by_what_users_wait_and_not_by_the_schedule(root):
@@ -125,6 +127,25 @@ def test_every_step_that_was_not_well_enough_is_marked(root):
     marks = [line for line in page.read_text().splitlines() if "●" in line]
     assert len(marks) == 2
     assert ["find the address took long" in marks[0], "read it aloud took long" in marks[1]] == [True, True]
+
+
+def test_a_healthy_step_says_the_smallest_slowdown_it_can_show(root):
+    for minutes in range(5, 155, 5):
+        ran(root, timedelta(minutes=minutes), search=0.02 + minutes % 20 / 1000)
+    assert pipeline.remember(root, read_config(root), "demo") == []
+    states: dict[tuple[str, str], bytes] = {}
+    for path in sorted((root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")):
+        states = watch(msgspec.json.decode(path.read_bytes(), type=Verdict), states).states
+    with open_history(root, read_config(root)) as history:
+        history.put_detector_states("demo", states)
+    call("impact", "--board")
+    board = root / ".synthprobe" / "site" / "board" / "demo"
+    said = re.compile(r"Usually (\S+ m?s)\. The smallest slowdown it can show is (\S+) ×, (\S+ m?s)\.")
+    (report,) = said.findall((board / journey_page("report")).read_text())
+    (search,) = said.findall((board / journey_page("search")).read_text())
+    assert report[0] == "8.0 s"
+    assert 1.0 < float(report[1]) < 1.6
+    assert float(search[1]) > 2.0  # 50 ms are the least that is called degraded
 
 
 def test_a_row_leads_to_the_trace_of_its_last_slow_run_also_when_later_runs_were_published(root):

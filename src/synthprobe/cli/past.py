@@ -25,6 +25,7 @@ from synthprobe.targets.changes import read_changes
 from synthprobe.targets.target import Target
 from synthprobe.verdict.counters import statement_totals
 from synthprobe.verdict.impact import ceiling, compare, rank, split
+from synthprobe.verdict.watch import read_state
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -176,7 +177,7 @@ class Past:
         notes = (f"The database's counters began anew {lost} times; what ran just before is missing.",) if lost else ()
         standing = {one.objective.journey: one for one in statuses(self._root, self._config, self._target.name)}
         grids, lines, marks = self._days(), self._points(since), self._alarms(since)
-        budgets = recorded.budgets(self._latest)
+        budgets, fine = recorded.budgets(self._latest), self._sensitivity()
         links, traces = self._published()
         known = dict.fromkeys([*self._journeys, *(journey for journey, _ in lines), *grids])
         return BoardData(
@@ -211,6 +212,8 @@ class Past:
                             points=points,
                             budget_ms=budgets.get((id, step)),
                             alarms=marks.get((id, step), ()),
+                            usual_ms=fine[id, step][0] if (id, step) in fine else 0.0,
+                            smallest=fine[id, step][1] if (id, step) in fine else None,
                         )
                         for (journey, step), points in _in_order(lines, list(budgets))
                         if journey == id
@@ -254,6 +257,19 @@ class Past:
             key: (*(one for one in found.get(key, ()) if key not in told or one.at < begin), *told.get(key, ()))
             for key in {**found, **told}
         }
+
+    def _sensitivity(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """What each step usually takes, milliseconds, and the smallest slowdown it can show, by journey and step."""
+        if self._history is None:
+            return {}
+        found = {}
+        for key, state in self._history.detector_states(self._target.name, location=self._config.location).items():
+            detector, _ = read_state(state)
+            usual, smallest = detector.usual_ms, detector.smallest_visible()
+            # fewer milliseconds are not called degraded, however sure the detector is
+            least = 1 + self._config.least_slowdown_ms / usual if usual else smallest
+            found[key] = usual, max(smallest, least)
+        return found
 
     def _published(self) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
         """Last Allure page of each journey, and trace of each step's last slow run, as far as the site keeps them.
