@@ -140,7 +140,7 @@ def _heads(path: Path) -> Iterator[_Head]:
 
 
 def _read(path: Path, since: datetime, until: datetime) -> list[Counted]:
-    """Records of a window, each with the names of what it counts, wherever in the file they stand."""
+    """Records of a window, the first with the names of what they all count, wherever in the file they stand."""
     names: dict[str, str] = {}
     found = []
     for line in _stream(path):
@@ -148,9 +148,11 @@ def _read(path: Path, since: datetime, until: datetime) -> list[Counted]:
             head = msgspec.json.decode(line, type=_Head)
             names |= head.names
             if since <= head.since and head.at < until:
-                one = msgspec.json.decode(line, type=Counted)
-                its = {row.id: names[row.id] for row in one.rows if row.id in names}
-                found.append(msgspec.structs.replace(one, names=its))
+                found.append(msgspec.json.decode(line, type=Counted))
+    if found:
+        ran = {row.id for one in found for row in one.rows}
+        its = {id: name for id, name in names.items() if id in ran}
+        found[0] = msgspec.structs.replace(found[0], names=its)
     return found
 
 
