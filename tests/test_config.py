@@ -1,11 +1,18 @@
 """Every wrong configuration is answered with a sentence that names the key."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.inspect import DictType, FloatType, IntType, StructType, VarTupleType, type_info
+from typer.testing import CliRunner
 
 from synthprobe import ConfigurationError
-from synthprobe.config import read_config
+from synthprobe.cli.main import app
+from synthprobe.config import Config, read_config
+
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference" / "configuration.md"
 
 BAD = [
     ("default_taget = 'x'", "unknown key 'default_taget'. Did you mean 'default_target'?"),
@@ -15,6 +22,18 @@ BAD = [
     ("[targets.a]\nbase_url = 3", "Expected `str`, got `int`"),
     ("interval_s = 'often'", "Expected `int`, got `str`"),
     ("targets = [", "synthprobe.toml cannot be read"),
+    ("interval_s = " + 5000 * "9", "synthprobe.toml cannot be read"),
+    ("interval_s = 0", "interval_s = 0: a whole number from 10 to 86,400 was expected. Correct it"),
+    ("interval_s = -300", "interval_s = -300: a whole number"),
+    ("suspicion_reruns = -3", "suspicion_reruns = -3: a whole number from 0 to 100 was expected"),
+    ("[history]\nraw_days = inf", "history.raw_days = inf: a number from 1 to 3,660 was expected"),
+    ("[history]\ndaily_days = nan", "history.daily_days = nan: a number from"),
+    ("[objectives.default]\nwindow_days = inf", "objectives.default.window_days = inf: a number from 1 to 366"),
+    (
+        "[[objectives.sign-in.rules]]\nlong = '1h'\nshort = '5m'\nfactor = nan",
+        "objectives.sign-in.rules 1.factor = nan: a number above 0, at most 100,000 was expected",
+    ),
+    ("[[alerts.routes]]\nname = 'a'\nto = []\nrepeet = '1h'", "unknown key 'alerts.routes 1.repeet'. Did you mean"),
 ]
 
 
@@ -46,3 +65,34 @@ def test_an_address_without_scheme_or_host_is_refused(tmp_path: Path, url: str):
 
 def test_the_environment_names_the_browser(tmp_path: Path):
     assert read_config(tmp_path, {"SYNTHPROBE_BROWSER": "/opt/b"}).browser.executable == "/opt/b"
+
+
+def numbers(kind: msgspec.inspect.Type, place: str = "") -> Iterator[tuple[str, IntType | FloatType]]:
+    if isinstance(kind, StructType):
+        for one in msgspec.structs.fields(kind.cls):
+            yield from numbers(type_info(one.type), f"{place}.{one.encode_name}".lstrip("."))
+    elif isinstance(kind, DictType):
+        yield from numbers(kind.value_type, f"{place}.NAME")
+    elif isinstance(kind, VarTupleType):
+        yield from numbers(kind.item_type, place)
+    elif isinstance(kind, IntType | FloatType):
+        yield place, kind
+
+
+@pytest.mark.parametrize(("key", "kind"), list(numbers(type_info(Config))))
+def test_every_number_has_a_range_and_the_reference_names_it(key: str, kind: IntType | FloatType):
+    assert kind.le is not None
+    assert (kind.ge is None) != (kind.gt is None)
+    told = REFERENCE.read_text().split(f"## `{key}`\n")[1].split("\n## ")[0]
+    least = f"From {kind.ge:,} to" if kind.gt is None else f"Above {kind.gt:,}, at most"
+    assert f"{least} {kind.le:,}" in told
+
+
+@pytest.mark.parametrize("value", ["-1", "inf", "nan", "1e12"])
+def test_a_retention_out_of_range_deletes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str):
+    keys = ("raw_days", "failures_days", "hourly_days", "daily_days")
+    (tmp_path / "synthprobe.toml").write_text("[history]\n" + "".join(f"{key} = {value}\n" for key in keys))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"history\.raw_days = .* from 1 to 3,660 was expected"):
+        CliRunner().invoke(app, ["history", "prune"], catch_exceptions=False)
+    assert not (tmp_path / ".synthprobe").exists()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import msgspec.inspect
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.history.address import wrong_with
@@ -61,10 +62,10 @@ class HistoryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
 
     url: str = ""
-    raw_days: float = 14
-    failures_days: float = 90
-    hourly_days: float = 90
-    daily_days: float = 396
+    raw_days: Annotated[float, Meta(ge=1, le=3_660)] = 14
+    failures_days: Annotated[float, Meta(ge=1, le=3_660)] = 90
+    hourly_days: Annotated[float, Meta(ge=1, le=3_660)] = 90
+    daily_days: Annotated[float, Meta(ge=1, le=3_660)] = 396
 
 
 class TelemetryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,7 +91,7 @@ class BurnRuleConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         short: the short window, for example ``5m``.
     """
 
-    factor: float
+    factor: Annotated[float, Meta(gt=0, le=100_000)]
     long: str
     short: str
 
@@ -105,8 +106,8 @@ class ObjectiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         rules: burn-rate rules that replace the standard ones.
     """
 
-    percent: float = 99.0
-    window_days: float = 30.0
+    percent: Annotated[float, Meta(ge=0, le=100)] = 99.0
+    window_days: Annotated[float, Meta(ge=1, le=366)] = 30.0
     count_degraded: bool = False
     rules: tuple[BurnRuleConfig, ...] = ()
 
@@ -145,14 +146,14 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     runbooks: str = "runbooks"
     default_target: str = "demo"
     folder: str = ".synthprobe"
-    interval_s: int = 300
-    journey_deadline_s: float = 60.0
-    second_attempts: int = 1
-    second_attempt_delay_s: float = 2.0
-    stall_margin_s: float = 45.0
-    least_slowdown_ms: float = 50.0
-    suspicion_reruns: int = 8
-    suspicion_budget: int = 24
+    interval_s: Annotated[int, Meta(ge=10, le=86_400)] = 300
+    journey_deadline_s: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
+    second_attempts: Annotated[int, Meta(ge=0, le=10)] = 1
+    second_attempt_delay_s: Annotated[float, Meta(ge=0, le=3_600)] = 2.0
+    stall_margin_s: Annotated[float, Meta(gt=0, le=86_400)] = 45.0
+    least_slowdown_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 50.0
+    suspicion_reruns: Annotated[int, Meta(ge=0, le=100)] = 8
+    suspicion_budget: Annotated[int, Meta(ge=0, le=10_000)] = 24
     control_url: str = ""
     location: str = ""
     browser: BrowserConfig = field(default_factory=BrowserConfig)
@@ -246,8 +247,8 @@ def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
         The configuration; all defaults when neither file says anything.
 
     Raises:
-        ConfigurationError: when a file cannot be read, or holds an unknown key, a value of the wrong kind or a
-            history's URL that cannot be used.
+        ConfigurationError: when a file cannot be read, or holds an unknown key, a value of the wrong kind, a number out
+            of its range or a history's URL that cannot be used.
 
     Example:
         >>> read_config(Path("/nonexistent")).default_target
@@ -255,7 +256,7 @@ def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
     """
     environ = os.environ if environ is None else environ
     source, table = _table(root)
-    _refuse_unknown_keys(table, Config, source, "")
+    _check(table, msgspec.inspect.type_info(Config), source, "")
     try:
         config = msgspec.convert(table, Config)
     except msgspec.ValidationError as error:
@@ -274,7 +275,7 @@ def _table(root: Path) -> tuple[str, dict[str, Any]]:
             table: Any = tomllib.loads((root / name).read_text("utf-8"))
         except FileNotFoundError:
             continue
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:  # TOML of a wrong form, bytes that are no text, endless digits
             raise ConfigurationError(f"{name} cannot be read: {error}. Correct it, then start again.") from None
         for key in keys:
             table = table.get(key, {})
@@ -283,24 +284,47 @@ def _table(root: Path) -> tuple[str, dict[str, Any]]:
     return "synthprobe.toml", {}
 
 
-def _refuse_unknown_keys(table: Any, record: Any, source: str, place: str) -> None:
-    if not isinstance(table, dict):
-        return  # msgspec says it better
-    known = {info.name: info.type for info in msgspec.structs.fields(record)}
-    if record is Target:
-        del known["name"]
-    for key, value in table.items():
-        if key not in known:
-            raise ConfigurationError(
-                f"{source} has an unknown key {place + key!r}.{_nearest(key, known)} "
-                f"Known keys here: {', '.join(sorted(known))}."
-            )
-        kind = msgspec.inspect.type_info(known[key])
-        if isinstance(kind, msgspec.inspect.StructType):
-            _refuse_unknown_keys(value, kind.cls, source, f"{place}{key}.")
-        elif isinstance(kind, msgspec.inspect.DictType) and isinstance(kind.value_type, msgspec.inspect.StructType):
-            for name, entry in value.items() if isinstance(value, dict) else ():
-                _refuse_unknown_keys(entry, kind.value_type.cls, source, f"{place}{key}.{name}.")
+def _check(value: Any, kind: Any, source: str, place: str) -> None:
+    """Refuse unknown keys and numbers out of range, at any depth; what is of the wrong kind msgspec says better."""
+    if isinstance(kind, msgspec.inspect.StructType) and isinstance(value, dict):
+        known = {one.encode_name: one.type for one in kind.fields}
+        if kind.cls is Target:
+            del known["name"]
+        for key, entry in value.items():
+            if key not in known:
+                raise ConfigurationError(
+                    f"{source} has an unknown key {_join(place, key)!r}.{_nearest(key, known)} "
+                    f"Known keys here: {', '.join(sorted(known))}."
+                )
+            _check(entry, known[key], source, _join(place, key))
+    elif isinstance(kind, msgspec.inspect.DictType) and isinstance(value, dict):
+        for key, entry in value.items():
+            _check(entry, kind.value_type, source, _join(place, key))
+    elif isinstance(kind, msgspec.inspect.VarTupleType) and isinstance(value, list):
+        for number, entry in enumerate(value, 1):
+            _check(entry, kind.item_type, source, f"{place} {number}")
+    elif isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType) and not _fits(value, kind):
+        whole = "a whole number" if isinstance(kind, msgspec.inspect.IntType) else "a number"
+        raise ConfigurationError(
+            f"{source} has {place} = {value}: {whole} {_range(kind)} was expected. "
+            "Correct it, or leave it out for what docs/reference/configuration.md calls its default."
+        )
+
+
+def _fits(value: Any, kind: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> bool:
+    """Not a number fits nowhere, and endless is above any limit."""
+    if not isinstance(value, int | float):
+        return True  # of the wrong kind
+    least = value > kind.gt if kind.gt is not None else kind.ge is None or value >= kind.ge
+    return least and (value <= kind.le if kind.le is not None else abs(value) < math.inf)
+
+
+def _range(kind: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
+    return f"above {kind.gt:,}, at most {kind.le:,}" if kind.gt is not None else f"from {kind.ge:,} to {kind.le:,}"
+
+
+def _join(place: str, key: str) -> str:
+    return f"{place}.{key}" if place else key
 
 
 def _nearest(word: str, known: Mapping[str, Any]) -> str:

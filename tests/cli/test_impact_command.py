@@ -10,18 +10,22 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from recorded_runs import NOW, call, ran
+from typer.testing import CliRunner
 
 from synthprobe import pipeline
+from synthprobe.cli.main import app
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.evidence import Evidence
 from synthprobe.model.impact import Change, Snapshot, StatementCounter
 from synthprobe.model.result import Degradation
 from synthprobe.model.verdict import Verdict
-from synthprobe.probes.database import append_snapshot
+from synthprobe.pipeline.memory import open_history
+from synthprobe.pipeline.statements import add_snapshot
 from synthprobe.report.board import journey_page
 from synthprobe.report.site import publish
 from synthprobe.targets.changes import mark_change, read_changes
+from synthprobe.verdict.watch import watch
 
 
 def test_steps_are_ranked_by_what_users_wait_and_not_by_the_schedule(root):
@@ -57,7 +61,7 @@ def test_statements_of_the_database_are_ranked_beside_the_steps(root):
             StatementCounter(id="2", text=rare, calls=calls // 10_000, total_ms=8_000.0 * (calls // 10_000)),
         )
         snapshot = Snapshot(at=NOW - timedelta(minutes=minutes), counters=counters)
-        append_snapshot(root / ".synthprobe" / "statements.jsonl", snapshot)
+        add_snapshot(root, read_config(root), "demo", snapshot)
     rows = json.loads(call("impact", "--json", "--days", "1"))
     assert [(row["name"], row["impact_ms_per_day"]) for row in rows] == [
         ("select * from position where unit = ?", 100_000.0),
@@ -90,7 +94,7 @@ def test_a_row_that_is_gone_after_a_change_is_said_and_what_comes_next_is_told(r
             StatementCounter(id="2", text=other, calls=100 - hours, total_ms=2.0 * (100 - hours)),
         )
         snapshot = Snapshot(at=NOW - timedelta(hours=hours), counters=counters)
-        append_snapshot(root / ".synthprobe" / "statements.jsonl", snapshot)
+        add_snapshot(root, read_config(root), "demo", snapshot)
     name = "select * from incident where lower(address) like ?"
     live = (NOW - timedelta(hours=16)).isoformat()
     said = call("impact", "mark", "index on address", "--operation", name, "--at", live)
@@ -123,6 +127,25 @@ def test_every_step_that_was_not_well_enough_is_marked(root):
     marks = [line for line in page.read_text().splitlines() if "●" in line]
     assert len(marks) == 2
     assert ["find the address took long" in marks[0], "read it aloud took long" in marks[1]] == [True, True]
+
+
+def test_a_healthy_step_says_the_smallest_slowdown_it_can_show(root):
+    for minutes in range(5, 155, 5):
+        ran(root, timedelta(minutes=minutes), search=0.02 + minutes % 20 / 1000)
+    assert pipeline.remember(root, read_config(root), "demo") == []
+    states: dict[tuple[str, str], bytes] = {}
+    for path in sorted((root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")):
+        states = watch(msgspec.json.decode(path.read_bytes(), type=Verdict), states).states
+    with open_history(root, read_config(root)) as history:
+        history.put_detector_states("demo", states)
+    call("impact", "--board")
+    board = root / ".synthprobe" / "site" / "board" / "demo"
+    said = re.compile(r"Usually (\S+ m?s)\. The smallest slowdown it can show is (\S+) ×, (\S+ m?s)\.")
+    (report,) = said.findall((board / journey_page("report")).read_text())
+    (search,) = said.findall((board / journey_page("search")).read_text())
+    assert report[0] == "8.0 s"
+    assert 1.0 < float(report[1]) < 1.6
+    assert float(search[1]) > 2.0  # 50 ms are the least that is called degraded
 
 
 def test_a_row_leads_to_the_trace_of_its_last_slow_run_also_when_later_runs_were_published(root):
@@ -166,6 +189,7 @@ def test_nothing_recorded_is_said_and_is_no_error(root):
         ("[[change]]\nat = 2026-01-01T00:00:00\ntitle = 'x'", "without a zone"),
         ("[[change]]\nat = 2026-01-01T00:00:00Z", "title"),
         ("[[change]]\nat = 2026-01-01T00:00:00Z\ntitle = 'x'\nsaves = 7", "above 0 and up to 1"),
+        ("[[change]]\nat = 0206-01-01T00:00:00Z\ntitle = 'x'", "in the year 206: one from 2000 on"),
         ("[[change", "cannot be read"),
     ],
 )
@@ -173,6 +197,39 @@ def test_a_broken_file_of_changes_is_refused_with_a_sentence(root, text, says):
     (root / "changes.toml").write_text(text)
     with pytest.raises(ConfigurationError, match=says):
         read_changes(root)
+
+
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [
+        ("0206-03-02T12:00Z", "from 2000 on and at most a year ahead"),
+        ("0001-01-01T00:00Z", "from 2000 on"),
+        ("9999-12-31T23:59-12:00", "at most a year ahead"),
+        ("yesterday", "is not a time"),
+    ],
+)
+def test_a_change_at_a_time_far_away_is_refused_and_not_marked(root, at, says):
+    with pytest.raises(ConfigurationError, match=says):
+        CliRunner().invoke(app, ["impact", "mark", "typo", "--at", at], catch_exceptions=False)
+    assert not (root / "changes.toml").exists()
+
+
+@pytest.mark.parametrize("options", [("--target", "nope"), ("--target", "nope", "--operation", "find the address")])
+def test_a_change_for_an_unknown_target_is_not_marked(root, options):
+    with pytest.raises(ConfigurationError, match="no target 'nope'"):
+        CliRunner().invoke(app, ["impact", "mark", "an index", *options], catch_exceptions=False)
+    assert not (root / "changes.toml").exists()
+
+
+@pytest.mark.parametrize("days", ["inf", "nan", "1e9", "401", "0"])
+def test_days_out_of_range_are_refused_with_a_sentence(root, days):
+    assert "Invalid value for '--days'" in call("impact", "--days", days, code=2)
+
+
+@pytest.mark.parametrize("options", [("--json",), ("--change", "an index")])
+def test_the_board_is_made_alone(root, options):
+    with pytest.raises(ConfigurationError, match="--board makes pages"):
+        CliRunner().invoke(app, ["impact", "--board", *options], catch_exceptions=False)
 
 
 def test_any_title_survives_and_a_second_one_of_its_name_is_refused(root):

@@ -6,10 +6,13 @@ import json
 from datetime import timedelta
 
 import pytest
-from recorded_runs import call, ran
+from recorded_runs import NOW, call, ran
 
 from synthprobe import pipeline
+from synthprobe.cli import recorded
 from synthprobe.config import read_config
+from synthprobe.model.journey import Journey
+from synthprobe.supervisor.inventory import Inventory, write_inventory
 
 FAST = '[[objectives.login.rules]]\nfactor = 14.4\nlong = "1h"\nshort = "5m"\n'
 
@@ -46,6 +49,36 @@ def test_lint_refuses_what_cannot_work(root, text, says):
     said = call("objectives", "lint", code=2)
     assert "refused: [objectives." in said
     assert says in said
+
+
+@pytest.mark.parametrize(
+    ("table", "near"),
+    [
+        ('[objectives."the search"]', "Did you mean 'search'?"),
+        ("[objectives.serch]", "Did you mean 'search'?"),
+        ("[objectives.zzz]", "Known: report, search."),
+        ('[aliases."the report"]', "Did you mean 'report'?"),
+    ],
+)
+def test_lint_names_a_journey_that_the_last_runs_did_not_have(root, table, near):
+    declare(root, f"[objectives.search]\npercent = 99\n[aliases.search]\n'old' = 'new'\n{table}\n")
+    call("objectives", "lint")  # no run yet: nothing is known
+    ran(root, timedelta(minutes=5))
+    said = " ".join(call("objectives", "lint", code=2).split())
+    assert said.count("refused:") == 1
+    name = table.split(".", 1)[1].strip('"]')
+    assert f"The last runs had no journey with the id {name!r}, so this does nothing. {near}" in said
+
+
+def test_lint_knows_the_journeys_of_the_kept_inventory(root):
+    declare(root, "[objectives.sign-in]\npercent = 99\n[objectives.sign-on]\npercent = 99\n")
+    journey = Journey(id="sign-in", node_id="sign_in.py::t", title="Sign in")
+    inventory = Inventory(revision="1", journeys=(journey,))
+    write_inventory(root / ".synthprobe" / "state" / "demo" / "inventory.json", inventory)
+    said = call("objectives", "lint", code=2)
+    assert 'refused: [objectives."sign-on"]' in said
+    assert "Did you mean 'sign-in'?" in said
+    assert '[objectives."sign-in"]' not in said
 
 
 def test_show_tells_coverage_beside_availability_and_a_gap_makes_the_objective_unknown(root):
@@ -106,3 +139,23 @@ def test_an_error_budget_that_is_used_too_fast_is_said(root):
     assert {one["burning"] for one in json.loads(call("objectives", "show", "--json"))} == {says}
     call("impact", "--board")
     assert says in (root / ".synthprobe" / "site" / "board" / "demo" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize(
+    ("interval_s", "elapsed", "bad", "used"),
+    [(300, 48, 3, "15 m"), (600, 24, 3, "30 m"), (3600, 4, 2, "2 h"), (60, 240, 15, "15 m")],
+)
+def test_another_interval_keeps_what_was_judged_before(root, monkeypatch, interval_s, elapsed, bad, used, stored):
+    """Four hours of slots of 5 minutes, three of them bad, told in slots of another length."""
+    until = NOW.replace(hour=12, minute=0, second=0) - timedelta(days=1)
+    monkeypatch.setattr(recorded, "now", lambda: until)
+    for minutes in range(5, 245, 5):
+        ran(root, NOW - until + timedelta(minutes=minutes), outcome="failed" if minutes in {20, 110, 90} else "passed")
+    if stored:
+        assert pipeline.remember(root, read_config(root), "demo") == []
+    toml = root / "synthprobe.toml"
+    toml.write_text(f"interval_s = {interval_s}\n" + toml.read_text())
+    for one in json.loads(call("objectives", "show", "--json")):
+        assert (one["elapsed"], one["bad"], one["unknown"], one["coverage"]) == (elapsed, bad, 0, 100.0)
+        assert one["text"].startswith(f"{used} of ")

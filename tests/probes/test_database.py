@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from synthprobe.errors import TargetError, ToolError
-from synthprobe.probes.database import append_snapshot, collect, read_snapshots
-from synthprobe.verdict.impact import OTHER, rank, statement_totals
+from synthprobe.probes.database import collect
+from synthprobe.verdict.counters import OTHER, counted, statement_totals
+from synthprobe.verdict.impact import rank
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from postgres import Postgres, running_postgres
@@ -36,7 +37,7 @@ def work(server: Postgres) -> Iterator[psycopg.Connection]:
 
 
 def totals(*snapshots):
-    return {one.name: one for one in statement_totals(snapshots)}
+    return {one.name: one for one in statement_totals(counted(snapshots))}
 
 
 def test_what_ran_between_two_snapshots_is_counted_in_one_row_for_all_literals(server, work):
@@ -98,13 +99,3 @@ def test_without_the_driver_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ToolError, match=r"pip install 'synthprobe\[postgres\]'"):
         collect("postgresql://x")
-
-
-def test_snapshots_are_kept_and_a_line_cut_off_is_left_out(tmp_path, server):
-    path = tmp_path / "new" / "statements.jsonl"
-    assert read_snapshots(path) == []
-    kept = collect(server.url())
-    append_snapshot(path, kept)
-    with path.open("ab") as file:
-        file.write(b'{"at": "2026-')
-    assert read_snapshots(path) == [kept]

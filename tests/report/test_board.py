@@ -55,6 +55,17 @@ def test_the_board_says_first_what_costs_users_most_and_leads_to_the_step(page, 
     assert fits(page)
 
 
+def test_each_step_says_the_smallest_slowdown_it_can_show(page, first_page):
+    page.goto((first_page.parent / journey_page("search")).as_uri())
+    sign_in, find = page.locator("section.card").all()[-2:]
+    expect(sign_in).to_contain_text("Usually 410 ms. The smallest slowdown it can show is 1.37 ×, 563 ms.")
+    expect(find).not_to_contain_text("smallest slowdown")  # of it nothing is known
+    assert fits(page)
+    page.goto((first_page.parent / journey_page("live-board")).as_uri())
+    expect(page.locator("section.card").last).to_contain_text("It cannot show a slowdown yet: too few runs were seen")
+    assert fits(page)
+
+
 def test_availability_never_stands_without_coverage(page, first_page):
     page.goto(first_page.as_uri())
     for card in page.locator("[data-journey]").all():

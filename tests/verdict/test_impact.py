@@ -8,7 +8,8 @@ import pytest
 
 from synthprobe.model.evidence import ServerTiming
 from synthprobe.model.impact import Change, OperationTotal, Snapshot, StatementCounter, Traffic
-from synthprobe.verdict.impact import OTHER, ceiling, compare, named_operation, rank, resets, split, statement_totals
+from synthprobe.verdict.counters import OTHER, counted, statement_totals
+from synthprobe.verdict.impact import ceiling, compare, named_operation, rank, split
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 USES = (
@@ -107,19 +108,19 @@ def test_a_reset_in_mid_window_never_makes_time_negative():
         snapshot(20, ("1", "select 1", 40, 200.0), reset=15),
         snapshot(30, ("1", "select 1", 90, 450.0), reset=15),
     ]
-    (total,) = statement_totals(seen)
+    (total,) = statement_totals(counted(seen))
     assert (total.calls, total.total_ms) == (100 + 40 + 50, 500.0 + 200.0 + 250.0)
-    assert resets(seen) == 1
+    assert sum(one.resets for one in counted(seen)) == 1
 
 
 def test_a_reset_is_seen_even_when_the_counter_has_already_overtaken_its_old_value():
     seen = [snapshot(0, ("1", "select 1", 10, 10.0)), snapshot(60, ("1", "select 1", 500, 500.0), reset=5)]
-    assert statement_totals(seen)[0].calls == 500
+    assert statement_totals(counted(seen))[0].calls == 500
 
 
 def test_a_database_that_does_not_say_when_it_was_reset_is_read_by_its_falling_counters():
     seen = [snapshot(0, ("1", "select 1", 10, 10.0), reset=None), snapshot(9, ("1", "select 1", 4, 4.0), reset=None)]
-    assert statement_totals(seen)[0].calls == 4
+    assert statement_totals(counted(seen))[0].calls == 4
 
 
 def test_statements_the_database_forgot_are_shown_as_other():
@@ -128,7 +129,7 @@ def test_statements_the_database_forgot_are_shown_as_other():
         snapshot(10, ("1", "select a", 10, 10.0), ("2", "select b", 7, 70.0)),
         snapshot(20, ("1", "select a", 20, 20.0), evictions=1),
     ]
-    assert {one.name: (one.calls, one.total_ms) for one in statement_totals(seen)} == {
+    assert {one.name: (one.calls, one.total_ms) for one in statement_totals(counted(seen))} == {
         "select a": (20, 20.0),
         OTHER: (7, 70.0),
     }
@@ -143,7 +144,7 @@ def test_the_same_sql_with_other_literals_is_one_row():
             ("2", "select a from t where id in ($1, $2, $3) /* board */", 5, 50.0),
         ),
     ]
-    (row,) = rank(statement_totals(seen), (), days=0.5)
+    (row,) = rank(statement_totals(counted(seen)), (), days=0.5)
     assert (row.calls, row.impact_ms_per_day) == (15, 120.0)
 
 

@@ -13,12 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import recorded, remembered
-from synthprobe.cli.past import SNAPSHOTS, Past
+from synthprobe.cli.numbers import finite
+from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.impact import Change, Forecast, ImpactRow, Split
-from synthprobe.probes.database import append_snapshot, collect
+from synthprobe.pipeline.statements import add_snapshot
+from synthprobe.probes.database import collect
 from synthprobe.report.board import KINDS, BoardChange, answer, milliseconds, percent, render_board, waiting
 from synthprobe.targets.changes import mark_change, parse_moment, read_changes
 from synthprobe.targets.target import Target
@@ -37,7 +39,7 @@ _console = open_console()
 def impact(
     context: typer.Context,
     target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
-    days: Annotated[float, typer.Option(help="Days to count over.", min=0.01)] = DAYS,
+    days: Annotated[float, typer.Option(help="Days to count over.", min=0.01, max=400, callback=finite)] = DAYS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     change: Annotated[
         str | None, typer.Option("--change", help="Title of a marked change: compare before and after it.")
@@ -47,10 +49,15 @@ def impact(
     """Rank steps, backend operations and statements by the time users wait for them."""
     if context.invoked_subcommand is not None:
         return
+    if board and (as_json or change is not None):
+        other = "--json" if as_json else "--change"
+        raise ConfigurationError(
+            f"--board makes pages, {other} prints: only one of them was expected. Ask for them one after the other."
+        )
     root = find_root(Path.cwd())
     config = read_config(root)
     chosen = config.target(target)
-    if board and change is None:
+    if board:
         page = make_board(root, config, chosen, root / config.folder / "site", days)
         _console.print(f"Impact board: {page}", markup=False)
         return
@@ -73,19 +80,22 @@ def impact(
 def mark(
     title: Annotated[str, typer.Argument(help="What was done, for example: index on incident.created.")],
     operation: Annotated[str, typer.Option(help="Name of the row it is to make cheaper.")] = "",
-    saves: Annotated[float, typer.Option(help="Part of that row's time it is expected to save, 0 to 1.")] = 1.0,
+    saves: Annotated[
+        float, typer.Option(help="Part of that row's time it is expected to save, 0 to 1.", callback=finite)
+    ] = 1.0,
     at: Annotated[str | None, typer.Option(help="When it went live, as 2026-03-02T12:00Z; now without it.")] = None,
     target: Annotated[str | None, typer.Option(help="Target whose board tells the ceiling.")] = None,
 ) -> None:
     """Mark a change in changes.toml, and say what it can save at most."""
     root = find_root(Path.cwd())
     config = read_config(root)
-    moment = parse_moment(at) if at else recorded.now().replace(microsecond=0)
+    now = recorded.now().replace(microsecond=0)
+    moment = parse_moment(at, now) if at else now
+    chosen = config.target(target) if operation or target else None
     marked = Change(at=moment, title=title, operation=operation, saves=saves)
     path = mark_change(root, marked)
     _console.print(f"Marked in {path.name}: {title}", markup=False)
-    if operation:
-        chosen = config.target(target)
+    if operation and chosen:
         with remembered.opened(root, config, chosen.name) as history:
             window = Past(root, config, chosen, history).measured(moment - timedelta(days=7), moment)
         ranked = window.ranked()
@@ -102,11 +112,14 @@ def mark(
 @app.command("collect")
 def collect_statements(
     url: Annotated[str, typer.Option(envvar="SYNTHPROBE_DATABASE_URL", help="postgresql:// address, read-only role.")],
+    target: Annotated[str | None, typer.Option(help="Target whose database it is.")] = None,
 ) -> None:
-    """Add a snapshot of pg_stat_statements; run it on a schedule."""
+    """Add what pg_stat_statements counted since the last time; run it on a schedule."""
     root = find_root(Path.cwd())
+    config = read_config(root)
+    chosen = config.target(target)
     snapshot = collect(url)
-    path = append_snapshot(root / read_config(root).folder / SNAPSHOTS, snapshot)
+    path = add_snapshot(root, config, chosen.name, snapshot)
     _console.print(f"{len(snapshot.counters)} statements counted, added to {path.relative_to(root)}", markup=False)
 
 

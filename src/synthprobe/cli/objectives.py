@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +16,12 @@ from rich.text import Text
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
+from synthprobe.model.journey import Journey
 from synthprobe.model.objective import BurnRule, CheckedRule, Objective, ObjectiveStatus
 from synthprobe.pipeline import coverage
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
 from synthprobe.report.standing import percent
+from synthprobe.supervisor.inventory import read_inventory
 from synthprobe.verdict.objectives import DAY, STANDARD_RULES, check_rule, lint, span
 
 app = typer.Typer(help="How good each journey must be, and whether that can be watched.", no_args_is_help=True)
@@ -31,11 +35,12 @@ _console = open_console()
 
 @app.command("lint")
 def lint_objectives() -> None:
-    """Print what each burn-rate rule needs at this interval, and refuse rules that cannot work.
+    """Print what each burn-rate rule needs at this interval, and refuse rules that cannot work and unknown journeys.
 
     Exit code 0: every objective can be alerted on. 2: one cannot.
     """
-    config = read_config(find_root(Path.cwd()))
+    root = find_root(Path.cwd())
+    config = read_config(root)
     declared = [declared_objective(name, table) for name, table in _declared(config).items()]
     _print_usual(config.interval_s, declared)
     refused = []
@@ -47,6 +52,7 @@ def lint_objectives() -> None:
         except ValueError as error:
             sentences = (str(error),)
         refused += [f"[objectives.{name}] {sentence}" for sentence in sentences]
+    refused += _unknown_journeys(root, config)
     for sentence in refused:
         _console.print(f"refused: {sentence}", markup=False)
     if refused:
@@ -109,6 +115,38 @@ def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
         runs = recorded.verdicts(root, config.folder, target, since=since, until=now)
         seen = recorded.observations(run for run in runs if run.run.scheduled)
         return list(coverage.judge_objectives(config, seen, now))
+
+
+def _unknown_journeys(root: Path, config: Config) -> list[str]:
+    """Why tables of objectives and aliases can never do anything; nothing as long as no run tells what there is."""
+    journeys = _last_seen(root, config)
+    if not journeys:
+        return []
+    ids = {word: one.id for one in journeys for word in (one.title, one.id)}
+    known = {one.id for one in journeys}
+    tables = [("objectives", name) for name in config.objectives if name != DEFAULT]
+    tables += [("aliases", name) for name in config.aliases]
+    return [
+        f"[{table}.{json.dumps(name, ensure_ascii=False)}] The last runs had no journey with the id {name!r}, so this "
+        f"does nothing.{_nearest(name, ids)} The id of a journey was expected, not its title."
+        for table, name in tables
+        if name not in known
+    ]
+
+
+def _last_seen(root: Path, config: Config) -> list[Journey]:
+    """The journeys that the last runs had, at any target."""
+    found: list[Journey] = []
+    for target in config.targets:
+        kept = read_inventory(root / config.folder / "state" / target / "inventory.json")
+        latest = recorded.verdicts(root, config.folder, target, until=recorded.now(), newest=recorded.NEWEST)
+        found += [*(kept.journeys if kept else ()), *recorded.journeys(latest).values()]
+    return found
+
+
+def _nearest(word: str, ids: Mapping[str, str]) -> str:
+    match = difflib.get_close_matches(word, list(ids), n=1)
+    return f" Did you mean {ids[match[0]]!r}?" if match else f" Known: {', '.join(sorted(set(ids.values())))}."
 
 
 def _declared(config: Config) -> dict[str, ObjectiveConfig]:

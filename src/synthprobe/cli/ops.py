@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import recorded
+from synthprobe.cli.numbers import finite
 from synthprobe.cli.recorded_incidents import RecordedIncidents
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
@@ -28,10 +29,12 @@ _console = open_console()
 
 def ops(
     target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
-    days: Annotated[float, typer.Option(help="Days to count over.", min=1, max=3650)] = 30.0,
+    days: Annotated[float, typer.Option(help="Days to count over.", min=1, max=3650, callback=finite)] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     page: Annotated[bool, typer.Option("--page", help="Make the page site/ops/TARGET/index.html.")] = False,
-    shift: Annotated[float, typer.Option(help="Length of a shift in hours.", min=1, max=24)] = SHIFT_HOURS,
+    shift: Annotated[
+        float, typer.Option(help="Length of a shift in hours.", min=1, max=24, callback=finite)
+    ] = SHIFT_HOURS,
     sleep: Annotated[str, typer.Option(help="When people sleep, as HH:MM-HH:MM.")] = "22:00-06:00",
     zone: Annotated[str, typer.Option(help="Time zone of those who are paged, for example Europe/Berlin.")] = "UTC",
 ) -> None:

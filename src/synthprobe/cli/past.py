@@ -13,22 +13,22 @@ from msgspec import Struct
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.objectives import statuses
 from synthprobe.config import Config
-from synthprobe.model.impact import Change, ImpactRow, OperationTotal, Snapshot, Traffic
+from synthprobe.model.impact import Change, Counted, ImpactRow, OperationTotal, Traffic
 from synthprobe.model.journey import Journey
 from synthprobe.model.verdict import Verdict
-from synthprobe.probes.database import read_snapshots
+from synthprobe.pipeline.statements import read_counted
 from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney, Day
 from synthprobe.report.latency import Alarm, StepSeries, thinned
 from synthprobe.report.site import published
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.changes import read_changes
 from synthprobe.targets.target import Target
-from synthprobe.verdict.impact import ceiling, compare, rank, resets, split, statement_totals
+from synthprobe.verdict.counters import statement_totals
+from synthprobe.verdict.impact import ceiling, compare, rank, split
+from synthprobe.verdict.watch import read_state
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
-
-SNAPSHOTS = "statements.jsonl"
 
 Points = tuple[tuple[datetime, float], ...]
 
@@ -114,7 +114,7 @@ class Past:
         else:
             timed, walked = recorded.timed(self._verdicts(since, until))
             begun = walked
-        operations = timed + statement_totals(self._snapshots(since, until))
+        operations = timed + statement_totals(self._counted(since, until))
         return Window(operations=operations, walked=walked, begun=begun, days=(until - since) / timedelta(days=1))
 
     def ranked(self, days: float) -> tuple[ImpactRow, ...]:
@@ -173,11 +173,11 @@ class Past:
             What `render_board` shows.
         """
         since = self._now - timedelta(days=days)
-        lost = resets(self._snapshots(since, self._now))
+        lost = sum(one.resets for one in self._counted(since, self._now))
         notes = (f"The database's counters began anew {lost} times; what ran just before is missing.",) if lost else ()
         standing = {one.objective.journey: one for one in statuses(self._root, self._config, self._target.name)}
         grids, lines, marks = self._days(), self._points(since), self._alarms(since)
-        budgets = recorded.budgets(self._latest)
+        budgets, fine = recorded.budgets(self._latest), self._sensitivity()
         links, traces = self._published()
         known = dict.fromkeys([*self._journeys, *(journey for journey, _ in lines), *grids])
         return BoardData(
@@ -212,6 +212,8 @@ class Past:
                             points=points,
                             budget_ms=budgets.get((id, step)),
                             alarms=marks.get((id, step), ()),
+                            usual_ms=fine[id, step][0] if (id, step) in fine else 0.0,
+                            smallest=fine[id, step][1] if (id, step) in fine else None,
                         )
                         for (journey, step), points in _in_order(lines, list(budgets))
                         if journey == id
@@ -256,6 +258,19 @@ class Past:
             for key in {**found, **told}
         }
 
+    def _sensitivity(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """What each step usually takes, milliseconds, and the smallest slowdown it can show, by journey and step."""
+        if self._history is None:
+            return {}
+        found = {}
+        for key, state in self._history.detector_states(self._target.name, location=self._config.location).items():
+            detector, _ = read_state(state)
+            usual, smallest = detector.usual_ms, detector.smallest_visible()
+            # fewer milliseconds are not called degraded, however sure the detector is
+            least = 1 + self._config.least_slowdown_ms / usual if usual else smallest
+            found[key] = usual, max(smallest, least)
+        return found
+
     def _published(self) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
         """Last Allure page of each journey, and trace of each step's last slow run, as far as the site keeps them.
 
@@ -283,9 +298,8 @@ class Past:
     def _verdicts(self, since: datetime, until: datetime) -> list[Verdict]:
         return recorded.verdicts(self._root, self._config.folder, self._target.name, since=since, until=until)
 
-    def _snapshots(self, since: datetime, until: datetime) -> list[Snapshot]:
-        found = read_snapshots(self._root / self._config.folder / SNAPSHOTS)
-        return [one for one in found if since <= one.at < until]
+    def _counted(self, since: datetime, until: datetime) -> list[Counted]:
+        return read_counted(self._root, self._config, self._target.name, since, until)
 
 
 def _in_order(

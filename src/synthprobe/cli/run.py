@@ -13,6 +13,7 @@ import typer
 from msgspec.structs import replace
 
 from synthprobe import pipeline
+from synthprobe.cli.numbers import finite
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ToolError
@@ -34,7 +35,9 @@ def run(
     target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Address that replaces the target's own.")] = None,
     workers: Annotated[int, typer.Option("--workers", "-n", help="Parallel workers.", min=0)] = 0,
-    deadline: Annotated[float, typer.Option(help="Seconds the whole run may take.", min=1)] = 240.0,
+    deadline: Annotated[
+        float, typer.Option(help="Seconds the whole run may take.", min=1, max=86_400, callback=finite)
+    ] = 240.0,
     fail_on: Annotated[FailOn, typer.Option(help="`failed`, or `degraded` to count degraded as failed.")] = "failed",
     slot: Annotated[
         str | None,

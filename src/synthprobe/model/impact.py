@@ -159,12 +159,48 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         counters: the statements it knew.
         reset_at: since when it counts, UTC, if it says so.
         evictions: how often it had to forget a statement since then.
+        database: its name; empty when it was not recorded.
     """
 
     at: datetime
     counters: tuple[StatementCounter, ...]
     reset_at: datetime | None = None
     evictions: int = 0
+    database: str = ""
+
+
+class StatementCount(Struct, frozen=True, array_like=True):
+    """What ran of one statement between two snapshots.
+
+    Attributes:
+        id: short id of the normalised statement.
+        calls: executions.
+        total_ms: milliseconds of all of them together.
+    """
+
+    id: str
+    calls: int
+    total_ms: float
+
+
+class Counted(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a database counted between two snapshots.
+
+    Attributes:
+        since: moment of the earlier snapshot, UTC.
+        at: moment of the later one, UTC.
+        rows: the statements that ran, the costliest first.
+        names: normalised statements by their ids.
+        forgotten: ids of statements that the database does not list any more.
+        resets: how often its counters began anew.
+    """
+
+    since: datetime
+    at: datetime
+    rows: tuple[StatementCount, ...]
+    names: dict[str, str] = {}
+    forgotten: tuple[str, ...] = ()
+    resets: int = 0
 
 
 class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,6 +12,7 @@ Severity = Literal["blocker", "critical", "normal", "minor", "trivial"]
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+_LONGEST_S = 366 * 86_400.0
 
 
 class Journey(Struct, frozen=True, kw_only=True):
@@ -48,7 +49,7 @@ def duration_s(text: str | float) -> float:
         The duration in seconds.
 
     Raises:
-        ValueError: when it is no duration, or not above zero; the message is a sentence.
+        ValueError: when it is no duration, not above zero, or longer than a year; the message is a sentence.
 
     Example:
         >>> duration_s("1500ms")
@@ -56,8 +57,9 @@ def duration_s(text: str | float) -> float:
     """
     match = _DURATION.fullmatch(str(text).strip()) if not isinstance(text, bool) else None
     seconds = float(match["number"]) * _SECONDS[match["unit"]] if match else 0.0
-    if seconds <= 0:
+    if not 0 < seconds <= _LONGEST_S:
         raise ValueError(
-            f'{text!r} is not a duration: a number above zero with ms, s, m or h was expected, for example "3s".'
+            f"{text!r} is not a duration: a number above zero with ms, s, m or h was expected, a year at most, "
+            'for example "3s".'
         )
     return seconds

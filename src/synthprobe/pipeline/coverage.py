@@ -16,6 +16,7 @@ from synthprobe.model.objective import BurnRule, Coverage, Objective, ObjectiveS
 from synthprobe.model.result import Run
 from synthprobe.model.verdict import Verdict
 from synthprobe.pipeline.memory import open_history
+from synthprobe.verdict.slots import in_slots, slot_length
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -38,7 +39,7 @@ def missed_slots(history: History, run: Run, interval_s: int) -> str:
         A sentence; empty when the slot before was judged, none ever was, or the run judges no slot.
     """
     last = history.slot_before(run.target, run.slot) if run.scheduled else None
-    if last is None or abs(int(last[1].timestamp()) // interval_s - last[0]) > 1:  # slots of another length once
+    if last is None or slot_length(*last, interval_s) != interval_s:  # slots of another length once
         return ""
     missed = run.slot - last[0] - 1
     if missed < 1:
@@ -64,15 +65,8 @@ def last_day(history: History, config: Config, target: str, now: datetime) -> Co
     Returns:
         The coverage; nothing when no slot was judged within a week.
     """
-    from synthprobe.verdict.objectives import judge_coverage  # most runs tell nobody of it
-
     slots = history.judged_slots(target, now - timedelta(days=7), now + timedelta(seconds=1))
-    seen = [
-        Observation(run_id="", slot=one.slot, at=one.at, target=target, journey="", outcome=outcome)
-        for one in slots
-        for outcome in set(one.outcomes.values())
-    ]
-    return judge_coverage(seen, now_slot=_passed(seen, now, config.interval_s), interval_s=config.interval_s)
+    return _coverage(slots, target, now, config.interval_s)
 
 
 def began_to_burn(history: History, config: Config, verdict: Verdict) -> list[str]:
@@ -104,7 +98,7 @@ def began_to_burn(history: History, config: Config, verdict: Verdict) -> list[st
     told = []
     for one in bad:
         name, objective = objectives[one.journey.id]
-        its = slices(seen.get(one.journey.id, ()), objective)
+        its = slices(in_slots(seen.get(one.journey.id, ()), config.interval_s), objective)
         try:
             says, *before = (
                 burn_text(objective, its, now_slot=slot, interval_s=config.interval_s, rules=rules.get(name, ()))
@@ -134,17 +128,14 @@ def stand(root: Path, config: Config, target: str, now: datetime, environ: Mappi
         ConfigurationError: when an objective makes no sense, or the history's URL cannot be read.
         HistoryError: when the history's URL is of no known kind.
     """
-    from synthprobe.verdict.objectives import judge_coverage  # what follows a run needs no objectives
-
     if not config.history.url and not (root / config.folder / "history.db").exists():
         return Standing()
     with open_history(root, config, environ) as history:
         slots = history.judged_slots(target, since(config, now), now + timedelta(seconds=1))
         began = history.first_judged(target)
-    seen = _observed(slots, target)
     return Standing(
-        coverage=judge_coverage(seen, now_slot=_passed(seen, now, config.interval_s), interval_s=config.interval_s),
-        objectives=judge_objectives(config, seen, now, began),
+        coverage=_coverage(slots, target, now, config.interval_s),
+        objectives=judge_objectives(config, _observed(slots, target), now, began),
     )
 
 
@@ -181,19 +172,20 @@ def judge_objectives(
     """
     from synthprobe.verdict.objectives import judge_objective, slices
 
-    now_slot = _passed(seen, now, config.interval_s)
+    now_slot = _passed(in_slots(seen, config.interval_s), now, config.interval_s)
     made = []
     for id, its in _by_journey(seen).items():
         name, objective = _objective_of(config, id)
         first = (began or {}).get(id)
-        since_slot = min(one.slot for one in its)
+        told = slices(in_slots(its, config.interval_s), objective)
+        since_slot = told[0].slot
         if first is not None:
             since_slot = min(since_slot, int(first.timestamp() // config.interval_s))
         try:
             made.append(
                 judge_objective(
                     objective,
-                    slices(its, objective),
+                    told,
                     now_slot=now_slot,
                     interval_s=config.interval_s,
                     since_slot=since_slot,
@@ -248,6 +240,18 @@ def _objective_of(config: Config, journey: str) -> tuple[str, Objective]:
     return name, declared_objective(journey, config.objectives.get(name) or ObjectiveConfig())
 
 
+def _coverage(slots: Iterable[JudgedSlot], target: str, now: datetime, interval_s: int) -> Coverage | None:
+    from synthprobe.verdict.objectives import judge_coverage  # what follows a run needs no objectives
+
+    looked = [
+        Observation(run_id="", slot=one.slot, at=one.at, target=target, journey="", outcome=outcome)
+        for one in slots
+        for outcome in set(one.outcomes.values())
+    ]
+    seen = list(in_slots(looked, interval_s))
+    return judge_coverage(seen, now_slot=_passed(seen, now, interval_s), interval_s=interval_s)
+
+
 def _observed(slots: Iterable[JudgedSlot], target: str) -> list[Observation]:
     return [
         Observation(run_id="", slot=one.slot, at=one.at, target=target, journey=journey, outcome=outcome)
@@ -263,7 +267,7 @@ def _by_journey(seen: Iterable[Observation]) -> dict[str, list[Observation]]:
     return found
 
 
-def _passed(seen: Sequence[Observation], now: datetime, interval_s: int) -> int:
+def _passed(seen: Iterable[Observation], now: datetime, interval_s: int) -> int:
     """The last slot that has passed; the one that runs now has not, unless it is judged."""
     current = int(now.timestamp() // interval_s)
-    return current - 1 if seen and max(one.slot for one in seen) < current else current
+    return current - 1 if max((one.slot for one in seen), default=current) < current else current

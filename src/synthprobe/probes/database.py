@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from synthprobe.errors import TargetError, ToolError
 from synthprobe.model.impact import Snapshot, StatementCounter
@@ -50,6 +46,7 @@ def collect(url: str, *, now: datetime | None = None) -> Snapshot:
         ) as connection:
             rows: list[Any] = connection.execute(_ROWS).fetchall()
             hidden = sum(row[0] is None for row in rows)
+            name: Any = connection.execute("select current_database()").fetchone()
             info: Any = connection.execute("select stats_reset, dealloc from pg_stat_statements_info").fetchone()
     except psycopg.Error as error:
         raise _sentence(error) from None
@@ -67,48 +64,8 @@ def collect(url: str, *, now: datetime | None = None) -> Snapshot:
         ),
         reset_at=info[0].astimezone(UTC) if info and info[0] else None,
         evictions=info[1] if info else 0,
+        database=name[0],
     )
-
-
-def append_snapshot(path: Path, snapshot: Snapshot) -> Path:
-    """Add a snapshot to a file, one JSON line each.
-
-    Args:
-        path: the file; made when it is not there.
-        snapshot: the snapshot.
-
-    Returns:
-        The file.
-
-    Raises:
-        ToolError: when it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.write(msgspec.json.encode(snapshot) + b"\n")
-    except OSError as error:
-        raise ToolError(
-            f"The snapshot cannot be kept in {path.name}: {error.strerror}. Check disk and rights."
-        ) from None
-    return path
-
-
-def read_snapshots(path: Path) -> list[Snapshot]:
-    """The snapshots of a file, oldest first; a line cut off by a kill is left out.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The snapshots; none when the file is not there.
-    """
-    found = []
-    with contextlib.suppress(FileNotFoundError):
-        for line in path.read_bytes().splitlines():
-            with contextlib.suppress(msgspec.DecodeError):
-                found.append(msgspec.json.decode(line, type=Snapshot))
-    return sorted(found, key=lambda one: one.at)
 
 
 def _sentence(error: Any) -> TargetError:

@@ -6,6 +6,7 @@ Plain pages under `site/board/TARGET/`, without any script, so they open from a 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -310,6 +311,7 @@ def _journey(one: BoardJourney, data: BoardData) -> dict[str, Any]:
                 "series": series,
                 "anchor": step_anchor(series.title),
                 "chart": latency_chart(series, data.made_at),
+                "shows": _shows(series),
                 "row": next(
                     (r for r in data.rows if r.kind == "step" and r.name == series.title and one.id in r.journeys), None
                 ),
@@ -318,6 +320,18 @@ def _journey(one: BoardJourney, data: BoardData) -> dict[str, Any]:
         ],
         "link": _address(one.link),
     }
+
+
+def _shows(series: StepSeries) -> str:
+    """How fine a step's own past lets a slowdown of it be seen."""
+    if series.smallest is None:
+        return ""
+    if math.isinf(series.smallest):
+        return "It cannot show a slowdown yet: too few runs were seen to know what is usual."
+    return (
+        f"Usually {milliseconds(series.usual_ms)}. The smallest slowdown it can show is {series.smallest:.2f} ×, "
+        f"{milliseconds(series.usual_ms * series.smallest)}."
+    )
 
 
 def _says(day: Day) -> str:

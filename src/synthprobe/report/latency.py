@@ -33,12 +33,16 @@ class StepSeries(Struct, frozen=True, kw_only=True):
         points: moment (UTC) and milliseconds, in any order.
         budget_ms: milliseconds it may take; None without a budget.
         alarms: when it was called slow.
+        usual_ms: milliseconds it usually takes.
+        smallest: the smallest slowdown it can show, as a ratio; endless after too few runs, None when nothing is known.
     """
 
     title: str
     points: tuple[tuple[datetime, float], ...] = ()
     budget_ms: float | None = None
     alarms: tuple[Alarm, ...] = ()
+    usual_ms: float = 0.0
+    smallest: float | None = None
 
 
 def latency_chart(series: StepSeries, now: datetime) -> str:

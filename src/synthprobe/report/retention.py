@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 if TYPE_CHECKING:
     from synthprobe.report.oncall import PublishedRun
@@ -24,9 +24,9 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         days: age of a run.
     """
 
-    runs: int = 500
-    megabytes: float = 700.0
-    days: float = 30.0
+    runs: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
+    megabytes: Annotated[float, Meta(gt=0, le=1_000_000)] = 700.0
+    days: Annotated[float, Meta(gt=0, le=3_660)] = 30.0
 
 
 def worth_keeping(runs: Sequence[PublishedRun]) -> list[PublishedRun]:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from synthprobe.targets.secrets import Secret
 
@@ -30,7 +30,7 @@ class HeartbeatConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     url: str = ""
-    timeout_s: float = 5.0
+    timeout_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
 
 
 class Beat(Struct, frozen=True, kw_only=True):

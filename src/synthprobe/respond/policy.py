@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.model.incident import Incident
@@ -33,10 +33,10 @@ class FixesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         default_factory=lambda: {"first-line": ("apply",), "supervisor": ("approve",), "engineer": ("apply", "approve")}
     )
     freeze: tuple[str, ...] = ()
-    evidence_age_s: float = 900.0
-    approval_s: float = 1800.0
-    breaker_failures: int = 2
-    automatic_after: int = 5
+    evidence_age_s: Annotated[float, Meta(gt=0, le=86_400)] = 900.0
+    approval_s: Annotated[float, Meta(gt=0, le=86_400)] = 1800.0
+    breaker_failures: Annotated[int, Meta(ge=1, le=100)] = 2
+    automatic_after: Annotated[int, Meta(ge=1, le=10_000)] = 5
 
 
 def check_role(config: FixesConfig, role: str, power: Power) -> None:

@@ -8,10 +8,10 @@ import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.incident import CauseClass, Incident, IncidentKind
@@ -96,9 +96,9 @@ class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     routes: tuple[AlertRoute, ...] = ()
     probe_owner: str = "monitoring"
     page_degraded: tuple[Severity, ...] = ()
-    storm: int = 4
+    storm: Annotated[int, Meta(ge=1, le=10_000)] = 4
     mutes: str = "mutes.toml"
-    timeout_s: float = 10.0
+    timeout_s: Annotated[float, Meta(gt=0, le=600)] = 10.0
 
     def owner(self, incident: Incident) -> str:
         """The role to tell of an incident.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,8 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.model.impact import Change
 
 FILE = "changes.toml"
+_AHEAD = timedelta(days=366)
+_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def read_changes(root: Path) -> tuple[Change, ...]:
@@ -62,7 +64,11 @@ def mark_change(root: Path, change: Change) -> Path:
     _check(change)
     if any(known.title == change.title for known in read_changes(root)):
         raise ConfigurationError(f"A change {change.title!r} is marked already in {FILE}. Give this one another title.")
-    lines = ["[[change]]", f"at = {change.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", f"title = {_quoted(change.title)}"]
+    lines = [
+        "[[change]]",
+        f"at = {change.at.astimezone(UTC).isoformat(timespec='seconds')}",
+        f"title = {_quoted(change.title)}",
+    ]
     if change.operation:
         lines.append(f"operation = {_quoted(change.operation)}")
     if change.saves != 1.0:
@@ -83,6 +89,11 @@ def _check(change: Change) -> None:
         raise ConfigurationError(
             f"The change {change.title!r} has a time without a zone: {change.at:%Y-%m-%dT%H:%M:%S}. Add Z for UTC."
         )
+    if not _FIRST <= change.at < _LAST:
+        raise ConfigurationError(
+            f"The change {change.title!r} went live in the year {change.at.year}: one from 2000 on was expected. "
+            "Correct its time."
+        )
     if not change.title.strip():
         raise ConfigurationError("A change needs a title that says what was done.")
     if not 0 < change.saves <= 1:
@@ -91,20 +102,21 @@ def _check(change: Change) -> None:
         )
 
 
-def parse_moment(text: str) -> datetime:
-    """A time as it is typed.
+def parse_moment(text: str, now: datetime) -> datetime:
+    """The time of a change as it is typed.
 
     Args:
         text: for example ``2026-03-02T12:00Z``.
+        now: the moment, UTC.
 
     Returns:
         The time.
 
     Raises:
-        ConfigurationError: when it is no time, or has no zone.
+        ConfigurationError: when it is no time, has no zone, or lies before 2000 or more than a year ahead.
 
     Example:
-        >>> parse_moment("2026-03-02T12:00Z").hour
+        >>> parse_moment("2026-03-02T12:00Z", datetime(2026, 3, 1, tzinfo=UTC)).hour
         12
     """
     try:
@@ -113,6 +125,10 @@ def parse_moment(text: str) -> datetime:
         raise ConfigurationError(f"{text!r} is not a time: one like 2026-03-02T12:00Z was expected.") from None
     if moment.tzinfo is None:
         raise ConfigurationError(f"{text!r} has no zone. Add Z for UTC: {text}Z.")
+    if moment < _FIRST or moment - now > _AHEAD:
+        raise ConfigurationError(
+            f"{text!r} is too far away: a time from 2000 on and at most a year ahead was expected. Correct the year."
+        )
     return moment
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from synthprobe.errors import ConfigurationError
 
@@ -71,10 +72,10 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     base_url: str
     name: str = ""
-    timeout_s: float = 10.0
-    action_timeout_s: float = 5.0
-    max_body_mb: float = 10.0
-    slow_request_ms: float = 1000.0
+    timeout_s: Annotated[float, Meta(gt=0, le=3_600)] = 10.0
+    action_timeout_s: Annotated[float, Meta(gt=0, le=3_600)] = 5.0
+    max_body_mb: Annotated[float, Meta(gt=0, le=10_000)] = 10.0
+    slow_request_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 1000.0
     mask_selectors: tuple[str, ...] = ()
     secrets: dict[str, str] = field(default_factory=dict)
     allowed_hosts: tuple[str, ...] = ()
@@ -82,8 +83,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     read_only: bool | None = None
     allows: tuple[str, ...] = ()
     login_paths: tuple[str, ...] = ("*/login", "*/logout", "*/token")
-    requests_per_second: float = 0.0
-    journeys_per_minute: float = 0.0
+    requests_per_second: Annotated[float, Meta(ge=0, le=100_000)] = 0.0
+    journeys_per_minute: Annotated[float, Meta(ge=0, le=100_000)] = 0.0
     kill_switch: str = ""
     tls_verify: bool = True
     user_agent: str = "synthprobe"

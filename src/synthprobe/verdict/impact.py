@@ -6,14 +6,13 @@ A synthetic schedule is flat: ranking by the probe's own time would rank the sch
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from synthprobe.model.evidence import ServerTiming
-from synthprobe.model.impact import Change, Forecast, ImpactRow, OperationKind, OperationTotal, Snapshot, Split, Traffic
+from synthprobe.model.impact import Change, Forecast, ImpactRow, OperationKind, OperationTotal, Split, Traffic
 from synthprobe.verdict.statements import normalise_statement
 
 PRIOR_RUNS = 5.0
@@ -24,8 +23,6 @@ FEW_CALLS = 12
 """Calls under which a row is marked as not sure."""
 MOVED = 0.2
 """Difference between predicted and actual from which the load may have moved rather than vanished."""
-OTHER = "other statements, no longer listed by the database"
-"""Name of the row that holds what the database counted and then forgot."""
 
 _COUNT = re.compile(r"(?:^|[;,\s])n=(\d+)\s*")
 _SQL = re.compile(r"\s*(?:/\*|--|select|insert|update|delete|with|merge|call)\b", re.IGNORECASE)
@@ -90,63 +87,6 @@ def named_operation(timing: ServerTiming) -> tuple[str, int]:
     if _SQL.match(text):
         return normalise_statement(text), int(count[1]) if count else 1
     return f"{timing.name}: {text}" if text else timing.name, int(count[1]) if count else 1
-
-
-def statement_totals(snapshots: Iterable[Snapshot]) -> tuple[OperationTotal, ...]:
-    """What each statement took between the first and the last snapshot.
-
-    Counters that fell were reset: what they show counts from zero, and what was counted between the last snapshot and
-    the reset is lost, never negative. Statements the database forgot keep what was seen of them; what they took after
-    that is not known, so their row is named `OTHER`.
-
-    Args:
-        snapshots: the snapshots, in any order; two of the same moment count once.
-
-    Returns:
-        One total for each normalised statement, and one for those that vanished.
-    """
-    ordered = [next(group) for _, group in itertools.groupby(sorted(snapshots, key=lambda s: s.at), lambda s: s.at)]
-    calls: dict[str, int] = {}
-    spent: dict[str, float] = {}
-    names: dict[str, str] = {}
-    for old, new in itertools.pairwise(ordered):
-        reset = _was_reset(old, new)
-        known = {} if reset else {row.id: row for row in old.counters}
-        for row in new.counters:
-            was = known.get(row.id)
-            if was is not None and (row.calls < was.calls or row.total_ms < was.total_ms):
-                was = None  # this row alone was reset, or evicted and listed anew
-            names[row.id] = normalise_statement(row.text)
-            calls[row.id] = calls.get(row.id, 0) + row.calls - (was.calls if was else 0)
-            spent[row.id] = spent.get(row.id, 0.0) + row.total_ms - (was.total_ms if was else 0.0)
-        if not reset:
-            present = {row.id for row in new.counters}
-            names |= {row.id: OTHER for row in old.counters if row.id not in present}
-    totals: dict[str, tuple[int, float]] = {}
-    for id, count in calls.items():
-        sofar = totals.get(names[id], (0, 0.0))
-        totals[names[id]] = (sofar[0] + count, sofar[1] + spent[id])
-    return tuple(
-        OperationTotal(name=name, kind="statement", calls=count, total_ms=total)
-        for name, (count, total) in totals.items()
-        if count > 0
-    )
-
-
-def resets(snapshots: Sequence[Snapshot]) -> int:
-    """How often the counters began anew between the first and the last snapshot.
-
-    Args:
-        snapshots: the snapshots, oldest first.
-
-    Returns:
-        The number of epochs after the first.
-    """
-    return sum(
-        _was_reset(old, new) or any(row.calls < known.get(row.id, 0) for row in new.counters)
-        for old, new in itertools.pairwise(snapshots)
-        for known in [{row.id: row.calls for row in old.counters}]
-    )
 
 
 def split(before: Iterable[OperationTotal], after: Iterable[OperationTotal]) -> Split:
@@ -244,15 +184,6 @@ def shrunk_share(over: int, calls: int) -> float:
         (0.21, 1.0)
     """
     return (over + PRIOR_RUNS * PRIOR_OVER) / (calls + PRIOR_RUNS)
-
-
-def _was_reset(old: Snapshot, new: Snapshot) -> bool:
-    """Whether all counters began anew; without the database's word for it, when every one that stayed fell."""
-    if old.reset_at is not None and new.reset_at is not None:
-        return old.reset_at != new.reset_at
-    known = {row.id: row.calls for row in old.counters}
-    stayed = [row.calls < known[row.id] for row in new.counters if row.id in known]
-    return bool(known) and all(stayed)
 
 
 def _grouped(operations: Iterable[OperationTotal]) -> dict[tuple[str, str], list[OperationTotal]]:

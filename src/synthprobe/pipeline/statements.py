@@ -1,0 +1,183 @@
+"""What each target's database counted of its statements: one file a target, in which only what changed is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct, field
+
+from synthprobe.config import Config, HistoryConfig
+from synthprobe.errors import ToolError
+from synthprobe.model.impact import Counted, Snapshot
+from synthprobe.verdict.counters import count_between, counted, join
+
+FOLDER = "statements"
+ONE_FILE = "statements.jsonl"
+"""The file of whole snapshots that came before; it belongs to the default target, and the next collect takes it in."""
+FINE_DAYS = 2.0
+"""Days for which every difference is kept, or ``raw_days`` where that is less; then there is one for each hour."""
+_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+class _Head(Struct, frozen=True):
+    """What of a line has to be read to know whether the rest of it has to."""
+
+    since: datetime
+    at: datetime
+    names: dict[str, str] = field(default_factory=dict)
+
+
+def add_snapshot(root: Path, config: Config, target: str, snapshot: Snapshot) -> Path:
+    """Keep what changed since the last snapshot of a target's database; the first of a day ends what is too old.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target's name.
+        snapshot: the snapshot.
+
+    Returns:
+        The target's file.
+
+    Raises:
+        ToolError: when it cannot be written.
+    """
+    path = _path(root, config, target)
+    kept, before = path.with_suffix(".last.json"), root / config.folder / ONE_FILE
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        last, made = _read_last(kept), []
+        if target == config.default_target and (whole := _read_whole(before)):
+            made, last = counted(whole), last or whole[-1]
+        heads = list(_heads(path))
+        told = {id: name for head in heads for id, name in head.names.items()}
+        if last is not None and _follows(last, snapshot) and not (heads and heads[-1].since == last.at):
+            made.append(count_between(last, snapshot))
+        with path.open("ab") as file:
+            file.write(b"".join(b"\n" + line for line in _lines(made, told)))
+        if made and target == config.default_target:
+            before.unlink(missing_ok=True)
+        _replace(kept, msgspec.json.encode(snapshot))
+        if last is not None and last.at.date() != snapshot.at.date():
+            lines = rolled_up(_read(path, *_EVER), snapshot.at, config.history)
+            _replace(path, b"".join(b"\n" + line for line in _lines(lines, {})))
+    except OSError as error:
+        raise ToolError(
+            f"The snapshot cannot be kept in {path.name}: {error.strerror}. Check disk and rights."
+        ) from None
+    return path
+
+
+def read_counted(root: Path, config: Config, target: str, since: datetime, until: datetime) -> list[Counted]:
+    """What a target's database counted between two moments.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target's name.
+        since: the first moment, UTC.
+        until: the moment after the last, UTC.
+
+    Returns:
+        The records that lie in the window as a whole, oldest first; none when nothing was collected.
+    """
+    found = _read(_path(root, config, target), since, until)
+    if target == config.default_target:
+        whole = _read_whole(root / config.folder / ONE_FILE)
+        found += [one for one in counted(whole) if since <= one.since and one.at < until]
+    return sorted(found, key=lambda one: one.at)
+
+
+def rolled_up(some: Iterable[Counted], now: datetime, keep: HistoryConfig) -> list[Counted]:
+    """What retention leaves.
+
+    Args:
+        some: the records, oldest first.
+        now: the moment, UTC.
+        keep: the table ``[history]``.
+
+    Returns:
+        Single records for two days (``raw_days`` where that is less), one an hour for ``hourly_days``, one a day for
+        ``daily_days``.
+    """
+    fine, hourly = min(keep.raw_days, FINE_DAYS), keep.hourly_days
+
+    def span(one: Counted) -> str:
+        days = (now - one.at) / timedelta(days=1)
+        return one.at.isoformat() if days < fine else f"{one.at:%Y-%m-%dT%H}" if days < hourly else f"{one.at:%Y-%m-%d}"
+
+    young = [one for one in some if now - one.at < timedelta(days=keep.daily_days)]
+    return [join(list(group)) for _, group in itertools.groupby(young, span)]
+
+
+def _path(root: Path, config: Config, target: str) -> Path:
+    return root / config.folder / FOLDER / f"{target}.jsonl"
+
+
+def _follows(last: Snapshot, snapshot: Snapshot) -> bool:
+    """Whether two snapshots are of one database, and the clock went on between them."""
+    return last.at < snapshot.at and last.database in {"", snapshot.database}
+
+
+def _lines(some: Iterable[Counted], told: dict[str, str]) -> Iterator[bytes]:
+    """One line each; a statement's text stands where the file names it first."""
+    for one in some:
+        new = {id: name for id, name in one.names.items() if id not in told}
+        told |= new
+        forgotten = tuple(id for id in one.forgotten if id in told)
+        yield msgspec.json.encode(msgspec.structs.replace(one, names=new, forgotten=forgotten))
+
+
+def _heads(path: Path) -> Iterator[_Head]:
+    for line in _stream(path):
+        with contextlib.suppress(msgspec.DecodeError):
+            yield msgspec.json.decode(line, type=_Head)
+
+
+def _read(path: Path, since: datetime, until: datetime) -> list[Counted]:
+    """Records of a window, the first with the names of what they all count, wherever in the file they stand."""
+    names: dict[str, str] = {}
+    found = []
+    for line in _stream(path):
+        with contextlib.suppress(msgspec.DecodeError):
+            head = msgspec.json.decode(line, type=_Head)
+            names |= head.names
+            if since <= head.since and head.at < until:
+                found.append(msgspec.json.decode(line, type=Counted))
+    if found:
+        ran = {row.id for one in found for row in one.rows}
+        its = {id: name for id, name in names.items() if id in ran}
+        found[0] = msgspec.structs.replace(found[0], names=its)
+    return found
+
+
+def _stream(path: Path) -> Iterator[bytes]:
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        yield from (line for line in file if line.strip())
+
+
+def _read_last(path: Path) -> Snapshot | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Snapshot)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def _read_whole(path: Path) -> list[Snapshot]:
+    """Whole snapshots, oldest first; a line cut off by a kill is left out."""
+    found = []
+    for line in _stream(path):
+        with contextlib.suppress(msgspec.DecodeError):
+            found.append(msgspec.json.decode(line, type=Snapshot))
+    return sorted(found, key=lambda one: one.at)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(content)
+    temporary.replace(path)
