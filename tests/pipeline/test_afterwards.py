@@ -421,9 +421,18 @@ def test_without_a_history_nobody_told_is_a_failure_to_the_watcher_and_the_messa
 
 
 def test_what_keeps_the_message_from_being_written_is_a_failure_to_the_watcher(project, heard):
+    (project.root / ".synthprobe").mkdir(exist_ok=True)
+    (project.root / ".synthprobe" / "outbox").write_text("in the way of the folder")
+    assert project.run(failing=(SIGN_IN,)).notes
+    assert heard.messages == []
+    assert heard.beats == ["fail"]
+
+
+def test_mutes_that_cannot_be_read_silence_nobody(project, heard):
     (project.root / "mutes.toml").write_text("no table")
     assert any("mutes.toml cannot be used" in note for note in project.run(failing=(SIGN_IN,)).notes)
-    assert heard.beats == ["fail"]
+    assert len(heard.messages) == 1
+    assert heard.beats == ["success"]
 
 
 def test_a_history_locked_during_the_run_leaves_the_verdict_as_it_was_judged(project, heard, impatient):

@@ -31,7 +31,7 @@ from synthprobe.respond.job import job_url
 from synthprobe.respond.matching import match, tell
 from synthprobe.respond.message import Background
 from synthprobe.respond.outbox import FileOutbox
-from synthprobe.respond.routes import read_mutes
+from synthprobe.respond.routes import Mute, read_mutes
 from synthprobe.respond.runbooks import Runbook, Shelf, read_runbooks
 from synthprobe.targets.secrets import read_secret
 from synthprobe.verdict.lifecycle import advance, describe
@@ -381,13 +381,16 @@ def _tell(
         )
         for one in followed.incidents
     }
+    mutes: tuple[Mute, ...] = ()
+    with _sentence(notes):  # what cannot be read silences nobody
+        mutes = read_mutes(root / config.alerts.mutes)
     _, delivery = alerts.tell(
         followed.incidents,
         config.alerts,
         FileOutbox(root / config.folder / "outbox"),
         AppriseChannel(environ, config.alerts.timeout_s),
         datetime.now(UTC),
-        mutes=read_mutes(root / config.alerts.mutes),
+        mutes=mutes,
         background=background,
         mask=mask,
     )
