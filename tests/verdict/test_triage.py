@@ -130,6 +130,15 @@ STATES = {
         "not-json",
     ),
     "an import that lost a record": (failed(checks="sentinel"), "data", "sentinel"),
+    "an answer a page waits for in vain": (
+        failed(
+            kind="timeout",
+            checks="sentinel",
+            message='Page.expect_response: Timeout 5000ms exceeded while waiting for event "response"',
+        ),
+        "unknown",
+        "nothing-fits",
+    ),
     "a place in another town": (failed(checks="invariant"), "data", "invariant"),
     "zero, zero": (failed(checks="invariant", message="it lies at (0.0, 0.0)"), "dependency", "null-island"),
     "zero, zero, in a record": (
