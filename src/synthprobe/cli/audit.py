@@ -17,7 +17,7 @@ from synthprobe.respond import policy
 from synthprobe.respond.audit import AuditEntry
 
 app = typer.Typer(help="The record of every fix.", no_args_is_help=True)
-_console = open_console(markup=False)
+_console = open_console()
 
 
 @app.callback()

@@ -33,9 +33,9 @@ def doctor(
         install_allure(console.print)
     browser, node, allure = find_browser(configured, os.environ), find_node(), find_allure()
     missing = "missing; install it with: synthprobe doctor --fix"
-    console.print(f"browser  {f'{browser.name}: {browser.why}' if browser else missing}", markup=False)
-    console.print(f"node     {node or missing}", markup=False)
-    console.print(f"allure   {f'{allure_version()} at {allure[-1]}' if allure else missing}", markup=False)
+    console.print(f"browser  {f'{browser.name}: {browser.why}' if browser else missing}")
+    console.print(f"node     {node or missing}")
+    console.print(f"allure   {f'{allure_version()} at {allure[-1]}' if allure else missing}")
     for path in sorted((root / ".github" / "workflows").glob("*.y*ml")):
         if any(not re.search(r"\bexec\s+\S*$", found["before"]) for found in _RUN.finditer(path.read_text("utf-8"))):
             console.print(

@@ -83,7 +83,7 @@ class Drill:
         self.places: dict[str, str] = {}
         shelf = read_runbooks(root / config.runbooks, root)
         for sentence in shelf.refused:
-            _console.print(sentence, markup=False)
+            _console.print(sentence)
         self.pages = shelf.runbooks
         self.runbooks = {one.drill: one for one in self.pages if one.drill}
 
@@ -211,7 +211,7 @@ def drill(
             done.append(result)
             wrong = result.wrong()
             said = f"{result.said}, {result.runbook}: {result.followed}" if result.truth != "decoy" else "silent"
-            _console.print(f"{'✗' if wrong else '✓'} {name}: {wrong or said}", markup=False)
+            _console.print(f"{'✗' if wrong else '✓'} {name}: {wrong or said}")
             if exercise and not wrong and name in it.runbooks:
                 stamp(root / it.runbooks[name].path, exercise)
     if score:

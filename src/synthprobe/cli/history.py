@@ -37,7 +37,7 @@ def _history() -> Iterator[History]:
 
 def _say(notes: Sequence[str]) -> None:
     for note in notes:
-        _console.print(f"note: {note}", markup=False)
+        _console.print(f"note: {note}")
 
 
 @app.command()
@@ -53,14 +53,14 @@ def prune() -> None:
 def export(file: _File) -> None:
     """Write all that is known to a file of JSON lines, compressed."""
     with _history() as history:
-        _console.print(f"{history.export(file)} rows were written to {file}.", markup=False)
+        _console.print(f"{history.export(file)} rows were written to {file}.")
 
 
 @app.command("import")
 def import_(file: _File) -> None:
     """Read an export into an empty history."""
     with _history() as history:
-        _console.print(f"{history.import_(file)} rows were read from {file}.", markup=False)
+        _console.print(f"{history.import_(file)} rows were read from {file}.")
 
 
 @app.command()
@@ -70,7 +70,7 @@ def check() -> None:
         troubles = history.check()
     for trouble in troubles:
         if trouble not in history.notes:
-            _console.print(trouble, markup=False)
+            _console.print(trouble)
     if troubles:
         raise typer.Exit(1)
     _console.print("The history is sound.")
@@ -82,7 +82,7 @@ def pack(file: _File) -> None:
     if _lasts("pack"):
         return
     with _history() as history:
-        _console.print(f"{history.pack(file) / 1e6:.2f} MB were written to {file}.", markup=False)
+        _console.print(f"{history.pack(file) / 1e6:.2f} MB were written to {file}.")
 
 
 @app.command()
@@ -100,9 +100,9 @@ def unpack(file: _File) -> None:
     try:
         read_pack(file, path)
     except HistoryError as error:
-        _console.print(f"note: {error}", markup=False)
+        _console.print(f"note: {error}")
         return
-    _console.print(f"The history of {file} is in place.", markup=False)
+    _console.print(f"The history of {file} is in place.")
 
 
 def _lasts(what: str) -> bool:

@@ -76,7 +76,7 @@ def replay(
     too_few = _TOO_FEW if as_json and not detector.ready else ""
     for note in (_passed_over(unusable), order, _repeated(len(taken) - len(runs)), too_few):
         if note:
-            open_console(stderr=True).print(note, markup=False)
+            open_console(stderr=True).print(note)
 
 
 def _counted(rows: int) -> str:
@@ -206,9 +206,9 @@ def _line(alarm: Alarm) -> dict[str, Any]:
 def _show(file: Path, detector: StepDetector, alarms: list[Alarm]) -> None:
     console = open_console()
     for alarm in alarms:
-        console.print(f"{_utc(alarm.time)} {alarm.lane:8} {alarm.sentence(file.stem)}", markup=False)
+        console.print(f"{_utc(alarm.time)} {alarm.lane:8} {alarm.sentence(file.stem)}")
     paging = sum(alarm.lane == "paging" for alarm in alarms)
-    console.print(f"{paging} alarms, {len(alarms) - paging} reports.", markup=False)
+    console.print(f"{paging} alarms, {len(alarms) - paging} reports.")
     if detector.ready:
         console.print(
             f"Usually {detector.usual_ms:.0f} ms. The least slowdown this step can show is "
@@ -216,7 +216,7 @@ def _show(file: Path, detector: StepDetector, alarms: list[Alarm]) -> None:
             markup=False,
         )
     else:
-        console.print(_TOO_FEW, markup=False)
+        console.print(_TOO_FEW)
 
 
 def _utc(at: float) -> str:

@@ -59,7 +59,7 @@ def impact(
     chosen = config.target(target)
     if board:
         page = make_board(root, config, chosen, root / config.folder / "site", days)
-        _console.print(f"Impact board: {page}", markup=False)
+        _console.print(f"Impact board: {page}")
         return
     with remembered.opened(root, config, chosen.name) as history:
         past = Past(root, config, chosen, history)
@@ -71,7 +71,7 @@ def impact(
             typer.echo(msgspec.json.encode(rows).decode())
         elif not rows:
             says = f"Nothing was measured on {chosen.name} in {days:g} days. Run the journeys first: synthprobe run."
-            _console.print(says, markup=False)
+            _console.print(says)
         else:
             print_ranking(rows, past.titles)
 
@@ -94,7 +94,7 @@ def mark(
     chosen = config.target(target) if operation or target else None
     marked = Change(at=moment, title=title, operation=operation, saves=saves)
     path = mark_change(root, marked)
-    _console.print(f"Marked in {path.name}: {title}", markup=False)
+    _console.print(f"Marked in {path.name}: {title}")
     if operation and chosen:
         with remembered.opened(root, config, chosen.name) as history:
             window = Past(root, config, chosen, history).measured(moment - timedelta(days=7), moment)
@@ -106,7 +106,7 @@ def mark(
             if most
             else "unknown: no row of that name was measured"
         )
-        _console.print(f"What it can save: {says}", markup=False)
+        _console.print(f"What it can save: {says}")
 
 
 @app.command("collect")
@@ -120,7 +120,7 @@ def collect_statements(
     chosen = config.target(target)
     snapshot = collect(url)
     path = add_snapshot(root, config, chosen.name, snapshot)
-    _console.print(f"{len(snapshot.counters)} statements counted, added to {path.relative_to(root)}", markup=False)
+    _console.print(f"{len(snapshot.counters)} statements counted, added to {path.relative_to(root)}")
 
 
 def make_board(root: Path, config: Config, target: Target, site: Path, days: float = DAYS) -> Path:
@@ -159,7 +159,7 @@ def print_ranking(rows: tuple[ImpactRow, ...], titles: Mapping[str, str]) -> Non
         titles: what a person reads, by the journey's id.
     """
     console = open_console()
-    console.print(answer(rows, titles), markup=False)
+    console.print(answer(rows, titles))
     for kind, (title, _) in KINDS.items():
         if some := [row for row in rows if row.kind == kind]:
             console.print(f"\n{title}", style="bold")
@@ -199,11 +199,11 @@ def _print_change(made: BoardChange, *, as_json: bool) -> None:
     if as_json:
         typer.echo(msgspec.json.encode(made).decode())
         return
-    _console.print(f"{made.change.title}: could save at most {percent(made.ceiling)}", markup=False)
+    _console.print(f"{made.change.title}: could save at most {percent(made.ceiling)}")
     if made.note:
-        _console.print(made.note, markup=False)
+        _console.print(made.note)
     if made.split:
-        _console.print(_split_text(made.split), markup=False)
+        _console.print(_split_text(made.split))
     if made.forecast:
         _console.print(_forecast_table(made.forecast))
 

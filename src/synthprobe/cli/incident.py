@@ -38,7 +38,7 @@ def list_incidents(
         read_config(find_root(Path.cwd())).target(target)  # an unknown one is refused
     found = [one for one in known if everything or one.state != "resolved"]
     for note in incidents.notes:
-        _console.print(note, markup=False)
+        _console.print(note)
     if not found:
         _console.print("No incident is open." if not everything else "No incident is recorded.")
         return
@@ -71,7 +71,7 @@ def show(id: _Id) -> None:
         lines.append(f"ended {one.resolved_at:%Y-%m-%d %H:%M} UTC by {one.resolved_how or 'nobody said what'}")
     lines += [f"  {event.at:%m-%d %H:%M} {event.role}: {event.text}" for event in one.events]
     for line in lines:
-        _console.print(line, markup=False)
+        _console.print(line)
 
 
 @app.command("ack")
@@ -202,4 +202,4 @@ def _change(id: str, by: str, text: str, **changes: object) -> None:
         changes["resolved_mark"] = who.mark
     event = IncidentEvent(at=datetime.now(UTC), role=who.role, text=text)
     incidents.put(replace(one, events=(*one.events, event), **changes))
-    _console.print(f"{id}: {who.role} {text}.", markup=False)
+    _console.print(f"{id}: {who.role} {text}.")

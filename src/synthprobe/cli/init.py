@@ -42,5 +42,5 @@ def init(
         path = folder / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(scaffold.joinpath(source).read_text("utf-8"), "utf-8")
-        console.print(f"wrote {path}", markup=False)
+        console.print(f"wrote {path}")
     console.print("Try it: pytest journeys, then synthprobe run and synthprobe report.")

@@ -80,5 +80,5 @@ def main() -> None:
     try:
         app()
     except SynthprobeError as error:
-        open_console(stderr=True).print(f"synthprobe: {error}", markup=False)
+        open_console(stderr=True).print(f"synthprobe: {error}")
         sys.exit(2)

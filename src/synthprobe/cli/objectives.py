@@ -54,7 +54,7 @@ def lint_objectives() -> None:
         refused += [f"[objectives.{name}] {sentence}" for sentence in sentences]
     refused += _unknown_journeys(root, config)
     for sentence in refused:
-        _console.print(f"refused: {sentence}", markup=False)
+        _console.print(f"refused: {sentence}")
     if refused:
         raise typer.Exit(2)
 

@@ -44,7 +44,7 @@ def ops(
     name = config.target(target).name
     made = ops_data(root, config, name, days=days, shift_hours=shift, sleep=_sleep(sleep), zone=_zone(zone))
     if page:
-        _console.print(f"Operating measures: {render_ops(made, root / config.folder / 'site')}", markup=False)
+        _console.print(f"Operating measures: {render_ops(made, root / config.folder / 'site')}")
         return
     if as_json:
         typer.echo(msgspec.json.encode(made).decode())
@@ -57,15 +57,15 @@ def ops(
         table.add_row(one.name, one.figure, Text(one.text))
     counted = made.measures.incidents
     opened = f"{counted} incident{'' if counted == 1 else 's'} opened"
-    _console.print(f"{name}, {days:g} days, {opened}. {answer(made.measures)}", markup=False)
+    _console.print(f"{name}, {days:g} days, {opened}. {answer(made.measures)}")
     _console.print(table)
     for head in made.measures.one_head:
         title = "".join(letter if letter.isprintable() else " " for letter in head.title)
-        _console.print(f"only {head.role} knows: {title} (synthprobe runbook new {head.incident})", markup=False)
+        _console.print(f"only {head.role} knows: {title} (synthprobe runbook new {head.incident})")
     for share in made.measures.roles:
-        _console.print(f"resolved by {share.role}: {share.n} of {share.of}", markup=False)
+        _console.print(f"resolved by {share.role}: {share.n} of {share.of}")
     for note in made.notes:
-        _console.print(note, markup=False)
+        _console.print(note)
 
 
 def ops_data(

@@ -150,7 +150,7 @@ def _stand(root: Path, config: Config, target: str) -> Standing:
 
 
 def _warn(sentence: str) -> None:
-    _console.print(f"warning: {sentence}", markup=False)
+    _console.print(f"warning: {sentence}")
 
 
 def serve_until_interrupted(site: Path, port: int = 0) -> None:

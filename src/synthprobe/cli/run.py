@@ -84,13 +84,13 @@ def _run(
     verdict = pipeline.after_run(root, config, folder, verdict, mask=mask, look_again=look_again)
     _console.print(summary(verdict))
     for note in verdict.notes:
-        _console.print(f"note: {note}", markup=False)
+        _console.print(f"note: {note}")
     if page := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             append_summary(verdict, Path(page), mask=mask)
         except OSError as error:
-            _console.print(f"note: The job's page could not be written: {error}", markup=False)
-    _console.print(f"Report: synthprobe report {os.path.relpath(folder)}", markup=False)
+            _console.print(f"note: The job's page could not be written: {error}")
+    _console.print(f"Report: synthprobe report {os.path.relpath(folder)}")
     return exit_code(verdict, fail_on_degraded=fail_on == "degraded")
 
 

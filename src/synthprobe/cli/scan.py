@@ -39,10 +39,10 @@ def scan(
             "secrets come from, or name one with --secret env:VARIABLE."
         )
     for name in missing:
-        out.print(f"not searched for: {name}, which cannot be read here", markup=False)
+        out.print(f"not searched for: {name}, which cannot be read here")
     findings = redactor.scanner().path(path)
     for finding in findings:
-        out.print(f"{finding.file}: {', '.join(finding.rules)}", markup=False)
+        out.print(f"{finding.file}: {', '.join(finding.rules)}")
     out.print(f"{known} secrets searched for in {path}: {len(findings)} files hold one or cannot be looked into.")
     if findings:
         raise typer.Exit(1)

@@ -43,15 +43,15 @@ def sweep_command(
     folder = root / config.folder / "ledger" / chosen.name
     now = datetime.now(UTC)
     if not any(entry.expires_at <= now for _, entries in open_entries(folder) for entry in entries):
-        console.print(f"Nothing to sweep at target {chosen.name}.", markup=False)
+        console.print(f"Nothing to sweep at target {chosen.name}.")
         return
     if reason := kill_switch_reason(chosen.kill_switch, os.environ):
-        console.print(f"Nothing was swept at target {chosen.name}. {reason}", markup=False)
+        console.print(f"Nothing was swept at target {chosen.name}. {reason}")
         raise typer.Exit(1)
     found = sweep(chosen, folder, _session(chosen), now=now, limit=limit)
     console.print(_table(found))
     counts: Counter[str] = Counter(one.status for one in found)
-    console.print(", ".join(f"{counts[status]} {status}" for status in _ORDER if counts[status]) + ".", markup=False)
+    console.print(", ".join(f"{counts[status]} {status}" for status in _ORDER if counts[status]) + ".")
     if counts["left"] or counts["not tried"]:
         raise typer.Exit(1)
 
