@@ -9,7 +9,7 @@ demo: setup ## start the dispatch centre, run the journeys healthy and with two 
 	$(BIN)/synthprobe demo
 
 test: setup .venv/.postgres ## all tests, a real browser included
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 12
 
 check: setup ## format, lint, types, import contracts, workflows
 	$(BIN)/ruff format --check .

@@ -83,7 +83,7 @@ def test_its_life_is_recorded_in_plain_words(project, incident):
         (("report-user", "K7Q2", "--by", "first-line", "--at", "yesterday"), "a date and a time were expected"),
         (("report-user", "K7Q2", "--by", "first-line", "--at", SAID[:10]), "a time is missing; a date and a time"),
         (("report-user", "K7Q2", "--by", "first-line", "--at", "2020-01-01T00:00"), "at most 30 days back"),
-        (("report-user", "--by", "first-line", "--journey", "mapp"), "no journey 'mapp'. Did you mean map?"),
+        (("report-user", "--by", "first-line", "--journey", "mapp"), "no journey 'mapp'. Did you mean 'map'?"),
         (("report-user", "--by", "first-line", "--journey", "zzz"), "no journey 'zzz'. Known ones: map, sign-in."),
         (
             ("resolve", "K7Q2", "--how", "runbook", "--by", "banana"),

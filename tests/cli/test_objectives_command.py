@@ -56,7 +56,7 @@ def test_lint_refuses_what_cannot_work(root, text, says):
     [
         ('[objectives."the search"]', "Did you mean 'search'?"),
         ("[objectives.serch]", "Did you mean 'search'?"),
-        ("[objectives.zzz]", "Known: report, search."),
+        ("[objectives.zzz]", "Known ones: report, search."),
         ('[aliases."the report"]', "Did you mean 'report'?"),
     ],
 )
@@ -67,7 +67,7 @@ def test_lint_names_a_journey_that_the_last_runs_did_not_have(root, table, near)
     said = " ".join(call("objectives", "lint", code=2).split())
     assert said.count("refused:") == 1
     name = table.split(".", 1)[1].strip('"]')
-    assert f"The last runs had no journey with the id {name!r}, so this does nothing. {near}" in said
+    assert f"There is no journey with the id {name!r}, so this does nothing. {near}" in said
 
 
 def test_lint_knows_the_journeys_of_the_kept_inventory(root):

@@ -3,6 +3,7 @@
 import math
 import random
 
+import msgspec
 import pytest
 
 from synthprobe.verdict.degradation import StepDetector
@@ -185,7 +186,18 @@ def test_it_goes_on_bit_for_bit_after_a_break():
     assert len(whole.to_bytes()) < 64_000
 
 
-@pytest.mark.parametrize("state", [b"", b"nonsense", b"\x92\x63\x01"])
+def damaged_hour():
+    detector = StepDetector()
+    for n, ms in enumerate(noise(0.2, 900)):
+        detector.update(n * 300.0, ms)
+    version, baseline, *others = msgspec.msgpack.decode(detector.to_bytes())
+    baseline[3][0] += b"!"
+    return msgspec.msgpack.encode((version, baseline, *others))
+
+
+@pytest.mark.parametrize(
+    "state", [b"", b"nonsense", b"\x92\x63\x01", damaged_hour()], ids=["none", "nonsense", "version", "hour"]
+)
 def test_a_state_that_cannot_be_read_is_refused_with_a_sentence(state):
     with pytest.raises(ValueError, match="A new detector is needed"):
         StepDetector.from_bytes(state)

@@ -1,16 +1,19 @@
-"""The journeys there are and who owns them: from their files, from recorded runs, and from the history."""
+"""The journeys there are and who owns them: as pytest collects them, from recorded runs, and from the history."""
 
 from __future__ import annotations
 
-import ast
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from synthprobe import pipeline
 from synthprobe.cli import recorded
+from synthprobe.cli.collected import collected_journeys
 from synthprobe.config import Config
+from synthprobe.errors import ConfigurationError
 from synthprobe.model.journey import Journey
+from synthprobe.supervisor.inventory import read_inventory
 
 
 class KnownJourneys:
@@ -23,19 +26,35 @@ class KnownJourneys:
 
     def __init__(self, root: Path, config: Config) -> None:
         self._root, self._config = root, config
-        self._marks = list(_marks(root, config))
-        self._recorded = list(_recorded(root, config))
 
-    def ids(self) -> set[str]:
-        """Every journey's id, of every target.
+    def present(self) -> dict[str, Journey]:
+        """The journeys of the files and of the last runs, of every target.
 
         Returns:
-            The ids; none before the first run, where no marker sets one.
+            The journeys by id; none in a project that has none and never ran.
+        """
+        found: dict[str, Journey] = {}
+        folder = self._root / self._config.folder
+        for name in self._config.targets:
+            kept = read_inventory(folder / "state" / name / "inventory.json")
+            found |= {one.id: one for one in (kept.journeys if kept else ())}
+            found |= recorded.journeys(
+                recorded.verdicts(self._root, self._config.folder, name, until=recorded.now(), newest=recorded.NEWEST)
+            )
+        with suppress(ConfigurationError):  # a file that cannot be collected takes nothing from what is known besides
+            found |= {one.id: one for one in collected_journeys(self._root, self._config)}
+        return found
+
+    def ids(self) -> set[str]:
+        """Every journey's id, also of those that only the history knows.
+
+        Returns:
+            The ids.
         """
         with pipeline.open_history(self._root, self._config) as history:
             seen = {one.journey for name in self._config.targets for one in history.observations(name, last=1)}
             seen |= {id for one in history.incidents() if one.occurrences for id in one.journeys}
-        return seen | {one["id"] for one in self._marks if one.get("id")} | {one.id for one in self._recorded}
+        return seen | set(self.present())
 
     def owners(self) -> set[str]:
         """Every role that owns a journey or an incident.
@@ -45,45 +64,29 @@ class KnownJourneys:
         """
         with pipeline.open_history(self._root, self._config) as history:
             told = history.incidents()
-        found = {one.get("owner", "") for one in self._marks} | {one.owner for one in self._recorded}
-        return (found | {one.owner for one in told}) - {""}
+        return ({one.owner for one in self.present().values()} | {one.owner for one in told}) - {""}
 
 
-def nearest(name: str, known: set[str]) -> str:
+def nearest(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
     """What to type instead.
 
     Args:
         name: what was typed.
-        known: what there is.
+        known: what there is; a mapping also tells words that stand for it, such as titles.
 
     Returns:
-        The most alike ones, or all, as a sentence.
+        The most alike one, or all, as a sentence.
 
     Example:
         >>> nearest("call-intak", {"call-intake", "live-board"})
-        'Did you mean call-intake?'
+        "Did you mean 'call-intake'?"
+        >>> nearest("The live bord", {"live-board": "live-board", "The live board": "live-board"})
+        "Did you mean 'live-board'?"
     """
-    near = difflib.get_close_matches(name, sorted(known))
-    return f"Did you mean {' or '.join(near)}?" if near else f"Known ones: {', '.join(sorted(known)) or 'none'}."
-
-
-def _marks(root: Path, config: Config) -> Iterator[dict[str, str]]:
-    """What each marker ``journey`` says in words."""
-    for path in (path for folder in config.journeys for path in sorted((root / folder).rglob("test_*.py"))):
-        try:
-            tree = ast.parse(path.read_text("utf-8"))
-        except (OSError, ValueError, SyntaxError):
-            continue  # pytest refuses it with its own words
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "journey":
-                yield {
-                    word.arg: word.value.value
-                    for word in node.keywords
-                    if word.arg and isinstance(word.value, ast.Constant) and isinstance(word.value.value, str)
-                }
-
-
-def _recorded(root: Path, config: Config) -> Iterator[Journey]:
-    for name in config.targets:
-        some = recorded.verdicts(root, config.folder, name, until=recorded.now(), newest=recorded.NEWEST)
-        yield from recorded.journeys(some).values()
+    words = dict(known) if isinstance(known, Mapping) else {word: word for word in known}
+    near = difflib.get_close_matches(name, sorted(words), n=1)
+    return (
+        f"Did you mean {words[near[0]]!r}?"
+        if near
+        else f"Known ones: {', '.join(sorted(set(words.values()))) or 'none'}."
+    )

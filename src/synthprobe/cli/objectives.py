@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,14 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import recorded, remembered
+from synthprobe.cli.known_journeys import KnownJourneys, nearest
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
-from synthprobe.model.journey import Journey
 from synthprobe.model.objective import BurnRule, CheckedRule, Objective, ObjectiveStatus
 from synthprobe.pipeline import coverage
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
 from synthprobe.report.standing import percent
-from synthprobe.supervisor.inventory import read_inventory
 from synthprobe.verdict.objectives import DAY, STANDARD_RULES, check_rule, lint, span
 
 app = typer.Typer(help="How good each journey must be, and whether that can be watched.", no_args_is_help=True)
@@ -118,35 +116,17 @@ def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
 
 
 def _unknown_journeys(root: Path, config: Config) -> list[str]:
-    """Why tables of objectives and aliases can never do anything; nothing as long as no run tells what there is."""
-    journeys = _last_seen(root, config)
-    if not journeys:
-        return []
-    ids = {word: one.id for one in journeys for word in (one.title, one.id)}
-    known = {one.id for one in journeys}
+    """Why tables of objectives and aliases can never do anything; nothing as long as no journey is known."""
+    known = KnownJourneys(root, config).present()
+    words = {word: one.id for one in known.values() for word in (one.title, one.id)}
     tables = [("objectives", name) for name in config.objectives if name != DEFAULT]
     tables += [("aliases", name) for name in config.aliases]
     return [
-        f"[{table}.{json.dumps(name, ensure_ascii=False)}] The last runs had no journey with the id {name!r}, so this "
-        f"does nothing.{_nearest(name, ids)} The id of a journey was expected, not its title."
+        f"[{table}.{json.dumps(name, ensure_ascii=False)}] There is no journey with the id {name!r}, so this does "
+        f"nothing. {nearest(name, words)} The id of a journey was expected, not its title."
         for table, name in tables
-        if name not in known
+        if known and name not in known
     ]
-
-
-def _last_seen(root: Path, config: Config) -> list[Journey]:
-    """The journeys that the last runs had, at any target."""
-    found: list[Journey] = []
-    for target in config.targets:
-        kept = read_inventory(root / config.folder / "state" / target / "inventory.json")
-        latest = recorded.verdicts(root, config.folder, target, until=recorded.now(), newest=recorded.NEWEST)
-        found += [*(kept.journeys if kept else ()), *recorded.journeys(latest).values()]
-    return found
-
-
-def _nearest(word: str, ids: Mapping[str, str]) -> str:
-    match = difflib.get_close_matches(word, list(ids), n=1)
-    return f" Did you mean {ids[match[0]]!r}?" if match else f" Known: {', '.join(sorted(set(ids.values())))}."
 
 
 def _declared(config: Config) -> dict[str, ObjectiveConfig]:

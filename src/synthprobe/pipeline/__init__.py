@@ -1,6 +1,6 @@
 """After a run: judge what was recorded, judge it against what is remembered, explain it, tell who must know."""
 
-from synthprobe.pipeline.afterwards import after_run, beat_start, explain_run
+from synthprobe.pipeline.afterwards import after_run, explain_run
 from synthprobe.pipeline.coverage import stand
 from synthprobe.pipeline.judging import (
     judge,
@@ -11,6 +11,7 @@ from synthprobe.pipeline.judging import (
     write_verdict,
 )
 from synthprobe.pipeline.memory import is_judged, open_history, remember
+from synthprobe.pipeline.telling import beat_start
 
 __all__ = [
     "after_run",

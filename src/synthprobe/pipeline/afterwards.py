@@ -13,27 +13,18 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from synthprobe.config import Config
-from synthprobe.errors import SynthprobeError
 from synthprobe.model.incident import Incident, IncidentEvent, Observation
 from synthprobe.model.objective import Coverage
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.pipeline.coverage import began_to_burn, last_day, missed_slots
 from synthprobe.pipeline.judging import write_verdict
+from synthprobe.pipeline.kept_incidents import KeptIncidents, kept_file, known_incidents, read_kept, write_kept
 from synthprobe.pipeline.memory import mark_remembered, open_history, take_in
-from synthprobe.pipeline.standing import Standing, known_incidents, read_standing, standing_file, write_standing
+from synthprobe.pipeline.notes import noted
 from synthprobe.pipeline.telemetry import send_telemetry
-from synthprobe.report.allure_results import run_folder
-from synthprobe.report.trace_viewer import viewer_link
-from synthprobe.respond import alerts
-from synthprobe.respond.channels import AppriseChannel
-from synthprobe.respond.heartbeat import Heartbeat, Signal
-from synthprobe.respond.job import job_url
+from synthprobe.pipeline.telling import tell_people, tell_watcher
 from synthprobe.respond.matching import match, tell
-from synthprobe.respond.message import Background
-from synthprobe.respond.outbox import FileOutbox
-from synthprobe.respond.routes import Mute, read_mutes
 from synthprobe.respond.runbooks import Runbook, Shelf, read_runbooks
-from synthprobe.targets.secrets import read_secret
 from synthprobe.verdict.lifecycle import advance, describe
 from synthprobe.verdict.observations import observe, seen_in_a_row
 from synthprobe.verdict.suspicion import LookedAgain, Suspicion, judge_probe, suspect, with_reruns, without_durations
@@ -80,38 +71,48 @@ def after_run(
     """
     notes = list(verdict.notes)
     shelf = Shelf()
-    with _sentence(notes):
+    with noted(notes):
         shelf = read_runbooks(root / config.runbooks, root)
     runbooks = shelf.runbooks
     notes += shelf.refused
-    standing = standing_file(root, config, verdict.run.target)
+    kept_at = kept_file(root, config, verdict.run.target)
     followed: _Followed | None = None
     coverage: Coverage | None = None
-    with _sentence(notes), _opened(root, config, environ, notes) as history:
+    with noted(notes), _opened(root, config, environ, notes) as history:
         judged = _judged(history, config, folder, verdict, runbooks, notes, look_again)
         verdict = judged.verdict
         taken = _remember(history, folder, judged, notes)
-        followed = _follow(history, standing, judged, notes, write=taken)
+        followed = _follow(history, kept_at, judged, notes, write=taken)
         if verdict.run.scheduled and (config.telemetry.metrics_folder or config.telemetry.push_url):
             coverage = last_day(history, config, verdict.run.target, datetime.now(UTC))
-        with _sentence(notes):
+        with noted(notes):
             notes += began_to_burn(history, config, verdict)
     verdict = _explained(verdict, runbooks)
     if followed is None:
-        followed = _follow(None, standing, _Judged(verdict=verdict), notes, write=False)
+        followed = _follow(None, kept_at, _Judged(verdict=verdict), notes, write=False)
     verdict = _with_incidents(verdict, followed.incidents)
     told = False
     if verdict.run.scheduled:
-        with _sentence(notes):
-            told = _tell(root, config, folder, verdict, followed, runbooks, notes, mask, environ)
-        with _sentence(notes):
+        with noted(notes):
+            told = tell_people(
+                root,
+                config,
+                folder,
+                verdict,
+                followed.incidents,
+                runbooks,
+                notes,
+                history=_ALONE if followed.alone else "",
+                mask=mask,
+                environ=environ,
+            )
+        with noted(notes):
             notes += send_telemetry(root, config, verdict, coverage, os.environ if environ is None else environ)
     verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
     write_verdict(folder, verdict)
     if verdict.run.scheduled:
-        with _sentence(notes):
-            signal, text = _signal(verdict, told=told)
-            _beat(root, config, signal, verdict.run.target, verdict.run.slot, environ, mask(text))
+        with noted(notes):
+            tell_watcher(root, config, verdict, told=told, mask=mask, environ=environ)
     return verdict
 
 
@@ -131,46 +132,6 @@ def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict) -> V
     verdict = replace(_explained(verdict, shelf.runbooks), notes=tuple(dict.fromkeys([*verdict.notes, *shelf.refused])))
     write_verdict(folder, verdict)
     return verdict
-
-
-def beat_start(root: Path, config: Config, target: str, slot: int, environ: Mapping[str, str] | None = None) -> None:
-    """Tell the watcher outside, if one is configured, that a slot is being judged. It never stops the run.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target's name.
-        slot: the slot.
-        environ: the environment the watcher's address may stand in.
-    """
-    with _sentence([]):
-        _beat(root, config, "start", target, slot, environ)
-
-
-def _signal(verdict: Verdict, *, told: bool) -> tuple[Signal, str]:
-    """What the watcher hears of a run. Of one that policy kept from looking neither success nor failure: when that
-    lasts, the watcher alarms as it does at silence."""
-    if not verdict.blind and verdict.journeys and verdict.count("skipped") == len(verdict.journeys):
-        return "log", f"Every journey was skipped. {verdict.journeys[0].cause}"
-    judged = not verdict.blind and not verdict.count("unknown") and bool(verdict.journeys)
-    return ("success" if judged and told else "fail"), ""
-
-
-def _beat(
-    root: Path,
-    config: Config,
-    signal: Signal,
-    target: str,
-    slot: int,
-    environ: Mapping[str, str] | None,
-    text: str = "",
-) -> None:
-    if config.heartbeat.url:
-        url = read_secret(
-            "heartbeat", os.environ if environ is None else environ, source=config.heartbeat.url, root=root
-        )
-        record = root / config.folder / "heartbeat.jsonl"
-        Heartbeat(url, record, timeout_s=config.heartbeat.timeout_s).send(signal, f"{target}-{slot}", text)
 
 
 class _Judged(Struct, frozen=True, kw_only=True):
@@ -207,12 +168,12 @@ def _judged(
     look_again: LookAgain | None,
 ) -> _Judged:
     target, location = verdict.run.target, verdict.run.location
-    with _sentence(notes):
+    with noted(notes):
         notes += take_in(history, folder.parent, but=folder)
     if missed := missed_slots(history, verdict.run, config.interval_s):
         notes.append(missed)
     if history.available and (aliases := _gone_by(config.aliases, verdict)):
-        with _sentence(notes):
+        with noted(notes):
             history.rename_steps(target, aliases)
     before: dict[str, list[Observation]] = {}
     for seen in history.observations(target):
@@ -243,7 +204,7 @@ def _judged(
 def _remember(history: History, folder: Path, judged: _Judged, notes: list[str]) -> bool:
     """Take the run in, or let it wait; whether the history can be written."""
     run = judged.verdict.run
-    with _sentence(notes):
+    with noted(notes):
         history.ingest(judged.verdict)
         mark_remembered(folder)
         if not history.is_spooled(run.id):
@@ -289,24 +250,24 @@ def _out_of_order(verdict: Verdict, before: Mapping[str, Sequence[Observation]])
     ]
 
 
-def _follow(history: History | None, standing: Path, judged: _Judged, notes: list[str], *, write: bool) -> _Followed:
+def _follow(history: History | None, kept_at: Path, judged: _Judged, notes: list[str], *, write: bool) -> _Followed:
     """What the run makes of the incidents: in the history where it can be written, otherwise on this machine."""
     verdict, now = judged.verdict, datetime.now(UTC)
-    kept = read_standing(standing)
+    kept = read_kept(kept_at)
     known = known_incidents(history, verdict.run.target, kept)
     alone = history is None or not history.available
     incidents = _incidents(verdict, known, judged.before, now, alone=alone)
     changed = [one for one in incidents if one.id in kept.waiting or one != known.get(one.id)]
     waiting = [one.id for one in changed]
-    with _sentence(notes):
+    with noted(notes):
         if history is not None and write:
             for one in changed:
                 history.put_incident(one)
                 waiting.remove(one.id)
             history.prune_if_due(now)
-    with _sentence(notes):
+    with noted(notes):
         stand = (one for one in incidents if one.state != "resolved" or one.id in waiting)
-        write_standing(standing, Standing(incidents=tuple(stand), waiting=tuple(waiting)))
+        write_kept(kept_at, KeptIncidents(incidents=tuple(stand), waiting=tuple(waiting)))
     lately = (one for one in incidents if one.resolved_at is None or now - one.resolved_at < _LATELY)
     return _Followed(incidents=tuple(lately), alone=alone)
 
@@ -355,88 +316,3 @@ def _explained(
         return replace(one, triage=said, runbook=found.runbook.id if found.runbook else "", runbook_why=why)
 
     return replace(verdict, journeys=tuple(explained(one) for one in verdict.journeys))
-
-
-def _tell(
-    root: Path,
-    config: Config,
-    folder: Path,
-    verdict: Verdict,
-    followed: _Followed,
-    runbooks: Sequence[Runbook],
-    notes: list[str],
-    mask: Callable[[str], str],
-    environ: Mapping[str, str] | None,
-) -> bool:
-    if not config.alerts.routes:
-        return True
-    pages = {one.id: one for one in runbooks}
-    kept = folder.relative_to(root) if folder.is_relative_to(root) else folder
-    environ = os.environ if environ is None else environ
-    job = job_url(environ)
-    background = {
-        one.id: replace(
-            _background(config, kept, job, verdict, one, pages.get(one.runbook)),
-            history=_ALONE if followed.alone else "",
-        )
-        for one in followed.incidents
-    }
-    mutes: tuple[Mute, ...] = ()
-    with _sentence(notes):  # what cannot be read silences nobody
-        mutes = read_mutes(root / config.alerts.mutes)
-    _, delivery = alerts.tell(
-        followed.incidents,
-        config.alerts,
-        FileOutbox(root / config.folder / "outbox"),
-        AppriseChannel(environ, config.alerts.timeout_s),
-        datetime.now(UTC),
-        mutes=mutes,
-        background=background,
-        mask=mask,
-    )
-    notes += delivery.sentences
-    return delivery.complete
-
-
-def _background(
-    config: Config, kept: Path, job: str, verdict: Verdict, incident: Incident, runbook: Runbook | None
-) -> Background:
-    site = config.report.site_url.rstrip("/")
-    pattern = config.report.runbook_url or (f"{site}/runbooks/{{id}}.html" if site else "")
-    impact = runbook.section("Impact") if runbook else None
-    lines = impact.text.splitlines() if impact else []
-    return Background(
-        fallback=next((line.partition(":")[2].strip() for line in lines if line.startswith("Fallback:")), ""),
-        runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
-        report_url=f"{site}/index.html" if site else "",
-        trace_url=_trace_url(site, verdict, incident) if site else "",
-        backend_trace=_backend_trace(verdict, incident),
-        job_url=job,
-        evidence=kept.as_posix(),
-        published=bool(site),
-        changed=f"The build is {verdict.run.build}." if verdict.run.build else "",
-    )
-
-
-def _trace_url(site: str, verdict: Verdict, incident: Incident) -> str:
-    """Where the newest trace of the incident's journeys opens, once it is published."""
-    for one in (one for one in verdict.journeys if one.journey.id in incident.journeys):
-        for kept in (kept for result in reversed(one.results) for kept in result.evidence):
-            if kept.kind == "trace" and kept.path:
-                return f"{site}/{viewer_link(f'{run_folder(verdict.run)}/{kept.path}')}"
-    return ""
-
-
-def _backend_trace(verdict: Verdict, incident: Incident) -> str:
-    """Where the newest attempt that did not pass opens in the target's own tracing tool."""
-    results = (r for one in verdict.journeys if one.journey.id in incident.journeys for r in reversed(one.results))
-    return next((one.backend_trace for one in results if one.backend_trace and one.outcome != "passed"), "")
-
-
-@contextmanager
-def _sentence(notes: list[str]) -> Iterator[None]:
-    """What goes wrong after a verdict is a sentence beside it."""
-    try:
-        yield
-    except (SynthprobeError, OSError) as error:
-        notes.append(str(error))

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from synthprobe.model.measure import Measures
 from synthprobe.report.allure_results import safe_name
-from synthprobe.verdict.figures import ENOUGH
+from synthprobe.verdict.ratios import ENOUGH
 
 _GROUPS = (
     ("Who is first", ("detected_first", "lead")),

@@ -162,13 +162,16 @@ class Baseline:
     An hour's own durations are learned in alarms too: what happens every day at that hour is usual.
     """
 
-    __slots__ = ("_hours", "_pending", "_pending_hours", "window")
+    __slots__ = ("_hours", "_packed_hours", "_pending", "_pending_hours", "window")
 
     def __init__(self) -> None:
         self.window = Window(_WINDOW)
         self._pending: deque[int] = deque()
         self._pending_hours: deque[tuple[int, int]] = deque()
         self._hours: dict[int, Window] = {}
+        self._packed_hours: dict[
+            int, bytes
+        ] = {}  # of a state: a run looks at one hour or two, so the others stay packed
 
     @property
     def ready(self) -> bool:
@@ -188,7 +191,7 @@ class Baseline:
         point -= _FORGIVEN
         surprise = self.window.surprise(point)
         if surprise > 1.0:
-            hour = self._hours.get(int(at) // 3600 % 24)
+            hour = self._hour(int(at) // 3600 % 24)
             if hour is not None and len(hour.ordered) >= _HOUR_LEAST:
                 surprise = min(surprise, hour.surprise(point))
         return surprise
@@ -206,10 +209,17 @@ class Baseline:
         pending.append((int(at) // 3600 % 24, point))
         while len(pending) > _LAG:
             hour, held = pending.popleft()
-            window = self._hours.get(hour)
+            window = self._hour(hour)
             if window is None:
                 window = self._hours[hour] = Window(_HOUR_WINDOW)
             window.add(held)
+
+    def _hour(self, hour: int) -> Window | None:
+        packed = self._packed_hours.pop(hour, None)
+        if packed is not None:
+            self._hours[hour] = Window(_HOUR_WINDOW)
+            self._hours[hour].fill(unpack(packed))
+        return self._hours.get(hour)
 
     def hold(self) -> None:
         """An alarm opens: what was held back may belong to it, and is not learned."""
@@ -243,20 +253,22 @@ class Baseline:
             pack(self.window.newest),
             pack(self._pending),
             list(self._pending_hours),
-            {hour: pack(window.newest) for hour, window in sorted(self._hours.items())},
+            dict(sorted((self._packed_hours | {h: pack(w.newest) for h, w in self._hours.items()}).items())),
         )
 
     @classmethod
     def from_state(cls, state: tuple[bytes, bytes, list[tuple[int, int]], dict[int, bytes]]) -> Baseline:
-        """The baseline of a state."""
+        """The baseline of a state; a ``TypeError`` when it is broken."""
         made = cls()
         newest, pending, pending_hours, hours = state
         made.window.fill(unpack(newest))
         made._pending.extend(unpack(pending))
         made._pending_hours.extend((hour, point) for hour, point in pending_hours)
-        for hour, points in hours.items():
-            made._hours[hour] = Window(_HOUR_WINDOW)
-            made._hours[hour].fill(unpack(points))
+        if not all(
+            isinstance(hour, int) and isinstance(raw, bytes) and len(raw) % 2 == 0 for hour, raw in hours.items()
+        ):
+            raise TypeError("the durations of an hour are no pairs of bytes")
+        made._packed_hours = dict(hours)
         return made
 
 

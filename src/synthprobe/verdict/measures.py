@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from synthprobe.model.incident import Incident
 from synthprobe.model.measure import Measure, Measures, OneHead, Page, RoleShare
-from synthprobe.verdict.coverage import covered, covered_minutes, repeats, repeats_without_runbook
-from synthprobe.verdict.figures import ENOUGH, counted, lasted, median_of, minutes, share
+from synthprobe.verdict.ratios import ENOUGH, counted, lasted, median_of, minutes, share
+from synthprobe.verdict.runbook_coverage import covered, covered_minutes, repeats, repeats_without_runbook
 
 SHIFT_HOURS = 8.0
 """Length of a shift in hours."""

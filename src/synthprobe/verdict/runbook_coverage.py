@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from synthprobe.model.incident import Incident
 from synthprobe.model.measure import Measure
-from synthprobe.verdict.figures import counted, lasted, share
+from synthprobe.verdict.ratios import counted, lasted, share
 
 
 def repeats(known: Sequence[Incident], incidents: Sequence[Incident]) -> Measure:

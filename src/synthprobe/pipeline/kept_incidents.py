@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from synthprobe.history.store import History
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class KeptIncidents(Struct, frozen=True, kw_only=True):
     """What this machine last knew of a target's incidents.
 
     Attributes:
@@ -28,7 +28,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     waiting: tuple[str, ...] = ()
 
 
-def standing_file(root: Path, config: Config, target: str) -> Path:
+def kept_file(root: Path, config: Config, target: str) -> Path:
     """Where it is kept.
 
     Args:
@@ -42,7 +42,7 @@ def standing_file(root: Path, config: Config, target: str) -> Path:
     return root / config.folder / "state" / target / "incidents.json"
 
 
-def read_standing(path: Path) -> Standing:
+def read_kept(path: Path) -> KeptIncidents:
     """Read it.
 
     Args:
@@ -52,37 +52,37 @@ def read_standing(path: Path) -> Standing:
         What was kept; nothing when there is none or it cannot be read, so that nobody stays untold because of it.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Standing)
+        return msgspec.json.decode(path.read_bytes(), type=KeptIncidents)
     except (OSError, msgspec.DecodeError):
-        return Standing()
+        return KeptIncidents()
 
 
-def write_standing(path: Path, standing: Standing) -> None:
+def write_kept(path: Path, kept: KeptIncidents) -> None:
     """Write it in one move.
 
     Args:
         path: the file.
-        standing: what is to be kept.
+        kept: what is to be kept.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(msgspec.json.encode(standing))
+    temporary.write_bytes(msgspec.json.encode(kept))
     temporary.replace(path)
 
 
-def known_incidents(history: History | None, target: str, standing: Standing) -> dict[str, Incident]:
+def known_incidents(history: History | None, target: str, kept: KeptIncidents) -> dict[str, Incident]:
     """All that is known of a target's incidents.
 
     Args:
         history: the history; None when it could not be opened.
         target: the target's name.
-        standing: what this machine last knew.
+        kept: what this machine last knew.
 
     Returns:
         The incidents by id: of the history, with what waits for it; without a history what this machine last knew.
     """
     theirs = {one.id: one for one in history.incidents(target)} if history is not None else {}
     if history is None or not history.available:
-        return {one.id: one for one in standing.incidents}
-    ours = (one for one in standing.incidents if one.id in standing.waiting)
+        return {one.id: one for one in kept.incidents}
+    ours = (one for one in kept.incidents if one.id in kept.waiting)
     return theirs | {one.id: joined(one, theirs[one.id]) if one.id in theirs else one for one in ours}

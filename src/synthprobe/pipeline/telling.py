@@ -1,0 +1,184 @@
+"""Who hears of a run: the people its incidents concern, and the watcher outside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from synthprobe.config import Config
+from synthprobe.model.incident import Incident
+from synthprobe.model.verdict import Verdict
+from synthprobe.pipeline.notes import noted
+from synthprobe.report.allure_results import run_folder
+from synthprobe.report.trace_viewer import viewer_link
+from synthprobe.respond import alerts
+from synthprobe.respond.channels import AppriseChannel
+from synthprobe.respond.heartbeat import Heartbeat, Signal
+from synthprobe.respond.job import job_url
+from synthprobe.respond.message import Background
+from synthprobe.respond.outbox import FileOutbox
+from synthprobe.respond.routes import Mute, read_mutes
+from synthprobe.respond.runbooks import Runbook
+from synthprobe.targets.secrets import read_secret
+
+
+def tell_people(
+    root: Path,
+    config: Config,
+    folder: Path,
+    verdict: Verdict,
+    incidents: Sequence[Incident],
+    runbooks: Sequence[Runbook],
+    notes: list[str],
+    *,
+    history: str = "",
+    mask: Callable[[str], str] = str,
+    environ: Mapping[str, str] | None = None,
+) -> bool:
+    """Send what is due of a run's incidents.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        folder: the run's folder.
+        verdict: its verdict.
+        incidents: those that are open, and those that ended lately.
+        runbooks: the pages there are.
+        notes: where a sentence goes for whatever did not work.
+        history: what a person must know of what is remembered; empty when nothing is missing.
+        mask: hides secrets in what is told.
+        environ: the environment, for addresses that are secrets.
+
+    Returns:
+        Whether everybody who had to hear of it did.
+    """
+    if not config.alerts.routes:
+        return True
+    pages = {one.id: one for one in runbooks}
+    kept = folder.relative_to(root) if folder.is_relative_to(root) else folder
+    environ = os.environ if environ is None else environ
+    job = job_url(environ)
+    background = {
+        one.id: replace(
+            _background(config, kept, job, verdict, one, pages.get(one.runbook)),
+            history=history,
+        )
+        for one in incidents
+    }
+    mutes: tuple[Mute, ...] = ()
+    with noted(notes):  # what cannot be read silences nobody
+        mutes = read_mutes(root / config.alerts.mutes)
+    _, delivery = alerts.tell(
+        incidents,
+        config.alerts,
+        FileOutbox(root / config.folder / "outbox"),
+        AppriseChannel(environ, config.alerts.timeout_s),
+        datetime.now(UTC),
+        mutes=mutes,
+        background=background,
+        mask=mask,
+    )
+    notes += delivery.sentences
+    return delivery.complete
+
+
+def _background(
+    config: Config, kept: Path, job: str, verdict: Verdict, incident: Incident, runbook: Runbook | None
+) -> Background:
+    site = config.report.site_url.rstrip("/")
+    pattern = config.report.runbook_url or (f"{site}/runbooks/{{id}}.html" if site else "")
+    impact = runbook.section("Impact") if runbook else None
+    lines = impact.text.splitlines() if impact else []
+    return Background(
+        fallback=next((line.partition(":")[2].strip() for line in lines if line.startswith("Fallback:")), ""),
+        runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
+        report_url=f"{site}/index.html" if site else "",
+        trace_url=_trace_url(site, verdict, incident) if site else "",
+        backend_trace=_backend_trace(verdict, incident),
+        job_url=job,
+        evidence=kept.as_posix(),
+        published=bool(site),
+        changed=f"The build is {verdict.run.build}." if verdict.run.build else "",
+    )
+
+
+def _trace_url(site: str, verdict: Verdict, incident: Incident) -> str:
+    """Where the newest trace of the incident's journeys opens, once it is published."""
+    for one in (one for one in verdict.journeys if one.journey.id in incident.journeys):
+        for kept in (kept for result in reversed(one.results) for kept in result.evidence):
+            if kept.kind == "trace" and kept.path:
+                return f"{site}/{viewer_link(f'{run_folder(verdict.run)}/{kept.path}')}"
+    return ""
+
+
+def _backend_trace(verdict: Verdict, incident: Incident) -> str:
+    """Where the newest attempt that did not pass opens in the target's own tracing tool."""
+    results = (r for one in verdict.journeys if one.journey.id in incident.journeys for r in reversed(one.results))
+    return next((one.backend_trace for one in results if one.backend_trace and one.outcome != "passed"), "")
+
+
+def tell_watcher(
+    root: Path,
+    config: Config,
+    verdict: Verdict,
+    *,
+    told: bool,
+    mask: Callable[[str], str] = str,
+    environ: Mapping[str, str] | None = None,
+) -> None:
+    """Tell the watcher outside, if one is configured, what became of a slot.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        verdict: the run's verdict.
+        told: whether everybody who had to hear of it did.
+        mask: hides secrets in what is told.
+        environ: the environment the watcher's address may stand in.
+    """
+    signal, text = _signal(verdict, told=told)
+    _beat(root, config, signal, verdict.run.target, verdict.run.slot, environ, mask(text))
+
+
+def beat_start(root: Path, config: Config, target: str, slot: int, environ: Mapping[str, str] | None = None) -> None:
+    """Tell the watcher outside, if one is configured, that a slot is being judged. It never stops the run.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target's name.
+        slot: the slot.
+        environ: the environment the watcher's address may stand in.
+    """
+    with noted([]):
+        _beat(root, config, "start", target, slot, environ)
+
+
+def _signal(verdict: Verdict, *, told: bool) -> tuple[Signal, str]:
+    """What the watcher hears of a run. Of one that policy kept from looking neither success nor failure: when that
+    lasts, the watcher alarms as it does at silence."""
+    if not verdict.blind and verdict.journeys and verdict.count("skipped") == len(verdict.journeys):
+        return "log", f"Every journey was skipped. {verdict.journeys[0].cause}"
+    judged = not verdict.blind and not verdict.count("unknown") and bool(verdict.journeys)
+    return ("success" if judged and told else "fail"), ""
+
+
+def _beat(
+    root: Path,
+    config: Config,
+    signal: Signal,
+    target: str,
+    slot: int,
+    environ: Mapping[str, str] | None,
+    text: str = "",
+) -> None:
+    if config.heartbeat.url:
+        url = read_secret(
+            "heartbeat", os.environ if environ is None else environ, source=config.heartbeat.url, root=root
+        )
+        record = root / config.folder / "heartbeat.jsonl"
+        Heartbeat(url, record, timeout_s=config.heartbeat.timeout_s).send(signal, f"{target}-{slot}", text)
