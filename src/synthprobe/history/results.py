@@ -168,6 +168,7 @@ def _observe(verdict: Verdict, judged: JourneyVerdict) -> Observation:
         step=failure.step if failure else "",
         cause=judged.cause,
         build=run.build,
+        location=run.location,
     )
 
 
@@ -180,6 +181,7 @@ def _observation_row(journey_no: int, run_no: int, observation: Observation) -> 
         journey=observation.journey,
         outcome=observation.outcome,
         build=observation.build,
+        location=observation.location,
     )
     body = None if observation == plain else msgspec.json.encode(observation).decode()
     at, outcome = to_ms(observation.at), _LETTERS[observation.outcome]
@@ -207,36 +209,46 @@ def write_observations(connection: Connection, observations: Sequence[Observatio
 
 
 def read_observations(connection: Connection, target: str, journey: str | None, last: int) -> list[Observation]:
-    """The last observations of each journey, the newest last."""
-    newest = OBSERVATIONS.alias()
+    """The last observations of each journey at each location, the newest last."""
+    locations = connection.execute(select(RUNS.c.location).where(RUNS.c.target == target).distinct()).scalars().all()
+    found = [
+        _observation(target, row)
+        for location in locations
+        for row in _newest_rows(connection, target, location, journey, last)
+    ]
+    return sorted(found, key=lambda o: (o.at, o.slot, o.run_id))
+
+
+def _newest_rows(connection: Connection, target: str, location: str, journey: str | None, last: int) -> Iterator[Any]:
+    newest, run = OBSERVATIONS.alias(), RUNS.alias()
     oldest_wanted = (
         select(newest.c.at)
-        .where(newest.c.journey_no == JOURNEYS.c.no)
+        .join(run, run.c.no == newest.c.run_no)
+        .where(newest.c.journey_no == JOURNEYS.c.no, run.c.location == location)
         .order_by(newest.c.at.desc(), newest.c.run_no.desc())
         .limit(1)
         .offset(last - 1)
         .scalar_subquery()
     )
     query = (
-        select(OBSERVATIONS, JOURNEYS.c.journey, RUNS.c.id, RUNS.c.slot, RUNS.c.build)
+        select(OBSERVATIONS, JOURNEYS.c.journey, RUNS.c.id, RUNS.c.slot, RUNS.c.build, RUNS.c.location)
         .select_from(JOURNEYS)
         .join(OBSERVATIONS, OBSERVATIONS.c.journey_no == JOURNEYS.c.no)
         .join(RUNS, RUNS.c.no == OBSERVATIONS.c.run_no)
-        .where(JOURNEYS.c.target == target, OBSERVATIONS.c.at >= func.coalesce(oldest_wanted, 0))
+        .where(JOURNEYS.c.target == target, RUNS.c.location == location)
+        .where(OBSERVATIONS.c.at >= func.coalesce(oldest_wanted, 0))
         .order_by(OBSERVATIONS.c.journey_no, OBSERVATIONS.c.at.desc(), OBSERVATIONS.c.run_no.desc())
     )
     if journey is not None:
         query = query.where(JOURNEYS.c.journey == journey)
-    found: list[Observation] = []
     for _, rows in groupby(connection.execute(query), key=lambda row: row.journey_no):
-        for row in islice(rows, last):  # two runs that began in the same moment are both past the oldest wanted
-            found.append(_observation(target, row))
-    return sorted(found, key=lambda o: (o.at, o.slot, o.run_id))
+        yield from islice(rows, last)  # two runs that began in the same moment are both past the oldest wanted
 
 
 def _observation(target: str, row: Any) -> Observation:
     if row.body:
-        return msgspec.json.decode(row.body, type=Observation)
+        observation = msgspec.json.decode(row.body, type=Observation)
+        return msgspec.structs.replace(observation, at=from_ms(row.at), slot=row.slot, location=row.location)
     return Observation(
         run_id=row.id,
         slot=row.slot,
@@ -245,6 +257,7 @@ def _observation(target: str, row: Any) -> Observation:
         journey=row.journey,
         outcome=_OUTCOMES[row.outcome],
         build=row.build,
+        location=row.location,
     )
 
 

@@ -37,6 +37,7 @@ class Observation(Struct, frozen=True, kw_only=True):
         cause: why it is not ``passed``, in one line.
         node: the target's node that answered last, when it names one.
         build: the target's build, when it names one.
+        location: where the probe stood.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     cause: str = ""
     node: str = ""
     build: str = ""
+    location: str = ""
 
 
 class Triage(Struct, frozen=True, kw_only=True):

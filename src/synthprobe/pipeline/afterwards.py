@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,18 @@ from synthprobe.pipeline.telemetry import send_telemetry
 from synthprobe.pipeline.telling import tell_people, tell_watcher
 from synthprobe.respond.matching import match, tell
 from synthprobe.respond.runbooks import Runbook, Shelf, read_runbooks
-from synthprobe.verdict.lifecycle import advance, describe
+from synthprobe.verdict.isolation import Isolation
+from synthprobe.verdict.lifecycle import advance, describe, is_new
 from synthprobe.verdict.observations import observe, seen_in_a_row
-from synthprobe.verdict.suspicion import LookedAgain, Suspicion, judge_probe, suspect, with_reruns, without_durations
+from synthprobe.verdict.suspicion import (
+    LookedAgain,
+    ProbeJudgement,
+    Suspicion,
+    judge_probe,
+    suspect,
+    with_reruns,
+    without_durations,
+)
 from synthprobe.verdict.triage import is_vague
 from synthprobe.verdict.watch import timings, watch
 
@@ -87,7 +97,7 @@ def after_run(
             coverage = last_day(history, config, verdict.run.target, datetime.now(UTC))
         with noted(notes):
             notes += began_to_burn(history, config, verdict)
-    verdict = _explained(verdict, runbooks)
+    verdict = _explained(verdict, runbooks, notes)
     if followed is None:
         followed = _follow(None, kept_at, _Judged(verdict=verdict), notes, write=False)
     verdict = _with_incidents(verdict, followed.incidents)
@@ -129,7 +139,9 @@ def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict) -> V
         The verdict, which is written again.
     """
     shelf = read_runbooks(root / config.runbooks, root)
-    verdict = replace(_explained(verdict, shelf.runbooks), notes=tuple(dict.fromkeys([*verdict.notes, *shelf.refused])))
+    notes = [*verdict.notes, *shelf.refused]
+    verdict = _explained(verdict, shelf.runbooks, notes)
+    verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
     write_verdict(folder, verdict)
     return verdict
 
@@ -179,24 +191,28 @@ def _judged(
     for seen in history.observations(target):
         before.setdefault(seen.journey, []).append(seen)
     notes += _out_of_order(verdict, before)
+    isolation = Isolation()
     if verdict.run.ended or verdict.blind:
         states = {}  # what was cut off says nothing of how long a step takes
     else:
         known = history.detector_states(target, location=location)
-        probe = judge_probe(verdict, known)
+        nothing = ProbeJudgement(suspected="", states={})
+        probe = isolation.judge("The probe itself", partial(judge_probe, verdict, known), otherwise=nothing)
         states = dict(probe.states)
         if probe.suspected:
             notes.append(probe.suspected)
             verdict = without_durations(verdict)
         else:
-            if look_again is not None and (suspicions := suspect(verdict, known)):
-                verdict = with_reruns(verdict, suspicions, look_again(suspicions))
-                notes += verdict.notes
+            if look_again is not None and (suspicions := suspect(verdict, known, isolation)):
+                with noted(notes):
+                    verdict = with_reruns(verdict, suspicions, look_again(suspicions))
+                    notes += verdict.notes
             watched = watch(verdict, known, least_ms=config.least_slowdown_ms)
             verdict = watched.verdict
             states |= {k: v for k, v in watched.states.items() if v != known.get(k)}
             notes += watched.notes
-    verdict = _explained(seen_in_a_row(verdict, before), runbooks, before)
+    verdict = _explained(seen_in_a_row(verdict, before, isolation), runbooks, notes, before)
+    notes += isolation.notes
     write_verdict(folder, verdict)
     return _Judged(verdict=verdict, before=before, states=states)
 
@@ -237,11 +253,12 @@ def _gone_by(aliases: Mapping[str, Mapping[str, str]], verdict: Verdict) -> dict
 
 
 def _out_of_order(verdict: Verdict, before: Mapping[str, Sequence[Observation]]) -> list[str]:
-    """Why incidents stay as they are: what is older than what was judged says nothing of now."""
+    """Why incidents stay as they are: what is older than what was judged here says nothing of now."""
     run = verdict.run
-    others = (seen for some in before.values() for seen in some if seen.run_id != run.id)
+    late = [seen for seen in observe(verdict) if not is_new(seen, before.get(seen.journey, ()))]
+    others = (old for seen in late for old in before[seen.journey] if old.run_id != run.id and old.at > run.started_at)
     newest = max(others, key=lambda seen: seen.at, default=None)
-    if newest is None or newest.at <= run.started_at:
+    if newest is None:
         return []
     return [
         f"This run began at {run.started_at:%Y-%m-%d %H:%M} UTC by its clock, and run {newest.run_id} at "
@@ -256,7 +273,7 @@ def _follow(history: History | None, kept_at: Path, judged: _Judged, notes: list
     kept = read_kept(kept_at)
     known = known_incidents(history, verdict.run.target, kept)
     alone = history is None or not history.available
-    incidents = _incidents(verdict, known, judged.before, now, alone=alone)
+    incidents = _incidents(verdict, known, judged.before, now, notes, alone=alone)
     changed = [one for one in incidents if one.id in kept.waiting or one != known.get(one.id)]
     waiting = [one.id for one in changed]
     with noted(notes):
@@ -277,6 +294,7 @@ def _incidents(
     known: Mapping[str, Incident],
     before: Mapping[str, Sequence[Observation]],
     now: datetime,
+    notes: list[str],
     *,
     alone: bool,
 ) -> list[Incident]:
@@ -284,28 +302,39 @@ def _incidents(
     journeys = {one.journey.id: one.journey for one in verdict.journeys}
     said = {one.journey.id: one for one in verdict.journeys if one.triage is not None}
     open_now = [one for one in known.values() if one.state != "resolved"]
-    incidents = []
-    for one in advance(open_now, observe(verdict), before, now, said):
-        changed = describe(one, journeys)
-        its = [said[id] for id in (*one.journeys, *one.blocked) if id in said]
+    isolation = Isolation()
+
+    def described(incident: Incident) -> Incident:
+        changed = describe(incident, journeys)
+        its = [said[id] for id in (*incident.journeys, *incident.blocked) if id in said]
         telling = min(its, key=lambda journey: is_vague(journey.triage), default=None)
-        if telling is not None and one.state != "resolved":
+        if telling is not None and incident.state != "resolved":
             changed = replace(changed, triage=telling.triage, runbook=telling.runbook, runbook_why=telling.runbook_why)
-        if alone and one.id not in known:
+        if alone and incident.id not in known:
             event = IncidentEvent(at=now, role="synthprobe", text=_ALONE)
             changed = replace(changed, events=(*changed.events, event))
-        incidents.append(changed)
-    return [*incidents, *(one for one in known.values() if one.state == "resolved")]
+        return changed
+
+    incidents = [
+        isolation.judge(f"Incident {incident.id}", partial(described, incident), otherwise=incident)
+        for incident in advance(open_now, observe(verdict, isolation), before, now, said, isolation)
+    ]
+    notes += isolation.notes
+    return [*incidents, *(incident for incident in known.values() if incident.state == "resolved")]
 
 
 def _explained(
-    verdict: Verdict, runbooks: Sequence[Runbook], before: Mapping[str, Sequence[Observation]] | None = None
+    verdict: Verdict,
+    runbooks: Sequence[Runbook],
+    notes: list[str],
+    before: Mapping[str, Sequence[Observation]] | None = None,
 ) -> Verdict:
+    isolation = Isolation()
     passed_at = {
         journey: next((one.build for one in reversed(seen) if one.outcome == "passed"), "")
         for journey, seen in (before or {}).items()
     }
-    told = {one.verdict.journey.id: one for one in tell(verdict, passed_at)}
+    told = {one.verdict.journey.id: one for one in tell(verdict, passed_at, isolation)}
 
     def explained(one: JourneyVerdict) -> JourneyVerdict:
         if one.journey.id not in told or one.triage is not None:
@@ -315,4 +344,11 @@ def _explained(
         why = f"{said.elsewhere} shows the cause: {found.why}" if said.elsewhere else found.why
         return replace(one, triage=said, runbook=found.runbook.id if found.runbook else "", runbook_why=why)
 
-    return replace(verdict, journeys=tuple(explained(one) for one in verdict.journeys))
+    verdict = replace(
+        verdict,
+        journeys=tuple(
+            isolation.judge(one.journey.title, partial(explained, one), otherwise=one) for one in verdict.journeys
+        ),
+    )
+    notes += isolation.notes
+    return verdict

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 
 from msgspec import Struct
 
@@ -12,9 +13,10 @@ from synthprobe.model.incident import Incident, Observation, Triage
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.respond.runbooks import Runbook
 from synthprobe.verdict.fingerprint import normalise
+from synthprobe.verdict.isolation import Isolation
 from synthprobe.verdict.observations import observe
 from synthprobe.verdict.triage import triage, triage_together
-from synthprobe.verdict.triage_facts import facts_for
+from synthprobe.verdict.triage_facts import TriageFacts, facts_for
 
 
 class Subject(Struct, frozen=True, kw_only=True):
@@ -132,23 +134,34 @@ def match(runbooks: Sequence[Runbook], subject: Subject) -> Match:
     )
 
 
-def tell(verdict: Verdict, passed_builds: Mapping[str, str] | None = None) -> Iterator[Told]:
+def tell(
+    verdict: Verdict, passed_builds: Mapping[str, str] | None = None, isolation: Isolation | None = None
+) -> Iterator[Told]:
     """Everything a runbook is looked for with, for each journey that did not pass.
 
     Args:
         verdict: the run's verdict.
         passed_builds: build of the last run in which each journey passed, by journey id.
+        isolation: told of what could not be judged.
 
     Yields:
-        One for each journey that did not pass or is intermittent.
+        One for each journey that did not pass or is intermittent, and could be judged.
     """
-    broken = [
-        (one, seen, facts_for(one, verdict, last_passed_build=(passed_builds or {}).get(one.journey.id, "")))
-        for one, seen in zip(verdict.journeys, observe(verdict), strict=True)
+    isolation = isolation or Isolation()
+
+    def explained(one: JourneyVerdict) -> tuple[TriageFacts, Triage]:
+        facts = facts_for(one, verdict, last_passed_build=(passed_builds or {}).get(one.journey.id, ""))
+        return facts, triage(facts)
+
+    judged = [
+        (one, seen, isolation.judge(one.journey.title, partial(explained, one), otherwise=None))
+        for one, seen in zip(verdict.journeys, observe(verdict, isolation), strict=True)
         if one.outcome not in {"passed", "skipped"} or one.intermittent
     ]
-    causes = triage_together({one.journey.id: triage(facts) for one, _, facts in broken})
-    for one, seen, facts in broken:
+    broken = [(one, seen, *found) for one, seen, found in judged if found is not None]
+    alone = {one.journey.id: cause for one, *_, cause in broken}
+    causes = isolation.judge("What the journeys have in common", lambda: triage_together(alone), otherwise=alone)
+    for one, seen, facts, _ in broken:
         cause = causes[one.journey.id]
         degraded = facts.degradations[0].kind if facts.degradations else one.outcome
         yield Told(

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -308,7 +310,7 @@ class StepDetector:
             index=self._index,
             time=at,
             rule=rule,
-            since=self._times[-1] if len(self._times) < 2 else self._first_of_recent(at, runs),
+            since=self._first_of_recent(at, runs),
             runs=runs,
             ratio=now_ms / usual_ms,
             usual_ms=usual_ms,
@@ -318,8 +320,8 @@ class StepDetector:
 
     def _first_of_recent(self, at: float, runs: int) -> float:
         """When the recent runs began, reckoned from the pace of the newest: their times are not kept."""
-        pace = (self._times[-1] - self._times[0]) / max(len(self._times) - 1, 1)
-        return at - max(pace, 0.0) * (runs - 1)
+        paces = sorted(later - earlier for earlier, later in pairwise(self._since_failing))
+        return at - max(_median(paces), 0.0) * (runs - 1) if paces else at
 
     def _failing_alarm(self, at: float) -> Alarm:
         since = self._failing.since if self._failing.since is not None else at
@@ -401,7 +403,7 @@ class StepDetector:
             made._failed.extend(failures[0])
             made._since_failing.extend(failures[1])
             made._alarm, made._age, made._calm, made._index, made._again = flags
-        except (msgspec.DecodeError, TypeError, IndexError) as error:
+        except (msgspec.DecodeError, TypeError, IndexError, AttributeError, OverflowError) as error:
             raise ValueError(
                 f"The detector's state cannot be read: {error}. "
                 "A new detector is needed; it judges again after 20 runs."
@@ -413,7 +415,7 @@ def _usable(duration_ms: float) -> bool:
     return math.isfinite(duration_ms) and duration_ms > 0
 
 
-def _median(points: list[int]) -> float:
+def _median(points: Sequence[float]) -> float:
     ordered = sorted(points)
     middle = len(ordered) // 2
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

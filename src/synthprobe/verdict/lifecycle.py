@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from synthprobe.model.incident import Incident, IncidentEvent, IncidentKind, Observation
 from synthprobe.model.journey import Journey
 from synthprobe.model.verdict import JourneyVerdict
+from synthprobe.verdict.isolation import Isolation
 
 WINDOW = 12
 """Observations that the rule for intermittent failures looks at: an hour at five minutes."""
@@ -35,6 +37,9 @@ FLAPS = 4
 FLAPPING_CLOSES_AFTER = 6
 """Clean observations in a row that end an incident that flaps."""
 
+SPEAKS_FOR = timedelta(days=1)
+"""How long what a location saw last speaks against the end of an incident."""
+
 _LOG_IN = re.compile(r"\b(log(s|ged|ging)?[ -]?(in|on)|sign(s|ed)?[ -]?in|authenticat\w*|read access)\b", re.IGNORECASE)
 _FAMILY: dict[IncidentKind, str] = {"failing": "failure", "intermittent": "failure"}
 _SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
@@ -50,10 +55,12 @@ def advance(
     history_by_journey: History,
     now: datetime,
     judged: Mapping[str, JourneyVerdict] | None = None,
+    isolation: Isolation | None = None,
 ) -> tuple[Incident, ...]:
     """What one run makes of the incidents.
 
-    A run that history already holds, or that is older than what history holds, changes nothing.
+    Each location has an order of its own: only what history already holds, or holds a newer slot of the same location
+    of, changes nothing.
 
     Args:
         open_incidents: those of this target that are open or acknowledged.
@@ -62,11 +69,13 @@ def advance(
         now: when this is judged, UTC.
         judged: the run's journeys by id, with where their causes lie and which runbooks fit; journeys of one cause are
             then one incident.
+        isolation: told of what could not be judged; everything else is.
 
     Returns:
         The given incidents as they are now, some of them perhaps ``resolved``, then those that were opened.
     """
-    fresh = [one for one in observations if _is_new(one, history_by_journey.get(one.journey, ()))]
+    isolation = isolation or Isolation()
+    fresh = [one for one in observations if is_new(one, history_by_journey.get(one.journey, ()))]
     incidents = list(open_incidents)
     known = {one.journey: (*history_by_journey.get(one.journey, ()), one) for one in fresh}
     judged = judged or {}
@@ -76,18 +85,29 @@ def advance(
         return one.outcome != "failed", one.slot, one.journey in told_elsewhere, not _at_log_in(one), one.journey
 
     for one in sorted(fresh, key=in_order):
-        kind = _kind(one, known[one.journey])
-        its = judged.get(one.journey)
-        place = _place(incidents, one, kind, its)
-        if place is not None:
-            incidents[place] = _continued(incidents[place], one, kind, now)
+        here = [seen for seen in known[one.journey] if seen.location == one.location]
+        kind, its = _kind(one, here), judged.get(one.journey)
+
+        nowhere: tuple[int, Incident] | None = None
+        joined_to = partial(_joined_to, incidents, one, kind, its, now)
+        anew = "An incident of its own is opened for it when it did not pass."
+        if (joins := isolation.judge(one.journey, joined_to, otherwise=nowhere, consequence=anew)) is not None:
+            incidents[joins[0]] = joins[1]
         elif kind is not None:
-            opened = _opened(one, kind, known[one.journey], now)
+            opened = _opened(one, kind, here, now)
             if its is not None:
                 opened = replace(opened, triage=its.triage, runbook=its.runbook, runbook_why=its.runbook_why)
             incidents.append(opened)
     if fresh:
-        incidents = [_ended(incident, known, history_by_journey, now) for incident in incidents]
+        incidents = [
+            isolation.judge(
+                f"Incident {incident.id}",
+                partial(_ended, incident, known, history_by_journey, now),
+                otherwise=incident,
+                consequence="It stays as it is.",
+            )
+            for incident in incidents
+        ]
     return tuple(incidents)
 
 
@@ -137,8 +157,20 @@ def joined(ours: Incident, theirs: Incident) -> Incident:
     )
 
 
-def _is_new(one: Observation, before: Sequence[Observation]) -> bool:
-    return not any(old.run_id == one.run_id or (old.slot, old.at) >= (one.slot, one.at) for old in before)
+def is_new(one: Observation, before: Sequence[Observation]) -> bool:
+    """Whether an observation counts: its location has none of a newer slot and time, and its run was not judged yet.
+
+    Args:
+        one: the observation.
+        before: what is known of its journey.
+
+    Returns:
+        False when it changes nothing.
+    """
+    return not any(
+        old.run_id == one.run_id or (old.location == one.location and old.slot > one.slot and old.at > one.at)
+        for old in before
+    )
 
 
 def _failing(one: Observation) -> bool:
@@ -167,6 +199,18 @@ def _kind(one: Observation, known: Sequence[Observation]) -> IncidentKind | None
     if one.outcome == "unknown" and len(known) >= BLIND and all(o.outcome == "unknown" for o in known[-BLIND:]):
         return "monitor blind"
     return None
+
+
+def _joined_to(
+    incidents: Sequence[Incident],
+    one: Observation,
+    kind: IncidentKind | None,
+    its: JourneyVerdict | None,
+    now: datetime,
+) -> tuple[int, Incident] | None:
+    """The incident an observation belongs to: where it is, and as it is now."""
+    place = _place(incidents, one, kind, its)
+    return None if place is None else (place, _continued(incidents[place], one, kind, now))
 
 
 def _place(
@@ -276,16 +320,20 @@ def _ended(incident: Incident, known: Mapping[str, Sequence[Observation]], histo
     if not any(journey in known for journey in runs):
         return incident  # this run says nothing of it
     looked = {
-        journey: [clean for one in some if (clean := _clean(one, incident.kind)) is not None]
+        journey: [
+            [clean for one in here if (clean := _clean(one, incident.kind)) is not None]
+            for here in _by_location(some, now)
+        ]
         for journey, some in runs.items()
     }
-    if not incident.flapping and incident.kind in {"failing", "degraded"} and any(map(_flaps, looked.values())):
+    everywhere = [here for places in looked.values() for here in places]
+    if not incident.flapping and incident.kind in {"failing", "degraded"} and any(map(_flaps, everywhere)):
         text = f"It comes and goes; it stays open until {FLAPPING_CLOSES_AFTER} clean runs in a row."
         incident = replace(incident, flapping=True, events=(*incident.events, _event(now, text)))
     needed = CLOSES_AFTER[incident.kind]
     if incident.flapping:
         needed = max(needed, FLAPPING_CLOSES_AFTER)
-    if not all(len(clean) >= needed and all(clean[-needed:]) for clean in looked.values()):
+    if not all(_is_over(places, needed) for places in looked.values()):
         return incident
     what = "run" if needed == 1 else "runs in a row"
     text = f"Resolved: {', '.join(runs)} had {needed} clean {what}."
@@ -297,6 +345,20 @@ def _ended(incident: Incident, known: Mapping[str, Sequence[Observation]], histo
         resolved_by=incident.resolved_by or "synthprobe",
         events=(*incident.events, _event(now, text)),
     )
+
+
+def _by_location(seen: Sequence[Observation], now: datetime) -> list[list[Observation]]:
+    """What each location saw; one that did not look for a day says nothing of now, unless it is the only one."""
+    places: dict[str, list[Observation]] = {}
+    for one in seen:
+        places.setdefault(one.location, []).append(one)
+    return [here for here in places.values() if len(places) == 1 or now - here[-1].at < SPEAKS_FOR]
+
+
+def _is_over(places: Sequence[Sequence[bool]], needed: int) -> bool:
+    """Whether some location saw enough clean runs in a row, and none saw anything else since."""
+    long_enough = any(len(clean) >= needed for clean in places)
+    return long_enough and all(all(clean[-needed:]) for clean in places)
 
 
 def _flaps(clean: Sequence[bool]) -> bool:

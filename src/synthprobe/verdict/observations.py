@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import takewhile
 
 from msgspec.structs import replace
@@ -10,33 +11,49 @@ from msgspec.structs import replace
 from synthprobe.model.incident import Observation
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.verdict.fingerprint import fingerprint, signature
+from synthprobe.verdict.isolation import Isolation
 
 
-def observe(verdict: Verdict) -> tuple[Observation, ...]:
+def observe(verdict: Verdict, isolation: Isolation | None = None) -> tuple[Observation, ...]:
     """What a run says of each journey.
 
     Args:
         verdict: the run's verdict.
+        isolation: told of what could not be judged.
 
     Returns:
         One observation for each journey, in the verdict's order.
     """
-    return tuple(_observation(one, verdict) for one in verdict.journeys)
+    isolation = isolation or Isolation()
+    return tuple(
+        isolation.judge(
+            one.journey.title, partial(_observation, one, verdict), otherwise=_bare_observation(one, verdict)
+        )
+        for one in verdict.journeys
+    )
 
 
-def seen_in_a_row(verdict: Verdict, before: Mapping[str, Sequence[Observation]]) -> Verdict:
+def seen_in_a_row(
+    verdict: Verdict, before: Mapping[str, Sequence[Observation]], isolation: Isolation | None = None
+) -> Verdict:
     """Say of what was measured in how many runs in a row it was seen, where that is more than one.
 
     Args:
         verdict: the run's verdict.
         before: what earlier runs said, by journey, the newest last.
+        isolation: told of what could not be judged.
 
     Returns:
         The verdict, in which that is said.
     """
-    return replace(
-        verdict, journeys=tuple(_in_a_row(one, verdict, before.get(one.journey.id, ())) for one in verdict.journeys)
+    isolation = isolation or Isolation()
+    journeys = (
+        isolation.judge(
+            one.journey.title, partial(_in_a_row, one, verdict, before.get(one.journey.id, ())), otherwise=one
+        )
+        for one in verdict.journeys
     )
+    return replace(verdict, journeys=tuple(journeys))
 
 
 def _in_a_row(one: JourneyVerdict, verdict: Verdict, seen: Sequence[Observation]) -> JourneyVerdict:
@@ -53,6 +70,21 @@ def _in_a_row(one: JourneyVerdict, verdict: Verdict, seen: Sequence[Observation]
     cause = surer.told if one.cause == first.told else one.cause
     last = replace(last, degradations=(surer, *others), cause=cause if last.cause == first.told else last.cause)
     return replace(one, cause=cause, results=(*one.results[:-1], last))
+
+
+def _bare_observation(one: JourneyVerdict, verdict: Verdict) -> Observation:
+    run = verdict.run
+    return Observation(
+        run_id=run.id,
+        slot=run.slot,
+        at=run.started_at,
+        target=run.target,
+        journey=one.journey.id,
+        outcome=one.outcome,
+        intermittent=one.intermittent,
+        cause=one.cause,
+        location=run.location,
+    )
 
 
 def _observation(one: JourneyVerdict, verdict: Verdict) -> Observation:
@@ -80,4 +112,5 @@ def _observation(one: JourneyVerdict, verdict: Verdict) -> Observation:
         cause=one.cause or (last.cause if last else ""),
         node=next((a.node for a in reversed(answers) if a.node), ""),
         build=(last.build if last else "") or run.build,
+        location=run.location,
     )

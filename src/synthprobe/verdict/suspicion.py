@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +14,7 @@ from synthprobe.model.history import OWN
 from synthprobe.model.result import Result
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.verdict.degradation import StepDetector
+from synthprobe.verdict.isolation import Isolation
 from synthprobe.verdict.watch import States, read_state, timings
 
 REFERENCE = (f"{OWN}reference-task", "")
@@ -127,7 +129,7 @@ class _Probe(Struct, frozen=True, array_like=True):
     suspected_runs: int = 0
 
 
-def suspect(verdict: Verdict, states: States) -> tuple[Suspicion, ...]:
+def suspect(verdict: Verdict, states: States, isolation: Isolation | None = None) -> tuple[Suspicion, ...]:
     """Find the journeys that did their job and were slower than usual in a step whose alarm is not open yet.
 
     With several steps in a journey one of them is slow by chance more often, so each must be the more surprising: by
@@ -137,34 +139,33 @@ def suspect(verdict: Verdict, states: States) -> tuple[Suspicion, ...]:
     Args:
         verdict: the run's verdict.
         states: what is known of each step.
+        isolation: told of what could not be judged.
 
     Returns:
         The most surprising first.
     """
-    found = []
-    for one in verdict.journeys:
-        took = _only_attempt(one)
-        known = {path: read_state(states.get((one.journey.id, path)))[0] for path in took}
-        known = {path: detector for path, detector in known.items() if detector.ready and not detector.degraded}
-        if not known:
-            continue
-        surprises = {path: detector.surprise(*took[path]) for path, detector in known.items()}
-        most = max(surprises.values())
-        if most >= LOOK_AGAIN + math.log(len(known)):
-            found.append(
-                Suspicion(
-                    journey=one.journey.id,
-                    title=one.journey.title,
-                    node_id=one.journey.node_id,
-                    limits={
-                        path: _limit_ms(known[path], *took[path])
-                        for path, surprise in surprises.items()
-                        if surprise >= LOOK_AGAIN
-                    },
-                    surprise=most,
-                )
-            )
-    return tuple(sorted(found, key=lambda suspicion: -suspicion.surprise))
+    isolation = isolation or Isolation()
+    judged = (isolation.judge(one.journey.title, partial(_suspect, one, states), None) for one in verdict.journeys)
+    return tuple(sorted(filter(None, judged), key=lambda suspicion: -suspicion.surprise))
+
+
+def _suspect(one: JourneyVerdict, states: States) -> Suspicion | None:
+    took = _only_attempt(one)
+    known = {path: read_state(states.get((one.journey.id, path)))[0] for path in took}
+    known = {path: detector for path, detector in known.items() if detector.ready and not detector.degraded}
+    surprises = {path: detector.surprise(*took[path]) for path, detector in known.items()}
+    most = max(surprises.values(), default=0.0)
+    if not known or most < LOOK_AGAIN + math.log(len(known)):
+        return None
+    return Suspicion(
+        journey=one.journey.id,
+        title=one.journey.title,
+        node_id=one.journey.node_id,
+        limits={
+            path: _limit_ms(known[path], *took[path]) for path, surprise in surprises.items() if surprise >= LOOK_AGAIN
+        },
+        surprise=most,
+    )
 
 
 def with_reruns(verdict: Verdict, suspicions: Sequence[Suspicion], looked: LookedAgain) -> Verdict:
@@ -263,18 +264,23 @@ def _without_durations(one: JourneyVerdict) -> JourneyVerdict:
 
 
 def _together(verdict: Verdict, states: States) -> str:
-    compared, factors = 0, []
-    for one in verdict.journeys:
-        took = _only_attempt(one).get("")
-        detector = read_state(states.get((one.journey.id, "")))[0] if took else None
-        if took and detector is not None and detector.ready and not detector.degraded:
-            compared += 1
-            if detector.surprise(*took) >= _SLOW:
-                factors.append(took[1] / detector.usual_ms)
+    isolation = Isolation()  # what cannot be compared is said where its steps are judged
+    judged = (isolation.judge(one.journey.title, partial(_factor, one, states), None) for one in verdict.journeys)
+    slowdowns = [factor for factor in judged if factor is not None]
+    compared, factors = len(slowdowns), [factor for factor in slowdowns if factor]
     if len(factors) < max(_TOGETHER, (compared + 1) // 2) or max(factors) > _SPREAD * min(factors):
         return ""
     middle = sorted(factors)[len(factors) // 2]
     return f"{len(factors)} of {compared} journeys took {middle:.1f} × their usual in the same run"
+
+
+def _factor(one: JourneyVerdict, states: States) -> float | None:
+    """How many times slower than usual a journey was, 0 when it was as usual; nothing when that cannot be said."""
+    took = _only_attempt(one).get("")
+    detector = read_state(states.get((one.journey.id, "")))[0] if took else None
+    if not took or detector is None or not detector.ready or detector.degraded:
+        return None
+    return took[1] / detector.usual_ms if detector.surprise(*took) >= _SLOW else 0.0
 
 
 def _only_attempt(one: JourneyVerdict) -> dict[str, tuple[float, float]]:

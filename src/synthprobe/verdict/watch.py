@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 from msgspec import Struct
@@ -11,16 +13,20 @@ from msgspec.structs import replace
 from synthprobe.model.result import Degradation, Result, walk_steps
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.verdict.degradation import SURENESS, Alarm, StepDetector
+from synthprobe.verdict.isolation import Isolation
+
+_BROKEN = "Its state is kept, or begun anew when that fails twice; everything else was judged without it."
 
 States = Mapping[tuple[str, str], bytes]
 """What is known of each step, by journey's id and step's path; the path of the whole journey is empty."""
 
 
 class _Watched(Struct, frozen=True, array_like=True):
-    """One step's state as it is stored: its detector, and the alarm that is open."""
+    """One step's state as it is stored: its detector, the open alarm, and how many runs it could not judge."""
 
     detector: bytes
     alarm: Alarm | None = None
+    broken_runs: int = 0
 
 
 class Watched(Struct, frozen=True, kw_only=True):
@@ -48,44 +54,85 @@ def watch(verdict: Verdict, states: States, *, least_ms: float = 0.0) -> Watched
     Returns:
         The verdict, the new states, and what is to be reported.
     """
-    journeys, notes, after = [], [], dict(states)
+    journeys, notes, after, isolation = [], [], dict(states), Isolation()
+    nothing: tuple[list[Degradation], list[str]] = ([], [])
     for one in verdict.journeys:
-        found, reported = _journey(one, after, least_ms)
+        found, reported = isolation.judge(
+            one.journey.title, partial(_journey, one, after, least_ms, isolation), otherwise=nothing
+        )
         notes += reported
         journeys.append(_degraded(one, found) if found else one)
+    notes += isolation.notes
     return Watched(verdict=replace(verdict, journeys=tuple(journeys)), states=after, notes=tuple(notes))
 
 
 def _journey(
-    one: JourneyVerdict, states: dict[tuple[str, str], bytes], least_ms: float
+    one: JourneyVerdict, states: dict[tuple[str, str], bytes], least_ms: float, isolation: Isolation
 ) -> tuple[list[Degradation], list[str]]:
     found: dict[str, Degradation] = {}
     notes: list[str] = []
     durations = [took for result in (*one.results, *one.reruns) if (took := timings(result)) is not None]
     for path in dict.fromkeys(path for took in durations for path in took):
-        key = (one.journey.id, path)
-        detector, alarm = read_state(states.get(key))
-        title = path or one.journey.title
-        for number, took in enumerate(durations):
-            if path in took:
-                at, ms, ok = took[path]
-                for raised in detector.update(at, ms, ok, scheduled=number == 0):
-                    if raised.lane == "paging":
-                        alarm = raised
-                    else:
-                        where = f"{one.journey.title}: " if path else ""
-                        notes.append(f"{where}{raised.sentence(title)}.")
-                if alarm is not None and not detector.degraded:
-                    alarm = None
-                elif alarm is not None and alarm.time != at:
-                    alarm = replace(alarm, runs=alarm.runs + 1)
-        states[key] = msgspec.msgpack.encode(_Watched(detector=detector.to_bytes(), alarm=alarm))
+        key, title = (one.journey.id, path), path or one.journey.title
+        where = f"{one.journey.title}: " if path else ""
+        known = states.get(key)
+        judged = isolation.judge(
+            f"{where}{title}", partial(_step, known, title, path, durations), otherwise=None, consequence=_BROKEN
+        )
+        if judged is None:
+            judged = _broken(known, title)
+        states[key] = msgspec.msgpack.encode(judged.watched)
+        notes += [f"{where}{sentence}." for sentence in judged.reported]
+        alarm = judged.watched.alarm
         if alarm is not None and alarm.now_ms - alarm.usual_ms >= least_ms:
-            least = f"The least this step can show is {detector.smallest_visible():.1f} ×."
-            message = f"{alarm.sentence(title)}, rule {alarm.rule}. {_now(alarm, durations, path)}{least}"
-            found[path] = Degradation(kind="above baseline", step=title, message=message, sure=SURENESS)
+            found[path] = Degradation(kind="above baseline", step=title, message=judged.message, sure=SURENESS)
     steps = [told for path, told in found.items() if path]
     return steps or list(found.values()), notes
+
+
+class _Judged(Struct, frozen=True, kw_only=True):
+    """A step after this run: its state, what is to be reported of it, and what to say while its alarm is open."""
+
+    watched: _Watched
+    reported: tuple[str, ...] = ()
+    message: str = ""
+
+
+def _step(
+    known: bytes | None, title: str, path: str, durations: Sequence[Mapping[str, tuple[float, float, bool]]]
+) -> _Judged:
+    detector, alarm = read_state(known)
+    reported = []
+    for number, took in enumerate(durations):
+        if path in took:
+            at, ms, ok = took[path]
+            for raised in detector.update(at, ms, ok, scheduled=number == 0):
+                if raised.lane == "paging":
+                    alarm = raised
+                else:
+                    reported.append(raised.sentence(title))
+            if alarm is not None and not detector.degraded:
+                alarm = None
+            elif alarm is not None and alarm.time != at:
+                alarm = replace(alarm, runs=alarm.runs + 1)
+    message = ""
+    if alarm is not None:
+        least = f"The least this step can show is {detector.smallest_visible():.1f} ×."
+        message = f"{alarm.sentence(title)}, rule {alarm.rule}. {_now(alarm, durations, path)}{least}"
+    watched = _Watched(detector=detector.to_bytes(), alarm=alarm)
+    return _Judged(watched=watched, reported=tuple(reported), message=message)
+
+
+def _broken(known: bytes | None, title: str) -> _Judged:
+    """The state as it was, with its open alarm; a new one when it could not be used in the run before either."""
+    kept = _Watched(detector=b"", broken_runs=1)
+    with contextlib.suppress(msgspec.DecodeError):
+        kept = msgspec.msgpack.decode(known or b"", type=_Watched)
+    if known is None or kept.broken_runs:
+        return _Judged(watched=_Watched(detector=StepDetector().to_bytes()))
+    alarm = kept.alarm
+    message = f"{title} was slower than usual in the run before, and could not be judged now." if alarm else ""
+    return _Judged(watched=replace(kept, broken_runs=1), message=message)
 
 
 def _now(alarm: Alarm, durations: Sequence[Mapping[str, tuple[float, float, bool]]], path: str) -> str:

@@ -1,0 +1,53 @@
+"""A failure of judgement costs the step or journey it happened in: all others are judged, remembered and told."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from test_afterwards import SEARCH, SIGN_IN, Heard, Project, heard, project
+
+from synthprobe import pipeline
+
+__all__ = ["Heard", "Project", "heard", "project"]
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
+def poison(project: Project, journey: str) -> None:
+    """A state of the right form whose newest times are no times: to judge by it raises, whatever is done with it."""
+    with pipeline.open_history(project.root, project.config, {}) as history:
+        for (its, path), state in history.detector_states("demo").items():
+            if its == journey:
+                stored, *rest = msgspec.msgpack.decode(state)
+                detector = msgspec.msgpack.decode(stored)
+                detector[3] = ["?", "?", "?", "?", True]
+                poisoned = msgspec.msgpack.encode([msgspec.msgpack.encode(detector), *rest])
+                history.put_detector_states("demo", {(its, path): poisoned})
+
+
+def test_a_step_that_cannot_be_judged_is_a_note_and_costs_no_other(project, heard):
+    for _ in range(30):
+        project.run()
+    poison(project, SIGN_IN.id)
+    slow = [project.run(ms=1008) for _ in range(3)]
+    for verdict in slow[:2]:
+        (note,) = {one for one in verdict.notes if "Sign in: log in could not be judged" in one}
+        assert "Its state is kept, or begun anew when that fails twice" in note
+    outcomes = {one.journey.id: one.outcome for one in slow[-1].journeys}
+    assert outcomes == {SIGN_IN.id: "passed", SEARCH.id: "degraded"}
+    assert [one["title"][:6] for one in heard.messages] == ["Ticket"]
+    assert heard.beats[-1] == "success"
+    notes = [note for _ in range(24) for note in project.run().notes]
+    assert not [note for note in notes if "could not be judged" in note], "it was begun anew"
+    assert "degraded" in {project.run(ms=1008).journeys[0].outcome for _ in range(3)}, "and judges again"
+
+
+def test_an_incident_that_cannot_be_judged_stays_and_a_failing_journey_is_still_told(project, heard):
+    project.run(failing=(SEARCH,))
+    with pipeline.open_history(project.root, project.config, {}) as history:
+        (incident,) = history.incidents("demo")
+        history.put_incident(msgspec.structs.replace(incident, journeys=()))  # as no run would write it
+    verdict = project.run(failing=(SEARCH, SIGN_IN))
+    assert all(one.incident for one in verdict.journeys)
+    assert [one["title"][:4] for one in heard.messages] == ["PAGE"] * 3, "the broken one, then one for each journey"
+    assert heard.beats == ["success", "success"]
+    assert any("An incident of its own is opened" in note for note in verdict.notes)
