@@ -71,7 +71,7 @@ def _asked(one: Exchange) -> Answer:
     return Answer(
         by="api",
         method=one.method,
-        path=urlsplit(one.url).path,
+        path=_path(one.url),
         status=one.status,
         step=one.step,
         node=headers.get("x-node", ""),
@@ -88,7 +88,7 @@ def _browsed(one: NetworkRequest) -> Answer:
     return Answer(
         by="page",
         method=one.method,
-        path=urlsplit(one.url).path,
+        path=_path(one.url),
         status=one.status,
         node=one.node,
         build=one.build,
@@ -97,6 +97,13 @@ def _browsed(one: NetworkRequest) -> Answer:
         server_timing=one.server_timing,
         reason=one.error[:_REASON],
     )
+
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:  # an address of the target's making, or one of which too much is masked
+        return ""
 
 
 def _refusal(body: str) -> str:

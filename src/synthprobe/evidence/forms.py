@@ -28,11 +28,12 @@ _LEFT_AS_IT_IS = (
 _SHORTEST_PART = 16
 
 
-def forms_of(value: str) -> set[str]:
+def forms_of(value: str, own: str = "") -> set[str]:
     """Every form a secret travels in: whole, and each part of ``user:pass``, of a JWT, of an address, each line.
 
     Args:
         value: the secret.
+        own: text of which no part is a secret, nor a form of one.
 
     Returns:
         The texts to look for.
@@ -41,12 +42,14 @@ def forms_of(value: str) -> set[str]:
         >>> "correct%20horse" in forms_of("correct horse")
         True
     """
-    parts = [value, *_lines(value), *_of_address(value)]
+    parts = [value, *_lines(value), *address_parts(value)]
     if value.count(":") == 1 and "//" not in value:
         parts += [part for part in value.split(":") if not weakness(part)]
     if value.count(".") == 2:
         parts += [part for part in value.split(".") if len(part) >= 16]
-    return {form for part in parts for form in _written(part) if form and form not in MASK}
+    secret = (part for part in parts if not own or part not in own)
+    forms = {form for part in secret for form in _written(part) if form and form not in MASK}
+    return {form for form in forms if form not in own} if own else forms
 
 
 def _lines(value: str) -> list[str]:
@@ -56,9 +59,20 @@ def _lines(value: str) -> list[str]:
     return [line for line in lines[: len(lines) * (len(lines) > 1)] if len(line) >= shortest and line[:5] != "-----"]
 
 
-def _of_address(value: str) -> list[str]:
-    """Clients name an address in pieces: its password, and what in path and query only its owner knows."""
-    if "://" not in value:
+def address_parts(value: str) -> list[str]:
+    """What is secret in an address, as clients name one in pieces.
+
+    Args:
+        value: any text.
+
+    Returns:
+        Its password, and what in path and query only its owner knows; nothing when it is no address.
+
+    Example:
+        >>> address_parts("https://hooks.example.org/services/8f14e45fceea167a5a36")
+        ['8f14e45fceea167a5a36']
+    """
+    if "://" not in value and not value.startswith("/"):
         return []
     try:
         address = urlsplit(value)

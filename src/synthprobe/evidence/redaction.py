@@ -5,21 +5,26 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from os import environ
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from ahocorasick_rs import BytesAhoCorasick
+import msgspec
 
 from synthprobe.errors import SecretError
+from synthprobe.evidence.beginnings import Beginnings
 from synthprobe.evidence.cut import CutValues
-from synthprobe.evidence.forms import MASK, forms_of
-from synthprobe.evidence.scan import Scanner, searcher
+from synthprobe.evidence.forms import MASK, address_parts, forms_of
+from synthprobe.evidence.known import KnownTexts
+from synthprobe.evidence.scan import Scanner
+from synthprobe.model.journey import OWN
 from synthprobe.targets.secrets import SHORTEST, Secret, read_secret, weakness
+
+R = TypeVar("R")
 
 _HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-control-token"}
 _NAMES = r"passw(or)?d|pwd|secret|token|api[-_]?key|session(id)?$|otp|pin$|credential"
@@ -33,6 +38,9 @@ _RUNTIME_SHORTEST = 8
 class Redactor:
     """Masks secrets in all that is kept.
 
+    Attributes:
+        notes: sentences on what the target issued and is not masked, each once; whoever tells them empties it.
+
     Example:
         >>> redactor = Redactor()
         >>> redactor.add("correct horse")
@@ -41,11 +49,15 @@ class Redactor:
     """
 
     def __init__(self) -> None:
-        self._forms: dict[str, str] = {}
+        self.notes: list[str] = []
+        self._noted: set[str] = set()
+        self._own = ""
+        self._forms: set[str] = set()
         self._plain: set[str] = set()
-        self._whole: BytesAhoCorasick | None = None
-        self._begun: BytesAhoCorasick | None = None
-        self._scanner: Scanner | None = None
+        self._declared = KnownTexts()
+        self._whole = KnownTexts()
+        self._scanner = Scanner({})
+        self._begun = Beginnings()
         self._cut = CutValues(MASK)
 
     @classmethod
@@ -77,13 +89,30 @@ class Redactor:
         rule = name or (value.name if isinstance(value, Secret) else "") or "secret"
         if why := weakness(plain):
             raise SecretError(f"A value of {rule!r} {why} and cannot be masked safely.")
+        forms = forms_of(plain)
+        self._declared.add({_raw(form): rule for form in forms})
+        self._know(plain, rule, forms)
+
+    def _know(self, plain: str, rule: str, forms: set[str]) -> None:
         if plain in self._plain:
             return
-        self._cut.add({plain, repr(plain)[1:-1], json.dumps(plain)[1:-1]})
         self._plain.add(plain)
-        for form in forms_of(plain):
-            self._forms.setdefault(form, rule)
-        self._whole = self._begun = self._scanner = None
+        self._forms |= forms
+        self._cut.add({plain, repr(plain)[1:-1], json.dumps(plain)[1:-1]})
+        self._begun.add(plain)
+        self._whole.add({_raw(form): rule for form in forms})
+        wide = ("utf-8", "utf-16-le", "utf-16-be")
+        self._scanner.add({form.encode(code, "replace"): rule for form in forms for code in wide})
+
+    def own(self, names: Iterable[str]) -> None:
+        """Tell which names are the project's own; what the target issues is not learned when it is part of one.
+
+        Otherwise a cookie could rename a journey, a step or the target itself in all that is recorded.
+
+        Args:
+            names: for example ids of journeys, titles of steps, hosts and paths.
+        """
+        self._own = "\n".join([self._own, *names])
 
     def learn(self, sources: Mapping[str, str], root: Path) -> list[str]:
         """Register every declared secret that can be read here, asked for or not.
@@ -120,7 +149,18 @@ class Redactor:
     def _learn(self, value: str, name: str, shortest: int) -> bool:
         if len(value) < shortest or weakness(value):
             return False
-        self.add(value, name)
+        if value in self._own:
+            where = "".join(c for c in name if c.isprintable())[:60]
+            note = f"The target sent {value!r} as {where}. That is part of a name of this project, so it is not masked."
+            self.notes += [note] * (note not in self._noted)
+            self._noted.add(note)
+            return False
+        if value.startswith("/") and not address_parts(value):
+            return False  # the path of a page
+        if self._own and _netloc(value) and _netloc(value) in self._own:
+            learned = [self._learn(part, name, shortest) for part in address_parts(value)]
+            return any(learned)
+        self._know(value, name, forms_of(value, self._own))
         return True
 
     def text(self, text: str) -> str:
@@ -132,12 +172,12 @@ class Redactor:
         Returns:
             The text, masked; what was left of a value that somebody cut (``'Plain...'``) as well.
         """
+        if text in self._own and not any(self._declared.matches(_raw(text))):
+            return text
         text = self._cut.text(text)
-        if self._whole is None:
-            self._whole = searcher([_raw(form) for form in self._forms])
         raw = _raw(text)
-        spans = self._whole.find_matches_as_indexes(raw)
-        return _masked(raw, [(first, last) for _, first, last in spans]) if spans else text
+        spans = [(first, last) for _, first, last in self._whole.matches(raw)]
+        return _masked(raw, spans) if spans else text
 
     def pieces(self, pieces: Sequence[str]) -> list[str]:
         """Mask known values that stand in several pieces, and beginnings of them: keys typed one by one, frames.
@@ -150,16 +190,12 @@ class Redactor:
         Returns:
             As many pieces, with the parts of a value masked in each.
         """
-        if self._begun is None:
-            begun = {
-                plain[:end] for plain in self._plain for end in range(max(SHORTEST, (len(plain) + 1) // 2), len(plain))
-            }
-            self._begun = searcher([_raw(form) for form in {*self._forms, *begun}])
-        spans = self._begun.find_matches_as_indexes(_raw("".join(pieces)))
+        whole = _raw("".join(pieces))
+        spans = [(first, last) for _, first, last in self._whole.matches(whole)] + self._begun.spans(whole)
         masked, start = [], 0
         for raw in map(_raw, pieces):
             end = start + len(raw)
-            inside = [(max(first, start) - start, min(last, end) - start) for _, first, last in spans]
+            inside = [(max(first, start) - start, min(last, end) - start) for first, last in spans]
             masked.append(_masked(raw, [(first, last) for first, last in inside if first < last]))
             start = end
         return masked
@@ -184,6 +220,27 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             return [self.data(one) for one in value]
         return value
+
+    def record(self, record: R) -> R:
+        """Mask known values in a record of ours; its own names, words from a list, numbers and times stay.
+
+        Args:
+            record: a frozen record, or data made of one; never what somebody else named.
+
+        Returns:
+            A masked copy.
+        """
+        masked: Any = record
+        if isinstance(record, msgspec.Struct):
+            kept = {name: self.record(getattr(record, name)) for name in _masked_fields(type(record))}
+            masked = msgspec.structs.replace(record, **kept)
+        if isinstance(record, str):
+            masked = self.text(record)
+        if isinstance(record, Mapping):
+            masked = {key: self.record(value) for key, value in record.items()}
+        if isinstance(record, (list, tuple)):
+            masked = type(record)(self.record(value) for value in record)
+        return masked  # type: ignore[no-any-return]
 
     def fields(self, value: Any) -> Any:
         """As `data`, and mask every field that is secret by its name.
@@ -239,7 +296,7 @@ class Redactor:
         return self.text(text)
 
     def url(self, url: str) -> str:
-        """Mask an address's query and fragment fields by name, and the whole by value.
+        """Mask an address part by part, its query and fragment fields by name as well; it stays an address.
 
         Args:
             url: the address.
@@ -251,12 +308,16 @@ class Redactor:
             parts = urlsplit(url)
         except ValueError:
             return self.text(url)
-        query = _masked_query(parts.query)
-        fragment = _masked_query(parts.fragment) if "=" in parts.fragment else parts.fragment
-        netloc = parts.netloc if "@" not in parts.netloc else f"{MASK}@{parts.netloc.rpartition('@')[2]}"
-        if (query, fragment, netloc) != (parts.query, parts.fragment, parts.netloc):
-            url = urlunsplit(parts._replace(query=query, fragment=fragment, netloc=netloc))
-        return self.text(url)
+        user, _, host = parts.netloc.rpartition("@")
+        netloc = ("masked@" if user else "") + self.text(host).replace(MASK, "masked")  # brackets are for IPv6
+        query = self.text(_masked_query(parts.query))
+        fragment = self.text(_masked_query(parts.fragment) if "=" in parts.fragment else parts.fragment)
+        given = (parts.netloc, parts.path, parts.query, parts.fragment)
+        shown = (netloc, self.text(parts.path), query, fragment)
+        if shown != given:
+            url = urlunsplit(parts._replace(**dict(zip(("netloc", "path", "query", "fragment"), shown, strict=True))))
+        whole = self.text(url)
+        return whole if whole == url or "[" not in _netloc(whole) else MASK
 
     def content(self, content: bytes, media_type: str) -> bytes:
         """Mask a file's content.
@@ -292,13 +353,6 @@ class Redactor:
         Returns:
             The scanner.
         """
-        if self._scanner is None:
-            needles = {
-                form.encode(code, "replace"): rule
-                for form, rule in self._forms.items()
-                for code in ("utf-8", "utf-16-le", "utf-16-be")
-            }
-            self._scanner = Scanner(needles)
         return self._scanner
 
     def learn_from_request_headers(self, headers: Mapping[str, str]) -> None:
@@ -354,10 +408,26 @@ def _raw(text: str) -> bytes:
 
 def _masked(raw: bytes, spans: Sequence[tuple[int, int]]) -> str:
     kept, at = [], 0
-    for first, last in spans:
-        kept.append(raw[at:first])
-        at = last
+    for first, last in sorted(spans):
+        if first >= at:
+            kept.append(raw[at:first])
+        at = max(at, last)
     return MASK.encode().join([*kept, raw[at:]]).decode("utf-8", "surrogatepass")
+
+
+def _netloc(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+
+
+@cache
+def _masked_fields(kind: type) -> tuple[str, ...]:
+    """All fields but those that hold our own names, or a word from a list."""
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(
+        name
+        for name, hint in hints.items()
+        if get_origin(hint) is not Literal and not (get_origin(hint) is Annotated and OWN in get_args(hint))
+    )
 
 
 @lru_cache(4096)

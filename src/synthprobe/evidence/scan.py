@@ -7,12 +7,13 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
 import msgspec
-from ahocorasick_rs import BytesAhoCorasick, MatchKind
+
+from synthprobe.evidence.known import KnownTexts
 
 DEEPEST = 4
 LARGEST = 256_000_000
@@ -53,12 +54,20 @@ class Scanner:
     """
 
     def __init__(self, needles: Mapping[bytes, str], deepest: int = DEEPEST, largest: int = LARGEST) -> None:
-        known = {needle: rule for needle, rule in needles.items() if needle}
-        self._rules = list(known.values())
-        self._searcher = searcher(known)
-        self._overlap = max((len(needle) for needle in needles), default=0) * 2 + 64
+        self._known = KnownTexts()
+        self._overlap = 0
+        self.add(needles)
         self._deepest = deepest
         self._largest = largest
+
+    def add(self, needles: Mapping[bytes, str]) -> None:
+        """Look for more.
+
+        Args:
+            needles: rule by byte sequence.
+        """
+        self._known.add(needles)
+        self._overlap = max([self._overlap, *(len(needle) * 2 + 64 for needle in needles)])
 
     def content(self, content: bytes) -> list[str]:
         """Which rules match.
@@ -96,7 +105,7 @@ class Scanner:
         return findings
 
     def _sorted(self, opened: IO[bytes]) -> list[str]:
-        return sorted(set(self._stream(opened, 0, _Allowance(self._largest)))) if self._rules else []
+        return sorted(set(self._stream(opened, 0, _Allowance(self._largest)))) if self._known else []
 
     def _stream(self, opened: IO[bytes], depth: int, allowance: _Allowance) -> Iterator[str]:
         head = opened.read(4)
@@ -120,7 +129,7 @@ class Scanner:
             tail = window[-self._overlap :]
 
     def _search(self, window: bytes) -> set[str]:
-        return {self._rules[number] for number, _, _ in self._searcher.find_matches_as_indexes(window)}
+        return {rule for rule, _, _ in self._known.matches(window)}
 
     def _base64(self, window: bytes, depth: int, allowance: _Allowance) -> Iterator[str]:
         """A run may begin in the middle of something else, so all four alignments are tried."""
@@ -182,19 +191,3 @@ def _gunzip(opened: IO[bytes]) -> Iterator[bytes]:
             yield member.decompress(rest, 1 << 20)
             rest = member.unconsumed_tail or (b"" if member.eof else opened.read(1 << 20))
         rest = member.unused_data or opened.read(1 << 20)
-
-
-def searcher(words: Collection[bytes]) -> BytesAhoCorasick:
-    """Finds many words at once, in a time that does not grow with their number.
-
-    Args:
-        words: what to find; at one place the longest wins.
-
-    Returns:
-        The automaton, whose matches are number of the word, first byte, and the byte after the last.
-
-    Example:
-        >>> searcher([b"car", b"cart"]).find_matches_as_indexes(b"a cart")
-        [(1, 2, 6)]
-    """
-    return BytesAhoCorasick(words, matchkind=MatchKind.LeftmostLongest)

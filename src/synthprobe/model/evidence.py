@@ -8,6 +8,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from synthprobe.model.journey import OwnName
+
 EvidenceKind = Literal["trace", "screenshot", "console", "network", "exchanges", "timings", "repeat", "video", "text"]
 
 
@@ -25,8 +27,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
     kind: EvidenceKind
     title: str
-    media_type: str
-    path: str = ""
+    media_type: OwnName
+    path: OwnName = ""
     size: int = 0
     withheld: str = ""
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 Severity = Literal["blocker", "critical", "normal", "minor", "trivial"]
 """How bad it is for the users when the journey fails; the words are Allure's."""
+
+OWN = Meta(extra={"own": True})
+OwnName = Annotated[str, OWN]
+"""A name that is ours, not the target's: redaction leaves it as it is, whatever the target issues."""
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -29,12 +33,12 @@ class Journey(Struct, frozen=True, kw_only=True):
         budget_s: seconds the whole journey may take; over it the journey is degraded.
     """
 
-    id: str
-    node_id: str
+    id: OwnName
+    node_id: OwnName
     title: str
-    owner: str = ""
+    owner: OwnName = ""
     severity: Severity = "normal"
-    runbook: str = ""
+    runbook: OwnName = ""
     uses_per_day: float | None = None
     budget_s: float | None = None
 

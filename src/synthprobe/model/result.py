@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from synthprobe.model.evidence import Evidence, Facts
-from synthprobe.model.journey import Journey
+from synthprobe.model.journey import Journey, OwnName
 
 Outcome = Literal["passed", "degraded", "failed", "unknown", "skipped"]
 """Nothing passes by default, by timeout, by crash or by absence."""
@@ -79,12 +79,12 @@ class Failure(Struct, frozen=True, kw_only=True):
         phase: ``setup``, ``call`` or ``teardown``.
     """
 
-    kind: str
+    kind: OwnName
     ours: bool
     message: str
     detail: str
     step: str = ""
-    phase: str = "call"
+    phase: OwnName = "call"
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -111,10 +111,10 @@ class Step(Struct, frozen=True, kw_only=True):
     budget_s: float | None = None
     error: str = ""
     checks: Check = ""
-    role: str = ""
-    runbook: str = ""
+    role: OwnName = ""
+    runbook: OwnName = ""
     steps: tuple[Step, ...] = ()
-    span_id: str = ""
+    span_id: OwnName = ""
 
 
 def walk_steps(steps: Iterable[Step], above: str = "") -> Iterator[tuple[str, Step]]:
@@ -229,8 +229,8 @@ class Result(Struct, frozen=True, kw_only=True):
         backend_trace: where the attempt opens in the target's own tracing tool; empty when it has none.
     """
 
-    run_id: str
-    target: str
+    run_id: OwnName
+    target: OwnName
     journey: Journey
     attempt: int
     outcome: Outcome
@@ -244,9 +244,9 @@ class Result(Struct, frozen=True, kw_only=True):
     operations: tuple[Operation, ...] = ()
     notes: tuple[str, ...] = ()
     build: str = ""
-    worker: str = "main"
+    worker: OwnName = "main"
     repeat: str = ""
     facts: Facts | None = None
-    trace_id: str = ""
-    span_id: str = ""
+    trace_id: OwnName = ""
+    span_id: OwnName = ""
     backend_trace: str = ""

@@ -125,6 +125,8 @@ class Journal:
         """
         outcome, cause = attempt.judged()
         recorder = attempt.recorder
+        recorder.notes += self._redactor.notes
+        self._redactor.notes.clear()
         result = Result(
             run_id=self._run_id,
             target=self._target.name,
@@ -148,7 +150,7 @@ class Journal:
             repeat=self._repeat(attempt.journey),
             facts=attempt.facts,
         )
-        self._write(msgspec.convert(self._redactor.data(msgspec.to_builtins(result)), Result))
+        self._write(self._redactor.record(result))
         return result
 
     def unreadable(self, path: str, said: str, clock: SteadyClock) -> None:

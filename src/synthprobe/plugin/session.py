@@ -23,6 +23,7 @@ from synthprobe.model.result import Failure
 from synthprobe.plugin.journal import Attempt, Journal
 from synthprobe.plugin.leaks import browser_log_refusal, refuse_secret_ids
 from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
+from synthprobe.plugin.own_names import own_names
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.run_folder import begin_run
 from synthprobe.probes import steps
@@ -197,6 +198,7 @@ class JourneySession:
         if os.environ.get("PWDEBUG") or self.config.getoption("timeout", None) is not None:
             deadline_s = 0.0
         refuse_secret_ids(items, self.redactor)
+        self.redactor.own(own_names(self.config, self.target, (self.folder, self.run_id), items))
         if self._reruns is not None:
             items[:] = self._reruns.repeat(items, journey_of)
         deadline = pytest.mark.timeout(deadline_s, method="signal")
@@ -265,7 +267,7 @@ class JourneySession:
             )
             if self._guarded is not None:
                 failure = self._guarded.explain(failure)
-            failure = msgspec.convert(self.redactor.data(msgspec.to_builtins(failure)), Failure)
+            failure = self.redactor.record(failure)
             if attempt.finished and failure.kind == "browser":  # all was seen before the browser went away
                 attempt.recorder.notes.append(f"The browser was gone when it was to be closed: {failure.message}")
             else:

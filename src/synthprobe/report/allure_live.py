@@ -54,7 +54,7 @@ class RedactingFileLogger(AllureFileLogger):
             return
         name = item.file_pattern.format(prefix=uuid.uuid4())
         given = asdict(item, filter=lambda _, value: value or value is False)
-        data = self._redactor.data(given)
+        data = self._redactor.record(given)
         if data.get("parameters") != given.get("parameters"):
             data["historyId"] = _history_id(data)
         self._replace(name, json.dumps(data, ensure_ascii=False).encode())

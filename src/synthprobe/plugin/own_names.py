@@ -1,0 +1,71 @@
+"""The names that are this project's own, so that nothing the target issues can mask them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from synthprobe.plugin.options import is_journey_path, journey_of, project_config, project_root
+from synthprobe.targets.target import Target
+
+_STEP = re.compile(r"""\bstep\(\s*[rRfFuU]*(\"{3}|'{3}|"|')(.*?)\1""", re.DOTALL)
+_USER_INFO = re.compile(r"//[^/@\s]*@")
+
+
+def own_names(
+    config: pytest.Config, target: Target, run: tuple[Path, str], items: Iterable[pytest.Item]
+) -> Iterator[str]:
+    """Names of journeys, steps, targets, hosts and places, and whatever stands in the configuration.
+
+    Args:
+        config: pytest's configuration.
+        target: the target.
+        run: the run's folder and id.
+        items: what was collected.
+
+    Yields:
+        The names.
+    """
+    root = project_root(config)
+    yield from (str(root), str(run[0]), run[1], _without_user(target.base_url))
+    yield from map(_without_user, _texts(msgspec.to_builtins(project_config(config))))
+    for item in items:
+        yield item.nodeid
+        if is_journey_path(config, item.path):
+            journey = journey_of(item)
+            yield from (journey.id, journey.node_id, journey.title)
+    for source in _sources(root):
+        for _, title in _STEP.findall(source):
+            yield from re.split(r"\{.*?\}", title)
+
+
+def _sources(root: Path) -> Iterator[str]:
+    """The project's own modules, as far as they are imported; steps stand in helpers of journeys too."""
+    for module in list(sys.modules.values()):
+        path = Path(getattr(module, "__file__", None) or "/")
+        if path.suffix == ".py" and path.is_relative_to(root) and "site-packages" not in path.parts:
+            try:
+                yield path.read_text("utf-8")
+            except (OSError, UnicodeDecodeError):
+                continue
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from (*_texts(key), *_texts(inner))
+    if isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _without_user(address: str) -> str:
+    return _USER_INFO.sub("//", address)
