@@ -3,6 +3,7 @@
     SynthprobeError
     ├── ConfigurationError      something typed is wrong: option, marker, config file (exit code 2)
     │   └── SecretError         a secret is missing, unreadable or too short to be masked
+    ├── JourneyError            a test cannot have contradicted anything, so that it proves nothing
     ├── ToolError               something outside Python is missing: browser, Node, Allure (exit code 2)
     ├── HistoryError            the history cannot take or give what was asked
     ├── ReportError             a report cannot be built from what was recorded
@@ -27,6 +28,10 @@ class ConfigurationError(SynthprobeError):
 
 class SecretError(ConfigurationError):
     """A secret is missing, unreadable, or too short to be masked safely."""
+
+
+class JourneyError(SynthprobeError):
+    """A test returned a value, was never run, or asserted nothing: that it passed proves nothing."""
 
 
 class ToolError(SynthprobeError):

@@ -31,7 +31,9 @@ def incident(project):
         journeys=("sign-in",),
         owner="dispatch-desk",
     )
-    project.journeys("import pytest\n\n\n@pytest.mark.journey(id='map', owner='records')\ndef test_map():\n    pass\n")
+    project.journeys(
+        "import pytest\n\n\n@pytest.mark.journey(id='map', owner='records')\ndef test_map():\n    assert True\n"
+    )
     (project.root / ".synthprobe").mkdir()
     with History.open(project.root / ".synthprobe" / "history.db") as history:
         history.put_incident(one)

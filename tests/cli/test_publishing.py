@@ -9,7 +9,7 @@ import pytest
 @pytest.fixture
 def site(project):
     """A project whose newest run is of production; `report` in it, with the words given."""
-    (project.root / "journeys" / "test_it.py").write_text("def test_it():\n    pass\n")
+    (project.root / "journeys" / "test_it.py").write_text("def test_it():\n    assert True\n")
 
     def configure(more="", name="shop", production=True):
         (project.root / "synthprobe.toml").write_text(

@@ -32,7 +32,7 @@ def test_the_oncall_page_leads_to_board_measures_runbooks_and_allure(project):
     (root / "synthprobe.toml").write_text(
         '[targets.demo]\nbase_url = "http://127.0.0.1:9"\n[targets.shop]\nbase_url = "http://127.0.0.1:9"\n'
     )
-    (root / "journeys" / "test_it.py").write_text("def test_it():\n    pass\n")
+    (root / "journeys" / "test_it.py").write_text("def test_it():\n    assert True\n")
     (root / "runbooks").mkdir(exist_ok=True)
     (root / "runbooks" / "it-is-down.md").write_text(RUNBOOK)
     for target in ("demo", "shop"):

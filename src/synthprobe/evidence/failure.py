@@ -8,7 +8,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from synthprobe.errors import ConfigurationError, ExpectationError, SecretError, TargetError, ToolError
+from synthprobe.errors import (
+    ConfigurationError,
+    ExpectationError,
+    JourneyError,
+    SecretError,
+    TargetError,
+    ToolError,
+)
 from synthprobe.model.result import Failure
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -16,6 +23,10 @@ _MESSAGE_LINES = 14
 
 # part of Playwright's message → (kind, ours); the first that occurs counts
 _BROWSER_REASONS = (
+    ("BrowserType.", "browser", True),
+    ("Cannot launch", "browser", True),
+    ("Browser.new_context", "browser", True),
+    ("BrowserContext.new_page", "browser", True),
     ("Executable doesn't exist", "browser", True),
     ("Failed to launch", "browser", True),
     ("has been closed", "browser", True),
@@ -51,9 +62,11 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     text = _ANSI.sub("", str(error)).strip() or type(error).__name__
     if kind == "unresponsive":
         text = f"The page did not answer until the journey's deadline. {text}"
-    if kind == "browser" and "BrowserType.launch" in text:
+    if kind == "probe error":
+        text = f"The probe itself broke with {type(error).__name__}: {text}\nSee what is wrong with: synthprobe doctor"
+    if kind == "browser" and ("BrowserType.launch" in text or "Cannot launch" in text):
         text = f"The browser did not start. See which one it is, or get one that fits: synthprobe doctor --fix\n{text}"
-    if kind == "journey error":
+    if kind == "journey error" and not isinstance(error, JourneyError):
         text = f"The journey itself broke with {type(error).__name__}: {text}"
     return Failure(
         kind=kind,
@@ -72,10 +85,12 @@ def _reason(error: BaseException) -> tuple[str, bool]:
         return error.kind, False
     if isinstance(error, SecretError):
         return "credentials", True
-    if isinstance(error, (ConfigurationError, ToolError)):
+    if isinstance(error, ConfigurationError):
         return "configuration", True
+    if isinstance(error, ToolError):
+        return "browser", True
     if isinstance(error, AssertionError):
-        return "expectation", False
+        return ("probe error", True) if _raised_by_us(error) else ("expectation", False)
     if "playwright.Error" in names:
         for part, kind, ours in _BROWSER_REASONS:
             if part in text:
@@ -87,7 +102,17 @@ def _reason(error: BaseException) -> tuple[str, bool]:
         if not text.startswith("Timeout"):
             return "expectation", False
         return ("unresponsive", False) if _waited_for_browser(error) else ("deadline", True)
-    return "journey error", True
+    if isinstance(error, JourneyError):
+        return "journey error", True
+    return ("probe error" if _raised_by_us(error) else "journey error"), True
+
+
+def _raised_by_us(error: BaseException) -> bool:
+    """Whether synthprobe, Playwright or its fixtures broke, and not an expectation of theirs."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    name = modules[-1] if modules else ""
+    ours = name.partition(".")[0] in {"synthprobe", "playwright", "pytest_playwright"}
+    return ours and not name.endswith(("._assertions", ".canaries"))
 
 
 def _waited_for_browser(error: BaseException) -> bool:

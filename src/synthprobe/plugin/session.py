@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import pytest
 
-from synthprobe.errors import ConfigurationError
+from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.evidence.failure import describe_failure
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.scratch import private_folder
@@ -25,6 +25,8 @@ from synthprobe.plugin.leaks import browser_log_refusal, refuse_secret_ids
 from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
 from synthprobe.plugin.own_names import own_names
 from synthprobe.plugin.progress import ProgressWriter
+from synthprobe.plugin.proof import proven
+from synthprobe.plugin.reports import counted_as_failed, reason_of_skip, redact_report, report_plainly
 from synthprobe.plugin.run_folder import begin_run
 from synthprobe.probes import steps
 from synthprobe.probes.browser_headers import BrowserHeaders
@@ -141,10 +143,9 @@ class JourneySession:
 
         found = find_browser(project_config(self.config).browser.executable or None, os.environ)
         if found is None:
-            pytest.fail(
+            raise ToolError(
                 "No browser was found on this machine, so journeys with a page cannot run. "
-                "Install one with: synthprobe doctor --fix",
-                pytrace=False,
+                "Install one with: synthprobe doctor --fix"
             )
         return str(found.path) if found.path else None
 
@@ -249,18 +250,38 @@ class JourneySession:
         yield
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """A body that cannot have contradicted anything proves nothing."""
+        attempt = self.attempt
+        if attempt is None:
+            yield
+            return
+        with proven(item, lambda: bool(attempt.recorder.steps or self.exchanges)):
+            yield
+
+    @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_makereport")
+    def render(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """A failure that pytest cannot render is shown plainly; this is the innermost wrapper."""
+        try:
+            return (yield)
+        except Exception as error:
+            return report_plainly(item, call, error)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Judge and record each phase; this is the outermost wrapper but for Allure's own attachments."""
         report = yield
-        self._redact_report(report)
+        redact_report(report, self.redactor)
         attempt = self.attempt
         if attempt is None or item.stash.get(_JOURNEY, None) is None:
             return report
         error = call.excinfo.value if call.excinfo is not None else None
         if report.skipped:
-            attempt.skipped = _skip_reason(report)
+            attempt.skipped = reason_of_skip(report)
         elif error is not None and attempt.failure is None:
             failure = describe_failure(
                 error, detail=report.longreprtext, step=attempt.recorder.broken, phase=report.when or "call"
@@ -274,6 +295,8 @@ class JourneySession:
                 attempt.failure = failure
             if attempt.journey.id == MUST_FAIL:  # what it says would read like a fault of the target
                 report.longrepr = "It failed, as this canary must: failures are seen."
+        if report.failed and error is None and attempt.failure is None:  # a plugin's doing, strict xfail for example
+            attempt.failure = counted_as_failed(report)
         if report.when == "call":
             attempt.finished = report.passed
         if report.when == "call" or (report.when == "setup" and not report.passed):
@@ -362,15 +385,6 @@ class JourneySession:
         if self._reruns is not None:
             self._reruns.saw(result)
 
-    def _redact_report(self, report: pytest.TestReport) -> None:
-        if report.longrepr is not None and not isinstance(report.longrepr, tuple):
-            text = str(report.longrepr)
-            safe = self.redactor.text(text)
-            if safe != text:
-                report.longrepr = safe
-        report.user_properties = [(name, self.redactor.data(value)) for name, value in report.user_properties]
-        report.sections = [(name, self.redactor.text(content)) for name, content in report.sections]
-
 
 def _fixtures(item: pytest.Item) -> list[str]:
     return getattr(item, "fixturenames", [])
@@ -392,12 +406,6 @@ def _reruns(suspicions: Path) -> Reruns:
     from synthprobe.plugin.reruns import Reruns
 
     return Reruns(suspicions)
-
-
-def _skip_reason(report: pytest.TestReport) -> str:
-    if isinstance(report.longrepr, tuple):
-        return str(report.longrepr[2]).removeprefix("Skipped: ") or "skipped without a reason"
-    return f"It is expected to fail: {getattr(report, 'wasxfail', '') or 'no reason was given'}"
 
 
 __all__ = ["JourneySession"]

@@ -1,0 +1,84 @@
+"""What pytest reports of one phase of a test: rendered whatever breaks, masked, and read for what it means."""
+
+from __future__ import annotations
+
+import copy
+import traceback
+
+import pytest
+
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.result import Failure
+
+
+def report_plainly(item: pytest.Item, call: pytest.CallInfo[None], trouble: Exception) -> pytest.TestReport:
+    """The report of a phase whose traceback pytest could not render.
+
+    CPython 3.11 before 3.11.5 cannot parse source below a greenlet, in which Playwright runs; an exception's own
+    ``repr`` may raise as well. Neither may end the session.
+
+    Args:
+        item: the test.
+        call: the phase.
+        trouble: what rendering raised.
+
+    Returns:
+        The report, with Python's own traceback.
+    """
+    error = call.excinfo.value if call.excinfo is not None else trouble
+    try:
+        lines = traceback.format_exception(error)
+    except Exception:
+        lines = [type(error).__name__]
+    lines.append(f"\n(pytest could not render this traceback: {type(trouble).__name__})")
+    plain = copy.copy(call)
+    plain.excinfo = None
+    report = pytest.TestReport.from_item_and_call(item, plain)
+    report.outcome, report.longrepr = "failed", "".join(lines)
+    return report
+
+
+def redact_report(report: pytest.TestReport, redactor: Redactor) -> None:
+    """Mask all that a report would show or send.
+
+    Args:
+        report: the report.
+        redactor: knows the secrets.
+    """
+    if report.longrepr is not None and not isinstance(report.longrepr, tuple):
+        text = str(report.longrepr)
+        safe = redactor.text(text)
+        if safe != text:
+            report.longrepr = safe
+    report.user_properties = [(name, redactor.data(value)) for name, value in report.user_properties]
+    report.sections = [(name, redactor.text(content)) for name, content in report.sections]
+
+
+def counted_as_failed(report: pytest.TestReport) -> Failure:
+    """Why a phase failed in which nothing was raised.
+
+    Args:
+        report: the report.
+
+    Returns:
+        The failure, ours: a plugin, or a strict xfail marker, is what speaks.
+    """
+    why = report.longreprtext.strip() or "no reason was given"
+    message = f"Its {report.when} raised nothing, and a plugin counts it as failed: {why}"
+    if why.startswith("[XPASS"):
+        message = f"It is marked as expected to fail and passed: {why}. Remove its xfail marker."
+    return Failure(kind="journey error", ours=True, message=message, detail=why, phase=report.when or "call")
+
+
+def reason_of_skip(report: pytest.TestReport) -> str:
+    """Why a test was skipped.
+
+    Args:
+        report: the report.
+
+    Returns:
+        The reason its author gave.
+    """
+    if isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ") or "skipped without a reason"
+    return f"It is expected to fail: {getattr(report, 'wasxfail', '') or 'no reason was given'}"
