@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     target = config.getoption("--target") or project.default_target
     if target != "demo" or config.getoption("base_url") or is_served(project.targets[target].base_url):
         return
-    centre = subprocess.Popen([sys.executable, "-m", "synthprobe.demo", "--port", "0"], stdout=subprocess.PIPE)
+    centre = subprocess.Popen([sys.executable, "-m", "synthprobe_demo", "--port", "0"], stdout=subprocess.PIPE)
     assert centre.stdout is not None
     config.option.base_url = json.loads(centre.stdout.readline())["base_url"]
 

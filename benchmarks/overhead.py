@@ -27,8 +27,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from synthprobe.cli.demo import centre
 from synthprobe.probes.installation import find_browser
+from synthprobe_demo.process import running_centre
 
 BROWSER = """
 import pytest
@@ -176,14 +176,14 @@ def main() -> None:
     executable = str(browser.path) if browser.path else None
     found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     collected: dict[str, list[float]] = {"pytest-playwright": [], "synthprobe": []}
-    with tempfile.TemporaryDirectory() as name, centre() as address:
-        folders = {way: prepare(Path(name), way, address["base_url"], executable) for way in WAYS}
+    with tempfile.TemporaryDirectory() as name, running_centre() as centre:
+        folders = {way: prepare(Path(name), way, centre.base_url, executable) for way in WAYS}
         for number in range(rounds):
             ways = list(WAYS) if number % 2 == 0 else list(reversed(WAYS))
             for way in ways:
                 options = ["journeys", *WAYS[way]]
                 if way != "synthprobe":
-                    options += ["--base-url", address["base_url"]]
+                    options += ["--base-url", centre.base_url]
                 found[way].append(measured(folders[way], options))
         many = "\n".join(f"def test_{n}(page):\n    pass\n" for n in range(1000))
         for way in collected:

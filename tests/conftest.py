@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import requests
 from playwright.sync_api import Browser, sync_playwright
 
 from synthprobe import pipeline
 from synthprobe.model.result import Result
 from synthprobe.probes.installation import find_browser
+from synthprobe_demo.process import DispatchCentre, running_centre
 
 # A worker of xdist is told the width of whoever started it; what is printed here is read as from a log.
 os.environ.pop("COLUMNS", None)
@@ -26,32 +26,23 @@ os.environ.pop("GITHUB_STEP_SUMMARY", None)
 class Centre:
     """A running dispatch centre."""
 
-    def __init__(self, address: dict[str, str]) -> None:
-        self.url = address["base_url"]
-        self._control = address["control_url"]
-        self._token = {"X-Control-Token": address["control_token"]}
+    def __init__(self, system: DispatchCentre) -> None:
+        self.url, self.system = system.base_url, system
 
     def fault(self, name: str, **how: object) -> None:
-        answer = requests.post(
-            f"{self._control}/faults/{name}", json={"on": True, **how}, headers=self._token, timeout=15
-        )
-        answer.raise_for_status()
+        self.system.switch(name, on=True, **how)
 
     def decoy(self, name: str, *, on: bool = True) -> None:
-        url = f"{self._control}/decoys/{name}"
-        requests.post(url, json={"on": on}, headers=self._token, timeout=15).raise_for_status()
+        self.system.switch(name, on=on)
 
     def heal(self) -> None:
-        for group in ("faults", "decoys"):
-            requests.post(f"{self._control}/{group}/reset", headers=self._token, timeout=15).raise_for_status()
+        self.system.heal()
 
 
 @pytest.fixture(scope="session")
 def one_centre() -> Iterator[Centre]:
-    from synthprobe.cli.demo import centre as running_centre  # commands take the width when they are imported
-
-    with running_centre() as address:
-        yield Centre(address)
+    with running_centre() as system:
+        yield Centre(system)
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from synthprobe.cli.demo import FOUND_BY, exactly_found
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Outcome, Run
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.report.site import serve
+from synthprobe_demo.demonstration import FOUND_BY, exactly_found
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from synthprobe.cli.drill import Drill
-from synthprobe.cli.exercise import desk, sign_in
+from synthprobe.cli.exercise import desk, target_secret
 from synthprobe.config import read_config
-from synthprobe.demo.faults import DECOYS, KINDS
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.respond.runbook_stamp import stamp
 from synthprobe.respond.runbooks import Exercise, read_runbook
+from synthprobe_demo.faults import DECOYS
+from synthprobe_demo.plugin import synthprobe_drill
+from synthprobe_demo.process import DispatchCentre
 
 ROOT = Path(__file__).parents[2]
 PROVED = Exercise(at=date(2026, 11, 2), revision="0123456789ab")
@@ -108,7 +110,8 @@ def place(centre, tmp_path):
     config = read_config(ROOT)
     target = config.target("demo", base_url=centre.url)
     (tmp_path / "run").mkdir()
-    with desk(ROOT, config, target, sign_in(ROOT, target), tmp_path / "run") as made:
+    variables = centre.system.environment(lambda name: target_secret(target, name, ROOT))
+    with desk(ROOT, config, target, variables, tmp_path / "run") as made:
         yield made
 
 
@@ -169,10 +172,11 @@ def test_a_token_that_is_printed_is_masked(place, tmp_path):
 def test_a_centre_that_is_gone_is_a_sentence(drilled):
     gone = "http://127.0.0.1:9"
     config = read_config(ROOT)
-    address = {"control_url": gone, "control_token": ""}
-    drill = Drill(ROOT, config, config.target("demo", base_url=gone), address, workers=0)
+    system = DispatchCentre(gone, gone, "", frozenset(DECOYS))
+    drill = Drill(ROOT, config, config.target("demo", base_url=gone), system, workers=0)
+    (fault,) = (fault for fault in synthprobe_drill().faults if fault.name == drilled)
     with pytest.raises(ToolError, match=r"expected to run until the drill ends\. .*drill again"):
-        drill.decoy(drilled) if drilled in DECOYS else drill.fault(*(kind for kind in KINDS if kind.name == drilled))
+        drill.fault(fault) if fault.cause else drill.decoy(fault)
 
 
 @pytest.mark.parametrize(

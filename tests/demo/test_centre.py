@@ -8,7 +8,7 @@ import sys
 import pytest
 import requests
 
-from synthprobe.demo.faults import DECOYS, NAMES
+from synthprobe_demo.faults import DECOYS, NAMES
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_the_control_needs_its_token_and_knows_its_faults(centre):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_two_run_at_once_and_end_clean_with_an_open_stream(number):
-    command = [sys.executable, "-m", "synthprobe.demo"]
+    command = [sys.executable, "-m", "synthprobe_demo"]
     children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     addresses = [json.loads(child.stdout.readline()) for child in children]
     assert addresses[0]["base_url"] != addresses[1]["base_url"]

@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from synthprobe import eventually
-from synthprobe.demo.accounts import USERS
-from synthprobe.demo.faults import DECOYS, KINDS, NAMES
+from synthprobe_demo.accounts import USERS
+from synthprobe_demo.faults import DECOYS, KINDS, NAMES
 
 PASSWORDS = {name: password for name, _, password, _ in USERS}
 LANE = "1 Probe Lane"

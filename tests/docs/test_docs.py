@@ -14,10 +14,11 @@ import pytest
 import typer
 
 import synthprobe
-from synthprobe.cli.main import app
+from synthprobe.cli.main import app, commands
+from synthprobe.hooks import Hooks
 from synthprobe.config import Config
-from synthprobe.demo.faults import DECOYS, NAMES
 from synthprobe.plugin.options import MARKER
+from synthprobe_demo.faults import DECOYS, NAMES
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(
@@ -64,11 +65,15 @@ def test_every_argument_of_the_marker_has_a_heading():
 
 
 def test_every_command_has_a_heading():
-    commands = set()
-    for name, command in typer.main.get_command(app).commands.items():
-        commands.add(f"synthprobe {name}")
-        commands |= {f"synthprobe {name} {inner}" for inner in getattr(command, "commands", {})}
-    assert headings("cli.md") == commands
+    listed = set()
+    for name, command in commands().items():
+        listed.add(f"synthprobe {name}")
+        listed |= {f"synthprobe {name} {inner}" for inner in getattr(command, "commands", {})}
+    assert headings("cli.md") == listed
+
+
+def test_every_hook_has_a_heading():
+    assert headings("hooks.md") == {name for name in vars(Hooks) if name.startswith("synthprobe_")}
 
 
 def test_every_fault_and_every_decoy_has_a_heading():
@@ -147,6 +152,8 @@ def typed(page: str) -> Iterator[list[str]]:
 def test_every_command_and_option_that_is_shown_exists(document):
     for words in typed(document):
         command, rest = typer.main.get_command(app), list(words)
+        if rest and rest[0] in TOP:
+            command = TOP[rest.pop(0)]
         while rest and hasattr(command, "commands") and not rest[0].startswith(("-", "[")):
             assert rest[0] in command.commands, f"{document}: there is no command `synthprobe {' '.join(words)}`"
             command = command.commands[rest.pop(0)]
@@ -157,6 +164,8 @@ def test_every_command_and_option_that_is_shown_exists(document):
                 f"{document}: `synthprobe {' '.join(words)}`: {name}"
             )
 
+
+TOP = commands()
 
 BLOCKS = [
     (page, number, code)

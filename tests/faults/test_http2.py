@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from synthprobe.demo.certificate import Certificate
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 from synthprobe.report.node import find_node
+from synthprobe_demo.certificate import Certificate
 
 PATHS = {  # outcome, what broke in each attempt, whether it comes and goes
     "reset": ("failed", ["protocol", "protocol"], False),

@@ -15,7 +15,6 @@ import requests
 from filelock import FileLock
 from msgspec import Meta
 
-from synthprobe.demo.faults import NAMES
 from synthprobe.errors import AuditError, ConfigurationError, FixRefused
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.incident import Incident
@@ -28,6 +27,7 @@ from synthprobe.respond.policy import FixesConfig
 from synthprobe.respond.runbooks import read_runbooks
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
+from synthprobe_demo.faults import NAMES
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)

@@ -11,13 +11,13 @@ import pytest
 
 from synthprobe.cli.collected import collected_journeys
 from synthprobe.config import Config
-from synthprobe.demo.faults import NAMES
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.incident import Incident, IncidentEvent, Triage
 from synthprobe.respond.matching import Subject, match
 from synthprobe.respond.runbook_lint import Known, Snooze, covered, lint, read_snoozes
 from synthprobe.respond.runbook_pages import draft, publish_runbooks, render
 from synthprobe.respond.runbooks import holds, read_runbook, read_runbooks
+from synthprobe_demo.faults import NAMES
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 6, 1)

@@ -19,7 +19,7 @@ from synthprobe.respond.outbox import FileOutbox
 from synthprobe.respond.routes import lint as lint_routes
 from synthprobe.respond.routes import read_mutes
 
-app = typer.Typer(help="Alerts: prove the routes, send what waits.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 _console = open_console()
 
 

@@ -16,7 +16,7 @@ from synthprobe.errors import AuditError, ConfigurationError
 from synthprobe.respond import policy
 from synthprobe.respond.audit import AuditEntry
 
-app = typer.Typer(help="The record of every fix.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 _console = open_console()
 
 

@@ -1,33 +1,33 @@
-"""``synthprobe drill``: a fault is switched on in the dispatch centre; its runbook must lead from there to green."""
+"""``synthprobe drill``: a fault is switched on; its runbook must lead from there to green."""
 
 from __future__ import annotations
 
 import subprocess
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-import requests
 import typer
 from rich.table import Table
 
 from synthprobe import pipeline
-from synthprobe.cli.demo import centre
-from synthprobe.cli.exercise import desk, sign_in
+from synthprobe.cli.exercise import desk, target_secret
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
-from synthprobe.demo.faults import DECOYS, KINDS, Kind
-from synthprobe.errors import ConfigurationError, ToolError
+from synthprobe.errors import ConfigurationError
+from synthprobe.hooks import DrillPlan, DrillSystem, Fault, load_plugins
 from synthprobe.model.result import Outcome
 from synthprobe.model.verdict import Verdict
 from synthprobe.respond.matching import match, tell
 from synthprobe.respond.runbook_stamp import stamp
 from synthprobe.respond.runbooks import Exercise, Runbook, read_runbooks
 from synthprobe.supervisor import RunOrder, run_journeys
+from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 from synthprobe.verdict.triage import is_vague
 
@@ -72,14 +72,14 @@ class Drilled:
 
 
 class Drill:
-    """Runs journeys against a centre that is put in one state after the other."""
+    """Runs journeys against a system that is put in one state after the other."""
 
     def __init__(
-        self, root: Path, config: Config, target: Target, address: dict[str, Any], workers: int, *, whole: bool = False
+        self, root: Path, config: Config, target: Target, system: DrillSystem, workers: int, *, whole: bool = False
     ) -> None:
         self.root, self.target, self.workers, self.whole = root, target, workers, whole
         self.config = msgspec.structs.replace(config, second_attempts=0)
-        self.control, self.token = address["control_url"], {"X-Control-Token": address["control_token"]}
+        self.system = system
         self.places: dict[str, str] = {}
         shelf = read_runbooks(root / config.runbooks, root)
         for sentence in shelf.refused:
@@ -93,28 +93,26 @@ class Drill:
         self.places = {one.journey.id: one.journey.node_id for one in verdict.journeys}
         return tuple(one.journey.id for one in verdict.journeys if one.outcome != "passed")
 
-    def fault(self, kind: Kind) -> Drilled:
+    def fault(self, fault: Fault) -> Drilled:
         """Drill one fault, with every journey or those that are expected to notice it; follow its runbook to green."""
-        tokens = sign_in(self.root, self.target)
-        self._switch("faults", kind.name, on=True)
-        try:
-            expected = () if self.whole else kind.noticed_by
+        variables = self.system.environment(lambda name: target_secret(self.target, name, self.root))
+        with ExitStack() as healing:
+            healing.enter_context(self.system.broken(fault.name))
+            expected = () if self.whole else fault.noticed_by
             folder, verdict = self._run([self.places[id] for id in expected if id in self.places])
-            drilled = self._noticed(kind, verdict)
-            return drilled if drilled.wrong() else self._follow(drilled, folder, tokens)
-        finally:
-            self._switch("faults", kind.name, on=False)
+            drilled = self._noticed(fault, verdict)
+            return drilled if drilled.wrong() else self._follow(drilled, folder, variables, healing)
 
-    def _noticed(self, kind: Kind, verdict: Verdict) -> Drilled:
+    def _noticed(self, fault: Fault, verdict: Verdict) -> Drilled:
         noticed = [one for one in verdict.journeys if one.outcome in {"failed", "degraded"}]
-        order = {id: place for place, id in enumerate(kind.noticed_by)}
+        order = {id: place for place, id in enumerate(fault.noticed_by)}
         # the most telling journey speaks for the fault, as it does for an incident
         lead = min(noticed, key=lambda one: (is_vague(one.triage), order.get(one.journey.id, 99)), default=None)
-        runbook = self.runbooks.get(kind.name)
+        runbook = self.runbooks.get(fault.name)
         subject = next((one.subject for one in tell(verdict) if lead and one.verdict.journey == lead.journey), None)
         return Drilled(
-            name=kind.name,
-            truth=kind.cause,
+            name=fault.name,
+            truth=fault.cause or "decoy",
             noticed=tuple(one.journey.id for one in noticed),
             said=lead.triage.cause_class if lead and lead.triage else "",
             rule=lead.triage.rule if lead and lead.triage else "",
@@ -124,14 +122,14 @@ class Drill:
             called_code=tuple(one.journey.id for one in noticed if one.triage and one.triage.cause_class == "code"),
         )
 
-    def _follow(self, drilled: Drilled, folder: Path, tokens: Mapping[str, str]) -> Drilled:
+    def _follow(self, drilled: Drilled, folder: Path, variables: Mapping[str, Secret], healing: ExitStack) -> Drilled:
         runbook: Runbook = self.runbooks[drilled.name]
-        with desk(self.root, self.config, self.target, tokens, folder) as place:
+        with desk(self.root, self.config, self.target, variables, folder) as place:
             wrong = place.confirm(runbook)
             if not wrong and runbook.fix:
                 how, wrong = f"fixed by {runbook.fix}", place.mend(runbook, drilled.noticed, self._again)
             elif not wrong:
-                self._switch("faults", drilled.name, on=False)
+                healing.close()
                 how, wrong = "no fix: healed by the drill", self._still(drilled.noticed)
             wrong = wrong or place.verify(runbook)
         return replace(drilled, unproved=wrong) if wrong else replace(drilled, followed=f"confirmed, {how}, verified")
@@ -144,35 +142,21 @@ class Drill:
         _, verdict = self._run([self.places[id] for id in journeys])
         return {one.journey.id: one.outcome for one in verdict.journeys}
 
-    def decoy(self, name: str) -> Drilled:
+    def decoy(self, decoy: Fault) -> Drilled:
         """Run every journey under a decoy, which nobody may notice."""
-        self._switch("decoys", name, on=True)
-        try:
+        with self.system.broken(decoy.name):
             _, verdict = self._run(())
-        finally:
-            self._switch("decoys", name, on=False)
         noticed = tuple(one.journey.id for one in verdict.journeys if one.outcome != "passed")
-        return Drilled(name=name, truth="decoy", noticed=noticed)
+        return Drilled(name=decoy.name, truth="decoy", noticed=noticed)
 
     def _run(self, paths: Sequence[str]) -> tuple[Path, Verdict]:
         order = RunOrder(paths=tuple(paths), workers=0 if paths else self.workers, quiet=True)
         folder, verdict = run_journeys(self.root, self.config, self.target, order)
         return folder, pipeline.explain_run(self.root, self.config, folder, verdict)
 
-    def _switch(self, group: str, name: str, *, on: bool) -> None:
-        url = f"{self.control}/{group}/{name}"
-        try:
-            requests.post(url, json={"on": on}, headers=self.token, timeout=30).raise_for_status()
-        except requests.RequestException as error:
-            raise ToolError(
-                f"The dispatch centre does not take the switch of {name} ({type(error).__name__}), so nothing more can "
-                "be drilled. It was expected to run until the drill ends. Look whether something stopped it, and drill "
-                "again what is not listed above."
-            ) from None
-
 
 def drill(
-    names: Annotated[list[str] | None, typer.Argument(help="Faults and decoys of the dispatch centre.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Faults and decoys of the project's plugins.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every fault and every decoy.")] = False,
     score: Annotated[bool, typer.Option("--score", help="Show which class was said for which.")] = False,
     whole: Annotated[
@@ -184,41 +168,67 @@ def drill(
         bool, typer.Option("--stamp", help="Write date and revision into each runbook that held.")
     ] = False,
 ) -> None:
-    """Prove on the dispatch centre that faults are found, classed, and ended by following their runbooks.
+    """Prove on a system that may be broken that faults are found, classed, and ended by following their runbooks.
 
     Exit code 0: all held, and every decoy stayed silent. 1: something did not; the table says what.
     """
-    kinds = {kind.name: kind for kind in KINDS}
-    chosen = [*kinds, *DECOYS] if everything else list(names or ())
-    unknown = [name for name in chosen if name not in kinds and name not in DECOYS]
+    root = find_root(Path.cwd())
+    config = read_config(root)
+    plans = load_plugins(config.plugins, root).drills()
+    if not plans:
+        raise ConfigurationError(
+            "No plugin of this project offers a drill. Write one, docs/guides/drills.md shows how, and name it under "
+            "plugins in synthprobe.toml."
+        )
+    known = {fault.name: (plan, fault) for plan in plans for fault in plan.faults}
+    chosen = list(known) if everything else list(names or ())
+    unknown = [name for name in chosen if name not in known]
     if unknown or not chosen:
         raise ConfigurationError(
             f"There is no fault or decoy {', '.join(map(repr, unknown)) or 'given'}. "
-            f"Known ones: {', '.join([*kinds, *DECOYS])}. Use --all for every one of them."
+            f"Known ones: {', '.join(known)}. Use --all for every one of them."
         )
-    root = find_root(Path.cwd())
-    config = read_config(root)
     exercise = Exercise(at=datetime.now(UTC).date(), revision=_revision(root)) if stamped else None
-    done = []
-    with centre() as address:
-        it = Drill(root, config, config.target("demo", base_url=address["base_url"]), address, workers, whole=whole)
-        if bad := it.healthy():
-            raise ConfigurationError(
-                f"{', '.join(bad)} did not pass although nothing is wrong. Correct that first; nothing was drilled."
-            )
-        for name in chosen:
-            result = it.fault(kinds[name]) if name in kinds else it.decoy(name)
-            done.append(result)
-            wrong = result.wrong()
-            said = f"{result.said}, {result.runbook}: {result.followed}" if result.truth != "decoy" else "silent"
-            _console.print(f"{'✗' if wrong else '✓'} {name}: {wrong or said}")
-            if exercise and not wrong and name in it.runbooks:
-                stamp(root / it.runbooks[name].path, exercise)
+    done: list[Drilled] = []
+    for plan in plans:
+        if faults := [known[name][1] for name in chosen if known[name][0] is plan]:
+            done += _drilled(root, config, plan, faults, exercise, workers, whole=whole)
     if score:
         _console.print(_matrix(done))
     failed = [one for one in done if one.wrong()]
     _console.print(f"{len(done) - len(failed)} of {len(done)} held.")
     raise typer.Exit(1 if failed else 0)
+
+
+def _drilled(
+    root: Path,
+    config: Config,
+    plan: DrillPlan,
+    faults: Sequence[Fault],
+    exercise: Exercise | None,
+    workers: int,
+    *,
+    whole: bool,
+) -> Iterator[Drilled]:
+    """Drill faults of one system, and print each as it is done."""
+    if config.target(plan.target).production:
+        raise ConfigurationError(
+            f"A drill wants to break {plan.target!r}, which is a production target. Name another target in its plan."
+        )
+    with plan.start() as system:
+        it = Drill(root, config, config.target(plan.target, base_url=system.base_url), system, workers, whole=whole)
+        if bad := it.healthy():
+            raise ConfigurationError(
+                f"{', '.join(bad)} did not pass although nothing is wrong. Correct that first; nothing was drilled."
+            )
+        for fault in faults:
+            result = it.fault(fault) if fault.cause else it.decoy(fault)
+            wrong = result.wrong()
+            held = f"{result.said}, {result.runbook}: {result.followed}" if fault.cause else "silent"
+            _console.print(f"{'✗' if wrong else '✓'} {fault.name}: {wrong or held}")
+            if exercise and not wrong and fault.name in it.runbooks:
+                stamp(root / it.runbooks[fault.name].path, exercise)
+            yield result
 
 
 def _revision(root: Path) -> str:

@@ -15,10 +15,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
-import requests
 
 from synthprobe.config import Config
-from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
+from synthprobe.errors import ConfigurationError, SynthprobeError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.incident import Incident
 from synthprobe.model.result import Outcome
@@ -28,9 +27,6 @@ from synthprobe.respond.fixes import Fix, load_fixes
 from synthprobe.respond.runbooks import Command, Runbook, holds
 from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
-
-TOKENS = {"TOKEN": "dispatcher1", "TOKEN_SUPERVISOR": "supervisor", "TOKEN_ADMIN": "admin"}
-"""The variables that commands of runbooks use, and whose session each holds."""
 
 COMMAND_S = 120.0
 _EXCERPT = 300
@@ -42,17 +38,22 @@ class Desk:
     Args:
         root: the copy.
         config: the project's configuration.
-        target: the dispatch centre.
-        tokens: sessions by variable, as `sign_in` gives them.
+        target: the system that is broken.
+        variables: what the commands of runbooks use, as the system gives them.
     """
 
-    def __init__(self, root: Path, config: Config, target: Target, tokens: Mapping[str, str]) -> None:
+    def __init__(self, root: Path, config: Config, target: Target, variables: Mapping[str, Secret]) -> None:
         self.root, self.config, self.target = root, config, target
         self._mask = Redactor.of(config.secret_sources(), root)
-        for name, token in tokens.items():
-            self._mask.add(Secret(token, name))
+        for secret in variables.values():
+            self._mask.add(secret)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-        self._environ = {**os.environ, **tokens, "BASE_URL": target.base_url, "PATH": path}
+        self._environ = {
+            **os.environ,
+            **{name: secret.reveal() for name, secret in variables.items()},
+            "BASE_URL": target.base_url,
+            "PATH": path,
+        }
 
     def confirm(self, runbook: Runbook) -> str:
         """Type the commands of Confirm, and compare what they print with what is expected beside them.
@@ -137,7 +138,7 @@ class Desk:
             audit=FileAudit(state / "audit.jsonl"),
             rerun=rerun,
             record=lambda *_: None,
-            secret=lambda name: _secret(self.target, name, self.root),
+            secret=lambda name: target_secret(self.target, name, self.root),
             redactor=self._mask,
         )
         first = Actor(self._role("apply", fix.roles), "the one who applies")
@@ -183,14 +184,14 @@ class Desk:
 
 
 @contextmanager
-def desk(root: Path, config: Config, target: Target, tokens: Mapping[str, str], run: Path) -> Iterator[Desk]:
+def desk(root: Path, config: Config, target: Target, variables: Mapping[str, Secret], run: Path) -> Iterator[Desk]:
     """A desk at which a run was just seen to fail.
 
     Args:
         root: the project's root.
         config: the project's configuration.
-        target: the dispatch centre.
-        tokens: sessions by variable, as `sign_in` gives them.
+        target: the system that is broken.
+        variables: what the commands of runbooks use, as the system gives them.
         run: the run's folder; what is typed finds it as the newest run.
 
     Yields:
@@ -201,48 +202,18 @@ def desk(root: Path, config: Config, target: Target, tokens: Mapping[str, str], 
         for part in (*config.journeys, config.runbooks, config.fixes.folder):
             if (root / part).is_dir():
                 shutil.copytree(root / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for part in (name for name in config.plugins if name.endswith(".py")):
+            (copy / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / part, copy / part)
         (copy / "synthprobe.toml").write_text(_settings(config, target), "utf-8")
         runs = copy / config.folder / "runs" / target.name
         runs.mkdir(parents=True)
         (runs / run.name).symlink_to(run.absolute(), target_is_directory=True)
-        yield Desk(copy, config, target, tokens)
+        yield Desk(copy, config, target, variables)
 
 
-def sign_in(root: Path, target: Target) -> dict[str, str]:
-    """Sessions for the commands of runbooks, begun while nothing is wrong.
-
-    Args:
-        root: the project's root, where the secrets of the target lie.
-        target: the dispatch centre.
-
-    Returns:
-        The sessions, by the variables of `TOKENS`.
-
-    Raises:
-        ToolError: when the centre is gone, or one of the accounts cannot log in.
-    """
-    found = {}
-    for variable, account in TOKENS.items():
-        secret = _secret(target, account, root).reveal()
-        entries = {"username": account, "password": secret}
-        try:
-            answer = requests.post(f"{target.base_url}/api/login", json=entries, timeout=target.timeout_s)
-        except requests.RequestException as error:
-            raise ToolError(
-                f"{target.base_url} cannot be reached ({type(error).__name__}), so no runbook can be followed. "
-                "The dispatch centre was expected to run until the drill ends. Look whether something stopped it, and "
-                "drill again."
-            ) from None
-        if answer.status_code != 200:
-            raise ToolError(
-                f"The account {account} cannot log in (status {answer.status_code}), so no runbook can be followed. "
-                "Correct its secret, then drill again."
-            )
-        found[variable] = answer.json()["token"]
-    return found
-
-
-def _secret(target: Target, name: str, root: Path) -> Secret:
+def target_secret(target: Target, name: str, root: Path) -> Secret:
+    """A secret of a target, read where its configuration says."""
     if name not in target.secrets:
         raise ConfigurationError(
             f"The target {target.name!r} has no secret {name!r}. Add it to [targets.{target.name}.secrets]."

@@ -24,7 +24,7 @@ from synthprobe.supervisor import RunOrder, run_journeys
 from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
 
-app = typer.Typer(help="Fixes: planned, approved, applied, verified, recorded.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 _console = open_console()
 
 _WRITTEN_AS = """One is a small function in a file there:

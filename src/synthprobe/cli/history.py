@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from synthprobe import pipeline
+from synthprobe.cli.history_replay import replay
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import HistoryError
@@ -18,8 +19,9 @@ from synthprobe.errors import HistoryError
 if TYPE_CHECKING:
     from synthprobe.history.store import History
 
-app = typer.Typer(help="What is remembered of earlier runs.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 _console = open_console()
+app.command("replay")(replay)
 _File = Annotated[Path, typer.Argument(help="The file.")]
 
 

@@ -26,7 +26,7 @@ from synthprobe.targets.changes import mark_change, parse_moment, read_changes
 from synthprobe.targets.target import Target
 from synthprobe.verdict.impact import ceiling
 
-app = typer.Typer(help="What costs the users most, and whether a change helped.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 DAYS = 7.0
 """Days that impact is counted over, if nothing else is said."""
 WIDE = 130

@@ -18,7 +18,7 @@ from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.incident import Incident, IncidentEvent, ResolvedHow
 
-app = typer.Typer(help="Incidents: one cause each, from the first sight to how it ended.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 _console = open_console()
 _LATE = timedelta(days=30)
 

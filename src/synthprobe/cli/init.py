@@ -15,6 +15,7 @@ from synthprobe.errors import ToolError
 _PLACES = {
     "synthprobe.toml": "synthprobe.toml",
     "conftest.py.txt": "conftest.py",
+    "drills.py.txt": "drills.py",
     "journeys/test_example.py": "journeys/test_example.py",
     "runbooks/sign-in-page.md": "runbooks/sign-in-page.md",
     "github/workflows/journeys.yml": ".github/workflows/journeys.yml",

@@ -1,38 +1,107 @@
-"""The commands, and how their errors reach a person."""
+"""The commands, and how their errors reach a person. A command is imported when it is used."""
 
 from __future__ import annotations
 
+import importlib
 import sys
-from importlib.metadata import version
-from typing import Annotated
+from importlib.metadata import entry_points, version
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command_from_info, get_group
+from typer.models import CommandInfo
 
-from synthprobe.cli import (
-    alert,
-    audit,
-    demo,
-    doctor,
-    drill,
-    fix,
-    history,
-    history_replay,
-    impact,
-    incident,
-    init,
-    objectives,
-    ops,
-    report,
-    run,
-    runbook,
-    scan,
-    sweep,
-)
-from synthprobe.cli.terminal import open_console
 from synthprobe.errors import SynthprobeError
+
+COMMANDS = {
+    "Every day": {
+        "run": ("run:run", "Run the journeys once, judge them, tell people."),
+        "report": ("report:report", "Build the on-call page and the Allure report, and serve them."),
+        "history": ("history:app", "The results of earlier runs: look, pack, merge, replay."),
+        "impact": ("impact:app", "What costs users most: the ranking of the last days."),
+        "objectives": ("objectives:app", "How good each journey must be, and whether it is."),
+        "ops": ("ops:ops", "How much work the monitoring and its incidents are."),
+    },
+    "On call": {
+        "incident": ("incident:app", "Open incidents: list, show, acknowledge, resolve."),
+        "runbook": ("runbook:app", "Runbooks: one page for each failure pattern."),
+        "fix": ("fix:app", "Small, safe, logged repairs: plan, apply, approve."),
+        "audit": ("audit:app", "The record of what was changed, and whether it is whole."),
+        "alert": ("alert:app", "Alert routes: lint, test, drill, replay."),
+        "sweep": ("sweep:sweep_command", "Remove test data that journeys left behind."),
+    },
+    "Set-up and CI": {
+        "init": ("init:init", "Begin a project: configuration, a first journey, a runbook, a workflow."),
+        "doctor": ("doctor:doctor", "Look whether this machine can run journeys; --fix installs what is missing."),
+        "scan": ("scan:scan", "Search files for secrets before they are published."),
+        "drill": ("drill:drill", "Break a system on purpose and follow its runbooks to green."),
+    },
+}
+"""Every command by the heading it stands under in the help: where it is, and one line about it."""
+
+_PLACES = {
+    name: (f"synthprobe.cli.{place}", about, heading)
+    for heading, commands in COMMANDS.items()
+    for name, (place, about) in commands.items()
+}
+
+
+class _Commands(TyperGroup):
+    """The commands of the table, and those that installed packages add in the group ``synthprobe.commands``."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*_PLACES, *_added()]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """What the help lists: the name and its line; the command itself is loaded by `resolve_command`."""
+        if cmd_name not in _PLACES:
+            return load_command(cmd_name) if cmd_name in _added() else None
+        _, about, heading = _PLACES[cmd_name]
+        return TyperCommand(cmd_name, short_help=about, help=about, rich_help_panel=heading)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name and command else command, rest
+
+
+def _added() -> dict[str, Any]:
+    return {entry.name: entry for entry in entry_points(group="synthprobe.commands")}
+
+
+def load_command(name: str) -> Any:
+    """A command of the table or of an installed package, imported."""
+    if name in _PLACES:
+        place, about, _ = _PLACES[name]
+        module, _, attribute = place.partition(":")
+        found = getattr(importlib.import_module(module), attribute)
+    else:
+        found, about = _added()[name].load(), None
+    if not isinstance(found, typer.Typer):
+        info = CommandInfo(name=name, callback=found)
+        return get_command_from_info(info, pretty_exceptions_short=True, rich_markup_mode="markdown")
+    command = get_group(found)
+    command.name, command.help = name, about or command.help
+    return command
+
+
+def commands() -> dict[str, Any]:
+    """Every command of the top level by its name, imported."""
+    return {name: load_command(name) for name in (*_PLACES, *_added())}
+
+
+def command_names() -> set[str]:
+    """Every command that can be typed, with its group: ``synthprobe incident list``."""
+    names = set()
+    for name, command in commands().items():
+        inner = getattr(command, "commands", {})
+        names |= {f"synthprobe {name} {each}" for each in inner} if inner else {f"synthprobe {name}"}
+    return names
+
 
 app = typer.Typer(
     name="synthprobe",
+    cls=_Commands,
     help="Synthetic transactions as pytest tests: find half-broken states before a user does.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -55,30 +124,12 @@ def _root(
     pass
 
 
-app.command("init")(init.init)
-app.command("run")(run.run)
-app.command("report")(report.report)
-app.command("scan")(scan.scan)
-app.command("sweep")(sweep.sweep_command)
-app.command("doctor")(doctor.doctor)
-app.command("drill")(drill.drill)
-app.command("ops")(ops.ops)
-app.add_typer(demo.app, name="demo")
-app.add_typer(runbook.app, name="runbook")
-history.app.command("replay")(history_replay.replay)
-app.add_typer(history.app, name="history")
-app.add_typer(incident.app, name="incident")
-app.add_typer(impact.app, name="impact")
-app.add_typer(objectives.app, name="objectives")
-app.add_typer(alert.app, name="alert")
-app.add_typer(fix.app, name="fix")
-app.add_typer(audit.app, name="audit")
-
-
 def main() -> None:
     """Run the command line; an error on purpose is a sentence and exit code 2."""
     try:
         app()
     except SynthprobeError as error:
+        from synthprobe.cli.terminal import open_console
+
         open_console(stderr=True).print(f"synthprobe: {error}")
         sys.exit(2)

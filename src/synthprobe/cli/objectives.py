@@ -22,7 +22,7 @@ from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_r
 from synthprobe.report.standing import percent
 from synthprobe.verdict.objectives import DAY, STANDARD_RULES, check_rule, lint, span
 
-app = typer.Typer(help="How good each journey must be, and whether that can be watched.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 USUAL = (90.0, 95.0, 98.0, 99.0, 99.5, 99.9)
 """Objectives that are shown to choose by, percent."""

@@ -20,6 +20,7 @@ from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, ReportError
+from synthprobe.hooks import load_plugins
 from synthprobe.model.incident import Incident, IncidentEvent
 from synthprobe.model.result import Result
 from synthprobe.model.verdict import Verdict
@@ -31,7 +32,7 @@ from synthprobe.respond.runbook_pages import as_followed, before_typing, draft, 
 from synthprobe.respond.runbooks import Runbook, read_runbooks
 from synthprobe.verdict.lifecycle import advance, describe
 
-app = typer.Typer(help="Runbooks: one page for each failure pattern.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 _console = open_console()
 
 
@@ -51,15 +52,19 @@ def lint_runbooks() -> None:
         snoozes = read_snoozes(root / config.runbooks)
     except ConfigurationError as error:
         refused.append(str(error))
+    from synthprobe.cli.main import command_names  # which loads this module
+
     journeys = collected_journeys(root, config)
     said = marks(RecordedIncidents(root, config).all())
     doubted = {mark.runbook for mark in said}
     known = Known(
         journeys={one.id: one.runbook for one in journeys},
-        commands=_commands(),
+        commands=command_names(),
         tests=tests_of(journeys),
         fixes=load_fixes(root / config.fixes.folder, config.fixes.roles).keys(),
-        drills=_faults(),
+        drills=[
+            fault.name for plan in load_plugins(config.plugins, root).drills() for fault in plan.faults if fault.cause
+        ],
         changed=changed_since(root, runbooks),
         marks=said,
         rewritten=last_changes(root, (one for one in runbooks if one.id in doubted)),
@@ -245,19 +250,3 @@ def _runbook(id: str) -> Runbook:
             + (f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(runbooks)}.")
         )
     return runbooks[id]
-
-
-def _commands() -> set[str]:
-    from synthprobe.cli.main import app as root
-
-    names = set()
-    for name, command in typer.main.get_command(root).commands.items():  # type: ignore[attr-defined]
-        inner = getattr(command, "commands", {})
-        names |= {f"synthprobe {name} {each}" for each in inner} if inner else {f"synthprobe {name}"}
-    return names
-
-
-def _faults() -> tuple[str, ...]:
-    from synthprobe.demo.faults import NAMES
-
-    return tuple(NAMES)

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 from synthprobe.evidence.exchanges import server_timing
+from synthprobe.hooks import AnswerSource
 from synthprobe.model.evidence import ConsoleMessage, NetworkRequest
 
 _SCREENSHOT_TIMEOUT_MS = 4000
@@ -202,12 +203,15 @@ def _pages(context: BrowserContext) -> list[Page]:
         return []
 
 
-def read_trace(path: Path, *, slow_ms: float) -> tuple[list[ConsoleMessage], list[NetworkRequest]]:
+def read_trace(
+    path: Path, *, slow_ms: float, describe: Callable[[Mapping[str, str]], AnswerSource]
+) -> tuple[list[ConsoleMessage], list[NetworkRequest]]:
     """Read console, page errors, and failed or slow requests out of a redacted trace.
 
     Args:
         path: the trace's zip.
         slow_ms: milliseconds from which a request counts as slow.
+        describe: says by an answer's headers who gave it.
 
     Returns:
         Console messages and page errors; requests that failed or were slow.
@@ -228,7 +232,7 @@ def read_trace(path: Path, *, slow_ms: float) -> tuple[list[ConsoleMessage], lis
                     at = datetime.fromtimestamp((wall_ms + entry.get("time", mono_ms) - mono_ms) / 1000, UTC)
                     console.append(_console_message(entry, at))
                 elif kind == "resource-snapshot":
-                    request = _network_request(entry["snapshot"])
+                    request = _network_request(entry["snapshot"], describe)
                     if request.says_something(slow_ms):
                         network.append(request)
     return console, network
@@ -250,9 +254,10 @@ def _console_message(entry: dict[str, Any], at: datetime) -> ConsoleMessage:
     return ConsoleMessage(kind="page error", text=text, location="", page=entry.get("pageId", ""), at=at)
 
 
-def _network_request(snapshot: dict[str, Any]) -> NetworkRequest:
+def _network_request(snapshot: dict[str, Any], describe: Callable[[Mapping[str, str]], AnswerSource]) -> NetworkRequest:
     response = snapshot.get("response", {})
     headers = {header["name"].lower(): header["value"] for header in response.get("headers", [])}
+    source = describe(headers)
     error = snapshot.get("_failureText") or response.get("_failureText") or ""
     status = max(int(response.get("status", 0)), 0)
     return NetworkRequest(
@@ -263,7 +268,7 @@ def _network_request(snapshot: dict[str, Any]) -> NetworkRequest:
         resource_type=snapshot.get("_resourceType", ""),
         error=error,
         server_timing=server_timing(headers.get("server-timing", "")),
-        node=headers.get("x-node", ""),
-        build=headers.get("x-build", ""),
+        node=source.node,
+        build=source.build,
         content_type=headers.get("content-type", "").split(";")[0].strip(),
     )

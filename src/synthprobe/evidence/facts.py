@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from synthprobe.hooks import AnswerSource, load_plugins
 from synthprobe.model.evidence import Age, Answer, ConsoleMessage, Exchange, Facts, NetworkRequest, NodeCount
 
 KEPT = 40
@@ -23,6 +24,7 @@ def facts_of(
     ages: Sequence[Age] = (),
     *,
     broken: str = "",
+    describe: Callable[[Mapping[str, str]], AnswerSource] | None = None,
 ) -> Facts:
     """Shorten the evidence of an attempt. What goes in is redacted already, so what comes out is.
 
@@ -32,6 +34,7 @@ def facts_of(
         console: console messages and page errors.
         ages: ages of data that were measured.
         broken: path of the broken step.
+        describe: says by an answer's headers who gave it; without it ``X-Node`` and ``X-Build`` do.
 
     Returns:
         The facts; at most 40 answers, the most telling ones.
@@ -40,7 +43,8 @@ def facts_of(
         >>> facts_of((), (), ()).answers
         ()
     """
-    answers = [_asked(one) for one in exchanges] + [_browsed(one) for one in requests]
+    describe = describe or load_plugins().describe_answer
+    answers = [_asked(one, describe(one.response_headers)) for one in exchanges] + [_browsed(one) for one in requests]
     telling = [one for one in answers if _tells(one)]
     inside = [one for one in answers if one.step and broken.startswith(one.step) and one not in telling]
     errors = [
@@ -65,7 +69,7 @@ def _tells(one: Answer) -> bool:
     return odd or one.content_type == "text/event-stream"  # whether updates were promised at all
 
 
-def _asked(one: Exchange) -> Answer:
+def _asked(one: Exchange, source: AnswerSource) -> Answer:
     headers = {name.lower(): value for name, value in one.response_headers.items()}
     age = headers.get("age", "")
     return Answer(
@@ -74,8 +78,8 @@ def _asked(one: Exchange) -> Answer:
         path=_path(one.url),
         status=one.status,
         step=one.step,
-        node=headers.get("x-node", ""),
-        build=headers.get("x-build", ""),
+        node=source.node,
+        build=source.build,
         content_type=headers.get("content-type", "").split(";")[0].strip(),
         duration_ms=one.duration_ms,
         age_s=float(age) if age.isdecimal() else 0.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from synthprobe.evidence.facts import facts_of
 from synthprobe.evidence.failure import leak_failure
 from synthprobe.evidence.keeper import Keeper, evidence_folder
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.hooks import AnswerSource
 from synthprobe.model.evidence import Evidence, Exchange, Facts
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Outcome, Result
@@ -68,6 +70,7 @@ class Journal:
         exchanges: the exchanges of the attempt that runs; the session empties it.
         runbook_url: pattern of a runbook's address, with ``{id}``.
         address_typed: whether the target's address was given on the command line.
+        describe: says by an answer's headers who gave it.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Journal:
         exchanges: list[Exchange],
         runbook_url: str,
         address_typed: bool,
+        describe: Callable[[Mapping[str, str]], AnswerSource],
     ) -> None:
         self._folder = folder
         self._run_id = run_id
@@ -90,6 +94,7 @@ class Journal:
         self._exchanges = exchanges
         self._runbook_url = runbook_url
         self._address_typed = address_typed
+        self._describe = describe
 
     def settle(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         """Decide once whether an attempt's evidence is kept, and keep it.
@@ -212,13 +217,15 @@ class Journal:
                 keeper.picture(title, png)
             for raw in raw_traces:
                 if kept := keeper.trace(raw):
-                    messages, requests = read_trace(kept, slow_ms=0)
+                    messages, requests = read_trace(kept, slow_ms=0, describe=self._describe)
                     console += messages
                     browsed += requests
             network = [one for one in browsed if one.says_something(self._target.slow_request_ms)]
             attempt.recorder.notes += browser.notes
         recorder = attempt.recorder
-        attempt.facts = facts_of(self._exchanges, browsed, console, recorder.ages, broken=recorder.broken)
+        attempt.facts = facts_of(
+            self._exchanges, browsed, console, recorder.ages, broken=recorder.broken, describe=self._describe
+        )
         keeper.console(console)
         keeper.network(network)
         keeper.exchanges(self._exchanges)
@@ -232,9 +239,8 @@ class Journal:
 
     def _build(self) -> str:
         for exchange in reversed(self._exchanges):
-            for name, value in exchange.response_headers.items():
-                if name.lower() == "x-build":
-                    return value
+            if build := self._describe(exchange.response_headers).build:
+                return build
         return ""
 
     def _repeat(self, journey: Journey) -> str:

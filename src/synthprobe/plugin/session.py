@@ -17,6 +17,7 @@ from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.evidence.failure import describe_failure
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.scratch import private_folder
+from synthprobe.hooks import load_plugins
 from synthprobe.model.evidence import Exchange
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Failure
@@ -79,6 +80,7 @@ class JourneySession:
             exchanges=self.exchanges,
             runbook_url=project_config(config).report.runbook_url,
             address_typed=self.address_typed,
+            describe=load_plugins(project_config(config).plugins, project_root(config)).describe_answer,
         )
         self.scratch = private_folder("synthprobe-session-")  # raw traces live here
         self.attempt: Attempt | None = None

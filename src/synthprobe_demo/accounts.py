@@ -9,8 +9,8 @@ import secrets
 import time
 from typing import Any
 
-from synthprobe.demo.faults import Change, Faults
-from synthprobe.demo.store import Store, now
+from synthprobe_demo.faults import Change, Faults
+from synthprobe_demo.store import Store, now
 
 USERS = (
     ("dispatcher1", "dispatcher", "dispatch-Harbor-1", ""),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from synthprobe.demo.faults import Change
-from synthprobe.demo.store import Store
+from synthprobe_demo.faults import Change
+from synthprobe_demo.store import Store
 
 SETTINGS = {
     "search.cache_s": "0",

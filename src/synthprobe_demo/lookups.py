@@ -6,9 +6,9 @@ import sqlite3
 import time
 from typing import Any
 
-from synthprobe.demo import settings
-from synthprobe.demo.faults import Change, Faults
-from synthprobe.demo.store import Store
+from synthprobe_demo import settings
+from synthprobe_demo.faults import Change, Faults
+from synthprobe_demo.store import Store
 
 CHANGES = {
     # an import that matched streets without their town

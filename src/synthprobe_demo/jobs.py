@@ -6,9 +6,9 @@ import threading
 import time
 from typing import Any
 
-from synthprobe.demo import incidents
-from synthprobe.demo.faults import Change, Switches
-from synthprobe.demo.store import Store, now
+from synthprobe_demo import incidents
+from synthprobe_demo.faults import Change, Switches
+from synthprobe_demo.store import Store, now
 
 NAMES = ("avl-feed", "notify", "housekeeping")
 EVERY_S = 0.4

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from synthprobe.demo import units
-from synthprobe.demo.faults import Change, Faults
-from synthprobe.demo.lookups import geocode, hazards
-from synthprobe.demo.store import Store, now
+from synthprobe_demo import units
+from synthprobe_demo.faults import Change, Faults
+from synthprobe_demo.lookups import geocode, hazards
+from synthprobe_demo.store import Store, now
 
 OPEN = "status NOT IN ('Closed', 'Cancelled')"
 SEEDED = 3100

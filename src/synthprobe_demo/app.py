@@ -21,11 +21,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from synthprobe.demo import accounts, administration, incidents, jobs, lookups, settings, units
-from synthprobe.demo.faults import Asking, Faults, asking
-from synthprobe.demo.live import STREAM_S, Live
-from synthprobe.demo.seed import TYPES
-from synthprobe.demo.store import Spent, Store, now, spent
+from synthprobe_demo import accounts, administration, incidents, jobs, lookups, settings, units
+from synthprobe_demo.faults import Asking, Faults, asking
+from synthprobe_demo.live import STREAM_S, Live
+from synthprobe_demo.seed import TYPES
+from synthprobe_demo.store import Spent, Store, now, spent
 
 BUILD = "2026.11.3"
 _NEXT_BUILD = "2026.11.4"

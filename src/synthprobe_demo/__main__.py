@@ -1,4 +1,4 @@
-"""``python -m synthprobe.demo``: serve, and print the address as one line of JSON."""
+"""``python -m synthprobe_demo``: serve, and print the address as one line of JSON."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 import dataclasses
 import json
 
-from synthprobe.demo.centre import Address, serve
+from synthprobe_demo.centre import Address, serve
 
 
 def _print(address: Address) -> None:
     print(json.dumps(dataclasses.asdict(address)), flush=True)  # noqa: T201 - read by whoever started us
 
 
-parser = argparse.ArgumentParser(prog="python -m synthprobe.demo", description=__doc__)
+parser = argparse.ArgumentParser(prog="python -m synthprobe_demo", description=__doc__)
 parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--control-port", type=int, default=0)
 arguments = parser.parse_args()

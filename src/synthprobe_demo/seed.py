@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 
-from synthprobe.demo import accounts, jobs, settings
-from synthprobe.demo.store import Store
+from synthprobe_demo import accounts, jobs, settings
+from synthprobe_demo.store import Store
 
 STREETS = ("Main", "Harbor", "Mill", "Cedar", "Quay", "Chapel", "Station", "Orchard", "River", "Union")
 TYPES = ("Welfare check", "Traffic collision", "Structure fire", "Medical", "Burglary", "Noise complaint")

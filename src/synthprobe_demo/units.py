@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from math import cos, hypot, radians
 from typing import Any
 
-from synthprobe.demo import settings
-from synthprobe.demo.faults import Change, Faults
-from synthprobe.demo.store import Store, now
+from synthprobe_demo import settings
+from synthprobe_demo.faults import Change, Faults
+from synthprobe_demo.store import Store, now
 
 STATUSES = {
     "Acknowledged": ("NotAvailable", "AcknowledgedTransmission"),

@@ -6,9 +6,9 @@ import random
 import threading
 from datetime import UTC, datetime, timedelta
 
-from synthprobe.demo import incidents, jobs
-from synthprobe.demo.faults import Change
-from synthprobe.demo.store import Store, now
+from synthprobe_demo import incidents, jobs
+from synthprobe_demo.faults import Change
+from synthprobe_demo.store import Store, now
 
 EVERY_S = 2.0
 LEFTOVER_AGE = timedelta(minutes=30)

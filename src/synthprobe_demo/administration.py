@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from synthprobe.demo import accounts, jobs, seed, settings
-from synthprobe.demo.faults import Faults
-from synthprobe.demo.store import Store
+from synthprobe_demo import accounts, jobs, seed, settings
+from synthprobe_demo.faults import Faults
+from synthprobe_demo.store import Store
 
 
 def read(store: Store, what: str) -> Any:

@@ -7,7 +7,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
-from synthprobe.demo.faults import Fault, Switches
+from synthprobe_demo.faults import Fault, Switches
 
 DAYS = 90
 DAYS_WHEN_FORGOTTEN = 9

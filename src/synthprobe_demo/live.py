@@ -10,9 +10,9 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
-from synthprobe.demo import settings
-from synthprobe.demo.faults import Faults
-from synthprobe.demo.store import Store, now
+from synthprobe_demo import settings
+from synthprobe_demo.faults import Faults
+from synthprobe_demo.store import Store, now
 
 PING_S = 5.0
 STREAM_S = 300.0

@@ -24,12 +24,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from synthprobe.demo import accounts, incidents, jobs, lookups, settings, simulator, units
-from synthprobe.demo.app import Node
-from synthprobe.demo.certificate import Certificate, CertificateSwitches
-from synthprobe.demo.faults import DECOYS, NAMES, Fault, Switches
-from synthprobe.demo.seed import seed
-from synthprobe.demo.store import Store
+from synthprobe_demo import accounts, incidents, jobs, lookups, settings, simulator, units
+from synthprobe_demo.app import Node
+from synthprobe_demo.certificate import Certificate, CertificateSwitches
+from synthprobe_demo.faults import DECOYS, NAMES, Fault, Switches
+from synthprobe_demo.seed import seed
+from synthprobe_demo.store import Store
 
 _START_S = 15.0
 CHANGES = {

@@ -1,1 +1,0 @@
-"""A system to watch: a dispatch centre with faults that can be switched on. Knows nothing of synthprobe."""

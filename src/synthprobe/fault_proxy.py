@@ -1,0 +1,200 @@
+"""A proxy on loopback that breaks a system from outside, so that any project can drill."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.hooks import DrillPlan, Fault
+from synthprobe.targets.secrets import Secret
+
+_HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-connection", "host"}
+_MADE_ANEW = {*_HOP_BY_HOP, "content-length", "content-encoding"}
+_UPSTREAM_S = 60.0
+
+
+class Break(Struct, frozen=True, kw_only=True):
+    """What happens to the requests that a rule matches.
+
+    Attributes:
+        path: regular expression that is searched in the path and query.
+        method: the HTTP method; empty for every method.
+        delay_s: seconds to wait before the request is passed on.
+        status: status to answer with instead of passing the request on; 0 passes it on.
+        body: body of that answer.
+        drop: close the connection without an answer.
+        substitute: text of the answer's body that is replaced, and what replaces it.
+
+    Example:
+        >>> Break(path="^/search", delay_s=3.0).matches("GET", "/search?q=a")
+        True
+    """
+
+    path: str
+    method: str = ""
+    delay_s: float = 0.0
+    status: int = 0
+    body: str = ""
+    drop: bool = False
+    substitute: tuple[str, str] = ("", "")
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether the rule is about a request."""
+        return self.method.upper() in {"", method} and re.search(self.path, path) is not None
+
+
+def proxy_drill(
+    target: str, upstream: str | Callable[[], AbstractContextManager[str]], faults: Mapping[Fault, Break]
+) -> DrillPlan:
+    """A drill that breaks a running system by a proxy in front of it.
+
+    Plain HTTP/1.1 is passed on. WebSockets and streams that never end are not: drill those with a system of your own.
+
+    Args:
+        target: name of the target whose journeys are run; they then reach the system through the proxy.
+        upstream: address of the running system, ``http://`` or ``https://``; or what starts it and gives its address.
+        faults: what is broken, by the fault that it is.
+
+    Returns:
+        The plan, for `synthprobe_drill`.
+
+    Raises:
+        ConfigurationError: when a path is not a regular expression, or two faults share a name.
+
+    Example:
+        >>> gone = Fault(name="page_gone", cause="code", noticed_by=("sign-in",))
+        >>> proxy_drill("staging", "http://127.0.0.1:8000", {gone: Break(path="^/login", status=404)}).target
+        'staging'
+    """
+    rules: dict[str, Break] = {}
+    for fault, rule in faults.items():
+        if fault.name in rules:
+            raise ConfigurationError(f"Two faults are called {fault.name!r}. Give each a name of its own.")
+        try:
+            re.compile(rule.path)
+        except re.error as error:
+            raise ConfigurationError(
+                f"The path {rule.path!r} of the fault {fault.name!r} is no regular expression: {error}."
+            ) from None
+        rules[fault.name] = rule
+    start = upstream if callable(upstream) else lambda: nullcontext(upstream)
+    return DrillPlan(target=target, faults=tuple(faults), start=lambda: _running(start, rules))
+
+
+class FaultProxy:
+    """A running proxy.
+
+    Args:
+        base_url: where it listens.
+        rules: what may be broken, by the fault's name.
+        active: the rules that hold now; shared with the server.
+    """
+
+    def __init__(self, base_url: str, rules: Mapping[str, Break], active: list[Break]) -> None:
+        self.base_url = base_url
+        self._rules, self._active = rules, active
+
+    @contextmanager
+    def broken(self, fault: str) -> Iterator[None]:
+        """Break the system for as long as the block runs."""
+        rule = replace(self._rules[fault])
+        self._active.append(rule)
+        try:
+            yield
+        finally:
+            self._active[:] = [one for one in self._active if one is not rule]
+
+    def environment(self, secret: Callable[[str], Secret]) -> Mapping[str, Secret]:
+        """Commands of runbooks get ``BASE_URL`` and nothing else."""
+        return {}
+
+
+@contextmanager
+def _running(start: Callable[[], AbstractContextManager[str]], rules: Mapping[str, Break]) -> Iterator[FaultProxy]:
+    with start() as upstream, _listening(upstream.rstrip("/"), rules) as proxy:
+        yield proxy
+
+
+@contextmanager
+def _listening(upstream: str, rules: Mapping[str, Break]) -> Iterator[FaultProxy]:
+    active: list[Break] = []
+    handler = type("Handler", (_Handler,), {"upstream": upstream, "active": active})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield FaultProxy(f"http://127.0.0.1:{server.server_port}", rules, active)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    upstream = ""
+    active: list[Break] = []  # noqa: RUF012 - each server has a class of its own
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """A drill prints its own lines."""
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        rules = [rule for rule in self.active if rule.matches(self.command, self.path)]
+        if delay := sum(rule.delay_s for rule in rules):
+            threading.Event().wait(delay)
+        if any(rule.drop for rule in rules):
+            self.close_connection = True
+            return
+        if refused := next((rule for rule in rules if rule.status), None):
+            self._answer(refused.status, {"Content-Type": "text/plain; charset=utf-8"}, refused.body.encode())
+            return
+        self._pass_on(body, rules)
+
+    def _pass_on(self, body: bytes, rules: list[Break]) -> None:
+        import requests
+
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
+        try:
+            with requests.Session() as session:
+                session.trust_env = False
+                answer = session.request(
+                    self.command,
+                    self.upstream + self.path,
+                    headers=headers,
+                    data=body,
+                    allow_redirects=False,
+                    timeout=_UPSTREAM_S,
+                )
+        except requests.RequestException as error:
+            text = f"The drill's proxy cannot reach {self.upstream}: {type(error).__name__}"
+            self._answer(502, {"Content-Type": "text/plain"}, text.encode())
+            return
+        content = answer.content
+        for old, new in (rule.substitute for rule in rules if rule.substitute[0]):
+            content = content.replace(old.encode(), new.encode())
+        listen = f"http://{self.headers.get('Host', '')}"
+        kept = [
+            (name, value.replace(self.upstream, listen) if name.lower() == "location" else value)
+            for name, value in answer.raw.headers.items()
+            if name.lower() not in _MADE_ANEW
+        ]
+        self._answer(answer.status_code, kept, content)
+
+    def _answer(self, status: int, headers: Mapping[str, str] | list[tuple[str, str]], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the library's names

@@ -1,0 +1,1 @@
+"""A system to watch: a dispatch centre with faults that can be switched on. synthprobe itself never imports it."""
