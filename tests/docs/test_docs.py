@@ -15,8 +15,8 @@ import typer
 
 import synthprobe
 from synthprobe.cli.main import app, commands
-from synthprobe.hooks import Hooks
 from synthprobe.config import Config
+from synthprobe.hooks import Hooks
 from synthprobe.plugin.options import MARKER
 from synthprobe_demo.faults import DECOYS, NAMES
 
