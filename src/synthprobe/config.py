@@ -21,7 +21,7 @@ from synthprobe.respond.heartbeat import HeartbeatConfig
 from synthprobe.respond.policy import FixesConfig
 from synthprobe.respond.routes import AlertsConfig
 from synthprobe.targets.guardrails import check_guardrails, host_of
-from synthprobe.targets.target import Target, check_base_url, check_trace_url
+from synthprobe.targets.target import Target, check_base_url, check_http_credentials, check_trace_url
 
 
 class BrowserConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -191,14 +191,16 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 f"Add a table [targets.{name}] with a base_url to synthprobe.toml, or choose another with --target."
             )
         address = check_base_url(name, base_url or found.base_url)
+        found = msgspec.structs.replace(found, name=name, base_url=address)
         check_trace_url(name, found.trace_url)
+        check_http_credentials(found)
         for other, one in self.targets.items():
             if one.production and not found.production and host_of(one.base_url) == host_of(address):
                 raise ConfigurationError(
                     f"Target {name!r} was to run at {address}, which is the host of {other!r}, a production target. "
                     f"Its guardrails hold there: choose it with --target {other}."
                 )
-        return check_guardrails(msgspec.structs.replace(found, name=name, base_url=address))
+        return check_guardrails(found)
 
     def secret_sources(self) -> dict[str, str]:
         """Where every secret comes from that this configuration declares; addresses of channels are secrets too.
@@ -299,6 +301,9 @@ def _check(value: Any, kind: Any, source: str, place: str) -> None:
                     f"Known keys here: {', '.join(sorted(known))}."
                 )
             _check(entry, known[key], source, _join(place, key))
+    elif isinstance(kind, msgspec.inspect.UnionType):  # what may be left out
+        for part in kind.types:
+            _check(value, part, source, place)
     elif isinstance(kind, msgspec.inspect.DictType) and isinstance(value, dict):
         for key, entry in value.items():
             _check(entry, kind.value_type, source, _join(place, key))

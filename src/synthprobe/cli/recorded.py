@@ -10,6 +10,7 @@ from statistics import quantiles
 
 import msgspec
 
+from synthprobe.model.address import shown_address
 from synthprobe.model.history import OperationSum
 from synthprobe.model.impact import OperationTotal, Traffic
 from synthprobe.model.incident import Incident, Observation
@@ -50,7 +51,7 @@ def verdicts(
     paths = sorted((root / folder / "runs" / target).glob("*/verdict.json"))
     for path in paths[-newest:] if newest else paths:
         try:
-            verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
+            verdict = msgspec.json.decode(shown_address(path.read_text("utf-8", errors="replace")), type=Verdict)
         except (OSError, msgspec.DecodeError):
             continue
         if since <= verdict.run.started_at < until:
@@ -71,7 +72,7 @@ def last_sight(root: Path, folder: str, incident: Incident) -> Result | None:
     """
     for path in sorted((root / folder / "runs" / incident.target).glob("*/verdict.json"), reverse=True):
         try:
-            verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
+            verdict = msgspec.json.decode(shown_address(path.read_text("utf-8", errors="replace")), type=Verdict)
         except (OSError, msgspec.DecodeError):
             continue
         if not incident.first_seen_at <= verdict.run.started_at <= incident.last_seen_at:

@@ -20,7 +20,7 @@ from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.probes.ledger import open_entries
 from synthprobe.probes.testdata import Swept, sweep, sweeper_session
-from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.targets.secrets import Secret, read_credentials, read_secret
 from synthprobe.targets.target import Target
 
 _ORDER = ("left", "not tried", "in use", "removed", "gone")
@@ -71,7 +71,8 @@ def _session(target: Target) -> Api:
 
     guard = Guard(target)
     guard.begin(tuple(target.testdata))
-    return sweeper_session(Api(target, redactor, guard=guard), secret)
+    door = read_credentials(target, os.environ)
+    return sweeper_session(Api(target, redactor, guard=guard, credentials=door), secret)
 
 
 def _table(found: list[Swept]) -> Table:

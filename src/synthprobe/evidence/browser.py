@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 from synthprobe.evidence.exchanges import server_timing
 from synthprobe.hooks import AnswerSource
+from synthprobe.model.address import path_of
 from synthprobe.model.evidence import ConsoleMessage, NetworkRequest
 
 _SCREENSHOT_TIMEOUT_MS = 4000
@@ -113,7 +113,7 @@ class BrowserEvidence:
             try:
                 masks = [frame.locator(selector) for frame in page.frames for selector in self.mask_selectors]
                 png = page.screenshot(mask=masks, timeout=_SCREENSHOT_TIMEOUT_MS, animations="disabled")
-                pictures.append((f"screenshot of {urlsplit(page.url).path or 'the page'}", png))
+                pictures.append((f"screenshot of {path_of(page.url) or 'the page'}", png))
             except Error as error:
                 self.notes.append(f"No screenshot of a page: {str(error).splitlines()[0]}")
         return pictures

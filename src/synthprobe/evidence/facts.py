@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 from synthprobe.hooks import AnswerSource, load_plugins
+from synthprobe.model.address import path_of
 from synthprobe.model.evidence import Age, Answer, ConsoleMessage, Exchange, Facts, NetworkRequest, NodeCount
 
 KEPT = 40
@@ -75,7 +75,7 @@ def _asked(one: Exchange, source: AnswerSource) -> Answer:
     return Answer(
         by="api",
         method=one.method,
-        path=_path(one.url),
+        path=path_of(one.url),
         status=one.status,
         step=one.step,
         node=source.node,
@@ -92,7 +92,7 @@ def _browsed(one: NetworkRequest) -> Answer:
     return Answer(
         by="page",
         method=one.method,
-        path=_path(one.url),
+        path=path_of(one.url),
         status=one.status,
         node=one.node,
         build=one.build,
@@ -101,13 +101,6 @@ def _browsed(one: NetworkRequest) -> Answer:
         server_timing=one.server_timing,
         reason=one.error[:_REASON],
     )
-
-
-def _path(url: str) -> str:
-    try:
-        return urlsplit(url).path
-    except ValueError:  # an address of the target's making, or one of which too much is masked
-        return ""
 
 
 def _refusal(body: str) -> str:

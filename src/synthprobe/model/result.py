@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
+from synthprobe.model.address import shown_address
 from synthprobe.model.evidence import Evidence, Facts
 from synthprobe.model.journey import Journey, OwnName
 
@@ -200,6 +202,11 @@ class Run(Struct, frozen=True, kw_only=True):
     scheduled: bool = False
     ended: str = ""
     reference_ms: float = 0.0
+
+    def __post_init__(self) -> None:
+        """A password in the address, which an older record may hold, goes no further than its file."""
+        for name in ("base_url", "command"):
+            force_setattr(self, name, shown_address(getattr(self, name)))
 
 
 class Result(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from synthprobe.plugin.options import project_config, project_root
 from synthprobe.plugin.session import JourneySession
 from synthprobe.probes import steps
 from synthprobe.probes.testdata import TestData
-from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.targets.secrets import Secret, read_credentials, read_secret
 from synthprobe.targets.target import Target
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[Callab
 
     def open_one(target: Target) -> Api:
         own = session is None or target.name == session.target.name  # a canary's system is no host of the target's
-        opened.append(Api(target, redactor, exchanges, guard if own else None))
+        door = read_credentials(target, os.environ, root=project_root(pytestconfig))
+        opened.append(Api(target, redactor, exchanges, guard if own else None, door))
         return opened[-1]
 
     yield open_one

@@ -103,6 +103,14 @@ class Journal:
             attempt: the attempt, whose body has ended.
             browser: what was recorded of browsers, if there was one.
         """
+        try:
+            self._settle(attempt, browser)
+        except Exception as error:  # ours, and it must cost neither the outcome nor the journeys not yet run
+            text = self._redactor.text(f"{type(error).__name__}: {error}")
+            attempt.recorder.notes.append(f"Some of what was seen could not be judged: {text}")
+        attempt.settled = True
+
+    def _settle(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         recorder, journey = attempt.recorder, attempt.journey
         if journey.budget_s is not None and recorder.duration_s > journey.budget_s:
             text = steps.over_budget(journey.title, recorder.duration_s, journey.budget_s)

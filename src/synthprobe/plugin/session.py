@@ -36,6 +36,7 @@ from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.report.allure_live import AllureSteps, redact_allure
 from synthprobe.targets.guardrails import skip_reason
+from synthprobe.targets.secrets import read_credentials
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL
 
@@ -169,7 +170,10 @@ class JourneySession:
         if self._guarded is None:
             from synthprobe.probes.browser import GuardedBrowser
 
-            self._guarded = GuardedBrowser(self.guard, self.headers)
+            door = read_credentials(self.target, os.environ, root=project_root(self.config))
+            if door is not None:
+                self.redactor.add(door[1])
+            self._guarded = GuardedBrowser(self.guard, self.headers, door)
         return self._guarded
 
     # hooks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,7 @@ from synthprobe.probes.deadline import BoundedAdapter, deadline
 from synthprobe.probes.freshness import freshness
 from synthprobe.probes.guard import Guard
 from synthprobe.targets.guardrails import egress_refusal, synthetic_headers
+from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 
 MAX_REDIRECTS = 10
@@ -70,6 +72,7 @@ class Api:
         redactor: masks what is recorded, and learns the session's own tokens.
         exchanges: the list each exchange is added to.
         guard: holds it to the target's guardrails; one of its own without it.
+        credentials: user and password of the door in front of the target, sent to its own origin only.
 
     Example:
         ``api.get("/api/incidents/7").expect(200).json_has(status="Active")``
@@ -81,6 +84,7 @@ class Api:
         redactor: Redactor,
         exchanges: list[Exchange] | None = None,
         guard: Guard | None = None,
+        credentials: tuple[str, Secret] | None = None,
     ) -> None:
         self.target = target
         self.exchanges: list[Exchange] = [] if exchanges is None else exchanges
@@ -94,6 +98,11 @@ class Api:
         self.session.mount("http://", adapter)
         self.session.mount("https://", adapter)
         self._redactor = redactor
+        self._door = ""
+        if credentials is not None:
+            user, password = credentials
+            redactor.add(password)
+            self._door = f"Basic {b64encode(f'{user}:{password.reveal()}'.encode()).decode()}"
         self._own_clock = SteadyClock()
 
     def get(self, path: str, **options: Any) -> Response:
@@ -154,6 +163,7 @@ class Api:
         self.guard.pace_request()
         with deadline(limit) as bound:
             for _ in range(MAX_REDIRECTS + 1):
+                self._open_door(prepared)
                 answer = self._send(prepared, bound.limit_s, bound, traceparent, recorder.path if recorder else "")
                 following = answer[0].next
                 if following is None or not allow_redirects:
@@ -199,6 +209,15 @@ class Api:
     def _clock(self) -> SteadyClock:
         recorder = steps.current()
         return recorder.clock if recorder else self._own_clock
+
+    def _open_door(self, prepared: requests.PreparedRequest) -> None:
+        """What the journey sends itself stands; another origin than the target's gets nothing of ours."""
+        if not self._door:
+            return
+        if same_host(prepared.url or "", self.target.base_url):
+            prepared.headers.setdefault("Authorization", self._door)
+        elif prepared.headers.get("Authorization") == self._door:
+            del prepared.headers["Authorization"]
 
     def _send(
         self, prepared: requests.PreparedRequest, limit_s: float, bound: Any, traceparent: str, step: str

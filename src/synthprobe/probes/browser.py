@@ -25,6 +25,7 @@ from playwright.sync_api import (
 )
 
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
+from synthprobe.model.address import origin_of
 from synthprobe.model.result import Failure
 from synthprobe.probes.browser_headers import BrowserHeaders
 from synthprobe.probes.browser_requests import guard_client, guard_routes
@@ -37,6 +38,7 @@ from synthprobe.targets.guardrails import (
     is_read_only,
     may_reach,
 )
+from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 
 _OWN_ARGUMENTS = ("--host-resolver-rules", "--host-rules", "--proxy-server", "--proxy-pac-url", "--proxy-auto-detect")
@@ -81,11 +83,13 @@ class GuardedBrowser:
     Args:
         guard: asked before each request that Playwright sends, and before changes.
         headers: what every context sends with its requests.
+        credentials: user and password of the door in front of the target, sent to its own origin only.
     """
 
-    def __init__(self, guard: Guard, headers: BrowserHeaders) -> None:
+    def __init__(self, guard: Guard, headers: BrowserHeaders, credentials: tuple[str, Secret] | None = None) -> None:
         self.guard = guard
         self.headers = headers
+        self._credentials = credentials
         self._refused: Counter[str] = Counter()
         self._navigation = ""
         self._change = ""
@@ -205,7 +209,11 @@ class GuardedBrowser:
                 "A browser context was to be opened with ignore_https_errors, on a production target. Certificates "
                 "are always checked there; remove it from browser_context_args."
             )
-        ours = {"service_workers": "block", "ignore_https_errors": not target.tls_verify}
+        ours: dict[str, Any] = {"service_workers": "block", "ignore_https_errors": not target.tls_verify}
+        if self._credentials is not None:
+            user, password = self._credentials
+            door = {"username": user, "password": password.reveal(), "origin": origin_of(target.base_url)}
+            ours["http_credentials"] = door
         agent = f"{given.get('user_agent') or user_agent} {target.user_agent}".rstrip()
         return {**ours, **given, "user_agent": agent}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from synthprobe.model.address import origin_of
 from synthprobe.probes.steps import Recorder
 
 LONGEST = 120
@@ -65,4 +66,4 @@ def same_host(url: str, base_url: str) -> bool:
         >>> same_host("http://t/api", "http://t"), same_host("http://elsewhere/", "http://t")
         (True, False)
     """
-    return urlsplit(url)[:2] == urlsplit(base_url)[:2]
+    return origin_of(url) == origin_of(base_url) != ""

@@ -16,6 +16,7 @@ import msgspec
 from filelock import FileLock
 
 from synthprobe.errors import ReportError, ToolError
+from synthprobe.model.address import shown_address
 from synthprobe.model.objective import Standing
 from synthprobe.model.verdict import Verdict
 from synthprobe.report.allure import generate, reconcile
@@ -181,7 +182,7 @@ def read_verdict(run_dir: Path) -> Verdict:
     """
     path = run_dir / "verdict.json"
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Verdict)
+        return msgspec.json.decode(shown_address(path.read_text("utf-8", errors="replace")), type=Verdict)
     except (OSError, msgspec.DecodeError) as error:
         raise ReportError(
             f"There is no readable verdict in {path} ({error}). A run writes it before anything is published, so this"
@@ -224,7 +225,7 @@ def published(site: Path, warn: Callable[[str], None] | None = None) -> Iterator
     """
     for path in site.glob(f"runs/*/*/{_RECORD}"):
         try:
-            yield msgspec.json.decode(path.read_bytes(), type=PublishedRun)
+            yield msgspec.json.decode(shown_address(path.read_text("utf-8", errors="replace")), type=PublishedRun)
         except (OSError, msgspec.DecodeError):
             if warn is not None:
                 warn(f"The record of a published run in {path} is not readable and is left out. Report that run again.")

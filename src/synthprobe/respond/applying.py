@@ -302,8 +302,9 @@ class FixDesk:
         return False, self._masked(" ".join(map(_short, said)))
 
     def _work(self, fix: Fix, incident: Incident) -> Work:
+        door = self.target.http_credentials
         guard = Guard(
-            Api(self.target, self.redactor),
+            Api(self.target, self.redactor, credentials=(door.user, self.secret(door.secret)) if door else None),
             always=fix.always,
             writes=fix.writes,
             within_s=fix.within_s,

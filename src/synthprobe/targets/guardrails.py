@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.model.address import path_of
 from synthprobe.targets.target import Target
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -159,7 +160,7 @@ def change_refusal(target: Target, method: str, url: str, mutates: Collection[st
     """
     if method.upper() in SAFE_METHODS or mutates or not is_read_only(target):
         return ""
-    path = urlsplit(url).path
+    path = path_of(url)
     if any(fnmatchcase(path, pattern) for pattern in target.login_paths):
         return ""
     return (

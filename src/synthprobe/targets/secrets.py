@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from synthprobe.errors import SecretError
+from synthprobe.targets.target import Target
 
 SHORTEST = 6
 _SHORTEST_NUMBER = 8
@@ -172,6 +173,26 @@ def read_secret(name: str, environ: Mapping[str, str], *, source: str, root: Pat
             raise SecretError(f"The secret {name!r} was expected in the file {place}, which is empty. Write it there.")
         return Secret(value, name)
     raise SecretError(f"The secret {name!r} has the source {source!r}; env:VARIABLE or file:/path was expected.")
+
+
+def read_credentials(target: Target, environ: Mapping[str, str], *, root: Path = Path()) -> tuple[str, Secret] | None:
+    """User and password of the door in front of a target.
+
+    Args:
+        target: the target.
+        environ: the environment.
+        root: what a relative path is relative to, usually the project's root.
+
+    Returns:
+        Both; nothing when the target has no ``http_credentials``.
+
+    Raises:
+        SecretError: when the password is missing or unreadable.
+    """
+    door = target.http_credentials
+    if door is None:
+        return None
+    return door.user, read_secret(door.secret, environ, source=target.secrets.get(door.secret, ""), root=root)
 
 
 def read_address(name: str, environ: Mapping[str, str], *, source: str, root: Path = Path()) -> str:

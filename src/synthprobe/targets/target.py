@@ -40,6 +40,20 @@ class Sweeper(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class HttpCredentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a door in front of the target asks for (HTTP Basic): ``[targets.NAME.http_credentials]``.
+
+    API sessions and browser contexts send it to the target's own origin, and to no other.
+
+    Attributes:
+        user: the user's name; it has no colon.
+        secret: name of the target's secret that is the password.
+    """
+
+    user: str
+    secret: str
+
+
 class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A system under watch, as one table ``[targets.NAME]`` of the configuration.
 
@@ -52,6 +66,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         slow_request_ms: milliseconds from which a browser request counts as slow in the evidence.
         mask_selectors: CSS selectors hidden in screenshots, besides password inputs.
         secrets: name to source, ``env:VARIABLE`` or ``file:/path``.
+        http_credentials: user and secret of a door in front of the target (HTTP Basic).
         allowed_hosts: hosts journeys may reach besides that of ``base_url``; ``*.example.org`` for all below it.
         production: whether real users work there; makes it read-only, and TLS is always verified.
         read_only: whether changes are refused; left out, they are on production.
@@ -78,6 +93,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slow_request_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 1000.0
     mask_selectors: tuple[str, ...] = ()
     secrets: dict[str, str] = field(default_factory=dict)
+    http_credentials: HttpCredentials | None = None
     allowed_hosts: tuple[str, ...] = ()
     production: bool = False
     read_only: bool | None = None
@@ -106,15 +122,53 @@ def check_base_url(target_name: str, base_url: str) -> str:
         The address.
 
     Raises:
-        ConfigurationError: when it has no ``http`` or ``https`` scheme, or no host.
+        ConfigurationError: when it has no ``http`` or ``https`` scheme, no host, or holds a user or password.
     """
-    parts = urlsplit(base_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    before, _, rest = base_url.rpartition("@")
+    scheme = f"{before.partition('://')[0]}://" if "://" in before else ""
+    shown = f"{scheme}****@{rest}" if before else base_url
+    try:
+        parts = urlsplit(base_url)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, brackets that do not close
+        sound = False
+    if before and (not sound or "@" in parts.netloc):
         raise ConfigurationError(
-            f"The base URL of target {target_name!r} is {base_url!r}, which has no http:// or https:// scheme and "
-            f'host. Write it in full, for example base_url = "https://{base_url or "staging.example.org"}".'
+            f"The base URL of target {target_name!r} is {shown!r}: it holds a user or password, which would stand in "
+            f'every report. Write base_url = "{scheme}{rest}", declare the password as a secret, for example '
+            f'door = "env:DOOR_PASSWORD" in [targets.{target_name}.secrets], and say whose it is: '
+            f'http_credentials = {{ user = "NAME", secret = "door" }} in [targets.{target_name}].'
+        )
+    if not sound:
+        raise ConfigurationError(
+            f"The base URL of target {target_name!r} is {shown!r}, which has no http:// or https:// scheme and "
+            f'host. Write it in full, for example base_url = "https://{shown or "staging.example.org"}".'
         )
     return base_url.rstrip("/")
+
+
+def check_http_credentials(target: Target) -> None:
+    """See that a door's password is a secret of the target.
+
+    Raises:
+        ConfigurationError: when it names none, or the user cannot be sent.
+    """
+    credentials = target.http_credentials
+    if credentials is None:
+        return
+    table = f"[targets.{target.name}]"
+    if not credentials.user or ":" in credentials.user or not credentials.user.isprintable():
+        raise ConfigurationError(
+            f"http_credentials of {table} has the user {credentials.user!r}. A name without a colon was expected, for "
+            f'example http_credentials = {{ user = "probe", secret = "{credentials.secret or "door"}" }}.'
+        )
+    if credentials.secret not in target.secrets:
+        known = ", ".join(sorted(target.secrets)) or "none"
+        raise ConfigurationError(
+            f"http_credentials of {table} names a secret that the target does not declare; it declares: {known}. "
+            f'Declare it, for example door = "env:DOOR_PASSWORD" in [targets.{target.name}.secrets], and write its '
+            'name: secret = "door".'
+        )
 
 
 def check_trace_url(target_name: str, trace_url: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from textwrap import shorten
-from urllib.parse import urlsplit
+
+from synthprobe.model.address import path_of
 
 _EXCHANGE = re.compile(r"(?P<method>[A-Z]+) (?P<url>\S+) → (?P<status>\d{3})")
 _WAITED = re.compile(r"Not within [^:]*: ")
@@ -36,7 +37,7 @@ def cause_in_words(message: str) -> str:
         if not shown or not first.startswith("Locator expected"):
             return first
         return f"{first}, got {'nothing' if shown == 'None' else repr(shorten(shown, _WIDTH, placeholder=' …'))}"
-    where = f"{found['method']} {urlsplit(found['url']).path or '/'}"
+    where = f"{found['method']} {path_of(found['url']) or '/'}"
     expected, got = _after(_EXPECTED, rest), _after(_GOT, rest)
     if not expected or expected.startswith("status "):
         return f"{where} was answered {found['status']}" + (f", {expected} was expected" if expected else "")
