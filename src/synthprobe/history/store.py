@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from synthprobe.errors import HistoryError
-from synthprobe.history import incidents, renames, results, rollups, sums, transfer
+from synthprobe.history import incidents, renames, results, rollups, sums, times, transfer
 from synthprobe.history.access import Access
-from synthprobe.history.database import META, SPOOL, to_ms, upsert
+from synthprobe.history.database import META, RUNS, SPOOL, to_ms, upsert
 from synthprobe.history.packs import write_pack
 from synthprobe.history.spool import Spool
 from synthprobe.history.whole_file import whole_file
@@ -25,6 +25,8 @@ from synthprobe.model.incident import Incident, Observation
 from synthprobe.model.verdict import Verdict
 
 PRUNE_EVERY = timedelta(hours=1)
+PRUNE_LEAP = timedelta(days=2)
+"""How far what is old enough moves at once, so that a clock that is years ahead removes nothing that is young."""
 
 
 class History:
@@ -287,6 +289,44 @@ class History:
         """
         return self._access.read(lambda connection: results.has_slot(connection, target, slot, location), False)
 
+    def clock_ahead(self) -> timedelta:
+        """How far the database's clock is ahead of this machine's.
+
+        Returns:
+            Zero for a file on this machine, and when the store cannot be used.
+        """
+        return self._access.read(times.read_clock_ahead, timedelta(0))
+
+    def has_runs_after(self, target: str, at: datetime, *, location: str = "") -> bool:
+        """Whether a run is remembered that began after a moment.
+
+        Args:
+            target: the target's name.
+            at: the moment, UTC.
+            location: where the probe stood.
+
+        Returns:
+            False as well when the store cannot be used.
+        """
+        return self._access.read(lambda connection: times.has_runs_after(connection, target, location, at), False)
+
+    def repair_times(self, target: str, latest: datetime, until: datetime, interval_s: int) -> list[str]:
+        """Give runs whose clock was ahead a time that can be.
+
+        Args:
+            target: the target's name.
+            latest: the latest time that can be, UTC.
+            until: the moment before which they are put, UTC.
+            interval_s: seconds between two slots.
+
+        Returns:
+            Ids of the runs; none when the store cannot be used, or when it is the clock now that went back.
+        """
+        found = select(RUNS.c.no).where(RUNS.c.target == target, RUNS.c.started_at > to_ms(latest)).limit(1)
+        if self._access.read(lambda connection: connection.execute(found).first(), None) is None:
+            return []
+        return self._access.write(lambda connection: times.repair_times(connection, target, latest, until, interval_s))
+
     def first_judged(self, target: str) -> dict[str, datetime]:
         """Since when each journey is watched.
 
@@ -428,9 +468,10 @@ class History:
             HistoryError: when the store cannot be used.
         """
         query = META.select().where(META.c.name == "pruned at")
-        last = self._access.read(lambda connection: connection.execute(query).mappings().first(), None)
-        if last is None or abs(now - datetime.fromisoformat(last["value"])) >= PRUNE_EVERY:
-            self.prune(now)
+        found = self._access.read(lambda connection: connection.execute(query).mappings().first(), None)
+        last = datetime.fromisoformat(found["value"]) if found else now - PRUNE_EVERY
+        if abs(now - last) >= PRUNE_EVERY:
+            self.prune(min(now, last + PRUNE_LEAP))
 
     def check(self) -> list[str]:
         """Look at the whole store.

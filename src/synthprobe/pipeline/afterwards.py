@@ -17,6 +17,7 @@ from synthprobe.config import Config
 from synthprobe.model.incident import Incident, IncidentEvent, Observation
 from synthprobe.model.objective import Coverage
 from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.pipeline.clocks import Dated, in_order, out_of_order, put_on_timeline, shifted
 from synthprobe.pipeline.coverage import began_to_burn, last_day, missed_slots
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.kept_incidents import KeptIncidents, kept_file, known_incidents, read_kept, write_kept
@@ -27,7 +28,7 @@ from synthprobe.pipeline.telling import tell_people, tell_watcher
 from synthprobe.respond.matching import match, tell
 from synthprobe.respond.runbooks import Runbook, Shelf, read_runbooks
 from synthprobe.verdict.isolation import Isolation
-from synthprobe.verdict.lifecycle import advance, describe, is_new
+from synthprobe.verdict.lifecycle import advance, describe
 from synthprobe.verdict.observations import observe, seen_in_a_row
 from synthprobe.verdict.suspicion import (
     LookedAgain,
@@ -99,7 +100,8 @@ def after_run(
             notes += began_to_burn(history, config, verdict)
     verdict = _explained(verdict, runbooks, notes)
     if followed is None:
-        followed = _follow(None, kept_at, _Judged(verdict=verdict), notes, write=False)
+        alone = _Judged(verdict=verdict, remembered=verdict, now=datetime.now(UTC))
+        followed = _follow(None, kept_at, alone, notes, write=False)
     verdict = _with_incidents(verdict, followed.incidents)
     told = False
     if verdict.run.scheduled:
@@ -147,9 +149,12 @@ def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict) -> V
 
 
 class _Judged(Struct, frozen=True, kw_only=True):
-    """A verdict judged against the past: what was observed before, by journey, and what the detector knows now."""
+    """A verdict judged against the past, the same as it is remembered, what was observed before, by journey, and what
+    the detector knows now."""
 
     verdict: Verdict
+    remembered: Verdict
+    now: datetime
     before: dict[str, list[Observation]] = field(default_factory=dict)
     states: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
@@ -182,15 +187,17 @@ def _judged(
     target, location = verdict.run.target, verdict.run.location
     with noted(notes):
         notes += take_in(history, folder.parent, but=folder)
-    if missed := missed_slots(history, verdict.run, config.interval_s):
-        notes.append(missed)
     if history.available and (aliases := _gone_by(config.aliases, verdict)):
         with noted(notes):
             history.rename_steps(target, aliases)
-    before: dict[str, list[Observation]] = {}
-    for seen in history.observations(target):
-        before.setdefault(seen.journey, []).append(seen)
-    notes += _out_of_order(verdict, before)
+    dated = Dated(verdict=verdict, now=datetime.now(UTC))
+    with noted(notes):
+        dated = put_on_timeline(history, folder.parent, verdict, config.interval_s)
+        notes += dated.notes
+    if missed := missed_slots(history, dated.verdict.run, config.interval_s):
+        notes.append(missed)
+    before = in_order(history.observations(target), dated)
+    notes += out_of_order(observe(dated.verdict), before)
     isolation = Isolation()
     if verdict.run.ended or verdict.blind:
         states = {}  # what was cut off says nothing of how long a step takes
@@ -214,17 +221,18 @@ def _judged(
     verdict = _explained(seen_in_a_row(verdict, before, isolation), runbooks, notes, before)
     notes += isolation.notes
     write_verdict(folder, verdict)
-    return _Judged(verdict=verdict, before=before, states=states)
+    remembered = shifted(verdict, dated.ahead, config.interval_s)
+    return _Judged(verdict=verdict, remembered=remembered, now=dated.now, before=before, states=states)
 
 
 def _remember(history: History, folder: Path, judged: _Judged, notes: list[str]) -> bool:
     """Take the run in, or let it wait; whether the history can be written."""
     run = judged.verdict.run
     with noted(notes):
-        history.ingest(judged.verdict)
+        history.ingest(judged.remembered)
         mark_remembered(folder)
         if not history.is_spooled(run.id):
-            history.put_observations(observe(judged.verdict))
+            history.put_observations(observe(judged.remembered))
             history.put_detector_states(run.target, judged.states, location=run.location)
             return True
     return False
@@ -252,26 +260,11 @@ def _gone_by(aliases: Mapping[str, Mapping[str, str]], verdict: Verdict) -> dict
     return found
 
 
-def _out_of_order(verdict: Verdict, before: Mapping[str, Sequence[Observation]]) -> list[str]:
-    """Why incidents stay as they are: what is older than what was judged here says nothing of now."""
-    run = verdict.run
-    late = [seen for seen in observe(verdict) if not is_new(seen, before.get(seen.journey, ()))]
-    others = (old for seen in late for old in before[seen.journey] if old.run_id != run.id and old.at > run.started_at)
-    newest = max(others, key=lambda seen: seen.at, default=None)
-    if newest is None:
-        return []
-    return [
-        f"This run began at {run.started_at:%Y-%m-%d %H:%M} UTC by its clock, and run {newest.run_id} at "
-        f"{newest.at:%Y-%m-%d %H:%M} UTC was judged before: the clock of this machine went backwards, or the run came "
-        "late. It is remembered, and changes no incident. Compare the machine's clock with another one."
-    ]
-
-
 def _follow(history: History | None, kept_at: Path, judged: _Judged, notes: list[str], *, write: bool) -> _Followed:
     """What the run makes of the incidents: in the history where it can be written, otherwise on this machine."""
-    verdict, now = judged.verdict, datetime.now(UTC)
+    verdict, now = judged.remembered, judged.now
     kept = read_kept(kept_at)
-    known = known_incidents(history, verdict.run.target, kept)
+    known = known_incidents(history, verdict.run.target, kept, now)
     alone = history is None or not history.available
     incidents = _incidents(verdict, known, judged.before, now, notes, alone=alone)
     changed = [one for one in incidents if one.id in kept.waiting or one != known.get(one.id)]

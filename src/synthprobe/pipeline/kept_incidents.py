@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from msgspec import Struct
 
 from synthprobe.config import Config
 from synthprobe.model.incident import Incident
+from synthprobe.pipeline.clocks import of_now
 from synthprobe.verdict.lifecycle import joined
 
 if TYPE_CHECKING:
@@ -70,19 +72,20 @@ def write_kept(path: Path, kept: KeptIncidents) -> None:
     temporary.replace(path)
 
 
-def known_incidents(history: History | None, target: str, kept: KeptIncidents) -> dict[str, Incident]:
+def known_incidents(history: History | None, target: str, kept: KeptIncidents, now: datetime) -> dict[str, Incident]:
     """All that is known of a target's incidents.
 
     Args:
         history: the history; None when it could not be opened.
         target: the target's name.
         kept: what this machine last knew.
+        now: UTC; no time of an incident is later.
 
     Returns:
         The incidents by id: of the history, with what waits for it; without a history what this machine last knew.
     """
-    theirs = {one.id: one for one in history.incidents(target)} if history is not None else {}
+    theirs = {one.id: of_now(one, now) for one in history.incidents(target)} if history is not None else {}
     if history is None or not history.available:
-        return {one.id: one for one in kept.incidents}
-    ours = (one for one in kept.incidents if one.id in kept.waiting)
+        return {one.id: of_now(one, now) for one in kept.incidents}
+    ours = (of_now(one, now) for one in kept.incidents if one.id in kept.waiting)
     return theirs | {one.id: joined(one, theirs[one.id]) if one.id in theirs else one for one in ours}

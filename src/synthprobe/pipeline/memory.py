@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthprobe.config import Config
 from synthprobe.errors import HistoryError, ReportError, SynthprobeError
 from synthprobe.model.history import Retention
+from synthprobe.pipeline.clocks import TOLERATED, is_believed
 from synthprobe.pipeline.judging import read_verdict
 from synthprobe.targets.secrets import read_address
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from synthprobe.history.store import History
 
 _MARK = "remembered"
+_CLOCK_WENT_BACK = (
+    "Runs are remembered that began later than now: the clock of this machine went back, or was ahead before. Whether "
+    "this slot was judged cannot be told, so it is judged now. Compare the machine's clock with another one."
+)
 
 
 def open_history(root: Path, config: Config, environ: Mapping[str, str] | None = None) -> History:
@@ -70,13 +75,26 @@ def is_judged(
         history that cannot be used knows of none: to look twice is better than not at all.
     """
     try:
-        verdicts = (root / config.folder / "runs" / target).glob(f"{slot}-*/verdict.json")
-        if any(read_verdict(path).run.scheduled for path in verdicts):
+        runs = root / config.folder / "runs" / target
+        newest = max((int(number) for number in _slots(runs)), default=slot)
+        verdicts = [path for path in runs.glob(f"{slot}-*/verdict.json") if is_believed(path.parent)]
+        if newest <= slot + 1 and any(read_verdict(path).run.scheduled for path in verdicts):
             return True, []
         with open_history(root, config, environ) as history:
+            latest = datetime.now(UTC) + max(history.clock_ahead(), timedelta(0)) + TOLERATED
+            if newest > slot + 1 or history.has_runs_after(target, latest, location=config.location):
+                return False, [*history.notes, _CLOCK_WENT_BACK]
             return history.is_judged(target, slot, location=config.location), history.notes
     except (SynthprobeError, OSError) as error:
         return False, [str(error)]
+
+
+def _slots(runs: Path) -> Iterator[str]:
+    """Numbers of the slots that runs of this machine judged, as far as their clock is believed."""
+    for folder in runs.iterdir() if runs.is_dir() else ():
+        number = folder.name.partition("-")[0]
+        if number.isdecimal() and is_believed(folder):
+            yield number
 
 
 def is_remembered(folder: Path) -> bool:

@@ -20,7 +20,7 @@ from synthprobe.respond.channels import AppriseChannel
 from synthprobe.respond.heartbeat import Heartbeat, Signal
 from synthprobe.respond.job import job_url
 from synthprobe.respond.message import Background
-from synthprobe.respond.outbox import FileOutbox
+from synthprobe.respond.outbox import FileOutbox, Letter
 from synthprobe.respond.routes import Mute, read_mutes
 from synthprobe.respond.runbooks import Runbook
 from synthprobe.targets.secrets import read_secret
@@ -54,10 +54,10 @@ def tell_people(
         environ: the environment, for addresses that are secrets.
 
     Returns:
-        Whether everybody who had to hear of it did.
+        Whether everybody who had to hear of it did: each failing journey was told, is muted, or was taken by somebody.
     """
     if not config.alerts.routes:
-        return True
+        return _nobody_untold(verdict, incidents, (), (), notes if config.heartbeat.url else [])
     pages = {one.id: one for one in runbooks}
     kept = folder.relative_to(root) if folder.is_relative_to(root) else folder
     environ = os.environ if environ is None else environ
@@ -72,10 +72,11 @@ def tell_people(
     mutes: tuple[Mute, ...] = ()
     with noted(notes):  # what cannot be read silences nobody
         mutes = read_mutes(root / config.alerts.mutes)
+    outbox = FileOutbox(root / config.folder / "outbox")
     _, delivery = alerts.tell(
         incidents,
         config.alerts,
-        FileOutbox(root / config.folder / "outbox"),
+        outbox,
         AppriseChannel(environ, config.alerts.timeout_s),
         datetime.now(UTC),
         mutes=mutes,
@@ -83,7 +84,25 @@ def tell_people(
         mask=mask,
     )
     notes += delivery.sentences
-    return delivery.complete
+    return _nobody_untold(verdict, incidents, outbox.letters(), mutes, notes) and delivery.complete
+
+
+def _nobody_untold(
+    verdict: Verdict, incidents: Sequence[Incident], letters: Sequence[Letter], mutes: Sequence[Mute], notes: list[str]
+) -> bool:
+    """Whether somebody knows of each failing journey; a run that changed nothing and told nobody is no success."""
+    arrived = {id for letter in letters if letter.done for id in letter.alert.incidents}
+    now = datetime.now(UTC)
+    taken = {incident.id for incident in incidents if incident.state == "acknowledged"}
+    muted = {incident.id for incident in incidents if any(mute.holds(incident, now) for mute in mutes)}
+    known = arrived | taken | muted
+    untold = [one.journey.id for one in verdict.journeys if one.outcome == "failed" and one.incident not in known]
+    if untold:
+        notes.append(
+            f"Failing, and nobody was told or has it: {', '.join(untold)}. The heartbeat says so with /fail. "
+            "Look at the incidents with synthprobe incident list, and at the routes with synthprobe alert lint."
+        )
+    return not untold
 
 
 def _background(
@@ -164,7 +183,9 @@ def _signal(verdict: Verdict, *, told: bool) -> tuple[Signal, str]:
     if not verdict.blind and verdict.journeys and verdict.count("skipped") == len(verdict.journeys):
         return "log", f"Every journey was skipped. {verdict.journeys[0].cause}"
     judged = not verdict.blind and not verdict.count("unknown") and bool(verdict.journeys)
-    return ("success" if judged and told else "fail"), ""
+    if judged and not told:
+        return "fail", "Every journey was judged, and not everybody who must hear of it was told."
+    return ("success" if judged else "fail"), ""
 
 
 def _beat(

@@ -113,7 +113,7 @@ def deliver(
                     f"The route {alert.route!r} of a waiting message is gone from the configuration. Add it."
                 )
                 continue
-            if letter.next_at() > now and not everything:
+            if letter.waits(now) and not everything:
                 waiting.append(alert.id)
                 continue
             how, problems = _send(letter, route, outbox, channel, now)

@@ -103,7 +103,8 @@ def _reason(
         return "opened"
     if URGENCIES.index(urgency) < URGENCIES.index(last.urgency) == URGENCIES.index("ticket"):
         return "worse"
-    quiet = incident.state == "acknowledged" or (now - last.at).total_seconds() < repeat_s
+    # a message of the future was written by a clock that was ahead: it keeps nobody quiet
+    quiet = incident.state == "acknowledged" or abs((now - last.at).total_seconds()) < repeat_s
     return None if quiet else "repeat"
 
 

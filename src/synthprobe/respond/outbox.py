@@ -55,6 +55,17 @@ class Letter(Struct, frozen=True, kw_only=True):
         """Sources of the channels that took it."""
         return {attempt.channel for attempt in self.attempts if attempt.accepted}
 
+    def waits(self, now: datetime) -> bool:
+        """Whether it is too early for another try; a time that is more than an hour to come was a wrong clock's.
+
+        Args:
+            now: the time, UTC.
+
+        Returns:
+            True when it should not be tried yet.
+        """
+        return now < self.next_at() <= now + _LONGEST_WAIT
+
     def next_at(self) -> datetime:
         """When it is tried again: one minute after the first failure, then twice as long, at most an hour."""
         failures = [attempt for attempt in self.attempts if not attempt.accepted]
