@@ -29,6 +29,7 @@ COMMANDS = {
         "fix": ("fix:app", "Small, safe, logged repairs: plan, apply, approve."),
         "audit": ("audit:app", "The record of what was changed, and whether it is whole."),
         "alert": ("alert:app", "Alert routes: lint, test, drill, replay."),
+        "http": ("http:http", "Ask the target one thing as a role, masked and within its guardrails."),
         "sweep": ("sweep:sweep_command", "Remove test data that journeys left behind."),
     },
     "Set-up and CI": {

@@ -19,7 +19,7 @@ from synthprobe.probes.api import Api
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.probes.ledger import open_entries
-from synthprobe.probes.testdata import Swept, sweep, sweeper_session
+from synthprobe.probes.testdata import Swept, signed_in, sweep
 from synthprobe.targets.secrets import Secret, read_credentials, read_secret
 from synthprobe.targets.target import Target
 
@@ -72,7 +72,7 @@ def _session(target: Target) -> Api:
     guard = Guard(target)
     guard.begin(tuple(target.testdata))
     door = read_credentials(target, os.environ)
-    return sweeper_session(Api(target, redactor, guard=guard, credentials=door), secret)
+    return signed_in(Api(target, redactor, guard=guard, credentials=door), target.sweeper, secret)
 
 
 def _table(found: list[Swept]) -> Table:

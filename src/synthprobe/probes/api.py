@@ -182,6 +182,11 @@ class Api:
             ),
         )
 
+    def listens(self) -> None:
+        """Take what came until the deadline for the whole answer: for one that never ends, such as a stream."""
+        for adapter in self.session.adapters.values():
+            adapter.listens = True  # type: ignore[attr-defined]
+
     def freshness(self, what: str, at: datetime | str, *, limit: str | float) -> Freshness:
         """Compare the age of data with a limit, by the target's own clock; too old makes the journey degraded.
 

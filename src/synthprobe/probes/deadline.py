@@ -140,6 +140,9 @@ class BoundedAdapter(HTTPAdapter):
         max_bytes: bytes of the decoded body that are read before the call is given up.
     """
 
+    listens = False
+    """Whether what came until the deadline is the whole answer, as of a stream that never ends."""
+
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         super().__init__(max_retries=0)
@@ -173,13 +176,14 @@ class BoundedAdapter(HTTPAdapter):
                     )
                 chunks.append(chunk)
         except urllib3.exceptions.HTTPError as error:
-            raise requests.exceptions.ChunkedEncodingError(error, request=request) from error
+            if not (self.listens and bound is not None and bound.expired):
+                raise requests.exceptions.ChunkedEncodingError(error, request=request) from error
         except BaseException:
             response.close()
             raise
         finally:
             response.raw.release_conn()
-        if bound is not None and bound.expired:
+        if bound is not None and bound.expired and not (self.listens and chunks):
             # a header that was cut off looks like a complete answer to http.client
             raise requests.exceptions.ReadTimeout(request=request)
         response._content = b"".join(chunks)

@@ -16,7 +16,7 @@ from synthprobe.errors import ConfigurationError, ExpectationError
 from synthprobe.model.journey import duration_s
 from synthprobe.probes.ledger import TOKEN_PREFIX, Entry, Ledger, append, closing, open_entries
 from synthprobe.targets.secrets import Secret
-from synthprobe.targets.target import Target, TestDataKind
+from synthprobe.targets.target import Login, Target, TestDataKind
 
 if TYPE_CHECKING:
     from synthprobe.probes.api import Api
@@ -214,27 +214,32 @@ def described_kind(target: Target, kind: str) -> TestDataKind:
     return target.testdata[kind]
 
 
-def sweeper_session(api: Api, secret: Callable[[str], Secret]) -> Api:
-    """Log `synthprobe sweep` in, as the target's ``sweeper`` table says.
+def signed_in(api: Api, login: Login, secret: Callable[[str], Secret]) -> Api:
+    """Log a command in, as a table of the target says.
 
     Args:
         api: a new session of the target.
+        login: the table.
         secret: reads a secret of the target by its name.
 
     Returns:
         The same session.
     """
-    sweeper = api.target.sweeper
 
     def told(value: str) -> str:
         kind, _, name = value.partition(":")
         return secret(name).reveal() if kind == "secret" else value
 
-    api.session.headers.update({name: told(value) for name, value in sweeper.headers.items()})
-    if sweeper.login:
-        answer = api.post(sweeper.login, json={name: told(value) for name, value in sweeper.json.items()}).expect(200)
-        if sweeper.token:
-            api.session.headers["Authorization"] = f"Bearer {answer.json[sweeper.token]}"
+    api.session.headers.update({name: told(value) for name, value in login.headers.items()})
+    if login.login:
+        answer = api.post(login.login, json={name: told(value) for name, value in login.json.items()}).expect(200)
+        if login.token:
+            if not isinstance(answer.json, dict) or not isinstance(answer.json.get(login.token), str):
+                raise ExpectationError(
+                    f"{login.login} answered without a text in the field {login.token!r}, which was expected to be the "
+                    f"session's token. Correct 'token' of the table that names this login."
+                )
+            api.session.headers["Authorization"] = f"Bearer {answer.json[login.token]}"
     return api
 
 

@@ -62,7 +62,7 @@ def latency_chart(series: StepSeries, now: datetime) -> str:
     from pygal.style import Style  # type: ignore[import-untyped,unused-ignore]
 
     spread = points[-1][0] - points[0][0]
-    chart: Any = pygal.DateTimeLine(
+    chart: Any = pygal.XY(  # its charts of moments call what Python has deprecated
         js=[],
         style=Style(
             background="transparent",
@@ -93,16 +93,19 @@ def latency_chart(series: StepSeries, now: datetime) -> str:
         include_x_axis=True,
         no_prefix=False,
         disable_xml_declaration=True,
-        x_value_formatter=lambda at: at.strftime("%H:%M" if spread < timedelta(days=2) else "%d %b"),
+        x_value_formatter=lambda at: datetime.fromtimestamp(at, UTC).strftime(
+            "%H:%M" if spread < timedelta(days=2) else "%d %b"
+        ),
         value_formatter=lambda ms: f"{ms / 1000:g} s" if ms >= 1000 else f"{ms:g} ms",
     )
-    chart.x_labels = [points[0][0] + spread * part / 4 for part in range(5)] if spread else [points[0][0]]
+    first, last = points[0][0].timestamp(), points[-1][0].timestamp()
+    chart.x_labels = [first + (last - first) * part / 4 for part in range(5)] if spread else [first]
     chart.add_xml_filter(_without_script)
-    chart.add("time", points)
+    chart.add("time", [(at.timestamp(), ms) for at, ms in points])
     if series.budget_ms is not None:
-        edges = [(points[0][0], series.budget_ms), (points[-1][0], series.budget_ms)]
+        edges = [(first, series.budget_ms), (last, series.budget_ms)]
         chart.add("budget", edges, stroke_style={"width": 1.5, "dasharray": "6, 4"})
-    marks = [(alarm.at.astimezone(UTC), _near(points, alarm.at)) for alarm in series.alarms if alarm.at >= points[0][0]]
+    marks = [(alarm.at.timestamp(), _near(points, alarm.at)) for alarm in series.alarms if alarm.at >= points[0][0]]
     if marks:
         chart.add("alarm", marks, stroke=False, show_dots=True, dots_size=6)
     svg: str = chart.render(is_unicode=True)

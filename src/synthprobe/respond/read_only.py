@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 _READS = re.compile(
-    r"synthprobe (run|doctor|report|runbook (lint|match|show)|incident (list|show)|history check|audit|"
+    r"synthprobe (run|http (GET|HEAD)|doctor|report|runbook (lint|match|show)|incident (list|show)|history check|audit|"
     r"fix (list|plan|log))\b"
 )
 _FILTERS = {"cut", "date", "echo", "grep", "head", "jq", "printf", "tail", "tr", "uniq", "wc"}

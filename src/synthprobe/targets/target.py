@@ -24,8 +24,8 @@ class TestDataKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     delete: str
 
 
-class Sweeper(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who `synthprobe sweep` is at the target: ``[targets.NAME.sweeper]``.
+class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a command becomes somebody at the target: ``[targets.NAME.sweeper]``, ``[targets.NAME.sessions.ROLE]``.
 
     Attributes:
         login: path of a POST that logs in; empty when headers are enough.
@@ -79,6 +79,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         user_agent: what is added to the user agent, so that the target can tell synthetic traffic.
         testdata: how each kind of synthetic object is found and removed.
         sweeper: who `synthprobe sweep` is at the target.
+        sessions: who `synthprobe http` is at the target, by role.
         automatic_fixes: ids of the fixes that may be applied without a person once they earned it.
         browser_headers: whether what a browser sends carries the mark, ``no-cache``, ``traceparent`` and ``baggage``;
             without it, when no other host is allowed.
@@ -105,7 +106,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     tls_verify: bool = True
     user_agent: str = "synthprobe"
     testdata: dict[str, TestDataKind] = field(default_factory=dict)
-    sweeper: Sweeper = field(default_factory=Sweeper)
+    sweeper: Login = field(default_factory=Login)
+    sessions: dict[str, Login] = field(default_factory=dict)
     automatic_fixes: tuple[str, ...] = ()
     browser_headers: bool | None = None
     trace_url: str = ""
