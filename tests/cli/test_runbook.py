@@ -288,10 +288,10 @@ def test_show_renders_a_page_and_a_wrong_id_names_the_nearest(project):
     done = call("show", "dead-button")
     assert done.exit_code == 0
     assert "A button does nothing" in done.output
-    assert "curl" in done.output
+    assert "synthprobe http GET" in done.output
     said = call("show", "account-locked").output
     first, second = said.split("\n\n")[1].splitlines()
-    assert "The commands need $BASE_URL, $TOKEN" in first
+    assert "The commands need $BASE_URL" in first
     assert "How to get them: runbooks/README.md" in second
     assert said.index("synthprobe fix plan unlock-account --incident INCIDENT") < said.index("By hand, only when")
     assert "synthprobe fix apply unlock-account --incident INCIDENT --by ROLE --really" in said

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-GUIDES = ROOT / "docs" / "guides"
-GUIDE = (GUIDES / "first-line.md").read_text()
+GUIDE = (ROOT / "docs" / "guides" / "first-line.md").read_text()
 JOURNEY = "journeys/dispatch/test_dispatch.py::test_the_crew_is_told"
 
 
@@ -46,15 +45,11 @@ def shell(tmp_path, centre, desk):
     settings = (ROOT / "synthprobe.toml").read_text().replace("http://127.0.0.1:8911", centre.url)
     (tmp_path / "synthprobe.toml").write_text(f'{settings}\n[[alerts.routes]]\nname = "desk"\nto = ["env:DESK"]\n')
     environ = {**os.environ, "DESK": desk[1], "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for name, account in (("DISPATCHER", "dispatcher1"), ("SUPERVISOR", "supervisor"), ("ADMIN", "admin")):
-        environ[f"{name}_PASSWORD"] = (ROOT / "journeys" / "dispatch" / "accounts" / account).read_text().strip()
-    session = session_of_runbooks(centre.url)
 
     def run(line: str, **more: str) -> str:
         ours = line.replace("synthprobe ", f"{sys.executable} -m synthprobe ", 1)
-        command = ["bash", "-c", f"{session}\n{ours}" if "$TOKEN" in line else ours]
         done = subprocess.run(
-            command, cwd=tmp_path, env=environ | more, capture_output=True, text=True, timeout=60, check=False
+            ["bash", "-c", ours], cwd=tmp_path, env=environ | more, capture_output=True, text=True, timeout=60, check=False
         )
         return done.stdout + done.stderr
 
@@ -68,14 +63,6 @@ def as_written(expected: str, printed: str) -> bool:
         for line in expected.splitlines()
     )
     return re.search(pattern, printed) is not None
-
-
-def session_of_runbooks(url: str) -> str:
-    """What a person types before the commands of a runbook, as its guide says, for the centre at this address."""
-    [block] = re.findall(
-        r"## Before typing a command\n\n```sh\n(.*?)^```", (GUIDES / "runbooks.md").read_text(), re.M | re.S
-    )
-    return block.replace("http://127.0.0.1:8911", url)
 
 
 def commands(text: str) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from synthprobe.errors import ConfigurationError, ToolError
-from synthprobe.probes.installation import find_browser, install_browser
+from synthprobe.probes.installation import driver_trouble, find_browser, install_browser, install_driver_library
 
 
 def script(path: Path, says: str = "exit 0") -> Path:
@@ -95,3 +95,23 @@ def test_when_nothing_works_it_says_what_to_do(tmp_path: Path) -> None:
     python = script(tmp_path / "python", "exec /bin/sleep 5")
     with pytest.raises(ToolError, match=r"no end after 0\.2 s; apt-get: not on this machine.*Install Chrome"):
         install_browser(print, environ={"PATH": str(tmp_path / "bin")}, python=str(python), timeout_s=0.2)
+
+
+BARE = (
+    'test -e "$0.library" && exit 0; echo "node: error while loading shared libraries: libatomic.so.1: gone"; exit 127'
+)
+
+
+def test_the_library_that_playwrights_driver_misses_on_a_bare_system_is_installed(tmp_path: Path, driver: Path) -> None:
+    node, told = script(driver / "node", BARE), []
+    script(tmp_path / "bin" / "apt-get", f'test "$*" = "install -y libatomic1" && touch {node}.library; exit 0')
+    assert "libatomic.so.1" in driver_trouble(driver)
+    install_driver_library(told.append, driver=driver, environ={"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}, root=True)
+    assert told == ["Installing libatomic1 with apt-get: Playwright's driver needs it."]
+    assert driver_trouble(driver) == ""
+
+
+def test_a_driver_that_does_not_start_says_what_to_install(tmp_path: Path, driver: Path) -> None:
+    script(driver / "node", BARE)
+    with pytest.raises(ToolError, match=r"libatomic\.so\.1: gone\. .*package manager, on Debian and Ubuntu libatomic1"):
+        install_driver_library(print, driver=driver, environ={"PATH": ""}, root=True)

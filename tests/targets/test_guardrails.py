@@ -6,15 +6,20 @@ import json
 import multiprocessing
 import shutil
 import ssl
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from synthprobe import Api, ConfigurationError, Journey, Recorder, Target, TargetError, recording, step
 from synthprobe.config import read_config
@@ -254,13 +259,13 @@ def test_a_kill_switch_that_cannot_be_reached_is_on_f72():
 @contextmanager
 def tls_server(folder: Path, days: int) -> Iterator[int]:
     """A server whose certificate, for localhost, is of its own making and ends in so many days; its port."""
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "key")
-    (folder / "names").write_text("subjectAltName=DNS:localhost")
-    for arguments in (
-        ("req", *key, "-subj", "/CN=localhost", "-out", "request"),
-        ("x509", "-req", "-in", "request", "-key", "key", "-days", str(days), "-extfile", "names", "-out", "cert"),
-    ):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+    ends, key = datetime.now(UTC) + timedelta(days=days), ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    shown = x509.CertificateBuilder(name, name, key.public_key(), 1, ends - timedelta(days=30), ends)
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    pem = shown.add_extension(names, critical=False).sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    (folder / "cert").write_bytes(pem)
+    (folder / "key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

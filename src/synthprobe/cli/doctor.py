@@ -11,7 +11,7 @@ import typer
 
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
-from synthprobe.probes.installation import find_browser, install_browser
+from synthprobe.probes.installation import driver_trouble, find_browser, install_browser, install_driver_library
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
 
 _RUN = re.compile(r"^(?P<before>[^#\n]*)\bsynthprobe run\b", re.MULTILINE)
@@ -27,13 +27,18 @@ def doctor(
     console = open_console()
     root = find_root(Path.cwd())
     configured = read_config(root).browser.executable or None
+    if fix and driver_trouble():
+        install_driver_library(console.print)
     if fix and find_browser(configured, os.environ) is None:
         install_browser(console.print)
     if fix and find_allure() is None:
         install_allure(console.print)
+    trouble = driver_trouble()
     browser, node, allure = find_browser(configured, os.environ), find_node(), find_allure()
     missing = "missing; install it with: synthprobe doctor --fix"
     console.print(f"browser  {f'{browser.name}: {browser.why}' if browser else missing}")
+    if trouble:
+        console.print(f"driver   does not start: {trouble}; install what it needs with: synthprobe doctor --fix")
     console.print(f"node     {node or missing}")
     console.print(f"allure   {f'{allure_version()} at {allure[-1]}' if allure else missing}")
     for path in sorted((root / ".github" / "workflows").glob("*.y*ml")):
@@ -43,5 +48,5 @@ def doctor(
                 "shell alone. Make it the whole step: exec synthprobe run …",
                 markup=False,
             )
-    if not (browser and node and allure):
+    if trouble or not (browser and node and allure):
         raise typer.Exit(2)

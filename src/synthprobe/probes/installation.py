@@ -31,6 +31,9 @@ _ON_PATH = (
     ("chromium-browser", "Chromium"),
 )
 _DOWNLOADED = (("chromium-headless-shell", "Chrome headless shell"), ("chromium", "Chrome for Testing"))
+_START_S = 20.0
+_LIBRARIES = {"libatomic.so.1": "libatomic1", "libstdc++.so.6": "libstdc++6"}
+"""Packages of Debian and Ubuntu with what Playwright's driver needs, by the library's name."""
 _EXECUTABLES = {"chrome", "chrome-headless-shell", "headless_shell", "Google Chrome for Testing", "Chromium"}
 
 
@@ -135,6 +138,53 @@ def install_browser(
         " browser journeys. Install Chrome or Chromium with this machine's package manager so that it is on PATH,"
         " or configure the path of one that is there."
     )
+
+
+def driver_trouble(driver: Path | None = None) -> str:
+    """Why Playwright's driver, through which every browser is steered, does not start on this machine.
+
+    Args:
+        driver: its folder; that of the installed package when left out.
+
+    Returns:
+        The reason in one line; empty when it starts.
+    """
+    node = os.environ.get("PLAYWRIGHT_NODEJS_PATH") or str((driver or _driver()) / "node")
+    return _run([node, "--version"], os.environ, _START_S)
+
+
+def install_driver_library(
+    report: Callable[[str], None],
+    *,
+    driver: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    root: bool | None = None,
+) -> None:
+    """Install the library that Playwright's driver misses on a bare system.
+
+    Args:
+        report: called with a sentence before each command.
+        driver: the driver's folder; that of the installed package when left out.
+        environ: the environment for the commands; the process's own when left out.
+        root: whether this process may install packages without sudo; asked of the system when left out.
+
+    Raises:
+        ToolError: when the driver still does not start; the message says what to do.
+    """
+    env = dict(os.environ if environ is None else environ)
+    reason = driver_trouble(driver)
+    package = next((package for library, package in _LIBRARIES.items() if library in reason), "")
+    apt = shutil.which("apt-get", path=env.get("PATH", ""))
+    if package and apt:
+        report(f"Installing {package} with apt-get: Playwright's driver needs it.")
+        prefix = [] if (os.geteuid() == 0 if root is None else root) else ["sudo", "-n"]
+        _run([*prefix, apt, "update"], env, PACKAGE_S)
+        _run([*prefix, apt, "install", "-y", package], env, PACKAGE_S)
+    if reason := driver_trouble(driver):
+        raise ToolError(
+            f"Playwright's driver does not start: {reason}. Without it no browser journey runs. Install what is "
+            f"missing with this machine's package manager{f', on Debian and Ubuntu {package}' if package else ''}."
+        )
 
 
 def _driver() -> Path:

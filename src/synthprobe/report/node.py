@@ -56,7 +56,7 @@ def find_node(environ: Mapping[str, str] | None = None) -> Path | None:
     if found is not None and _major(found) >= MINIMUM_NODE:
         return Path(found)
     bundled = _inside("playwright", "driver/node")
-    if bundled is not None and os.access(bundled, os.X_OK):
+    if bundled is not None and _major(str(bundled)) >= MINIMUM_NODE:
         return bundled
     return _wheel_node()
 
