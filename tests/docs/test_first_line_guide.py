@@ -49,7 +49,13 @@ def shell(tmp_path, centre, desk):
     def run(line: str, **more: str) -> str:
         ours = line.replace("synthprobe ", f"{sys.executable} -m synthprobe ", 1)
         done = subprocess.run(
-            ["bash", "-c", ours], cwd=tmp_path, env=environ | more, capture_output=True, text=True, timeout=60, check=False
+            ["bash", "-c", ours],
+            cwd=tmp_path,
+            env=environ | more,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         return done.stdout + done.stderr
 
