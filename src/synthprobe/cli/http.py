@@ -24,7 +24,7 @@ from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.probes.testdata import signed_in
 from synthprobe.targets.guardrails import egress_refusal
-from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.targets.secrets import Secret, read_credentials, read_secret
 from synthprobe.targets.target import Target
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -122,7 +122,8 @@ def _session(root: Path, target: Target, redactor: Redactor, role: str | None) -
             f"The target {target.name!r} has no session {role!r}; known ones: {known}. Say how it logs in, in a table "
             f"[targets.{target.name}.sessions.{role}] with login, json and token."
         )
-    api = Api(target, redactor, guard=Guard(target))
+    door = read_credentials(target, os.environ, root=root)
+    api = Api(target, redactor, guard=Guard(target), credentials=door)
     return api if role is None else signed_in(api, target.sessions[role], secret)
 
 
