@@ -18,6 +18,7 @@ from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
+from synthprobe.model.plain_text import plain_line
 from synthprobe.model.impact import Change, Forecast, ImpactRow, Split
 from synthprobe.pipeline.statements import add_snapshot
 from synthprobe.probes.database import collect
@@ -190,7 +191,7 @@ def _table(rows: list[ImpactRow], titles: Mapping[str, str], *, narrow: bool) ->
             "Trend": f"× {row.trend:.2f}" if row.trend else "–",
         }
         where = "" if row.kind == "statement" else f" in “{titles.get(row.journeys[0], row.journeys[0])}”"
-        what = Text.assemble(_plain(row.name), (_plain(where), "dim"))
+        what = Text.assemble(plain_line(row.name), (plain_line(where), "dim"))
         table.add_row(str(row.rank), what, *(figures[heading.replace("\n", " ")] for heading in headings))
     return table
 
@@ -222,7 +223,7 @@ def _forecast_table(rows: tuple[Forecast, ...]) -> Table:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(
-            Text(_plain(row.name)),
+            Text(plain_line(row.name)),
             str(row.rank_before or "new"),
             str(row.rank_predicted or "–"),
             str(row.rank_after or "gone"),
@@ -231,7 +232,3 @@ def _forecast_table(rows: tuple[Forecast, ...]) -> Table:
             "! more than 20 % off" if row.moved else "",
         )
     return table
-
-
-def _plain(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -16,6 +16,7 @@ from synthprobe.cli import recorded, remembered
 from synthprobe.cli.known_journeys import KnownJourneys, nearest
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
+from synthprobe.model.plain_text import plain_line
 from synthprobe.model.objective import BurnRule, CheckedRule, Objective, ObjectiveStatus
 from synthprobe.pipeline import coverage
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
@@ -85,7 +86,7 @@ def show(
             percent(one.coverage),
             f"{one.unknown} of {one.elapsed} slots" if one.unknown else "none",
             span(one.worst_gap_s) if one.worst_gap_s else "none",
-            Text(_plain(f"{one.text}. {one.burning}" if one.burning else one.text)),
+            Text(plain_line(f"{one.text}. {one.burning}" if one.burning else one.text)),
         )
     _console.print(table)
 
@@ -131,10 +132,6 @@ def _unknown_journeys(root: Path, config: Config) -> list[str]:
 
 def _declared(config: Config) -> dict[str, ObjectiveConfig]:
     return config.objectives or {DEFAULT: ObjectiveConfig()}
-
-
-def _plain(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _print_usual(interval_s: float, declared: Iterable[Objective]) -> None:

@@ -60,7 +60,7 @@ def ops(
     _console.print(f"{name}, {days:g} days, {opened}. {answer(made.measures)}")
     _console.print(table)
     for head in made.measures.one_head:
-        title = "".join(letter if letter.isprintable() else " " for letter in head.title)
+        title = plain_line(head.title)
         _console.print(f"only {head.role} knows: {title} (synthprobe runbook new {head.incident})")
     for share in made.measures.roles:
         _console.print(f"resolved by {share.role}: {share.n} of {share.of}")

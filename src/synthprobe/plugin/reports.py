@@ -8,6 +8,7 @@ import traceback
 import pytest
 
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.plain_text import plain_text
 from synthprobe.model.result import Failure
 
 
@@ -38,20 +39,29 @@ def report_plainly(item: pytest.Item, call: pytest.CallInfo[None], trouble: Exce
     return report
 
 
-def redact_report(report: pytest.TestReport, redactor: Redactor) -> None:
+def redact_report(report: pytest.TestReport | pytest.CollectReport, redactor: Redactor, *, plain: bool) -> None:
     """Mask all that a report would show or send.
 
     Args:
         report: the report.
         redactor: knows the secrets.
+        plain: whether it is of a journey, so that its text may be the target's: nothing in it is a control character.
     """
-    if report.longrepr is not None and not isinstance(report.longrepr, tuple):
+
+    def clean(text: str) -> str:
+        return plain_text(redactor.text(text)) if plain else redactor.text(text)
+
+    if isinstance(report.longrepr, tuple):
+        path, line, reason = report.longrepr
+        report.longrepr = (path, line, clean(reason))
+    elif report.longrepr is not None:
         text = str(report.longrepr)
-        safe = redactor.text(text)
+        safe = clean(text)
         if safe != text:
             report.longrepr = safe
-    report.user_properties = [(name, redactor.data(value)) for name, value in report.user_properties]
-    report.sections = [(name, redactor.text(content)) for name, content in report.sections]
+    report.sections = [(name, clean(content)) for name, content in report.sections]
+    if isinstance(report, pytest.TestReport):
+        report.user_properties = [(name, redactor.data(value)) for name, value in report.user_properties]
 
 
 def counted_as_failed(report: pytest.TestReport) -> Failure:

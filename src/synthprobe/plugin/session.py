@@ -20,8 +20,11 @@ from synthprobe.evidence.scratch import private_folder
 from synthprobe.hooks import load_plugins
 from synthprobe.model.evidence import Exchange
 from synthprobe.model.journey import Journey
-from synthprobe.model.result import Failure
+from synthprobe.model.plain_text import plain_text
+from synthprobe.model.result import Failure, Outcome
+from synthprobe.plugin.console import HarmlessConsole, capture_refusal
 from synthprobe.plugin.journal import Attempt, Journal
+from synthprobe.plugin.junit import JUnitOfJourneys, properties_of
 from synthprobe.plugin.leaks import browser_log_refusal, refuse_secret_ids
 from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
 from synthprobe.plugin.own_names import own_names
@@ -115,8 +118,12 @@ class JourneySession:
             raise pytest.UsageError(str(error)) from None
         if refusal := browser_log_refusal(os.environ, target.name):
             raise pytest.UsageError(refusal)
+        if worker is None and (refusal := capture_refusal(config, target)):
+            raise pytest.UsageError(refusal)
         option = config.option
         option.base_url = target.base_url
+        if config.getoption("--suspicions"):  # these files are those of the run itself
+            option.xmlpath, option.log_file = None, os.devnull
         # pytest-playwright's own; its users can do nothing about it
         config.addinivalue_line("filterwarnings", "ignore:Session-scoped fixtures defined as instance methods")
         option.continue_on_collection_errors = True
@@ -128,7 +135,12 @@ class JourneySession:
             folder, run_id = begin_run(config, target)
         if not option.allure_report_dir:
             option.allure_report_dir = str(folder / "allure-results")
-        return cls(config, target, folder, run_id)
+        session = cls(config, target, folder, run_id)
+        console = HarmlessConsole(config, session.redactor.text, lambda: session.attempt is not None)
+        console.hold()
+        config.pluginmanager.register(console, "synthprobe-console")
+        config.pluginmanager.register(JUnitOfJourneys(config, session.redactor.text), "synthprobe-junit")
+        return session
 
     @staticmethod
     def current(config: pytest.Config) -> JourneySession | None:
@@ -224,6 +236,7 @@ class JourneySession:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A journey file that cannot be imported is an unknown outcome, not silence."""
+        redact_report(report, self.redactor, plain=True)
         path = self.config.rootpath / report.nodeid
         if report.failed and self.worker in {"main", "gw0"} and is_journey_path(self.config, path):
             self.journal.unreadable(report.nodeid, str(report.longrepr), self.clock)
@@ -281,7 +294,7 @@ class JourneySession:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Judge and record each phase; this is the outermost wrapper but for Allure's own attachments."""
         report = yield
-        redact_report(report, self.redactor)
+        redact_report(report, self.redactor, plain=_JOURNEY in item.stash)
         attempt = self.attempt
         if attempt is None or item.stash.get(_JOURNEY, None) is None:
             return report
@@ -308,7 +321,10 @@ class JourneySession:
         if report.when == "call" or (report.when == "setup" and not report.passed):
             self._settle(attempt)
         if report.when == "teardown":
-            self._record(attempt)
+            outcome, cause = self._record(attempt)
+            report.user_properties += properties_of(
+                attempt.journey.id, outcome, self.redactor.text(cause), attempt.number
+            )
             self.attempt = None
             steps.swap(None)
             if self._group is not None:
@@ -320,7 +336,7 @@ class JourneySession:
         """Mask a warning before the summary, or xdist, keeps it."""
         message = warning_message.message
         if isinstance(message, str):
-            warning_message.message = self.redactor.text(message)
+            warning_message.message = plain_text(self.redactor.text(message))
         else:
             message.args = tuple(self.redactor.data(argument) for argument in message.args)
 
@@ -386,10 +402,11 @@ class JourneySession:
             attempt.recorder.notes += self._guarded.notes()
         self.journal.settle(attempt, self._browser)
 
-    def _record(self, attempt: Attempt) -> None:
+    def _record(self, attempt: Attempt) -> tuple[Outcome, str]:
         result = self.journal.record(attempt)
         if self._reruns is not None:
             self._reruns.saw(result)
+        return result.outcome, result.cause
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from synthprobe.model.plain_text import plain_line
+
 
 def as_text(said: str) -> str:
     r"""Make a text stand in Markdown as it is, in one line, also as a cell of a table.
@@ -18,5 +20,4 @@ def as_text(said: str) -> str:
         >>> as_text("<b>|\n*now*")
         '\\<b\\>\\| \\*now\\*'
     """
-    line = "".join(letter if letter.isprintable() else " " for letter in said)
-    return re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", line)
+    return re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", plain_line(said))

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from synthprobe.model.plain_text import plain_line
 from synthprobe.model.result import Outcome
 from synthprobe.model.verdict import Verdict
 from synthprobe.report.oncall import BADGES, broken_step, duration, headline, worst
@@ -45,15 +46,10 @@ def summary(verdict: Verdict) -> RenderableType:
         sign, word = BADGES[one.outcome]
         table.add_row(
             Text(f"{sign} {word}", style=_STYLES[one.outcome]),
-            Text(_plain(one.journey.title)),
+            Text(plain_line(one.journey.title)),
             Text(duration(last.duration_s) if last else ""),
-            Text("\n".join(_plain(line) for line in why if line)),
-            Text(_plain(one.journey.owner)),
+            Text("\n".join(plain_line(line) for line in why if line)),
+            Text(plain_line(one.journey.owner)),
         )
-    title = Text(_plain(headline(verdict)), style=_STYLES[worst(verdict)])
+    title = Text(plain_line(headline(verdict)), style=_STYLES[worst(verdict)])
     return Group(table, Text(), title)
-
-
-def _plain(text: str) -> str:
-    """One line without control characters: the text may be the target's."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import functools
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -16,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
+
+from synthprobe.model.plain_text import coloured_line
 
 if sys.platform != "win32":
     import resource
@@ -28,7 +29,6 @@ TERMINATE_GRACE_S = 0.8
 
 _POLL_S = 0.05
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
-_WORKFLOW_COMMAND = re.compile(r"^(\s*)::|##\[")
 
 
 class Child:
@@ -115,27 +115,11 @@ class Child:
         assert self.process.stdout is not None
         with log.open("a", encoding="utf-8") as kept:
             for raw in self.process.stdout:
-                line = harmless(clean(raw.decode("utf-8", "replace").rstrip("\r\n")))
+                line = coloured_line(clean(raw.decode("utf-8", "replace").rstrip("\r\n")))
                 kept.write(line + "\n")
                 kept.flush()
                 if relay is not None:
                     relay(line)
-
-
-def harmless(line: str) -> str:
-    """A line no CI runner takes for a command of ours: whatever the target says is only text.
-
-    Args:
-        line: one line of output.
-
-    Returns:
-        The line with a leading ``::`` and every ``##[`` broken up.
-
-    Example:
-        >>> harmless("::add-mask::everything")
-        '| ::add-mask::everything'
-    """
-    return _WORKFLOW_COMMAND.sub(lambda match: "## [" if match[0] == "##[" else f"{match[1]}| ::", line)
 
 
 def _adopt_orphans() -> None:

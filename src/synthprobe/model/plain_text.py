@@ -1,0 +1,77 @@
+"""A target's text as text only: nothing in it acts on a terminal, a CI job, a log or a chat."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+
+# what writes over, turns round or hides text; joiners and direction marks stay, since names are written with them
+_CONTROLS: dict[int, str] = {
+    **{code: chr(0x2400 + code) for code in range(0x20)},
+    **dict.fromkeys(chain(range(0x80, 0xA0), range(0xD800, 0xE000), range(0x202A, 0x202F), range(0x2066, 0x206A)), "�"),
+    **dict.fromkeys(
+        chain((0xAD, 0x200B, 0xFEFF), range(0x2060, 0x2065), range(0xFFF9, 0xFFFC), range(0xE0000, 0xE0080)), ""
+    ),
+    0x7F: "\u2421",
+    0x85: " ",
+    0x2028: " ",
+    0x2029: " ",
+    ord("\t"): "\t",
+    ord("\n"): "\n",
+}
+_IN_ONE_LINE = {**_CONTROLS, **dict.fromkeys(map(ord, "\t\n\v\f\r"), " ")}
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
+_COMMAND = re.compile(r"^(\s*)::|##(\w*)\[", re.MULTILINE)
+
+
+def plain_text(text: str) -> str:
+    r"""Lines in which nothing is a control character, or a command to the CI job that prints them.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The text; control characters are shown as pictures, a leading ``::`` and every ``##[`` are broken up.
+
+    Example:
+        >>> plain_text("\x1b[2Jgone\r\n::add-mask::all\n##vso[task.complete]")
+        '␛[2Jgone\n| ::add-mask::all\n## vso[task.complete]'
+    """
+    return _without_commands(text.replace("\r\n", "\n").translate(_CONTROLS))
+
+
+def plain_line(text: str) -> str:
+    r"""As `plain_text`, in one line.
+
+    Args:
+        text: any text.
+
+    Returns:
+        One line.
+
+    Example:
+        >>> plain_line("two\nlines\x07")
+        'two lines␇'
+    """
+    return _without_commands(text.translate(_IN_ONE_LINE))
+
+
+def coloured_line(line: str) -> str:
+    r"""As `plain_text`, but colours stay: they are pytest's own.
+
+    Args:
+        line: a line of a child's output.
+
+    Returns:
+        The line.
+
+    Example:
+        >>> coloured_line("\x1b[31mred\x1b[0m\x1b[2J")
+        '\x1b[31mred\x1b[0m␛[2J'
+    """
+    parts = _COLOUR.split(line)
+    return _without_commands("".join(part if at % 2 else part.translate(_CONTROLS) for at, part in enumerate(parts)))
+
+
+def _without_commands(text: str) -> str:
+    return _COMMAND.sub(lambda found: f"{found[1]}| ::" if found[1] is not None else f"## {found[2]}[", text)

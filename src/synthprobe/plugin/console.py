@@ -1,0 +1,182 @@
+"""What a session prints and logs: masked as it leaves, and without anything that acts on a terminal.
+
+All that touches pytest's and Python's own streams stands here.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO
+
+import pytest
+
+from synthprobe.model.plain_text import plain_text
+from synthprobe.targets.target import Target
+
+Clean = Callable[[str], str]
+
+
+def capture_refusal(config: pytest.Config, target: Target) -> str:
+    """Why programs that a journey starts may not print past every mask.
+
+    Args:
+        config: pytest's configuration.
+        target: the target.
+
+    Returns:
+        A sentence; empty when pytest captures them, `synthprobe run` masks its output, or no production is at stake.
+    """
+    how = config.getoption("capture", "fd")
+    supervised = config.getoption("--canaries") is not None
+    if how == "fd" or not target.production or supervised:
+        return ""
+    return (
+        f"--capture={how} shows what programs print that a journey starts, past every mask, and target "
+        f"{target.name!r} is production. Leave -s and --capture out, or run: synthprobe run --target {target.name}."
+    )
+
+
+class MaskedStream:
+    """A stream that is written to in whole lines, so that no secret passes in pieces.
+
+    Args:
+        stream: where to.
+        clean: masks what is written.
+    """
+
+    def __init__(self, stream: TextIO, clean: Clean) -> None:
+        self._stream = stream
+        self._clean = clean
+        self._line = ""
+        self._lock = threading.RLock()
+
+    def write(self, text: str) -> int:
+        """Write all lines that are complete."""
+        with self._lock:
+            whole, end, self._line = (self._line + text).rpartition("\n")
+            if end:
+                self._emit(whole + end)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write lines."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Write what is there of a line as well."""
+        with self._lock:
+            line, self._line = self._line, ""
+            if line:
+                self._emit(line)
+            self._stream.flush()
+
+    def _emit(self, text: str) -> None:
+        """What the stream's encoding has no sign for is written as an escape; it costs no line."""
+        code = getattr(self._stream, "encoding", None) or "utf-8"
+        self._stream.write(self._clean(text).encode(code, "backslashreplace").decode(code))
+
+    @property
+    def buffer(self) -> MaskedBytes:
+        """For what prints bytes."""
+        return MaskedBytes(self)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class MaskedBytes:
+    """The binary side of a masked stream.
+
+    Args:
+        stream: the stream.
+    """
+
+    def __init__(self, stream: MaskedStream) -> None:
+        self._stream = stream
+
+    def write(self, content: bytes) -> int:
+        """Write bytes as the text they are."""
+        self._stream.write(bytes(content).decode("utf-8", "replace"))
+        return len(content)
+
+    def flush(self) -> None:
+        """Write what is there."""
+        self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class HarmlessConsole:
+    """Puts masked streams and a masking log in the place of pytest's, for one session.
+
+    Args:
+        config: pytest's configuration.
+        mask: hides secrets.
+        journey_runs: whether a journey runs now; what an ordinary test logs is masked, and otherwise left as it is.
+    """
+
+    def __init__(self, config: pytest.Config, mask: Clean, journey_runs: Callable[[], bool]) -> None:
+        self._config = config
+        self._mask = mask
+        self._journey_runs = journey_runs
+        self._streams = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+
+    def hold(self) -> None:
+        """Hold what pytest itself prints from now on, colours and all, and what is logged."""
+        self._put({name: MaskedStream(stream, self._mask) for name, stream in self._streams.items()})
+        self._factory = logging.getLogRecordFactory()
+        logging.setLogRecordFactory(self._record)
+        self._config.add_cleanup(self._put_back)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Hold what journeys print where pytest captures nothing, or lets it through."""
+        self._put({name: MaskedStream(stream, self._plain) for name, stream in self._streams.items()})
+
+    def _plain(self, text: str) -> str:
+        return plain_text(self._mask(text))
+
+    def _put(self, streams: dict[str, Any]) -> None:
+        manager = self._config.pluginmanager.get_plugin("capturemanager")
+        capturing = getattr(manager, "_global_capturing", None)
+        for name, stream in streams.items():
+            captured: Any = getattr(capturing, name.removeprefix("std"), None)
+            holder: Any
+            for holder in (captured, getattr(captured, "syscapture", None)):
+                if hasattr(holder, "_old"):
+                    holder._old = stream
+            tee: Any = getattr(captured, "tmpfile", None)
+            if hasattr(tee, "_other"):
+                tee._other = stream
+            now = getattr(sys, name)
+            if now is self._streams[name] or isinstance(now, MaskedStream):  # else what is printed now is captured
+                now.flush()
+                setattr(sys, name, stream)
+
+    def _put_back(self) -> None:
+        self._put(self._streams)
+        logging.setLogRecordFactory(self._factory)
+
+    def _record(self, *given: Any, **more: Any) -> logging.LogRecord:
+        """A record of the log, masked where it is born: no handler, whoever added it, sees it otherwise."""
+        record = self._factory(*given, **more)
+        clean = self._plain if self._journey_runs() else self._mask
+        try:
+            text = record.getMessage()
+            if (safe := clean(text)) != text:
+                record.msg, record.args = safe, ()
+            if record.exc_info:
+                record.exc_text = clean(logging.Formatter().formatException(record.exc_info))
+            if record.stack_info:
+                record.stack_info = clean(record.stack_info)
+        except Exception:  # noqa: S110 - logging itself tells what is wrong with a record that cannot be put together
+            pass
+        return record
+
+
+__all__ = ["HarmlessConsole", "capture_refusal"]
