@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.table import Table
 from rich.text import Text
@@ -15,11 +14,11 @@ from rich.text import Text
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.past import Past
-from synthprobe.cli.terminal import open_console
+from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
-from synthprobe.model.plain_text import plain_line
 from synthprobe.model.impact import Change, Forecast, ImpactRow, Split
+from synthprobe.model.plain_text import plain_line
 from synthprobe.pipeline.statements import add_snapshot
 from synthprobe.probes.database import collect
 from synthprobe.report.board import KINDS, BoardChange, answer, milliseconds, percent, render_board, waiting
@@ -69,7 +68,7 @@ def impact(
             return
         rows = past.ranked(days)
         if as_json:
-            typer.echo(msgspec.json.encode(rows).decode())
+            print_json(rows)
         elif not rows:
             says = f"Nothing was measured on {chosen.name} in {days:g} days. Run the journeys first: synthprobe run."
             _console.print(says)
@@ -198,7 +197,7 @@ def _table(rows: list[ImpactRow], titles: Mapping[str, str], *, narrow: bool) ->
 
 def _print_change(made: BoardChange, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(msgspec.json.encode(made).decode())
+        print_json(made)
         return
     _console.print(f"{made.change.title}: could save at most {percent(made.ceiling)}")
     if made.note:

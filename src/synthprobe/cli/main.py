@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info, get_group
 from typer.models import CommandInfo
 
+from synthprobe.cli.encoding import print_anywhere
 from synthprobe.errors import SynthprobeError
 
 COMMANDS = {
@@ -107,6 +108,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     add_completion=True,
+    pretty_exceptions_show_locals=False,  # they may hold a secret
 )
 
 
@@ -127,6 +129,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; an error on purpose is a sentence and exit code 2."""
+    print_anywhere()
     try:
         app()
     except SynthprobeError as error:

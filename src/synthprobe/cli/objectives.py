@@ -7,17 +7,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.known_journeys import KnownJourneys, nearest
-from synthprobe.cli.terminal import open_console
+from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
-from synthprobe.model.plain_text import plain_line
 from synthprobe.model.objective import BurnRule, CheckedRule, Objective, ObjectiveStatus
+from synthprobe.model.plain_text import plain_line
 from synthprobe.pipeline import coverage
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
 from synthprobe.report.standing import percent
@@ -68,7 +67,7 @@ def show(
     config = read_config(root)
     found = statuses(root, config, config.target(target).name)
     if as_json:
-        typer.echo(msgspec.json.encode(found).decode())
+        print_json(found)
         return
     if not found:
         _console.print("No slot was judged, so nothing can be said. Run the journeys first: synthprobe run --slot now")

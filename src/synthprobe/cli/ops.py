@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
 import typer
 from rich.table import Table
 from rich.text import Text
@@ -15,10 +14,11 @@ from rich.text import Text
 from synthprobe.cli import recorded
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.recorded_incidents import RecordedIncidents
-from synthprobe.cli.terminal import open_console
+from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.measure import Page
+from synthprobe.model.plain_text import plain_line
 from synthprobe.report.ops_page import OpsData, answer, render_ops
 from synthprobe.respond.outbox import KEPT, FileOutbox
 from synthprobe.verdict.measures import SHIFT_HOURS, measure
@@ -47,7 +47,7 @@ def ops(
         _console.print(f"Operating measures: {render_ops(made, root / config.folder / 'site')}")
         return
     if as_json:
-        typer.echo(msgspec.json.encode(made).decode())
+        print_json(made)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Measure", ratio=2)

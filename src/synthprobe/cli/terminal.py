@@ -3,10 +3,51 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from rich.console import Console
+import msgspec
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
+from rich.segment import Segment
+
+from synthprobe.model.plain_text import plain_text
 
 LOG_COLUMNS = 160
+_NOT_IN_JSON = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+def print_json(value: Any) -> None:
+    """Print a record as JSON, in one line, without signs that act on a terminal."""
+    text = msgspec.json.encode(value).decode()
+    print(_NOT_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text))  # noqa: T201
+
+
+class _PlainText(RenderHook):
+    """What is printed may be a target's text: as it is rendered, nothing in it is a control character or a command."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Plain(each) for each in renderables]
+
+
+class _Plain:
+    def __init__(self, inner: ConsoleRenderable) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        return _plain_segments(console.render(self._inner, options))
+
+
+def _plain_segments(segments: Iterable[Segment]) -> Iterator[Segment]:
+    line_is_empty = True
+    for segment in segments:
+        if segment.control:
+            yield segment
+            continue
+        text = plain_text(segment.text) if line_is_empty else plain_text(f"-{segment.text}")[1:]
+        before, end, last = segment.text.rpartition("\n")
+        line_is_empty = (line_is_empty or bool(end)) and not (last if end else before + last).strip()
+        yield Segment(text, segment.style)
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -19,7 +60,8 @@ def open_console(*, stderr: bool = False) -> Console:
 
     Returns:
         A console that colours nothing by guess and breaks no line outside a table. ``[bold]`` and ``:sos:`` are text
-        to it, in tables as well, because what is printed may be the target's or a user's.
+        to it, in tables as well, because what is printed may be the target's or a user's; so nothing in it acts on a
+        terminal or a CI job.
 
     Example:
         >>> open_console().soft_wrap
@@ -28,4 +70,5 @@ def open_console(*, stderr: bool = False) -> Console:
     console = Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = LOG_COLUMNS
+    console.push_render_hook(_PlainText())
     return console

@@ -11,12 +11,17 @@ from typing import Literal
 from msgspec import Struct
 
 from synthprobe.model.incident import Incident
+from synthprobe.model.plain_text import plain_line
 from synthprobe.respond.routes import Urgency
 
 Reason = Literal["opened", "worse", "repeat", "recovered", "drill"]
 TITLE_CHARACTERS = 240
 LINE_CHARACTERS = 400
 LISTED = 12
+_NO_TAGS = str.maketrans("<>", "‹›")
+_NO_MARKUP = str.maketrans("<>*`~|", "‹›∗ˋ∼¦")  # signs that look alike: each chat has an escape of its own, or none
+_EMPHASIS = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+_MENTION = re.compile(r"(?<![\w.])@(?=\w)")
 _WORD = {"page": "PAGE", "ticket": "Ticket", "probe": "Monitor blind"}
 _STARTS = {"opened": "", "worse": "Worse: ", "repeat": "Still: ", "recovered": "Over: ", "drill": "Drill: "}
 
@@ -86,9 +91,20 @@ def plain(text: str, limit: int = LINE_CHARACTERS) -> str:
     Example:
         >>> plain("<b>@here</b>\\n500")
         '‹b›(at)here‹/b› 500'
+        >>> plain("*all* [is well](https://evil.example) `run` unit_7 _now_")
+        '∗all∗ [is well] (https://evil.example) ˋrunˋ unit_7 ‗now‗'
     """
-    text = re.sub(r"\s+", " ", re.sub(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e]", " ", text)).strip()
-    text = re.sub(r"@(?=here|channel|everyone|all\b)", "(at)", text).replace("<", "‹").replace(">", "›")
+    text = _in_one_line(text)
+    text = _MENTION.sub("(at)", text).translate(_NO_MARKUP)
+    text = _EMPHASIS.sub("‗", text).replace("](", "] (")
+    return _cut(text, limit)
+
+
+def _in_one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", plain_line(text)).strip()
+
+
+def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
@@ -262,7 +278,11 @@ def _line(name: str, text: str) -> str:
 
 
 def _link(name: str, url: str) -> str:
-    return f"{name}: {plain(url, 1000)}" if url.startswith(("https://", "http://")) else ""
+    return (
+        f"{name}: {_cut(_in_one_line(url).translate(_NO_TAGS), 1000)}"
+        if url.startswith(("https://", "http://"))
+        else ""
+    )
 
 
 def _where(background: Background) -> str:

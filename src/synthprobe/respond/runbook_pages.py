@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Sequence
 from itertools import groupby
@@ -11,6 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from synthprobe.model.incident import Incident
+from synthprobe.model.plain_text import plain_line
 from synthprobe.model.result import Result, Step
 from synthprobe.respond.runbooks import Runbook, parser
 
@@ -174,11 +176,15 @@ def draft(incident: Incident, result: Result | None = None) -> str:
     history = "\n".join(
         f"- {event.at:%Y-%m-%d %H:%M} UTC, {event.role}: {_plain(event.text)}" for event in incident.events
     )
-    how = f"{incident.resolved_how} by {incident.resolved_by}" if incident.resolved_how else "not resolved yet"
+    how = (
+        plain_line(f"{incident.resolved_how} by {incident.resolved_by}")
+        if incident.resolved_how
+        else "not resolved yet"
+    )
     return f"""---
 id: {name}
 title: {_yaml(f"TODO: name the pattern ({incident.step or name})")}
-owner: {incident.owner or "TODO"}
+owner: {_yaml(incident.owner or "TODO")}
 audience: first-line
 severity: {incident.severity}
 class: {cause.cause_class if cause else "unknown"}
@@ -210,7 +216,7 @@ Blocked: {", ".join(incident.blocked) or "none"}.
 
 ## Fix
 
-1. TODO, the safest first. It was resolved: {how}.
+1. TODO, the safest first. It was resolved: {plain_line(how)}.
 
    Undo: TODO
 
@@ -249,9 +255,9 @@ def _steps(steps: Sequence[Step], depth: int = 0) -> list[str]:
 
 def _plain(text: str) -> str:
     """What the target said, so that it is neither Markdown nor HTML nor a second line."""
-    line = " ".join(text.split())
+    line = " ".join(plain_line(text).split())
     return f"`{html.escape(line, quote=False).replace('`', chr(39))}`" if line else ""
 
 
 def _yaml(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
+    return json.dumps(plain_line(text), ensure_ascii=False)
