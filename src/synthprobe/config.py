@@ -20,7 +20,8 @@ from synthprobe.report.retention import Retention
 from synthprobe.respond.heartbeat import HeartbeatConfig
 from synthprobe.respond.policy import FixesConfig
 from synthprobe.respond.routes import AlertsConfig
-from synthprobe.targets.guardrails import check_guardrails, host_of
+from synthprobe.targets.addresses import host_of
+from synthprobe.targets.guardrails import check_guardrails
 from synthprobe.targets.target import Target, check_base_url, check_http_credentials, check_trace_url
 
 

@@ -30,7 +30,7 @@ class Allowed:
                 kind, page = "text/html", b"<!doctype html><title>allowed</title><p>here"
                 if parts.path == "/to":
                     self.send_response(int(query.get("status", ["302"])[0]))
-                    self.send_header("Location", query["url"][0])
+                    self.send_header("Location", query["url"][0].encode().decode("latin-1"))
                     page = b""
                 elif parts.path == "/sw.js":
                     self.send_response(200)

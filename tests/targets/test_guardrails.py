@@ -322,16 +322,23 @@ def test_a_browser_checks_certificates_and_on_production_nobody_can_ask_it_not_t
         project.journeys(
             "def test_a(page):\n    page.goto('/')\n"
             "def test_b(new_context):\n    new_context(ignore_https_errors=True).new_page().goto('/')\n"
+            "def test_c(page):\n    page.request.get('/', ignore_https_errors=True)\n"
+            "def test_d(page):\n    protocol = page.context.new_cdp_session(page)\n"
+            "    protocol.send('Security.enable')\n"
+            "    protocol.send('Security.setIgnoreCertificateErrors', {'ignore': True})\n    page.goto('/')\n"
+            "def test_e(browser):\n    protocol = browser.new_browser_cdp_session()\n"
+            "    protocol.send('Target.createBrowserContext', {'proxyServer': 'http://127.0.0.1:9'})\n"
         )
+        refused = ("unknown", "configuration")
         for key, a, b in (
-            ("production = true\n", ("failed", "tls"), ("unknown", "configuration")),
+            ("production = true\n", ("failed", "tls"), refused),
             ("tls_verify = false\n", ("passed", ""), ("passed", "")),
         ):
             project.configure(f"https://localhost:{port}", key)
             shutil.rmtree(project.root / "run", ignore_errors=True)
             results = project.run().results
             seen = {name: (one.outcome, one.failure.kind if one.failure else "") for name, one in results.items()}
-            assert seen == {"test_a": a, "test_b": b}
+            assert seen == {"test_a": a, **dict.fromkeys(("test_b", "test_c", "test_d"), b), "test_e": refused}
 
 
 # journeys

@@ -16,6 +16,7 @@ from synthprobe.errors import (
     TargetError,
     ToolError,
 )
+from synthprobe.evidence.certificates import certificate_fault
 from synthprobe.model.result import Failure
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -34,6 +35,8 @@ _BROWSER_REASONS = (
     ("Target crashed", "browser", True),
     ("Page crashed", "browser", True),
     ("ERR_CONNECTION_REFUSED", "refused", False),
+    ("ERR_CONNECTION_TIMED_OUT", "no connection", False),
+    ("ERR_ADDRESS_UNREACHABLE", "no connection", False),
     ("ERR_NAME_NOT_RESOLVED", "dns", False),
     ("ERR_CERT", "tls", False),
     ("ERR_SSL", "tls", False),
@@ -66,6 +69,8 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
         text = f"The probe itself broke with {type(error).__name__}: {text}\nSee what is wrong with: synthprobe doctor"
     if kind == "browser" and ("BrowserType.launch" in text or "Cannot launch" in text):
         text = f"The browser did not start. See which one it is, or get one that fits: synthprobe doctor --fix\n{text}"
+    if kind == "tls" and (why := certificate_fault(text)) and why not in text:
+        text = f"{why}\n{text}"
     if kind == "journey error" and not isinstance(error, JourneyError):
         text = f"The journey itself broke with {type(error).__name__}: {text}"
     return Failure(

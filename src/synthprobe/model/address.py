@@ -8,25 +8,6 @@ from urllib.parse import urlsplit
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s\"'<>]*@")
 
 
-def origin_of(url: str) -> str:
-    """Scheme, host and port of an address, as a browser writes them: lower case, without the port everybody knows.
-
-    Example:
-        >>> origin_of("HTTPS://Host:443/a"), origin_of("http://[::1]:8016"), origin_of("none")
-        ('https://host', 'http://[::1]:8016', '')
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return ""
-    if not parts.hostname:
-        return ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    known = {"http": 80, "https": 443}.get(parts.scheme)
-    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != known else "")
-
-
 def path_of(url: str) -> str:
     """The path of an address, also of a masked one.
 

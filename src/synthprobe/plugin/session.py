@@ -39,6 +39,7 @@ from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.report.allure_live import AllureSteps, redact_allure
 from synthprobe.targets.guardrails import skip_reason
+from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.secrets import read_credentials
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL
@@ -205,9 +206,11 @@ class JourneySession:
         node.workerinput["synthprobe_base_url"] = self.target.base_url
         node.workerinput["synthprobe_address_typed"] = self.address_typed
 
-    def pytest_report_header(self) -> str:
+    def pytest_report_header(self) -> list[str]:
         """Say against what journeys run."""
-        return f"synthprobe: target {self.target.name} at {self.target.base_url}, run {self.run_id}"
+        note = proxy_note(os.environ)
+        against = f"synthprobe: target {self.target.name} at {self.target.base_url}, run {self.run_id}"
+        return [against, *([f"synthprobe: {note}"] if note else [])]
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:

@@ -2,66 +2,40 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import time
-import warnings
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urljoin
 
 import requests
-import urllib3
 
 from synthprobe.errors import ConfigurationError, TargetError
+from synthprobe.evidence.certificates import certificate_fault
 from synthprobe.evidence.exchanges import record_exchange
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.expect.freshness import Freshness
 from synthprobe.expect.response import Response
 from synthprobe.model.evidence import Exchange
-from synthprobe.model.journey import duration_s
 from synthprobe.probes import steps
 from synthprobe.probes.clock import SteadyClock
 from synthprobe.probes.correlation import correlation_headers, same_host
-from synthprobe.probes.deadline import BoundedAdapter, deadline
+from synthprobe.probes.deadline import Deadline, deadline, limit_of
 from synthprobe.probes.freshness import freshness
 from synthprobe.probes.guard import Guard
+from synthprobe.probes.session import GuardedSession
+from synthprobe.targets.addresses import resolve
 from synthprobe.targets.guardrails import egress_refusal, synthetic_headers
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 
 MAX_REDIRECTS = 10
-
-
-class GuardedAdapter(BoundedAdapter):
-    """Sends each hop only where the guardrails let it, with its certificate checked as the target says.
-
-    Args:
-        guard: asked before each hop.
-    """
-
-    def __init__(self, guard: Guard) -> None:
-        self.guard = guard
-        super().__init__(int(guard.target.max_body_mb * 1_000_000))
-
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
-        """Send one request, if it may be sent.
-
-        Raises:
-            TargetError: ``egress``, when its host is not allowed.
-            ConfigurationError: when it may change a read-only target, or goes to production without TLS checks.
-        """
-        self.guard.check(request.method or "", request.url or "")
-        if kwargs.get("verify") is False:
-            if self.guard.target.production:
-                raise ConfigurationError(
-                    f"TLS checks were switched off for {request.url}, which belongs to a production target. "
-                    "Leave session.verify as it is."
-                )
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
-                return super().send(request, **kwargs)
-        return super().send(request, **kwargs)
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[/\\\\]")
+_PREPARED = ("params", "json", "data", "files", "auth", "cookies", "hooks")
+_SENT = ("verify", "cert")
+_READ_WHOLE = ("stream",)
 
 
 class Api:
@@ -88,15 +62,11 @@ class Api:
     ) -> None:
         self.target = target
         self.exchanges: list[Exchange] = [] if exchanges is None else exchanges
-        self.session = requests.Session()
-        self.session.trust_env = False
+        self.guard = guard or Guard(target)
+        self.session = GuardedSession(self.guard)
         self.session.verify = target.tls_verify
         self.session.headers["User-Agent"] = f"{requests.utils.default_user_agent()} {target.user_agent}".rstrip()
         self.session.headers.update(synthetic_headers())
-        self.guard = guard or Guard(target)
-        adapter = GuardedAdapter(self.guard)
-        self.session.mount("http://", adapter)
-        self.session.mount("https://", adapter)
         self._redactor = redactor
         self._door = ""
         if credentials is not None:
@@ -130,7 +100,7 @@ class Api:
         method: str,
         path: str,
         *,
-        timeout: str | float | None = None,
+        timeout: str | float | tuple[Any, Any] | None = None,
         allow_redirects: bool = True,
         headers: Mapping[str, str] | None = None,
         **options: Any,
@@ -140,10 +110,12 @@ class Api:
         Args:
             method: HTTP method.
             path: relative to the target's base URL, or absolute.
-            timeout: how long the call may take in all, redirects and body included; the target's own without it.
+            timeout: how long the call may take in all, redirects and body included; the target's own without it. Of two
+                durations, as requests takes them for connecting and for the answer, it is the sum.
             allow_redirects: whether redirects are followed, each hop recorded.
             headers: more headers.
-            options: ``json``, ``data``, ``params``, ``files``, ``auth``, ``cookies`` as in requests.
+            options: ``params``, ``json``, ``data``, ``files``, ``auth``, ``cookies``, ``hooks``, ``verify``, ``cert``
+                as in requests. ``stream`` changes nothing, an answer is always read whole; ``proxies`` are refused.
 
         Returns:
             The answer, with expectations.
@@ -151,20 +123,27 @@ class Api:
         Raises:
             TargetError: when the target cannot be reached, breaks the protocol, takes too long, or leads to a host
                 that is not allowed.
-            ConfigurationError: when the target is read-only and the journey declares no change.
+            ConfigurationError: when the target is read-only and the journey declares no change, or an option cannot be
+                used.
         """
-        url = path if "://" in path else urljoin(self.target.base_url + "/", path.lstrip("/"))
+        _check_options(options)
+        url = self._address(path)
         recorder = steps.current()
         ours = correlation_headers(recorder, own=same_host(url, self.target.base_url))
         traceparent = ours.get("traceparent", "")
         sent = {**ours, **(headers or {})} | ({"traceparent": traceparent} if traceparent else {})
-        prepared = self.session.prepare_request(requests.Request(method, url, headers=sent, **options))
-        limit = duration_s(timeout) if timeout is not None else self.target.timeout_s
+        how = {name: options.pop(name) for name in _SENT if options.get(name) is not None}
+        prepared = self.session.prepare_request(
+            requests.Request(
+                method, url, headers=sent, **{name: options[name] for name in _PREPARED if name in options}
+            )
+        )
+        limit = limit_of(timeout, self.target.timeout_s)
         self.guard.pace_request()
         with deadline(limit) as bound:
             for _ in range(MAX_REDIRECTS + 1):
                 self._open_door(prepared)
-                answer = self._send(prepared, bound.limit_s, bound, traceparent, recorder.path if recorder else "")
+                answer = self._send(prepared, bound, how, traceparent, recorder.path if recorder else "")
                 following = answer[0].next
                 if following is None or not allow_redirects:
                     return answer[1]
@@ -224,8 +203,14 @@ class Api:
         elif prepared.headers.get("Authorization") == self._door:
             del prepared.headers["Authorization"]
 
+    def _address(self, path: str) -> str:
+        try:
+            return resolve(path if _ABSOLUTE.match(path) else f"{self.target.base_url}/{path.lstrip('/')}")
+        except TargetError as refusal:
+            raise TargetError("egress", self._redactor.text(str(refusal))) from None
+
     def _send(
-        self, prepared: requests.PreparedRequest, limit_s: float, bound: Any, traceparent: str, step: str
+        self, prepared: requests.PreparedRequest, bound: Deadline, how: dict[str, Any], traceparent: str, step: str
     ) -> tuple[requests.Response, Response]:
         self._redactor.learn_from_request_headers(prepared.headers)
         started_at, began = self._clock.now(), time.monotonic()
@@ -239,9 +224,9 @@ class Api:
             "traceparent": traceparent,
         }
         try:
-            raw = self.session.send(prepared, allow_redirects=False)
+            raw = self.session.send(prepared, paced=True, allow_redirects=False, **how)
         except (requests.RequestException, TargetError, OSError) as error:
-            failure = _target_error(error, prepared, limit_s, expired=bound.expired)
+            failure = _target_error(error, prepared, bound)
             failure = TargetError(failure.kind, self._redactor.text(str(failure)))
             took = (time.monotonic() - began) * 1000
             self.exchanges.append(record_exchange(self._redactor, **known, duration_ms=took, error=str(failure)))
@@ -262,24 +247,50 @@ class Api:
         return raw, Response(exchange, dict(raw.headers), raw.content)
 
 
-def _target_error(error: Exception, request: requests.PreparedRequest, limit_s: float, *, expired: bool) -> TargetError:
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Refuse, by its name, an option that cannot be used."""
+    known = (*_PREPARED, *_SENT, *_READ_WHOLE, "headers", "timeout", "allow_redirects")
+    for name in options.keys() - set(known):
+        if name == "proxies":
+            raise ConfigurationError(
+                "The option proxies was given, and the hosts reached behind a proxy cannot be limited. Remove it: API "
+                "sessions go to the target directly."
+            )
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigurationError(f"API requests have no option {name!r}.{hint} Known options: {', '.join(known)}.")
+
+
+def _target_error(error: Exception, request: requests.PreparedRequest, bound: Deadline) -> TargetError:
     where = f"{request.method} {request.url}"
-    if expired or isinstance(error, requests.Timeout):
-        return TargetError("deadline", f"{where} was not answered in full within {limit_s:g} s.")
     if isinstance(error, TargetError):
         return error
+    if bound.expired or isinstance(error, requests.Timeout):
+        return _too_late(where, bound)
     text = repr(error)
     if isinstance(error, requests.exceptions.SSLError):
-        return TargetError("tls", f"{where}: the TLS connection was refused by our checks: {_reason(error)}.")
+        why = certificate_fault(text) or "The TLS connection was not made."
+        return TargetError("tls", f"{where}: {why} ({_reason(error)})")
     if "NameResolution" in text or "getaddrinfo" in text:
         return TargetError("dns", f"{where}: the host's name could not be resolved.")
-    if "Connection refused" in text:
+    if "Connection refused" in text or "Connect call failed" in text:
         return TargetError("refused", f"{where}: the connection was refused; nothing listens at that address.")
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         return TargetError(
             "protocol", f"{where}: the connection broke before the answer was complete: {_reason(error)}."
         )
     return TargetError("request", f"{where} could not be sent: {_reason(error)}.")
+
+
+def _too_late(where: str, bound: Deadline) -> TargetError:
+    """What was waited for when the time was up."""
+    limit = f"within {bound.limit_s:g} s"
+    if bound.phase == "connecting":
+        tried = f" (tried {', '.join(bound.addresses)})" if bound.addresses else ": its name was not resolved"
+        return TargetError("no connection", f"{where}: no connection was made {limit}{tried}.")
+    if bound.phase == "handshake":
+        return TargetError("no connection", f"{where}: the TLS handshake was not finished {limit}.")
+    return TargetError("deadline", f"{where} was not answered in full {limit}.")
 
 
 def _reason(error: Exception) -> str:

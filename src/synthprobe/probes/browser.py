@@ -6,6 +6,7 @@ requests that Playwright itself sends, a context's own proxy, changes to a read-
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,23 +26,31 @@ from playwright.sync_api import (
 )
 
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
-from synthprobe.model.address import origin_of
 from synthprobe.model.result import Failure
 from synthprobe.probes.browser_headers import BrowserHeaders
+from synthprobe.probes.browser_protocol import guard_protocol
 from synthprobe.probes.browser_requests import guard_client, guard_routes
 from synthprobe.probes.guard import Guard
+from synthprobe.targets.addresses import host_of, origin_of
 from synthprobe.targets.guardrails import (
     browser_arguments,
     change_refusal,
     egress_refusal,
-    host_of,
     is_read_only,
     may_reach,
 )
+from synthprobe.targets.proxy_variables import without_proxies
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 
-_OWN_ARGUMENTS = ("--host-resolver-rules", "--host-rules", "--proxy-server", "--proxy-pac-url", "--proxy-auto-detect")
+_OWN_ARGUMENTS = (
+    "--host-resolver-rules",
+    "--host-rules",
+    "--proxy-server",
+    "--proxy-bypass-list",
+    "--proxy-pac-url",
+    "--proxy-auto-detect",
+)
 _UNSAFE_ARGUMENTS = ("--ignore-certificate-errors", "--allow-running-insecure-content", "--disable-web-security")
 
 
@@ -74,7 +83,8 @@ def launch_arguments(given: Mapping[str, Any], target: Target, browser_name: str
             f"The browser was to be launched with {what}, behind which the hosts it reaches cannot be limited. "
             "Remove it from browser_type_launch_args; hosts the journey needs belong into allowed_hosts of the target."
         )
-    return {**given, "args": [*arguments, *browser_arguments(target)]}
+    env = without_proxies(given.get("env") or os.environ)
+    return {**given, "env": env, "args": [*arguments, *browser_arguments(target)]}
 
 
 class GuardedBrowser:
@@ -165,6 +175,7 @@ class GuardedBrowser:
         for kind in (playwright.chromium, playwright.firefox, playwright.webkit):
             self._hold_launches(kind)
         guard_routes(self.guard, self._refused_answer)
+        guard_protocol(self.guard)
         return playwright
 
     def _hold_clients(self, opener: APIRequest) -> None:
@@ -204,11 +215,8 @@ class GuardedBrowser:
                 "A browser context was to be opened with a proxy, behind which the hosts it reaches cannot be limited. "
                 "Remove the proxy from the context's arguments."
             )
-        if given.get("ignore_https_errors") and target.production:
-            raise ConfigurationError(
-                "A browser context was to be opened with ignore_https_errors, on a production target. Certificates "
-                "are always checked there; remove it from browser_context_args."
-            )
+        if given.get("ignore_https_errors"):
+            self.guard.check_tls("ignore_https_errors", "a browser context")
         ours: dict[str, Any] = {"service_workers": "block", "ignore_https_errors": not target.tls_verify}
         if self._credentials is not None:
             user, password = self._credentials
@@ -234,7 +242,7 @@ class GuardedBrowser:
     def _decide(self, route: Route) -> None:
         """On a read-only target every request comes through here."""
         request = route.request
-        if why := change_refusal(self.guard.target, request.method, request.url, self.guard.mutates):
+        if why := change_refusal(self.guard.target, request.method, request.url, self.guard.mutates, request.headers):
             self._change = self._change or why
             route.abort("blockedbyclient")
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 from playwright.sync_api import APIRequestContext, Route
 
@@ -13,6 +12,7 @@ from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
 from synthprobe.probes import steps
 from synthprobe.probes.correlation import correlation_headers, same_host
 from synthprobe.probes.guard import Guard
+from synthprobe.targets.addresses import origin_of, resolve
 from synthprobe.targets.guardrails import change_refusal, synthetic_headers
 
 _MAX_REDIRECTS = 10
@@ -34,7 +34,9 @@ def guard_client(client: APIRequestContext, base_url: str, guard: Guard, own: Ma
     def guarded(url_or_request: Any, **options: Any) -> Any:
         given = url_or_request if isinstance(url_or_request, str) else url_or_request.url
         method = str(options.get("method") or getattr(url_or_request, "method", "GET"))
-        url = urljoin(base_url, given)
+        url = resolve(given, base_url)
+        if options.get("ignore_https_errors"):
+            guard.check_tls("ignore_https_errors", url)
         guard.pace_request()
         ours = correlation_headers(steps.current(), own=same_host(url, guard.target.base_url))
         asked = options.get("headers") or getattr(url_or_request, "headers", {})
@@ -71,6 +73,7 @@ def guard_routes(guard: Guard, refused: Callable[[SynthprobeError], None]) -> No
             return fetch(route, **how, **({"url": where} if where else {}))
 
         try:
+            other = resolve(other, request.url) if other else None
             return _follow(guard, send, str(options.get("method") or request.method), other or request.url, options)
         except SynthprobeError as refusal:
             refused(refusal)
@@ -79,7 +82,8 @@ def guard_routes(guard: Guard, refused: Callable[[SynthprobeError], None]) -> No
 
     def guarded_continue(route: Route, **options: Any) -> None:
         method, url = options.get("method") or route.request.method, options.get("url") or route.request.url
-        if why := change_refusal(guard.target, method, url, guard.mutates):
+        headers = options.get("headers") or route.request.headers
+        if why := change_refusal(guard.target, method, url, guard.mutates, headers):
             refused(ConfigurationError(why))
             route.abort("blockedbyclient")
         else:
@@ -98,21 +102,21 @@ def _original(method: Callable[..., Any]) -> Callable[..., Any]:
 def _follow(guard: Guard, fetch: Callable[..., Any], method: str, url: str, options: dict[str, Any]) -> Any:
     """Send, and follow redirects hop by hop; ``fetch`` gets no address the first time."""
     asked, redirects = url, int(options.pop("max_redirects", _MAX_REDIRECTS))
-    guard.check(method, url)
+    guard.check(method, url, options.get("headers"))
     answer = fetch(None, **options, max_redirects=0)
     for _ in range(redirects):
         location = answer.headers.get("location")
         if answer.status not in _REDIRECTS or not location:
             return answer
         options.pop("params", None)
-        before, url = url, urljoin(url, location)
-        if urlsplit(before)[:2] != urlsplit(url)[:2]:
+        before, url = url, resolve(location, url)
+        if origin_of(before) != origin_of(url):
             options["headers"] = _without_credentials(options.get("headers"))
         if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):
             method = "GET"
             for body in _BODIES:
                 options.pop(body, None)
-        guard.check(method, url)
+        guard.check(method, url, options.get("headers"))
         answer = fetch(url, **{**options, "method": method, "max_redirects": 0})
     if redirects and answer.status in _REDIRECTS:
         raise TargetError("redirects", f"{asked} was redirected more than {redirects} times, last to {url}.")

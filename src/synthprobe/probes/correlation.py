@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from synthprobe.model.address import origin_of
 from synthprobe.probes.steps import Recorder
+from synthprobe.targets.addresses import origin_of
 
 LONGEST = 120
 """Characters one value has at most; few different values, never an id of a run, so that statements stay alike."""

@@ -6,21 +6,30 @@ Here a timer shuts the call's socket down when its time is up.
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family, create_connection
 
-from synthprobe.errors import TargetError
+from synthprobe.errors import ConfigurationError, TargetError
+from synthprobe.model.journey import duration_s
 
+NEXT_ADDRESS_S = 0.25
+"""Seconds after which the next address of a host is tried as well, as RFC 8305 (Happy Eyeballs) has it."""
+
+Phase = Literal["connecting", "handshake", "answer"]
 _calls = threading.local()
 
 
@@ -34,6 +43,8 @@ class Deadline:
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
         self.expired = False
+        self.phase: Phase = "connecting"
+        self.addresses: tuple[str, ...] = ()
         self._ends = time.monotonic() + limit_s
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
@@ -60,6 +71,38 @@ class Deadline:
         if self._socket is not None:
             with suppress(OSError):  # it has ended by itself
                 self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def current_deadline() -> Deadline | None:
+    """The deadline of the call that the current thread makes, if it makes one."""
+    return getattr(_calls, "deadline", None)
+
+
+def limit_of(timeout: object, otherwise_s: float) -> float:
+    """Seconds a call may take in all.
+
+    Args:
+        timeout: a duration, or two of them for connecting and for the answer; None for the target's own.
+        otherwise_s: seconds when nothing is said.
+
+    Returns:
+        The seconds; of two, their sum.
+
+    Raises:
+        ConfigurationError: when it is none.
+
+    Example:
+        >>> limit_of((3, "500ms"), 10.0), limit_of(None, 10.0)
+        (3.5, 10.0)
+    """
+    parts = timeout if isinstance(timeout, (tuple, list)) else (timeout,)
+    try:
+        given = [duration_s(part) for part in parts if part is not None]
+        if len(parts) > 2:
+            raise ValueError(f"{timeout!r} has {len(parts)} parts; one duration or two were expected.")
+    except ValueError as error:
+        raise ConfigurationError(f"timeout cannot be used: {error}") from None
+    return sum(given) if given and len(given) == len(parts) else otherwise_s
 
 
 @contextmanager
@@ -101,24 +144,57 @@ def bounded_session(limit_s: float, max_bytes: int = 1_000_000) -> Iterator[requ
         yield session
 
 
-def _guard(connection: Any) -> None:
-    bound: Deadline | None = getattr(_calls, "deadline", None)
-    if bound is not None:
-        bound.guards(connection.sock)
-
-
 class _Guarded(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        if bound := getattr(_calls, "deadline", None):
+        bound = current_deadline()
+        if bound is not None:
+            bound.phase, bound.addresses = "connecting", ()
+        try:
+            found = socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        limit_s = bound.left_s if bound is not None else self.timeout
+        if bound is not None:
+            bound.addresses = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+        try:
+            sock = _connect(found, limit_s, self.socket_options)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"No connection to {self.host} within {limit_s} s") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+        if bound is not None:
+            bound.phase = "handshake" if isinstance(self, HTTPSConnection) else "answer"
             bound.guards(sock)  # before a TLS handshake, which can drip as well
         return sock
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is not None:
-            _guard(self)
+        bound = current_deadline()
+        if bound is not None and self.sock is not None:
+            bound.phase = "answer"
+            bound.guards(self.sock)
         super().request(*args, **kwargs)
-        _guard(self)
+        if bound is not None:
+            bound.phase = "answer"
+            bound.guards(self.sock)
+
+
+def _connect(found: Sequence[Any], limit_s: float | None, options: Any) -> socket.socket:
+    """A connection to whichever address answers first; one that swallows connections does not hold up the next."""
+    if len({address for *_, address in found}) == 1:
+        return create_connection(found[0][4][:2], limit_s, socket_options=options)
+    with ThreadPoolExecutor(max_workers=1) as beside:  # Playwright's loop may run in this thread
+        sock = beside.submit(asyncio.run, _first(found, limit_s)).result()
+    sock.settimeout(limit_s)
+    for option in options or ():
+        sock.setsockopt(*option)
+    return sock
+
+
+async def _first(found: Sequence[Any], limit_s: float | None) -> socket.socket:
+    from aiohappyeyeballs import start_connection  # hosts with one address need it not
+
+    async with asyncio.timeout(limit_s):
+        return await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_S, interleave=1)
 
 
 class _GuardedTLS(_Guarded, HTTPSConnection):
@@ -158,7 +234,7 @@ class BoundedAdapter(HTTPAdapter):
         Raises:
             TargetError: ``too large`` when the body is over the cap.
         """
-        bound: Deadline | None = getattr(_calls, "deadline", None)
+        bound = current_deadline()
         if bound is not None:
             kwargs["timeout"] = bound.left_s
         kwargs["stream"] = True

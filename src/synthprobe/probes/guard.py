@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from synthprobe.errors import ConfigurationError, TargetError
@@ -44,12 +44,13 @@ class Guard:
         if self._requests and (waited_s := self._requests.wait()) and (recorder := steps.current()):
             recorder.leave_out(waited_s)
 
-    def check(self, method: str, url: str) -> None:
+    def check(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> None:
         """Refuse a request that may not be sent.
 
         Args:
             method: the HTTP method.
             url: the whole address.
+            headers: what is sent with it.
 
         Raises:
             TargetError: ``egress``, when its host is not allowed.
@@ -57,5 +58,21 @@ class Guard:
         """
         if why := egress_refusal(self.target, url):
             raise TargetError("egress", why)
-        if why := change_refusal(self.target, method, url, self.mutates):
+        if why := change_refusal(self.target, method, url, self.mutates, headers):
             raise ConfigurationError(why)
+
+    def check_tls(self, what: str, where: str) -> None:
+        """Refuse to leave out the check of certificates on production.
+
+        Args:
+            what: by which it was to be left out.
+            where: for which address or object.
+
+        Raises:
+            ConfigurationError: when the target is production.
+        """
+        if self.target.production:
+            raise ConfigurationError(
+                f"TLS checks were switched off by {what} for {where}, which belongs to a production target. "
+                "Certificates are always checked there: remove it; an authority of your own goes into ca_file."
+            )

@@ -36,6 +36,7 @@ from synthprobe.supervisor.inventory import (
     write_inventory,
 )
 from synthprobe.supervisor.reference import measure_reference_ms
+from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.target import Target
 
 _USAGE_ERROR = 4
@@ -132,11 +133,11 @@ def run_journeys(
         )
     run = msgspec.structs.replace(msgspec.json.decode((folder / "run.json").read_bytes(), type=Run), ended=reason)
     _write(folder / "run.json", run)
-    notes, lost = [], set()
+    notes, lost = [note] if (note := proxy_note(os.environ if environ is None else environ)) else [], set()
     if collected is not None and not reason:
         gone, explained = disappeared(known, revision, collected)
         if gone and explained:
-            notes = [f"No longer among the journeys, as their source was changed: {', '.join(j.id for j in gone)}."]
+            notes += [f"No longer among the journeys, as their source was changed: {', '.join(j.id for j in gone)}."]
             _write(folder / "inventory.json", collected)
         lost = set() if explained else {journey.id for journey in gone}
         if not order.paths and not lost:

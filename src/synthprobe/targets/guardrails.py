@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl
 
 from synthprobe.errors import ConfigurationError
-from synthprobe.model.address import path_of
+from synthprobe.targets.addresses import host_of, is_plain_path, odd_address, path_of, read_address
 from synthprobe.targets.target import Target
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_OVERRIDES = frozenset({"x-http-method-override", "x-http-method", "x-method-override"})
 _SYNTHETIC = {"X-Synthetic": "synthprobe", "Cache-Control": "no-cache"}
 _HOST = re.compile(r"(\*\.)?[0-9a-z_]([0-9a-z_.-]*[0-9a-z_])?|[0-9a-f:]*:[0-9a-f:.]+")
 
@@ -68,25 +69,6 @@ def allowed_hosts(target: Target) -> tuple[str, ...]:
     return tuple(dict.fromkeys((host_of(target.base_url), *(host.lower() for host in target.allowed_hosts))))
 
 
-def host_of(url: str) -> str:
-    """The host of an address as it is compared: lower case, without port and trailing dot.
-
-    Args:
-        url: an address.
-
-    Returns:
-        The host; empty when there is none.
-
-    Example:
-        >>> host_of("https://user@CAD.example.org.:8443/board")
-        'cad.example.org'
-    """
-    try:
-        return (urlsplit(url).hostname or "").rstrip(".")
-    except ValueError:
-        return ""
-
-
 def may_reach(target: Target, url: str) -> bool:
     """Whether a request to that address may leave.
 
@@ -116,6 +98,8 @@ def egress_refusal(target: Target, url: str) -> str:
     Returns:
         A sentence; empty when it may leave.
     """
+    if odd := odd_address(url):
+        return odd
     if may_reach(target, url):
         return ""
     return (
@@ -141,7 +125,9 @@ def is_read_only(target: Target) -> bool:
     return target.production if target.read_only is None else target.read_only
 
 
-def change_refusal(target: Target, method: str, url: str, mutates: Collection[str]) -> str:
+def change_refusal(
+    target: Target, method: str, url: str, mutates: Collection[str], headers: Mapping[str, str] | None = None
+) -> str:
     """Why a request that may change something is refused.
 
     Args:
@@ -149,6 +135,7 @@ def change_refusal(target: Target, method: str, url: str, mutates: Collection[st
         method: the HTTP method.
         url: the address.
         mutates: what the running journey declares that it changes.
+        headers: what is sent with it; some servers take another method from there, or from ``_method`` in the query.
 
     Returns:
         A sentence; empty when it may be sent. A journey that declares changes only runs where they are allowed.
@@ -158,16 +145,32 @@ def change_refusal(target: Target, method: str, url: str, mutates: Collection[st
         >>> change_refusal(cad, "POST", "https://cad.example.org/login", ())
         ''
     """
-    if method.upper() in SAFE_METHODS or mutates or not is_read_only(target):
+    if mutates or not is_read_only(target):
         return ""
-    path = path_of(url)
-    if any(fnmatchcase(path, pattern) for pattern in target.login_paths):
+    path, override = path_of(url), _method_override(url, headers or {})
+    if not override and method.upper() in SAFE_METHODS:
         return ""
+    logs_in = method.upper() == "POST" and is_plain_path(path)
+    if not override and logs_in and any(fnmatchcase(path, pattern) for pattern in target.login_paths):
+        return ""
+    what = f"{method} {path}, which {override}," if override else f"{method} {path}"
     return (
-        f"{method} {path} was not sent: {_name(target)} is read-only, and this journey does not declare that it "
+        f"{what} was not sent: {_name(target)} is read-only, and this journey does not declare that it "
         'changes anything. Mark it, for example @pytest.mark.mutates("incident"), and allow that with '
         'allows = ["incident"] of the target; or, if it only logs in, add the path to login_paths.'
     )
+
+
+def _method_override(url: str, headers: Mapping[str, str]) -> str:
+    """By what a request asks for a method that changes something, whatever its own method is."""
+    for name, value in headers.items():
+        if name.lower() in _OVERRIDES and str(value).strip().upper() not in SAFE_METHODS:
+            return f"asks for {value} by {name}"
+    read = read_address(url)
+    for name, value in parse_qsl(read.search[1:]) if read else ():
+        if name.lower() == "_method" and value.upper() not in SAFE_METHODS:
+            return f"asks for {value} by {name}"
+    return ""
 
 
 def skip_reason(target: Target, mutates: Collection[str]) -> str:
@@ -250,7 +253,7 @@ def browser_arguments(target: Target) -> list[str]:
     rules = ["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in allowed_hosts(target))]
     return [
         f"--host-resolver-rules={', '.join(rules)}",
-        "--no-proxy-server",
+        "--proxy-server=direct://",  # the headless shell does not know --no-proxy-server, and asks the desktop
         "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     ]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.targets.addresses import odd_address, read_address
 
 
 class TestDataKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -124,17 +124,15 @@ def check_base_url(target_name: str, base_url: str) -> str:
         The address.
 
     Raises:
-        ConfigurationError: when it has no ``http`` or ``https`` scheme, no host, or holds a user or password.
+        ConfigurationError: when it has no ``http`` or ``https`` scheme, no host, a user or password, or programs
+            may read it differently.
     """
     before, _, rest = base_url.rpartition("@")
     scheme = f"{before.partition('://')[0]}://" if "://" in before else ""
     shown = f"{scheme}****@{rest}" if before else base_url
-    try:
-        parts = urlsplit(base_url)
-        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, brackets that do not close
-        sound = False
-    if before and (not sound or "@" in parts.netloc):
+    read = read_address(base_url)
+    sound = read is not None and read.protocol in {"http:", "https:"} and "://" in base_url and read.port != "0"
+    if before and (not sound or read is None or read.username or read.password):
         raise ConfigurationError(
             f"The base URL of target {target_name!r} is {shown!r}: it holds a user or password, which would stand in "
             f'every report. Write base_url = "{scheme}{rest}", declare the password as a secret, for example '
@@ -146,6 +144,8 @@ def check_base_url(target_name: str, base_url: str) -> str:
             f"The base URL of target {target_name!r} is {shown!r}, which has no http:// or https:// scheme and "
             f'host. Write it in full, for example base_url = "https://{shown or "staging.example.org"}".'
         )
+    if odd := odd_address(base_url):
+        raise ConfigurationError(f"The base URL of target {target_name!r} cannot be used. {odd}")
     return base_url.rstrip("/")
 
 

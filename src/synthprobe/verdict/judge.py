@@ -17,7 +17,7 @@ MUST_FAIL = "canary-must-fail"
 MUST_PASS = "canary-must-pass"  # noqa: S105
 """Ids of the canaries: journeys against a target of our own whose outcome is known."""
 
-_CUT_OFF = frozenset({"refused", "dns", "protocol", "request", "no response", "timeout", "deadline"})
+_CUT_OFF = frozenset({"refused", "no connection", "dns", "protocol", "request", "no response", "timeout", "deadline"})
 _SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from synthprobe.evidence.certificates import certificate_fault
 from synthprobe.model.evidence import Answer
 from synthprobe.model.incident import CauseClass
 from synthprobe.model.result import Check
@@ -47,7 +48,7 @@ def _no_network(f: TriageFacts) -> str:
 
 def _certificate(f: TriageFacts) -> str:
     if f.kind == "tls":
-        return "The TLS certificate does not hold: its date or its name is wrong."
+        return certificate_fault(f.message) or "The TLS connection to the target is not made."
     days = f.evidence.certificate_days
     if days is not None and days < CERTIFICATE_DAYS:
         return f"The certificate ends in {days:.0f} days; {CERTIFICATE_DAYS} are needed to renew it in peace."
@@ -55,7 +56,7 @@ def _certificate(f: TriageFacts) -> str:
 
 
 def _unreachable(f: TriageFacts) -> str:
-    if f.kind in {"dns", "refused", "protocol", "request"}:
+    if f.kind in {"dns", "refused", "no connection", "protocol", "request"}:
         return f"The target cannot be reached ({f.kind})."
     found = next(
         (a for a in f.evidence.answers if a.status in {502, 503, 504} and not _UPSTREAM.search(a.reason)), None

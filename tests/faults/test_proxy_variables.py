@@ -1,0 +1,103 @@
+"""F71: variables that name a proxy open no door, and are named once by a run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import msgspec
+from two_hosts import two_hosts
+
+from synthprobe.model.verdict import Verdict
+
+JOURNEYS = """
+from playwright.sync_api import expect
+
+def test_page(page):
+    page.goto("/page")
+    expect(page.get_by_text("here")).to_be_visible()
+
+def test_page_elsewhere(page):
+    page.goto("http://elsewhere.example.org/page")
+
+def test_another_browser(playwright):
+    from synthprobe.probes.installation import find_browser
+    browser = playwright.chromium.launch(executable_path=find_browser().path)
+    browser.new_page().goto("http://elsewhere.example.org/browser")
+
+def test_client(page):
+    page.request.get("/page")
+    page.request.get("http://elsewhere.example.org/client")
+
+def test_api(api):
+    api.get("/page").expect(200)
+    api.session.get("http://elsewhere.example.org/api")
+"""
+
+
+@contextmanager
+def proxy() -> Iterator[tuple[str, list[str]]]:
+    """A proxy that answers everything itself; its address, and what it was asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b"here")
+
+        do_POST = do_CONNECT = do_GET  # noqa: N815
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_proxy_that_the_environment_names_is_asked_for_nothing_f71(project):
+    with two_hosts() as (allowed, _), proxy() as (address, asked):
+        project.configure(allowed.url)
+        config = project.root / "synthprobe.toml"
+        config.write_text("second_attempts = 0\n" + config.read_text())
+        project.journeys(JOURNEYS)
+        names = ("http_proxy", "HTTPS_PROXY", "ALL_PROXY")
+        done = subprocess.run(
+            [sys.executable, "-m", "synthprobe", "run", "-n", "0"],
+            cwd=project.root,
+            env={**os.environ, **dict.fromkeys(names, address), "no_proxy": ""},
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        (path,) = project.root.glob(".synthprobe/runs/demo/*/verdict.json")
+        verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
+    outcomes = {
+        one.journey.id.rsplit(".", 1)[-1]: (
+            one.outcome,
+            one.results[-1].failure.kind if one.results[-1].failure else "",
+        )
+        for one in verdict.journeys
+    }
+    astray = ("failed", "egress")
+    assert outcomes == {
+        "test_page": ("passed", ""),
+        "test_page_elsewhere": astray,
+        "test_another_browser": astray,
+        "test_client": astray,
+        "test_api": astray,
+    }, done.stdout + done.stderr
+    assert asked == []
+    assert [note for note in verdict.notes if all(name in note for name in names)] != []
+    assert len([note for note in verdict.notes if "proxy" in note]) == 1
