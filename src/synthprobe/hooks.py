@@ -9,6 +9,7 @@ import difflib
 import functools
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -123,6 +124,21 @@ class Hooks:
             'web-3'
         """
 
+    @_hookspec
+    def synthprobe_normalise(self) -> Mapping[str, str] | None:
+        """How identifiers of this system look, so that two sightings of a failure with other ids are the same failure.
+
+        Returns:
+            What stands for an identifier, by the regular expression that finds it.
+
+        Example:
+            >>> @hookimpl
+            ... def synthprobe_normalise():
+            ...     return {r"\\bMEDIC \\d+\\b": "<unit>"}
+            >>> list(synthprobe_normalise().values())
+            ['<unit>']
+        """
+
 
 def _described(headers: Mapping[str, str]) -> AnswerSource:
     return AnswerSource(node=headers.get("x-node", ""), build=headers.get("x-build", ""))
@@ -156,6 +172,24 @@ class Plugins:
         lower = {name.lower(): value for name, value in headers.items()}
         found: AnswerSource | None = self._manager.hook.synthprobe_describe_answer(headers=lower)
         return found or _described(lower)
+
+    def identifiers(self) -> dict[str, str]:
+        """How identifiers look: what stands for each, by regular expression.
+
+        Raises:
+            ConfigurationError: when a plugin gives something that is not a regular expression.
+        """
+        found: dict[str, str] = {}
+        for given in self._manager.hook.synthprobe_normalise():
+            found |= given or {}
+        for pattern in found:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ConfigurationError(
+                    f"synthprobe_normalise gives {pattern!r}, and a regular expression was expected: {error}."
+                ) from None
+        return found
 
 
 @functools.cache

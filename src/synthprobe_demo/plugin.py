@@ -1,6 +1,8 @@
-"""What the dispatch centre adds to synthprobe: its drill."""
+"""What the dispatch centre adds to synthprobe: its drill, and how its identifiers look."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from synthprobe.hooks import DrillPlan, Fault, hookimpl
 from synthprobe_demo.faults import DECOYS, KINDS
@@ -15,3 +17,9 @@ def synthprobe_drill() -> DrillPlan:
     ]
     decoys = [Fault(name=name, cause=None, summary=summary) for name, summary in DECOYS.items()]
     return DrillPlan(target="demo", faults=(*faults, *decoys), start=running_centre)
+
+
+@hookimpl
+def synthprobe_normalise() -> Mapping[str, str]:
+    """Units and beats; numbers of incidents are recognised everywhere."""
+    return {r"\b(?!(?:UTF|ISO|RFC|HTTP|SHA|TLS|WGS|MD|IPV)-)[A-Z]{1,5}-\d{1,4}\b": "<unit>"}

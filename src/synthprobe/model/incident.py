@@ -31,7 +31,8 @@ class Observation(Struct, frozen=True, kw_only=True):
         journey: the journey's id.
         outcome: after all attempts.
         intermittent: it failed and then passed.
-        fingerprint: which failure it was, ``v1:`` and a hash; empty when it passed.
+        fingerprint: which failure it was, ``v2:`` and a hash; empty when it passed.
+        former_fingerprint: the same in the version before; not kept in the history.
         signature: the coarse signature that joins one cause across journeys; empty when it passed.
         step: the broken or slow step.
         cause: why it is not ``passed``, in one line.
@@ -48,6 +49,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     intermittent: bool = False
     fingerprint: str = ""
+    former_fingerprint: str = ""
     signature: str = ""
     step: str = ""
     cause: str = ""
@@ -101,6 +103,7 @@ class Incident(Struct, frozen=True, kw_only=True):
         kind: what it is to the people who are told.
         state: how far it is.
         fingerprint: of the first journey that showed it.
+        former_fingerprint: the same in the version before, by which mutes and runbooks may know it; empty without one.
         signature: joins the journeys that show the same cause.
         title: one line for a tired person: journey, step, what is wrong.
         journeys: ids of the journeys that show it.
@@ -153,4 +156,10 @@ class Incident(Struct, frozen=True, kw_only=True):
     flapping: bool = False
     occurrences: int = 1
     runbook_outcome: str = ""
+    former_fingerprint: str = ""
     events: tuple[IncidentEvent, ...] = ()
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """Every fingerprint it is known by."""
+        return frozenset({self.fingerprint, self.former_fingerprint} - {""})

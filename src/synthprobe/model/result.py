@@ -189,6 +189,7 @@ class Run(Struct, frozen=True, kw_only=True):
         scheduled: whether it judges its slot; a run started by hand does not.
         ended: why it was ended before it was done, in one word: ``cancelled``, ``deadline``, ``stalled``.
         reference_ms: milliseconds a fixed task took on the machine the probe stands on, just before.
+        identifiers: how identifiers of the target look: what stands for each in a fingerprint, by regular expression.
     """
 
     id: str
@@ -202,6 +203,7 @@ class Run(Struct, frozen=True, kw_only=True):
     scheduled: bool = False
     ended: str = ""
     reference_ms: float = 0.0
+    identifiers: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         """A password in the address, which an older record may hold, goes no further than its file."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from synthprobe.hooks import load_plugins
 from synthprobe.model.result import Run
 from synthprobe.plugin.options import project_config, project_root
 from synthprobe.targets.target import Target
@@ -41,6 +42,7 @@ def begin_run(config: pytest.Config, target: Target) -> tuple[Path, str]:
         started_at=now,
         location=project.location,
         command=shlex.join(["pytest", *config.invocation_params.args]),
+        identifiers=load_plugins(project.plugins, project_root(config)).identifiers(),
     )
     if (folder / "run.json").exists():  # the supervisor began this run; it does not know who moved the address
         begun = msgspec.json.decode((folder / "run.json").read_bytes(), type=Run)

@@ -28,6 +28,8 @@ class Subject(Struct, frozen=True, kw_only=True):
         kind: kind of the failure, or of the degradation.
         message: what was said; normalised when it is matched.
         fingerprint: which failure it is.
+        former_fingerprint: the same in the version before.
+        identifiers: how identifiers of the target look, for the normalised message.
         cause_class: where triage puts the cause.
         rule: the rule of triage that fired.
         checks: what the broken step checks.
@@ -41,6 +43,8 @@ class Subject(Struct, frozen=True, kw_only=True):
     kind: str = ""
     message: str = ""
     fingerprint: str = ""
+    former_fingerprint: str = ""
+    identifiers: dict[str, str] = {}
     cause_class: str = ""
     rule: str = ""
     checks: str = ""
@@ -174,6 +178,8 @@ def tell(
                 kind=facts.kind or degraded,
                 message=facts.message,
                 fingerprint=seen.fingerprint,
+                former_fingerprint=seen.former_fingerprint,
+                identifiers=verdict.run.identifiers,
                 cause_class=cause.cause_class,
                 rule=cause.rule,
                 checks=facts.checks,
@@ -200,6 +206,7 @@ def subject_of(incident: Incident, defaults: Mapping[str, str]) -> Subject:
         step=incident.step,
         message=incident.title.split(": ", 1)[-1],
         fingerprint=incident.fingerprint,
+        former_fingerprint=incident.former_fingerprint,
         cause_class=incident.triage.cause_class if incident.triage else "",
         rule=incident.triage.rule if incident.triage else "",
         default=defaults.get(journey, ""),
@@ -214,9 +221,9 @@ def _named(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
 
 
 def _fingerprint(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
-    if subject.fingerprint and subject.fingerprint in runbook.matches.fingerprints:
-        return 1, f"It lists the fingerprint {subject.fingerprint}."
-    return None
+    known = {subject.fingerprint, subject.former_fingerprint} - {""}
+    listed = next((known_by for known_by in runbook.matches.fingerprints if known_by in known), "")
+    return (1, f"It lists the fingerprint {listed}.") if listed else None
 
 
 def _labels(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
@@ -232,7 +239,7 @@ def _labels(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
 
 
 def _message(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
-    text = normalise(subject.message)
+    text = normalise(subject.message, subject.identifiers)
     for pattern in runbook.matches.messages:
         if re.search(pattern, text):
             return 1, f"The message holds /{pattern}/ (searched for, so it need not fit the whole message)."

@@ -167,7 +167,7 @@ class Mute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if next(self.wrong(now), ""):
             return False
         journeys = set(incident.journeys)
-        return self.fingerprint in {"", incident.fingerprint} and (not self.journey or journeys == {self.journey})
+        return self.fingerprint in {"", *incident.fingerprints} and (not self.journey or journeys == {self.journey})
 
     def wrong(self, now: datetime) -> Iterator[str]:
         """What is not in order.

@@ -21,6 +21,7 @@ from synthprobe import pipeline
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.hooks import load_plugins
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Run
 from synthprobe.model.verdict import Verdict
@@ -93,7 +94,7 @@ def run_journeys(
     order = order or RunOrder()
     state = root / config.folder
     clock = ClockWatch()
-    run = _begin(config, target, order)
+    run = _begin(root, config, target, order)
     folder = slots.runs_folder(state, target.name) / f"{run.slot}-{run.id}"
     kept = state / "state" / target.name / "inventory.json"
     revision, known = source_revision(root, config), None if order.paths else read_inventory(kept)
@@ -214,7 +215,7 @@ class _Missing:
         return f"worker: pytest ended with code {self._code} before this journey began."
 
 
-def _begin(config: Config, target: Target, order: RunOrder) -> Run:
+def _begin(root: Path, config: Config, target: Target, order: RunOrder) -> Run:
     now = datetime.now(UTC)
     scheduled = order.slot is not None
     return Run(
@@ -227,6 +228,7 @@ def _begin(config: Config, target: Target, order: RunOrder) -> Run:
         command=shlex.join(["synthprobe", *sys.argv[1:]]),
         scheduled=scheduled,
         reference_ms=measure_reference_ms(),
+        identifiers=load_plugins(config.plugins, root).identifiers(),
     )
 
 

@@ -230,7 +230,7 @@ def _place(
         and _FAMILY.get(incident.kind, incident.kind) == _FAMILY.get(seen, seen)
     ]
     tests: tuple[Callable[[Incident], bool], ...] = (
-        lambda i: bool(one.fingerprint) and one.fingerprint == i.fingerprint,
+        lambda i: not i.fingerprints.isdisjoint({one.fingerprint, one.former_fingerprint}),
         lambda i: one.journey in i.journeys and one.step == i.step,
         lambda i: kind is not None and bool(one.signature) and one.signature == i.signature,
         lambda i: kind is not None and its is not None and _same_cause(its, i),
@@ -266,7 +266,11 @@ def _continued(incident: Incident, one: Observation, kind: IncidentKind | None, 
     if kind is not None and _ORDER[kind] < _ORDER[incident.kind]:
         became = kind
         events.append(_event(now, f"It was {incident.kind}; a second attempt agreed, so now it is {kind}."))
-    elif one.fingerprint and one.journey == incident.journeys[0] and one.fingerprint != incident.fingerprint:
+    elif (
+        one.fingerprint
+        and one.journey == incident.journeys[0]
+        and incident.fingerprints.isdisjoint({one.fingerprint, one.former_fingerprint})
+    ):
         events.append(_event(now, f"{one.journey} shows it with other words now: {_line(one.cause)}"))
     return replace(
         incident,
@@ -298,6 +302,7 @@ def _opened(one: Observation, kind: IncidentKind, known: Sequence[Observation], 
         kind=kind,
         state="open",
         fingerprint=one.fingerprint,
+        former_fingerprint=one.former_fingerprint,
         signature=one.signature,
         title=f"{where}: {_line(one.cause)}",
         opened_at=now,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from synthprobe.model.incident import Observation
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.verdict.fingerprint import fingerprint, signature
+from synthprobe.verdict.fingerprint import fingerprint, former_fingerprint, signature
 from synthprobe.verdict.isolation import Isolation
 
 
@@ -61,9 +61,10 @@ def _in_a_row(one: JourneyVerdict, verdict: Verdict, seen: Sequence[Observation]
     if one.outcome != "degraded" or last is None or not last.degradations:
         return one
     first, *others = last.degradations
-    same = fingerprint(one.journey.id, first.step, first.kind, first.message)
+    failure = (one.journey.id, first.step, first.kind, first.message)
+    same = {fingerprint(*failure, verdict.run.identifiers), former_fingerprint(*failure)}
     earlier = [old for old in seen if old.run_id != verdict.run.id and old.at < verdict.run.started_at]
-    runs = 1 + sum(1 for _ in takewhile(lambda old: old.fingerprint == same, reversed(earlier)))
+    runs = 1 + sum(1 for _ in takewhile(lambda old: old.fingerprint in same, reversed(earlier)))
     if runs == 1 or first.kind == "above baseline":
         return one
     surer = replace(first, sure=f"measured in {runs} runs in a row")
@@ -96,6 +97,7 @@ def _observation(one: JourneyVerdict, verdict: Verdict) -> Observation:
         kind, step, message = last.failure.kind, last.failure.step, last.failure.message
     elif last is not None and last.degradations:
         kind, step, message = last.degradations[0].kind, last.degradations[0].step, last.degradations[0].message
+    failure = (one.journey.id, step, kind or one.outcome, message)
     sound = one.outcome in {"passed", "skipped"} and not one.intermittent
     answers = last.facts.answers if last and last.facts else ()
     return Observation(
@@ -106,8 +108,9 @@ def _observation(one: JourneyVerdict, verdict: Verdict) -> Observation:
         journey=one.journey.id,
         outcome=one.outcome,
         intermittent=one.intermittent,
-        fingerprint="" if sound else fingerprint(one.journey.id, step, kind or one.outcome, message),
-        signature="" if sound else signature(kind or one.outcome, message),
+        fingerprint="" if sound else fingerprint(*failure, run.identifiers),
+        former_fingerprint="" if sound else former_fingerprint(*failure),
+        signature="" if sound else signature(kind or one.outcome, message, run.identifiers),
         step="" if sound else step,
         cause=one.cause or (last.cause if last else ""),
         node=next((a.node for a in reversed(answers) if a.node), ""),
