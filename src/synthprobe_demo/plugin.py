@@ -21,5 +21,8 @@ def synthprobe_drill() -> DrillPlan:
 
 @hookimpl
 def synthprobe_normalise() -> Mapping[str, str]:
-    """Units and beats; numbers of incidents are recognised everywhere."""
-    return {r"\b(?!(?:UTF|ISO|RFC|HTTP|SHA|TLS|WGS|MD|IPV)-)[A-Z]{1,5}-\d{1,4}\b": "<unit>"}
+    """Numbers of incidents, units and beats."""
+    return {
+        r"\b[A-Z]{2,4}-\d{2}-\d{4,}\b": "<incident>",
+        r"\b(?!(?:UTF|ISO|RFC|HTTP|SHA|TLS|WGS|MD|IPV)-)[A-Z]{1,5}-\d{1,4}\b": "<unit>",
+    }

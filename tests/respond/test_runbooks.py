@@ -163,7 +163,7 @@ def test_the_first_level_that_hits_counts_and_the_runner_up_is_named(tmp_path):
         "exact": write(tmp_path, "exact", matches='  fingerprints: ["v1:1"]'),
         "closer": write(tmp_path, "closer", matches="  labels: [{rule: slow-query, journey: a}]"),
         "labels": write(tmp_path, "labels", matches="  labels: [{rule: slow-*}]"),
-        "message": write(tmp_path, "message", matches="  messages: ['<incident> took']"),
+        "message": write(tmp_path, "message", matches="  messages: ['<id> took']"),
         "home": write(tmp_path, "home", matches="  default_for: []"),
     }
     import msgspec
