@@ -30,7 +30,7 @@ class Centre:
         self.url, self.system = system.base_url, system
 
     def fault(self, name: str, **how: object) -> None:
-        self.system.switch(name, on=True, **how)
+        self.system.switch(name, **{"on": True, **how})
 
     def decoy(self, name: str, *, on: bool = True) -> None:
         self.system.switch(name, on=on)
