@@ -19,6 +19,8 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -133,7 +135,8 @@ def control(faults: Switches, decoys: Switches, token: str) -> Starlette:
             Route(f"/{group}/reset", reset, methods=["POST"]),
             Route(f"/{group}/{{name}}", switch, methods=["POST"]),
         ]
-    return Starlette(routes=routes)
+    own = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+    return Starlette(routes=routes, middleware=[own])
 
 
 def serve(

@@ -96,10 +96,9 @@ def test_a_runbook_draft_and_a_job_page_hold_no_markup_of_the_target(ran):
 
 def test_markdown_of_the_target_is_inert_in_alerts():
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    incident = Incident(
-        id="inc_7", fingerprint="f", signature="s", opened_at=now, target="demo", journeys=("a_b",), title=HOSTILE, kind="failed", state="open",
-        first_seen_at=now, last_seen_at=now, occurrences=1,
-    )  # fmt: skip
+    seen = {"opened_at": now, "first_seen_at": now, "last_seen_at": now, "occurrences": 1}
+    name = {"id": "inc_7", "fingerprint": "f", "signature": "s", "target": "demo", "journeys": ("a_b",)}
+    incident = Incident(**name, **seen, title=HOSTILE, kind="failing", state="open")
     alert = write(
         incident,
         reason="opened",

@@ -49,7 +49,9 @@ def baggage(journey: str, step: str) -> str:
         'synthprobe.journey=call-intake,synthprobe.step=take%20the%20call'
     """
     members = {"synthprobe.journey": journey, "synthprobe.step": step}
-    return ",".join(f"{name}={quote(value[:LONGEST], safe='', errors='replace')}" for name, value in members.items() if value)
+    return ",".join(
+        f"{name}={quote(value[:LONGEST], safe='', errors='replace')}" for name, value in members.items() if value
+    )
 
 
 def same_host(url: str, base_url: str) -> bool:

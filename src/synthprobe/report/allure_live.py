@@ -22,6 +22,12 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.evidence import Evidence
 from synthprobe.model.journey import Journey
 
+_NO_SCRIPTS = (
+    b'<!doctype html><meta http-equiv="Content-Security-Policy" '
+    b"content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
+)
+"""Begins each HTML page that a journey attaches: it may be the target's, and is shown at the report's own address."""
+
 
 class RedactingFileLogger(AllureFileLogger):
     """Allure's writer, with every text redacted before it touches the disk.
@@ -76,6 +82,8 @@ class RedactingFileLogger(AllureFileLogger):
         self._replace(file_name, self._redactor.content(content, _media_type(file_name)))
 
     def _replace(self, name: str, content: bytes) -> None:
+        if name.lower().endswith((".html", ".htm", ".xhtml")):
+            content = _NO_SCRIPTS + content
         temporary = self._folder / f"{name}.tmp"
         with self._forgiven():
             with open(temporary, "wb") as file:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from filelock import FileLock
@@ -26,6 +29,8 @@ from synthprobe.report.retention import Retention, prune
 from synthprobe.report.trace_viewer import copy_trace_viewer
 
 _RECORD = "published.json"
+_FOREIGN = re.compile(r"/(evidence|attachments)/")
+_NO_SCRIPTS = "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'"
 
 
 def publish(
@@ -265,15 +270,40 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """A static file server that is silent and keeps nothing in the browser's cache."""
+    """A static file server that is silent and keeps nothing in the browser's cache.
+
+    It answers to this machine's own names only (a page elsewhere could give its name this address), lists no folder,
+    and follows no link out of the site. What a target may have written runs no script.
+    """
+
+    def send_head(self) -> Any:
+        if not _own_name(self.headers.get("Host", "")):
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "Open the address that synthprobe printed")
+            return None
+        place = Path(self.translate_path(self.path))
+        if not place.resolve().is_relative_to(Path(self.directory).resolve()):
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        return super().send_head()
+
+    def list_directory(self, path: Any) -> None:
+        """Nothing is listed: what is for people is linked from a page."""
+        self.send_error(HTTPStatus.NOT_FOUND)
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "no-cache")
         self.send_header("X-Content-Type-Options", "nosniff")
+        if _FOREIGN.search(unquote(self.path.partition("?")[0])):
+            self.send_header("Content-Security-Policy", _NO_SCRIPTS)
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
+
+
+def _own_name(host: str) -> bool:
+    name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
+    return name.lower() in {"127.0.0.1", "localhost", "[::1]"}
 
 
 def _copy_evidence(run_dir: Path, verdict: Verdict, out: Path) -> None:
