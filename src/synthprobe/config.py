@@ -21,6 +21,7 @@ from synthprobe.respond.heartbeat import HeartbeatConfig
 from synthprobe.respond.policy import FixesConfig
 from synthprobe.respond.routes import AlertsConfig
 from synthprobe.targets.addresses import host_of
+from synthprobe.targets.authorities import check_ca_file
 from synthprobe.targets.guardrails import check_guardrails
 from synthprobe.targets.target import Target, check_base_url, check_http_credentials, check_trace_url
 
@@ -195,6 +196,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         found = msgspec.structs.replace(found, name=name, base_url=address)
         check_trace_url(name, found.trace_url)
         check_http_credentials(found)
+        check_ca_file(found)
         for other, one in self.targets.items():
             if one.production and not found.production and host_of(one.base_url) == host_of(address):
                 raise ConfigurationError(
@@ -266,12 +268,20 @@ def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
         config = msgspec.convert(table, Config)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{source} cannot be used: {error}. See docs/reference/configuration.md.") from None
+    placed = {name: _placed(target, root) for name, target in config.targets.items()}
+    config = msgspec.structs.replace(config, targets=placed)
     address = config.history.url
     if address and not address.startswith(("env:", "file:")) and (wrong := wrong_with(address)):
         raise ConfigurationError(f"{source} has a history.url that cannot be used. {wrong}")
     if executable := environ.get("SYNTHPROBE_BROWSER"):
         config = msgspec.structs.replace(config, browser=BrowserConfig(executable=executable))
     return config
+
+
+def _placed(target: Target, root: Path) -> Target:
+    """The target with its files where they are, wherever it is read."""
+    place = str(root / Path(target.ca_file).expanduser()) if target.ca_file else ""
+    return msgspec.structs.replace(target, ca_file=place)
 
 
 def _table(root: Path) -> tuple[str, dict[str, Any]]:

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import shutil
-import ssl
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from synthprobe import Api, ConfigurationError, Journey, Recorder, Target, TargetError, recording, step
 from synthprobe.config import read_config
@@ -251,94 +240,6 @@ def test_a_kill_switch_at_an_address(said, words, place):
 
 def test_a_kill_switch_that_cannot_be_reached_is_on_f72():
     assert "counts as on" in kill_switch_reason("http://127.0.0.1:9/", {})
-
-
-# TLS
-
-
-@contextmanager
-def tls_server(folder: Path, days: int) -> Iterator[int]:
-    """A server whose certificate, for localhost, is of its own making and ends in so many days; its port."""
-    ends, key = datetime.now(UTC) + timedelta(days=days), ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    shown = x509.CertificateBuilder(name, name, key.public_key(), 1, ends - timedelta(days=30), ends)
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
-    pem = shown.add_extension(names, critical=False).sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
-    (folder / "cert").write_bytes(pem)
-    (folder / "key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "cert", folder / "key")
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.handle_error = lambda *args: None
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.mark.parametrize(
-    ("host", "days", "trusted", "words"),
-    [
-        pytest.param("localhost", 2, False, "self-signed certificate", id="F13-self-signed"),
-        pytest.param("127.0.0.1", 2, True, "127.0.0.1", id="F13-wrong host"),
-        pytest.param("localhost", -1, True, "certificate has expired", id="F13-expired"),
-    ],
-)
-def test_a_certificate_that_does_not_hold_fails_the_journey(host, days, trusted, words, tmp_path):
-    with tls_server(tmp_path, days) as port:
-        api = Api(Target(base_url=f"https://{host}:{port}", production=True), Redactor())
-        if trusted:
-            api.session.verify = str(tmp_path / "cert")
-        with pytest.raises(TargetError) as caught:
-            api.get("/")
-    assert caught.value.kind == "tls"
-    assert words in str(caught.value).replace("self signed", "self-signed")
-
-
-def test_tls_checks_can_be_left_out_but_not_on_production_f13(tmp_path):
-    with tls_server(tmp_path, 2) as port:
-        url = f"https://localhost:{port}"
-        Api(Target(base_url=url, tls_verify=False), Redactor()).get("/").expect(200)
-        api = Api(Target(base_url=url, production=True), Redactor())
-        api.session.verify = False
-        with pytest.raises(ConfigurationError, match="production"):
-            api.get("/")
-
-
-def test_a_browser_checks_certificates_and_on_production_nobody_can_ask_it_not_to_f13(project, tmp_path):
-    (tmp_path / "tls").mkdir()
-    with tls_server(tmp_path / "tls", 2) as port:
-        project.journeys(
-            "def test_a(page):\n    page.goto('/')\n"
-            "def test_b(new_context):\n    new_context(ignore_https_errors=True).new_page().goto('/')\n"
-            "def test_c(page):\n    page.request.get('/', ignore_https_errors=True)\n"
-            "def test_d(page):\n    protocol = page.context.new_cdp_session(page)\n"
-            "    protocol.send('Security.enable')\n"
-            "    protocol.send('Security.setIgnoreCertificateErrors', {'ignore': True})\n    page.goto('/')\n"
-            "def test_e(browser):\n    protocol = browser.new_browser_cdp_session()\n"
-            "    protocol.send('Target.createBrowserContext', {'proxyServer': 'http://127.0.0.1:9'})\n"
-        )
-        refused = ("unknown", "configuration")
-        for key, a, b in (
-            ("production = true\n", ("failed", "tls"), refused),
-            ("tls_verify = false\n", ("passed", ""), ("passed", "")),
-        ):
-            project.configure(f"https://localhost:{port}", key)
-            shutil.rmtree(project.root / "run", ignore_errors=True)
-            results = project.run().results
-            seen = {name: (one.outcome, one.failure.kind if one.failure else "") for name, one in results.items()}
-            assert seen == {"test_a": a, **dict.fromkeys(("test_b", "test_c", "test_d"), b), "test_e": refused}
 
 
 # journeys

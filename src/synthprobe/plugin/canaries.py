@@ -1,26 +1,36 @@
 """Canaries: journeys against a target of our own that must fail, or must pass, through the same path as all others.
 
 When the one that must fail does not, an expectation somewhere no longer sees anything, and nothing green can be
-believed. `synthprobe run` takes one that must fail in turn, slot by slot.
+believed. The one that must pass also asks for hosts that are not allowed, and must be refused.
+`synthprobe run` takes one that must fail in turn, slot by slot.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
+from synthprobe.errors import TargetError
 from synthprobe.model.journey import Journey
 from synthprobe.probes.api import Api
 from synthprobe.probes.steps import step
+from synthprobe.targets.guardrails import may_reach
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL, MUST_PASS
 
 _PAGE = "<!doctype html><title>Canary</title><h1>alive</h1><button>Save</button>"
+
+
+_PLACES = tuple(f"127.91.7.{number}" for number in range(1, 255))
+_NOBODY = "http://synthprobe-canary.invalid/"
+"""A name that no resolver knows: what answers for it is a proxy, and who says so is not the wall."""
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -60,24 +70,88 @@ def canary_api(canary_url: str, open_api: Callable[[Target], Api]) -> Api:
     return open_api(Target(name="canary", base_url=canary_url, timeout_s=2))
 
 
+class NoEntry:
+    """A place at which nothing may arrive; each arrival is counted."""
+
+    def __init__(self, host: str) -> None:
+        self.arrived = 0
+        self._socket = socket.create_server((host, 0))
+        self.url = f"http://{host}:{self._socket.getsockname()[1]}/"
+        threading.Thread(target=self._count, daemon=True).start()
+
+    def _count(self) -> None:
+        with suppress(OSError):  # closed at the canary's end
+            while True:
+                self._socket.accept()[0].close()
+                self.arrived += 1
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._socket.close()
+
+
+@pytest.fixture
+def no_entry(target: Target) -> Iterator[NoEntry]:
+    """A place of this machine that the target's guardrails do not allow."""
+    host = next(host for host in _PLACES if not may_reach(target, f"http://{host}/"))
+    place = NoEntry(host)
+    yield place
+    place.close()
+
+
+def _walled_api(api: Api, no_entry: NoEntry) -> None:
+    for url in (no_entry.url, _NOBODY):
+        try:
+            api.get(url)
+        except TargetError as refusal:
+            kind = refusal.kind
+        else:
+            kind = "an answer"
+        assert kind == "egress", f"An API session asked for {url}, which is not allowed: {kind} instead of a refusal."
+    assert not no_entry.arrived, f"An API session reached {no_entry.url}, which is not allowed."
+
+
+def _walled_page(page: Any, no_entry: NoEntry) -> None:
+    from playwright.sync_api import Error
+
+    for url in (no_entry.url, _NOBODY):
+        try:
+            page.goto(url)
+            said = "an answer"
+        except Error as refusal:
+            said = str(refusal).splitlines()[0]
+            if "net::" not in said:
+                raise  # the browser, not the wall
+        assert "ERR_NAME_NOT_RESOLVED" in said, (
+            f"A page asked for {url}, which is not allowed: {said} instead of a refusal."
+        )
+    assert not no_entry.arrived, f"A page reached {no_entry.url}, which is not allowed."
+
+
 def _healthy(api: Api) -> None:
     with step("a healthy answer passes"):
         api.get("/healthy").expect(200).json_has(state="alive")
 
 
-def test_pass_api(canary_api: Api) -> None:
-    """A healthy answer passes."""
+def test_pass_api(canary_api: Api, new_api: Callable[[], Api], no_entry: NoEntry) -> None:
+    """A healthy answer passes, and what is not allowed is refused."""
     _healthy(canary_api)
+    with step("an API session is refused other hosts"):
+        _walled_api(new_api(), no_entry)
 
 
-def test_pass_page(canary_api: Api, page: Any) -> None:
-    """A healthy page passes."""
+def test_pass_page(canary_api: Api, new_api: Callable[[], Api], no_entry: NoEntry, page: Any) -> None:
+    """A healthy page passes, and what is not allowed is refused."""
     from playwright.sync_api import expect
 
     _healthy(canary_api)
+    with step("an API session is refused other hosts"):
+        _walled_api(new_api(), no_entry)
     with step("a healthy page passes"):
         page.set_content(_PAGE)  # an address of ours may be none the target allows
         expect(page.get_by_text("alive")).to_be_visible()
+    with step("a page is refused other hosts"):
+        _walled_page(page, no_entry)
 
 
 def test_fail_status(canary_api: Api) -> None:

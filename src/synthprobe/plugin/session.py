@@ -38,6 +38,7 @@ from synthprobe.probes.clock import SteadyClock
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.report.allure_live import AllureSteps, redact_allure
+from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import skip_reason
 from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.secrets import read_credentials
@@ -119,6 +120,10 @@ class JourneySession:
             raise pytest.UsageError(str(error)) from None
         if refusal := browser_log_refusal(os.environ, target.name):
             raise pytest.UsageError(refusal)
+        if authorities := own_authorities(target, os.environ):
+            from synthprobe.probes.trust import authority_file  # most targets have none of their own
+
+            os.environ["NODE_EXTRA_CA_CERTS"] = authority_file(authorities)  # read by Playwright's driver alone
         if worker is None and (refusal := capture_refusal(config, target)):
             raise pytest.UsageError(refusal)
         option = config.option

@@ -31,7 +31,9 @@ from synthprobe.probes.browser_headers import BrowserHeaders
 from synthprobe.probes.browser_protocol import guard_protocol
 from synthprobe.probes.browser_requests import guard_client, guard_routes
 from synthprobe.probes.guard import Guard
+from synthprobe.probes.trust import trusting_home
 from synthprobe.targets.addresses import host_of, origin_of
+from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import (
     browser_arguments,
     change_refusal,
@@ -84,6 +86,8 @@ def launch_arguments(given: Mapping[str, Any], target: Target, browser_name: str
             "Remove it from browser_type_launch_args; hosts the journey needs belong into allowed_hosts of the target."
         )
     env = without_proxies(given.get("env") or os.environ)
+    if authorities := own_authorities(target, os.environ):
+        env["HOME"] = trusting_home(authorities)
     return {**given, "env": env, "args": [*arguments, *browser_arguments(target)]}
 
 

@@ -14,7 +14,9 @@ from requests.adapters import BaseAdapter
 from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.probes.deadline import BoundedAdapter, current_deadline, deadline, limit_of
 from synthprobe.probes.guard import Guard
+from synthprobe.probes.trust import bundle
 from synthprobe.targets.addresses import resolve
+from synthprobe.targets.authorities import own_authorities
 
 
 class GuardedAdapter(BoundedAdapter):
@@ -26,6 +28,7 @@ class GuardedAdapter(BoundedAdapter):
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
+        self._authorities = own_authorities(guard.target, os.environ)
         super().__init__(int(guard.target.max_body_mb * 1_000_000))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
@@ -43,6 +46,8 @@ class GuardedAdapter(BoundedAdapter):
                 "Remove proxies, and leave session.trust_env as it is."
             )
         _check_files(kwargs.get("verify"), kwargs.get("cert"))
+        if kwargs.get("verify", True) is True and self._authorities:
+            kwargs["verify"] = bundle(self._authorities)
         if kwargs.get("verify", True):
             return super().send(request, **kwargs)
         self.guard.check_tls(f"verify = {kwargs['verify']!r}", request.url or "")

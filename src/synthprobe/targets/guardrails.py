@@ -33,7 +33,7 @@ def check_guardrails(target: Target) -> Target:
     if target.production and not target.tls_verify:
         raise ConfigurationError(
             f"{table} has production = true and tls_verify = false. Certificates are always checked on production: "
-            "remove tls_verify, and give the probe's machine the certificate authority it lacks."
+            "remove tls_verify, and name an authority of your own with ca_file."
         )
     for host in target.allowed_hosts:
         if not _HOST.fullmatch(host.lower()):

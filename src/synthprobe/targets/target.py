@@ -76,6 +76,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         journeys_per_minute: journeys that may start in all workers together; 0 for no limit.
         kill_switch: ``env:VARIABLE``, ``file:PATH`` or an https address; on, no journey sends anything.
         tls_verify: whether certificates are checked; cannot be false on production.
+        ca_file: PEM file of an authority of one's own, relative to the project's root, that is trusted as well.
         user_agent: what is added to the user agent, so that the target can tell synthetic traffic.
         testdata: how each kind of synthetic object is found and removed.
         sweeper: who `synthprobe sweep` is at the target.
@@ -104,6 +105,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     journeys_per_minute: Annotated[float, Meta(ge=0, le=100_000)] = 0.0
     kill_switch: str = ""
     tls_verify: bool = True
+    ca_file: str = ""
     user_agent: str = "synthprobe"
     testdata: dict[str, TestDataKind] = field(default_factory=dict)
     sweeper: Login = field(default_factory=Login)
