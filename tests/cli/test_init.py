@@ -1,9 +1,12 @@
 """`synthprobe init` makes a project that passes its own run, and overwrites nothing."""
 
+import os
 import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,3 +37,20 @@ def test_nothing_is_overwritten(tmp_path):
 
 def test_the_scaffold_starts_the_demo_as_this_project_does():
     assert (files("synthprobe.cli") / "scaffold" / "conftest.py.txt").read_text() == (ROOT / "conftest.py").read_text()
+
+
+def test_the_workflow_installs_only_what_a_lockfile_names_with_its_hash(tmp_path):
+    made = synthprobe(tmp_path, "init")
+    assert "uv pip compile --generate-hashes" in made.stdout
+    assert "synthprobe[demo]" in (tmp_path / "requirements.in").read_text()
+    workflow = yaml.safe_load((tmp_path / ".github" / "workflows" / "journeys.yml").read_text())
+    steps = {step.get("id"): step.get("run", "") for step in workflow["jobs"]["journeys"]["steps"]}
+    assert [step for step in steps.values() if "pip install" in step] == [steps["install"]]
+    (tmp_path / "requirements.lock").write_text("synthprobe==0.1.0\n")
+    python = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environ = {**os.environ, "PIP_NO_INDEX": "1", "PATH": python}
+    done = subprocess.run(
+        steps["install"], shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False, env=environ
+    )
+    assert done.returncode != 0
+    assert "hash" in done.stderr.lower()

@@ -20,6 +20,7 @@ _PLACES = {
     "runbooks/sign-in-page.md": "runbooks/sign-in-page.md",
     "github/workflows/journeys.yml": ".github/workflows/journeys.yml",
     "gitignore": ".gitignore",
+    "requirements.in": "requirements.in",
 }
 """Each file of the scaffold, and where it goes: dot files and conftest.py are stored under names nothing acts on."""
 
@@ -44,4 +45,8 @@ def init(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(scaffold.joinpath(source).read_text("utf-8"), "utf-8")
         console.print(f"wrote {path}")
+    console.print(
+        "For the workflow, lock what it installs and commit requirements.lock: "
+        "uv pip compile --generate-hashes --python-version 3.12 requirements.in -o requirements.lock"
+    )
     console.print("Try it: pytest journeys, then synthprobe run and synthprobe report.")
