@@ -36,13 +36,14 @@ def collected_journeys(root: Path, config: Config) -> tuple[Journey, ...]:
     kept, revision = root / config.folder / "state" / "collected.json", source_revision(root, config)
     if (known := read_inventory(kept)) is not None and known.revision == revision:
         return known.journeys
-    journeys = _collect(root, config)
+    journeys = collect(root, config)
     with suppress(OSError):
         write_inventory(kept, Inventory(revision=revision, journeys=journeys))
     return journeys
 
 
-def _collect(root: Path, config: Config) -> tuple[Journey, ...]:
+def collect(root: Path, config: Config) -> tuple[Journey, ...]:
+    """As `collected_journeys`, anew: what options and the environment do to it is seen as well."""
     folders = [name for name in config.journeys if (root / name).exists()]
     if not folders:
         return ()

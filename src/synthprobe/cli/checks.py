@@ -1,0 +1,287 @@
+"""What `synthprobe doctor` looks at before a run: one function for each thing that can be wrong with a project."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from synthprobe import pipeline
+from synthprobe.cli.collected import collect
+from synthprobe.config import Config
+from synthprobe.errors import SecretError, SynthprobeError, TargetError
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.address import shown_address
+from synthprobe.probes.api import Api
+from synthprobe.probes.killswitch import kill_switch_reason
+from synthprobe.respond.routes import lint as lint_routes
+from synthprobe.respond.routes import read_mutes
+from synthprobe.targets.proxy_variables import proxy_note
+from synthprobe.targets.secrets import read_address, read_credentials, read_secret
+
+Level = Literal["wrong", "warning"]
+
+_ANSWER_S = 5.0
+_PASSWORD = re.compile(r"://[^/?#\s]*:[^/?#\s]*@")
+_RUN = re.compile(r"^(?P<before>[^#\n]*)\bsynthprobe run\b", re.MULTILINE)
+_LOCKFILE = re.compile(r"--require-hashes\b.*?-r\s*(?P<file>[\w./-]+)")
+_STARTS_ITSELF = frozenset({"127.0.0.1", "localhost", "::1"})
+
+_ENDS_EARLY = "ends the run at the first failure, so that the journeys after it are not looked at"
+_LEAVES_OUT = "leaves journeys out, so that they are not looked at"
+_ASKS = "waits for somebody at the keyboard, and a scheduled run has nobody"
+_NOTHING_RUNS = "runs no journey"
+_CANNOT_WORK = {
+    "-x": _ENDS_EARLY,
+    "--exitfirst": _ENDS_EARLY,
+    "--maxfail": _ENDS_EARLY,
+    "--stepwise": _ENDS_EARLY,
+    "--sw": _ENDS_EARLY,
+    "--lf": _LEAVES_OUT,
+    "--last-failed": _LEAVES_OUT,
+    "-k": _LEAVES_OUT,
+    "-m": _LEAVES_OUT,
+    "--deselect": _LEAVES_OUT,
+    "--pdb": _ASKS,
+    "--trace": _ASKS,
+    "--co": _NOTHING_RUNS,
+    "--collect-only": _NOTHING_RUNS,
+    "--fixtures": _NOTHING_RUNS,
+    "--markers": _NOTHING_RUNS,
+    "--setup-plan": _NOTHING_RUNS,
+    "--timeout": "takes the place of the deadline that journey_deadline_s gives each journey",
+}
+
+
+@dataclass(frozen=True)
+class ProjectAtHand:
+    """What is looked at.
+
+    Attributes:
+        root: the project's root.
+        config: its configuration.
+        target: name of the target that runs are against.
+        environ: the environment.
+    """
+
+    root: Path
+    config: Config
+    target: str
+    environ: Mapping[str, str]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a person should know before a run.
+
+    Attributes:
+        check: what was looked at.
+        level: ``wrong``, or ``warning`` when a run may be all right all the same.
+        text: what it is, and what to do.
+    """
+
+    check: str
+    level: Level
+    text: str
+
+
+Check = Callable[[ProjectAtHand], Iterator[tuple[Level, str]]]
+
+
+def findings(project: ProjectAtHand, only: Sequence[str] = ()) -> list[Finding]:
+    """Look at everything; a check that breaks is a finding itself.
+
+    Args:
+        project: what to look at.
+        only: names of checks; all without it.
+
+    Returns:
+        What was found, secrets masked, in the order of `CHECKS`.
+    """
+    found = []
+    mask = Redactor.of(project.config.secret_sources(), project.root).text
+
+    def shown(text: str) -> str:
+        return shown_address(mask(text))
+
+    for name in only or CHECKS:
+        check = CHECKS[name]
+        try:
+            found += [Finding(check=name, level=level, text=shown(text)) for level, text in check(project)]
+        except SynthprobeError as error:
+            found.append(Finding(check=name, level="wrong", text=shown(str(error))))
+    return found
+
+
+def _options(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
+    for place, words in _addopts(project):
+        for word in words:
+            letters = [f"-{letter}" for letter in word[1:]] if re.fullmatch(r"-[a-zA-Z]{2,}", word) else []
+            for option in [word.partition("=")[0], *letters]:
+                if why := _CANNOT_WORK.get(option):
+                    yield "wrong", f"{place} has the option {option}, which {why}. Remove it."
+        for option, value in zip(words, [*words[1:], ""], strict=True):
+            browser = value if option == "--browser" else option.partition("--browser=")[2]
+            if browser and browser != "chromium":
+                yield "wrong", f"{place} has the browser {browser}; journeys are held to their hosts in chromium only."
+
+
+def _addopts(project: ProjectAtHand) -> Iterator[tuple[str, list[str]]]:
+    """Options that pytest takes without being asked: of the variable, and of the first file it would read."""
+    if typed := project.environ.get("PYTEST_ADDOPTS"):
+        yield "PYTEST_ADDOPTS", shlex.split(typed)
+    for folder in (project.root, *project.root.parents):
+        for name in ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"):
+            if (options := _read_addopts(folder / name)) is not None:
+                yield f"addopts of {name}", options
+                return
+
+
+def _read_addopts(path: Path) -> list[str] | None:
+    with suppress(OSError, ValueError, configparser.Error):
+        text = path.read_text("utf-8")
+        if path.suffix == ".toml":
+            table: Any = tomllib.loads(text).get("tool", {}).get("pytest", {})
+            table = table.get("ini_options", table)
+        else:
+            parser = configparser.ConfigParser(interpolation=None)
+            parser.read_string(text)
+            section = "tool:pytest" if path.suffix == ".cfg" else "pytest"
+            table = parser[section] if parser.has_section(section) else {}
+        if table or path.name.endswith("pytest.ini"):
+            given = table.get("addopts", [])
+            return shlex.split(given) if isinstance(given, str) else [str(word) for word in given]
+    return None
+
+
+def _proxies(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
+    if note := proxy_note(project.environ):
+        yield "warning", note
+
+
+def _journeys(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
+    """pytest itself collects them: what it refuses in a run, it refuses here."""
+    journeys = collect(project.root, project.config)
+    if not journeys:
+        yield "warning", f"There is no journey in {', '.join(project.config.journeys)}. Write one, or correct journeys."
+    for name, count in Counter(journey.id for journey in journeys).items():
+        if count > 1:
+            nodes = " and ".join(journey.node_id for journey in journeys if journey.id == name)
+            yield "wrong", f"{nodes} have the id {name!r}, so that they count as one journey. Give each its own."
+
+
+def _addresses(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
+    for key, text in _texts(msgspec.to_builtins(project.config)):
+        if _PASSWORD.search(text):
+            way = "use http_credentials" if key.endswith(".base_url") else "write env:VARIABLE or file:/path"
+            yield "wrong", f"{key} holds a password ({shown_address(text)}). Take it out and {way}."
+
+
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield key, value
+    numbered = dict(enumerate(value, 1)) if isinstance(value, (list, tuple)) else {}
+    entries: dict[Any, Any] = value if isinstance(value, dict) else numbered
+    for name, entry in entries.items():
+        yield from _texts(entry, f"{key}.{name}" if key else str(name))
+
+
+def _secrets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
+    others = tuple(f"{name}." for name in project.config.targets if name != project.target)
+    for name, source in project.config.secret_sources().items():
+        try:
+            read_secret(name, project.environ, source=source, root=project.root)
+        except SecretError as error:
+            yield ("warning" if name.startswith(others) else "wrong"), str(error)
+
+
+def _targets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
+    target = project.config.target(project.target)
+    if reason := kill_switch_reason(target.kill_switch, project.environ):
+        yield "warning", f"Target {target.name} was not asked anything. {reason}"
+        return
+    redactor = Redactor.of(project.config.secret_sources(), project.root)
+    api = Api(target, redactor, credentials=read_credentials(target, project.environ, root=project.root))
+    host = urlsplit(target.base_url).hostname
+    try:
+        answer = api.get(target.base_url, timeout=min(target.timeout_s, _ANSWER_S), allow_redirects=False)
+    except TargetError as error:
+        itself = host in _STARTS_ITSELF  # a project may start such a one for its own run
+        yield ("warning" if itself else "wrong"), f"Target {target.name} does not answer. {error}"
+        return
+    finally:
+        api.session.close()
+    if answer.status >= 500:
+        yield "wrong", f"Target {target.name} answers {target.base_url} with status {answer.status}."
+    if answer.status == 401 and target.http_credentials is None:
+        yield "warning", f"Target {target.name} asks for a user at {target.base_url}. Is http_credentials missing?"
+
+
+def _history(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
+    if not project.config.history.url and not (project.root / project.config.folder / "history.db").exists():
+        return  # the first run makes it
+    with pipeline.open_history(project.root, project.config, project.environ) as history:
+        for trouble in history.check():
+            yield "wrong", f"The history cannot be used. {trouble}"
+
+
+def _routes(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
+    alerts = project.config.alerts
+    if not alerts.routes:
+        yield "warning", "There is no [[alerts.routes]], so that a run tells nobody. See docs/guides/alerts.md."
+        return
+    for sentence in lint_routes(alerts, read_mutes(project.root / alerts.mutes), datetime.now(UTC)):
+        yield "wrong", sentence
+
+
+def _heartbeat(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
+    source = project.config.heartbeat.url
+    if not source:
+        yield (
+            "warning",
+            "There is no [heartbeat] url, so that nobody notices when runs stop. See docs/guides/alerts.md.",
+        )
+        return
+    with suppress(SecretError):  # told among the secrets
+        address = read_address("heartbeat.url", project.environ, source=source, root=project.root)
+        if not address.startswith(("https://", "http://")):
+            yield "wrong", "heartbeat.url is no web address; https://… was expected. Correct it where it is kept."
+
+
+def _workflows(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
+    for path in sorted((project.root / ".github" / "workflows").glob("*.y*ml")):
+        text, name = path.read_text("utf-8"), path.relative_to(project.root)
+        if any(not re.search(r"\bexec\s+\S*$", found["before"]) for found in _RUN.finditer(text)):
+            yield (
+                "warning",
+                f"{name} starts synthprobe run without exec, so a cancelled job signals the shell alone. Make it the "
+                "whole step: exec synthprobe run …",
+            )
+        for found in _LOCKFILE.finditer(text):
+            if not (project.root / found["file"]).exists():
+                yield "wrong", f"{name} installs from {found['file']}, which is not there. Make it, and commit it."
+
+
+CHECKS: dict[str, Check] = {
+    "options": _options,
+    "journeys": _journeys,
+    "secrets": _secrets,
+    "addresses": _addresses,
+    "proxies": _proxies,
+    "target": _targets,
+    "history": _history,
+    "routes": _routes,
+    "heartbeat": _heartbeat,
+    "workflows": _workflows,
+}
+"""Every check by what it looks at."""
