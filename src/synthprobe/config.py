@@ -126,7 +126,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         journey_deadline_s: seconds one attempt at a journey may take; it is ended then. 0 sets no end.
         second_attempts: how often a journey that did not pass is tried again by `synthprobe run`.
         second_attempt_delay_s: seconds before that.
-        stall_margin_s: seconds without any progress, beyond ``journey_deadline_s``, after which a run is ended.
+        stall_margin_s: seconds beyond its journey's deadline after which a process that stands still is ended.
         least_slowdown_ms: milliseconds a step must be slower than usual before it is called degraded.
         suspicion_reruns: how often a journey that is slower than usual is run again at once, at most.
         suspicion_budget: re-runs of that kind in one run, at most.
@@ -153,7 +153,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     journey_deadline_s: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
     second_attempts: Annotated[int, Meta(ge=0, le=10)] = 1
     second_attempt_delay_s: Annotated[float, Meta(ge=0, le=3_600)] = 2.0
-    stall_margin_s: Annotated[float, Meta(gt=0, le=86_400)] = 45.0
+    stall_margin_s: Annotated[float, Meta(gt=0, le=86_400)] = 15.0
     least_slowdown_ms: Annotated[float, Meta(ge=0, le=3_600_000)] = 50.0
     suspicion_reruns: Annotated[int, Meta(ge=0, le=100)] = 8
     suspicion_budget: Annotated[int, Meta(ge=0, le=10_000)] = 24

@@ -150,8 +150,10 @@ def test_a_killed_pytest_leaves_nothing_green_that_did_not_finish(waiting):
     os.kill(int(run.ready.read_text()), signal.SIGKILL)
     assert run.end() == 3, run.output
     outcomes = run.outcomes()
-    assert outcomes["test_before"][0] == "passed"
-    assert outcomes["test_in_it"][0] == outcomes["test_after"][0] == "unknown"
+    assert outcomes["test_in_it"] == ("unknown", 'worker: The process died while "wait for the moon" was running.')
+    assert (outcomes["test_before"][0], outcomes["test_after"][0]) == ("passed", "passed")
+    note = "pytest ended early, and 1 journey that had not begun was run in a fresh process: it was killed by SIGKILL"
+    assert note in run.verdict().notes
     assert run.left() == []
 
 

@@ -61,8 +61,8 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     if kind == "unresponsive" and phase == "setup":
         kind, ours = "deadline", True
     if phase == "teardown" and kind != "browser":
-        kind, ours = "cleanup", True
-    text = _ANSI.sub("", str(error)).strip() or type(error).__name__
+        kind, ours = "browser" if kind == "unresponsive" else "cleanup", True
+    text = _ANSI.sub("", _text(error)).strip() or type(error).__name__
     if kind == "unresponsive":
         text = f"The page did not answer until the journey's deadline. {text}"
     if kind == "probe error":
@@ -85,7 +85,7 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
 
 def _reason(error: BaseException) -> tuple[str, bool]:
     names = {f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
-    text = str(error)
+    text = _text(error)
     if isinstance(error, (TargetError, ExpectationError)):
         return error.kind, False
     if isinstance(error, SecretError):
@@ -103,13 +103,20 @@ def _reason(error: BaseException) -> tuple[str, bool]:
         return ("timeout", False) if "playwright.TimeoutError" in names else ("journey error", True)
     if "requests.RequestException" in names:
         return "request", False
-    if "builtins.Failed" in names:  # pytest.fail, wherever it comes from
-        if not text.startswith("Timeout"):
-            return "expectation", False
+    if "synthprobe.DeadlineReached" in names or ("builtins.Failed" in names and text.startswith("Timeout")):
         return ("unresponsive", False) if _waited_for_browser(error) else ("deadline", True)
+    if "builtins.Failed" in names:  # pytest.fail, wherever it comes from
+        return "expectation", False
     if isinstance(error, JourneyError):
         return "journey error", True
     return ("probe error" if _raised_by_us(error) else "journey error"), True
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as trouble:  # a foreign class may break where it describes itself
+        return f"{type(error).__name__}, whose own text cannot be read ({type(trouble).__name__})"
 
 
 def _raised_by_us(error: BaseException) -> bool:

@@ -166,12 +166,18 @@ class Progress(Struct, frozen=True, kw_only=True):
         attempt: 1 for the first.
         step: titles of the open steps, outermost first; empty before the first.
         at: when, UTC.
+        pid: the worker's process; 0 when it is not known.
+        within_s: seconds in which the next note must come; 0 when the attempt has no deadline.
+        ended: whether the attempt is over.
     """
 
     journey: str
     attempt: int
     step: str
     at: datetime
+    pid: int = 0
+    within_s: float = 0.0
+    ended: bool = False
 
 
 class Run(Struct, frozen=True, kw_only=True):

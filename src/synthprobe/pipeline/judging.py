@@ -102,23 +102,23 @@ def read_verdict(path: Path) -> Verdict:
 
 
 def read_progress(folder: Path) -> list[Progress]:
-    """Where each worker was last.
+    """Where each attempt at a journey was last.
 
     Args:
         folder: the run's folder.
 
     Returns:
-        The last note of each worker.
+        The last note of each attempt that began.
     """
-    last = []
+    last: dict[tuple[str, int], Progress] = {}
     for path in sorted((folder / "progress").glob("*.jsonl")):
-        for line in reversed(path.read_bytes().splitlines()):
+        for line in path.read_bytes().splitlines():
             try:
-                last.append(msgspec.json.decode(line, type=Progress))
+                note = msgspec.json.decode(line, type=Progress)
             except msgspec.DecodeError:
                 continue
-            break
-    return last
+            last[note.journey, note.attempt] = note
+    return list(last.values())
 
 
 def read_results(folder: Path) -> list[Result]:

@@ -1,26 +1,125 @@
-"""Keeps the journey's alarm from striking where it would cost more than the journey."""
+"""Ends what takes too long: each attempt's set-up and body, its teardown, and the keeping of its evidence."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+import pytest
+import pytest_timeout
 
 _TEARDOWN_S = 10.0
+_REPEAT_S = 5.0  # what catches the first strike, or hangs in its own clean-up, is struck once more
+
+
+class DeadlineReached(pytest.fail.Exception):  # type: ignore[misc, name-defined]
+    """Raised in a journey that took too long; like all outcomes of pytest, no ``except Exception`` takes it."""
 
 
 class TookTooLong(Exception):
     """Raised in the block when its seconds are over."""
 
 
+class AttemptDeadline:
+    """The seconds of one attempt. They pass in its set-up and body alone, never while it waits for its turn.
+
+    Every attempt has its own: pytest-timeout has one for all attempts at a test together, and ends it with the first
+    failure, so that no second attempt and no teardown after a failure would have one.
+
+    Args:
+        limit_s: seconds of set-up and body together; 0 sets no end.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self._left_s = limit_s
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Set-up, or the body.
+
+        Yields:
+            Nothing.
+
+        Raises:
+            DeadlineReached: in the block, when nothing is left.
+        """
+        began = time.monotonic()
+        try:
+            with _alarm(self._left_s, self._reached):
+                yield
+        finally:
+            if self.limit_s:
+                self._left_s = max(self._left_s - (time.monotonic() - began), 0.001)
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Teardown: what is left, and at least ten seconds.
+
+        Yields:
+            Nothing.
+
+        Raises:
+            DeadlineReached: in the block, when they are over.
+        """
+        seconds = self.ending_s
+        with _alarm(seconds, lambda: DeadlineReached(f"Its clean-up did not end within {seconds:.0f} s.")):
+            yield
+
+    @property
+    def ending_s(self) -> float:
+        """Seconds the teardown has; 0 without a deadline."""
+        return max(self._left_s, _TEARDOWN_S) if self.limit_s else 0.0
+
+    def shorten(self, limit_s: float) -> None:
+        """Give the rest of the block that runs other seconds.
+
+        Args:
+            limit_s: seconds from now.
+        """
+        signal.setitimer(signal.ITIMER_REAL, limit_s, _REPEAT_S)
+
+    def _reached(self) -> BaseException:
+        return DeadlineReached(f"The journey reached its deadline of {self.limit_s:g} s.")
+
+
+def limit_of(item: pytest.Item, settings: Any) -> float | None:
+    """What a timeout that pytest-timeout found means for a journey.
+
+    Args:
+        item: the test.
+        settings: what pytest-timeout found in marker, option, environment and its own configuration.
+
+    Returns:
+        Seconds; nothing when neither marker nor option said it, so that ``journey_deadline_s`` holds.
+    """
+    said = item.get_closest_marker("timeout") is not None or item.config.getoption("timeout", None) is not None
+    return float(settings.timeout) if said else None
+
+
+def no_limit(item: pytest.Item) -> bool:
+    """Whether marker, option or Playwright's inspector ask for no deadline at all.
+
+    Args:
+        item: the test.
+
+    Returns:
+        True when one does.
+    """
+    marker = item.get_closest_marker("timeout")
+    value = marker.kwargs.get("timeout", *marker.args[:1]) if marker else item.config.getoption("timeout", None)
+    return value == 0 or bool(os.environ.get("PWDEBUG"))
+
+
 @contextmanager
 def own_time(seconds: float) -> Iterator[None]:
-    """Give a block seconds of its own, apart from the journey's deadline.
-
-    pytest-timeout's alarm covers the whole protocol of a test. In the body it ends the body; in a hook it would
-    end pytest, and with it every journey not yet run. Here it waits; teardown then has at least ten seconds.
+    """Give a block between the phases of an attempt seconds of its own.
 
     Args:
         seconds: what the block may take.
@@ -31,20 +130,28 @@ def own_time(seconds: float) -> Iterator[None]:
     Raises:
         TookTooLong: in the block, when they are over.
     """
-    if threading.current_thread() is not threading.main_thread():
+    with _alarm(seconds, lambda: TookTooLong(f"It took longer than {seconds:g} s.")):
+        yield
+
+
+@contextmanager
+def _alarm(seconds: float, strike: Callable[[], BaseException]) -> Iterator[None]:
+    if not seconds or threading.current_thread() is not threading.main_thread():
         yield
         return
+    ended = False
 
-    def strike(_number: int, _frame: FrameType | None) -> None:
-        raise TookTooLong(f"It took longer than {seconds:g} s.")
+    def struck(_number: int, _frame: FrameType | None) -> None:
+        if not ended and not pytest_timeout.is_debugging():
+            raise strike()
 
-    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
-    handler = signal.signal(signal.SIGALRM, strike)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    handler = signal.signal(signal.SIGALRM, struck)
+    signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_S)
     try:
-        yield
-    finally:
+        try:
+            yield
+        finally:
+            ended = True
+    finally:  # of its own, as the alarm may strike before the line above
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
-        if callable(handler):
-            signal.setitimer(signal.ITIMER_REAL, max(left, _TEARDOWN_S))

@@ -19,7 +19,8 @@ from synthprobe.hooks import AnswerSource
 from synthprobe.model.evidence import Evidence, Exchange, Facts
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Outcome, Result
-from synthprobe.plugin.alarm import own_time
+from synthprobe.plugin.alarm import AttemptDeadline, own_time
+from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.probes import steps
 from synthprobe.probes.clock import SteadyClock
 from synthprobe.report.allure_live import attach_evidence, describe_journey
@@ -29,7 +30,7 @@ from synthprobe.verdict.judge import judge_attempt
 if TYPE_CHECKING:
     from synthprobe.evidence.browser import BrowserEvidence
 
-_EVIDENCE_S = 20.0
+EVIDENCE_S = 20.0
 
 
 class Attempt:
@@ -46,6 +47,8 @@ class Attempt:
         self.journey = journey
         self.number = number
         self.recorder = steps.Recorder(journey, *listeners, clock=clock)
+        self.progress: ProgressWriter | None = None
+        self.deadline = AttemptDeadline(0.0)
         self.failure: Failure | None = None
         self.skipped = ""
         self.finished = False
@@ -206,7 +209,7 @@ class Journal:
         folder = evidence_folder(self._folder, attempt.journey.id, attempt.number)
         keeper = Keeper(self._folder, folder, self._redactor)
         try:
-            with own_time(_EVIDENCE_S):
+            with own_time(EVIDENCE_S):
                 self._fill(keeper, attempt, browser)
         except Exception as error:  # evidence that cannot be kept must not cost the result
             reason = f"{type(error).__name__}: {error}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,15 +22,29 @@ class ProgressWriter:
         journey: the journey's id.
         attempt: 1 for the first.
         redactor: knows the secrets.
+        within_s: seconds in which the attempt's set-up and body end; 0 without a deadline.
     """
 
-    def __init__(self, folder: Path, worker: str, journey: str, attempt: int, redactor: Redactor) -> None:
+    def __init__(
+        self, folder: Path, worker: str, journey: str, attempt: int, redactor: Redactor, within_s: float
+    ) -> None:
         self._path = folder / "progress" / f"{worker}.jsonl"
         self._journey = journey
         self._attempt = attempt
         self._redactor = redactor
+        self._within_s = within_s
         self._open: list[str] = []
         self._write()
+
+    def allow(self, within_s: float) -> None:
+        """The body is over; what comes now has seconds of its own."""
+        if self._within_s:
+            self._write(within_s=within_s)
+
+    def end(self) -> None:
+        """The attempt is over."""
+        self._open.clear()
+        self._write(ended=True)
 
     def step_started(self, key: str, title: str) -> None:
         """A step begins."""
@@ -40,7 +56,15 @@ class ProgressWriter:
         if self._open:
             self._open.pop()
 
-    def _write(self) -> None:
-        note = Progress(journey=self._journey, attempt=self._attempt, step=" › ".join(self._open), at=datetime.now(UTC))
-        with self._path.open("ab") as file:
+    def _write(self, *, within_s: float = 0.0, ended: bool = False) -> None:
+        note = Progress(
+            journey=self._journey,
+            attempt=self._attempt,
+            step=" › ".join(self._open),
+            at=datetime.now(UTC),
+            pid=os.getpid(),
+            within_s=within_s or self._within_s,
+            ended=ended,
+        )
+        with suppress(OSError), self._path.open("ab") as file:  # it only helps; a full disk costs no journey
             file.write(msgspec.json.encode(note) + b"\n")

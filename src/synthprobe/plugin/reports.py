@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import traceback
+from collections.abc import Generator
 
 import pytest
 
@@ -12,19 +13,22 @@ from synthprobe.model.plain_text import plain_text
 from synthprobe.model.result import Failure
 
 
-def report_plainly(item: pytest.Item, call: pytest.CallInfo[None], trouble: Exception) -> pytest.TestReport:
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure that pytest cannot render is shown plainly; this is the innermost wrapper."""
+    try:
+        return (yield)
+    except Exception as error:
+        return _report_plainly(item, call, error)
+
+
+def _report_plainly(item: pytest.Item, call: pytest.CallInfo[None], trouble: Exception) -> pytest.TestReport:
     """The report of a phase whose traceback pytest could not render.
 
     CPython 3.11 before 3.11.5 cannot parse source below a greenlet, in which Playwright runs; an exception's own
     ``repr`` may raise as well. Neither may end the session.
-
-    Args:
-        item: the test.
-        call: the phase.
-        trouble: what rendering raised.
-
-    Returns:
-        The report, with Python's own traceback.
     """
     error = call.excinfo.value if call.excinfo is not None else trouble
     try:

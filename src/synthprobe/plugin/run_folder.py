@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets as random
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from synthprobe.hooks import load_plugins
+from synthprobe.model.journey import Journey
 from synthprobe.model.result import Run
 from synthprobe.plugin.options import project_config, project_root
 from synthprobe.targets.target import Target
@@ -49,3 +51,16 @@ def begin_run(config: pytest.Config, target: Target) -> tuple[Path, str]:
         run = msgspec.structs.replace(begun, base_url=target.base_url)
     (folder / "run.json").write_bytes(msgspec.json.encode(run))
     return folder, run.id
+
+
+def write_collected(folder: Path, worker: str, journeys: Sequence[Journey]) -> None:
+    """Write down which journeys must be judged.
+
+    Args:
+        folder: the run's folder.
+        worker: name of the xdist worker, or ``main``.
+        journeys: what was collected.
+    """
+    written = folder / f"collected.{worker}.tmp"
+    written.write_bytes(msgspec.json.encode(journeys))
+    written.replace(folder / "collected.json")

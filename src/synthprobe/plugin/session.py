@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 import warnings
 from collections.abc import Generator
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import msgspec
 import pytest
 
 from synthprobe.errors import ConfigurationError, ToolError
@@ -22,16 +23,18 @@ from synthprobe.model.evidence import Exchange
 from synthprobe.model.journey import Journey
 from synthprobe.model.plain_text import plain_text
 from synthprobe.model.result import Failure, Outcome
+from synthprobe.plugin import reports
+from synthprobe.plugin.alarm import AttemptDeadline, TookTooLong, limit_of, no_limit, own_time
 from synthprobe.plugin.console import HarmlessConsole, capture_refusal
-from synthprobe.plugin.journal import Attempt, Journal
+from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.junit import JUnitOfJourneys, properties_of
 from synthprobe.plugin.leaks import browser_log_refusal, refuse_secret_ids
 from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
 from synthprobe.plugin.own_names import own_names
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.proof import proven
-from synthprobe.plugin.reports import counted_as_failed, reason_of_skip, redact_report, report_plainly
-from synthprobe.plugin.run_folder import begin_run
+from synthprobe.plugin.reports import counted_as_failed, reason_of_skip, redact_report
+from synthprobe.plugin.run_folder import begin_run, write_collected
 from synthprobe.probes import steps
 from synthprobe.probes.browser_headers import BrowserHeaders
 from synthprobe.probes.clock import SteadyClock
@@ -52,7 +55,8 @@ if TYPE_CHECKING:
     from synthprobe.plugin.reruns import Reruns
     from synthprobe.probes.browser import GuardedBrowser
 
-_JOURNEY = pytest.StashKey[Journey]()
+_JOURNEY, _LIMIT_S = pytest.StashKey[Journey](), pytest.StashKey[float]()
+_CLOSING_S = 10.0
 
 
 class JourneySession:
@@ -198,7 +202,8 @@ class JourneySession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
-        """Put the redacting writer in the place of Allure's."""
+        """Render reports plainly where pytest cannot; put the redacting writer in the place of Allure's."""
+        self.config.pluginmanager.register(reports, "synthprobe-reports")
         folder = Path(self.config.option.allure_report_dir)
         self.allure = redact_allure(folder, self.redactor, self.folder / "evidence", self.clock.now)
         self.config.add_cleanup(self.allure.put_back)
@@ -221,23 +226,16 @@ class JourneySession:
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Read every marker, and write down which journeys must be judged; canaries come first."""
         journeys = []
-        deadline_s = project_config(self.config).journey_deadline_s
-        if os.environ.get("PWDEBUG") or self.config.getoption("timeout", None) is not None:
-            deadline_s = 0.0
         refuse_secret_ids(items, self.redactor)
         self.redactor.own(own_names(self.config, self.target, (self.folder, self.run_id), items))
         if self._reruns is not None:
             items[:] = self._reruns.repeat(items, journey_of)
-        deadline = pytest.mark.timeout(deadline_s, method="signal")
         for item in items:
             if is_journey_path(self.config, item.path):
                 item.stash[_JOURNEY] = journey_of(item)
                 mutates_of(item)  # a marker that cannot be used is said now
-                if deadline_s and item.get_closest_marker("timeout") is None:
-                    item.add_marker(deadline)
                 journeys.append(item.stash[_JOURNEY])
-        if self.worker in {"main", "gw0"}:
-            (self.folder / "collected.json").write_bytes(msgspec.json.encode(journeys))
+        write_collected(self.folder, self.worker, journeys)  # each worker, as any of them may die before it does
         slot = self.config.getoption("--canaries")
         if slot is not None and journeys:
             items[:0] = _canaries(session, slot, browser=any("browser" in _fixtures(item) for item in items))
@@ -265,16 +263,32 @@ class JourneySession:
             self._wait_for_group(item)
             reason = self._held(item)
             number = self._reruns.number(item) if self._reruns else getattr(item, "execution_count", 1)
-            progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor)
+            configured = project_config(self.config).journey_deadline_s
+            limit_s = 0.0 if no_limit(item) else item.stash.get(_LIMIT_S, configured)
+            progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor, limit_s)
             self.attempt = Attempt(journey, number, progress, AllureSteps(), self.headers, clock=self.clock)
             self.exchanges.clear()
             steps.swap(self.attempt.recorder)
             self.headers.tell()
             if self._browser is not None:
                 self._browser.begin()
+            self.attempt.progress, self.attempt.deadline = progress, AttemptDeadline(limit_s)
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
-        yield
+        with self.attempt.deadline.running() if self.attempt else nullcontext():
+            yield
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> bool | None:
+        """Take over a journey's timeout: each attempt has the whole of it."""
+        if item.stash.get(_JOURNEY, None) is None or threading.current_thread() is not threading.main_thread():
+            return None
+        limit_s = limit_of(item, settings)
+        if limit_s is not None and self.attempt is None:
+            item.stash[_LIMIT_S] = limit_s
+        elif limit_s is not None and self.attempt is not None:  # of its body only
+            self.attempt.deadline.shorten(limit_s)
+        return True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -283,18 +297,16 @@ class JourneySession:
         if attempt is None:
             yield
             return
-        with proven(item, lambda: bool(attempt.recorder.steps or self.exchanges)):
+        with attempt.deadline.running(), proven(item, lambda: bool(attempt.recorder.steps or self.exchanges)):
             yield
 
-    @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_makereport")
-    def render(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """A failure that pytest cannot render is shown plainly; this is the innermost wrapper."""
-        try:
-            return (yield)
-        except Exception as error:
-            return report_plainly(item, call, error)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self) -> Generator[None, None, None]:
+        """Clean-up that hangs costs its own journey, after a failure as well."""
+        if self.attempt is not None and self.attempt.progress is not None:
+            self.attempt.progress.allow(self.attempt.deadline.ending_s)
+        with self.attempt.deadline.ending() if self.attempt else nullcontext():
+            yield
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -366,7 +378,8 @@ class JourneySession:
     def pytest_sessionfinish(self) -> None:
         """Wipe the private folder."""
         if self._browser is not None:
-            self._browser.close()
+            with suppress(TookTooLong), own_time(_CLOSING_S):
+                self._browser.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -406,12 +419,16 @@ class JourneySession:
         return reason
 
     def _settle(self, attempt: Attempt) -> None:
+        if attempt.progress is not None:
+            attempt.progress.allow(EVIDENCE_S)
         if self._guarded is not None:
             attempt.recorder.notes += self._guarded.notes()
         self.journal.settle(attempt, self._browser)
 
     def _record(self, attempt: Attempt) -> tuple[Outcome, str]:
         result = self.journal.record(attempt)
+        if attempt.progress is not None:
+            attempt.progress.end()
         if self._reruns is not None:
             self._reruns.saw(result)
         return result.outcome, result.cause

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import time
@@ -14,10 +15,13 @@ import msgspec
 from synthprobe import pipeline
 from synthprobe.config import Config
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.ending import FILE_VARIABLE
 from synthprobe.model.journey import Journey
 from synthprobe.supervisor import slots
 from synthprobe.supervisor.child import INTERRUPT_GRACE_S, Child
+from synthprobe.supervisor.ending import LAST_WORDS_PLUGIN, last_words_file
 from synthprobe.supervisor.run import RunOrder, Watch, address, signals
+from synthprobe.supervisor.standstill import Standstill
 from synthprobe.targets.target import Target
 from synthprobe.verdict.suspicion import LookedAgain, Suspicion, Suspicions
 
@@ -59,7 +63,16 @@ def run_again(
     (place / "run.json").write_bytes((folder / "run.json").read_bytes())
     written = place / "suspicions.json"
     written.write_bytes(msgspec.json.encode(wanted))
-    command = [sys.executable, "-m", "pytest", *(one.node_id for one in suspicions), "--target", target.name]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        LAST_WORDS_PLUGIN,
+        *(one.node_id for one in suspicions),
+        "--target",
+        target.name,
+    ]
     command += address(config, target, order)
     command += ["--run-folder", str(place), "--suspicions", str(written), "-q", *order.options]
     with ExitStack() as stack:
@@ -68,13 +81,14 @@ def run_again(
         child = Child(
             command,
             cwd=root,
-            environ={**os.environ, "TMPDIR": str(scratch)},
+            environ={**os.environ, "TMPDIR": str(scratch), FILE_VARIABLE: str(last_words_file(place))},
             relay=None,
             log=place / "pytest.log",
             clean=Redactor.of(config.secret_sources(), root).text,
         )
         stack.callback(child.clear)
-        if child.wait(Watch(place, left_s, config, asked)):
+        still = Standstill(place, child.family, config.stall_margin_s)
+        if child.wait(functools.partial(Watch(place, left_s, config, asked), still)):
             child.end(INTERRUPT_GRACE_S)
     results = pipeline.read_results(place)
     left_out = wanted.left_out(results, _repeatable(place))

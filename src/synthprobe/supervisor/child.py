@@ -95,13 +95,17 @@ class Child:
                 self.process.wait(timeout=grace_s)
         self.clear()
 
+    def family(self) -> list[psutil.Process]:
+        """The child, and everything it started that still runs."""
+        return [process for process in psutil.Process().children(recursive=True) if process.pid not in self._others]
+
     def clear(self) -> int:
         """Kill what the child left behind.
 
         Returns:
             How many processes were still there.
         """
-        left = [process for process in psutil.Process().children(recursive=True) if process.pid not in self._others]
+        left = self.family()
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()

@@ -6,6 +6,7 @@ import functools
 import os
 import secrets
 import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import load_plugins
+from synthprobe.model.ending import FILE_VARIABLE
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Run
 from synthprobe.model.verdict import Verdict
@@ -29,6 +31,7 @@ from synthprobe.supervisor import slots
 from synthprobe.supervisor.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
 from synthprobe.supervisor.clock import ClockWatch
 from synthprobe.supervisor.control import ask_control
+from synthprobe.supervisor.ending import LAST_WORDS_PLUGIN, Ending, Missing, last_words_file
 from synthprobe.supervisor.inventory import (
     Inventory,
     disappeared,
@@ -37,10 +40,11 @@ from synthprobe.supervisor.inventory import (
     write_inventory,
 )
 from synthprobe.supervisor.reference import measure_reference_ms
+from synthprobe.supervisor.standstill import Standstill
 from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.target import Target
 
-_USAGE_ERROR = 4
+_LEAST_S = 5.0
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,28 +114,46 @@ def run_journeys(
             f"The run's folder {folder} cannot be written: {error.strerror or error}. "
             "Nothing was run. Make room or correct the permissions, then run again."
         ) from None
+    watch_until = time.monotonic() + order.deadline_s
     with ExitStack() as stack:
         scratch = stack.enter_context(slots.scratch())
         asked = stack.enter_context(signals())
-        child = Child(
-            _command(config, target, folder, run.slot, order),
-            cwd=root,
-            environ={**(os.environ if environ is None else environ), "TMPDIR": str(scratch)},
-            relay=None if order.quiet else relay,
-            log=folder / "pytest.log",
-            clean=Redactor.of(config.secret_sources(), root).text,
-        )
-        stack.callback(child.clear)
+        given = {**(os.environ if environ is None else environ), "TMPDIR": str(scratch)}
         watch = Watch(folder, order.deadline_s, config, asked)
-        reason = child.wait(watch)
-        if reason:
-            child.end(TERMINATE_GRACE_S if signal.SIGTERM in asked else INTERRUPT_GRACE_S)
-    collected = _collected(folder)
-    if child.process.returncode == _USAGE_ERROR or (not collected and _is_refusal(folder)):
-        said = (folder / "pytest.log").read_text("utf-8") if order.quiet else ""
+        frozen: dict[str, str] = {}
+
+        def session(paths: Sequence[str]) -> Ending:
+            child = Child(
+                _command(config, target, folder, run.slot, order, paths),
+                cwd=root,
+                environ={**given, FILE_VARIABLE: str(last_words_file(folder))},
+                relay=None if order.quiet else relay,
+                log=folder / "pytest.log",
+                clean=Redactor.of(config.secret_sources(), root).text,
+            )
+            stack.callback(child.clear)
+            still = Standstill(folder, child.family, config.stall_margin_s)
+            reason = child.wait(functools.partial(watch, still))
+            frozen.update(still.causes)
+            if reason:
+                child.end(TERMINATE_GRACE_S if signal.SIGTERM in asked else INTERRUPT_GRACE_S)
+            child.clear()
+            return Ending(folder, reason, child.process.returncode)
+
+        first = last = session(order.paths or config.journeys)
+        collected = _collected(folder)
+        left = first.unfinished(collected)
+        if (left or collected is None) and first.may_go_on and watch_until - time.monotonic() > _LEAST_S:
+            # once: what ends two sessions ends a third
+            last = session([journey.node_id for journey in left] or order.paths or config.journeys)
+            collected = collected or _collected(folder)
+            _write(folder / "collected.json", collected or ())
+    if collected is None and last.refused and order.slot is None and not known:
+        shutil.rmtree(folder)
         raise ConfigurationError(
-            f"{said}pytest refused to start the journeys; its message above says why. Correct that, then run again."
+            f"pytest refused to start the journeys: {last.message}\nCorrect that, then run again. Nothing was run."
         )
+    reason = last.reason
     run = msgspec.structs.replace(msgspec.json.decode((folder / "run.json").read_bytes(), type=Run), ended=reason)
     _write(folder / "run.json", run)
     notes, lost = [note] if (note := proxy_note(os.environ if environ is None else environ)) else [], set()
@@ -144,8 +166,14 @@ def run_journeys(
         if not order.paths and not lost:
             write_inventory(kept, Inventory(revision=revision, journeys=tuple(collected)))
     control = functools.partial(ask_control, config.control_url) if config.control_url else None
-    missing = _Missing(folder, reason, lost, child.process.returncode)
-    verdict = pipeline.judge(folder, missing=missing, control=control)
+    verdict = pipeline.judge(folder, missing=Missing(folder, first, last, lost, frozen), control=control)
+    if collected is None and not verdict.journeys and not verdict.blind:
+        blind = f"No journey is known, and pytest ended before it collected any: {first.message}"
+        verdict = msgspec.structs.replace(verdict, blind=blind)
+        pipeline.write_verdict(folder, verdict)
+    notes += last.notes
+    if last is not first:
+        notes.append(f"pytest ended early, and {_counted(left)} in a fresh process: {first.message}")
     if jumped := clock.note():
         notes.append(jumped)
     if notes:
@@ -173,12 +201,16 @@ class Watch:
         self._size = -1
         self._moved = time.monotonic()
 
-    def __call__(self) -> str:
+    def __call__(self, still: Standstill) -> str:
         """Look once.
+
+        Args:
+            still: ends single processes that stand still; while an attempt runs, the run does not.
 
         Returns:
             A word when the run must be ended, empty otherwise.
         """
+        still.look()
         if self._asked or self._parent not in {None, os.getppid()}:
             return "cancelled"
         now = time.monotonic()
@@ -187,32 +219,9 @@ class Watch:
         size = sum(path.stat().st_size for part in ("journal", "progress") for path in (self._folder / part).iterdir())
         if size != self._size:
             self._size, self._moved = size, now
+        if next(still.running(), None) is not None:
+            self._moved = now
         return "stalled" if now - self._moved > self._patience_s else ""
-
-
-class _Missing:
-    """Says why a journey has no result."""
-
-    def __init__(self, folder: Path, reason: str, lost: set[str], code: int | None) -> None:
-        self._running = {note.journey: note.step for note in pipeline.read_progress(folder)}
-        self._reason = reason
-        self._lost = lost
-        self._code = code
-
-    def __call__(self, journey: Journey) -> str:
-        ending = {
-            "cancelled": "cancelled: The run was ended by a signal or with its CI step",
-            "deadline": "deadline: The run reached its deadline",
-            "stalled": "stalled: The run made no progress and was ended",
-        }.get(self._reason)
-        if journey.id in self._lost:
-            return "inventory: It was not collected, although no journey's source was changed since the last run."
-        if journey.id in self._running:
-            where = f'while "{self._running[journey.id] or journey.title}" was running'
-            return f"{ending} {where}." if ending else f"worker: The process died {where}."
-        if ending:
-            return f"{ending} before this journey began."
-        return f"worker: pytest ended with code {self._code} before this journey began."
 
 
 def _begin(root: Path, config: Config, target: Target, order: RunOrder) -> Run:
@@ -232,8 +241,10 @@ def _begin(root: Path, config: Config, target: Target, order: RunOrder) -> Run:
     )
 
 
-def _command(config: Config, target: Target, folder: Path, slot: int, order: RunOrder) -> Sequence[str]:
-    command = [sys.executable, "-m", "pytest", *(order.paths or config.journeys), "--target", target.name]
+def _command(
+    config: Config, target: Target, folder: Path, slot: int, order: RunOrder, paths: Sequence[str]
+) -> Sequence[str]:
+    command = [sys.executable, "-m", "pytest", "-p", LAST_WORDS_PLUGIN, *paths, "--target", target.name]
     command += address(config, target, order)
     command += ["--run-folder", str(folder), "--canaries", str(slot), "-q"]
     if config.second_attempts:
@@ -291,9 +302,14 @@ def _collected(folder: Path) -> list[Journey] | None:
         return None
 
 
-def _is_refusal(folder: Path) -> bool:
-    """pytest says so itself when what was typed is wrong; a crash says nothing of the kind."""
-    return "ERROR: " in (folder / "pytest.log").read_text("utf-8") and not any((folder / "journal").iterdir())
+def _counted(left: Sequence[Journey]) -> str:
+    if not left:
+        return "all journeys were run"
+    return (
+        "1 journey that had not begun was run"
+        if len(left) == 1
+        else f"{len(left)} journeys that had not begun were run"
+    )
 
 
 def _write(path: Path, content: object) -> None:

@@ -1,0 +1,130 @@
+"""Writes down what ends pytest, or keeps it from beginning; `synthprobe run` loads it with ``-p``.
+
+Told by pytest's own hooks, so that a verdict need not guess from printed text.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.ending import FILE_VARIABLE, LastWords, LastWordsKind
+
+_KEPT = 2000
+# what makes sense at a desk, and would leave journeys of a run unjudged
+_OFF: dict[str, tuple[str, object]] = {
+    "maxfail": ("-x or --maxfail", 0),
+    "stepwise": ("--stepwise", False),
+    "lf": ("--last-failed", False),
+    "collectonly": ("--collect-only", False),
+    "setuponly": ("--setup-only", False),
+    "setupplan": ("--setup-plan", False),
+    "usepdb": ("--pdb", False),
+    "trace": ("--trace", False),
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Switch off what would keep journeys of a run from being judged, and note it."""
+    found = [name for name in _OFF if getattr(config.option, name, None)]
+    for name in found:
+        setattr(config.option, name, _OFF[name][1])
+    if found and not hasattr(config, "workerinput"):
+        typed = ", ".join(_OFF[name][0] for name in found)
+        _write(config, "note", f"pytest's {typed} was switched off, as a run judges every journey. Look at addopts.")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
+    """A conftest.py that cannot be imported ends pytest before anything else is asked."""
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        _write(early_config, "refused", str(error))
+        raise
+    except Exception as error:
+        cause = getattr(error, "cause", None)
+        path = _shown(early_config, str(getattr(error, "path", "")))
+        broken = cause if isinstance(cause, BaseException) else error
+        _write(
+            early_config, "refused", f"{path or 'A plugin'} could not be imported: {_in_words(early_config, broken)}"
+        )
+        raise
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
+    """An option, a marker or a plugin that refuses."""
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        _write(config, "refused", str(error))
+        raise
+
+
+def pytest_internalerror(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """A plugin or a hook of a conftest.py broke; there is no configuration to ask here."""
+    _write(None, "broken", _in_words(None, excinfo.value))
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Workers of pytest-xdist that collected different tests say so with the name of one as the node."""
+    if report.failed and report.nodeid.startswith("gw") and report.nodeid[2:].isdigit():
+        lines = str(report.longrepr).splitlines()
+        differing = [line for line in lines if line[:1] in {"+", "-"} and line[:3] not in {"+++", "---"}]
+        text = (
+            "The workers of pytest-xdist collected different journeys, so none was run. Parameters must be the same in "
+            f"each process: no random ones, no sets. They differ in {', '.join(line[1:] for line in differing[:4])}."
+        )
+        _write(None, "refused", text)
+
+
+def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Something asked pytest to stop."""
+    if excinfo.type is not KeyboardInterrupt:
+        _write(None, "stopped", _in_words(None, excinfo.value))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The same, asked of the session."""
+    if why := session.shouldfail or session.shouldstop:
+        _write(session.config, "stopped", str(why))
+
+
+def _in_words(config: pytest.Config | None, error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [frame for frame in frames if "site-packages" not in frame.filename and "<frozen" not in frame.filename]
+    where = f" ({_shown(config, outside[-1].filename)}, line {outside[-1].lineno})" if outside else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _shown(config: pytest.Config | None, path: str) -> str:
+    return os.path.relpath(path, config.invocation_params.dir if config else None) if path else ""
+
+
+def _write(config: pytest.Config | None, kind: LastWordsKind, text: str) -> None:
+    place = os.environ.get(FILE_VARIABLE)
+    if not place:
+        return
+    line = msgspec.json.encode(LastWords(kind=kind, message=_masked(text)[:_KEPT]))
+    with Path(place).open("ab") as file:
+        file.write(line + b"\n")
+
+
+def _masked(text: str) -> str:
+    """Secrets of the project masked; where they cannot be known, the reader masks."""
+    from synthprobe.config import find_root, read_config
+
+    try:
+        root = find_root(Path.cwd())
+        return Redactor.of(read_config(root).secret_sources(), root).text(text)
+    except Exception:
+        return "It cannot be told, as the project's secrets are not known here; see pytest.log in the run's folder."

@@ -1,0 +1,85 @@
+"""Every attempt has the deadline, in its set-up, body and clean-up: a journey that hangs costs itself only."""
+
+from __future__ import annotations
+
+JOURNEYS = """
+import threading, pytest
+
+def hang():
+    threading.Event().wait()
+
+@pytest.fixture
+def stuck():
+    hang()
+
+@pytest.fixture
+def stuck_in_the_end():
+    yield
+    hang()
+
+def test_body():
+    hang()
+
+def test_set_up(stuck):
+    assert True
+
+@pytest.mark.flaky(reruns=0)
+def test_clean_up(stuck_in_the_end):
+    assert 1 == 2
+
+@pytest.mark.timeout(0.5)
+def test_marked():
+    hang()
+
+@pytest.mark.flaky(reruns=0)
+def test_swallows():
+    try:
+        hang()
+    except BaseException:
+        hang()
+
+def test_sound():
+    assert True
+"""
+
+REACHED = "The journey reached its deadline of {} s."
+EXPECTED = {
+    "test_body": (2, "unknown", "deadline: " + REACHED.format(1)),
+    "test_set_up": (2, "unknown", "deadline: " + REACHED.format(1)),
+    "test_clean_up": (1, "failed", "assert 1 == 2"),
+    "test_marked": (2, "unknown", "deadline: " + REACHED.format("0.5")),
+    "test_swallows": (1, "unknown", "deadline: " + REACHED.format(1)),
+    "test_sound": (1, "passed", ""),
+}
+
+
+def test_each_attempt_ends_at_its_own_deadline_f87(project):
+    settings = project.root / "synthprobe.toml"
+    settings.write_text("journey_deadline_s = 1\n" + settings.read_text())
+    project.journeys(JOURNEYS)
+    ran = project.run("--reruns", "1", "-n", "2")
+    assert ran.results.keys() == EXPECTED.keys(), ran.output
+    for name, (attempt, outcome, cause) in EXPECTED.items():
+        result = ran.results[name]
+        assert (result.attempt, result.outcome, result.cause) == (attempt, outcome, cause)
+        assert result.duration_s < (16 if name == "test_clean_up" else 8)
+
+
+GROUP = """
+import os, threading, pytest
+
+@pytest.mark.parametrize("number", range(2))
+@pytest.mark.xdist_group("one account")
+def test_alone(number):
+    threading.Event().wait(1.5)
+    assert True
+"""
+
+
+def test_waiting_for_a_group_is_not_counted_f88(project):
+    settings = project.root / "synthprobe.toml"
+    settings.write_text("journey_deadline_s = 2.5\n" + settings.read_text())
+    project.journeys(GROUP)
+    ran = project.run("-n", "2", "--dist", "load")
+    assert [result.outcome for result in ran.results.values()] == ["passed", "passed"], ran.output
+    assert {result.worker for result in ran.results.values()} == {"gw0", "gw1"}

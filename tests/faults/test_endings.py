@@ -1,0 +1,202 @@
+"""Whatever ends pytest says why in the verdict of its own slot, and costs the journey that was running at most."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from synthprobe import pipeline
+from synthprobe.model.verdict import Verdict
+
+TWO = "def test_first():\n    assert True\n\ndef test_second():\n    assert True\n"
+
+
+class Run:
+    """One `synthprobe run` and its verdict, if it left any."""
+
+    def __init__(self, project, *options: str, **environ: str) -> None:
+        before = set((project.root / ".synthprobe").glob("runs/demo/*"))
+        done = subprocess.run(
+            [sys.executable, "-m", "synthprobe", "run", *options],
+            cwd=project.root,
+            env={**os.environ, "COLUMNS": "300", **environ},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        self.code, self.output = done.returncode, done.stdout + done.stderr
+        self.folders = sorted(set((project.root / ".synthprobe").glob("runs/demo/*")) - before)
+
+    @property
+    def verdict(self) -> Verdict:
+        (folder,) = self.folders
+        return pipeline.read_verdict(folder / "verdict.json")
+
+    @property
+    def outcomes(self) -> dict[str, tuple[str, str]]:
+        return {one.journey.id.rsplit(".", 1)[-1]: (one.outcome, one.cause) for one in self.verdict.journeys}
+
+
+@pytest.fixture
+def run(project) -> Callable[..., Run]:
+    settings = project.root / "synthprobe.toml"
+    settings.write_text("second_attempts = 0\ninterval_s = 86400\n" + settings.read_text())
+    project.journeys(TWO)
+    return lambda *options, **environ: Run(project, *options, **environ)
+
+
+@pytest.fixture
+def beats() -> Iterator[tuple[str, list[str]]]:
+    """A watcher of heartbeats, and the paths it was asked for."""
+    heard: list[str] = []
+
+    class Watcher(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.path)
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_HEAD = do_POST  # noqa: N815
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Watcher)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/beat", heard
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_conftest_that_cannot_be_imported_is_the_cause_in_its_own_slot_f89(project, run, beats):
+    url, heard = beats
+    conftest = project.root / "journeys" / "conftest.py"
+    conftest.write_text("import nobody_installed_this\n")
+    first = run()
+    assert (first.code, first.folders) == (2, [])
+    assert "journeys/conftest.py could not be imported: ModuleNotFoundError" in first.output.replace("\n", " ")
+    conftest.write_text("")
+    assert run().code == 0
+    conftest.write_text("import nobody_installed_this\n")
+    with (project.root / "synthprobe.toml").open("a") as settings:
+        settings.write('\n[heartbeat]\nurl = "env:BEAT"\n')
+    broken = run("--slot", "now", BEAT=url)
+    assert broken.code == 3, broken.output
+    why = "journeys/conftest.py could not be imported: ModuleNotFoundError: No module named 'nobody_installed_this'"
+    cause = f"worker: pytest ended before this journey began: {why} (journeys/conftest.py, line 1)."
+    assert broken.outcomes == {"test_first": ("unknown", cause), "test_second": ("unknown", cause)}
+    assert broken.verdict.notes == ()
+    assert heard[-1].startswith("/beat/fail")
+
+
+ENDS = {
+    "F90 a crash that prints ERROR": (
+        "import os\nprint('ERROR: not a usage error', flush=True)\nos._exit(1)",
+        "worker: The process died while",
+        "it ended with code 1",
+    ),
+    "F90 pytest.exit": (
+        "import pytest\npytest.exit('the town is closed')",
+        "cancelled: The run was ended while",
+        "Exit: the town is closed",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "cause", "note"), list(ENDS.values()), ids=list(ENDS))
+def test_what_ends_pytest_costs_the_journey_that_ran_and_the_rest_is_run_afresh(project, run, body, cause, note):
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    project.journeys(f"def test_ending():\n{lines}\n{TWO}")
+    ended = run()
+    assert ended.code == 3, ended.output
+    outcome, why = ended.outcomes["test_ending"]
+    assert (outcome, why.startswith(cause)) == ("unknown", True), why
+    assert {name: outcome for name, (outcome, _) in ended.outcomes.items()} == {
+        "test_ending": "unknown",
+        "test_first": "passed",
+        "test_second": "passed",
+    }
+    (said,) = ended.verdict.notes
+    assert said.startswith("pytest ended early, and 2 journeys that had not begun were run in a fresh process: ")
+    assert note in said
+
+
+def test_options_that_leave_journeys_unjudged_are_switched_off_and_noted_f91(project, run):
+    (project.root / "pytest.ini").write_text("[pytest]\naddopts = -x --stepwise\n")
+    project.journeys("def test_broken():\n    assert 1 == 2\n\n" + TWO)
+    ended = run()
+    assert (ended.code, len(ended.outcomes)) == (1, 3), ended.output
+    assert [outcome for outcome, _ in ended.outcomes.values()] == ["failed", "passed", "passed"]
+    (note,) = ended.verdict.notes
+    assert note.startswith("pytest's -x or --maxfail, --stepwise was switched off, as a run judges every journey.")
+
+
+def test_workers_that_collect_different_journeys_say_so_f92(project, run):
+    project.journeys(
+        "import os, pytest\n\n@pytest.mark.parametrize('store', [os.getpid()])\n"
+        "def test_store(store):\n    assert store\n\n" + TWO
+    )
+    ended = run("-n", "2")
+    assert ended.code == 3, ended.output
+    assert {outcome for outcome, _ in ended.outcomes.values()} == {"unknown"}
+    for _, cause in ended.outcomes.values():
+        assert "The workers of pytest-xdist collected different journeys, so none was run." in cause
+        assert "test_store[" in cause
+
+
+def test_a_plugin_that_breaks_pytest_is_the_cause_f90(project, run):
+    (project.root / "journeys" / "conftest.py").write_text(
+        "def pytest_collection_finish(session):\n    raise RuntimeError('a plugin of mine')\n"
+    )
+    ended = run()
+    assert ended.code == 3, ended.output
+    for outcome, cause in ended.outcomes.values():
+        assert (outcome, "RuntimeError: a plugin of mine (journeys/conftest.py, line 2)" in cause) == ("unknown", True)
+
+
+UNRENDERABLE = """
+import types
+from _pytest._code import source
+
+def parse(*arguments, **named):
+    raise SystemError("AST constructor recursion depth mismatch (before=58, after=62)")
+
+source.ast = types.SimpleNamespace(**{**vars(source.ast), "parse": parse})
+"""
+FAILS = """
+def test_broken():
+    state = "dead"
+    assert state == "alive", "the town is dark"
+
+class Odd(Exception):
+    def __repr__(self):
+        raise ValueError("no words")
+    __str__ = __repr__
+
+def test_odd():
+    raise Odd
+
+"""
+
+
+def test_a_failure_that_cannot_be_rendered_ends_nothing_f93(project):
+    """Some releases of CPython 3.11 cannot parse source below Playwright's greenlet; it is stood in for here."""
+    (project.root / "journeys" / "conftest.py").write_text(UNRENDERABLE)
+    project.journeys(FAILS + TWO)
+    ran = project.run()
+    assert ran.code == 1, ran.output
+    outcomes = {name: result.outcome for name, result in ran.results.items()}
+    assert outcomes == {"test_broken": "failed", "test_odd": "unknown", "test_first": "passed", "test_second": "passed"}
+    assert "the town is dark" in ran.results["test_broken"].cause
+    detail = ran.results["test_broken"].failure.detail
+    assert "test_it.py" in detail
+    assert "pytest could not render this traceback: SystemError" in detail
