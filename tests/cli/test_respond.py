@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from issuer import running_issuer
 from typer.testing import CliRunner
 
 from synthprobe.cli.main import app
@@ -19,6 +20,12 @@ from synthprobe.respond.applying import Done, FixDesk
 from synthprobe.respond.incident_files import IncidentFiles
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def issuer():
+    with running_issuer() as running:
+        yield running
 
 
 @pytest.fixture
@@ -57,11 +64,14 @@ def test_alert_lint_and_test(here, project):
         raise call("alert", "test", "--route", "night").exception
 
 
-def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, monkeypatch):
+def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, monkeypatch, issuer):
     shutil.copytree(ROOT / "fixes", here / "fixes", ignore=shutil.ignore_patterns("__pycache__"))
     (here / "password").write_text("watch-Harbor-9")
     (here / "admin").write_text((ROOT / "journeys" / "dispatch" / "accounts" / "admin").read_text())
-    project.configure(centre.url, '[targets.demo.secrets]\nsupervisor = "file:password"\nadmin = "file:admin"\n')
+    signed = f'[fixes.identity]\nkind = "oidc"\nissuer = "{issuer.url}"\nsource = "env:CI_TOKEN"\n'
+    secrets = '[targets.demo.secrets]\nsupervisor = "file:password"\nadmin = "file:admin"\n'
+    project.configure(centre.url, secrets + signed)
+    monkeypatch.setenv("CI_TOKEN", issuer.token())
     now = datetime.now(UTC)
     IncidentFiles(here / ".synthprobe" / "incidents").put(
         Incident(id="I-1", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
@@ -87,20 +97,27 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
     request = done.output.split("fix approve ")[1].split()[0]
     with pytest.raises(FixRefused, match="You asked for this fix yourself"):
         raise call("fix", "approve", request, "--by", "supervisor").exception
-    monkeypatch.setenv("SYNTHPROBE_WHO", "another desk")
+    for name in ("SYNTHPROBE_WHO", "LOGNAME", "USER", "GITHUB_ACTOR"):
+        monkeypatch.setenv(name, "another desk")
+    with pytest.raises(FixRefused, match="You asked for this fix yourself"):
+        raise call("fix", "approve", request, "--by", "supervisor").exception
+    monkeypatch.setenv("CI_TOKEN", "another-desk-says-so")
+    with pytest.raises(FixRefused, match="It is not known who acts"):
+        raise call("fix", "approve", request, "--by", "supervisor").exception
+    monkeypatch.setenv("CI_TOKEN", issuer.token(actor_id="8"))
     assert "Approved until" in call("fix", "approve", request, "--by", "supervisor").output
-    monkeypatch.delenv("SYNTHPROBE_WHO")
+    monkeypatch.setenv("CI_TOKEN", issuer.token())
     done = call(*asking, "first-line", "--really")
     assert done.exit_code == 1, "its journey could not be run again, so nothing is proven"
     assert "gone: not run" in done.output
     log = call("fix", "log").output
     assert [line.split()[3] for line in log.splitlines()] == [
-        "planned", "refused", "requested", "refused", "approved", "applying", "failed",
+        "planned", "refused", "requested", "refused", "refused", "approved", "applying", "failed",
     ]  # fmt: skip
-    assert call("audit", "verify").output == "The audit is whole: 7 entries.\n"
+    assert call("audit", "verify").output == "The audit is whole: 8 entries.\n"
     audit = here / ".synthprobe" / "audit.jsonl"
     audit.write_text(audit.read_text().replace("supervisor approved", "supervisor refused"))
-    with pytest.raises(AuditError, match="Line 5"):
+    with pytest.raises(AuditError, match="Line 6"):
         raise call("audit", "verify").exception
 
 

@@ -110,6 +110,26 @@ def desk(tmp_path, incident, world) -> FixDesk:
     )
 
 
+@pytest.fixture
+def counting():
+    """A target that answers 200 to everything, and says what it was asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_DELETE(self):
+            server.seen.append(f"{self.command} {self.path}")
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.seen, server.url = [], f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
 def events(desk: FixDesk) -> list[str]:
     return [entry.event for entry in desk.audit.entries()]
 
@@ -419,8 +439,33 @@ def test_12_what_is_approved_is_this_very_plan(desk, mend, incident, world, othe
         desk = replace(desk, target=msgspec.structs.replace(desk.target, base_url="http://127.0.0.2:9"))
     if other == "incident":
         incident = msgspec.structs.replace(incident, id="I-2")
-    assert desk.apply(one, incident, ANNA, inputs, really=True).request, "another plan asks anew"
+    asked = desk.apply(one, incident, ANNA, inputs, really=True)
+    assert asked.request, "another plan asks anew"
+    assert (other == "plan") == ("Refused: what was approved is another plan." in asked.text)
     assert world.mended == 0
+
+
+def test_12_what_grew_since_it_was_planned_is_not_changed(desk, incident, world, counting):
+    """A fix that looks once more, and finds more than was planned and approved, changes as many as were approved."""
+
+    @fix("sweep", title="Sweep", roles=("first-line",), writes=("DELETE /old/*",), approval=True, most_touched=9,
+         irreversible="what is old is gone")  # fmt: skip
+    def one(work):
+        return Plan(seen="Two are old.", steps=("remove both",), touches=("1", "2"))
+
+    @one.applies
+    def _(work):
+        for number in range(9):
+            work.api.delete(f"/old/{number}")
+        return "Removed."
+
+    one.checks(lambda work: "Gone.")
+    desk = replace(desk, target=msgspec.structs.replace(desk.target, base_url=counting.url))
+    desk.approve(desk.apply(one, incident, ANNA, really=True).request, BEN)
+    done = desk.apply(one, incident, ANNA, really=True)
+    assert not done.ok
+    assert "DELETE /old/2, which is more than was planned: what it changes grew since" in done.text
+    assert counting.seen == ["DELETE /old/0", "DELETE /old/1"]
 
 
 def test_12_approval_ends(desk, mend, incident, world):

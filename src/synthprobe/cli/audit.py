@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from synthprobe.cli.recorded_audit import recorded_audit
-from synthprobe.cli.recorded_incidents import actor
+from synthprobe.cli.recorded_incidents import fixing_actor
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import AuditError, ConfigurationError
@@ -49,7 +49,7 @@ def begin(
     """Put an audit that cannot be believed aside as evidence, and begin a new one."""
     root = find_root(Path.cwd())
     config = read_config(root)
-    who, audit = actor(by), recorded_audit(root, config)
+    who, audit = fixing_actor(by, root, config), recorded_audit(root, config)
     policy.check_role(config.fixes, who.role, "approve")
     if not reason.strip():
         raise ConfigurationError("--reason is empty. Say why the audit cannot be believed any more.")

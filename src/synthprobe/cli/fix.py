@@ -13,7 +13,7 @@ import typer
 from msgspec.structs import replace
 
 from synthprobe.cli.recorded_audit import recorded_audit
-from synthprobe.cli.recorded_incidents import RecordedIncidents, account, actor
+from synthprobe.cli.recorded_incidents import RecordedIncidents, account, fixing_actor
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
@@ -97,7 +97,8 @@ def apply(
 ) -> None:
     """Apply a fix and verify it; a dry run without `--really`. Exit code 1 when it did not help."""
     desk, one, incidents = _desk(fix, target, base_url)
-    who = actor(by)
+    root = find_root(Path.cwd())
+    who = fixing_actor(by, root, read_config(root))
     done = desk.apply(one, incidents.get(incident), who, _pairs(inputs), really=really, automatic=automatic)
     for note in desk.audit.notes:
         _console.print(note)
@@ -114,9 +115,9 @@ def approve(request: Annotated[str, typer.Argument(help="The request, as printed
     root = find_root(Path.cwd())
     config = read_config(root)
     audit = recorded_audit(root, config)
-    asked = [entry for entry in audit.entries() if entry.digest == request]
+    asked = [entry for entry in audit.known() if entry.digest == request]
     desk, _, _ = _desk(asked[0].fix if asked else "", asked[0].target if asked else None, None, known=bool(asked))
-    entry = desk.approve(request, actor(by))
+    entry = desk.approve(request, fixing_actor(by, root, config))
     _console.print(f"Approved until {entry.expires:%H:%M} UTC: {entry.fix} for {entry.incident}.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 from pathlib import Path
@@ -15,6 +14,7 @@ from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.incident import Incident, IncidentEvent
 from synthprobe.respond.applying import Actor
+from synthprobe.respond.identity import identity, logged_in_account
 from synthprobe.respond.incident_files import IncidentFiles
 
 _ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -125,6 +125,24 @@ def actor(role: str) -> Actor:
     return Actor(role, account())
 
 
+def fixing_actor(role: str, root: Path, config: Config) -> Actor:
+    """Who applies or approves a fix: a role as it was typed, and a person as nobody can type it.
+
+    Args:
+        role: as it was given.
+        root: the project's root.
+        config: the project's configuration.
+
+    Returns:
+        The actor.
+
+    Raises:
+        ConfigurationError: when the role looks like a name, or ``[fixes.identity]`` cannot be used.
+        FixRefused: when it cannot be known who acts.
+    """
+    return Actor(actor(role).role, identity(config.fixes.identity, os.environ, root))
+
+
 def known_actor(role: str, root: Path, config: Config) -> Actor:
     """Who acts, by a role there is: of ``[fixes.roles]``, the owner of a journey, or ``alerts.probe_owner``.
 
@@ -151,12 +169,14 @@ def known_actor(role: str, root: Path, config: Config) -> Actor:
 
 
 def account() -> str:
-    """What tells two people apart: ``SYNTHPROBE_WHO``, otherwise the account's name. Only a hash of it is kept.
+    """What tells two people apart where nothing is changed: ``SYNTHPROBE_WHO``, otherwise the account that logged in.
+
+    Only a hash of it is kept. Who applies a fix is known by `fixing_actor`.
 
     Returns:
         The text.
     """
-    return os.environ.get("SYNTHPROBE_WHO") or getpass.getuser()
+    return os.environ.get("SYNTHPROBE_WHO") or logged_in_account()
 
 
 def _joined(known: Incident, kept: Incident) -> Incident:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from synthprobe.history.database import AUDIT, INCIDENTS, OUTBOX, from_ms, to_ms, upsert
 from synthprobe.model.history import OutboxItem
@@ -41,9 +42,18 @@ def write_incident(connection: Connection, incident: Incident) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=said))
 
 
-def append_audit(connection: Connection, entry: dict[str, Any]) -> None:
-    """Add an entry at the end of the audit."""
-    connection.execute(AUDIT.insert().values(body=msgspec.json.encode(entry).decode()))
+def append_audit(
+    connection: Connection,
+    entries: Sequence[dict[str, Any]],
+    check: Callable[[list[dict[str, Any]]], None] | None = None,
+) -> None:
+    """Add entries at the end of the audit; none when the check refuses, while which nobody else can add any."""
+    if check is not None:
+        if connection.dialect.name == "postgresql":  # SQLite has its one writer
+            connection.execute(text("LOCK TABLE audit IN EXCLUSIVE MODE"))
+        check(read_audit(connection))
+    for entry in entries:
+        connection.execute(AUDIT.insert().values(body=msgspec.json.encode(entry).decode()))
 
 
 def read_audit(connection: Connection) -> list[dict[str, Any]]:

@@ -186,16 +186,19 @@ class History:
         """
         self._access.write(lambda connection: incidents.write_incident(connection, incident))
 
-    def append_audit(self, entry: dict[str, Any]) -> None:
-        """Add an entry at the end of the audit; it can be neither changed nor removed.
+    def append_audit(
+        self, *entries: dict[str, Any], check: Callable[[list[dict[str, Any]]], None] | None = None
+    ) -> None:
+        """Add entries at the end of the audit; they can be neither changed nor removed.
 
         Args:
-            entry: the entry, with the hash of the one before.
+            entries: the entries, each with the hash of the one before.
+            check: raises when they must not be added, by what is there; nobody else adds any meanwhile.
 
         Raises:
             HistoryError: when the store cannot be used.
         """
-        self._access.write(lambda connection: incidents.append_audit(connection, entry))
+        self._access.write(lambda connection: incidents.append_audit(connection, entries, check))
 
     def outbox_put(self, item: OutboxItem) -> None:
         """Put a message in the outbox; one that is there already stays as it is.

@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from synthprobe.errors import ConfigurationError, FixRefused, SynthprobeError
+from synthprobe.errors import AuditError, ConfigurationError, FixRefused, SynthprobeError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.incident import Incident, IncidentEvent
 from synthprobe.model.result import Outcome
 from synthprobe.probes.api import Api
 from synthprobe.respond import policy
-from synthprobe.respond.audit import Audit, AuditEntry, Event
+from synthprobe.respond.audit import Audit, AuditEntry, Check, Event
 from synthprobe.respond.fixes import TEXT_CHARACTERS, Fix, Guard, Plan, Work, check_complete
 from synthprobe.respond.policy import FixesConfig
 from synthprobe.targets.secrets import Secret
@@ -203,7 +203,7 @@ class FixDesk:
             FixRefused: when there is no such request, the role may not, or the requester approves; the last two
                 are recorded as well.
         """
-        asked = [one for one in self.audit.entries() if one.event == "requested" and one.digest == request]
+        asked = [one for one in self.audit.known() if one.event == "requested" and one.digest == request]
         if not asked:
             raise FixRefused(f"There is no request {request!r}. See: synthprobe fix log.")
         now = self.now()
@@ -233,7 +233,7 @@ class FixDesk:
         self, fix: Fix, incident: Incident, actor: Actor, inputs: Mapping[str, str], *, really: bool, automatic: bool
     ) -> Done:
         now = self.now()
-        entries = self.audit.entries()  # an audit that cannot be believed ends it here
+        entries = self.audit.known()  # an audit that cannot be believed ends it here
         policy.check_role(self.config, actor.role, "apply")
         if actor.role not in fix.roles:
             raise FixRefused(f"The role {actor.role!r} may not apply {fix.id}. Roles that may: {', '.join(fix.roles)}.")
@@ -246,6 +246,16 @@ class FixDesk:
             self._write("planned", fix, incident, actor, text=text, automatic=automatic)
             return Done(ok=True, changed=False, text=text)
         digest = self._digest(fix, incident, inputs, planned)
+        needs_approval = really and fix.approval
+        own = {one.hash for one in self.audit.entries()}  # the lock of this folder is held already
+
+        def check(known: Sequence[AuditEntry]) -> None:
+            policy.check_alone([one for one in known if one.hash not in own], self.target.name, self.now())
+            policy.check_rate(known, fix.id, self.target.name, fix.per_hour, now)
+            policy.check_breaker(self.config, known, fix.id, self.target.name, now)
+            if needs_approval and policy.approval(known, digest, actor.mark, now) is None:
+                raise FixRefused("Its approval was used meanwhile. Ask for it anew.")
+
         policy.check_rate(entries, fix.id, self.target.name, fix.per_hour, now)
         policy.check_breaker(self.config, entries, fix.id, self.target.name, now)
         if automatic:
@@ -254,16 +264,17 @@ class FixDesk:
         if not really:
             self._write("planned", fix, incident, actor, digest=digest, text=what, automatic=automatic)
             return Done(ok=True, changed=False, text=f"Dry run, nothing was changed. {what}", plan=planned)
-        if fix.approval and policy.approval(entries, digest, actor.mark, now) is None:
+        if needs_approval and policy.approval(entries, digest, actor.mark, now) is None:
             self._write("requested", fix, incident, actor, digest=digest, text=what, automatic=automatic)
-            text = (
+            other = policy.outgrown(entries, digest, actor.mark, now)
+            text = (f"Refused: what was approved is another plan. {other.text} Now it is: {what} " if other else "") + (
                 f"Somebody else must approve this first: synthprobe fix approve {digest} --by ROLE. Roles that may: "
                 f"{policy.able(self.config, 'approve')}. Then apply it again. {what}"
             )
             return Done(ok=False, changed=False, text=text, plan=planned, request=digest)
-        self._write("applying", fix, incident, actor, digest=digest, text=what, automatic=automatic)
+        self._begin(fix, incident, actor, digest, what, check, automatic=automatic)
         try:
-            ok, text = self._change(fix, incident, inputs)
+            ok, text = self._change(fix, incident, inputs, planned)
         except BaseException:
             self._write("failed", fix, incident, actor, digest=digest, text="It was interrupted.", automatic=automatic)
             raise
@@ -274,14 +285,30 @@ class FixDesk:
         self.record(incident.id, IncidentEvent(at=self.now(), role=actor.role, text=said))
         return Done(ok=ok, changed=True, text=said, plan=planned)
 
-    def _change(self, fix: Fix, incident: Incident, inputs: Mapping[str, str]) -> tuple[bool, str]:
+    def _begin(
+        self, fix: Fix, incident: Incident, actor: Actor, digest: str, what: str, check: Check, *, automatic: bool
+    ) -> None:
+        """Write that it begins, where every machine that shares the history reads it, or refuse."""
+        try:
+            self._write("applying", fix, incident, actor, digest=digest, text=what, automatic=automatic, check=check)
+        except (FixRefused, AuditError):
+            raise
+        except SynthprobeError as error:
+            raise FixRefused(
+                f"It is not known what was applied elsewhere, so nothing was changed: {error} Put the history in "
+                "order, or escalate."
+            ) from None
+
+    def _change(self, fix: Fix, incident: Incident, inputs: Mapping[str, str], planned: Plan) -> tuple[bool, str]:
         """Apply, read independently, run the journeys again; undo what did not help."""
         values = fix.read_inputs(inputs)
         assert fix.apply is not None
         assert fix.check is not None
         said = []
         try:
-            said.append(self._bounded(fix, self._work(fix, incident), fix.apply, values, writing=True))
+            work = self._work(fix, incident)
+            work.api.most_writes = max(len(planned.touches), len(planned.steps)) * max(len(fix.writes), 1)
+            said.append(self._bounded(fix, work, fix.apply, values, writing=True))
             said.append(self._bounded(fix, self._work(fix, incident), fix.check, values))
             outcomes = self.rerun(incident.journeys)
             bad = [journey for journey in incident.journeys if outcomes.get(journey) != "passed"]
@@ -348,9 +375,10 @@ class FixDesk:
         return found[0]
 
     def _digest(self, fix: Fix, incident: Incident, inputs: Mapping[str, str], planned: Plan) -> str:
-        parts = (fix.id, self.target.name, self.target.base_url, incident.id, dict(sorted(inputs.items())))
-        told = msgspec.json.encode((*parts, planned.steps, planned.touches))
-        return hashlib.sha256(told).hexdigest()[:12]
+        """Two parts: what was ordered, and what would be done to how many objects, so that a grown plan is told."""
+        order = (fix.id, self.target.name, self.target.base_url, incident.id, dict(sorted(inputs.items())))
+        plan = (*order, planned.steps, planned.touches)
+        return "-".join(hashlib.sha256(msgspec.json.encode(part)).hexdigest()[:12] for part in (order, plan))
 
     def _masked(self, text: str) -> str:
         return _short(self.redactor.text(text))
@@ -366,6 +394,7 @@ class FixDesk:
         digest: str = "",
         clean: bool = False,
         automatic: bool = False,
+        check: Check | None = None,
     ) -> None:
         self.audit.append(
             AuditEntry(
@@ -380,7 +409,8 @@ class FixDesk:
                 text=self._masked(text),
                 clean=clean,
                 automatic=automatic,
-            )
+            ),
+            check,
         )
 
 

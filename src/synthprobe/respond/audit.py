@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -70,14 +70,21 @@ class Mark(Struct, frozen=True, kw_only=True):
     hash: str = _START
 
 
+Check = Callable[[Sequence[AuditEntry]], None]
+"""Refuses a line, by what is known of all audits."""
+
+
 class Witness(Protocol):
     """Keeps the newest mark where the audit's own files are not. What it cannot do it says as a `SynthprobeError`."""
 
     def newest(self) -> Mark | None:
-        """The mark noted last; nothing when none ever was."""
+        """The mark of this audit noted last; nothing when none ever was."""
 
-    def note(self, mark: Mark) -> None:
-        """Keep a mark."""
+    def entries(self) -> list[AuditEntry]:
+        """What any audit noted here, of other machines and before a new one was begun as well; oldest first."""
+
+    def note(self, mark: Mark, entries: Sequence[AuditEntry] = (), check: Check | None = None) -> None:
+        """Keep a mark and the lines up to it; not when the check, made while nobody else can note, refuses."""
 
 
 class Audit(Protocol):
@@ -89,11 +96,14 @@ class Audit(Protocol):
 
     notes: tuple[str, ...]
 
-    def append(self, entry: AuditEntry) -> AuditEntry:
-        """Add a line, durably; the line as it was chained."""
+    def append(self, entry: AuditEntry, check: Check | None = None) -> AuditEntry:
+        """Add a line, durably, unless the check refuses it; the line as it was chained."""
 
     def entries(self) -> list[AuditEntry]:
         """Every line, checked; an audit that cannot be believed is an `AuditError`."""
+
+    def known(self) -> list[AuditEntry]:
+        """Every line of this audit, and of those that share its history."""
 
 
 class FileAudit:
@@ -117,20 +127,23 @@ class FileAudit:
         self._wait_s = wait_s
         self.notes: tuple[str, ...] = ()
 
-    def append(self, entry: AuditEntry) -> AuditEntry:
+    def append(self, entry: AuditEntry, check: Check | None = None) -> AuditEntry:
         """Add a line, durably.
 
         Args:
             entry: the line, without number and hashes.
+            check: refuses the line by what all audits that share the history know, made while none can add to it.
 
         Returns:
             The line as it was chained.
 
         Raises:
             AuditError: when what is there cannot be believed or written; nothing is added then.
+            SynthprobeError: what the check raised, or that the history cannot be used, without which it knows too
+                little; nothing is added then.
         """
         with self._locked():
-            return self._append(entry)
+            return self._append(entry, check)
 
     def begin(self, entry: AuditEntry) -> AuditEntry:
         """Put what is there aside, and begin anew; for an audit that cannot be believed any more.
@@ -171,22 +184,43 @@ class FileAudit:
             self._compare(found, self._witness)
         return found
 
-    def _append(self, entry: AuditEntry) -> AuditEntry:
+    def known(self) -> list[AuditEntry]:
+        """Every line, and those of other machines, and of audits that were put aside: all that the history was told.
+
+        Returns:
+            The lines in the history's order, then those it was not told.
+
+        Raises:
+            AuditError: as of `entries`.
+        """
+        own = self.entries()
+        try:
+            shared = self._witness.entries() if self._witness else []
+        except SynthprobeError:
+            return own  # the note says it already
+        told = {entry.hash for entry in shared}
+        return [*shared, *(entry for entry in own if entry.hash not in told)]
+
+    def _append(self, entry: AuditEntry, check: Check | None = None) -> AuditEntry:
         before = self.entries()
         if not before:
             self._write_head(Mark())  # so that a first line without a head is no accident
         previous = before[-1].hash if before else _START
         entry = msgspec.structs.replace(entry, number=len(before) + 1, previous=previous, hash="")
         entry = msgspec.structs.replace(entry, hash=_hash(entry))
+        mark = Mark(number=entry.number, hash=entry.hash)
+        if check and self._witness:
+            self._witness.note(mark, [*before, entry], check)  # first, so that two machines cannot both be let through
+        elif check:
+            check(before)
         with self._path.open("ab") as file:
             file.write(msgspec.json.encode(entry) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        mark = Mark(number=entry.number, hash=entry.hash)
         self._write_head(mark)
-        if self._witness:
+        if self._witness and not check:
             try:
-                self._witness.note(mark)
+                self._witness.note(mark, [*before, entry])
                 self.notes = ()
             except SynthprobeError as error:
                 self.notes = (f"The history could not be told of line {mark.number} of the audit: {error}",)

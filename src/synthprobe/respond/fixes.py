@@ -57,6 +57,8 @@ class Guard:
         self._writes = writes
         self._ends = time.monotonic() + within_s
         self._left = most
+        self.most_writes = most
+        """Requests that change something, at most: as many as the plan names objects or steps."""
         self.writing = False
         self.closed = False
 
@@ -97,7 +99,12 @@ class Guard:
         left = self._ends - time.monotonic()
         if self.closed or left <= 0 or self._left <= 0:
             raise FixRefused(f"A fix asked for {wanted} after its time or its number of requests was used up.")
+        if not known and self.most_writes <= 0:
+            raise FixRefused(
+                f"A fix asked for {wanted}, which is more than was planned: what it changes grew since. Plan it anew."
+            )
         self._left -= 1
+        self.most_writes -= 0 if known else 1
         return self._api.request(
             method, path, timeout=min(left, self._api.target.timeout_s), allow_redirects=False, **options
         )

@@ -11,8 +11,11 @@ from msgspec import Meta, Struct, field
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.model.incident import Incident
 from synthprobe.respond.audit import AuditEntry
+from synthprobe.respond.identity import IdentityConfig
 
 Power = Literal["apply", "approve"]
+LOCK = timedelta(minutes=15)
+"""How long a fix that began and said nothing since keeps others away; longer than any takes with its journeys."""
 
 
 class FixesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +29,7 @@ class FixesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         approval_s: seconds an approval holds.
         breaker_failures: how many failures in a row stop a fix for a day.
         automatic_after: clean applies in a row from which a target may allow a fix to be applied without a person.
+        identity: the table ``[fixes.identity]``.
     """
 
     folder: str = "fixes"
@@ -37,6 +41,7 @@ class FixesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     approval_s: Annotated[float, Meta(gt=0, le=86_400)] = 1800.0
     breaker_failures: Annotated[int, Meta(ge=1, le=100)] = 2
     automatic_after: Annotated[int, Meta(ge=1, le=10_000)] = 5
+    identity: IdentityConfig = field(default_factory=IdentityConfig)
 
 
 def check_role(config: FixesConfig, role: str, power: Power) -> None:
@@ -147,6 +152,25 @@ def check_rate(entries: Sequence[AuditEntry], fix: str, target: str, per_hour: i
         )
 
 
+def check_alone(entries: Sequence[AuditEntry], target: str, now: datetime) -> None:
+    """Refuse to apply two fixes to a target at once, from whatever machines.
+
+    Args:
+        entries: of other audits that share the history.
+        target: the target's name.
+        now: the time, UTC.
+
+    Raises:
+        FixRefused: while another one, which began less than `LOCK` ago, has not ended.
+    """
+    begun = [one for one in entries if one.target == target and one.event in {"applying", "applied", "failed"}]
+    if begun and begun[-1].event == "applying" and now - begun[-1].at < LOCK:
+        raise FixRefused(
+            f"Another fix, {begun[-1].fix}, is being applied to {target!r} since {begun[-1].at:%H:%M:%S} UTC. Wait "
+            f"until it ended; one that died keeps others away for {LOCK.total_seconds() / 60:.0f} min."
+        )
+
+
 def check_breaker(config: FixesConfig, entries: Sequence[AuditEntry], fix: str, target: str, now: datetime) -> None:
     """Refuse a fix whose last applications failed; one that never ended counts as failed.
 
@@ -214,10 +238,28 @@ def approval(entries: Sequence[AuditEntry], digest: str, who: str, now: datetime
     Returns:
         The approval, if there is one.
     """
+    return _approved([entry for entry in entries if entry.digest == digest], who, now)
+
+
+def outgrown(entries: Sequence[AuditEntry], digest: str, who: str, now: datetime) -> AuditEntry | None:
+    """An approval of another plan for the very same order: what the fix would change has changed since.
+
+    Args:
+        entries: the audit.
+        digest: of the plan, whose first part is that of the order.
+        who: who wants to apply it.
+        now: the time, UTC.
+
+    Returns:
+        The approval, if there is one.
+    """
+    order = digest.partition("-")[0]
+    return _approved([one for one in entries if one.digest.partition("-")[0] == order], who, now)
+
+
+def _approved(entries: Sequence[AuditEntry], who: str, now: datetime) -> AuditEntry | None:
     found: AuditEntry | None = None
     for entry in entries:
-        if entry.digest != digest:
-            continue
         if entry.event == "approved" and entry.who != who and entry.expires and now < entry.expires:
             found = entry
         elif entry.event == "applying":

@@ -1,0 +1,153 @@
+"""Rate, breaker, lock and approvals of fixes live in the shared history, whatever machine, whatever is deleted."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from synthprobe.cli.recorded_audit import recorded_audit
+from synthprobe.config import read_config
+from synthprobe.errors import AuditError, FixRefused
+from synthprobe.model.incident import Incident
+from synthprobe.respond import fixes
+from synthprobe.respond.applying import Actor, FixDesk
+from synthprobe.respond.audit import AuditEntry
+from synthprobe.respond.fixes import Plan, fix
+from synthprobe.targets.target import Target
+
+NOW = datetime.now(UTC)
+ANNA, BEN = Actor("first-line", "desk 4"), Actor("supervisor", "desk 9")
+INCIDENT = Incident(
+    id="I-1", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
+    opened_at=NOW, first_seen_at=NOW, last_seen_at=NOW, journeys=("j",),
+)  # fmt: skip
+
+
+@pytest.fixture
+def machine(place, tmp_path):
+    """Makes the desk of one machine; all share the history."""
+
+    def make(name: str, **more) -> FixDesk:
+        root = tmp_path / name
+        root.mkdir(exist_ok=True)
+        url = place if "://" in place else f"sqlite:///{place}"
+        (root / "synthprobe.toml").write_text(f'[history]\nurl = "{url}"\n')
+        desk = FixDesk(
+            config=read_config(root).fixes,
+            target=Target(name="demo", base_url="http://127.0.0.1:9"),
+            folder=root / ".synthprobe",
+            audit=recorded_audit(root, read_config(root)),
+            rerun=lambda journeys: dict.fromkeys(journeys, "passed"),
+            record=lambda *_: None,
+            secret=lambda name: None,
+            environ={},
+            now=lambda: NOW,
+        )
+        return replace(desk, **more)
+
+    return make
+
+
+def mend(apply=lambda: "Mended.", **options):
+    fixes._registered.clear()
+    declared = {"roles": ("first-line",), "writes": (), "irreversible": "it is a test", **options}
+
+    @fix("mend", title="Mend it", **declared)
+    def one(work):
+        return Plan(seen="It is broken.", steps=("mend it",), touches=("it",))
+
+    one.applies(lambda work: apply())
+    one.checks(lambda work: "Seen mended.")
+    return one
+
+
+def test_what_one_machine_did_counts_on_the_other(machine, tmp_path):
+    one, here, there = mend(), machine("here"), machine("there")
+    for desk in (here, there):
+        assert desk.apply(one, INCIDENT, ANNA, really=True).ok
+    for desk in (here, there, machine("new")):
+        with pytest.raises(FixRefused, match="applied 2 times in the last hour"):
+            desk.apply(one, INCIDENT, ANNA, really=True)
+
+
+def test_failures_on_two_machines_stop_it_everywhere(machine):
+    red = {"rerun": lambda journeys: dict.fromkeys(journeys, "failed")}
+    one = mend(per_hour=9)
+    for name in ("here", "there"):
+        assert not machine(name, **red).apply(one, INCIDENT, ANNA, really=True).ok
+    with pytest.raises(FixRefused, match="failed 2 times in a row"):
+        machine("here").apply(one, INCIDENT, ANNA, really=True)
+
+
+def test_two_machines_do_not_apply_at_once_and_one_that_died_does_not_bar_for_ever(machine):
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow() -> str:
+        began.set()
+        assert go_on.wait(30)
+        return "Mended."
+
+    one, done = mend(slow, per_hour=9), []
+    here = threading.Thread(target=lambda: done.append(machine("here").apply(one, INCIDENT, ANNA, really=True)))
+    here.start()
+    assert began.wait(30)
+    with pytest.raises(FixRefused, match="Another fix, mend, is being applied to 'demo'"):
+        machine("there").apply(one, INCIDENT, ANNA, really=True)
+    go_on.set()
+    here.join(30)
+    assert done[0].ok
+    there = machine("there")
+    began_there = AuditEntry(
+        at=NOW, event="applying", fix="mend", target="demo", incident="I-1", role="first-line", who=ANNA.mark
+    )
+    there.audit.append(began_there)  # and its machine is gone
+    with pytest.raises(FixRefused, match="keeps others away for 15 min"):
+        machine("here").apply(one, INCIDENT, ANNA, really=True)
+    later = NOW + timedelta(minutes=15)
+    assert machine("here", now=lambda: later).apply(one, INCIDENT, ANNA, really=True).changed
+
+
+def test_what_is_approved_on_another_machine_is_approved(machine):
+    one = mend(approval=True)
+    request = machine("here").apply(one, INCIDENT, ANNA, really=True).request
+    with pytest.raises(FixRefused, match="asked for this fix yourself"):
+        machine("there").approve(request, Actor("supervisor", ANNA.who))
+    machine("there").approve(request, BEN)
+    assert machine("here").apply(one, INCIDENT, ANNA, really=True).ok
+    assert not machine("there").apply(one, INCIDENT, ANNA, really=True).changed, "an approval is used once, anywhere"
+
+
+def test_deleting_the_audit_is_noticed_and_resets_nothing(machine, tmp_path):
+    one = mend()
+    for _ in range(2):
+        machine("here").apply(one, INCIDENT, ANNA, really=True)
+    for path in (tmp_path / "here" / ".synthprobe").glob("audit*"):
+        path.unlink()
+    with pytest.raises(AuditError, match="the history knows 4 lines"):
+        machine("here").apply(one, INCIDENT, ANNA, really=True)
+    desk = machine("here")
+    desk.audit.begin(
+        AuditEntry(at=NOW, event="begun", fix="", target="", incident="", role="engineer", who=BEN.mark, text="deleted")
+    )
+    for desk in (machine("here"), machine("there")):
+        with pytest.raises(FixRefused, match="applied 2 times in the last hour"):
+            desk.apply(one, INCIDENT, ANNA, really=True)
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_without_the_history_nothing_is_changed(machine, place):
+    mended = []
+    one = mend(lambda: mended.append(1) or "Mended.")
+    machine("here").apply(one, INCIDENT, ANNA)
+    for path in Path(place).parent.glob("history.db*"):
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+    Path(place).mkdir()
+    assert "Dry run" in machine("here").apply(one, INCIDENT, ANNA).text
+    with pytest.raises(FixRefused, match="not known what was applied elsewhere, so nothing was changed"):
+        machine("here").apply(one, INCIDENT, ANNA, really=True)
+    assert mended == []
