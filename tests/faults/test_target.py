@@ -33,6 +33,8 @@ PAGE = "page.goto('{path}')\n    expect(page.get_by_text('fine')).to_be_visible(
 ROWS = {
     "F01 api": Row("open_api(Target(base_url='{closed}')).get('/x')", "failed", "refused", "nothing listens"),
     "F01 page": Row("page.goto('{closed}')", "failed", "refused"),
+    "F01 client": Row("page.request.get('{closed}')", "failed", "refused"),
+    "F12 client": Row("page.request.get('/slam')", "failed", "protocol"),
     "F02 api": Row("open_api(Target(base_url='http://no-such-host.invalid')).get('/')", "failed", "dns"),
     "F04 api": Row(API.format(path="/hang"), "failed", "deadline"),
     "F04 page": Row("page.goto('/hang', timeout=700)", "failed", "timeout"),
@@ -83,8 +85,15 @@ ROWS = {
     "F26 page": Row(
         "page.goto('/fine')\n    with suppress(Exception):\n        page.goto('chrome://crash', timeout=2000)\n"
         "    expect(page.get_by_text('fine')).to_be_visible(timeout=700)",
-        "failed",
-        "expectation",
+        "unknown",
+        "browser",
+        "A page crashed",
+    ),
+    "F26 killed": Row(
+        "page.goto('/fine')\n    kill_renderers()\n    assert page.title() == 'hostile'",
+        "unknown",
+        "browser",
+        "A page crashed",
     ),
     "F35": Row("request.getfixturevalue('hangs')", "unknown", "deadline"),
     "F36": Row("request.getfixturevalue('hangs_at_its_end')", "unknown", "cleanup"),
@@ -96,6 +105,13 @@ import threading, pytest
 from contextlib import suppress
 from playwright.sync_api import expect
 from synthprobe import Target
+
+def kill_renderers():
+    import psutil
+    for process in psutil.Process().children(recursive=True):
+        if "--type=renderer" in process.cmdline():
+            process.kill()
+            process.wait(5)
 
 @pytest.fixture
 def hangs():

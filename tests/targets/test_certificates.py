@@ -132,6 +132,7 @@ def test_a_browser_checks_certificates_and_on_production_nobody_can_ask_it_not_t
             "def test_a(page):\n    page.goto('/')\n"
             "def test_b(new_context):\n    new_context(ignore_https_errors=True).new_page().goto('/')\n"
             "def test_c(page):\n    page.request.get('/', ignore_https_errors=True)\n"
+            "def test_f(page):\n    page.request.get('/')\n"
             "def test_d(page):\n    protocol = page.context.new_cdp_session(page)\n"
             "    protocol.send('Security.enable')\n"
             "    protocol.send('Security.setIgnoreCertificateErrors', {'ignore': True})\n    page.goto('/')\n"
@@ -149,4 +150,5 @@ def test_a_browser_checks_certificates_and_on_production_nobody_can_ask_it_not_t
             seen = {name: (one.outcome, one.failure.kind if one.failure else "") for name, one in results.items()}
             if a[1]:
                 assert "signed by an authority that is not known here" in results["test_a"].cause
-            assert seen == {"test_a": a, **dict.fromkeys(("test_b", "test_c", "test_d"), b), "test_e": refused}
+            wanted = dict.fromkeys(("test_a", "test_f"), a) | dict.fromkeys(("test_b", "test_c", "test_d"), b)
+            assert seen == wanted | {"test_e": refused}

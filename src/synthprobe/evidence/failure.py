@@ -44,6 +44,16 @@ _BROWSER_REASONS = (
     ("net::ERR", "protocol", False),
 )
 
+# the same in the words of Playwright's own process, which sends what pages do not: page.request, route.fetch
+_CLIENT_REASONS = (
+    (("ECONNREFUSED",), "refused"),
+    (("ENOTFOUND", "EAI_AGAIN"), "dns"),
+    (("ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"), "no connection"),
+    (("certificate", "altnames", "EPROTO", "SSL", "ERR_TLS"), "tls"),
+    (("Max redirect count exceeded",), "redirects"),
+    (("ECONNRESET", "EPIPE", "socket hang up", "Parse Error", "aborted", "premature close"), "protocol"),
+)
+
 
 def describe_failure(error: BaseException, *, detail: str, step: str, phase: str) -> Failure:
     """Say what an exception means.
@@ -97,6 +107,11 @@ def _reason(error: BaseException) -> tuple[str, bool]:
     if isinstance(error, AssertionError):
         return ("probe error", True) if _raised_by_us(error) else ("expectation", False)
     if "playwright.Error" in names:
+        first = text.splitlines()[0] if text else ""  # what follows holds addresses and headers of the target
+        if first.startswith(("APIRequestContext.", "Route.fetch:")):
+            for parts, kind in _CLIENT_REASONS:
+                if any(part in first for part in parts):
+                    return kind, False
         for part, kind, ours in _BROWSER_REASONS:
             if part in text:
                 return kind, ours

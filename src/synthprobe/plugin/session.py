@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from synthprobe.errors import ConfigurationError, ToolError
+from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
 from synthprobe.evidence.failure import describe_failure
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.scratch import private_folder
@@ -326,7 +326,7 @@ class JourneySession:
                 error, detail=report.longreprtext, step=attempt.recorder.broken, phase=report.when or "call"
             )
             if self._guarded is not None:
-                failure = self._guarded.explain(failure)
+                failure = self._guarded.explain(failure, of_page=not isinstance(error, SynthprobeError))
             failure = self.redactor.record(failure)
             if attempt.finished and failure.kind == "browser":  # all was seen before the browser went away
                 attempt.recorder.notes.append(f"The browser was gone when it was to be closed: {failure.message}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -18,17 +19,17 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     BrowserType,
+    CDPSession,
     Error,
     Page,
     Playwright,
     Request,
-    Route,
 )
 
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
 from synthprobe.model.result import Failure
 from synthprobe.probes.browser_headers import BrowserHeaders
-from synthprobe.probes.browser_protocol import guard_protocol
+from synthprobe.probes.browser_protocol import guard_protocol, send_unguarded
 from synthprobe.probes.browser_requests import guard_client, guard_routes
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.trust import trusting_home
@@ -45,6 +46,7 @@ from synthprobe.targets.proxy_variables import without_proxies
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 
+CRASH = "A page crashed in the browser, so nothing more was seen in it."
 _OWN_ARGUMENTS = (
     "--host-resolver-rules",
     "--host-rules",
@@ -107,31 +109,42 @@ class GuardedBrowser:
         self._refused: Counter[str] = Counter()
         self._navigation = ""
         self._change = ""
+        self.crashed = False
+        """Whether a page of this attempt lost its renderer, so that nothing more is seen in it."""
 
     def begin(self) -> None:
         """A new attempt at a journey begins."""
         self._refused.clear()
         self._navigation = self._change = ""
+        self.crashed = False
 
     def notes(self) -> list[str]:
         """What was refused in this attempt, one sentence each host."""
-        return [
-            f"Not allowed, so not reached: {host} ({count} request{'s' if count > 1 else ''})."
-            for host, count in sorted(self._refused.items())
-        ] + ([self._change] if self._change else [])
+        return (
+            [
+                f"Not allowed, so not reached: {host} ({count} request{'s' if count > 1 else ''})."
+                for host, count in sorted(self._refused.items())
+            ]
+            + ([self._change] if self._change else [])
+            + ([CRASH] if self.crashed else [])
+        )
 
-    def explain(self, failure: Failure) -> Failure:
-        """The failure, put down to a refused request where the journey stood on one.
+    def explain(self, failure: Failure, *, of_page: bool = True) -> Failure:
+        """The failure, put down to a refused request or a crash where the journey stood on one.
 
         Args:
             failure: why the attempt did not finish.
+            of_page: whether it may come from what a page did not show.
 
         Returns:
-            Of kind ``egress`` when a page was led to a host that is not allowed, ``read-only`` when it tried a change
-            that the journey does not declare; else as given.
+            Of kind ``browser`` when a page crashed before, whatever was found missing in it then; of kind ``egress``
+            when a page was led to a host that is not allowed, ``read-only`` when it tried a change that the journey
+            does not declare; else as given.
         """
         if failure.phase == "teardown" or failure.kind in {"egress", "read-only"}:
             return failure
+        if of_page and self.crashed and failure.phase != "teardown" and failure.kind != "browser":
+            return msgspec.structs.replace(failure, kind="browser", ours=True, message=f"{CRASH}\n{failure.message}")
         for kind, ours, why in (("egress", False, self._navigation), ("read-only", True, self._change)):
             if why:
                 return msgspec.structs.replace(failure, kind=kind, ours=ours, message=f"{why}\n{failure.message}")
@@ -149,7 +162,10 @@ class GuardedBrowser:
         new_context: Callable[..., BrowserContext] = browser.new_context
         session = browser.new_browser_cdp_session()
         user_agent: str = session.send("Browser.getVersion")["userAgent"]
-        session.detach()
+        if is_read_only(self.guard.target):
+            self._hold_network(session)
+        else:
+            session.detach()
 
         def new_guarded_context(*args: Any, **kwargs: Any) -> BrowserContext:
             own = kwargs.get("extra_http_headers")
@@ -231,9 +247,11 @@ class GuardedBrowser:
 
     def _hold(self, context: BrowserContext, base_url: str, own: Mapping[str, str] | None) -> None:
         context.on("requestfailed", self._failed)
-        if is_read_only(self.guard.target):
-            context.route("**/*", self._decide)
+        context.on("page", lambda page: page.on("crash", self._page_crashed))
         guard_client(context.request, base_url, self.guard, own)
+
+    def _page_crashed(self, _: Page) -> None:
+        self.crashed = True
 
     def _failed(self, request: Request) -> None:
         """A request that did not resolve, to a host that is not allowed, was stopped by the wall."""
@@ -243,14 +261,26 @@ class GuardedBrowser:
         if request.is_navigation_request() and not _in_frame(request):
             self._navigation = self._navigation or egress_refusal(self.guard.target, request.url)
 
-    def _decide(self, route: Route) -> None:
-        """On a read-only target every request comes through here."""
-        request = route.request
-        if why := change_refusal(self.guard.target, request.method, request.url, self.guard.mutates, request.headers):
-            self._change = self._change or why
-            route.abort("blockedbyclient")
-        else:
-            route.fallback()
+    def _hold_network(self, session: CDPSession) -> None:
+        """On a read-only target every request of the browser waits here, whoever in it sends it.
+
+        A route belongs to a page: it knows no shared worker, ends when the page does, and a journey can take it away.
+        The browser's own session holds until the browser ends, behind all routes, and for HTTPS as well.
+        """
+
+        def decide(event: dict[str, Any]) -> None:
+            request, answer = event["request"], {"requestId": event["requestId"]}
+            method, url, headers = request["method"], request["url"], request["headers"]
+            change = change_refusal(self.guard.target, method, url, self.guard.mutates, headers)
+            astray = url.startswith("http") and not may_reach(self.guard.target, url)
+            if change and not astray:
+                self._change = self._change or change
+            how = {"errorReason": "NameNotResolved" if astray else "BlockedByClient"} if astray or change else {}
+            with suppress(Error):  # whoever asked is gone, and the request with it
+                send_unguarded(session, f"Fetch.{'fail' if how else 'continue'}Request", {**answer, **how})
+
+        session.on("Fetch.requestPaused", decide)
+        send_unguarded(session, "Fetch.enable", {"patterns": [{"urlPattern": "*"}]})
 
     def _refused_answer(self, refusal: SynthprobeError) -> None:
         if isinstance(refusal, TargetError) and refusal.kind == "egress":

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from playwright.sync_api import APIRequestContext, Route
 
@@ -102,7 +103,7 @@ def _original(method: Callable[..., Any]) -> Callable[..., Any]:
 def _follow(guard: Guard, fetch: Callable[..., Any], method: str, url: str, options: dict[str, Any]) -> Any:
     """Send, and follow redirects hop by hop; ``fetch`` gets no address the first time."""
     asked, redirects = url, int(options.pop("max_redirects", _MAX_REDIRECTS))
-    guard.check(method, url, options.get("headers"))
+    guard.check(method, _with_query(url, options.get("params")), options.get("headers"))
     answer = fetch(None, **options, max_redirects=0)
     for _ in range(redirects):
         location = answer.headers.get("location")
@@ -121,6 +122,11 @@ def _follow(guard: Guard, fetch: Callable[..., Any], method: str, url: str, opti
     if redirects and answer.status in _REDIRECTS:
         raise TargetError("redirects", f"{asked} was redirected more than {redirects} times, last to {url}.")
     return answer
+
+
+def _with_query(url: str, params: Any) -> str:
+    query = params if isinstance(params, str) else urlencode(params or {})
+    return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
 
 def _without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:
