@@ -96,10 +96,13 @@ def test_an_authority_of_one_s_own_is_trusted_when_it_is_named(named, tmp_path, 
             Api(msgspec.structs.replace(target, base_url=f"https://127.0.0.1:{port}"), Redactor()).get("/")
 
 
-def test_pages_and_their_requests_trust_it_as_well_f13(project):
+def test_pages_and_their_requests_trust_it_as_well_and_read_only_holds_behind_tls_f13(project):
     with tls_server(project.root, 2, signed=True) as port:
         project.configure(f"https://localhost:{port}", 'ca_file = "authority.pem"\nproduction = true\n')
-        project.journeys("def test_a(page):\n    assert page.goto('/').ok\n    assert page.request.get('/').ok\n")
+        project.journeys(
+            "def test_a(page):\n    assert page.goto('/').ok\n    assert page.request.get('/').ok\n"
+            "    assert page.evaluate(\"fetch('/', {method: 'POST'}).then(() => 1, () => 0)\") == 0\n"
+        )
         assert {one.outcome for one in project.run().results.values()} == {"passed"}
 
 

@@ -91,6 +91,16 @@ def test_production_is_read_only_unless_it_says_otherwise():
         "DELETE",
     ]
     assert change_refusal(live, "POST", url + "/login?next=/", ()) == ""
+    refused = [
+        ("DELETE", "/login", {}),
+        ("POST", "/login/../incidents", {}),
+        ("POST", "/incidents%2f..%2flogin", {}),
+        ("POST", "/incidents;/login", {}),
+        ("POST", "/login", {"X-HTTP-Method-Override": "PUT"}),
+        ("GET", "/incidents/7", {"x-method-override": "delete"}),
+        ("GET", "/incidents/7?a=1&_method=DELETE", {}),
+    ]
+    assert all(change_refusal(live, method, url + path, (), headers) for method, path, headers in refused)
     assert change_refusal(live, "POST", url, ("incident",)) == ""
     assert skip_reason(live, ()) == ""
     assert "'incident'" in skip_reason(live, ("incident",))
