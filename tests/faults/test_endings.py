@@ -131,13 +131,15 @@ def test_what_ends_pytest_costs_the_journey_that_ran_and_the_rest_is_run_afresh(
 
 
 def test_options_that_leave_journeys_unjudged_are_switched_off_and_noted_f91(project, run):
-    (project.root / "pytest.ini").write_text("[pytest]\naddopts = -x --stepwise\n")
+    (project.root / "pytest.ini").write_text("[pytest]\naddopts = -x --stepwise --collect-only\n")
     project.journeys("def test_broken():\n    assert 1 == 2\n\n" + TWO)
     ended = run()
     assert (ended.code, len(ended.outcomes)) == (1, 3), ended.output
     assert [outcome for outcome, _ in ended.outcomes.values()] == ["failed", "passed", "passed"]
     (note,) = ended.verdict.notes
-    assert note.startswith("pytest's -x or --maxfail, --stepwise was switched off, as a run judges every journey.")
+    assert note.startswith(
+        "pytest's -x or --maxfail, --stepwise, --collect-only was switched off, as a run judges every journey."
+    )
 
 
 def test_workers_that_collect_different_journeys_say_so_f92(project, run):
@@ -200,3 +202,29 @@ def test_a_failure_that_cannot_be_rendered_ends_nothing_f93(project):
     detail = ran.results["test_broken"].failure.detail
     assert "test_it.py" in detail
     assert "pytest could not render this traceback: SystemError" in detail
+
+
+SKIPS = """
+import os, pytest
+
+if os.environ.get("CLOSED"):
+    pytest.skip("the shop is closed tonight", allow_module_level=True)
+if os.environ.get("BROKEN"):
+    raise RuntimeError("no such shop")
+
+def test_shop():
+    assert True
+"""
+
+
+def test_a_file_that_skips_itself_or_breaks_is_said_of_each_journey_in_it_f93(project, run):
+    project.journeys(SKIPS, "test_shop.py")
+    assert run().code == 0
+    closed = run(CLOSED="1")
+    assert (closed.code, closed.outcomes["test_shop"]) == (0, ("skipped", "the shop is closed tonight")), closed.output
+    broken = run(BROKEN="1")
+    assert broken.code == 3, broken.output
+    cause = "journey file: journeys/test_shop.py could not be read as journeys: RuntimeError: no such shop"
+    assert broken.outcomes["test_shop"] == ("unknown", cause)
+    assert {broken.outcomes[name][0] for name in ("test_first", "test_second")} == {"passed"}
+    assert len(broken.outcomes) == 3

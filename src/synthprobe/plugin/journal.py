@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
 from synthprobe.evidence.clock import clock_failure
 from synthprobe.evidence.exchanges import operations
@@ -21,6 +22,7 @@ from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Outcome, Result
 from synthprobe.plugin.alarm import AttemptDeadline, own_time
 from synthprobe.plugin.progress import ProgressWriter
+from synthprobe.plugin.reports import reason_of_skip
 from synthprobe.probes import steps
 from synthprobe.probes.clock import SteadyClock
 from synthprobe.report.allure_live import attach_evidence, describe_journey
@@ -169,41 +171,55 @@ class Journal:
         self._write(self._redactor.record(result))
         return result
 
-    def unreadable(self, path: str, said: str, clock: SteadyClock) -> None:
-        """Write the unknown outcome of a journey file that cannot be imported.
+    def uncollected(self, path: str, report: pytest.CollectReport, clock: SteadyClock) -> list[Journey]:
+        """Write the outcome of a file that skips itself, or that cannot be read as journeys.
 
         Args:
-            path: the file.
-            said: what pytest says of it.
+            path: the file, relative to the project's root.
+            report: what pytest says of it.
             clock: tells the times of the session.
+
+        Returns:
+            The journeys of an earlier run that stood in it, each with its outcome now; without any, one line of the
+            journal stands for all.
         """
+        failure = None if report.skipped else self._unreadable(path, str(report.longrepr))
+        skipped = self._redactor.text(reason_of_skip(report)) if report.skipped else ""
+        outcome, cause = judge_attempt(failure, (), finished=False, skipped=skipped)
+        known = [
+            journey for journey in self._expected() if f"{journey.node_id}::".startswith((f"{path}::", f"{path}/"))
+        ]
+        for journey in known or [Journey(id=path, node_id=path, title=f"all journeys of {path}")]:
+            self._write(
+                Result(
+                    run_id=self._run_id,
+                    target=self._target.name,
+                    journey=journey,
+                    attempt=1,
+                    outcome=outcome,
+                    cause=cause,
+                    started_at=clock.now(),
+                    duration_s=0.0,
+                    failure=failure,
+                    worker=self._worker,
+                    repeat=self._repeat(journey),
+                )
+            )
+        return known
+
+    def _unreadable(self, path: str, said: str) -> Failure:
         text = self._redactor.text(said)
         lines = [line for line in text.splitlines() if line.strip()]
         last = next((line for line in reversed(lines) if line.startswith("E ")), lines[-1] if lines else "")
-        failure = Failure(
-            kind="journey file",
-            ours=True,
-            message=f"{path} could not be read as journeys: {last.removeprefix('E ').strip()}",
-            detail=text,
-            phase="collection",
-        )
-        journey = Journey(id=path, node_id=path, title=f"all journeys of {path}")
-        outcome, cause = judge_attempt(failure, (), finished=False)
-        self._write(
-            Result(
-                run_id=self._run_id,
-                target=self._target.name,
-                journey=journey,
-                attempt=1,
-                outcome=outcome,
-                cause=cause,
-                started_at=clock.now(),
-                duration_s=0.0,
-                failure=failure,
-                worker=self._worker,
-                repeat=self._repeat(journey),
-            )
-        )
+        message = f"{path} could not be read as journeys: {last.removeprefix('E ').strip()}"
+        return Failure(kind="journey file", ours=True, message=message, detail=text, phase="collection")
+
+    def _expected(self) -> list[Journey]:
+        """What the supervisor expects, from its last run; plain pytest expects nothing."""
+        try:
+            return msgspec.json.decode((self._folder / "inventory.json").read_bytes(), type=list[Journey])
+        except (OSError, msgspec.DecodeError):
+            return []
 
     def _keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> tuple[Evidence, ...]:
         folder = evidence_folder(self._folder, attempt.journey.id, attempt.number)

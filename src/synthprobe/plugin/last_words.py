@@ -31,17 +31,6 @@ _OFF: dict[str, tuple[str, object]] = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """Switch off what would keep journeys of a run from being judged, and note it."""
-    found = [name for name in _OFF if getattr(config.option, name, None)]
-    for name in found:
-        setattr(config.option, name, _OFF[name][1])
-    if found and not hasattr(config, "workerinput"):
-        typed = ", ".join(_OFF[name][0] for name in found)
-        _write(config, "note", f"pytest's {typed} was switched off, as a run judges every journey. Look at addopts.")
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
     """A conftest.py that cannot be imported ends pytest before anything else is asked."""
@@ -62,7 +51,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
-    """An option, a marker or a plugin that refuses."""
+    """Switch off what would keep journeys from being judged; then an option, a marker or a plugin may refuse."""
+    _switch_off(config)
     try:
         return (yield)
     except pytest.UsageError as error:
@@ -97,6 +87,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """The same, asked of the session."""
     if why := session.shouldfail or session.shouldstop:
         _write(session.config, "stopped", str(why))
+
+
+def _switch_off(config: pytest.Config) -> None:
+    found = [name for name in _OFF if getattr(config.option, name, None)]
+    for name in found:
+        setattr(config.option, name, _OFF[name][1])
+    if found and not hasattr(config, "workerinput"):
+        typed = ", ".join(_OFF[name][0] for name in found)
+        _write(config, "note", f"pytest's {typed} was switched off, as a run judges every journey. Look at addopts.")
 
 
 def _in_words(config: pytest.Config | None, error: BaseException) -> str:

@@ -84,8 +84,8 @@ def counted_as_failed(report: pytest.TestReport) -> Failure:
     return Failure(kind="journey error", ours=True, message=message, detail=why, phase=report.when or "call")
 
 
-def reason_of_skip(report: pytest.TestReport) -> str:
-    """Why a test was skipped.
+def reason_of_skip(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Why a test, or a whole file, was skipped.
 
     Args:
         report: the report.

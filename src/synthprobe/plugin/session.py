@@ -97,6 +97,7 @@ class JourneySession:
         suspicions = config.getoption("--suspicions")
         self._reruns = _reruns(Path(suspicions)) if suspicions else None
         self._group: BaseFileLock | None = None
+        self._uncollected: list[Journey] = []
         self.guard = Guard(target, folder)
         self.headers = BrowserHeaders(target)
         self._browser: BrowserEvidence | None = None
@@ -235,17 +236,19 @@ class JourneySession:
                 item.stash[_JOURNEY] = journey_of(item)
                 mutates_of(item)  # a marker that cannot be used is said now
                 journeys.append(item.stash[_JOURNEY])
+        journeys += self._uncollected
         write_collected(self.folder, self.worker, journeys)  # each worker, as any of them may die before it does
         slot = self.config.getoption("--canaries")
         if slot is not None and journeys:
             items[:0] = _canaries(session, slot, browser=any("browser" in _fixtures(item) for item in items))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A journey file that cannot be imported is an unknown outcome, not silence."""
+        """A journey file that cannot be imported is an unknown outcome, and one that skips itself a skipped one."""
         redact_report(report, self.redactor, plain=True)
         path = self.config.rootpath / report.nodeid
-        if report.failed and self.worker in {"main", "gw0"} and is_journey_path(self.config, path):
-            self.journal.unreadable(report.nodeid, str(report.longrepr), self.clock)
+        if not report.passed and self.worker in {"main", "gw0"} and is_journey_path(self.config, path):
+            file = os.path.relpath(path, project_root(self.config))
+            self._uncollected += self.journal.uncollected(file, report, self.clock)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
