@@ -186,3 +186,23 @@ def test_a_case_says_what_junit_has_no_word_for(junit):
     assert told["test_intermittent"] == {"synthprobe.outcome": "passed", "synthprobe.attempts": "2"}
     error = junit.find("testcase[@name='test_unknown']/error")
     assert error.get("message").startswith("configuration: no such user")
+
+
+def test_a_run_that_died_leaves_no_green_file_of_an_earlier_one(project):
+    project.configure("http://127.0.0.1:9")
+    project.journeys("import os\n\ndef test_sound(): assert 1 + 1 == 2\n\ndef test_dies(): os._exit(3)\n")
+    settings = project.root / "synthprobe.toml"
+    settings.write_text(f"second_attempts = 0\n{settings.read_text()}")
+    (project.root / "pytest.ini").write_text("[pytest]\naddopts = --junitxml=junit.xml\n")
+    (project.root / "junit.xml").write_text(
+        '<testsuites><testsuite tests="1"><testcase name="old"/></testsuite></testsuites>'
+    )
+    command = [sys.executable, "-m", "synthprobe", "run"]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 3, done.stdout
+    suite = ET.parse(project.root / "junit.xml").getroot().find("testsuite")
+    said = {case.get("name"): [part.tag for part in case if part.tag != "properties"] for case in suite}
+    assert said["test_dies"] == ["error"]
+    assert set(said) == {"test_sound", "test_dies"}
+    assert suite.get("tests") == "2"
+    assert suite.find("testcase[@name='test_dies']").get("classname") == "journeys.test_it"

@@ -44,7 +44,7 @@ def collected_journeys(root: Path, config: Config) -> tuple[Journey, ...]:
 
 def collect(root: Path, config: Config) -> tuple[Journey, ...]:
     """As `collected_journeys`, anew: what options and the environment do to it is seen as well."""
-    folders = [name for name in config.journeys if (root / name).exists()]
+    folders = [name for name in config.journeys if any((root / name).rglob("*"))]
     if not folders:
         return ()
     with TemporaryDirectory() as place:

@@ -19,6 +19,7 @@ from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ToolError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.report.job_page import append_summary
+from synthprobe.report.junit import PLACE, agree_with
 from synthprobe.report.terminal import summary
 from synthprobe.supervisor import RunOrder, run_again, run_journeys
 from synthprobe.supervisor.slots import lease
@@ -90,6 +91,11 @@ def _run(
             append_summary(verdict, Path(page), mask=mask)
         except OSError as error:
             _console.print(f"note: The job's page could not be written: {error}")
+    if (place := folder / PLACE).exists():
+        try:
+            agree_with(verdict, Path(place.read_text("utf-8")), mask)
+        except OSError as error:
+            _console.print(f"note: The JUnit file could not be written: {error}")
     _console.print(f"Report: synthprobe report {os.path.relpath(folder)}")
     return exit_code(verdict, fail_on_degraded=fail_on == "degraded")
 

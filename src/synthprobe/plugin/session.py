@@ -27,7 +27,7 @@ from synthprobe.plugin import reports
 from synthprobe.plugin.alarm import AttemptDeadline, TookTooLong, limit_of, no_limit, own_time
 from synthprobe.plugin.console import HarmlessConsole, capture_refusal
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
-from synthprobe.plugin.junit import JUnitOfJourneys, properties_of
+from synthprobe.plugin.junit import JUnitOfJourneys
 from synthprobe.plugin.leaks import browser_log_refusal, refuse_secret_ids
 from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
 from synthprobe.plugin.own_names import own_names
@@ -41,6 +41,7 @@ from synthprobe.probes.clock import SteadyClock
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
 from synthprobe.report.allure_live import AllureSteps, redact_allure
+from synthprobe.report.junit import properties_of
 from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import skip_reason
 from synthprobe.targets.proxy_variables import proxy_note
@@ -150,7 +151,7 @@ class JourneySession:
         console = HarmlessConsole(config, session.redactor.text, lambda: session.attempt is not None)
         console.hold()
         config.pluginmanager.register(console, "synthprobe-console")
-        config.pluginmanager.register(JUnitOfJourneys(config, session.redactor.text), "synthprobe-junit")
+        config.pluginmanager.register(JUnitOfJourneys(config, folder, session.redactor.text), "synthprobe-junit")
         return session
 
     @staticmethod

@@ -1,0 +1,168 @@
+"""The JUnit file of pytest, in JUnit's words: a journey is one case, canaries are none, and nothing in it is secret."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+from synthprobe.model.result import Outcome
+from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.verdict.judge import MUST_FAIL, MUST_PASS
+
+JOURNEY, OUTCOME = "synthprobe.journey", "synthprobe.outcome"
+CAUSE, ATTEMPTS = "synthprobe.cause", "synthprobe.attempts"
+"""Properties of a case."""
+
+PLACE = "junit.path"
+"""File of a run's folder that says where its JUnit file is."""
+
+_HEAD = b'<?xml version="1.0" encoding="utf-8"?>'
+_TAGS: dict[str, str] = {"failed": "failure", "unknown": "error", "skipped": "skipped"}
+_VERDICTS = frozenset(_TAGS.values())
+_PHASE = re.compile(r'^failed on (?:setup|teardown) with "(.*)"$', re.DOTALL)
+
+
+def properties_of(journey: str, outcome: Outcome, cause: str, attempt: int) -> list[tuple[str, object]]:
+    """What a case tells of its journey beside JUnit's own words.
+
+    Args:
+        journey: the journey's id.
+        outcome: of its last attempt.
+        cause: why it is not ``passed``.
+        attempt: how many there were.
+
+    Returns:
+        Names and values.
+    """
+    return [(JOURNEY, journey), (OUTCOME, outcome), (ATTEMPTS, attempt), (CAUSE, cause)]
+
+
+def in_words_of_junit(content: bytes, mask: Callable[[str], str]) -> bytes:
+    """pytest's JUnit file, put right.
+
+    Args:
+        content: as pytest wrote it.
+        mask: hides secrets.
+
+    Returns:
+        The file: a case for each journey, ``failure`` for failed, ``error`` for unknown, nothing for passed and
+        degraded; no canaries; figures that fit; all texts masked.
+    """
+    root = ET.fromstring(content)  # noqa: S314 - pytest wrote it a moment ago
+    for suite in root.iter("testsuite"):
+        journeys = {_key(case) for case in suite.findall("testcase") if _property(case, OUTCOME)}
+        cases: dict[tuple[str | None, str | None], ET.Element] = {}
+        for case in suite.findall("testcase"):
+            first = cases.setdefault(_key(case), case)
+            if _key(case) in journeys and first is not case:
+                _join(first, case)
+                suite.remove(case)
+        for key in journeys:
+            if _property(cases[key], JOURNEY) in {MUST_FAIL, MUST_PASS}:
+                suite.remove(cases[key])
+            else:
+                _put_right(cases[key])
+        _count(suite)
+    _mask(root, mask)
+    return _HEAD + ET.tostring(root)
+
+
+def agree_with(verdict: Verdict, place: Path, mask: Callable[[str], str]) -> None:
+    """Write the verdict of a run into its JUnit file: what pytest could not know of, and what never came to its end.
+
+    Args:
+        verdict: the run's verdict.
+        place: the file; it is made when pytest died before it wrote one.
+        mask: hides secrets.
+
+    Raises:
+        OSError: when the file cannot be written.
+    """
+    try:
+        root = ET.fromstring(place.read_bytes())  # noqa: S314 - pytest's, and ours
+    except (FileNotFoundError, ET.ParseError):
+        root = ET.Element("testsuites")
+        ET.SubElement(root, "testsuite", name="pytest", timestamp=verdict.run.started_at.isoformat())
+    suite = next(root.iter("testsuite"))
+    cases = {_property(case, JOURNEY): case for case in suite.findall("testcase")}
+    for one in verdict.journeys:
+        case = cases.get(one.journey.id)
+        if case is None:
+            file, *names = one.journey.node_id.split("::")
+            classname = ".".join([file.removesuffix(".py").replace("/", "."), *names[:-1]])
+            case = ET.SubElement(suite, "testcase", classname=classname, name=(names or [file])[-1], time="0.000")
+        if _property(case, OUTCOME) != one.outcome:
+            _tell(case, one)
+            _put_right(case)
+    _count(suite)
+    _mask(root, mask)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(_HEAD + ET.tostring(root))
+
+
+def _tell(case: ET.Element, one: JourneyVerdict) -> None:
+    properties = case.find("properties")
+    if properties is None:
+        properties = ET.Element("properties")
+        case.insert(0, properties)
+    told = properties_of(one.journey.id, one.outcome, one.cause, len(one.results))
+    properties.extend(ET.Element("property", name=name, value=str(value)) for name, value in told)
+
+
+def _count(suite: ET.Element) -> None:
+    cases = suite.findall("testcase")
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(sum(case.find(tag) is not None for case in cases)))
+    suite.set("tests", str(len(cases)))
+
+
+def _mask(root: ET.Element, mask: Callable[[str], str]) -> None:
+    for element in root.iter():
+        element.text = mask(element.text) if element.text else element.text
+        for name, value in element.attrib.items():
+            element.set(name, mask(value))
+
+
+def _key(case: ET.Element) -> tuple[str | None, str | None]:
+    return case.get("classname"), case.get("name")
+
+
+def _property(case: ET.Element, name: str) -> str:
+    """The last one counts: it is that of the last attempt."""
+    found = [one.get("value", "") for one in case.iter("property") if one.get("name") == name]
+    return found[-1] if found else ""
+
+
+def _join(first: ET.Element, other: ET.Element) -> None:
+    """pytest writes a second case where a journey failed and its clean-up failed, too."""
+    properties = first.find("properties")
+    for part in other:
+        if part.tag == "properties" and properties is not None:
+            properties.extend(part)
+        else:
+            first.insert(0 if part.tag == "properties" else len(first), part)
+    first.set("time", f"{float(first.get('time', 0)) + float(other.get('time', 0)):.3f}")
+
+
+def _put_right(case: ET.Element) -> None:
+    outcome, cause = _property(case, OUTCOME), _property(case, CAUSE)
+    properties = case.find("properties")
+    if properties is not None:
+        last = {one.get("name"): one for one in properties}
+        for one in list(properties):
+            ours = one.get("name") in {JOURNEY, OUTCOME, CAUSE, ATTEMPTS}
+            if ours and (last[one.get("name")] is not one or not one.get("value")):
+                properties.remove(one)
+    verdicts = [part for part in case if part.tag in _VERDICTS]
+    for part in verdicts:
+        case.remove(part)
+    if (tag := _TAGS.get(outcome)) is None:
+        return
+    kept = verdicts[0] if verdicts else ET.Element(tag, message=cause)
+    kept.tag = tag
+    kept.set("message", _PHASE.sub(r"\1", kept.get("message", "")))
+    if outcome == "unknown":
+        kept.set("message", cause)
+    case.insert(1 if properties is not None else 0, kept)
