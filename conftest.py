@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from synthprobe.plugin.options import project_config, wants_journeys
+from synthprobe.plugin.options import project_config, target_name, wants_journeys
 
 
 def is_served(base_url: str) -> bool:
@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or config.option.collectonly or not wants_journeys(config):
         return
     project = project_config(config)
-    target = config.getoption("--target") or project.default_target
+    target = target_name(config) or project.default_target
     if target != "demo" or config.getoption("base_url") or is_served(project.targets[target].base_url):
         return
     centre = subprocess.Popen([sys.executable, "-m", "synthprobe_demo", "--port", "0"], stdout=subprocess.PIPE)

@@ -64,6 +64,10 @@ class Ran:
     def results(self) -> dict[str, Result]:
         return {result.journey.id.rsplit(".", 1)[-1]: result for result in pipeline.read_results(self.folder)}
 
+    @property
+    def all_results(self) -> list[Result]:
+        return pipeline.read_results(self.folder)
+
     def bytes_written(self) -> Iterator[tuple[str, bytes]]:
         """Everything in the run's folder."""
         for path in self.folder.rglob("*"):
@@ -86,14 +90,14 @@ class Project:
     def journeys(self, text: str, name: str = "test_it.py") -> None:
         (self.root / "journeys" / name).write_text(text)
 
-    def run(self, *options: str, environ: dict[str, str] | None = None) -> Ran:
+    def run(self, *options: str, environ: dict[str, str] | None = None, folder: str | None = "run") -> Ran:
+        """Run the journeys; without a folder, the run is kept where a project keeps it."""
         command = [
             sys.executable,
             "-m",
             "pytest",
-            "journeys",
-            "--run-folder",
-            "run",
+            *(() if any(option.startswith("journeys") for option in options) else ("journeys",)),
+            *(("--run-folder", folder) if folder else ()),
             "-p",
             "no:cacheprovider",
             *options,
@@ -107,7 +111,7 @@ class Project:
             check=False,
             env={**os.environ, **(environ or {})},
         )
-        return Ran(done.returncode, done.stdout + done.stderr, self.root / "run")
+        return Ran(done.returncode, done.stdout + done.stderr, self.root / (folder or ""))
 
 
 @pytest.fixture(scope="session")

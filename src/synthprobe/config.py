@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import math
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +15,7 @@ from msgspec import Meta, Struct, field
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.history.address import wrong_with
+from synthprobe.project import project_at, read_table
 from synthprobe.report.retention import Retention
 from synthprobe.respond.heartbeat import HeartbeatConfig
 from synthprobe.respond.policy import FixesConfig
@@ -233,14 +233,11 @@ def find_root(start: Path) -> Path:
     Returns:
         The folder with ``synthprobe.toml`` or a ``[tool.synthprobe]`` table; the start itself when there is none.
 
-    Raises:
-        ConfigurationError: when a ``pyproject.toml`` on the way cannot be read.
-
     Example:
         >>> find_root(Path("/nonexistent/deep")) == Path("/nonexistent/deep")
         True
     """
-    return next((folder for folder in (start, *start.parents) if _table(folder)[1]), start)
+    return project_at(start) or start
 
 
 def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
@@ -262,7 +259,7 @@ def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
         'demo'
     """
     environ = os.environ if environ is None else environ
-    source, table = _table(root)
+    source, table = read_table(root)
     _check(table, msgspec.inspect.type_info(Config), source, "")
     try:
         config = msgspec.convert(table, Config)
@@ -282,21 +279,6 @@ def _placed(target: Target, root: Path) -> Target:
     """The target with its files where they are, wherever it is read."""
     place = str(root / Path(target.ca_file).expanduser()) if target.ca_file else ""
     return msgspec.structs.replace(target, ca_file=place)
-
-
-def _table(root: Path) -> tuple[str, dict[str, Any]]:
-    for name, keys in (("synthprobe.toml", ()), ("pyproject.toml", ("tool", "synthprobe"))):
-        try:
-            table: Any = tomllib.loads((root / name).read_text("utf-8"))
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError) as error:  # TOML of a wrong form, bytes that are no text, endless digits
-            raise ConfigurationError(f"{name} cannot be read: {error}. Correct it, then start again.") from None
-        for key in keys:
-            table = table.get(key, {})
-        if table:
-            return name, table
-    return "synthprobe.toml", {}
 
 
 def _check(value: Any, kind: Any, source: str, place: str) -> None:

@@ -49,7 +49,16 @@ def collect(root: Path, config: Config) -> tuple[Journey, ...]:
         return ()
     with TemporaryDirectory() as place:
         folder = Path(place) / "run"
-        command = [sys.executable, "-m", "pytest", *folders, "--collect-only", "-q", "--run-folder", str(folder)]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            *folders,
+            "--collect-only",
+            "-q",
+            "--synthprobe-run-folder",
+            str(folder),
+        ]
         try:
             done = subprocess.run(
                 [*command, "-p", "no:cacheprovider"], cwd=root, capture_output=True, text=True, timeout=120, check=False

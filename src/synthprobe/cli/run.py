@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from synthprobe import pipeline
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Config, find_root, read_config
-from synthprobe.errors import ToolError
+from synthprobe.config import Config, read_config
+from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.project import NO_PROJECT, project_at
 from synthprobe.report.job_page import append_summary
 from synthprobe.report.junit import PLACE, agree_with
 from synthprobe.report.terminal import summary
@@ -53,7 +54,9 @@ def run(
     Exit code 0: all judged, nothing failed. 1: a journey failed. 2: usage or configuration.
     3: the monitor was blind, something is unknown.
     """
-    root = find_root(Path.cwd())
+    root = project_at(Path.cwd())
+    if root is None:
+        raise ConfigurationError(NO_PROJECT)
     config = read_config(root)
     chosen = config.target(target, base_url=base_url)
     order = RunOrder(paths=tuple(paths or ()), workers=workers, deadline_s=deadline, address_given=base_url is not None)

@@ -24,6 +24,7 @@ from synthprobe.hooks import load_plugins
 from synthprobe.model.incident import Incident, IncidentEvent
 from synthprobe.model.result import Result
 from synthprobe.model.verdict import Verdict
+from synthprobe.report.oncall import headline
 from synthprobe.respond.fixes import load_fixes
 from synthprobe.respond.matching import match, tell
 from synthprobe.respond.runbook_lint import Known, Snooze, lint, read_snoozes
@@ -92,7 +93,9 @@ def match_run(
     told = list(tell(verdict))
     tied = []
     if not told:
-        _console.print(f"Run {verdict.run.id}: every journey passed, so no runbook is needed.")
+        judged = verdict.count("passed") == len(verdict.journeys) > 0
+        good = "every journey passed, so no runbook is needed."
+        _console.print(f"Run {verdict.run.id}: {good if judged else headline(verdict)}")
     for one in told:
         found, cause = match(runbooks, one.subject), one.triage
         lines = [("cause", f"{cause.cause_class} ({cause.rule}, {cause.sure}): {cause.why}")]

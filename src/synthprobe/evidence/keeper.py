@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,10 +27,11 @@ def evidence_folder(run_folder: Path, journey_id: str, attempt: int) -> Path:
         attempt: 1 for the first.
 
     Returns:
-        The folder; its name holds nothing the target said.
+        The folder; its name holds nothing the target said, and no other journey has it, however alike the ids are.
     """
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", journey_id).strip("-.")[:80] or "journey"
-    return run_folder / "evidence" / name / str(attempt)
+    readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", journey_id).strip("-.")[:80] or "journey"
+    digest = hashlib.sha256(journey_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return run_folder / "evidence" / f"{readable}-{digest}" / str(attempt)
 
 
 class Keeper:

@@ -28,6 +28,7 @@ from sqlalchemy import (
     table,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from synthprobe.errors import HistoryError
@@ -206,7 +207,8 @@ def make_engine(url: str) -> Engine:
     wrong = wrong_with(url)
     try:
         if not wrong and url.startswith("sqlite:"):
-            engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_S})
+            path = URL.create("sqlite", database=url.removeprefix("sqlite:///"))  # a path may hold any sign, also "?"
+            engine = create_engine(path, connect_args={"timeout": LOCK_WAIT_S})
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
@@ -271,7 +273,7 @@ def bring_up_to_date(engine: Engine) -> None:
         from alembic.config import Config
 
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

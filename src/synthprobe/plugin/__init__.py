@@ -1,10 +1,17 @@
-"""The pytest plugin. Wiring only: options, markers, hooks; each piece stands in the module it names."""
+"""The pytest plugin. Wiring only: options, markers, hooks; each piece stands in the module it names.
+
+In a session that has nothing to do with a project of ours, the options are all there is.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
+
+from synthprobe.plugin import gate
+from synthprobe.project import NO_PROJECT
 
 if TYPE_CHECKING:
     from synthprobe.plugin.session import JourneySession
@@ -12,23 +19,34 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
-    from synthprobe.plugin.options import add_options
+    gate.add_options(parser)
 
-    add_options(parser)
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, args: list[str], parser: pytest.Parser
+) -> Generator[None, None, None]:
+    """Declare the options' short names, once the project's own options are known."""
+    gate.forget_values(early_config.known_args_namespace.file_or_dir, args)
+    yield
+    gate.add_short_names(parser)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker; where journeys are to run, prepare the run."""
-    from synthprobe.plugin.options import MARKER, MUTATES, wants_journeys
+    """In a project of ours, declare the markers and fixtures; where journeys are to run, prepare the run."""
+    concern = gate.concern_of(config)
+    if concern.root is None:
+        return
+    from synthprobe.plugin import fixtures
+    from synthprobe.plugin.options import MARKER, MUTATES
 
     config.addinivalue_line("markers", MARKER)
     config.addinivalue_line("markers", MUTATES)
-    from synthprobe.plugin import fixtures
-
     config.pluginmanager.register(fixtures, "synthprobe-fixtures")
-    if wants_journeys(config):
+    if concern.journeys:
         from synthprobe.plugin import ladder
+        from synthprobe.plugin.collection import JourneyCollection
         from synthprobe.plugin.session import JourneySession
 
         # Registered here, after every installed plugin, so that these fixtures extend pytest-playwright's
@@ -36,3 +54,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(ladder, "synthprobe-ladder")
         session: JourneySession = JourneySession.of(config)
         config.pluginmanager.register(session, "synthprobe-session")
+        config.pluginmanager.register(JourneyCollection(session), "synthprobe-collection")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say how to begin where there are journeys and no configuration."""
+    return [f"synthprobe: {NO_PROJECT}"] if gate.lacks_configuration(config) else []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A journey never runs without its target's guardrails."""
+    gate.refuse_unguarded(item)

@@ -30,7 +30,7 @@ def capture_refusal(config: pytest.Config, target: Target) -> str:
         A sentence; empty when pytest captures them, `synthprobe run` masks its output, or no production is at stake.
     """
     how = config.getoption("capture", "fd")
-    supervised = config.getoption("--canaries") is not None
+    supervised = config.option.synthprobe_canaries is not None
     if how == "fd" or not target.production or supervised:
         return ""
     return (

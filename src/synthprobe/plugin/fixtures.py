@@ -11,7 +11,7 @@ import pytest
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.plugin.options import project_config, project_root
+from synthprobe.plugin.options import project_config, project_root, target_name
 from synthprobe.plugin.session import JourneySession
 from synthprobe.probes import steps
 from synthprobe.probes.testdata import TestData
@@ -61,7 +61,7 @@ def target(pytestconfig: pytest.Config) -> Target:
     """The target this session runs against."""
     session = JourneySession.current(pytestconfig)
     try:
-        return session.target if session else project_config(pytestconfig).target(pytestconfig.getoption("--target"))
+        return session.target if session else project_config(pytestconfig).target(target_name(pytestconfig))
     except ConfigurationError as error:
         raise pytest.UsageError(str(error)) from None
 

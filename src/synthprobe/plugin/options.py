@@ -1,4 +1,4 @@
-"""Options, the journey marker, and which session is one of journeys."""
+"""The project's configuration, the journey marker, and which test is which journey."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import difflib
 import inspect
 import os
 import re
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.config import Config, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.journey import Journey, Severity, duration_s
+from synthprobe.plugin.gate import concern_of, journey_folders, nearest_project, stands_in
 
 MARKER = (
     "journey(id, title, owner, severity, runbook, uses_per_day, budget): what is known of a journey; every argument "
@@ -25,27 +27,12 @@ MUTATES = (
     "allow that, and not run again just because it was slow unless it is repeatable"
 )
 CONFIG_KEY = pytest.StashKey[Config]()
-ROOT_KEY = pytest.StashKey[Path]()
+_AN_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _ARGUMENTS = ("id", "title", "owner", "severity", "runbook", "uses_per_day", "budget")
 
 
-def add_options(parser: pytest.Parser) -> None:
-    """Declare the plugin's options.
-
-    Args:
-        parser: pytest's option parser.
-    """
-    group = parser.getgroup("synthprobe", "synthprobe: journeys against a live system")
-    group.addoption("--target", metavar="NAME", help="target of the configuration to run against (default: demo)")
-    group.addoption(
-        "--canaries", type=int, metavar="SLOT", help="prove with canaries of this slot that failures are seen"
-    )
-    group.addoption("--suspicions", metavar="PATH", help="run journeys of this file again until they are as usual")
-    group.addoption("--run-folder", metavar="PATH", help="folder of this run; made under .synthprobe/runs/ without it")
-
-
 def project_root(config: pytest.Config) -> Path:
-    """The project's root, which need not be pytest's.
+    """The project's root, whatever pytest's is.
 
     Args:
         config: pytest's configuration.
@@ -53,9 +40,7 @@ def project_root(config: pytest.Config) -> Path:
     Returns:
         The folder that holds the configuration.
     """
-    if ROOT_KEY not in config.stash:
-        config.stash[ROOT_KEY] = find_root(config.rootpath)
-    return config.stash[ROOT_KEY]
+    return concern_of(config).root or config.rootpath
 
 
 def project_config(config: pytest.Config) -> Config:
@@ -78,6 +63,18 @@ def project_config(config: pytest.Config) -> Config:
     return config.stash[CONFIG_KEY]
 
 
+def target_name(config: pytest.Config) -> str | None:
+    """The target that was typed, by the option's full name where the project has a ``--target`` of its own.
+
+    Args:
+        config: pytest's configuration.
+
+    Returns:
+        Its name; nothing when none was typed.
+    """
+    return cast("str | None", config.option.synthprobe_target)
+
+
 def wants_journeys(config: pytest.Config) -> bool:
     """Whether this session was asked to run journeys.
 
@@ -87,18 +84,11 @@ def wants_journeys(config: pytest.Config) -> bool:
     Returns:
         True when a path given to pytest is, holds, or stands in a folder of journeys.
     """
-    if config.option.help or config.option.version:
-        return False
-    folders = [project_root(config) / name for name in project_config(config).journeys]
-    for argument in config.args:
-        path = (config.invocation_params.dir / argument.split("::")[0]).resolve()
-        if any(path.is_relative_to(folder) or folder.is_relative_to(path) for folder in folders):
-            return True
-    return False
+    return concern_of(config).journeys
 
 
 def is_journey_path(config: pytest.Config, path: Path) -> bool:
-    """Whether tests of this file are journeys.
+    """Whether tests of this file are journeys of the session's project.
 
     Args:
         config: pytest's configuration.
@@ -107,17 +97,18 @@ def is_journey_path(config: pytest.Config, path: Path) -> bool:
     Returns:
         True when it stands in a folder of journeys.
     """
-    return _stands_in(path, project_root(config), project_config(config).journeys)
+    return _stands_in(path, project_root(config))
 
 
 @cache  # asked for each of a file's tests
-def _stands_in(path: Path, root: Path, folders: tuple[str, ...]) -> bool:
-    return any(path.is_relative_to(root / name) for name in folders)
+def _stands_in(path: Path, root: Path) -> bool:
+    nearest = nearest_project(path.parent)
+    return (nearest is None or nearest.samefile(root)) and stands_in(path, journey_folders(root))
 
 
 @cache
 def _relative(path: Path, root: Path) -> str:
-    return os.path.relpath(path, root)
+    return os.path.relpath(path if path.is_relative_to(root) else path.resolve(), root.resolve())
 
 
 def journey_of(item: pytest.Item) -> Journey:
@@ -154,14 +145,17 @@ def journey_of(item: pytest.Item) -> Journey:
     except ValueError as error:
         raise pytest.UsageError(_wrong(item, f"budget: {error}")) from None
     doc = inspect.cleandoc(getattr(getattr(item, "function", None), "__doc__", None) or "")
-    name = re.sub(r"\[.*\]$", "", item.name)
+    name, bracket, parameters = item.name.partition("[")
+    if _AN_ADDRESS.search(parameters):  # ids=repr, for example: the name of the test is another one in each process
+        parameters = "-".join(f"{name}{number}" for name, number in _indices(item).items()) + "]"
     # the browser's name is no part of a journey's identity while there is one browser
-    parameters = re.search(r"\[(.*)\]$", item.name)
-    suffix = "" if not parameters or parameters[1] in {"chromium"} else f"[{parameters[1]}]"
+    suffix = "" if parameters in {"", "chromium]"} else bracket + parameters
     title = given.get("title") or (doc.splitlines()[0].rstrip(".") if doc else "")
     file = _relative(item.path, project_root(item.config))
+    classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
+    path = ".".join([file.removesuffix(".py"), *classes, name])
     return Journey(
-        id=str(given.get("id") or file.removesuffix(".py") + "." + name) + suffix,
+        id=str(given.get("id") or path) + suffix,
         node_id="::".join([file, *item.nodeid.split("::")[1:]]),
         title=(title or name.removeprefix("test_").replace("_", " ")) + (f" {suffix}" if suffix else ""),
         owner=given.get("owner", ""),
@@ -170,6 +164,57 @@ def journey_of(item: pytest.Item) -> Journey:
         uses_per_day=given.get("uses_per_day"),
         budget_s=budget_s,
     )
+
+
+def parameter_names(item: pytest.Item) -> dict[str, str]:
+    """What stands for parameters whose value is written in another way by each process, such as an object's address.
+
+    Args:
+        item: the test.
+
+    Returns:
+        As pytest calls objects, for example ``order0`` for the first one, by the parameter's name.
+    """
+    given: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+    indices = _indices(item)
+    return {name: f"{name}{indices.get(name, 0)}" for name, value in given.items() if not _is_lasting(value)}
+
+
+def _indices(item: pytest.Item) -> Mapping[str, int]:
+    return item.callspec.indices if hasattr(item, "callspec") else {}
+
+
+def _is_lasting(value: Any) -> bool:
+    """Whether a value is written in the same way by every process."""
+    if isinstance(value, dict):
+        return all(map(_is_lasting, (*value.keys(), *value.values())))
+    if isinstance(value, list | tuple):
+        return all(map(_is_lasting, value))
+    if isinstance(value, set | frozenset):
+        return len(value) < 2 and all(map(_is_lasting, value))
+    if isinstance(value, str | bytes | int | float | None):
+        return True
+    text = repr(value)
+    return not _AN_ADDRESS.search(text) and str(id(value)) not in text
+
+
+def refuse_shared_ids(journeys: Iterable[tuple[pytest.Item, Journey]]) -> None:
+    """Refuse two journeys of one id: the outcome of one would stand for both.
+
+    Args:
+        journeys: each test and its journey.
+
+    Raises:
+        pytest.UsageError: with a sentence that names both.
+    """
+    known: dict[str, str] = {}
+    for item, journey in journeys:
+        other = known.setdefault(journey.id, item.nodeid)
+        if other != item.nodeid:
+            raise pytest.UsageError(
+                f"Two journeys have the id {journey.id!r}: {other} and {item.nodeid}. One verdict would stand for "
+                "both, so nothing was run. Give each an id of its own: @pytest.mark.journey(id=...)."
+            )
 
 
 def mutates_of(item: pytest.Item) -> tuple[str, ...]:

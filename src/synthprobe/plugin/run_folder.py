@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets as random
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,53 +15,94 @@ import pytest
 from synthprobe.hooks import load_plugins
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Run
+from synthprobe.plugin.gate import is_a_run
 from synthprobe.plugin.options import project_config, project_root
 from synthprobe.targets.target import Target
 
-
-def begin_run(config: pytest.Config, target: Target) -> tuple[Path, str]:
-    """Make the run's folder, and write down which run it is.
-
-    Args:
-        config: pytest's configuration.
-        target: the target.
-
-    Returns:
-        The folder, and the run's id.
-    """
-    project, now = project_config(config), datetime.now(UTC)
-    slot = int(now.timestamp()) // project.interval_s
-    run_id = f"{now:%Y%m%dT%H%M%S}-{random.token_hex(3)}"
-    folder = project_root(config) / project.folder / "runs" / target.name / f"{slot}-{run_id}"
-    if config.option.run_folder:
-        folder = Path(config.option.run_folder).absolute()
-    for part in ("journal", "progress", "evidence", "allure-results"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    run = Run(
-        id=run_id,
-        target=target.name,
-        base_url=target.base_url,
-        slot=slot,
-        started_at=now,
-        location=project.location,
-        command=shlex.join(["pytest", *config.invocation_params.args]),
-        identifiers=load_plugins(project.plugins, project_root(config)).identifiers(),
-    )
-    if (folder / "run.json").exists():  # the supervisor began this run; it does not know who moved the address
-        begun = msgspec.json.decode((folder / "run.json").read_bytes(), type=Run)
-        run = msgspec.structs.replace(begun, base_url=target.base_url)
-    (folder / "run.json").write_bytes(msgspec.json.encode(run))
-    return folder, run.id
+_PARTS = ("journal", "progress", "evidence", "allure-results")
 
 
-def write_collected(folder: Path, worker: str, journeys: Sequence[Journey]) -> None:
-    """Write down which journeys must be judged.
+class RunFolder:
+    """Where a run is written down. It is made once there is a journey to judge, so that what was no run leaves none.
 
     Args:
-        folder: the run's folder.
-        worker: name of the xdist worker, or ``main``.
-        journeys: what was collected.
+        path: the folder.
+        run: which run it is.
+        recorded: whether this is a run at all, and not a list of what could be run.
+        begun: whether the supervisor began it, who wants to know of no journey as well.
     """
-    written = folder / f"collected.{worker}.tmp"
-    written.write_bytes(msgspec.json.encode(journeys))
-    written.replace(folder / "collected.json")
+
+    def __init__(self, path: Path, run: Run, *, recorded: bool, begun: bool = False) -> None:
+        self.path = path
+        self.run = run
+        self.recorded = recorded
+        self.begun = begun
+
+    @classmethod
+    def of(cls, config: pytest.Config, target: Target, scratch: Path) -> RunFolder:
+        """The folder of this session.
+
+        Args:
+            config: pytest's configuration.
+            target: the target.
+            scratch: a private folder, for a session that records nothing.
+
+        Returns:
+            The folder, which need not be there yet.
+        """
+        recorded = is_a_run(config)
+        worker = getattr(config, "workerinput", None)
+        if worker is not None:
+            run = msgspec.json.decode(worker["synthprobe_run"], type=Run)
+            return cls(Path(worker["synthprobe_folder"]), run, recorded=recorded, begun=worker["synthprobe_begun"])
+        project, now, given = project_config(config), datetime.now(UTC), config.option.synthprobe_run_folder
+        slot = int(now.timestamp()) // project.interval_s
+        run = Run(
+            id=f"{now:%Y%m%dT%H%M%S}-{random.token_hex(3)}",
+            target=target.name,
+            base_url=target.base_url,
+            slot=slot,
+            started_at=now,
+            location=project.location,
+            command=shlex.join(["pytest", *config.invocation_params.args]),
+            identifiers=load_plugins(project.plugins, project_root(config)).identifiers(),
+        )
+        path = project_root(config) / project.folder / "runs" / target.name / f"{slot}-{run.id}"
+        if given:
+            path = Path(given).absolute()
+        if not recorded:
+            return cls(path if given and config.option.collectonly else scratch / "run", run, recorded=False)
+        folder = cls(path, run, recorded=True, begun=(path / "run.json").exists())
+        if folder.begun:  # the supervisor began this run; it does not know who moved the address
+            begun = msgspec.json.decode((path / "run.json").read_bytes(), type=Run)
+            folder.run = msgspec.structs.replace(begun, base_url=target.base_url)
+            folder.begin()
+        return folder
+
+    def begin(self) -> None:
+        """Make the folder, and write down which run it is."""
+        for part in _PARTS:
+            (self.path / part).mkdir(parents=True, exist_ok=True)
+        temporary = self.path / f"run.{random.token_hex(4)}.tmp"
+        temporary.write_bytes(msgspec.json.encode(self.run))
+        temporary.replace(self.path / "run.json")
+
+    def collected(self, journeys: Sequence[Journey]) -> None:
+        """Write down which journeys must be judged.
+
+        Args:
+            journeys: the journeys that were collected.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        temporary = self.path / f"collected.{random.token_hex(4)}.tmp"  # each worker, as any of them may die before
+        temporary.write_bytes(msgspec.json.encode(journeys))
+        temporary.replace(self.path / "collected.json")
+
+    def clear(self) -> None:
+        """Remove what stands empty: Allure makes its folder before anything is known of the journeys."""
+        state = self.path.parents[2]
+        for folder in (self.path / "allure-results", self.path, *self.path.parents):
+            with suppress(OSError):
+                folder.rmdir()
+            if folder == state:
+                break

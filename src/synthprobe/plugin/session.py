@@ -12,6 +12,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
 import pytest
 
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
@@ -20,27 +21,26 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.scratch import private_folder
 from synthprobe.hooks import load_plugins
 from synthprobe.model.evidence import Exchange
-from synthprobe.model.journey import Journey
 from synthprobe.model.plain_text import plain_text
 from synthprobe.model.result import Failure, Outcome
 from synthprobe.plugin import reports
 from synthprobe.plugin.alarm import AttemptDeadline, TookTooLong, limit_of, no_limit, own_time
+from synthprobe.plugin.collection import JOURNEY
 from synthprobe.plugin.console import HarmlessConsole, capture_refusal
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.junit import JUnitOfJourneys
-from synthprobe.plugin.leaks import browser_log_refusal, refuse_secret_ids
-from synthprobe.plugin.options import is_journey_path, journey_of, mutates_of, project_config, project_root
-from synthprobe.plugin.own_names import own_names
+from synthprobe.plugin.leaks import browser_log_refusal
+from synthprobe.plugin.options import mutates_of, parameter_names, project_config, project_root, target_name
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.proof import proven
 from synthprobe.plugin.reports import counted_as_failed, reason_of_skip, redact_report
-from synthprobe.plugin.run_folder import begin_run, write_collected
+from synthprobe.plugin.run_folder import RunFolder
 from synthprobe.probes import steps
 from synthprobe.probes.browser_headers import BrowserHeaders
 from synthprobe.probes.clock import SteadyClock
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
-from synthprobe.report.allure_live import AllureSteps, redact_allure
+from synthprobe.report.allure_live import AllureSteps, RedactingFileLogger, redact_allure
 from synthprobe.report.junit import properties_of
 from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import skip_reason
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from synthprobe.plugin.reruns import Reruns
     from synthprobe.probes.browser import GuardedBrowser
 
-_JOURNEY, _LIMIT_S = pytest.StashKey[Journey](), pytest.StashKey[float]()
+_LIMIT_S = pytest.StashKey[float]()
 _CLOSING_S = 10.0
 
 
@@ -66,15 +66,16 @@ class JourneySession:
     Args:
         config: pytest's configuration.
         target: the target.
-        folder: the run's folder.
-        run_id: the run's id.
+        run_folder: where the run is written down.
+        scratch: a private folder; raw traces live there.
     """
 
-    def __init__(self, config: pytest.Config, target: Target, folder: Path, run_id: str) -> None:
+    def __init__(self, config: pytest.Config, target: Target, run_folder: RunFolder, scratch: Path) -> None:
         self.config = config
         self.target = target
-        self.folder = folder
-        self.run_id = run_id
+        self.run_folder = run_folder
+        self.folder = folder = run_folder.path
+        self.run_id = run_id = run_folder.run.id
         self.clock = SteadyClock()
         given: dict[str, Any] = getattr(config, "workerinput", {})
         self.worker: str = given.get("workerid", "main")
@@ -93,12 +94,12 @@ class JourneySession:
             address_typed=self.address_typed,
             describe=load_plugins(project_config(config).plugins, project_root(config)).describe_answer,
         )
-        self.scratch = private_folder("synthprobe-session-")  # raw traces live here
+        self.scratch = scratch
+        self.allure: RedactingFileLogger | None = None
         self.attempt: Attempt | None = None
-        suspicions = config.getoption("--suspicions")
-        self._reruns = _reruns(Path(suspicions)) if suspicions else None
+        suspicions = config.option.synthprobe_suspicions
+        self.reruns = _reruns(Path(suspicions)) if suspicions else None
         self._group: BaseFileLock | None = None
-        self._uncollected: list[Journey] = []
         self.guard = Guard(target, folder)
         self.headers = BrowserHeaders(target)
         self._browser: BrowserEvidence | None = None
@@ -106,7 +107,7 @@ class JourneySession:
 
     @classmethod
     def of(cls, config: pytest.Config) -> JourneySession:
-        """Prepare the session: choose the target, make the run's folder, direct Allure there.
+        """Prepare the session: choose the target and the run's folder, direct Allure there.
 
         Args:
             config: pytest's configuration.
@@ -121,7 +122,7 @@ class JourneySession:
         worker = getattr(config, "workerinput", None)
         address = worker["synthprobe_base_url"] if worker is not None else config.getoption("base_url")
         try:
-            target = project.target(config.getoption("--target"), base_url=address)
+            target = project.target(target_name(config), base_url=address)
         except ConfigurationError as error:
             raise pytest.UsageError(str(error)) from None
         if refusal := browser_log_refusal(os.environ, target.name):
@@ -134,24 +135,19 @@ class JourneySession:
             raise pytest.UsageError(refusal)
         option = config.option
         option.base_url = target.base_url
-        if config.getoption("--suspicions"):  # these files are those of the run itself
+        if option.synthprobe_suspicions:  # these files are those of the run itself
             option.xmlpath, option.log_file = None, os.devnull
-        # pytest-playwright's own; its users can do nothing about it
-        config.addinivalue_line("filterwarnings", "ignore:Session-scoped fixtures defined as instance methods")
-        option.continue_on_collection_errors = True
-        if option.tbstyle == "auto":
-            option.tbstyle = "short"
-        if worker is not None:
-            folder, run_id = Path(worker["synthprobe_folder"]), worker["synthprobe_run_id"]
-        else:
-            folder, run_id = begin_run(config, target)
-        if not option.allure_report_dir:
-            option.allure_report_dir = str(folder / "allure-results")
-        session = cls(config, target, folder, run_id)
+        scratch = private_folder("synthprobe-session-")
+        folder = RunFolder.of(config, target, scratch)
+        if folder.recorded and not option.allure_report_dir:
+            option.allure_report_dir = str(folder.path / "allure-results")
+        if worker is None:
+            config.add_cleanup(folder.clear)
+        session = cls(config, target, folder, scratch)
         console = HarmlessConsole(config, session.redactor.text, lambda: session.attempt is not None)
         console.hold()
         config.pluginmanager.register(console, "synthprobe-console")
-        config.pluginmanager.register(JUnitOfJourneys(config, folder, session.redactor.text), "synthprobe-junit")
+        config.pluginmanager.register(JUnitOfJourneys(config, folder.path, session.redactor.text), "synthprobe-junit")
         return session
 
     @staticmethod
@@ -206,15 +202,18 @@ class JourneySession:
     def pytest_sessionstart(self) -> None:
         """Render reports plainly where pytest cannot; put the redacting writer in the place of Allure's."""
         self.config.pluginmanager.register(reports, "synthprobe-reports")
-        folder = Path(self.config.option.allure_report_dir)
-        self.allure = redact_allure(folder, self.redactor, self.folder / "evidence", self.clock.now)
-        self.config.add_cleanup(self.allure.put_back)
+        if self.config.option.allure_report_dir:
+            folder = Path(self.config.option.allure_report_dir)
+            self.allure = redact_allure(folder, self.redactor, self.folder / "evidence", self.clock.now)
+            self.config.add_cleanup(self.allure.put_back)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Tell each xdist worker which run it belongs to."""
+        node.workerinput["synthprobe_root"] = str(project_root(self.config))
         node.workerinput["synthprobe_folder"] = str(self.folder)
-        node.workerinput["synthprobe_run_id"] = self.run_id
+        node.workerinput["synthprobe_begun"] = self.run_folder.begun
+        node.workerinput["synthprobe_run"] = msgspec.json.encode(self.run_folder.run)
         node.workerinput["synthprobe_base_url"] = self.target.base_url
         node.workerinput["synthprobe_address_typed"] = self.address_typed
 
@@ -224,37 +223,10 @@ class JourneySession:
         against = f"synthprobe: target {self.target.name} at {self.target.base_url}, run {self.run_id}"
         return [against, *([f"synthprobe: {note}"] if note else [])]
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        """Read every marker, and write down which journeys must be judged; canaries come first."""
-        journeys = []
-        refuse_secret_ids(items, self.redactor)
-        self.redactor.own(own_names(self.config, self.target, (self.folder, self.run_id), items))
-        if self._reruns is not None:
-            items[:] = self._reruns.repeat(items, journey_of)
-        for item in items:
-            if is_journey_path(self.config, item.path):
-                item.stash[_JOURNEY] = journey_of(item)
-                mutates_of(item)  # a marker that cannot be used is said now
-                journeys.append(item.stash[_JOURNEY])
-        journeys += self._uncollected
-        write_collected(self.folder, self.worker, journeys)  # each worker, as any of them may die before it does
-        slot = self.config.getoption("--canaries")
-        if slot is not None and journeys:
-            items[:0] = _canaries(session, slot, browser=any("browser" in _fixtures(item) for item in items))
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A journey file that cannot be imported is an unknown outcome, and one that skips itself a skipped one."""
-        redact_report(report, self.redactor, plain=True)
-        path = self.config.rootpath / report.nodeid
-        if not report.passed and self.worker in {"main", "gw0"} and is_journey_path(self.config, path):
-            file = os.path.relpath(path, project_root(self.config))
-            self._uncollected += self.journal.uncollected(file, report, self.clock)
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """A journey that is as usual again is not run once more."""
-        if self._reruns is None or not self._reruns.is_settled(item):
+        if self.reruns is None or not self.reruns.is_settled(item):
             return None
         item.session._setupstate.teardown_exact(nextitem)  # what ran before left what it would have shared with this
         return True
@@ -262,11 +234,11 @@ class JourneySession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
         """An attempt at a journey begins."""
-        journey = item.stash.get(_JOURNEY, None)
+        journey = item.stash.get(JOURNEY, None)
         if journey is not None:
             self._wait_for_group(item)
             reason = self._held(item)
-            number = self._reruns.number(item) if self._reruns else getattr(item, "execution_count", 1)
+            number = self.reruns.number(item) if self.reruns else getattr(item, "execution_count", 1)
             configured = project_config(self.config).journey_deadline_s
             limit_s = 0.0 if no_limit(item) else item.stash.get(_LIMIT_S, configured)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor, limit_s)
@@ -285,7 +257,7 @@ class JourneySession:
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> bool | None:
         """Take over a journey's timeout: each attempt has the whole of it."""
-        if item.stash.get(_JOURNEY, None) is None or threading.current_thread() is not threading.main_thread():
+        if item.stash.get(JOURNEY, None) is None or threading.current_thread() is not threading.main_thread():
             return None
         limit_s = limit_of(item, settings)
         if limit_s is not None and self.attempt is None:
@@ -317,10 +289,16 @@ class JourneySession:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Judge and record each phase; this is the outermost wrapper but for Allure's own attachments."""
-        report = yield
-        redact_report(report, self.redactor, plain=_JOURNEY in item.stash)
+        option, style = self.config.option, self.config.option.tbstyle
+        if style == "auto" and JOURNEY in item.stash:
+            option.tbstyle = "short"
+        try:
+            report = yield
+        finally:
+            option.tbstyle = style
+        redact_report(report, self.redactor, plain=JOURNEY in item.stash)
         attempt = self.attempt
-        if attempt is None or item.stash.get(_JOURNEY, None) is None:
+        if attempt is None or JOURNEY not in item.stash:
             return report
         error = call.excinfo.value if call.excinfo is not None else None
         if report.skipped:
@@ -344,6 +322,8 @@ class JourneySession:
             attempt.finished = report.passed
         if report.when == "call" or (report.when == "setup" and not report.passed):
             self._settle(attempt)
+        if report.when == "setup" and self.allure is not None:
+            self.allure.name_parameters(attempt.journey.id, parameter_names(item))
         if report.when == "teardown":
             outcome, cause = self._record(attempt)
             report.user_properties += properties_of(
@@ -388,13 +368,15 @@ class JourneySession:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the results are."""
-        folder = os.path.relpath(self.folder, self.config.invocation_params.dir)
-        if self.allure.trouble:
+        if self.allure is not None and self.allure.trouble:
             terminalreporter.write_line(f"synthprobe: {self.allure.trouble} The verdict does not need them.")
-        if self.config.getoption("--canaries") is not None:
+        if not self.run_folder.recorded or not (self.folder / "run.json").exists():
+            return
+        if self.config.option.synthprobe_canaries is not None:
             terminalreporter.write_line(
                 "synthprobe: one failed test is the canary, which proves that failures are seen"
             )
+        folder = os.path.relpath(self.folder, self.config.invocation_params.dir)
         terminalreporter.write_line(f"synthprobe: results in {folder}; see them with: synthprobe report {folder}")
 
     # one attempt
@@ -433,31 +415,12 @@ class JourneySession:
         result = self.journal.record(attempt)
         if attempt.progress is not None:
             attempt.progress.end()
-        if self._reruns is not None:
-            self._reruns.saw(result)
+        if self.reruns is not None:
+            self.reruns.saw(result)
         return result.outcome, result.cause
-
-
-def _fixtures(item: pytest.Item) -> list[str]:
-    return getattr(item, "fixturenames", [])
-
-
-def _canaries(session: pytest.Session, slot: int, *, browser: bool) -> list[pytest.Item]:
-    from synthprobe.plugin import canaries
-
-    module = pytest.Module.from_parent(session, path=Path(canaries.__file__))
-    found = {getattr(item, "originalname", item.name): item for item in session.genitems(module)}
-    chosen = canaries.choose(list(found), slot, browser=browser)
-    for name, journey in chosen.items():
-        found[name].stash[_JOURNEY] = journey
-        found[name].add_marker(pytest.mark.flaky(reruns=0))
-    return [found[name] for name in chosen]
 
 
 def _reruns(suspicions: Path) -> Reruns:
     from synthprobe.plugin.reruns import Reruns
 
     return Reruns(suspicions)
-
-
-__all__ = ["JourneySession"]

@@ -22,6 +22,7 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.evidence import Evidence
 from synthprobe.model.journey import Journey
 
+_ID = "ALLURE_ID"
 _NO_SCRIPTS = (
     b'<!doctype html><meta http-equiv="Content-Security-Policy" '
     b"content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
@@ -46,6 +47,17 @@ class RedactingFileLogger(AllureFileLogger):
         self.trouble = ""
         self.replaced: list[AllureFileLogger] = []
         self._clock: Callable[[], int] = allure_pytest.listener.now
+        self._parameters: dict[str, Mapping[str, str]] = {}
+
+    def name_parameters(self, journey_id: str, names: Mapping[str, str]) -> None:
+        """Show names instead of values that are written in another way by each process.
+
+        Args:
+            journey_id: the journey.
+            names: what to show, by the parameter's name.
+        """
+        if names:
+            self._parameters[journey_id] = names
 
     def put_back(self) -> None:
         """Restore the writers this one stood in for, and the clock."""
@@ -61,6 +73,10 @@ class RedactingFileLogger(AllureFileLogger):
         name = item.file_pattern.format(prefix=uuid.uuid4())
         given = asdict(item, filter=lambda _, value: value or value is False)
         data = self._redactor.record(given)
+        for label in data.get("labels", ()):
+            names = self._parameters.get(label["value"], {}) if label["name"] == _ID else {}
+            for one in data.get("parameters", ()) if names else ():
+                one["value"] = names.get(one["name"], one["value"])
         if data.get("parameters") != given.get("parameters"):
             data["historyId"] = _history_id(data)
         self._replace(name, json.dumps(data, ensure_ascii=False).encode())
@@ -162,7 +178,7 @@ def describe_journey(journey: Journey, target: str, links: Mapping[str, str]) ->
     """
     hook = allure_commons.plugin_manager.hook
     hook.add_title(test_title=journey.title)
-    hook.add_label(label_type="ALLURE_ID", labels=(journey.id,))
+    hook.add_label(label_type=_ID, labels=(journey.id,))
     hook.add_label(label_type="severity", labels=(journey.severity,))
     if journey.owner:
         hook.add_label(label_type="owner", labels=(journey.owner,))

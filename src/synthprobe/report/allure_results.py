@@ -212,9 +212,18 @@ def safe_name(name: str) -> str:
         name: any name.
 
     Returns:
-        The name with everything but letters, digits, dots, dashes and underscores replaced.
+        The name with everything but letters, digits, dots, dashes and underscores replaced. Where that loses something
+        a short hash follows, so that two names never become one.
+
+    Example:
+        >>> safe_name("staging"), safe_name("eu prod")
+        ('staging', 'eu-prod-43f3bf89')
     """
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")
+    if readable == name:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{readable}-{digest}".lstrip("-")
 
 
 def _step(step: Step) -> dict[str, Any]:

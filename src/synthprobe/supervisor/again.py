@@ -70,11 +70,11 @@ def run_again(
         "-p",
         LAST_WORDS_PLUGIN,
         *(one.node_id for one in suspicions),
-        "--target",
+        "--synthprobe-target",
         target.name,
     ]
     command += address(config, target, order)
-    command += ["--run-folder", str(place), "--suspicions", str(written), "-q", *order.options]
+    command += ["--synthprobe-run-folder", str(place), "--synthprobe-suspicions", str(written), "-q", *order.options]
     with ExitStack() as stack:
         scratch = stack.enter_context(slots.scratch())
         asked = stack.enter_context(signals())

@@ -92,7 +92,7 @@ def run_journeys(
         The run's folder and its verdict, which stands in ``verdict.json`` as well.
 
     Raises:
-        ConfigurationError: when pytest refused what was typed; it has said why.
+        ConfigurationError: when pytest refused what was typed, and has said why, or found no journey.
         ToolError: when the run's folder cannot be written.
     """
     order = order or RunOrder()
@@ -152,6 +152,18 @@ def run_journeys(
         shutil.rmtree(folder)
         raise ConfigurationError(
             f"pytest refused to start the journeys: {last.message}\nCorrect that, then run again. Nothing was run."
+        )
+    if (
+        collected is not None
+        and not collected
+        and not known
+        and order.slot is None
+        and not pipeline.read_results(folder)
+    ):
+        shutil.rmtree(folder)
+        raise ConfigurationError(
+            f"No journey was found in {', '.join(order.paths or config.journeys)}, so nothing was run and nothing is "
+            "known of the target. Give the path of a file with tests, relative to the folder of the configuration."
         )
     reason = last.reason
     run = msgspec.structs.replace(msgspec.json.decode((folder / "run.json").read_bytes(), type=Run), ended=reason)
@@ -244,9 +256,9 @@ def _begin(root: Path, config: Config, target: Target, order: RunOrder) -> Run:
 def _command(
     config: Config, target: Target, folder: Path, slot: int, order: RunOrder, paths: Sequence[str]
 ) -> Sequence[str]:
-    command = [sys.executable, "-m", "pytest", "-p", LAST_WORDS_PLUGIN, *paths, "--target", target.name]
+    command = [sys.executable, "-m", "pytest", "-p", LAST_WORDS_PLUGIN, *paths, "--synthprobe-target", target.name]
     command += address(config, target, order)
-    command += ["--run-folder", str(folder), "--canaries", str(slot), "-q"]
+    command += ["--synthprobe-run-folder", str(folder), "--synthprobe-canaries", str(slot), "-q"]
     if config.second_attempts:
         command += ["--reruns", str(config.second_attempts), "--reruns-delay", f"{config.second_attempt_delay_s:g}"]
         command += ["--rerun-except", "Retry-After"]  # a target that asks to be left alone is

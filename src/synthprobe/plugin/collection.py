@@ -1,0 +1,121 @@
+"""Collecting journeys: markers read, ids refused, and the run's folder begun once there is something to judge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from synthprobe.model.journey import Journey
+from synthprobe.plugin.leaks import refuse_secret_ids
+from synthprobe.plugin.options import (
+    is_journey_path,
+    journey_of,
+    mutates_of,
+    project_root,
+    refuse_shared_ids,
+)
+from synthprobe.plugin.own_names import own_names
+from synthprobe.plugin.reports import redact_report
+
+if TYPE_CHECKING:
+    from synthprobe.plugin.session import JourneySession
+
+_REFUSAL = "synthprobe_refusal"
+JOURNEY = pytest.StashKey[Journey]()
+# pytest-playwright's own; its users can do nothing about it
+_OF_PLAYWRIGHT = pytest.mark.filterwarnings("ignore:Session-scoped fixtures defined as instance methods")
+
+
+class JourneyCollection:
+    """The plugin object that follows how journeys are collected.
+
+    Args:
+        session: the session of journeys.
+    """
+
+    def __init__(self, session: JourneySession) -> None:
+        self._session = session
+        self._config = session.config
+        self._writes = session.worker in {"main", "gw0"}
+        self._journey_broken = self._ordinary_broken = False
+        self._uncollected: list[Journey] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Read every marker, and write down which journeys must be judged; canaries come first."""
+        try:
+            self._read(session, items)
+        except pytest.UsageError as refusal:
+            told: dict[str, str] | None = getattr(self._config, "workeroutput", None)
+            if told is None:
+                raise
+            told[_REFUSAL] = str(refusal)  # what a worker raises here, xdist shows as a fault of its own
+            items.clear()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """What xdist's workers refused, the controller refuses."""
+        if refusal := getattr(node, "workeroutput", {}).get(_REFUSAL):
+            raise pytest.UsageError(refusal)
+
+    def _read(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        ours, folder = self._session, self._session.run_folder
+        refuse_secret_ids(items, ours.redactor)
+        refuse_shared_ids(self._journeys(items))
+        ours.redactor.own(own_names(self._config, ours.target, (ours.folder, ours.run_id), items))
+        if ours.reruns is not None:
+            items[:] = ours.reruns.repeat(items, journey_of)
+        journeys = self._journeys(items)
+        for item, journey in journeys:
+            item.stash[JOURNEY] = journey
+            mutates_of(item)  # a marker that cannot be used is said now
+            item.add_marker(_OF_PLAYWRIGHT)
+        expected = [*(journey for _, journey in journeys), *self._uncollected]
+        if not expected and not folder.begun:
+            return
+        if not self._config.option.collectonly:
+            folder.begin()
+        folder.collected(expected)
+        slot = self._config.option.synthprobe_canaries
+        if slot is not None and expected:
+            items[:0] = _canaries(session, slot, browser=any("browser" in _fixtures(item) for item in items))
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A journey file that cannot be imported is an unknown outcome, and one that skips itself a skipped one."""
+        path = Path(os.path.normpath(self._config.rootpath / report.nodeid))
+        ours = is_journey_path(self._config, path)
+        redact_report(report, self._session.redactor, plain=ours)
+        self._journey_broken |= report.failed and ours
+        self._ordinary_broken |= report.failed and not ours
+        if ours and not report.passed and self._writes and not self._config.option.collectonly:
+            self._session.run_folder.begin()
+            file = os.path.relpath(path, project_root(self._config))
+            self._uncollected += self._session.journal.uncollected(file, report, self._session.clock)
+
+    def pytest_collection_finish(self) -> None:
+        """The other journeys are run all the same; what ordinary tests do to a session is left to pytest."""
+        if self._journey_broken and not self._ordinary_broken:
+            self._config.option.continue_on_collection_errors = True
+
+    def _journeys(self, items: Iterable[pytest.Item]) -> list[tuple[pytest.Item, Journey]]:
+        return [(item, journey_of(item)) for item in items if is_journey_path(self._config, item.path)]
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
+
+
+def _canaries(session: pytest.Session, slot: int, *, browser: bool) -> list[pytest.Item]:
+    from synthprobe.plugin import canaries
+
+    module = pytest.Module.from_parent(session, path=Path(canaries.__file__))
+    found = {getattr(item, "originalname", item.name): item for item in session.genitems(module)}
+    chosen = canaries.choose(list(found), slot, browser=browser)
+    for name, journey in chosen.items():
+        found[name].stash[JOURNEY] = journey
+        found[name].add_marker(pytest.mark.flaky(reruns=0))
+    return [found[name] for name in chosen]

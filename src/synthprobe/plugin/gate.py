@@ -1,0 +1,242 @@
+"""Whether a session of pytest concerns journeys at all. Until it does, nothing else of this package is imported."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import shlex
+from collections.abc import Iterable, Iterator, MutableSequence
+from contextlib import suppress
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.project import NO_PROJECT, is_project, project_at, read_table
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "target": {"metavar": "NAME", "help": "target of the configuration to run against (default: demo)"},
+    "canaries": {"type": int, "metavar": "SLOT", "help": "prove with canaries of this slot that failures are seen"},
+    "suspicions": {"metavar": "PATH", "help": "run journeys of this file again until they are as usual"},
+    "run-folder": {"metavar": "PATH", "help": "folder of this run; made under .synthprobe/runs/ without it"},
+}
+_SHOWN_ONLY = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test")
+_NO_RUN = (*_SHOWN_ONLY, "collectonly", "setuponly", "setupplan")
+_USUAL_FOLDERS = ("journeys",)
+
+
+class Concern(NamedTuple):
+    """What a session has to do with us.
+
+    Attributes:
+        root: the project's root; nothing where no configuration is.
+        journeys: whether journeys are to be collected.
+    """
+
+    root: Path | None
+    journeys: bool
+
+
+_CONCERN = pytest.StashKey[Concern]()
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the plugin's options by the names that nobody else has.
+
+    Args:
+        parser: pytest's option parser.
+    """
+    for name, how in _OPTIONS.items():
+        _group(parser).addoption(f"--synthprobe-{name}", **how)
+
+
+def add_short_names(parser: pytest.Parser) -> None:
+    """Declare ``--target`` and the like, each unless the project or another plugin has an option of that name.
+
+    Args:
+        parser: pytest's option parser, when the first conftest.py files are loaded.
+    """
+    for name, how in _OPTIONS.items():
+        with suppress(ValueError, argparse.ArgumentError):
+            _group(parser).addoption(f"--{name}", dest=f"synthprobe_{name.replace('-', '_')}", **how)
+
+
+def forget_values(paths: MutableSequence[str], arguments: Iterable[str]) -> None:
+    """While a short name is not declared yet, pytest takes its value for a path: it is none.
+
+    Args:
+        paths: what pytest takes for paths so far.
+        arguments: what was typed.
+    """
+    typed = list(arguments)
+    for option, value in pairwise(typed):
+        if option.removeprefix("--") in _OPTIONS and value in paths and not os.path.lexists(value):
+            paths.remove(value)
+
+
+def concern_of(config: pytest.Config) -> Concern:
+    """What a session has to do with us, found out once.
+
+    The project is searched from each argument of pytest upwards, then from where pytest was started and from its root;
+    then in the folders pytest will go through.
+
+    Args:
+        config: pytest's configuration.
+
+    Returns:
+        The project, and whether its journeys are asked for.
+
+    Raises:
+        pytest.UsageError: with a sentence, when a configuration cannot be read.
+    """
+    if _CONCERN not in config.stash:
+        try:
+            config.stash[_CONCERN] = _find(config)
+        except ConfigurationError as error:
+            raise pytest.UsageError(str(error)) from None
+        if config.stash[_CONCERN].root is None and any(_typed(config, name) for name in _OPTIONS):
+            raise pytest.UsageError(NO_PROJECT)
+    return config.stash[_CONCERN]
+
+
+def is_a_run(config: pytest.Config) -> bool:
+    """Whether tests are run, and not only listed or prepared.
+
+    Args:
+        config: pytest's configuration.
+
+    Returns:
+        False for ``--collect-only``, ``--fixtures`` and the like.
+    """
+    return not any(config.getoption(name, False) for name in _NO_RUN)
+
+
+def refuse_unguarded(item: pytest.Item) -> None:
+    """Fail a journey that is not held to its target's guardrails, before anything of it runs.
+
+    Args:
+        item: the test about to be set up.
+    """
+    root = nearest_project(item.path.parent)
+    concern = concern_of(item.config)
+    if root is None or (concern.journeys and concern.root is not None and root.samefile(concern.root)):
+        return
+    if stands_in(item.path, journey_folders(root)):
+        pytest.fail(
+            f"{item.nodeid} is a journey of the project in {root}, which this session was not begun for, so nothing "
+            f"would hold it to its target's guardrails. It was not run. Run it there: cd {shlex.quote(str(root))} && "
+            "pytest",
+            pytrace=False,
+        )
+
+
+def lacks_configuration(config: pytest.Config) -> bool:
+    """Whether there is a folder of journeys and no configuration, which is worth a sentence.
+
+    Args:
+        config: pytest's configuration.
+
+    Returns:
+        True when tests of a folder called ``journeys`` may be collected, and belong to no project.
+    """
+    if concern_of(config).root is not None:
+        return False
+    within = [place.relative_to(config.rootpath).parts for place in _places(config) if config.rootpath in place.parents]
+    return any(
+        any(folder in parts for parts in within) or any((place / folder).is_dir() for place in _places(config))
+        for folder in _USUAL_FOLDERS
+    )
+
+
+@cache
+def nearest_project(folder: Path) -> Path | None:
+    """As `project_at`, also by way of a symbolic link; remembered, since it is asked for each test."""
+    return project_at(folder) or project_at(folder.resolve())
+
+
+@cache
+def journey_folders(root: Path) -> tuple[Path, ...]:
+    """The folders of a project whose tests are journeys; the usual ones when its configuration cannot be read."""
+    try:
+        return _folders(root)
+    except ConfigurationError:
+        return tuple(root / name for name in _USUAL_FOLDERS)
+
+
+def _group(parser: pytest.Parser) -> pytest.OptionGroup:
+    return parser.getgroup("synthprobe", "synthprobe: journeys against a live system")
+
+
+def _typed(config: pytest.Config, name: str) -> bool:
+    return config.getoption(f"--synthprobe-{name}") is not None
+
+
+def _find(config: pytest.Config) -> Concern:
+    if given := getattr(config, "workerinput", {}).get("synthprobe_root"):
+        return Concern(Path(given), journeys=True)
+    shown = any(config.getoption(name, False) for name in _SHOWN_ONLY)
+    places = _places(config)
+    starts = [place if place.is_dir() else place.parent for place in places]
+    starts += [config.invocation_params.dir, config.rootpath]
+    roots = [root for start in dict.fromkeys(starts) if (root := nearest_project(start)) is not None]
+    for root in dict.fromkeys(roots):
+        if _asks_for(places, _folders(root)):
+            return Concern(root, journeys=not shown)
+    if not shown:
+        for place in places:
+            for root in _projects_below(config, place):
+                if _asks_for(places, journey_folders(root)):
+                    return Concern(root, journeys=True)
+    return Concern(roots[0] if roots else None, journeys=False)
+
+
+def _places(config: pytest.Config) -> list[Path]:
+    start = config.invocation_params.dir
+    return [Path(os.path.abspath(start / argument.split("::")[0])) for argument in config.args]
+
+
+def _folders(root: Path) -> tuple[Path, ...]:
+    names = read_table(root)[1].get("journeys", _USUAL_FOLDERS)
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        names = _USUAL_FOLDERS  # refused in a sentence once the whole configuration is read
+    return tuple(Path(os.path.abspath(root / name)) for name in names)
+
+
+def _asks_for(places: Iterable[Path], folders: Iterable[Path]) -> bool:
+    pairs = [(place, folder) for folder in folders for place in places]
+    return any(stands_in(place, (folder,)) or stands_in(folder, (place,)) for place, folder in pairs)
+
+
+def stands_in(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a path is one of these folders or in one, also by way of a symbolic link.
+
+    Args:
+        path: the path.
+        folders: the folders.
+
+    Returns:
+        True when it is.
+    """
+    real = path.resolve()
+    return any(path.is_relative_to(folder) or real.is_relative_to(folder.resolve()) for folder in folders)
+
+
+def _projects_below(config: pytest.Config, place: Path) -> Iterator[Path]:
+    """Projects in the folders pytest goes through."""
+    patterns = config.getini("norecursedirs")
+    ignored = {Path(os.path.abspath(config.invocation_params.dir / one)) for one in config.getoption("ignore") or ()}
+    for folder, below, files in os.walk(place):
+        at = Path(folder)
+        if {"synthprobe.toml", "pyproject.toml"} & set(files) and is_project(at):
+            yield at
+        if "pyvenv.cfg" in files:
+            below.clear()
+        below[:] = [
+            name
+            for name in sorted(below)
+            if at / name not in ignored and not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+        ]

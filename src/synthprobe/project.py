@@ -1,0 +1,77 @@
+"""Where a project is: the folder with ``synthprobe.toml``, or with a ``[tool.synthprobe]`` table."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from synthprobe.errors import ConfigurationError
+
+NO_PROJECT = "No synthprobe.toml here. Begin with: synthprobe init"
+NAMES = ("synthprobe.toml", "pyproject.toml")
+
+_TABLE = re.compile(rb"""^\s*\[\s*["']?tool["']?\s*\.\s*["']?synthprobe["']?\s*[].]""", re.MULTILINE)
+
+
+def project_at(start: Path) -> Path | None:
+    """The nearest project at a folder or above it.
+
+    Args:
+        start: the folder.
+
+    Returns:
+        The project's root; nothing when no configuration is there.
+    """
+    return next((folder for folder in (start, *start.parents) if is_project(folder)), None)
+
+
+def is_project(folder: Path) -> bool:
+    """Whether a folder holds a configuration; a ``pyproject.toml`` that says nothing of us is nobody's business here.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        True for a project's root, also when its configuration cannot be read.
+    """
+    try:
+        if os.path.lexists(folder / NAMES[0]):
+            return True
+        content = (folder / NAMES[1]).read_bytes()
+    except OSError:
+        return False
+    if b"synthprobe" not in content:
+        return False
+    try:
+        return "synthprobe" in tomllib.loads(content.decode()).get("tool", {})
+    except (ValueError, AttributeError, TypeError):
+        return _TABLE.search(content) is not None
+
+
+def read_table(root: Path) -> tuple[str, dict[str, Any]]:
+    """The configuration as it is written.
+
+    Args:
+        root: the project's root.
+
+    Returns:
+        The name of the file, and what stands in it; nothing when there is no configuration.
+
+    Raises:
+        ConfigurationError: when the file cannot be read.
+    """
+    for name, keys in zip(NAMES, ((), ("tool", "synthprobe")), strict=True):
+        try:
+            table: Any = tomllib.loads((root / name).read_text("utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:  # TOML of a wrong form, bytes that are no text, endless digits
+            raise ConfigurationError(f"{root / name} cannot be read: {error}. Correct it, then start again.") from None
+        for key in keys:
+            table = table.get(key, {}) if isinstance(table, dict) else {}
+        if table or not keys:
+            return name, table
+    return NAMES[0], {}
