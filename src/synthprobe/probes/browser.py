@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import msgspec
@@ -26,7 +26,7 @@ from playwright.sync_api import (
     Request,
 )
 
-from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
+from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError, ToolError
 from synthprobe.model.result import Failure
 from synthprobe.probes.browser_headers import BrowserHeaders
 from synthprobe.probes.browser_protocol import guard_protocol, send_unguarded
@@ -89,7 +89,8 @@ def launch_arguments(given: Mapping[str, Any], target: Target, browser_name: str
         )
     env = without_proxies(given.get("env") or os.environ)
     if authorities := own_authorities(target, os.environ):
-        env["HOME"] = trusting_home(authorities)
+        with nullcontext() if target.ca_file else suppress(ToolError):  # a machine's variables are often for others
+            env["HOME"] = trusting_home(authorities)
     return {**given, "env": env, "args": [*arguments, *browser_arguments(target)]}
 
 
