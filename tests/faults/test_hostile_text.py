@@ -21,6 +21,7 @@ HOSTILE = (
 JOURNEYS = """
 # -*- coding: utf-8 -*-
 import json
+import allure
 import pytest
 from synthprobe import step
 
@@ -28,6 +29,7 @@ HOSTILE = json.loads({hostile!r})
 
 @pytest.mark.journey(id="orders", title="注文は届く – سفارش می‌رسد", owner="配達", severity="critical")
 def test_hostile():
+    allure.attach("<script>alert(1)</script>" + HOSTILE, "page", allure.attachment_type.HTML)
     with step("look " + HOSTILE):
         assert HOSTILE == "fine", HOSTILE
 """
@@ -92,6 +94,16 @@ def test_a_runbook_draft_and_a_job_page_hold_no_markup_of_the_target(ran):
     shown.append(MarkdownIt("commonmark").enable("table").render((root / "page.md").read_text("utf-8")))
     for html in shown:
         assert not re.search(r"<(a|img|strong)\b", html), html
+
+
+def test_a_page_that_a_journey_attaches_begins_with_a_policy_that_runs_no_script(ran):
+    _, root = ran
+    pages = list(root.rglob("*.html"))
+    assert pages
+    for page in pages:
+        policy = page.read_text("utf-8").partition("<script>")[0]
+        assert policy.startswith('<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src')
+        assert "script-src" not in policy
 
 
 def test_markdown_of_the_target_is_inert_in_alerts():

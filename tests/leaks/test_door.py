@@ -34,6 +34,10 @@ def test_password_in_the_address(api):
     host = api.target.base_url.removeprefix("http://")
     api.get(f"http://other:Quay-Of-Winter-5@{host}/elsewhere").expect(201)
 
+def test_password_in_the_address_of_a_page(page, target):
+    page.goto(target.base_url.replace("//", "//other:Quay-Of-Winter-5@") + "/door")
+    assert page.inner_text("h1") == "Closed"
+
 def test_masked_host(api):
     try:
         api.get("/door").expect(204)
@@ -104,7 +108,7 @@ def test_a_door_opens_for_sessions_pages_and_requests_of_a_page_at_the_targets_o
 def test_an_address_that_masking_broke_costs_no_outcome(ran):
     done, _ = ran
     assert "INTERNALERROR" not in done.output
-    for name in ("password_in_the_address", "masked_host"):
+    for name in ("password_in_the_address", "password_in_the_address_of_a_page", "masked_host"):
         assert done.results[f"test_{name}"].outcome == "failed"
     assert done.results["test_the_next"].outcome == "passed"
 

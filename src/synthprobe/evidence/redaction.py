@@ -32,6 +32,7 @@ _NAME = re.compile(_NAMES, re.IGNORECASE)
 # a text without a match has no field of such a name; escapes and other encodings may hide one
 _PERHAPS_NAMED = re.compile(_NAMES.replace("$", "") + r"|\\u|\0", re.IGNORECASE)
 _INNOCENT = {"client_token", "csrftoken_name"}
+_USER_INFO = re.compile(r"(?<=://)[^/?#\s\"'<>(){},;\[\]\\]+@")
 _HALVES = re.compile("[\ud800-\udfff]")
 _RUNTIME_SHORTEST = 8
 
@@ -171,11 +172,13 @@ class Redactor:
             text: any text.
 
         Returns:
-            The text, masked; what was left of a value that somebody cut (``'Plain...'``) as well. Halves of a sign,
-            which no file of ours can hold, become ``�``.
+            The text, masked; what was left of a value that somebody cut (``'Plain...'``) and user and password of any
+            address as well. Halves of a sign, which no file of ours can hold, become ``�``.
         """
         if not text.isascii():
             text = _HALVES.sub("�", text)
+        if "@" in text:
+            text = _USER_INFO.sub(f"{MASK}@", text)
         if text in self._own and not any(self._declared.matches(_raw(text))):
             return text
         text = self._cut.text(text)

@@ -94,7 +94,7 @@ class RedactingFileLogger(AllureFileLogger):
     @allure_commons.hookimpl
     def report_attached_data(self, body: Any, file_name: str) -> None:
         """Redact what a journey attached."""
-        content = body.encode() if isinstance(body, str) else bytes(body)
+        content = body.encode("utf-8", "replace") if isinstance(body, str) else bytes(body)
         self._replace(file_name, self._redactor.content(content, _media_type(file_name)))
 
     def _replace(self, name: str, content: bytes) -> None:
