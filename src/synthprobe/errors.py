@@ -31,7 +31,7 @@ class SecretError(ConfigurationError):
 
 
 class JourneyError(SynthprobeError):
-    """A test returned a value, was never run, or asserted nothing: that it passed proves nothing."""
+    """A test returned a value, never ran, asserted nothing, or left a step open: that it passed proves nothing."""
 
 
 class ToolError(SynthprobeError):

@@ -19,6 +19,7 @@ from synthprobe.config import Config, read_config
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.project import NO_PROJECT, project_at
+from synthprobe.report.allure_wish import grant_allure
 from synthprobe.report.job_page import append_summary
 from synthprobe.report.junit import PLACE, agree_with
 from synthprobe.report.terminal import summary
@@ -89,6 +90,8 @@ def _run(
     _console.print(summary(verdict))
     for note in verdict.notes:
         _console.print(f"note: {note}")
+    if trouble := grant_allure(folder, verdict):
+        _console.print(f"note: {trouble}")
     if page := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             append_summary(verdict, Path(page), mask=mask)

@@ -10,14 +10,16 @@ import contextlib
 import json
 import os
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Error, Page
+from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Locator, Page
 
 from synthprobe.evidence.exchanges import server_timing
+from synthprobe.evidence.recording import ContextRecording, hold_client_traces
+from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import AnswerSource
 from synthprobe.model.address import path_of
 from synthprobe.model.evidence import ConsoleMessage, NetworkRequest
@@ -30,21 +32,28 @@ class BrowserEvidence:
 
     Args:
         scratch: private folder for raw traces, wiped by the caller.
+        redactor: masks the traces a journey asks for itself.
         mask_selectors: what to hide in screenshots besides password inputs.
         action_timeout_s: seconds one browser action may wait.
     """
 
-    def __init__(self, scratch: Path, mask_selectors: tuple[str, ...] = (), action_timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        scratch: Path,
+        redactor: Redactor,
+        mask_selectors: tuple[str, ...] = (),
+        action_timeout_s: float = 5.0,
+    ) -> None:
         self.scratch = scratch
         self.mask_selectors = ('input[type="password"]', *mask_selectors)
         self.action_timeout_s = action_timeout_s
-        self._relaunched: list[Browser] = []
-        self._before: set[Path] = set()
         self.notes: list[str] = []
-        self._contexts: list[BrowserContext] = []
-        self._open: list[BrowserContext] = []
-        self._traces: list[Path] = []
-        self._settled = True
+        self._redactor = redactor
+        self._relaunched: list[Browser] = []
+        self._recordings: list[ContextRecording] = []
+        self._pictures: list[tuple[str, bytes]] = []
+        self._is_captured = False
+        self._journey = ""
         self._count = 0
 
     def watch(self, browser: Browser, launch: Callable[[], Browser]) -> Browser:
@@ -84,106 +93,123 @@ class BrowserEvidence:
         browser.close = close_if_alive  # type: ignore[method-assign]
         return browser
 
+    def hold_client(self, client: APIRequestContext) -> None:
+        """Redact the traces that are asked of a request client without a browser.
+
+        Args:
+            client: the client, just made.
+        """
+        hold_client_traces(client, self.scratch, self._redactor)
+
     def close(self) -> None:
         """Close browsers that replaced one that died; pytest-playwright closes its own."""
         for browser in self._relaunched:
             with contextlib.suppress(Error):
                 browser.close()
 
-    def begin(self) -> None:
-        """A new attempt at a journey begins."""
-        self._settled = False
-        self._before = set(self.scratch.glob("*.trace"))
-        self._traces.clear()
+    def begin(self, journey: str) -> None:
+        """A new attempt begins; what happens in contexts that are still open belongs to it from now on.
+
+        Args:
+            journey: the journey's id.
+        """
+        self._journey = journey
+        self._is_captured = False
+        self._pictures.clear()
         self.notes.clear()
+        for recording in list(self._recordings):
+            try:
+                recording.begin()
+            except Error:  # its browser died in an earlier journey
+                self._recordings.remove(recording)
 
     def drop(self) -> None:
-        """The attempt passed: nothing is written."""
-        self._settled = True
-        self._contexts.clear()
+        """The attempt is over: what was recorded of it is not needed any more."""
+        for recording in self._recordings:
+            recording.forget()
+        self._recordings = [recording for recording in self._recordings if not recording.is_closed]
+
+    def capture(self) -> None:
+        """The journey broke: end recording, before anything of ours is in it, and take the pictures."""
+        if self._is_captured:
+            return
+        self._is_captured = True
+        for recording in self._recordings:
+            if not recording.is_closed:
+                recording.cut()
+        for recording in self._recordings:
+            if not recording.is_closed and recording.is_telling:
+                self._pictures += self._screenshots(recording.context)
 
     def screenshots(self) -> list[tuple[str, bytes]]:
-        """Take a picture of every page that was open when recording ended, with secrets hidden.
+        """Pictures of every page that was open when the journey broke, with secrets hidden.
 
         Returns:
             Title and PNG of each page; a page that does not answer is named in ``notes``.
         """
-        pictures = []
-        for page in [page for context in self._open for page in _pages(context)]:
-            try:
-                masks = [frame.locator(selector) for frame in page.frames for selector in self.mask_selectors]
-                png = page.screenshot(mask=masks, timeout=_SCREENSHOT_TIMEOUT_MS, animations="disabled")
-                pictures.append((f"screenshot of {path_of(page.url) or 'the page'}", png))
-            except Error as error:
-                self.notes.append(f"No screenshot of a page: {str(error).splitlines()[0]}")
-        return pictures
+        return self._pictures
 
     def traces(self) -> list[Path]:
-        """End recording, before anything of ours is in it, and write the raw traces into the private folder.
+        """Write what the journey did in each context into the private folder.
 
         Returns:
-            One zip for each context.
+            One raw zip for each context that tells of this journey; a context it shares with others is named in
+            ``notes``.
         """
-        for context in self._contexts:
-            self._stop(context)
-        self._open = list(self._contexts)
-        self._contexts.clear()
-        self._settled = True
-        return list(self._traces)
+        self.capture()
+        traces = []
+        for recording in self._recordings:
+            self._count += 1
+            path = self.scratch / f"trace-{self._count}.zip"
+            self.notes += recording.trouble
+            recording.trouble.clear()
+            if recording.is_telling and recording.pack(path):
+                traces.append(path)
+                if recording.is_shared:
+                    self.notes.append(
+                        f"A browser context is shared: it was opened in {recording.opened_in}, and what was done in it "
+                        "before may matter here. Its trace begins with this journey."
+                    )
+        return traces
+
+    def _screenshots(self, context: BrowserContext) -> Iterator[tuple[str, bytes]]:
+        for page in _pages(context):
+            try:
+                png = page.screenshot(timeout=_SCREENSHOT_TIMEOUT_MS, animations="disabled")
+                yield f"screenshot of {path_of(page.url) or 'the page'}", png
+            except Error as error:
+                self.notes.append(f"No screenshot of a page: {str(error).splitlines()[0]}")
 
     def _opened(self, context: BrowserContext) -> None:
         context.on("page", self._opened_page)
         context.set_default_timeout(self.action_timeout_s * 1000)
         context.set_default_navigation_timeout(max(self.action_timeout_s, 10.0) * 1000)
+        self._count += 1
         try:
-            context.tracing.start(snapshots=True, screenshots=False, sources=False)
+            name = f"context-{self._count}"
+            recording = ContextRecording(context, self.scratch, name, self._redactor, self._journey)
         except Error as error:
             self.notes.append(f"No trace of a browser context: {str(error).splitlines()[0]}")
             return
-        self._contexts.append(context)
+        self._recordings.append(recording)
+        self.hold_client(context.request)
         close = context.close
 
-        def close_after_evidence(*args: Any, **kwargs: Any) -> None:
-            if not self._settled and context in self._contexts:
-                self._contexts.remove(context)
-                self._stop(context)
+        def close_after_recording(*args: Any, **kwargs: Any) -> None:
+            recording.close()
             close(*args, **kwargs)
 
-        context.close = close_after_evidence  # type: ignore[method-assign]
+        context.close = close_after_recording  # type: ignore[method-assign]
 
     def _opened_page(self, page: Page) -> None:
         page.on("crash", lambda _: self.notes.append("A page of the browser crashed."))
+        screenshot = page.screenshot
 
-    def _stop(self, context: BrowserContext) -> None:
-        self._count += 1
-        path = self.scratch / f"trace-{self._count}.zip"
-        try:
-            context.tracing.stop(path=path)
-            self._traces.append(path)
-        except (Error, OSError) as error:
-            path.unlink(missing_ok=True)
-            left = self._salvage(path)
-            self.notes.append(
-                f"The trace of a browser context {'is what was left' if left else 'is lost'}, "
-                f"as the browser ended before it: {str(error).splitlines()[0]}"
-            )
+        def masked_screenshot(*, mask: Sequence[Locator] | None = None, **kwargs: Any) -> bytes:
+            ours = [frame.locator(selector) for frame in page.frames for selector in self.mask_selectors]
+            return screenshot(mask=[*(mask or ()), *ours], **kwargs)
 
-    def _salvage(self, path: Path) -> bool:
-        """Pack what a dead browser left in the private folder; what was packed once is known to the next."""
-        left = max(set(self.scratch.glob("*.trace")) - self._before, key=lambda raw: raw.stat().st_mtime, default=None)
-        if left is None:
-            return False
-        self._before.add(left)
-        parts = {f"trace{raw.suffix}": raw for raw in (left, left.with_suffix(".network")) if raw.exists()}
-        text = b"".join(raw.read_bytes() for raw in parts.values())
-        for resource in (self.scratch / "resources").glob("*"):
-            if resource.name.encode() in text:
-                parts[f"resources/{resource.name}"] = resource
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, raw in parts.items():
-                archive.write(raw, name)
-        self._traces.append(path)
-        return True
+        page.screenshot = masked_screenshot  # type: ignore[method-assign]
 
 
 def has_ffmpeg() -> bool:
@@ -219,6 +245,7 @@ def read_trace(
     console: list[ConsoleMessage] = []
     network: list[NetworkRequest] = []
     with zipfile.ZipFile(path) as archive:
+        begins_ms = _begins_ms(archive)
         for name in archive.namelist():
             if not name.endswith((".trace", ".network")):
                 continue
@@ -231,11 +258,17 @@ def read_trace(
                 elif kind == "console" or (kind == "event" and entry.get("method") == "pageError"):
                     at = datetime.fromtimestamp((wall_ms + entry.get("time", mono_ms) - mono_ms) / 1000, UTC)
                     console.append(_console_message(entry, at))
-                elif kind == "resource-snapshot":
+                elif kind == "resource-snapshot" and entry["snapshot"].get("_monotonicTime", begins_ms) >= begins_ms:
                     request = _network_request(entry["snapshot"], describe)
                     if request.says_something(slow_ms):
                         network.append(request)
     return console, network
+
+
+def _begins_ms(archive: zipfile.ZipFile) -> float:
+    """When the record begins; a context that is older brings all its requests along."""
+    lines = (archive.read(name).partition(b"\n")[0] for name in archive.namelist() if name.endswith(".trace"))
+    return min((json.loads(line).get("monotonicTime", 0.0) for line in lines if line.strip()), default=0.0)
 
 
 def _console_message(entry: dict[str, Any], at: datetime) -> ConsoleMessage:

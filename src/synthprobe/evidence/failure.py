@@ -67,12 +67,15 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     Returns:
         The failure; ``ours`` when nothing is known of the target.
     """
-    kind, ours = _reason(error)
+    parts = _parts(error)
+    reasons = [(*_reason(part), part) for part in parts]
+    kind, ours, error = min(reasons, key=lambda reason: reason[1])  # what is the target's is told first
     if kind == "unresponsive" and phase == "setup":
         kind, ours = "deadline", True
-    if phase == "teardown" and kind != "browser":
+    if phase == "teardown" and kind != "browser" and (ours or not _is_assertion(error, kind)):
         kind, ours = "browser" if kind == "unresponsive" else "cleanup", True
-    text = _ANSI.sub("", _text(error)).strip() or type(error).__name__
+    parts.sort(key=lambda part: part is not error)
+    text = "\n".join(_ANSI.sub("", _text(part)).strip() or type(part).__name__ for part in parts)
     if kind == "unresponsive":
         text = f"The page did not answer until the journey's deadline. {text}"
     if kind == "probe error":
@@ -83,6 +86,8 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
         text = f"{why}\n{text}"
     if kind == "journey error" and not isinstance(error, JourneyError):
         text = f"The journey itself broke with {type(error).__name__}: {text}"
+        if "running event loop" in text:  # Playwright's own, as long as a browser is open
+            text += "\nBeside a page, asyncio needs a thread of its own: pool.submit(asyncio.run, main()).result()"
     return Failure(
         kind=kind,
         ours=ours,
@@ -91,6 +96,18 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
         step=step,
         phase=phase,
     )
+
+
+def _parts(error: BaseException) -> list[BaseException]:
+    """What several fixtures, tasks or soft expectations raised together, one by one."""
+    if isinstance(error, BaseExceptionGroup):
+        return [part for one in error.exceptions for part in _parts(one)]
+    return [error]
+
+
+def _is_assertion(error: BaseException, kind: str) -> bool:
+    """Whether it says what must hold, wherever it stands: in a journey's body or at a fixture's end."""
+    return isinstance(error, AssertionError) or kind == "expectation"
 
 
 def _reason(error: BaseException) -> tuple[str, bool]:

@@ -27,7 +27,11 @@ T = TypeVar("T")
 
 
 def judge(
-    folder: Path, *, missing: Callable[[Journey], str] | str = "", control: Callable[[], str] | None = None
+    folder: Path,
+    *,
+    missing: Callable[[Journey], str] | str = "",
+    control: Callable[[], str] | None = None,
+    write: bool = True,
 ) -> Verdict:
     """Judge a run from its folder, and write ``verdict.json``.
 
@@ -35,6 +39,7 @@ def judge(
         folder: the run's folder.
         missing: why a journey has no result: one sentence for all, or a function that knows.
         control: says why the network here is at fault; asked when no journey reached the target.
+        write: whether the verdict is written.
 
     Returns:
         The verdict.
@@ -64,7 +69,8 @@ def judge(
         verdict = without_network(verdict, why)
     build = next((r.build for j in verdict.journeys for r in j.results if r.build), "")
     verdict = msgspec.structs.replace(verdict, run=msgspec.structs.replace(run, build=run.build or build))
-    write_verdict(folder, verdict)
+    if write:
+        write_verdict(folder, verdict)
     return verdict
 
 

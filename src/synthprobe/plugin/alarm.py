@@ -146,7 +146,7 @@ def _alarm(seconds: float, strike: Callable[[], BaseException]) -> Iterator[None
             raise strike()
 
     handler = signal.signal(signal.SIGALRM, struck)
-    signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_S)
+    left_s, _ = signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_S)  # of a block around this one
     try:
         try:
             yield
@@ -155,3 +155,4 @@ def _alarm(seconds: float, strike: Callable[[], BaseException]) -> Iterator[None
     finally:  # of its own, as the alarm may strike before the line above
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, left_s, _REPEAT_S if left_s else 0.0)

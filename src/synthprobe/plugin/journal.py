@@ -25,7 +25,7 @@ from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.reports import reason_of_skip
 from synthprobe.probes import steps
 from synthprobe.probes.clock import SteadyClock
-from synthprobe.report.allure_live import attach_evidence, describe_journey
+from synthprobe.report.allure_journey import AllureJourney, attach_evidence
 from synthprobe.targets.target import Target, backend_trace
 from synthprobe.verdict.judge import judge_attempt
 
@@ -41,14 +41,23 @@ class Attempt:
     Args:
         journey: the journey.
         number: which attempt it is, from 1.
+        allure: the same attempt in Allure.
         listeners: told of its steps.
         clock: tells the times of the session.
     """
 
-    def __init__(self, journey: Journey, number: int, *listeners: steps.StepListener, clock: SteadyClock) -> None:
+    def __init__(
+        self,
+        journey: Journey,
+        number: int,
+        allure: AllureJourney,
+        *listeners: steps.StepListener,
+        clock: SteadyClock,
+    ) -> None:
         self.journey = journey
         self.number = number
-        self.recorder = steps.Recorder(journey, *listeners, clock=clock)
+        self.allure = allure
+        self.recorder = steps.Recorder(journey, allure, *listeners, clock=clock)
         self.progress: ProgressWriter | None = None
         self.deadline = AttemptDeadline(0.0)
         self.failure: Failure | None = None
@@ -123,14 +132,34 @@ class Journal:
         attempt.failure = clock_failure(self._exchanges, attempt.failure, recorder.degradations, step=recorder.broken)
         outcome, _ = attempt.judged()
         attempt.settled = True
-        if outcome not in {"passed", "skipped"}:
-            attempt.evidence = self._keep(attempt, browser)
-        elif browser is not None:
-            browser.drop()
         traced = backend_trace(self._target, recorder.trace_id)
         links = {f"Runbook {journey.runbook}": self._runbook_link(journey), "Backend trace": traced}
-        describe_journey(journey, self._target.name, links)
+        attempt.journey = attempt.allure.describe(journey, self._target.name, links)
+        if outcome not in {"passed", "skipped"}:
+            self.keep(attempt, browser)
+
+    def keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
+        """Keep the evidence of an attempt, redacted.
+
+        Args:
+            attempt: the attempt; a fixture's end may have broken it after its body.
+            browser: what was recorded of browsers, if there was one.
+        """
+        attempt.evidence = self._keep(attempt, browser)
         attach_evidence(self._folder, attempt.evidence)
+
+    def capture(self, browser: BrowserEvidence) -> None:
+        """End what browsers record, in seconds of its own.
+
+        Args:
+            browser: what was recorded of browsers.
+        """
+        try:
+            with own_time(EVIDENCE_S):
+                browser.capture()
+        except Exception as error:  # evidence that cannot be taken must not cost the result
+            reason = f"{type(error).__name__}: {error}"
+            browser.notes.append(f"Some evidence could not be taken: {self._redactor.text(reason)}")
 
     def record(self, attempt: Attempt) -> Result:
         """Write an attempt's result, masked.

@@ -17,8 +17,17 @@ from synthprobe.plugin.session import JourneySession
 
 @pytest.fixture(scope="session")
 def playwright(playwright: Any, pytestconfig: pytest.Config) -> Any:
-    """pytest-playwright's own; whatever it opens is guarded."""
-    return JourneySession.required(pytestconfig).guarded_browser().hold(playwright)
+    """pytest-playwright's own; whatever it opens is guarded, and traces that are asked of it are redacted."""
+    session = JourneySession.required(pytestconfig)
+    new_client = playwright.request.new_context
+
+    def new_redacting_client(**kwargs: Any) -> Any:
+        client = new_client(**kwargs)
+        session.browser_evidence().hold_client(client)
+        return client
+
+    playwright.request.new_context = new_redacting_client
+    return session.guarded_browser().hold(playwright)
 
 
 @pytest.fixture(scope="session")

@@ -135,7 +135,10 @@ def journey_of(item: pytest.Item) -> Journey:
             raise pytest.UsageError(
                 _wrong(item, f"it has an unknown argument {name!r}.{hint} Known arguments: {', '.join(_ARGUMENTS)}")
             )
-    severity = given.get("severity", "normal")
+    from synthprobe.report.allure_journey import decorated_words, known_severity  # once Allure's plugin is there
+
+    words = decorated_words(item)
+    severity = given.get("severity", known_severity(words.severity))
     if severity not in get_args(Severity):
         raise pytest.UsageError(
             _wrong(item, f"severity is {severity!r}, one of {', '.join(get_args(Severity))} was expected")
@@ -150,15 +153,16 @@ def journey_of(item: pytest.Item) -> Journey:
         parameters = "-".join(f"{name}{number}" for name, number in _indices(item).items()) + "]"
     # the browser's name is no part of a journey's identity while there is one browser
     suffix = "" if parameters in {"", "chromium]"} else bracket + parameters
-    title = given.get("title") or (doc.splitlines()[0].rstrip(".") if doc else "")
+    title = given.get("title") or words.title or (doc.splitlines()[0].rstrip(".") if doc else "")
+    shown = f" {suffix}" if suffix and not (title == words.title and words.has_parameters) else ""
     file = _relative(item.path, project_root(item.config))
     classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
     path = ".".join([file.removesuffix(".py"), *classes, name])
     return Journey(
         id=str(given.get("id") or path) + suffix,
         node_id="::".join([file, *item.nodeid.split("::")[1:]]),
-        title=(title or name.removeprefix("test_").replace("_", " ")) + (f" {suffix}" if suffix else ""),
-        owner=given.get("owner", ""),
+        title=(title or name.removeprefix("test_").replace("_", " ")) + shown,
+        owner=given.get("owner", words.owner),
         severity=severity,
         runbook=given.get("runbook", ""),
         uses_per_day=given.get("uses_per_day"),

@@ -33,7 +33,7 @@ class ProgressWriter:
         self._attempt = attempt
         self._redactor = redactor
         self._within_s = within_s
-        self._open: list[str] = []
+        self._open: dict[str, str] = {}
         self._write()
 
     def allow(self, within_s: float) -> None:
@@ -46,21 +46,20 @@ class ProgressWriter:
         self._open.clear()
         self._write(ended=True)
 
-    def step_started(self, key: str, title: str) -> None:
+    def step_started(self, key: str, title: str, around: str) -> None:
         """A step begins."""
-        self._open.append(self._redactor.text(title))
+        self._open[key] = self._redactor.text(title)
         self._write()
 
     def step_ended(self, key: str, error: BaseException | None) -> None:
-        """The innermost step ended."""
-        if self._open:
-            self._open.pop()
+        """That step ended."""
+        self._open.pop(key, None)
 
     def _write(self, *, within_s: float = 0.0, ended: bool = False) -> None:
         note = Progress(
             journey=self._journey,
             attempt=self._attempt,
-            step=" › ".join(self._open),
+            step=" › ".join(self._open.values()),
             at=datetime.now(UTC),
             pid=os.getpid(),
             within_s=within_s or self._within_s,

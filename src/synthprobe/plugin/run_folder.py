@@ -17,6 +17,7 @@ from synthprobe.model.journey import Journey
 from synthprobe.model.result import Run
 from synthprobe.plugin.gate import is_a_run
 from synthprobe.plugin.options import project_config, project_root
+from synthprobe.report.allure_wish import grant_allure
 from synthprobe.targets.target import Target
 
 _PARTS = ("journal", "progress", "evidence", "allure-results")
@@ -37,6 +38,7 @@ class RunFolder:
         self.run = run
         self.recorded = recorded
         self.begun = begun
+        self.alluredir: Path | None = None
 
     @classmethod
     def of(cls, config: pytest.Config, target: Target, scratch: Path) -> RunFolder:
@@ -106,3 +108,16 @@ class RunFolder:
                 folder.rmdir()
             if folder == state:
                 break
+
+    def hand_over(self) -> str:
+        """At the end of a session that nobody supervises, bring Allure's results to where ``--alluredir`` wants them.
+
+        Returns:
+            Why it could not be done, as a sentence; empty when it was, or nobody wants it.
+        """
+        if self.alluredir is None or not (self.path / "run.json").exists():
+            return ""
+        from synthprobe import pipeline  # most sessions are not judged here
+
+        verdict = pipeline.judge(self.path, missing="It did not run in this session.", write=False)
+        return grant_allure(self.path, verdict, self.alluredir)

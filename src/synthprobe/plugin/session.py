@@ -25,6 +25,7 @@ from synthprobe.model.plain_text import plain_text
 from synthprobe.model.result import Failure, Outcome
 from synthprobe.plugin import reports
 from synthprobe.plugin.alarm import AttemptDeadline, TookTooLong, limit_of, no_limit, own_time
+from synthprobe.plugin.artifacts import artifact_refusal
 from synthprobe.plugin.collection import JOURNEY
 from synthprobe.plugin.console import HarmlessConsole, capture_refusal
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
@@ -40,7 +41,9 @@ from synthprobe.probes.browser_headers import BrowserHeaders
 from synthprobe.probes.clock import SteadyClock
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.killswitch import kill_switch_reason
-from synthprobe.report.allure_live import AllureSteps, RedactingFileLogger, redact_allure
+from synthprobe.report.allure_journey import AllureJourney
+from synthprobe.report.allure_live import RedactingFileLogger, follow_fixtures, redact_allure
+from synthprobe.report.allure_wish import note_wish, wished_folder
 from synthprobe.report.junit import properties_of
 from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import skip_reason
@@ -104,6 +107,7 @@ class JourneySession:
         self.headers = BrowserHeaders(target)
         self._browser: BrowserEvidence | None = None
         self._guarded: GuardedBrowser | None = None
+        self._scopes: dict[str, str] = {}
 
     @classmethod
     def of(cls, config: pytest.Config) -> JourneySession:
@@ -125,7 +129,8 @@ class JourneySession:
             target = project.target(target_name(config), base_url=address)
         except ConfigurationError as error:
             raise pytest.UsageError(str(error)) from None
-        if refusal := browser_log_refusal(os.environ, target.name):
+        refusal = browser_log_refusal(os.environ, target.name)
+        if refusal := refusal or artifact_refusal(config, project, target, project_root(config)):
             raise pytest.UsageError(refusal)
         if authorities := own_authorities(target, os.environ):
             from synthprobe.probes.trust import authority_file  # most targets have none of their own
@@ -139,8 +144,14 @@ class JourneySession:
             option.xmlpath, option.log_file = None, os.devnull
         scratch = private_folder("synthprobe-session-")
         folder = RunFolder.of(config, target, scratch)
-        if folder.recorded and not option.allure_report_dir:
-            option.allure_report_dir = str(folder.path / "allure-results")
+        if folder.recorded:
+            if worker is None and not option.synthprobe_suspicions:  # those results are the run's own alone
+                wished = wished_folder(option.allure_report_dir, clean=option.clean_alluredir)
+                if folder.begun:
+                    note_wish(folder.path, wished)
+                else:
+                    folder.alluredir = wished
+            option.allure_report_dir, option.clean_alluredir = str(folder.path / "allure-results"), False
         if worker is None:
             config.add_cleanup(folder.clear)
         session = cls(config, target, folder, scratch)
@@ -180,9 +191,11 @@ class JourneySession:
             from synthprobe.evidence.browser import BrowserEvidence
 
             expect.set_options(timeout=self.target.action_timeout_s * 1000)
-            self._browser = BrowserEvidence(self.scratch, self.target.mask_selectors, self.target.action_timeout_s)
+            self._browser = BrowserEvidence(
+                self.scratch, self.redactor, self.target.mask_selectors, self.target.action_timeout_s
+            )
             if self.attempt is not None:
-                self._browser.begin()
+                self._browser.begin(self.attempt.journey.id)
         return self._browser
 
     def guarded_browser(self) -> GuardedBrowser:
@@ -206,6 +219,7 @@ class JourneySession:
             folder = Path(self.config.option.allure_report_dir)
             self.allure = redact_allure(folder, self.redactor, self.folder / "evidence", self.clock.now)
             self.config.add_cleanup(self.allure.put_back)
+            self.config.add_cleanup(follow_fixtures(self._fixture_broke))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -242,12 +256,13 @@ class JourneySession:
             configured = project_config(self.config).journey_deadline_s
             limit_s = 0.0 if no_limit(item) else item.stash.get(_LIMIT_S, configured)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor, limit_s)
-            self.attempt = Attempt(journey, number, progress, AllureSteps(), self.headers, clock=self.clock)
+            allure = AllureJourney(item)
+            self.attempt = Attempt(journey, number, allure, progress, self.headers, clock=self.clock)
             self.exchanges.clear()
             steps.swap(self.attempt.recorder)
             self.headers.tell()
             if self._browser is not None:
-                self._browser.begin()
+                self._browser.begin(journey.id)
             self.attempt.progress, self.attempt.deadline = progress, AttemptDeadline(limit_s)
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
@@ -266,15 +281,24 @@ class JourneySession:
             self.attempt.deadline.shorten(limit_s)
         return True
 
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        """Know how long each fixture lives."""
+        self._scopes[fixturedef.argname] = fixturedef.scope
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
-        """A body that cannot have contradicted anything proves nothing."""
+        """A body that cannot have contradicted anything proves nothing; what its threads and tasks found out counts."""
         attempt = self.attempt
         if attempt is None:
             yield
             return
-        with attempt.deadline.running(), proven(item, lambda: bool(attempt.recorder.steps or self.exchanges)):
-            yield
+        try:
+            with attempt.deadline.running(), proven(item, lambda: bool(attempt.recorder.steps or self.exchanges)):
+                yield
+        finally:
+            unheard = attempt.recorder.left_elsewhere()
+        if unheard is not None:
+            raise unheard
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, None, None]:
@@ -300,6 +324,8 @@ class JourneySession:
         attempt = self.attempt
         if attempt is None or JOURNEY not in item.stash:
             return report
+        if report.when == "setup":
+            attempt.allure.begin()
         error = call.excinfo.value if call.excinfo is not None else None
         if report.skipped:
             attempt.skipped = reason_of_skip(report)
@@ -325,6 +351,10 @@ class JourneySession:
         if report.when == "setup" and self.allure is not None:
             self.allure.name_parameters(attempt.journey.id, parameter_names(item))
         if report.when == "teardown":
+            if attempt.failure is not None and not attempt.evidence:
+                self.journal.keep(attempt, self._browser)
+            if self._browser is not None:
+                self._browser.drop()
             outcome, cause = self._record(attempt)
             report.user_properties += properties_of(
                 attempt.journey.id, outcome, self.redactor.text(cause), attempt.number
@@ -368,6 +398,8 @@ class JourneySession:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the results are."""
+        if self.worker == "main" and (trouble := self.run_folder.hand_over()):
+            terminalreporter.write_line(f"synthprobe: {trouble}")
         if self.allure is not None and self.allure.trouble:
             terminalreporter.write_line(f"synthprobe: {self.allure.trouble} The verdict does not need them.")
         if not self.run_folder.recorded or not (self.folder / "run.json").exists():
@@ -410,6 +442,16 @@ class JourneySession:
         if self._guarded is not None:
             attempt.recorder.notes += self._guarded.notes()
         self.journal.settle(attempt, self._browser)
+
+    def _fixture_broke(self, name: str) -> None:
+        """A fixture's end broke: its page may be closed before pytest reports that."""
+        attempt = self.attempt
+        if attempt is not None and attempt.failure is None:
+            scope = self._scopes.get(name, "function")
+            shared = "" if scope == "function" else f", which journeys of one {scope} share"
+            attempt.recorder.notes.append(f'It broke at the end of fixture "{name}"{shared}.')
+            if self._browser is not None and not attempt.evidence:
+                self.journal.capture(self._browser)
 
     def _record(self, attempt: Attempt) -> tuple[Outcome, str]:
         result = self.journal.record(attempt)

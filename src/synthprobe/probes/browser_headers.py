@@ -27,14 +27,15 @@ class BrowserHeaders:
         self._open: dict[BrowserContext, Any] = {}
         self._told: dict[str, str] = {}
 
-    def step_started(self, key: str, title: str) -> None:
-        """What is sent from now on belongs to this step."""
-        self.tell()
+    def step_started(self, key: str, title: str, around: str) -> None:
+        """What is sent from now on belongs to this step; pages belong to the journey's own flow alone."""
+        if not around:
+            self.tell()
 
     def step_ended(self, key: str, error: BaseException | None) -> None:
         """What is sent from now on belongs to the step around it; a page that broke one is left alone."""
         recorder = steps.current()
-        if error is None and recorder is not None and recorder.path:
+        if error is None and recorder is not None and recorder.path and not recorder.is_elsewhere:
             self.tell()
 
     def of_context(self, given: Mapping[str, str] | None) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,14 +13,13 @@ from typing import Any
 
 import allure_commons
 import allure_pytest.listener
+import pytest
 from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import ExecutableItem, Status, TestResultContainer
 from allure_commons.utils import md5
 from attr import asdict
 
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.evidence import Evidence
-from synthprobe.model.journey import Journey
 
 _ID = "ALLURE_ID"
 _NO_SCRIPTS = (
@@ -155,51 +154,26 @@ def redact_allure(folder: Path, redactor: Redactor, trusted: Path, now: Callable
     return ours
 
 
-class AllureSteps:
-    """Mirrors steps into Allure."""
-
-    def step_started(self, key: str, title: str) -> None:
-        """A step begins."""
-        allure_commons.plugin_manager.hook.start_step(uuid=key, title=title, params={})
-
-    def step_ended(self, key: str, error: BaseException | None) -> None:
-        """That step ended."""
-        kind = type(error) if error is not None else None
-        allure_commons.plugin_manager.hook.stop_step(uuid=key, title="", exc_type=kind, exc_val=error, exc_tb=None)
-
-
-def describe_journey(journey: Journey, target: str, links: Mapping[str, str]) -> None:
-    """Label the running test in Allure.
+def follow_fixtures(broke: Callable[[str], None]) -> Callable[[], None]:
+    """Tell at once when the end of a fixture breaks; pytest reports it after all others have ended.
 
     Args:
-        journey: the journey.
-        target: the target's name; a parameter, so that targets keep apart histories.
-        links: absolute addresses by the words to click on; empty ones are left out.
+        broke: told the fixture's name.
+
+    Returns:
+        Ends that.
     """
-    hook = allure_commons.plugin_manager.hook
-    hook.add_title(test_title=journey.title)
-    hook.add_label(label_type=_ID, labels=(journey.id,))
-    hook.add_label(label_type="severity", labels=(journey.severity,))
-    if journey.owner:
-        hook.add_label(label_type="owner", labels=(journey.owner,))
-    hook.add_parameter(name="env", value=target, excluded=False, mode=None)
-    for words, url in links.items():
-        if url:
-            hook.add_link(url=url, link_type="link", name=words)
 
+    class Ends:
+        @allure_commons.hookimpl
+        def stop_fixture(self, name: str, exc_val: BaseException | None) -> None:
+            if exc_val is not None and not isinstance(exc_val, pytest.skip.Exception):
+                broke(name.partition("::")[0])
 
-def attach_evidence(run_folder: Path, evidence: Sequence[Evidence]) -> None:
-    """Attach kept evidence right under the error.
+    ends = Ends()
+    allure_commons.plugin_manager.register(ends)
 
-    Args:
-        run_folder: the run's folder.
-        evidence: what was kept.
-    """
-    hook = allure_commons.plugin_manager.hook
-    for piece in evidence:
-        if piece.withheld:
-            hook.attach_data(body=piece.withheld, name=piece.title, attachment_type="text/plain", extension="txt")
-        elif not (piece.kind == "exchanges" and piece.media_type == "application/json"):
-            path = run_folder / piece.path
-            extension = path.suffix.lstrip(".")
-            hook.attach_file(source=str(path), name=piece.title, attachment_type=piece.media_type, extension=extension)
+    def put_back() -> None:
+        allure_commons.plugin_manager.unregister(ends)
+
+    return put_back

@@ -38,6 +38,7 @@ STATUSES: dict[Outcome, str] = {
 
 _ID = "ALLURE_ID"
 _CAUSE = "cause"
+_ENVIRONMENT = ("env", "target", "synthprobe target", "synthprobe environment")
 
 
 def reconcile(
@@ -138,12 +139,19 @@ def _settle(
         final["labels"] = [*causes, {"name": _CAUSE, "value": one.triage.cause_class}]
     known = {link.get("url") for link in final.get("links", [])}
     final["links"] = [*final.get("links", []), *(link for link in links if link["url"] not in known)]
-    parameters = [kept for kept in final.get("parameters", []) if kept.get("name") != "env"]
+    ours = repr(verdict.run.target)
+    given = final.get("parameters", [])
+    parameters = [one for one in given if one.get("name") not in _ENVIRONMENT or one.get("value") != ours]
+    taken = {str(kept.get("name")): str(kept.get("value")) for kept in parameters}
+    env = {"name": environment_name(taken, verdict.run.target), "value": ours}
+    described = any(label.get("name") == _ID for label in final.get("labels", []))
+    plain = one.journey.node_id.rpartition("::")[2]
+    name = final.get("name") if described and final.get("name") != plain else ""
     for content in files.values():
         # Allure finds the history and the retries by name and parameters: they must be the same for each attempt.
-        content["parameters"] = [*parameters, {"name": "env", "value": repr(verdict.run.target)}]
+        content["parameters"] = [*parameters, env]
         content["labels"] = _labels(one.journey, content.get("labels", []))
-        content["name"] = one.journey.title
+        content["name"] = name or one.journey.title
         content.setdefault("fullName", one.journey.node_id)
         content.setdefault("start", _ms(one.results[-1]) if last else _started(verdict))
         content.setdefault("stop", content["start"])
@@ -154,6 +162,19 @@ def _settle(
         temporary.write_text(json.dumps(content, ensure_ascii=False), "utf-8")
         temporary.replace(path)
     return final
+
+
+def environment_name(parameters: Mapping[str, str], target: str) -> str:
+    """What the parameter is called that holds the target's name and keeps the histories of targets apart.
+
+    Args:
+        parameters: the test's other parameters in Allure, as Allure shows them.
+        target: the target's name.
+
+    Returns:
+        ``env``, unless the author of the test has a parameter of that name.
+    """
+    return next(name for name in _ENVIRONMENT if parameters.get(name, repr(target)) == repr(target))
 
 
 def _same(content: Mapping[str, Any], result: Result | None) -> bool:
@@ -269,9 +290,16 @@ def _triage(triage: Triage) -> str:
 
 
 def _labels(journey: Journey, existing: list[dict[str, str]]) -> list[dict[str, str]]:
-    ours = {_ID: journey.id, "severity": journey.severity, "owner": journey.owner or "no owner"}
-    kept = [label for label in existing if label.get("name") not in ours]
-    return [*kept, *({"name": name, "value": value} for name, value in ours.items())]
+    """What the author of a journey told Allure stands; the first severity is the one told last."""
+    kept: list[dict[str, str]] = []
+    for label in existing:
+        names = {one.get("name") for one in kept}
+        if label.get("name") != _ID and not (label.get("name") == "severity" and "severity" in names):
+            kept.append(label)
+    names = {label.get("name") for label in kept}
+    ours = {"severity": journey.severity, "owner": journey.owner or "no owner"}
+    added = {**{name: value for name, value in ours.items() if name not in names}, _ID: journey.id}
+    return [*kept, *({"name": name, "value": value} for name, value in added.items())]
 
 
 def _links(

@@ -1,0 +1,148 @@
+"""What the author of a suite told Allure stands, in its own folder too, and is known wherever journeys are known."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+SUITE = """
+import allure, pytest
+from synthprobe import step
+
+@allure.title("Checkout with {card}")
+@allure.severity(allure.severity_level.BLOCKER)
+@allure.feature("Checkout")
+@allure.label("owner", "shop-desk")
+@allure.link("https://example.org/spec", name="spec")
+@pytest.mark.parametrize("card", ["visa", "amex"])
+def test_checkout(api, card):
+    '''What the docstring says'''
+    with allure.step("outer"), step("middle"), allure.step("inner"):
+        api.get("/healthz").expect(200)
+
+def test_dynamic(api):
+    allure.dynamic.title("A title made while it runs")
+    allure.dynamic.severity("critical")
+    allure.dynamic.tag("night")
+    allure.dynamic.parameter("env", "theirs")
+    with step("look"):
+        allure.attach("the order was on hold", "state of the order", allure.attachment_type.TEXT)
+        api.get("/api/me").expect(200)
+
+@allure.severity("minor")
+@allure.title("Told to Allure")
+@pytest.mark.journey(severity="critical", title="Told to us", owner="desk")
+def test_both(api):
+    api.get("/healthz").expect(200)
+
+@allure.severity("catastrophic")
+def test_plain(api):
+    '''Only a docstring'''
+    api.get("/healthz").expect(200)
+"""
+
+
+def results(folder) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    written = [json.loads(path.read_text()) for path in folder.glob("*-result.json")]
+    for one in sorted(written, key=lambda one: one["start"]):
+        found.setdefault(one["name"], []).append(one)
+    return found
+
+
+def labels(one, name) -> list[str]:
+    return [label["value"] for label in one["labels"] if label["name"] == name]
+
+
+@pytest.fixture(scope="module")
+def ran(new_project, one_centre, tmp_path_factory):
+    project = new_project(tmp_path_factory.mktemp("words"))
+    project.configure(one_centre.url)
+    project.journeys(SUITE)
+    (project.root / "theirs").mkdir()
+    (project.root / "theirs" / "old-result.json").write_text("{}")
+    return project.run("--alluredir=theirs", "--clean-alluredir", "-n", "2")
+
+
+@pytest.fixture(scope="module")
+def theirs(ran):
+    return {name: found[-1] for name, found in results(ran.folder.parent / "theirs").items()}
+
+
+def test_the_folder_of_alluredir_gets_the_same_results_reconciled(ran, theirs):
+    assert set(theirs) == {
+        "Checkout with visa",
+        "Checkout with amex",
+        "A title made while it runs",
+        "Told to Allure",
+        "Only a docstring",
+    }
+    assert {name: found[-1] for name, found in results(ran.folder / "allure-results").items()} == theirs
+    assert theirs["A title made while it runs"]["status"] == "failed"
+    assert all(one["parameters"][-1]["value"] == "'demo'" for one in theirs.values())
+
+
+def test_decorators_and_dynamic_words_stand_once(theirs):
+    visa = theirs["Checkout with visa"]
+    assert (labels(visa, "severity"), labels(visa, "owner"), labels(visa, "feature")) == (
+        ["blocker"],
+        ["shop-desk"],
+        ["Checkout"],
+    )
+    assert [link["name"] for link in visa["links"]] == ["spec"]
+    outer = visa["steps"][0]
+    assert (outer["name"], outer["steps"][0]["name"], outer["steps"][0]["steps"][0]["name"]) == (
+        "outer",
+        "middle",
+        "inner",
+    )
+    dynamic = theirs["A title made while it runs"]
+    assert (labels(dynamic, "severity"), labels(dynamic, "tag")) == (["critical"], ["night"])
+    assert {one["name"]: one["value"] for one in dynamic["parameters"]} == {"env": "'theirs'", "target": "'demo'"}
+    assert labels(theirs["Told to Allure"], "severity") == ["minor"]
+    assert labels(theirs["Only a docstring"], "severity") == ["catastrophic"]
+
+
+def test_journeys_are_known_by_those_words_unless_the_marker_names_them(ran):
+    known = {one.journey.title: (one.journey.severity, one.journey.owner) for one in ran.results.values()}
+    assert known == {
+        "Checkout with visa": ("blocker", "shop-desk"),
+        "Checkout with amex": ("blocker", "shop-desk"),
+        "A title made while it runs": ("critical", ""),
+        "Told to us": ("critical", "desk"),
+        "Only a docstring": ("normal", ""),
+    }
+
+
+def test_a_supervised_run_keeps_nested_steps_attachments_and_both_attempts_in_both_folders(project, centre):
+    project.configure(centre.url)
+    text = (project.root / "synthprobe.toml").read_text()
+    (project.root / "synthprobe.toml").write_text(f"second_attempt_delay_s = 0\n{text}")
+    (project.root / "pytest.ini").write_text("[pytest]\naddopts = --alluredir=theirs --clean-alluredir\n")
+    project.journeys(SUITE)
+    command = [sys.executable, "-m", "synthprobe", "run", "journeys/test_it.py::test_dynamic"]
+    done = subprocess.run(
+        command,
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env={**os.environ, "COLUMNS": "300"},
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    (run,) = (project.root / ".synthprobe" / "runs" / "demo").iterdir()
+    for folder in (run / "allure-results", project.root / "theirs"):
+        (attempts,) = results(folder).values()
+        assert len(attempts) == 2
+        (piece,) = attempts[-1]["steps"][0]["attachments"]
+        assert (piece["name"], (folder / piece["source"]).read_text()) == (
+            "state of the order",
+            "the order was on hold",
+        )
+    assert "A title made while it runs" in done.stdout
