@@ -17,11 +17,11 @@ def left(project) -> list[str]:
 def test_lists_and_wrong_options_leave_no_run(project):
     project.journeys(PASSING)
     for options, code in (
-        (("--collect-only",), 0),
+        (("--collect-only", "--junitxml", "junit.xml"), 0),
         (("--markers",), 0),
         (("--fixtures",), 0),
         (("--setup-only",), 0),
-        (("-k", "nothing_of_that_name"), 5),
+        (("-k", "nothing_of_that_name", "--junitxml", "junit.xml"), 5),
         (("--target", "nowhere"), 4),
     ):
         ran = project.run(*options, folder=None)
