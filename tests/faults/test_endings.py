@@ -98,6 +98,15 @@ def test_a_conftest_that_cannot_be_imported_is_the_cause_in_its_own_slot_f89(pro
     assert heard[-1].startswith("/beat/fail")
 
 
+def test_a_slot_in_which_nothing_is_known_yet_has_its_verdict_too_f89(project, run):
+    (project.root / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    refused = run("--slot", "now")
+    assert refused.code == 3, refused.output
+    assert refused.verdict.journeys == ()
+    assert "unrecognized arguments: --no-such-option" in refused.verdict.blind
+    assert refused.verdict.blind in refused.output
+
+
 ENDS = {
     "F90 a crash that prints ERROR": (
         "import os\nprint('ERROR: not a usage error', flush=True)\nos._exit(1)",

@@ -52,4 +52,5 @@ def summary(verdict: Verdict) -> RenderableType:
             Text(plain_line(one.journey.owner)),
         )
     title = Text(plain_line(headline(verdict)), style=_STYLES[worst(verdict)])
-    return Group(table, Text(), title)
+    blind = [Text(plain_line(verdict.blind))] if verdict.blind and not verdict.journeys else []
+    return Group(table, Text(), title, *blind)

@@ -79,8 +79,9 @@ class Ending:
     @property
     def refused(self) -> bool:
         """Whether pytest would end in the same way once more."""
-        usage_error = 4
-        return self._code == usage_error or any(one.kind == "refused" for one in self._words)
+        usage_error = 4  # which a journey may end its process with as well, but not before it was collected
+        collected = (self._folder / "collected.json").exists()
+        return (self._code == usage_error and not collected) or any(one.kind == "refused" for one in self._words)
 
     @property
     def may_go_on(self) -> bool:

@@ -149,10 +149,9 @@ def run_journeys(
             collected = collected or _collected(folder)
             _write(folder / "collected.json", collected or ())
     if collected is None and last.refused and order.slot is None and not known:
+        refusal = f"pytest refused to start the journeys: {last.message}"
         shutil.rmtree(folder)
-        raise ConfigurationError(
-            f"pytest refused to start the journeys: {last.message}\nCorrect that, then run again. Nothing was run."
-        )
+        raise ConfigurationError(f"{refusal}\nCorrect that, then run again. Nothing was run.")
     if (
         collected is not None
         and not collected
