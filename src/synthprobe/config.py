@@ -15,6 +15,7 @@ from msgspec import Meta, Struct, field
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.history.address import wrong_with
+from synthprobe.model.address import shown_address
 from synthprobe.project import project_at, read_table
 from synthprobe.report.retention import Retention
 from synthprobe.respond.heartbeat import HeartbeatConfig
@@ -270,9 +271,23 @@ def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
     address = config.history.url
     if address and not address.startswith(("env:", "file:")) and (wrong := wrong_with(address)):
         raise ConfigurationError(f"{source} has a history.url that cannot be used. {wrong}")
+    _refuse_passwords(config, source)
     if executable := environ.get("SYNTHPROBE_BROWSER"):
         config = msgspec.structs.replace(config, browser=BrowserConfig(executable=executable))
     return config
+
+
+def _refuse_passwords(config: Config, source: str) -> None:
+    """Addresses that stand in links and reports hold no user and password; ``base_url`` says more when it is used."""
+    shown = {"report.site_url": config.report.site_url, "report.runbook_url": config.report.runbook_url}
+    shown |= {"control_url": config.control_url}
+    shown |= {f"targets.{name}.trace_url": target.trace_url for name, target in config.targets.items()}
+    for key, address in shown.items():
+        if shown_address(address) != address:
+            raise ConfigurationError(
+                f"{source} has {key} = {shown_address(address)!r}, which holds a user or password; it would stand in "
+                "links and reports that others read. Take it out: whoever follows the link signs in there."
+            )
 
 
 def _placed(target: Target, root: Path) -> Target:

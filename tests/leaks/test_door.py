@@ -150,6 +150,21 @@ def test_a_password_in_base_url_is_refused_with_the_way_out(project, password, s
 
 
 @pytest.mark.parametrize(
+    ("key", "table"),
+    [
+        ("report.site_url", '[report]\nsite_url = "{}/site"'),
+        ("report.runbook_url", '[report]\nrunbook_url = "{}/{{id}}"'),
+        ("targets.demo.trace_url", 'trace_url = "{}/{{trace_id}}"'),
+    ],
+)
+def test_an_address_that_others_read_holds_no_password(project, key, table):
+    project.configure("http://127.0.0.1:9", table.replace("{}", "https://probe:Winter-77@there.example") + "\n")
+    with pytest.raises(ConfigurationError, match=f"{key} = .*holds a user or password") as refused:
+        read_config(project.root)
+    assert "77" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
     ("credentials", "sentence"),
     [
         ('{ user = "probe", secret = "gate" }', "names a secret that the target does not declare"),
