@@ -1,4 +1,9 @@
 # Two commands on a fresh machine: make demo, make test. Everything else is for those who change the code.
+# What they install, each only where it is missing:
+#   .venv                  Python packages, at the versions and hashes of requirements.lock
+#   ~/.cache/synthprobe    Allure, from npm; ~/.cache/ms-playwright Playwright's own Chromium, where it can be downloaded
+#   by apt, as root or with sudo: python3-venv, libatomic1 (for Playwright's driver), chromium-headless-shell when the
+#   download does not work, and for the tests alone postgresql
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -23,6 +23,7 @@ from synthprobe_demo.plugin import synthprobe_drill
 from synthprobe_demo.process import DispatchCentre
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.timeout(600)  # a limit for what hangs: drills take as long as the machine is busy
 PROVED = Exercise(at=date(2026, 11, 2), revision="0123456789ab")
 
 
@@ -58,7 +59,7 @@ def drilled(watched):
     """One drill of four faults: with a fix, with none, with a Confirm that expects something else, with two pages."""
     command = [sys.executable, "-m", "synthprobe", "drill", "--stamp", "--workers", "0"]
     command += ["search_cached", "empty_200_schema_drift", "geocode_wrong_town", "search_no_index"]
-    done = subprocess.run(command, cwd=watched, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, cwd=watched, capture_output=True, text=True, timeout=500, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
