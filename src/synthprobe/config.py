@@ -53,6 +53,22 @@ class ReportConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     public: tuple[str, ...] = ()
 
 
+class KeepConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table ``[keep]``: how much of past runs a machine keeps. The newest three of each target always stay.
+
+    Attributes:
+        runs: folders of runs, of each target.
+        megabytes: size of them together, of each target.
+        days: age of a run in which all was well.
+        failures_days: age of a run with evidence, and of what was damaged and put aside.
+    """
+
+    runs: Annotated[int, Meta(ge=1, le=1_000_000)] = 2_000
+    megabytes: Annotated[float, Meta(gt=0, le=1_000_000)] = 2_000.0
+    days: Annotated[float, Meta(gt=0, le=3_660)] = 7.0
+    failures_days: Annotated[float, Meta(gt=0, le=3_660)] = 30.0
+
+
 class HistoryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The table ``[history]``.
 
@@ -136,6 +152,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         plugins: modules with hooks: dotted names, or ``.py`` files relative to the project's root.
         browser: the table ``[browser]``.
         report: the table ``[report]``.
+        keep: the table ``[keep]``.
         history: the table ``[history]``.
         objectives: the tables ``[objectives.NAME]``.
         alerts: the table ``[alerts]``.
@@ -163,6 +180,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     plugins: tuple[str, ...] = ()
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
+    keep: KeepConfig = field(default_factory=KeepConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
     objectives: dict[str, ObjectiveConfig] = field(default_factory=dict)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)

@@ -258,7 +258,7 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_run_f54(proj
     project.journeys(GOOD)
     (project.root / ".synthprobe").write_text("")
     run = supervised()
-    assert run.code == 2
+    assert run.code == 3
     assert "Nothing was run" in run.output
 
 

@@ -6,6 +6,7 @@ import json
 import random
 import re
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -160,7 +161,9 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, heard: Heard) -> Project:
+def project(tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Project:
+    (tmp_path / "temp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))  # the spare folder is the project's own
     return Project(tmp_path, heard)
 
 
@@ -423,11 +426,11 @@ def test_without_a_history_nobody_told_is_a_failure_to_the_watcher_and_the_messa
     assert len(heard.messages) == 1
 
 
-def test_what_keeps_the_message_from_being_written_is_a_failure_to_the_watcher(project, heard):
+def test_a_message_that_cannot_be_written_here_is_sent_and_a_failure_to_the_watcher(project, heard):
     (project.root / ".synthprobe").mkdir(exist_ok=True)
     (project.root / ".synthprobe" / "outbox").write_text("in the way of the folder")
-    assert project.run(failing=(SIGN_IN,)).notes
-    assert heard.messages == []
+    assert any("Messages are kept in the spare folder" in note for note in project.run(failing=(SIGN_IN,)).notes)
+    assert [one["title"][:4] for one in heard.messages] == ["PAGE"]
     assert heard.beats == ["fail"]
 
 

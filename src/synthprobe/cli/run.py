@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,15 +19,19 @@ from synthprobe import pipeline
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, read_config
-from synthprobe.errors import ConfigurationError, ToolError
+from synthprobe.deadlines import is_ending
+from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.verdict import Verdict
 from synthprobe.project import NO_PROJECT, project_at
 from synthprobe.report.allure_wish import grant_allure
 from synthprobe.report.job_page import append_summary
 from synthprobe.report.junit import PLACE, agree_with
 from synthprobe.report.terminal import summary
 from synthprobe.supervisor import RunOrder, run_again, run_journeys
-from synthprobe.supervisor.slots import lease
+from synthprobe.supervisor.inventory import inventory_file, read_inventory
+from synthprobe.supervisor.signals import signals
+from synthprobe.supervisor.slots import AROUND_S, Held, lease, owned
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import exit_code
 
@@ -61,49 +68,131 @@ def run(
     config = read_config(root)
     chosen = config.target(target, base_url=base_url)
     order = RunOrder(paths=tuple(paths or ()), workers=workers, deadline_s=deadline, address_given=base_url is not None)
-    if slot is None:
-        raise typer.Exit(_run(root, config, chosen, order, fail_on))
-    number = _slot(slot, config.interval_s)
-    state = root / config.folder
-    with lease(state, chosen.name) as held:
-        if not held:
-            _console.print(f"Another run against {chosen.name} is on; slot {number} is left to it. Nothing was run.")
-            raise typer.Exit(0)
-        judged, notes = pipeline.is_judged(root, config, chosen.name, number)
-        if judged:
-            _console.print(f"Slot {number} of {chosen.name} is already judged. Nothing was run.")
-            raise typer.Exit(0)
-        pipeline.beat_start(root, config, chosen.name, number)
-        scheduled = replace(order, slot=number)
-        raise typer.Exit(_run(root, config, chosen, scheduled, fail_on, notes))
+    number = None if slot is None else _slot(slot, config.interval_s)
+    order = replace(order, slot=number)
+    mask = Redactor.of(config.secret_sources(), root).text
+    with signals():
+        try:
+            code = _run(root, config, chosen, order, fail_on, mask)
+        except Exception as error:
+            if isinstance(error, SynthprobeError) and number is None:
+                raise  # who typed it reads it
+            code = _end_blind(root, config, chosen, order, mask, error)
+        if is_ending():
+            _end_now(code)
+    raise typer.Exit(code)
 
 
 def _run(
-    root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn, notes: Sequence[str] = ()
+    root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn, mask: Callable[[str], str]
 ) -> int:
-    mask = Redactor.of(config.secret_sources(), root).text
+    if order.slot is None:
+        return _judge(root, config, target, order, fail_on, mask)
+    with lease(root / config.folder, target.name, order.deadline_s + AROUND_S) as held:
+        if held is None:
+            _say(f"Another run against {target.name} is on; slot {order.slot} is left to it. Nothing was run.")
+            return 0
+        judged, notes = pipeline.is_judged(root, config, target.name, order.slot)
+        if judged:
+            _say(f"Slot {order.slot} of {target.name} is already judged. Nothing was run.")
+            return 0
+        pipeline.beat_start(root, config, target.name, order.slot)
+        overtook = [held.overtook] if held.overtook else []
+        return _judge(root, config, target, order, fail_on, mask, [*notes, *overtook], held)
+
+
+def _judge(
+    root: Path,
+    config: Config,
+    target: Target,
+    order: RunOrder,
+    fail_on: FailOn,
+    mask: Callable[[str], str],
+    notes: Sequence[str] = (),
+    held: Held | None = None,
+) -> int:
     until = time.monotonic() + order.deadline_s
     folder, verdict = run_journeys(root, config, target, order)
     verdict = replace(verdict, notes=(*notes, *verdict.notes))
+    if held is not None and not held.is_ours():
+        _say("Another run has overtaken this one, so nobody is told what it found. It outlived its lease: it froze.")
+        return 3
     look_again = functools.partial(run_again, root, config, target, order, folder, until)
-    verdict = pipeline.after_run(root, config, folder, verdict, mask=mask, look_again=look_again)
-    _console.print(summary(verdict))
+    blind = "" if is_ending() else _why_nothing_began(verdict)
+    verdict = pipeline.after_run(root, config, folder, verdict, mask=mask, look_again=look_again, blind=blind)
+    _show(verdict, folder, mask)
+    return exit_code(verdict, fail_on_degraded=fail_on == "degraded")
+
+
+def _why_nothing_began(verdict: Verdict) -> str:
+    """Why no journey was even begun, so that the monitor is blind at once; empty when any was."""
+    if any(one.results or one.outcome != "unknown" for one in verdict.journeys):
+        return ""
+    return verdict.journeys[0].cause if verdict.journeys else verdict.blind
+
+
+def _show(verdict: Verdict, folder: Path, mask: Callable[[str], str]) -> None:
+    with suppress(OSError, SystemExit):
+        _console.print(summary(verdict))
     for note in verdict.notes:
-        _console.print(f"note: {note}")
+        _say(f"note: {note}")
     if trouble := grant_allure(folder, verdict):
-        _console.print(f"note: {trouble}")
+        _say(f"note: {trouble}")
     if page := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             append_summary(verdict, Path(page), mask=mask)
         except OSError as error:
-            _console.print(f"note: The job's page could not be written: {error}")
+            _say(f"note: The job's page could not be written: {error}")
     if (place := folder / PLACE).exists():
         try:
             agree_with(verdict, Path(place.read_text("utf-8")), mask)
         except OSError as error:
-            _console.print(f"note: The JUnit file could not be written: {error}")
-    _console.print(f"Report: synthprobe report {os.path.relpath(folder)}")
-    return exit_code(verdict, fail_on_degraded=fail_on == "degraded")
+            _say(f"note: The JUnit file could not be written: {error}")
+    _say(f"Report: synthprobe report {os.path.relpath(folder)}")
+
+
+def _say(line: str) -> None:
+    """Print a line; that nobody reads it any more ends no run."""
+    with suppress(OSError, SystemExit):  # Rich ends the process where a pipe broke
+        _console.print(line)
+
+
+def _end_blind(
+    root: Path, config: Config, target: Target, order: RunOrder, mask: Callable[[str], str], error: Exception
+) -> int:
+    """Whatever ended the run: it has a verdict, people and the watcher hear of it, and the exit code says blind."""
+    on_purpose = isinstance(error, SynthprobeError | OSError)
+    reason = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename} cannot be used: " if error.filename else ""
+        reason = f"{place}{error.strerror}{'. Make room there, or correct what is in the way.' if place else ''}"
+    if not on_purpose:
+        reason = f"{type(error).__name__}: {reason}. This is a fault of synthprobe; please report it."
+        with suppress(OSError):
+            traceback.print_exception(error)
+    known = read_inventory(inventory_file(root / config.folder, target.name))
+    folder, verdict = pipeline.end_blind(
+        root,
+        config,
+        target,
+        reason,
+        slot=order.slot,
+        folder=owned(root / config.folder, target.name),
+        expected=known.journeys if known else (),
+        mask=mask,
+    )
+    _say(f"Monitor blind: {mask(reason)}")
+    _show(verdict, folder, mask)
+    _say(f"The verdict is in {folder}.")
+    return 3
+
+
+def _end_now(code: int) -> None:
+    """End a process that was asked to, and what it gave up with it."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _slot(given: str, interval_s: int) -> int:
@@ -114,5 +203,5 @@ def _slot(given: str, interval_s: int) -> int:
     if not given.isdecimal() or int(given) > current + 1:
         raise ToolError(f"--slot is {given!r}; `now` or the number of a slot was expected. The slot now is {current}.")
     if int(given) < current:
-        _console.print(f"Slot {given} is over; slot {current} is judged instead.")
+        _say(f"Slot {given} is over; slot {current} is judged instead.")
     return max(int(given), current)

@@ -16,6 +16,7 @@ from synthprobe.errors import (
     TargetError,
     ToolError,
 )
+from synthprobe.evidence.cap import capped
 from synthprobe.evidence.certificates import certificate_fault
 from synthprobe.model.result import Failure
 
@@ -75,7 +76,7 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     if phase == "teardown" and kind != "browser" and (ours or not _is_assertion(error, kind)):
         kind, ours = "browser" if kind == "unresponsive" else "cleanup", True
     parts.sort(key=lambda part: part is not error)
-    text = "\n".join(_ANSI.sub("", _text(part)).strip() or type(part).__name__ for part in parts)
+    text = "\n".join(_ANSI.sub("", capped(_text(part))).strip() or type(part).__name__ for part in parts)
     if kind == "unresponsive":
         text = f"The page did not answer until the journey's deadline. {text}"
     if kind == "probe error":
@@ -92,7 +93,7 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
         kind=kind,
         ours=ours,
         message="\n".join(text.splitlines()[:_MESSAGE_LINES]),
-        detail=_ANSI.sub("", detail),
+        detail=_ANSI.sub("", capped(detail)),
         step=step,
         phase=phase,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +14,11 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 
+from synthprobe.deadlines import is_ending, left_s
 from synthprobe.errors import HistoryError
 from synthprobe.history import database
 from synthprobe.history.database import NewerSchema, bring_up_to_date, make_engine
+from synthprobe.history.watchdog import Watchdog
 
 T = TypeVar("T")
 
@@ -24,6 +28,7 @@ class Access:
 
     Args:
         url: a SQLAlchemy URL.
+        within_s: seconds that all that is asked of it may take together; no limit without it.
 
     Attributes:
         available: whether the store can be used.
@@ -31,12 +36,14 @@ class Access:
         notes: what a person must know of the store, as sentences.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, within_s: float = math.inf) -> None:
         self.available = False
         self.reason = ""
         self.notes: list[str] = []
         self._url = url
         self._engine: Engine | None = None
+        self._within_s = within_s
+        self._left_s = within_s
 
     def close(self) -> None:
         """Let go of the store."""
@@ -69,11 +76,18 @@ class Access:
         Args:
             ready: called when it can be used, before another process may change it.
         """
+        began = time.monotonic()
+        try:
+            self._connect(ready)
+        finally:
+            self._left_s = self._within_s - (time.monotonic() - began)
+
+    def _connect(self, ready: Callable[[], None]) -> None:
         path = self.sqlite_path
         if path is None:
             return self._prepare(ready)
         try:  # a file another process is just making looks empty
-            with FileLock(path.with_name(path.name + ".lock"), timeout=database.LOCK_WAIT_S):
+            with FileLock(path.with_name(path.name + ".lock"), timeout=left_s(database.LOCK_WAIT_S)):
                 self._prepare(ready)
         except Timeout:
             self._give_up(f"The history {path} is locked by another program; it was tried for 5 s.")
@@ -85,13 +99,15 @@ class Access:
         damage = _damage(self.sqlite_path) if self.sqlite_path else ""
         if damage:
             self._begin_anew(damage)
+        watchdog = Watchdog(self._left_s)
         try:
-            bring_up_to_date(self._engine)
+            with watchdog.over(self._engine):
+                bring_up_to_date(self._engine)
         except NewerSchema as error:
             return self._give_up(f"{self.place}: {error}")
         except DBAPIError as error:
             if not self._is_damage(error):
-                return self._give_up(self._why(error))
+                return self._give_up(self._late if watchdog.bit else self._why(error))
             self._begin_anew(str(error.orig))
             bring_up_to_date(self._engine)
         self.available = True
@@ -185,14 +201,24 @@ class Access:
             HistoryError: when the store cannot be used.
         """
         self.require()
+        if left_s(self._left_s) <= 0:
+            self._give_up(self._late)
+            self.require()
+        began, watchdog = time.monotonic(), Watchdog(self._left_s)
         try:
-            return self._once(act, write=write)
+            with watchdog.over(self._engine):
+                return self._once(act, write=write)
         except DBAPIError as error:
+            if watchdog.bit:
+                self._give_up(self._late)
+                raise HistoryError(self._late) from None
             if not self._is_damage(error):
                 if error.connection_invalidated or isinstance(error, OperationalError):
                     raise HistoryError(self._why(error)) from None
                 raise HistoryError(f"The history {self.place} refused: {' '.join(str(error.orig).split())}.") from None
             self._begin_anew(str(error.orig))
+        finally:
+            self._left_s -= time.monotonic() - began
         try:
             assert self._engine is not None
             bring_up_to_date(self._engine)
@@ -201,6 +227,12 @@ class Access:
             return self._once(act, write=write)
         except DBAPIError as error:
             raise HistoryError(self._why(error)) from None
+
+    @property
+    def _late(self) -> str:
+        if is_ending():
+            return f"The history {self.place} was given up, as the run was asked to end."
+        return f"The history {self.place} did not answer within {self._within_s:g} s in all, and was given up."
 
     def _once(self, act: Callable[[Connection], T], *, write: bool) -> T:
         assert self._engine is not None

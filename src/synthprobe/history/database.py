@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
+from synthprobe.deadlines import left_s
 from synthprobe.errors import HistoryError
 from synthprobe.history.address import wrong_with
 
@@ -41,6 +43,7 @@ LOCK_WAIT_S = 5.0
 PASSED = "p"
 """Outcomes are stored as their first letters."""
 
+_SLICE_MS = 200
 _SCHEMA_LOCK = 7_283_941
 METADATA = MetaData()
 
@@ -214,8 +217,15 @@ def make_engine(url: str) -> Engine:
             return engine
         if not wrong:
             wait = int(LOCK_WAIT_S)
-            options = f"-c lock_timeout={wait}s -c statement_timeout=60s"
-            return create_engine(url, connect_args={"connect_timeout": wait, "options": options}, pool_pre_ping=False)
+            connect = {
+                "connect_timeout": wait,
+                "options": f"-c lock_timeout={wait}s -c statement_timeout=60s",
+                "keepalives_idle": 5,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 10_000,
+            }
+            return create_engine(url, connect_args=connect, pool_pre_ping=False)
     except (ArgumentError, NoSuchModuleError, ValueError):
         wrong = wrong or "postgresql+psycopg://USER@HOST/DATABASE was expected."
     except ImportError:
@@ -234,9 +244,24 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # a read that later writes cannot wait for another writer, so writers take their turn at once
-    write = connection.get_execution_options().get("write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    # a read that later writes cannot wait for another writer, so writers take their turn at once; they wait in slices,
+    # as a wait of SQLite itself cannot be cut short when the process is asked to end
+    if not connection.get_execution_options().get("write"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    ends = time.monotonic() + LOCK_WAIT_S
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SLICE_MS}")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except OperationalError as error:
+                if "locked" not in str(error.orig) or left_s(ends - time.monotonic()) <= 0:
+                    raise
+            else:
+                return
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(LOCK_WAIT_S * 1000)}")
 
 
 def upsert(connection: Connection, target: Table) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -36,8 +37,8 @@ class History:
     and all other writes raise `HistoryError`. Nothing that is decided on missing history may suppress an alert.
     """
 
-    def __init__(self, url: str, spool: Spool, retention: Retention) -> None:
-        self._access = Access(url)
+    def __init__(self, url: str, spool: Spool, retention: Retention, within_s: float = math.inf) -> None:
+        self._access = Access(url, within_s)
         self._spool = spool
         self._retention = retention
         self._spooled: set[str] = set()
@@ -64,7 +65,14 @@ class History:
         return self._access.notes
 
     @classmethod
-    def open(cls, place: str | Path, *, spool: Path | None = None, retention: Retention | None = None) -> History:
+    def open(
+        cls,
+        place: str | Path,
+        *,
+        spool: Path | None = None,
+        retention: Retention | None = None,
+        within_s: float = math.inf,
+    ) -> History:
         """Open a store, make it when there is none, and merge what was spooled.
 
         A damaged SQLite file is put aside and a fresh store begun. A store that is locked, unreachable or of a newer
@@ -74,6 +82,8 @@ class History:
             place: path of a SQLite file, or the URL of a database.
             spool: folder for verdicts that cannot be stored; beside the file, or ``.synthprobe/spool``.
             retention: how long what is kept.
+            within_s: seconds that all that is asked of it may take together; it is given up then, and verdicts are
+                spooled. No limit without it.
 
         Returns:
             The history.
@@ -94,7 +104,7 @@ class History:
                 path.parent.mkdir(parents=True, exist_ok=True)
             spool = spool or path.parent / "spool"
             text_ = f"sqlite:///{path}"
-        history = cls(text_, Spool(spool or Path(".synthprobe") / "spool"), retention or Retention())
+        history = cls(text_, Spool(spool or Path(".synthprobe") / "spool"), retention or Retention(), within_s)
         history._access.connect(history._merge)
         return history
 

@@ -1,6 +1,7 @@
 """After a run: judge what was recorded, judge it against what is remembered, explain it, tell who must know."""
 
 from synthprobe.pipeline.afterwards import after_run, explain_run
+from synthprobe.pipeline.blindness import end_blind
 from synthprobe.pipeline.coverage import stand
 from synthprobe.pipeline.judging import (
     judge,
@@ -16,6 +17,7 @@ from synthprobe.pipeline.telling import beat_start
 __all__ = [
     "after_run",
     "beat_start",
+    "end_blind",
     "explain_run",
     "is_judged",
     "judge",

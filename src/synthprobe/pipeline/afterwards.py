@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from synthprobe.config import Config
+from synthprobe.deadlines import is_ending, left_s
+from synthprobe.errors import HistoryError
 from synthprobe.model.incident import Incident, IncidentEvent, Observation
 from synthprobe.model.objective import Coverage
 from synthprobe.model.verdict import JourneyVerdict, Verdict
@@ -21,10 +24,12 @@ from synthprobe.pipeline.clocks import Dated, in_order, out_of_order, put_on_tim
 from synthprobe.pipeline.coverage import began_to_burn, last_day, missed_slots
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.kept_incidents import KeptIncidents, kept_file, known_incidents, read_kept, write_kept
-from synthprobe.pipeline.memory import mark_remembered, open_history, take_in
+from synthprobe.pipeline.memory import AFTER_S, mark_remembered, open_history, take_in
 from synthprobe.pipeline.notes import noted
+from synthprobe.pipeline.spare import blind_incident, bring_home, read_blindness, write_blindness
 from synthprobe.pipeline.telemetry import send_telemetry
 from synthprobe.pipeline.telling import tell_people, tell_watcher
+from synthprobe.pipeline.upkeep import tidy_if_due
 from synthprobe.respond.matching import match, tell
 from synthprobe.respond.runbooks import Runbook, Shelf, read_runbooks
 from synthprobe.verdict.isolation import Isolation
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
     from synthprobe.history.store import History
 
 _LATELY = timedelta(hours=1)
+_LEAST_S = 2.0  # a history needs about one to be opened
 _ALONE = (
     "The history could not be used, so nothing is known of earlier runs here; "
     "this may last longer, and may have been seen more often, than is said."
@@ -64,6 +70,7 @@ def after_run(
     mask: Callable[[str], str] = str,
     environ: Mapping[str, str] | None = None,
     look_again: LookAgain | None = None,
+    blind: str = "",
 ) -> Verdict:
     """Do all that follows a run. The verdict stands already; nothing here can cost it, only add to it.
 
@@ -75,6 +82,7 @@ def after_run(
         mask: hides secrets in what is told.
         environ: the environment, for addresses that are secrets.
         look_again: runs journeys again that were slower than usual; none are without it.
+        blind: what ended the run before its end; empty when nothing did.
 
     Returns:
         The verdict with what is above its baseline, where the causes lie, runbooks, incidents, and in its notes a
@@ -102,6 +110,9 @@ def after_run(
     if followed is None:
         alone = _Judged(verdict=verdict, remembered=verdict, now=datetime.now(UTC))
         followed = _follow(None, kept_at, alone, notes, write=False)
+    if verdict.run.scheduled:
+        with noted(notes):
+            followed = _with_blindness(followed, root, config, verdict, blind, notes)
     verdict = _with_incidents(verdict, followed.incidents)
     told = False
     if verdict.run.scheduled:
@@ -120,12 +131,44 @@ def after_run(
             )
         with noted(notes):
             notes += send_telemetry(root, config, verdict, coverage, os.environ if environ is None else environ)
+    if not is_ending():
+        with noted(notes):
+            tidy_if_due(root, config)
     verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
     write_verdict(folder, verdict)
     if verdict.run.scheduled:
         with noted(notes):
             tell_watcher(root, config, verdict, told=told, mask=mask, environ=environ)
     return verdict
+
+
+def _with_blindness(
+    followed: _Followed, root: Path, config: Config, verdict: Verdict, blind: str, notes: list[str]
+) -> _Followed:
+    """Open, continue or end the incident of runs that do not come to their end."""
+    known = read_blindness(root, verdict.run.target)
+    if not blind and known is None:
+        return followed
+    now = datetime.now(UTC)
+    if blind:
+        incident = blind_incident(known, verdict, blind)
+    else:
+        assert known is not None
+        text = f"Resolved: run {verdict.run.id} came to its end."
+        event = IncidentEvent(at=now, role="synthprobe", text=text)
+        over = {"state": "resolved", "resolved_at": now, "resolved_how": "itself", "resolved_by": "synthprobe"}
+        incident = replace(known, events=(*known.events, event), **over)
+        with noted(notes):
+            notes += bring_home(root, config)
+        with noted(notes):
+            kept_at = kept_file(root, config, incident.target)
+            kept = read_kept(kept_at)
+            waiting = {"incidents": (*kept.incidents, incident), "waiting": (*kept.waiting, incident.id)}
+            write_kept(kept_at, replace(kept, **waiting))
+    write_blindness(root, incident)
+    # what it makes of single journeys is the same news
+    others = (one for one in followed.incidents if one.kind != "monitor blind" or one.opened_at < incident.opened_at)
+    return replace(followed, incidents=(*others, incident))
 
 
 def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict) -> Verdict:
@@ -168,7 +211,9 @@ class _Followed(Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def _opened(root: Path, config: Config, environ: Mapping[str, str] | None, notes: list[str]) -> Iterator[History]:
-    with open_history(root, config, environ) as history:
+    if is_ending() and left_s(math.inf) < _LEAST_S:
+        raise HistoryError("The history was left alone, as the run was asked to end. It takes the run in later.")
+    with open_history(root, config, environ, within_s=AFTER_S) as history:
         try:
             yield history
         finally:

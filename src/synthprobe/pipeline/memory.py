@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,9 @@ from synthprobe.targets.secrets import read_address
 if TYPE_CHECKING:
     from synthprobe.history.store import History
 
+BEFORE_S, AFTER_S = 15.0, 30.0
+"""Seconds that all that is asked of the history may take, before a run and after it."""
+
 _MARK = "remembered"
 _CLOCK_WENT_BACK = (
     "Runs are remembered that began later than now: the clock of this machine went back, or was ahead before. Whether "
@@ -25,13 +29,16 @@ _CLOCK_WENT_BACK = (
 )
 
 
-def open_history(root: Path, config: Config, environ: Mapping[str, str] | None = None) -> History:
+def open_history(
+    root: Path, config: Config, environ: Mapping[str, str] | None = None, *, within_s: float = math.inf
+) -> History:
     """Open the project's history.
 
     Args:
         root: the project's root.
         config: the project's configuration.
         environ: the environment, for a URL that is a secret.
+        within_s: seconds that all that is asked of it may take together; no limit without it.
 
     Returns:
         The history.
@@ -54,7 +61,10 @@ def open_history(root: Path, config: Config, environ: Mapping[str, str] | None =
         daily_days=table.daily_days,
     )
     return History.open(
-        place_of(place, root) if place else folder / "history.db", spool=folder / "spool", retention=keep
+        place_of(place, root) if place else folder / "history.db",
+        spool=folder / "spool",
+        retention=keep,
+        within_s=within_s,
     )
 
 
@@ -80,7 +90,7 @@ def is_judged(
         verdicts = [path for path in runs.glob(f"{slot}-*/verdict.json") if is_believed(path.parent)]
         if newest <= slot + 1 and any(read_verdict(path).run.scheduled for path in verdicts):
             return True, []
-        with open_history(root, config, environ) as history:
+        with open_history(root, config, environ, within_s=BEFORE_S) as history:
             latest = datetime.now(UTC) + max(history.clock_ahead(), timedelta(0)) + TOLERATED
             if newest > slot + 1 or history.has_runs_after(target, latest, location=config.location):
                 return False, [*history.notes, _CLOCK_WENT_BACK]

@@ -6,16 +6,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from synthprobe.config import Config
+from synthprobe.deadlines import within
 from synthprobe.errors import SynthprobeError
 from synthprobe.model.objective import Coverage
 from synthprobe.model.verdict import Verdict
+from synthprobe.respond.channels import SPARE_S
 from synthprobe.targets.secrets import read_address
+
+_TOTAL_S = 8.0
 
 
 def send_telemetry(
     root: Path, config: Config, verdict: Verdict, coverage: Coverage | None, environ: Mapping[str, str]
 ) -> list[str]:
-    """Send the verdict wherever ``[telemetry]`` says; each place is given five seconds, and none stops another.
+    """Send the verdict wherever ``[telemetry]`` says; each place is given eight seconds in all, and none stops another.
 
     Args:
         root: the project's root.
@@ -47,16 +51,16 @@ def send_telemetry(
 
         push_metrics(address("push_url", table.push_url), verdict, coverage)
 
-    wanted: tuple[tuple[str, Callable[[], None]], ...] = (
-        (table.otlp_url, spans),
-        (table.metrics_folder, metrics),
-        (table.push_url, push),
+    wanted: tuple[tuple[str, str, Callable[[], None]], ...] = (
+        ("otlp_url", table.otlp_url, spans),
+        ("metrics_folder", table.metrics_folder, metrics),
+        ("push_url", table.push_url, push),
     )
     failed = []
-    for place, send in wanted:
+    for key, place, send in wanted:
         try:
             if place:
-                send()
+                within(_TOTAL_S, f"[telemetry] {key}", send, spare_s=SPARE_S)
         except (SynthprobeError, OSError) as error:
             failed.append(str(error))
     return failed

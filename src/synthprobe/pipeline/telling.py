@@ -13,6 +13,7 @@ from synthprobe.config import Config
 from synthprobe.model.incident import Incident
 from synthprobe.model.verdict import Verdict
 from synthprobe.pipeline.notes import noted
+from synthprobe.pipeline.spare import spare_folder
 from synthprobe.report.allure_results import run_folder
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.respond import alerts
@@ -72,19 +73,28 @@ def tell_people(
     mutes: tuple[Mute, ...] = ()
     with noted(notes):  # what cannot be read silences nobody
         mutes = read_mutes(root / config.alerts.mutes)
-    outbox = FileOutbox(root / config.folder / "outbox")
-    _, delivery = alerts.tell(
-        incidents,
-        config.alerts,
-        outbox,
-        AppriseChannel(environ, config.alerts.timeout_s),
-        datetime.now(UTC),
-        mutes=mutes,
-        background=background,
-        mask=mask,
-    )
-    notes += delivery.sentences
-    return _nobody_untold(verdict, incidents, outbox.letters(), mutes, notes) and delivery.complete
+
+    def tell_through(folder: Path) -> bool:
+        outbox = FileOutbox(folder)
+        _, delivery = alerts.tell(
+            incidents,
+            config.alerts,
+            outbox,
+            AppriseChannel(environ, config.alerts.timeout_s),
+            datetime.now(UTC),
+            mutes=mutes,
+            background=background,
+            mask=mask,
+        )
+        notes.extend(delivery.sentences)
+        return _nobody_untold(verdict, incidents, outbox.letters(), mutes, notes) and delivery.complete
+
+    try:
+        return tell_through(root / config.folder / "outbox")
+    except OSError as error:  # a message that cannot be written down here is written down elsewhere, and sent
+        notes.append(f"The outbox cannot be written: {error.strerror or error}. Messages are kept in the spare folder.")
+        tell_through(spare_folder(root) / "outbox")
+        return False
 
 
 def _nobody_untold(

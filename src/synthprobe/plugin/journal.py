@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from synthprobe.evidence.cap import capped
 from synthprobe.evidence.clock import clock_failure
 from synthprobe.evidence.exchanges import operations
 from synthprobe.evidence.facts import facts_of
@@ -66,6 +67,7 @@ class Attempt:
         self.settled = False
         self.evidence: tuple[Evidence, ...] = ()
         self.facts: Facts | None = None
+        self.whole_text = ""
 
     def judged(self) -> tuple[Outcome, str]:
         """Its outcome, and in one line why it is not ``passed``."""
@@ -191,7 +193,7 @@ class Journal:
             degradations=tuple(recorder.degradations),
             evidence=attempt.evidence,
             operations=operations(self._exchanges),
-            notes=tuple(recorder.notes),
+            notes=tuple(capped(note) for note in recorder.notes),
             build=self._build(),
             worker=self._worker,
             repeat=self._repeat(attempt.journey),
@@ -237,7 +239,7 @@ class Journal:
         return known
 
     def _unreadable(self, path: str, said: str) -> Failure:
-        text = self._redactor.text(said)
+        text = self._redactor.text(capped(said))
         lines = [line for line in text.splitlines() if line.strip()]
         last = next((line for line in reversed(lines) if line.startswith("E ")), lines[-1] if lines else "")
         message = f"{path} could not be read as journeys: {last.removeprefix('E ').strip()}"
@@ -286,6 +288,8 @@ class Journal:
         keeper.network(network)
         keeper.exchanges(self._exchanges)
         keeper.timings(attempt.recorder.steps)
+        if attempt.whole_text:
+            keeper.text("text", "what it said, as far as it is kept", attempt.whole_text)
         keeper.text("repeat", "repeat this journey here", self._repeat(attempt.journey))
 
     def _write(self, result: Result) -> None:

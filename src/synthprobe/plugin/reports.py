@@ -8,6 +8,7 @@ from collections.abc import Generator
 
 import pytest
 
+from synthprobe.evidence.cap import capped
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.plain_text import plain_text
 from synthprobe.model.result import Failure
@@ -60,10 +61,10 @@ def redact_report(report: pytest.TestReport | pytest.CollectReport, redactor: Re
         report.longrepr = (path, line, clean(reason))
     elif report.longrepr is not None:
         text = str(report.longrepr)
-        safe = clean(text)
+        safe = clean(capped(text))
         if safe != text:
             report.longrepr = safe
-    report.sections = [(name, clean(content)) for name, content in report.sections]
+    report.sections = [(name, clean(capped(content))) for name, content in report.sections]
     if isinstance(report, pytest.TestReport):
         report.user_properties = [(name, redactor.data(value)) for name, value in report.user_properties]
 

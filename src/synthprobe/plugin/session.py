@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
+from synthprobe.evidence.cap import cap_error
 from synthprobe.evidence.failure import describe_failure
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.scratch import private_folder
@@ -313,6 +314,10 @@ class JourneySession:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Judge and record each phase; this is the outermost wrapper but for Allure's own attachments."""
+        attempt = self.attempt
+        whole = cap_error(call.excinfo.value if call.excinfo is not None else None)
+        if attempt is not None and whole:
+            attempt.whole_text = whole
         option, style = self.config.option, self.config.option.tbstyle
         if style == "auto" and JOURNEY in item.stash:
             option.tbstyle = "short"
@@ -321,7 +326,6 @@ class JourneySession:
         finally:
             option.tbstyle = style
         redact_report(report, self.redactor, plain=JOURNEY in item.stash)
-        attempt = self.attempt
         if attempt is None or JOURNEY not in item.stash:
             return report
         if report.when == "setup":

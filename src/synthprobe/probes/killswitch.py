@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+
+from synthprobe.deadlines import OverdueError, within
 
 _OFF = {"0", "off", "false", "no"}
 _TIMEOUT_S = 3.0
@@ -38,11 +41,11 @@ def kill_switch_reason(switch: str, environ: Mapping[str, str]) -> str:
         elif kind == "file":
             value = Path(place).read_text("utf-8")
         else:
-            value = _fetch(switch)
+            value = within(_TIMEOUT_S, "It", partial(_fetch, switch))
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError) as error:
-        why = type(error).__name__
+    except (OSError, UnicodeDecodeError, OverdueError) as error:
+        why = f"no answer within {_TIMEOUT_S:g} s" if isinstance(error, OverdueError) else type(error).__name__
         return f"The kill switch {_shown(switch)} cannot be read ({why}), which counts as on."
     return "" if value.strip().lower() in _OFF else f"The kill switch {_shown(switch)} is on."
 

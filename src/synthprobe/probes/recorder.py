@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from synthprobe.errors import JourneyError
+from synthprobe.evidence.cap import NAME_CAP, capped
 from synthprobe.model.evidence import Age
 from synthprobe.model.figures import shown_above
 from synthprobe.model.journey import Journey
@@ -185,6 +186,7 @@ class Recorder:
         Raises:
             JourneyError: in a thread or task that an earlier journey left running.
         """
+        title = capped(title, NAME_CAP)
         flow, outer = current_flow(), innermost.get()
         if flow != self._flow and outer is not None and outer.recorder is not self:
             raise JourneyError(
@@ -256,7 +258,7 @@ class Recorder:
 
     def degraded(self, kind: str, step: str, message: str) -> None:
         """Note that a step did its job, but not well enough."""
-        self.degradations.append(Degradation(kind=kind, step=step, message=message))  # type: ignore[arg-type]
+        self.degradations.append(Degradation(kind=kind, step=step, message=capped(message)))  # type: ignore[arg-type]
 
 
 def over_budget(title: str, took_s: float, budget_s: float) -> str:

@@ -19,6 +19,7 @@ from allure_commons.model2 import ExecutableItem, Status, TestResultContainer
 from allure_commons.utils import md5
 from attr import asdict
 
+from synthprobe.evidence.cap import WHOLE_CAP, capped
 from synthprobe.evidence.redaction import Redactor
 
 _ID = "ALLURE_ID"
@@ -93,6 +94,8 @@ class RedactingFileLogger(AllureFileLogger):
     @allure_commons.hookimpl
     def report_attached_data(self, body: Any, file_name: str) -> None:
         """Redact what a journey attached."""
+        if isinstance(body, str):
+            body = capped(body, WHOLE_CAP)
         content = body.encode("utf-8", "replace") if isinstance(body, str) else bytes(body)
         self._replace(file_name, self._redactor.content(content, _media_type(file_name)))
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
+from synthprobe.deadlines import is_ending, left_s
 from synthprobe.model.incident import Incident
-from synthprobe.respond.channels import Channel
+from synthprobe.respond.channels import SPARE_S, Channel
 from synthprobe.respond.due import Due, due
 from synthprobe.respond.message import Background, write_drill
 from synthprobe.respond.outbox import Attempt, Letter, Outbox
 from synthprobe.respond.routes import AlertRoute, AlertsConfig, Mute
 
+TOTAL_S = 60.0
+"""Seconds that all messages of a run together may take; what is left then waits."""
+
 _TRIES = 2
+_LEAST_S = 0.5
+_NO_TIME = "There was no time left to send every message; what was not sent waits in the outbox for the next run."
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
@@ -101,11 +108,16 @@ def deliver(
     by_second: list[str] = []
     waiting: list[str] = []
     sentences: list[str] = []
-    with outbox.lock():
+    ends = time.monotonic() + TOTAL_S
+    with outbox.lock(left_s(TOTAL_S, spare_s=SPARE_S)):
         for letter in outbox.letters():
             if letter.done:
                 continue
             alert = letter.alert
+            if ends <= time.monotonic() or left_s(_LEAST_S, spare_s=SPARE_S) < _LEAST_S:
+                waiting.append(alert.id)
+                sentences.append(_NO_TIME)
+                continue
             route = routes.get(alert.route)
             if route is None:
                 waiting.append(alert.id)
@@ -122,7 +134,10 @@ def deliver(
             if how == "second":
                 by_second.append(alert.id)
     return Delivery(
-        delivered=tuple(delivered), by_second=tuple(by_second), waiting=tuple(waiting), sentences=tuple(sentences)
+        delivered=tuple(delivered),
+        by_second=tuple(by_second),
+        waiting=tuple(waiting),
+        sentences=tuple(dict.fromkeys(sentences)),
     )
 
 
@@ -182,7 +197,7 @@ def _send(letter: Letter, route: AlertRoute, outbox: Outbox, channel: Channel, n
 
 
 def _try(letter: Letter, source: str, outbox: Outbox, channel: Channel, now: datetime, *, second: bool = False) -> str:
-    for _ in range(_TRIES):
+    for _ in range(1 if is_ending() else _TRIES):
         sent = channel(source, letter.alert)
         outbox.tried(
             Attempt(alert=letter.alert.id, channel=source, at=now, accepted=sent.accepted, why=sent.why, second=second)

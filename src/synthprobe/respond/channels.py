@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import functools
 import logging
-import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
 
+from synthprobe.deadlines import OverdueError, within
 from synthprobe.errors import SecretError
 from synthprobe.respond.message import Alert
 from synthprobe.targets.secrets import Secret, read_secret
 
+SPARE_S = 0.7
+"""Seconds left for the heartbeat when a run was asked to end."""
+
+_LOAD_S = 60.0
 _KINDS = {"page": "failure", "ticket": "warning", "probe": "warning"}
 
 
@@ -62,16 +67,12 @@ class AppriseChannel:
             address = read_secret(source, self._environ, source=source)
         except SecretError as error:
             return Sent(accepted=False, why=str(error))
-        _load()
-        answers: list[Sent] = []
-        # A receiver that sends a byte a second outlives every socket timeout, so the whole call has an end of its own.
-        thread = threading.Thread(
-            target=lambda: answers.append(_notify(source, address, alert, self._timeout_s)), daemon=True
-        )
-        thread.start()
-        thread.join(self._timeout_s)
-        late = Sent(accepted=False, why=f"The channel {source} did not answer within {self._timeout_s:g} s.")
-        return answers[0] if answers else late
+        try:
+            within(_LOAD_S, "Loading the channels", _load, spare_s=SPARE_S)
+            notify = partial(_notify, source, address, alert, self._timeout_s)
+            return within(self._timeout_s, f"The channel {source}", notify, spare_s=SPARE_S)
+        except OverdueError as error:
+            return Sent(accepted=False, why=str(error))
 
 
 @functools.cache

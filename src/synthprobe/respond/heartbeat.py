@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 from uuid import NAMESPACE_URL, uuid5
@@ -13,11 +14,13 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 from msgspec import Meta, Struct
 
+from synthprobe.deadlines import OverdueError, left_s, within
 from synthprobe.targets.secrets import Secret
 
 Signal = Literal["start", "success", "fail", "log"]
 BODY_CHARACTERS = 2_000
 _PAUSES_S = (0.5, 1.5)
+_TOTAL = 4.0  # times the seconds of one try, for all of them together
 _PATHS = {"start": "/start", "success": "", "fail": "/fail", "log": "/log"}
 
 
@@ -26,7 +29,7 @@ class HeartbeatConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         url: source of the address, ``env:VARIABLE`` or ``file:/path``; empty sends none.
-        timeout_s: seconds one try may take.
+        timeout_s: seconds one try may take; all tries of a signal together take four times as long at most.
     """
 
     url: str = ""
@@ -61,7 +64,7 @@ class Heartbeat:
     Args:
         url: the address, without a suffix.
         record: file each signal is recorded in.
-        timeout_s: seconds one try may take.
+        timeout_s: seconds one try may take; all together take four times as long at most.
         mask: hides secrets in what is sent.
         pauses_s: seconds before each further try.
     """
@@ -96,10 +99,17 @@ class Heartbeat:
         missed = self._missed()
         body = self._mask(f"{text}\n{missed} signals before this one did not arrive." if missed else text)
         why, tries = "", 0
+        ends = time.monotonic() + self._timeout_s * _TOTAL
         for pause in (0.0, *self._pauses_s):
+            if (tries and ends - time.monotonic() <= pause) or left_s(pause) < pause:
+                break
             time.sleep(pause)
             tries += 1
-            why = self._post(signal, run, body[:BODY_CHARACTERS])
+            post = partial(self._post, signal, run, body[:BODY_CHARACTERS])
+            try:
+                why = within(min(self._timeout_s, ends - time.monotonic()), "The heartbeat's watcher", post)
+            except OverdueError as error:
+                why = str(error)
             if not why:
                 break
         beat = Beat(at=datetime.now(UTC), signal=signal, run=run, accepted=not why, tries=tries, why=why)

@@ -91,7 +91,7 @@ class Outbox(Protocol):
     def letters(self) -> list[Letter]:
         """Every message kept, oldest first."""
 
-    def lock(self) -> AbstractContextManager[object]:
+    def lock(self, timeout_s: float) -> AbstractContextManager[object]:
         """Held while messages are sent, so that two processes do not send the same."""
 
 
@@ -104,6 +104,13 @@ class _Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
     queued: Alert | None = None
     tried: Attempt | None = None
     delivered: _Delivered | None = None
+
+
+def _lines(letter: Letter) -> list[_Line]:
+    lines = [_Line(queued=letter.alert), *(_Line(tried=attempt) for attempt in letter.attempts)]
+    if letter.done:
+        lines.append(_Line(delivered=_Delivered(alert=letter.alert.id, at=letter.done)))
+    return lines
 
 
 class FileOutbox:
@@ -171,6 +178,19 @@ class FileOutbox:
                 letters[found.delivered.alert] = msgspec.structs.replace(letter, done=found.delivered.at)
         return list(letters.values())
 
+    def adopt(self, other: FileOutbox) -> None:
+        """Take over what another outbox holds.
+
+        Args:
+            other: the other one; it stays as it is.
+        """
+        known = {letter.alert.id for letter in self.letters()}
+        with self._file_lock():
+            for letter in other.letters():
+                if letter.alert.id not in known:
+                    for line in _lines(letter):
+                        self._append(line)
+
     def forget(self, now: datetime) -> int:
         """Remove what was delivered more than 30 days ago.
 
@@ -184,12 +204,7 @@ class FileOutbox:
             letters = self.letters()
             kept = [letter for letter in letters if letter.done is None or now - letter.done < KEPT]
             if len(kept) < len(letters):
-                lines = []
-                for letter in kept:
-                    lines.append(_Line(queued=letter.alert))
-                    lines += [_Line(tried=attempt) for attempt in letter.attempts]
-                    if letter.done:
-                        lines.append(_Line(delivered=_Delivered(alert=letter.alert.id, at=letter.done)))
+                lines = [line for letter in kept for line in _lines(letter)]
                 temporary = self._path.with_suffix(".tmp")
                 with temporary.open("wb") as file:
                     file.writelines(msgspec.json.encode(line) + b"\n" for line in lines)
@@ -198,15 +213,18 @@ class FileOutbox:
                 temporary.replace(self._path)
         return len(letters) - len(kept)
 
-    def lock(self) -> AbstractContextManager[object]:
+    def lock(self, timeout_s: float) -> AbstractContextManager[object]:
         """Held while messages are sent.
+
+        Args:
+            timeout_s: seconds to wait for another process that sends.
 
         Returns:
             The lock.
         """
         from filelock import FileLock
 
-        return FileLock(self._path.with_suffix(".sending"), timeout=60)
+        return FileLock(self._path.with_suffix(".sending"), timeout=timeout_s)
 
     def _file_lock(self) -> AbstractContextManager[object]:
         from filelock import FileLock

@@ -14,13 +14,15 @@ import msgspec
 
 from synthprobe import pipeline
 from synthprobe.config import Config
+from synthprobe.deadlines import is_ending
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.ending import FILE_VARIABLE
 from synthprobe.model.journey import Journey
 from synthprobe.supervisor import slots
 from synthprobe.supervisor.child import INTERRUPT_GRACE_S, Child
 from synthprobe.supervisor.ending import LAST_WORDS_PLUGIN, last_words_file
-from synthprobe.supervisor.run import RunOrder, Watch, address, signals
+from synthprobe.supervisor.run import RunOrder, Watch, address
+from synthprobe.supervisor.signals import signals
 from synthprobe.supervisor.standstill import Standstill
 from synthprobe.targets.target import Target
 from synthprobe.verdict.suspicion import LookedAgain, Suspicion, Suspicions
@@ -55,7 +57,7 @@ def run_again(
     """
     wanted = Suspicions(most=config.suspicion_reruns, budget=config.suspicion_budget, journeys=tuple(suspicions))
     left_s = until - time.monotonic()
-    if not suspicions or min(wanted.most, wanted.budget) <= 0 or left_s < _LEAST_S:
+    if not suspicions or min(wanted.most, wanted.budget) <= 0 or left_s < _LEAST_S or is_ending():
         return LookedAgain()
     place = folder / "reruns"
     for part in ("journal", "progress", "evidence", "allure-results"):

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
+from synthprobe.evidence.cap import capped
 from synthprobe.model.plain_text import coloured_line
 
 if sys.platform != "win32":
@@ -27,6 +29,10 @@ INTERRUPT_GRACE_S = 4.0
 TERMINATE_GRACE_S = 0.8
 """The same after SIGTERM, when CI kills everything 2.5 s later."""
 
+LOG_CAP = 2_000_000
+"""Characters of pytest's output that are kept; of what comes after them the last lines."""
+
+_LAST_LINES = 200
 _POLL_S = 0.05
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
@@ -116,14 +122,26 @@ class Child:
         return len([process for process in left if process.pid != self.process.pid])
 
     def _read(self, relay: Callable[[str], None] | None, log: Path, clean: Callable[[str], str]) -> None:
+        """Read on whatever happens to a line: a child whose output nobody takes stands still."""
         assert self.process.stdout is not None
-        with log.open("a", encoding="utf-8") as kept:
-            for raw in self.process.stdout:
-                line = coloured_line(clean(raw.decode("utf-8", "replace").rstrip("\r\n")))
-                kept.write(line + "\n")
-                kept.flush()
-                if relay is not None:
+        written, last = 0, deque[str](maxlen=_LAST_LINES)
+        for raw in self.process.stdout:
+            line = coloured_line(clean(capped(raw.decode("utf-8", "replace").rstrip("\r\n"))))
+            written += len(line)
+            if written > LOG_CAP:
+                last.append(line)  # what pytest says last tells why it ended
+            else:
+                _append(log, [line])
+            if relay is not None:
+                with contextlib.suppress(OSError, ValueError):  # nobody reads what we print
                     relay(line)
+        if last:
+            _append(log, [f"... ({written - LOG_CAP} more characters; the last lines are:)", *last])
+
+
+def _append(log: Path, lines: Sequence[str]) -> None:
+    with contextlib.suppress(OSError), log.open("a", encoding="utf-8") as kept:  # a full disk
+        kept.writelines(f"{line}\n" for line in lines)
 
 
 def _adopt_orphans() -> None:

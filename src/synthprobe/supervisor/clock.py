@@ -9,7 +9,7 @@ NOTED_S = 2.0
 """Seconds the clock may be off after a run before that is noted; time servers correct less all day."""
 
 
-def _passed_s() -> float:
+def passed_s() -> float:
     """Seconds that no clock setting changes; where the system can tell, those it slept are among them."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
@@ -22,7 +22,7 @@ class ClockWatch:
         passed: the monotonic clock, seconds.
     """
 
-    def __init__(self, wall: Callable[[], float] = time.time, passed: Callable[[], float] = _passed_s) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time, passed: Callable[[], float] = passed_s) -> None:
         self._wall, self._passed = wall, passed
         self._began = wall() - passed()
 

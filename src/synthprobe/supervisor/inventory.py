@@ -44,6 +44,19 @@ def source_revision(root: Path, config: Config) -> str:
     return digest.hexdigest()
 
 
+def inventory_file(state: Path, target: str) -> Path:
+    """Where the inventory of the last complete run is kept.
+
+    Args:
+        state: the project's ``.synthprobe`` folder.
+        target: the target's name.
+
+    Returns:
+        The file.
+    """
+    return state / "state" / target / "inventory.json"
+
+
 def read_inventory(path: Path) -> Inventory | None:
     """The inventory of the last complete run.
 

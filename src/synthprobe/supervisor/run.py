@@ -9,10 +9,9 @@ import shlex
 import shutil
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import msgspec
 
 from synthprobe import pipeline
 from synthprobe.config import Config
-from synthprobe.errors import ConfigurationError, ToolError
+from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import load_plugins
 from synthprobe.model.ending import FILE_VARIABLE
@@ -35,11 +34,13 @@ from synthprobe.supervisor.ending import LAST_WORDS_PLUGIN, Ending, Missing, las
 from synthprobe.supervisor.inventory import (
     Inventory,
     disappeared,
+    inventory_file,
     read_inventory,
     source_revision,
     write_inventory,
 )
 from synthprobe.supervisor.reference import measure_reference_ms
+from synthprobe.supervisor.signals import signals
 from synthprobe.supervisor.standstill import Standstill
 from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.target import Target
@@ -93,14 +94,14 @@ def run_journeys(
 
     Raises:
         ConfigurationError: when pytest refused what was typed, and has said why, or found no journey.
-        ToolError: when the run's folder cannot be written.
+        OSError: when the run's folder cannot be written.
     """
     order = order or RunOrder()
     state = root / config.folder
     clock = ClockWatch()
     run = _begin(root, config, target, order)
     folder = slots.runs_folder(state, target.name) / f"{run.slot}-{run.id}"
-    kept = state / "state" / target.name / "inventory.json"
+    kept = inventory_file(state, target.name)
     revision, known = source_revision(root, config), None if order.paths else read_inventory(kept)
     try:
         slots.judge_abandoned(state, target.name)
@@ -110,9 +111,10 @@ def run_journeys(
         _write(folder / "run.json", run)
         _write(folder / "inventory.json", known.journeys if known else ())
     except OSError as error:
-        raise ToolError(
+        raise OSError(
+            error.errno,
             f"The run's folder {folder} cannot be written: {error.strerror or error}. "
-            "Nothing was run. Make room or correct the permissions, then run again."
+            "Nothing was run. Make room or correct the permissions, then run again.",
         ) from None
     watch_until = time.monotonic() + order.deadline_s
     with ExitStack() as stack:
@@ -282,28 +284,6 @@ def address(config: Config, target: Target, order: RunOrder) -> Sequence[str]:
     """
     given = order.address_given or target.base_url != config.targets[target.name].base_url.rstrip("/")
     return ["--base-url", target.base_url] if given else []
-
-
-@contextmanager
-def signals() -> Iterator[set[int]]:
-    """Signals asked to end the run are noted, not obeyed at once: the verdict is still written.
-
-    Yields:
-        The signals that came.
-    """
-    asked: set[int] = set()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = {number: signal.signal(number, lambda number, _: asked.add(number)) for number in _ENDING}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def _collected(folder: Path) -> list[Journey] | None:

@@ -5,17 +5,27 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import psutil
 from filelock import FileLock, Timeout
+from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.errors import ReportError
 from synthprobe.evidence.scratch import private_folder
+from synthprobe.supervisor.clock import passed_s
 
+AROUND_S = 180.0
+"""Seconds that all before and after the journeys may take together: a lease is that much longer than the deadline."""
+
+_LOCK_WAIT_S = 2.0
 _OWNER = "supervisor.pid"
 _SCRATCH = "synthprobe-run-"
 
@@ -33,29 +43,132 @@ def runs_folder(state: Path, target: str) -> Path:
     return state / "runs" / target
 
 
+class Lease(Struct, frozen=True, kw_only=True):
+    """The right to run against a target, as it stands in ``lease.json``.
+
+    Attributes:
+        token: grows with each holder, so that one that was overtaken knows it.
+        host: name of the holder's machine.
+        pid: number of its process; 0 once it let go.
+        created: when that process began, seconds since the epoch.
+        until: end of the lease, seconds since this machine started.
+        until_wall: the same, seconds since the epoch, for other machines.
+    """
+
+    token: int = 0
+    host: str = ""
+    pid: int = 0
+    created: float = 0.0
+    until: float = 0.0
+    until_wall: float = 0.0
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """What a run holds.
+
+    Attributes:
+        path: the lease's file.
+        lease: the lease.
+        overtook: a sentence when another run was overtaken for it; empty otherwise.
+    """
+
+    path: Path
+    lease: Lease
+    overtook: str = ""
+
+    def is_ours(self) -> bool:
+        """Whether no other run has overtaken this one.
+
+        Returns:
+            False when what this run found must not be told any more.
+        """
+        return _read_lease(self.path).token <= self.lease.token  # a file that went overtakes nobody
+
+
 @contextmanager
-def lease(state: Path, target: str) -> Iterator[bool]:
-    """Hold the right to run against a target. The system releases it when its holder dies, however it dies.
+def lease(state: Path, target: str, seconds: float) -> Iterator[Held | None]:
+    """Hold the right to run against a target, for a time: a run that froze is ended and overtaken.
 
     Args:
         state: the project's ``.synthprobe`` folder.
         target: the target's name.
+        seconds: after which it is nobody's any more.
 
     Yields:
-        Whether we hold it; false when another run is on.
+        The lease; nothing when another run is on.
+
+    Raises:
+        OSError: when it cannot be written.
     """
-    path = state / "state" / target / "run.lock"
+    path = state / "state" / target / "lease.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+    held = None
+    with suppress(Timeout), FileLock(path.with_name("run.lock"), timeout=_LOCK_WAIT_S):
+        known = _read_lease(path)
+        if not _stands(known):
+            overtook = _overtake(known)
+            now = passed_s()
+            ours = Lease(
+                token=known.token + 1,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                created=psutil.Process().create_time(),
+                until=now + seconds,
+                until_wall=time.time() + seconds,
+            )
+            _write_lease(path, ours)
+            held = Held(path=path, lease=ours, overtook=overtook)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
+        yield held
     finally:
-        lock.release()
+        if held is not None:
+            with suppress(OSError, Timeout), FileLock(path.with_name("run.lock"), timeout=_LOCK_WAIT_S):
+                if held.is_ours():
+                    _write_lease(path, replace(held.lease, pid=0))
+
+
+def _read_lease(path: Path) -> Lease:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Lease)
+    except (OSError, msgspec.DecodeError):
+        return Lease()
+
+
+def _write_lease(path: Path, held: Lease) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(msgspec.json.encode(held))
+    temporary.replace(path)
+
+
+def _stands(held: Lease) -> bool:
+    """Whether its holder may still be on. Of another machine nothing but the time is known."""
+    if not held.pid:
+        return False
+    if held.host != socket.gethostname():
+        return time.time() < held.until_wall
+    return _holder(held) is not None and passed_s() < held.until
+
+
+def _holder(held: Lease) -> psutil.Process | None:
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(held.pid)
+        if abs(process.create_time() - held.created) < 1:
+            return process
+    return None
+
+
+def _overtake(held: Lease) -> str:
+    """End a holder that outlived its lease, so that two runs never load the target at once."""
+    process = _holder(held) if held.pid and held.host == socket.gethostname() else None
+    if process is None:
+        return ""
+    with suppress(psutil.Error):
+        process.kill()
+        process.wait(timeout=_LOCK_WAIT_S)
+    return (
+        f"The run before this one (process {held.pid}) outlived its lease: it froze, or something it waited for did. "
+        "It was ended, and what it did not record is unknown."
+    )
 
 
 def own(folder: Path) -> None:
@@ -65,6 +178,25 @@ def own(folder: Path) -> None:
         folder: the run's folder.
     """
     (folder / _OWNER).write_text(f"{os.getpid()} {psutil.Process().create_time()}")
+
+
+def owned(state: Path, target: str) -> Path | None:
+    """The run this process began last.
+
+    Args:
+        state: the project's ``.synthprobe`` folder.
+        target: the target's name.
+
+    Returns:
+        Its folder; nothing when it did not come so far.
+    """
+    ours = f"{os.getpid()} {psutil.Process().create_time()}"
+    found = None
+    with suppress(OSError):
+        for path in sorted(runs_folder(state, target).glob(f"*/{_OWNER}")):
+            if path.read_text() == ours:
+                found = path.parent
+    return found
 
 
 def judge_abandoned(state: Path, target: str) -> list[Path]:

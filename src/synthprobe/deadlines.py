@@ -1,0 +1,91 @@
+"""How long a command may still take: each part of it has one total deadline, and a signal to end shortens all of them.
+
+No timeout of a socket bounds a call: a peer that sends a byte now and then outlives every one of them. So what waits
+for somebody else is done in a thread of its own, and given up when its time is over.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from synthprobe.errors import SynthprobeError
+
+T = TypeVar("T")
+
+_LOOK_S = 0.05
+_ends = math.inf
+
+
+class OverdueError(SynthprobeError):
+    """Something did not end within its total deadline, and was given up."""
+
+
+def end_within(seconds: float) -> None:
+    """Shorten everything that is still to be done in this process; never lengthens it.
+
+    Args:
+        seconds: from now.
+    """
+    global _ends
+    _ends = min(_ends, time.monotonic() + seconds)
+
+
+def is_ending() -> bool:
+    """Whether this process was asked to end."""
+    return _ends < math.inf
+
+
+def left_s(most_s: float, *, spare_s: float = 0.0) -> float:
+    """Seconds something may take.
+
+    Args:
+        most_s: what it may take at most.
+        spare_s: seconds that what comes after it needs, when the process was asked to end.
+
+    Returns:
+        The seconds; never below 0.
+
+    Example:
+        >>> left_s(5.0)
+        5.0
+    """
+    return max(0.0, min(most_s, _ends - spare_s - time.monotonic()))
+
+
+def within(most_s: float, subject: str, call: Callable[[], T], *, spare_s: float = 0.0) -> T:
+    """Do something that may never end.
+
+    Args:
+        most_s: seconds it may take in all.
+        subject: what does not answer then, for the sentence.
+        call: what is to be done; abandoned when its time is over.
+        spare_s: seconds that what comes after it needs, when the process was asked to end.
+
+    Returns:
+        What the call returned.
+
+    Raises:
+        OverdueError: when it was given up; whatever the call raises otherwise.
+    """
+    began, results, errors = time.monotonic(), list[T](), list[BaseException]()
+
+    def work() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        left = min(most_s - (time.monotonic() - began), left_s(most_s, spare_s=spare_s))
+        if left <= 0:
+            raise OverdueError(f"{subject} did not answer within {time.monotonic() - began:.1f} s, and was given up.")
+        thread.join(min(left, _LOOK_S))
+    if errors:
+        raise errors[0]
+    return results[0]

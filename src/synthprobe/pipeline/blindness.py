@@ -1,0 +1,106 @@
+"""A run that was ended before its end: it has a verdict all the same, and people and the watcher hear of it."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from synthprobe.config import Config
+from synthprobe.model.journey import Journey
+from synthprobe.model.result import Run
+from synthprobe.model.verdict import Verdict
+from synthprobe.pipeline.afterwards import after_run
+from synthprobe.pipeline.judging import judge, read_verdict, write_verdict
+from synthprobe.pipeline.notes import noted
+from synthprobe.pipeline.spare import blind_incident, spare_folder
+from synthprobe.pipeline.telling import tell_people, tell_watcher
+from synthprobe.targets.target import Target
+from synthprobe.verdict.judge import judge_run
+
+
+def end_blind(
+    root: Path,
+    config: Config,
+    target: Target,
+    reason: str,
+    *,
+    slot: int | None,
+    folder: Path | None,
+    expected: Sequence[Journey] = (),
+    mask: Callable[[str], str] = str,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[Path, Verdict]:
+    """Judge a run that something ended, wherever its verdict can be written, and tell who must know.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+        target: the target.
+        reason: what ended it, as a sentence.
+        slot: the slot of a scheduled run; nothing for one by hand, of which nobody is told.
+        folder: the run's folder, if it had come so far.
+        expected: the journeys of the last complete run.
+        mask: hides secrets.
+        environ: the environment, for addresses that are secrets.
+
+    Returns:
+        The folder its verdict is in, and the verdict.
+    """
+    reason = mask(reason)
+    verdict = _judged(folder, config, target, reason, slot, expected)
+    verdict = replace(verdict, blind=verdict.blind or reason)
+    place = _written(root, folder, verdict)
+    notes: list[str] = []
+    with noted(notes):
+        return place, after_run(root, config, place, verdict, mask=mask, environ=environ, blind=reason)
+    verdict = replace(verdict, notes=(*verdict.notes, *notes))
+    if slot is not None:  # what ended the run strikes here as well, so only the least is done
+        with noted(notes):
+            blindness = blind_incident(None, verdict, reason)
+            tell_people(root, config, place, verdict, [blindness], (), notes, mask=mask, environ=environ)
+        with noted(notes):
+            tell_watcher(root, config, verdict, told=False, mask=mask, environ=environ)
+    return place, verdict
+
+
+def _judged(
+    folder: Path | None, config: Config, target: Target, reason: str, slot: int | None, expected: Sequence[Journey]
+) -> Verdict:
+    if folder is not None:
+        with contextlib.suppress(Exception):
+            return read_verdict(folder / "verdict.json")
+        with contextlib.suppress(Exception):
+            if (verdict := judge(folder, missing=f"blind: {reason}", write=False)).journeys:
+                return verdict
+    now = datetime.now(UTC)
+    run = Run(
+        id=folder.name.partition("-")[2] if folder is not None else f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        target=target.name,
+        base_url=target.base_url,
+        slot=slot if slot is not None else int(now.timestamp()) // config.interval_s,
+        started_at=now,
+        location=config.location,
+        scheduled=slot is not None,
+        ended="blind",
+    )
+    return judge_run(run, expected, [], now, missing=lambda _: f"blind: {reason}", blind=reason)
+
+
+def _written(root: Path, folder: Path | None, verdict: Verdict) -> Path:
+    """The first place that takes the verdict; the last one when none does."""
+    run = verdict.run
+    spare = Path("runs") / run.target / f"{run.slot}-{run.id}"
+    for elsewhere in (False, True):
+        with contextlib.suppress(OSError):
+            place = spare_folder(root) / spare if elsewhere or folder is None else folder
+            place.mkdir(parents=True, exist_ok=True)
+            write_verdict(place, verdict)
+            (place / "run.json").write_bytes(msgspec.json.encode(run))
+            return place
+    return folder or spare

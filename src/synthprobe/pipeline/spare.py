@@ -1,0 +1,129 @@
+"""Where a run goes on when the project's folder takes nothing: a private folder of the system's temporary ones."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from synthprobe.config import Config
+from synthprobe.model.incident import Incident, IncidentEvent, Triage
+from synthprobe.model.verdict import Verdict
+from synthprobe.respond.outbox import FileOutbox
+
+
+def spare_folder(root: Path) -> Path:
+    """The spare place of a project; made when it is needed.
+
+    Args:
+        root: the project's root.
+
+    Returns:
+        The folder, the same for each run, and nobody else's.
+
+    Raises:
+        OSError: when it cannot be made, or belongs to somebody else.
+    """
+    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"synthprobe-spare-{os.getuid()}-{digest}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if folder.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{folder} is not ours alone; it was expected to be. Remove it.")
+    return folder
+
+
+def read_blindness(root: Path, target: str) -> Incident | None:
+    """The incident that says that runs of a target did not come to their end.
+
+    Args:
+        root: the project's root.
+        target: the target's name.
+
+    Returns:
+        The incident; nothing when the last run ended well.
+    """
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return msgspec.json.decode((spare_folder(root) / f"blind-{target}.json").read_bytes(), type=Incident)
+    return None
+
+
+def write_blindness(root: Path, incident: Incident) -> None:
+    """Keep it for the next run; a run that ended well removes it.
+
+    Args:
+        root: the project's root.
+        incident: the incident.
+    """
+    path = spare_folder(root) / f"blind-{incident.target}.json"
+    if incident.state == "resolved":
+        path.unlink(missing_ok=True)
+        return
+    path.write_bytes(msgspec.json.encode(incident))
+
+
+def blind_incident(known: Incident | None, verdict: Verdict, reason: str) -> Incident:
+    """The incident of runs that do not come to their end.
+
+    Args:
+        known: the one that is open already.
+        verdict: the run's verdict.
+        reason: what ended the run.
+
+    Returns:
+        The incident: the known one once more, or a new one.
+    """
+    now = datetime.now(UTC)
+    event = IncidentEvent(at=now, role="synthprobe", text=f"Run {verdict.run.id} did not come to its end. {reason}")
+    if known is not None:
+        occurrences = known.occurrences + (not any(event.text == old.text for old in known.events))
+        return replace(known, last_seen_at=now, occurrences=occurrences, events=(*known.events[-50:], event))
+    run = verdict.run
+    return Incident(
+        id=f"{now:%y%m%d-%H%M}-BLND",
+        target=run.target,
+        kind="monitor blind",
+        state="open",
+        fingerprint="",
+        signature="",
+        title=f"The run did not come to its end: {reason}",
+        opened_at=now,
+        first_seen_at=run.started_at,
+        last_seen_at=now,
+        severity="critical",
+        triage=Triage(cause_class="probe", rule="the run was ended", why=reason, sure="high"),
+        events=(event,),
+    )
+
+
+def bring_home(root: Path, config: Config) -> list[str]:
+    """Take verdicts and messages that were kept in the spare place back into the project.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+
+    Returns:
+        A sentence when something was taken back.
+    """
+    folder = spare_folder(root)
+    taken = 0
+    for path in sorted(folder.glob("runs/*/*/verdict.json")):
+        home = root / config.folder / "runs" / path.parent.parent.name / path.parent.name
+        home.mkdir(parents=True, exist_ok=True)
+        for file in path.parent.iterdir():
+            if not (home / file.name).exists():
+                shutil.copy2(file, home / file.name)
+        shutil.rmtree(path.parent)
+        taken += 1
+    if (folder / "outbox").is_dir():
+        FileOutbox(root / config.folder / "outbox").adopt(FileOutbox(folder / "outbox"))
+        shutil.rmtree(folder / "outbox")
+    return [f"{taken} verdicts that were kept in {folder} are in the project now."] if taken else []

@@ -1,0 +1,127 @@
+"""What a machine keeps of the past, by age, count and size: failures longer than successes, and nothing for ever."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from synthprobe.config import Config, KeepConfig
+from synthprobe.pipeline.memory import is_remembered
+from synthprobe.probes.ledger import open_entries
+from synthprobe.respond.outbox import FileOutbox
+
+EVERY_S = 3600.0
+_DAY_S = 86_400.0
+_NEWEST = 3
+_LINES, _RECORD_BYTES = 2_000, 1_000_000
+_ALIVE_S = 86_400.0
+
+
+def tidy_if_due(root: Path, config: Config) -> None:
+    """Remove what is kept no longer, unless that was done within the hour.
+
+    Args:
+        root: the project's root.
+        config: the project's configuration.
+    """
+    state = root / config.folder
+    mark = state / "state" / "tidied"
+    now = datetime.now(UTC).timestamp()
+    if mark.exists() and abs(now - mark.stat().st_mtime) < EVERY_S:
+        return
+    tidy(state, config.keep, now)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    os.utime(mark)
+
+
+def tidy(state: Path, keep: KeepConfig, now: float) -> list[Path]:
+    """Remove what is kept no longer.
+
+    Args:
+        state: the project's ``.synthprobe`` folder.
+        keep: how much is kept.
+        now: seconds since the epoch.
+
+    Returns:
+        What was removed.
+    """
+    gone: list[Path] = []
+    for target in _entries(state / "runs"):
+        gone += _runs(_entries(target), keep, now)
+    gone += _files(state.glob("*.damaged-*"), keep, now)
+    gone += _files((state / "spool").glob("*.unreadable"), keep, now)
+    for ledger in _entries(state / "ledger"):
+        closed = [path for path, entries in open_entries(ledger) if not entries]
+        gone += [path for path in closed if now - path.stat().st_mtime > _DAY_S]
+    for path in gone:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    _shorten(state / "heartbeat.jsonl")
+    if (state / "outbox").is_dir():
+        FileOutbox(state / "outbox").forget(datetime.fromtimestamp(now, UTC))
+    return gone
+
+
+def _runs(folders: Sequence[Path], keep: KeepConfig, now: float) -> list[Path]:
+    """Runs of one target: first those in which all was well, then the others, the oldest first."""
+    runs = sorted(folders, key=lambda folder: folder.stat().st_mtime)
+    fixed = {folder for folder in runs if not _may_go(folder, now)} | set(runs[-_NEWEST:])
+    broken = {folder for folder in runs if any(_entries(folder / "evidence"))}
+    days = {True: keep.failures_days, False: keep.days}
+    order = [*(run for run in runs if run not in broken), *(run for run in runs if run in broken)]
+    return _over(
+        [run for run in order if run not in fixed],
+        lambda run: now - run.stat().st_mtime > days[run in broken] * _DAY_S,
+        count=len(runs) - keep.runs,
+        size=sum(map(_size, runs)) - keep.megabytes * 1e6,
+    )
+
+
+def _may_go(folder: Path, now: float) -> bool:
+    """A run that is on, or that the history has still to take in, stays."""
+    if (folder / "verdict.json").exists():
+        return is_remembered(folder) or now - folder.stat().st_mtime > 30 * _DAY_S
+    return now - folder.stat().st_mtime > _ALIVE_S
+
+
+def _files(found: Iterable[Path], keep: KeepConfig, now: float) -> list[Path]:
+    files = sorted(found, key=lambda path: path.stat().st_mtime)
+    return _over(
+        files,
+        lambda path: now - path.stat().st_mtime > keep.failures_days * _DAY_S,
+        count=len(files) - _NEWEST * 3,  # a damaged history may have two files beside it
+        size=sum(map(_size, files)) - keep.megabytes * 1e6,
+    )
+
+
+def _over(order: Sequence[Path], is_old: Callable[[Path], bool], *, count: int, size: float) -> list[Path]:
+    """What goes: the old, and of the others as many from the front as there are too many or too large."""
+    gone = []
+    for path in order:
+        if is_old(path) or count > 0 or size > 0:
+            gone.append(path)
+            count, size = count - 1, size - _size(path)
+    return gone
+
+
+def _shorten(record: Path) -> None:
+    if record.exists() and record.stat().st_size > _RECORD_BYTES:
+        lines = record.read_bytes().splitlines(keepends=True)[-_LINES:]
+        temporary = record.with_suffix(".tmp")
+        temporary.write_bytes(b"".join(lines))
+        temporary.replace(record)
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)

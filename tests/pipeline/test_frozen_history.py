@@ -1,0 +1,103 @@
+"""A PostgreSQL that freezes, whenever it does, costs seconds and no verdict; nobody stays untold."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+import sqlalchemy
+from postgres import running_postgres
+from test_afterwards import SIGN_IN, Heard, Project, heard, project
+
+from synthprobe import pipeline
+from synthprobe.config import HistoryConfig
+from synthprobe.pipeline import afterwards
+
+__all__ = ["Heard", "Project", "heard", "project"]
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
+class Stalling:
+    """Passes bytes to and fro until it has passed as many as it may, then answers nothing and closes nothing."""
+
+    def __init__(self, upstream: int) -> None:
+        self.upstream, self.may_pass, self.passed = upstream, 10**9, 0
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                here, _ = self._listener.accept()
+            except OSError:
+                return
+            there = socket.create_connection(("127.0.0.1", self.upstream))
+            self._sockets += [here, there]
+            for source, sink in ((here, there), (there, here)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        while True:
+            try:
+                data = source.recv(4096)
+            except OSError:
+                return
+            if self.passed + len(data) > self.may_pass:
+                return  # frozen: the connection stays, and nothing comes
+            self.passed += len(data)
+            try:
+                sink.sendall(data)
+            except OSError:
+                return
+            if not data:
+                sink.close()
+                return
+
+    def close(self) -> None:
+        for one in (self._listener, *self._sockets):
+            one.close()
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[int]:
+    with running_postgres("full_page_writes=off", "synchronous_commit=off") as started:
+        yield started.port
+
+
+def address(port: int, name: str) -> str:
+    return f"postgresql+psycopg://postgres@127.0.0.1:{port}/{name}"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9], ids=["at once", "early", "half way", "late"])
+def test_a_database_that_freezes_is_given_up_and_the_verdict_spooled(project, heard, database, monkeypatch, share):
+    proxy, name = Stalling(database), f"frozen{round(share * 10)}"
+    engine = sqlalchemy.create_engine(address(database, "postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    url = address(proxy.port, name)
+    project.config = msgspec.structs.replace(project.config, history=HistoryConfig(url=url))
+    project.run()
+    before = proxy.passed
+    project.run()
+    monkeypatch.setattr(afterwards, "AFTER_S", 1.5)
+    proxy.may_pass = proxy.passed + round(share * (proxy.passed - before))
+    began = time.monotonic()
+    verdict = project.run(failing=(SIGN_IN,))
+    took = time.monotonic() - began
+    proxy.close()
+    assert took < 9, f"{took:.1f} s"
+    assert any("did not answer within" in note or "cannot be reached" in note for note in verdict.notes), verdict.notes
+    assert [one["title"][:4] for one in heard.messages] == ["PAGE"], (verdict.notes, heard.beats)
+    assert heard.beats == ["success"] * 3
+    direct = HistoryConfig(url=address(database, name))
+    project.config = msgspec.structs.replace(project.config, history=direct)
+    with pipeline.open_history(project.root, project.config, {}) as history:
+        seen = history.observations("demo", SIGN_IN.id, last=1)
+    assert [one.run_id for one in seen] == [verdict.run.id], "it was spooled, or taken in before the database froze"
