@@ -42,6 +42,7 @@ def recording(recorder: Recorder) -> Iterator[Recorder]:
         The same recorder.
 
     Example:
+        >>> from synthprobe.model.journey import Journey
         >>> with recording(Recorder(Journey(id="x", node_id="x", title="x"))) as recorder:
         ...     with step("log in", budget="3s"):
         ...         pass
@@ -93,6 +94,7 @@ class step(ContextDecorator):  # noqa: N801 - reads as a word in a journey
         >>> @step("log in", budget="3s")
         ... def log_in() -> str:
         ...     return "in"
+        >>> from synthprobe.model.journey import Journey
         >>> with recording(Recorder(Journey(id="x", node_id="x", title="x"))):
         ...     log_in()
         'in'
