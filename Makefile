@@ -35,6 +35,7 @@ lock: setup ## renew requirements.lock from pyproject.toml
 
 bench: setup ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/redaction.py
 
 setup: .venv/.installed .venv/.tools ## environment, browser and Allure
 

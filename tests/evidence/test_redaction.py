@@ -6,7 +6,9 @@ import html
 import io
 import json
 import re
+import shlex
 import zipfile
+import zlib
 from functools import reduce
 from urllib.parse import quote, quote_plus
 
@@ -38,6 +40,14 @@ FORMS = {
     "html named": lambda s: html.escape(s).replace("é", "&eacute;"),
     "base64 of json": lambda s: base64.b64encode(json.dumps({"k": s}).encode()).decode(),
     "base64 wide": lambda s: base64.b64encode(s.encode("utf-16-le")).decode(),
+    "percent twice": lambda s: quote(quote(s, safe=""), safe=""),
+    "shell": shlex.quote,
+    "shell escaped": lambda s: s.replace("'", "'\\''"),
+    "bytes": lambda s: repr(s.encode())[2:-1],
+    "hex spaced": lambda s: s.encode().hex(" "),
+    "hex upper spaced": lambda s: s.encode().hex(" ").upper(),
+    "hex escaped": lambda s: "".join(f"\\x{byte:02x}" for byte in s.encode()),
+    "upper": str.upper,
     "percent of json": lambda s: quote(json.dumps(s)[1:-1], safe=""),
 }
 
@@ -79,6 +89,89 @@ def test_each_line_of_a_key_and_each_telling_part_of_an_address_is_masked():
     assert redactor.text("hooks.example.org: /services/8f14e45fceea167a5a36 key=c9f0f895fb98ab9159f5 s3cr3t!x") == (
         "hooks.example.org: /services/[masked] key=[masked] [masked]"
     )
+
+
+def test_a_phrase_is_masked_wherever_its_lines_were_broken():
+    redactor = Redactor()
+    redactor.add("correct horse battery staple")
+    assert redactor.text("say correct horse\n    E    battery staple now") == "say [masked] now"
+    assert redactor.text("│ correct │\n│ horse battery staple │") == "│ [masked] │"
+    assert redactor.residual(b"correct\r\nhorse battery staple")
+
+
+def chunk(kind, data):
+    return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
+
+
+def test_a_picture_says_nothing_but_what_it_shows(redactor):
+    header = chunk(b"IHDR", (1).to_bytes(4) * 2 + b"\x08\0\0\0\0")
+    shown = header + chunk(b"IDAT", zlib.compress(b"\0\0")) + chunk(b"IEND", b"")
+    said = SECRETS[0].encode()
+    packed = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(said)) + chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(said))
+    png = b"\x89PNG\r\n\x1a\n" + header + chunk(b"tEXt", b"a\0" + said) + packed + shown[len(header) :] + said
+    assert redactor.content(png, "image/png") == b"\x89PNG\r\n\x1a\n" + shown
+    hidden = b"\x89PNG\r\n\x1a\n" + header + packed + shown[len(header) :]
+    assert redactor.residual(hidden) == ["planted"], "the search looks into packed texts"
+    assert redactor.content(b"\xff\xd8\xff\xe0" + said, "image/jpeg").startswith(b"withheld"), "what is not a PNG"
+
+
+def test_a_header_in_an_unknown_form_is_masked_and_the_others_stay(redactor):
+    odd = base64.b64encode(gzip.compress(SECRETS[0].encode() * 3)).decode()
+    assert redactor.headers({"X-Odd": odd, "X-Build": "4711"}) == {"X-Odd": "[masked]", "X-Build": "4711"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('{"list": [{"accessToken": "hunter22-x9Kq", "cut off', "application/json"),
+        ('{"a": 1}\n{"refresh": "hunter22-x9Kq"}\n', "application/x-ndjson"),
+        ('data: {"jwt": "hunter22-x9Kq"}\n\n', "text/event-stream"),
+        ("a=1&session_id=hunter22-x9Kq", "application/x-www-form-urlencoded"),
+        ('--B1\r\nContent-Disposition: form-data; name="passphrase"\r\n\r\nhunter22-x9Kq\r\n--B1--\r\n', "multipart/x"),
+        ('<s:Envelope><wsse:Password Type="t">hunter22-x9Kq</wsse:Password></s:Envelope>', "text/xml"),
+        ('<login ticket="hunter22-x9Kq"/>', "application/xml"),
+        ('<input type="hidden" name="csrf_token" value="hunter22-x9Kq">', "text/html"),
+        ('<input autocomplete="one-time-code" value="hunter22-x9Kq">', "text/html"),
+        ("var config = {privateKey: 'hunter22-x9Kq-long-enough'}", "text/javascript"),
+        ('{"note": "' + "x" * 200_000 + '", "X-Auth-Token": "hunter22-x9Kq"}', "application/json"),
+    ],
+    ids=["cut", "lines", "events", "form", "multipart", "xml", "attribute", "hidden", "code", "script", "large"],
+)
+def test_a_body_of_any_type_is_masked_by_names_and_learned_from(text, kind):
+    redactor = Redactor()
+    assert "hunter22" not in redactor.body(text, kind)
+    redactor.learn_from_body(text.encode(), kind)
+    assert redactor.text("say hunter22-x9Kq-long-enough").replace("-long-enough", "") == "say [masked]"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["session_id", "sid", "jwt", "bearer", "authorization", "signature", "refresh", "csrf", "nonce", "ticket",
+     "private_key", "passphrase", "X-Auth-Token", "X-Subject-Token", "ds_csrftoken", "csrfmiddlewaretoken",
+     "PHPSESSID", "connect.sid", "__RequestVerificationToken", "user_pin", "otp"],
+)  # fmt: skip
+def test_names_of_secrets(name):
+    masked = Redactor().body(json.dumps({name: "hunter22"}), "application/json")
+    assert json.loads(masked) == {name: "[masked]"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["footprint", "spinner", "opinion", "hotpot", "secretary", "token_type", "passwordPolicy", "expires_in", "author",
+     "compass", "tokenizer", "session_count", "keyboard", "client_token", "sidebar", "pinned", "refresh_interval"],
+)  # fmt: skip
+def test_names_that_only_sound_like_secrets(name):
+    assert json.loads(Redactor().body(json.dumps({name: "hunter22"}), "application/json")) == {name: "hunter22"}
+
+
+def test_tokens_in_addresses_are_masked_and_learned():
+    redactor = Redactor()
+    address = "https://x.example/back?code=8f14e45fceea167a5a36&view=call-intake#access_token=c9f0f895fb98ab9159f5"
+    assert redactor.headers({"Location": address})["Location"] == (
+        "https://x.example/back?code=[masked]&view=call-intake#access_token=[masked]"
+    )
+    redactor.learn_from_response_headers({"Location": address})
+    assert redactor.text("8f14e45fceea167a5a36 c9f0f895fb98ab9159f5 call-intake") == "[masked] [masked] call-intake"
 
 
 def test_innocent_text_is_left_alone(redactor):

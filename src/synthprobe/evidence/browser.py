@@ -18,6 +18,8 @@ from typing import Any
 from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Locator, Page
 
 from synthprobe.evidence.exchanges import server_timing
+from synthprobe.evidence.learning import Learner
+from synthprobe.evidence.recorded import learn_from_contents, learn_from_folder
 from synthprobe.evidence.recording import ContextRecording, hold_client_traces
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import AnswerSource
@@ -25,6 +27,13 @@ from synthprobe.model.address import path_of
 from synthprobe.model.evidence import ConsoleMessage, NetworkRequest
 
 _SCREENSHOT_TIMEOUT_MS = 4000
+_STORAGE_TIMEOUT_MS = 1000
+_FRAMES = 5
+_STORAGE = "() => [localStorage, sessionStorage].flatMap(storage => Object.entries(storage))"
+_TYPED_SELECTORS = (
+    'input[type="password"]',
+    *(f'input[autocomplete~="{what}" i]' for what in ("current-password", "new-password", "one-time-code")),
+)
 
 
 class BrowserEvidence:
@@ -45,7 +54,7 @@ class BrowserEvidence:
         action_timeout_s: float = 5.0,
     ) -> None:
         self.scratch = scratch
-        self.mask_selectors = ('input[type="password"]', *mask_selectors)
+        self.mask_selectors = (*_TYPED_SELECTORS, *mask_selectors)
         self.action_timeout_s = action_timeout_s
         self.notes: list[str] = []
         self._redactor = redactor
@@ -53,6 +62,9 @@ class BrowserEvidence:
         self._recordings: list[ContextRecording] = []
         self._pictures: list[tuple[str, bytes]] = []
         self._is_captured = False
+        self._is_stored_known = False
+        self._learned: set[Path] = set()
+        self._read_to: dict[Path, int] = {}
         self._journey = ""
         self._count = 0
 
@@ -114,7 +126,7 @@ class BrowserEvidence:
             journey: the journey's id.
         """
         self._journey = journey
-        self._is_captured = False
+        self._is_captured = self._is_stored_known = False
         self._pictures.clear()
         self.notes.clear()
         for recording in list(self._recordings):
@@ -140,6 +152,28 @@ class BrowserEvidence:
         for recording in self._recordings:
             if not recording.is_closed and recording.is_telling:
                 self._pictures += self._screenshots(recording.context)
+
+    def learn(self, learner: Learner, *, broken: bool) -> None:
+        """Learn what was issued to the browser in this attempt, before anything of it is written.
+
+        Args:
+            learner: told what is found.
+            broken: whether what was recorded is wanted, so that recording ends here.
+        """
+        if not broken:
+            if self._recordings:
+                learn_from_folder(self.scratch, self._read_to, learner)
+            return
+        self.capture()
+        for recording in self._recordings:
+            for piece, contents in recording.contents(self._learned):
+                self._learned.add(piece)
+                learn_from_contents(contents, learner)
+        if not self._is_stored_known:
+            self._is_stored_known = True
+            for recording in self._recordings:
+                if not recording.is_closed:
+                    _learn_from_storage(recording.context, learner)
 
     def screenshots(self) -> list[tuple[str, bytes]]:
         """Pictures of every page that was open when the journey broke, with secrets hidden.
@@ -210,6 +244,17 @@ class BrowserEvidence:
             return screenshot(mask=[*(mask or ()), *ours], **kwargs)
 
         page.screenshot = masked_screenshot  # type: ignore[method-assign]
+
+
+def _learn_from_storage(context: BrowserContext, learner: Learner) -> None:
+    with contextlib.suppress(Error):
+        for cookie in context.cookies():
+            learner.learn_cookie(cookie.get("name", ""), cookie.get("value", ""))
+    for frame in [frame for page in _pages(context) for frame in page.frames[:_FRAMES]]:
+        with contextlib.suppress(Error):  # it does not answer, or may not store anything
+            learner.learn_from_address(frame.url)
+            entries = frame.locator("html").evaluate(_STORAGE, timeout=_STORAGE_TIMEOUT_MS)
+            learner.learn_from_storage((str(name), str(value)) for name, value in entries)
 
 
 def has_ffmpeg() -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from synthprobe.evidence.forms import MASK
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.evidence import Exchange, ServerTiming
 from synthprobe.model.result import Operation
@@ -107,10 +108,10 @@ def record_exchange(
         method=method,
         url=redactor.url(url),
         request_headers=redactor.headers(request_headers),
-        request_body=redactor.body(sent, sent_type)[:BODY_LIMIT],
+        request_body=_body(redactor, sent, sent_type),
         status=status,
         response_headers=redactor.headers(response_headers),
-        response_body=redactor.body(received, content_type)[:BODY_LIMIT],
+        response_body=_body(redactor, received, content_type),
         started_at=started_at,
         duration_ms=duration_ms,
         size=len(response_body),
@@ -118,3 +119,9 @@ def record_exchange(
         traceparent=traceparent,
         error=redactor.text(error),
     )
+
+
+def _body(redactor: Redactor, text: str, kind: str) -> str:
+    """A body that still holds a secret in an unknown form is left out; the rest of the exchange is not."""
+    shown = redactor.body(text, kind)[:BODY_LIMIT]
+    return MASK if redactor.residual(shown.encode("utf-8", "replace")) else shown

@@ -91,12 +91,37 @@ def _written(value: str) -> set[str]:
     percent = {form for one in once for form in (quote_plus(one), *(quote(one, safe=safe) for safe in _LEFT_AS_IT_IS))}
     lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in percent}
     encoded = {form for one in once for form in _base64_cores(one.encode("utf-8", "replace"))}
-    python = {repr(value)[1:-1], ascii(value)[1:-1]}
-    python |= {value.encode("unicode_escape").decode(), value.replace("\\", "\\\\").replace("'", "\\'")}
+    percent |= {quote(form, safe="") for form in percent}
     raw = value.encode("utf-8", "replace")
+    python = {repr(value)[1:-1], ascii(value)[1:-1], repr(raw)[2:-1]}
+    python |= {value.encode("unicode_escape").decode(), value.replace("\\", "\\\\").replace("'", "\\'")}
     wide = value.encode("utf-16-le", "replace")
-    encoded |= {raw.hex(), raw.hex().upper(), *_base64_cores(wide)}
-    return {value, *once, *twice, *python, *percent, *lower, *_as_html(value), *encoded}
+    digits = {raw.hex(), raw.hex(" "), raw.hex(":"), raw.hex("-"), "".join(f"\\x{byte:02x}" for byte in raw)}
+    encoded |= {*digits, *(form.upper().replace("\\X", "\\x") for form in digits), *_base64_cores(wide)}
+    cased = {form for form in (value.upper(), value.lower()) if not weakness(form)}
+    return {value, *cased, *once, *twice, *python, *percent, *lower, *_as_shell(value), *_as_html(value), *encoded}
+
+
+def _as_shell(value: str) -> set[str]:
+    escaped = re.sub(r"([^\w@%+=:,./-])", r"\\\1", value, flags=re.ASCII)
+    return {value.replace("'", "'\"'\"'"), value.replace("'", "'\\''"), escaped}
+
+
+def phrase_pattern(value: str) -> str:
+    r"""A regular expression that finds a phrase wherever its lines were broken, with whatever begins the next line.
+
+    Args:
+        value: the secret.
+
+    Returns:
+        The expression; empty when the value is one word.
+
+    Example:
+        >>> bool(re.search(phrase_pattern("correct horse battery"), "correct horse\n  | battery"))
+        True
+    """
+    words = value.split()
+    return r"(?:\s|\\n|\\r|[|│┃>#E])+".join(map(re.escape, words)) if len(words) > 1 else ""
 
 
 def _as_json(values: set[str]) -> set[str]:

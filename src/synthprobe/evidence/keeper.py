@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from synthprobe.evidence.pictures import picture_only
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.trace import SecretLeft, TraceWithheld, redact_trace
 from synthprobe.model.evidence import ConsoleMessage, Evidence, EvidenceKind, Exchange, NetworkRequest
@@ -56,7 +57,7 @@ class Keeper:
 
     def picture(self, title: str, png: bytes) -> None:
         """Keep a screenshot, which was masked when it was taken."""
-        self._write("screenshot", title, "image/png", "png", png)
+        self._write("screenshot", title, "image/png", "png", picture_only(png) or png)
 
     def trace(self, raw: Path, title: str = "Playwright trace") -> Path | None:
         """Redact and keep a trace; withhold it when it cannot be redacted for certain.

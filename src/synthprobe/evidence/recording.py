@@ -6,7 +6,7 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Error
 
+from synthprobe.evidence.recorded import learn_from_contents
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.trace import TraceWithheld, redact_trace
 
@@ -115,6 +116,20 @@ class ContextRecording:
             Whether there was anything to write.
         """
         return _pack(self._pieces, destination)
+
+    def contents(self, known: Collection[Path]) -> Iterator[tuple[Path, dict[str, bytes]]]:
+        """What the pieces of this attempt hold.
+
+        Args:
+            known: pieces to leave out.
+
+        Yields:
+            A piece, and its files by name.
+        """
+        for piece in self._pieces:
+            if piece not in known and piece.exists():
+                with suppress(zipfile.BadZipFile, OSError):  # it cannot be redacted either, so it is withheld
+                    yield piece, dict(_parts(piece))
 
     def forget(self) -> None:
         """Nobody wants what was recorded in this attempt."""
@@ -224,6 +239,8 @@ def redact_into(raw: Path, destination: Path, redactor: Redactor) -> str:
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
     try:
+        with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(raw) as archive:
+            learn_from_contents({name: archive.read(name) for name in archive.namelist()}, redactor)
         redact_trace(raw, destination, redactor)
     except TraceWithheld as error:
         why = f"The trace a journey asked for, {destination.name}, is withheld: {error}"

@@ -2,45 +2,41 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import cache, lru_cache
 from os import environ
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-
-import msgspec
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 from synthprobe.errors import SecretError
 from synthprobe.evidence.beginnings import Beginnings
 from synthprobe.evidence.cut import CutValues
-from synthprobe.evidence.forms import MASK, address_parts, forms_of
+from synthprobe.evidence.fields import masked_fields, masked_query
+from synthprobe.evidence.forms import MASK, address_parts, forms_of, phrase_pattern
 from synthprobe.evidence.known import KnownTexts
+from synthprobe.evidence.learning import ADDRESSES, RUNTIME_SHORTEST, Learner
+from synthprobe.evidence.names import is_secret_name, looks_random, may_be_secret_name
+from synthprobe.evidence.pictures import PNG, picture_only
+from synthprobe.evidence.records import masked_record
 from synthprobe.evidence.scan import Scanner
-from synthprobe.model.journey import OWN
 from synthprobe.targets.secrets import SHORTEST, Secret, read_secret, weakness
 
 R = TypeVar("R")
 
-_HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-control-token"}
-_NAMES = r"passw(or)?d|pwd|secret|token|api[-_]?key|session(id)?$|otp|pin$|credential"
-_NAME = re.compile(_NAMES, re.IGNORECASE)
-# a text without a match has no field of such a name; escapes and other encodings may hide one
-_PERHAPS_NAMED = re.compile(_NAMES.replace("$", "") + r"|\\u|\0", re.IGNORECASE)
-_INNOCENT = {"client_token", "csrftoken_name"}
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s\"'<>(){},;\[\]\\]+@")
 _HALVES = re.compile("[\ud800-\udfff]")
-_RUNTIME_SHORTEST = 8
+_COOKIES = {"cookie", "set-cookie"}
 
 
-class Redactor:
+class Redactor(Learner):
     """Masks secrets in all that is kept.
 
     Attributes:
+        catch_up: learns what was issued meanwhile; called before a text is written while a journey runs.
+        issued: what was learned from the target, plain; never to be written.
         notes: sentences on what the target issued and is not masked, each once; whoever tells them empties it.
 
     Example:
@@ -51,12 +47,15 @@ class Redactor:
     """
 
     def __init__(self) -> None:
+        self.issued: set[str] = set()
         self.notes: list[str] = []
+        self.catch_up: Callable[[], None] = lambda: None
         self._noted: set[str] = set()
         self._own = ""
         self._forms: set[str] = set()
         self._plain: set[str] = set()
         self._declared = KnownTexts()
+        self._phrases: list[re.Pattern[str]] = []
         self._whole = KnownTexts()
         self._scanner = Scanner({})
         self._begun = Beginnings()
@@ -74,7 +73,7 @@ class Redactor:
             The redactor.
         """
         redactor = cls()
-        redactor.learn(sources, root)
+        redactor.learn_declared(sources, root)
         return redactor
 
     def add(self, value: str | Secret, name: str = "") -> None:
@@ -91,6 +90,9 @@ class Redactor:
         rule = name or (value.name if isinstance(value, Secret) else "") or "secret"
         if why := weakness(plain):
             raise SecretError(f"A value of {rule!r} {why} and cannot be masked safely.")
+        if (pattern := phrase_pattern(plain)) and plain not in self._plain:
+            self._phrases.append(re.compile(pattern))
+            self._scanner.add_phrase(pattern, rule)
         forms = forms_of(plain)
         self._declared.add({_raw(form): rule for form in forms})
         self._know(plain, rule, forms)
@@ -103,20 +105,16 @@ class Redactor:
         self._cut.add({plain, repr(plain)[1:-1], json.dumps(plain)[1:-1]})
         self._begun.add(plain)
         self._whole.add({_raw(form): rule for form in forms})
-        wide = ("utf-8", "utf-16-le", "utf-16-be")
-        self._scanner.add({form.encode(code, "replace"): rule for form in forms for code in wide})
+        wide = forms if plain not in self.issued else {plain}
+        self._scanner.add({form.encode("utf-8", "replace"): rule for form in forms})
+        self._scanner.add({form.encode(f"utf-16-{end}", "replace"): rule for form in wide for end in ("le", "be")})
 
     def own(self, names: Iterable[str]) -> None:
-        """Tell which names are the project's own; what the target issues is not learned when it is part of one.
-
-        Otherwise a cookie could rename a journey, a step or the target itself in all that is recorded.
-
-        Args:
-            names: for example ids of journeys, titles of steps, hosts and paths.
-        """
+        """Tell names of the project: ids, titles of steps, hosts, paths; an issued value that is part of one is not
+        learned, as a cookie could otherwise rename a journey or the target in all that is recorded."""
         self._own = "\n".join([self._own, *names])
 
-    def learn(self, sources: Mapping[str, str], root: Path) -> list[str]:
+    def learn_declared(self, sources: Mapping[str, str], root: Path) -> list[str]:
         """Register every declared secret that can be read here, asked for or not.
 
         A dump of the environment prints also what no journey asked for.
@@ -136,6 +134,19 @@ class Redactor:
                 unknown.append(name)
         return unknown
 
+    def late_text(self, text: str) -> str:
+        """Mask known values in what a journey says while it runs; our own words need no look at what was issued.
+
+        Args:
+            text: any text.
+
+        Returns:
+            The text, masked.
+        """
+        if text not in self._own:
+            self.catch_up()
+        return self.text(text)
+
     def try_add(self, value: str, name: str = "") -> bool:
         """Register a value found at run time, if it is long enough.
 
@@ -146,23 +157,42 @@ class Redactor:
         Returns:
             Whether it is masked from now on.
         """
-        return self._learn(value, name, _RUNTIME_SHORTEST)
+        return self.learn(value, name)
 
-    def _learn(self, value: str, name: str, shortest: int) -> bool:
+    def learn(self, value: str, name: str, shortest: int = RUNTIME_SHORTEST) -> bool:
+        """Mask what was issued from now on, unless it is part of a name of the project; a note says so then.
+
+        Args:
+            value: what was issued, or sent as a credential.
+            name: what it was called; never the value.
+            shortest: characters it must have.
+
+        Returns:
+            Whether it is masked from now on.
+        """
+        if value in self._plain:
+            return True
         if len(value) < shortest or weakness(value):
             return False
-        if value in self._own:
-            where = "".join(c for c in name if c.isprintable())[:60]
-            note = f"The target sent {value!r} as {where}. That is part of a name of this project, so it is not masked."
-            self.notes += [note] * (note not in self._noted)
-            self._noted.add(note)
+        if self.is_own(value, name):
             return False
         if value.startswith("/") and not address_parts(value):
             return False  # the path of a page
         if self._own and _netloc(value) and _netloc(value) in self._own:
-            learned = [self._learn(part, name, shortest) for part in address_parts(value)]
+            learned = [self.learn(part, name, shortest) for part in address_parts(value)]
             return any(learned)
+        self.issued.add(value)
         self._know(value, name, forms_of(value, self._own))
+        return True
+
+    def is_own(self, value: str, name: str) -> bool:
+        """Whether a value is part of a name of the project; a note says so then."""
+        if len(value) < SHORTEST or value not in self._own:
+            return False
+        where = "".join(c for c in name if c.isprintable())[:60]
+        note = f"The target sent {value!r} as {where}. That is part of a name of this project, so it is not masked."
+        self.notes += [note] * (note not in self._noted)
+        self._noted.add(note)
         return True
 
     def text(self, text: str) -> str:
@@ -182,6 +212,8 @@ class Redactor:
         if text in self._own and not any(self._declared.matches(_raw(text))):
             return text
         text = self._cut.text(text)
+        for phrase in self._phrases:
+            text = phrase.sub(MASK, text)
         raw = _raw(text)
         spans = [(first, last) for _, first, last in self._whole.matches(raw)]
         return _masked(raw, spans) if spans else text
@@ -208,14 +240,7 @@ class Redactor:
         return masked
 
     def data(self, value: Any) -> Any:
-        """Mask known values in all strings and keys of JSON-like data.
-
-        Args:
-            value: dictionaries, lists, strings and numbers.
-
-        Returns:
-            A masked copy.
-        """
+        """Mask known values in all strings and keys of JSON-like data."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, bool) or value is None:
@@ -229,25 +254,8 @@ class Redactor:
         return value
 
     def record(self, record: R) -> R:
-        """Mask known values in a record of ours; its own names, words from a list, numbers and times stay.
-
-        Args:
-            record: a frozen record, or data made of one; never what somebody else named.
-
-        Returns:
-            A masked copy.
-        """
-        masked: Any = record
-        if isinstance(record, msgspec.Struct):
-            kept = {name: self.record(getattr(record, name)) for name in _masked_fields(type(record))}
-            masked = msgspec.structs.replace(record, **kept)
-        if isinstance(record, str):
-            masked = self.text(record)
-        if isinstance(record, Mapping):
-            masked = {key: self.record(value) for key, value in record.items()}
-        if isinstance(record, (list, tuple)):
-            masked = type(record)(self.record(value) for value in record)
-        return masked  # type: ignore[no-any-return]
+        """Mask known values in a record of ours; its own names, words from a list, numbers and times stay."""
+        return masked_record(record, self.text)
 
     def fields(self, value: Any) -> Any:
         """As `data`, and mask every field that is secret by its name.
@@ -260,7 +268,7 @@ class Redactor:
         """
         if isinstance(value, Mapping):
             return {
-                key: MASK if _secret_name(str(key)) and not isinstance(one, (bool, type(None))) else self.fields(one)
+                key: MASK if is_secret_name(str(key)) and not isinstance(one, (bool, type(None))) else self.fields(one)
                 for key, one in value.items()
             }
         if isinstance(value, list):
@@ -276,10 +284,22 @@ class Redactor:
         Returns:
             A masked copy.
         """
-        return {
-            name: MASK if name.lower() in _HEADERS or _secret_name(name) else self.text(str(value))
-            for name, value in headers.items()
-        }
+        return {name: self.header(name, str(value)) for name, value in headers.items()}
+
+    def header(self, name: str, value: str) -> str:
+        """Mask one header by name, by the names of fields in an address, and by value.
+
+        Args:
+            name: the header's name.
+            value: as sent or received.
+
+        Returns:
+            The value, masked.
+        """
+        if name.lower() in _COOKIES or is_secret_name(name):
+            return MASK
+        shown = self.url(value) if name.lower() in ADDRESSES else self.text(value)
+        return MASK if self.residual(shown.encode("utf-8", "replace")) else shown
 
     def body(self, text: str, content_type: str) -> str:
         """Mask a body by its fields' names and by value.
@@ -291,16 +311,14 @@ class Redactor:
         Returns:
             The body, masked.
         """
-        if "json" in content_type and _PERHAPS_NAMED.search(text):
-            try:
-                return self.text(json.dumps(self.fields(json.loads(text)), ensure_ascii=False))
-            except ValueError:
-                return self.text(
-                    re.sub(r'("(?:\w*)(?:password|token|secret)\w*"\s*:\s*)"[^"]*"?', rf'\1"{MASK}"', text)
-                )
         if "x-www-form-urlencoded" in content_type:
-            return self.text(_masked_query(text))
-        return self.text(text)
+            return self.text(masked_query(text, _is_secret))
+        if text.lstrip()[:1] in {"{", "["}:
+            with suppress(ValueError, RecursionError):
+                decoded = json.loads(text)
+                shown = self.fields(decoded)
+                return self.text(text if shown == decoded else json.dumps(shown, ensure_ascii=False))
+        return self.text(masked_fields(text, content_type))
 
     def url(self, url: str) -> str:
         """Mask an address part by part, its query and fragment fields by name as well; it stays an address.
@@ -317,8 +335,8 @@ class Redactor:
             return self.text(url)
         user, _, host = parts.netloc.rpartition("@")
         netloc = ("masked@" if user else "") + self.text(host).replace(MASK, "masked")  # brackets are for IPv6
-        query = self.text(_masked_query(parts.query))
-        fragment = self.text(_masked_query(parts.fragment) if "=" in parts.fragment else parts.fragment)
+        query = self.text(masked_query(parts.query, _is_secret))
+        fragment = self.text(masked_query(parts.fragment, _is_secret))
         given = (parts.netloc, parts.path, parts.query, parts.fragment)
         shown = (netloc, self.text(parts.path), query, fragment)
         if shown != given:
@@ -331,13 +349,13 @@ class Redactor:
 
         Args:
             content: the bytes.
-            media_type: what they are; pictures are left as they are.
+            media_type: what they are; of a PNG only the picture is left.
 
         Returns:
             The bytes, masked; a stub when an unknown binary holds a secret.
         """
-        if media_type.startswith("image/"):
-            return content
+        if content.startswith(PNG):
+            content = picture_only(content) or content
         try:
             return self.text(content.decode("utf-8")).encode()
         except UnicodeDecodeError:
@@ -355,58 +373,8 @@ class Redactor:
         return self.scanner().content(content)
 
     def scanner(self) -> Scanner:
-        """What searches for the secrets known now.
-
-        Returns:
-            The scanner.
-        """
+        """What searches for the secrets known now."""
         return self._scanner
-
-    def learn_from_request_headers(self, headers: Mapping[str, str]) -> None:
-        """Register the credentials that are sent, wherever they came from."""
-        for name, value in headers.items():
-            text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-            if name.lower() == "cookie":
-                for cookie in text.split(";"):
-                    self.try_add(cookie.partition("=")[2].strip().strip('"'), "cookie")
-            elif name.lower() in {"authorization", "proxy-authorization", "x-api-key"}:
-                scheme, _, credential = text.rpartition(" ")
-                self.try_add(credential, name.lower())
-                if scheme.strip().lower() == "basic":
-                    self._learn_basic(credential, name.lower())
-
-    def _learn_basic(self, credential: str, name: str) -> None:
-        try:
-            pair = base64.b64decode(credential).decode("utf-8", "replace")
-        except ValueError:
-            return
-        self._learn(pair, name, SHORTEST)
-        self._learn(pair.partition(":")[2], name, SHORTEST)
-
-    def learn_from_response_headers(self, headers: Mapping[str, str]) -> None:
-        """Register cookies that the target set."""
-        for name, value in headers.items():
-            if name.lower() == "set-cookie":
-                for cookie in re.findall(r"(?:^|, )[^=;, ]+=([^;,]*)", value):
-                    self.try_add(cookie.strip('"'), "cookie")
-
-    def learn_from_body(self, content: bytes) -> None:
-        """Register tokens that the target issued, if this is JSON."""
-        if _PERHAPS_NAMED.search(content.decode("utf-8", "replace")):
-            with suppress(ValueError):  # not JSON after all; the journey's own expectation says so
-                self.learn_from_json(json.loads(content))
-
-    def learn_from_json(self, body: Any) -> None:
-        """Register tokens that the target issued."""
-        if isinstance(body, Mapping):
-            for name, value in body.items():
-                if isinstance(value, str) and _secret_name(str(name)):
-                    self.try_add(value, str(name))
-                else:
-                    self.learn_from_json(value)
-        elif isinstance(body, list):
-            for one in body:
-                self.learn_from_json(one)
 
 
 def _raw(text: str) -> bytes:
@@ -426,24 +394,5 @@ def _netloc(url: str) -> str:
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
 
 
-@cache
-def _masked_fields(kind: type) -> tuple[str, ...]:
-    """All fields but those that hold our own names, or a word from a list."""
-    hints = get_type_hints(kind, include_extras=True)
-    return tuple(
-        name
-        for name, hint in hints.items()
-        if get_origin(hint) is not Literal and not (get_origin(hint) is Annotated and OWN in get_args(hint))
-    )
-
-
-@lru_cache(4096)
-def _secret_name(name: str) -> bool:
-    return name.lower() not in _INNOCENT and bool(_NAME.search(name))
-
-
-def _masked_query(query: str) -> str:
-    pairs = parse_qsl(query, keep_blank_values=True)
-    if not any(_secret_name(name) for name, _ in pairs):
-        return query
-    return urlencode([(name, MASK if _secret_name(name) else value) for name, value in pairs], safe="[]")
+def _is_secret(name: str, value: str) -> bool:
+    return is_secret_name(name) or (may_be_secret_name(name) and looks_random(value))

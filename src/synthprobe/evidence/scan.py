@@ -7,13 +7,14 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from synthprobe.evidence.known import KnownTexts
+from synthprobe.evidence.pictures import PNG, packed_texts
 
 DEEPEST = 4
 LARGEST = 256_000_000
@@ -47,18 +48,27 @@ class Scanner:
         needles: rule by byte sequence.
         deepest: how many containers within each other are opened.
         largest: how many unpacked bytes of one file are looked at.
+        issued: says which rules a window of bytes breaks besides.
 
     Example:
         >>> Scanner({b"correct horse": "user"}).content(b"a correct horse")
         ['user']
     """
 
-    def __init__(self, needles: Mapping[bytes, str], deepest: int = DEEPEST, largest: int = LARGEST) -> None:
+    def __init__(
+        self,
+        needles: Mapping[bytes, str],
+        deepest: int = DEEPEST,
+        largest: int = LARGEST,
+        issued: Callable[[bytes], set[str]] | None = None,
+    ) -> None:
         self._known = KnownTexts()
+        self._phrases: list[tuple[re.Pattern[bytes], str]] = []
         self._overlap = 0
         self.add(needles)
         self._deepest = deepest
         self._largest = largest
+        self.issued = issued
 
     def add(self, needles: Mapping[bytes, str]) -> None:
         """Look for more.
@@ -68,6 +78,15 @@ class Scanner:
         """
         self._known.add(needles)
         self._overlap = max([self._overlap, *(len(needle) * 2 + 64 for needle in needles)])
+
+    def add_phrase(self, pattern: str, rule: str) -> None:
+        """Look for a phrase of several words.
+
+        Args:
+            pattern: a regular expression.
+            rule: what to name when it is found.
+        """
+        self._phrases.append((re.compile(pattern.encode()), rule))
 
     def content(self, content: bytes) -> list[str]:
         """Which rules match.
@@ -105,7 +124,7 @@ class Scanner:
         return findings
 
     def _sorted(self, opened: IO[bytes]) -> list[str]:
-        return sorted(set(self._stream(opened, 0, _Allowance(self._largest)))) if self._known else []
+        return sorted(set(self._stream(opened, 0, _Allowance(self._largest)))) if self._known or self.issued else []
 
     def _stream(self, opened: IO[bytes], depth: int, allowance: _Allowance) -> Iterator[str]:
         head = opened.read(4)
@@ -121,6 +140,10 @@ class Scanner:
             except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError):
                 yield UNREADABLE
             opened.seek(0)
+        if head == PNG[:4]:
+            for text in packed_texts(opened.read(self._largest)):
+                yield from self._search(text)
+            opened.seek(0)
         tail = b""
         while chunk := opened.read(_WINDOW):
             window = tail + chunk
@@ -129,7 +152,9 @@ class Scanner:
             tail = window[-self._overlap :]
 
     def _search(self, window: bytes) -> set[str]:
-        return {rule for rule, _, _ in self._known.matches(window)}
+        found = {rule for rule, _, _ in self._known.matches(window)}
+        found |= {rule for pattern, rule in self._phrases if pattern.search(window)}
+        return found | self.issued(window) if self.issued else found
 
     def _base64(self, window: bytes, depth: int, allowance: _Allowance) -> Iterator[str]:
         """A run may begin in the middle of something else, so all four alignments are tried."""

@@ -6,12 +6,15 @@ import base64
 import hashlib
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
 
 from synthprobe.errors import SynthprobeError
 from synthprobe.evidence.forms import MASK
+from synthprobe.evidence.names import is_secret_name
+from synthprobe.evidence.recorded import element_field, is_messages, page_fields
 from synthprobe.evidence.redaction import Redactor
 
 KNOWN_VERSIONS = frozenset({8, 9, 10})
@@ -19,6 +22,7 @@ _TEXTS = {".html", ".json", ".css", ".js", ".txt", ".svg", ".xml", ".jsonl", ".m
 _VALUE = "__playwright_value_"
 _TYPED = {"press", "keyboardpress", "keyboardtype", "keyboardinserttext", "keyboarddown", "type"}
 _BINARY = 2
+_ADDRESSES = ("url", "frameUrl", "redirectURL", "documentUrl", "baseURL")
 
 
 class TraceWithheld(SynthprobeError):
@@ -64,12 +68,13 @@ def redact_trace(source: Path, destination: Path, redactor: Redactor) -> None:
 
 def _write(archive: zipfile.ZipFile, temporary: Path, redactor: Redactor) -> None:
     renamed: dict[str, str] = {}
+    kinds = _kinds(archive)
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
         for name in archive.namelist():
             if name.startswith("resources/"):
-                content = _resource(archive.read(name), Path(name).suffix.lower(), redactor)
+                content = _resource(archive.read(name), Path(name).suffix.lower(), kinds.get(name, ""), redactor)
                 new = f"{hashlib.sha1(content, usedforsecurity=False).hexdigest()}{Path(name).suffix}"
-                renamed[name.removeprefix("resources/")] = new
+                renamed |= {name: f"resources/{new}", name.removeprefix("resources/"): new}
                 if f"resources/{new}" not in out.NameToInfo:
                     out.writestr(f"resources/{new}", content)
         for name in archive.namelist():
@@ -77,22 +82,40 @@ def _write(archive: zipfile.ZipFile, temporary: Path, redactor: Redactor) -> Non
                 out.writestr(name, _lines(archive.read(name), name, renamed, redactor))
 
 
-def _resource(content: bytes, suffix: str, redactor: Redactor) -> bytes:
+def _kinds(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Media type of each resource, as the requests say."""
+    kinds = {}
+    for name in archive.namelist():
+        for line in archive.read(name).splitlines() if name.endswith((".network", ".trace")) else ():
+            snapshot = json.loads(line).get("snapshot") if b"mimeType" in line else None
+            if isinstance(snapshot, dict):
+                for body in (snapshot.get("request", {}).get("postData"), snapshot.get("response", {}).get("content")):
+                    file = (body or {}).get("_file") or f"resources/{(body or {}).get('_sha1')}"
+                    kinds[file] = str((body or {}).get("mimeType", ""))
+    return kinds
+
+
+def _resource(content: bytes, suffix: str, kind: str, redactor: Redactor) -> bytes:
     if suffix not in _TEXTS:
         return b""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         return b""
-    kind = {".json": "application/json", ".dat": "application/x-www-form-urlencoded"}.get(suffix, "text/plain")
-    return redactor.body(text, kind).encode()
+    if is_messages(content):
+        messages = _messages([json.loads(line) for line in content.splitlines() if line.strip()], redactor)
+        return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in messages).encode()
+    known = {".json": "application/json", ".dat": "application/x-www-form-urlencoded"}.get(suffix, "text/plain")
+    return redactor.body(text, kind if kind not in {"", "x-unknown"} else known).encode()
 
 
 def _lines(content: bytes, name: str, renamed: dict[str, str], redactor: Redactor) -> bytes:
     entries = [json.loads(line) for line in content.split(b"\n") if line.strip()]
     if name.endswith(".trace") and not any(isinstance(e, dict) and e.get("type") == "context-options" for e in entries):
         raise TraceWithheld("it does not say which format version it is of. Nothing of it is published.")
-    _mask_typed(entries, redactor)
+    fields = [field for entry in entries if isinstance(entry, dict) for field in page_fields(entry)]
+    typed = {field.value for field in fields if field.typed}
+    _mask_typed(entries, typed, redactor)
     lines = []
     for entry in entries:
         if isinstance(entry, dict) and entry.get("type") == "context-options":
@@ -107,16 +130,28 @@ def _lines(content: bytes, name: str, renamed: dict[str, str], redactor: Redacto
     return ("\n".join(lines) + "\n").encode()
 
 
-def _mask_typed(entries: list[Any], redactor: Redactor) -> None:
-    """Single keys, one action each, spell a value only together; named keys as Shift stand in between."""
+def _mask_typed(entries: list[Any], typed: set[str], redactor: Redactor) -> None:
+    """Single keys, one action each, spell a value only together; named keys as Shift stand in between.
+
+    What was typed into a field for passwords or one-time codes is masked however short it is.
+    """
     held = []
     for entry in entries:
         params = entry.get("params") if isinstance(entry, dict) else None
+        if isinstance(params, dict):
+            params |= {name: MASK for name in ("value", "text", "key") if params.get(name) in typed}
+        if isinstance(entry, dict) and isinstance(entry.get("message"), str):
+            for value in typed:
+                entry["message"] = entry["message"].replace(json.dumps(value), f'"{MASK}"')
         if isinstance(params, dict) and str(entry.get("method", "")).lower() in _TYPED:
             field = "key" if isinstance(params.get("key"), str) else "text"
             if isinstance(params.get(field), str) and (field == "text" or len(params[field]) == 1):
                 held.append((params, field))
     masked = redactor.pieces([params[field] for params, field in held])
+    spelt = "".join(params[field][:1] for params, field in held)
+    for value in typed:
+        for match in re.finditer(re.escape(value), spelt):
+            masked[match.start() : match.end()] = [MASK] * len(value)
     for (params, field), piece in zip(held, masked, strict=True):
         params[field] = piece
 
@@ -129,11 +164,12 @@ def _messages(messages: list[Any], redactor: Redactor) -> list[Any]:
         same = [one for one in cleaned if isinstance(one, dict) and str(one.get("type")) == way]
         texts = [one for one in same if one.get("opcode") != _BINARY and isinstance(one.get("data"), str)]
         for one, data in zip(texts, redactor.pieces([one["data"] for one in texts]), strict=True):
-            one["data"] = data
+            one["data"] = redactor.body(data, "application/json")
         binary = [one for one in same if one.get("opcode") == _BINARY and isinstance(one.get("data"), str)]
         decoded = [base64.b64decode(one["data"] + "==").decode("latin-1") for one in binary]
         joined = "".join(decoded).encode("latin-1")
-        if redactor.residual(joined) or redactor.pieces(decoded) != decoded:
+        named = [redactor.body(data, "application/octet-stream") for data in decoded]
+        if redactor.residual(joined) or redactor.pieces(decoded) != decoded or named != decoded:
             for one in binary:
                 one["data"] = base64.b64encode(MASK.encode()).decode()
     return cleaned
@@ -144,18 +180,14 @@ def _clean(value: Any, renamed: dict[str, str], redactor: Redactor) -> Any:
         return renamed.get(value) or redactor.pieces([value])[0]
     if isinstance(value, list):
         if len(value) > 1 and isinstance(value[1], dict) and isinstance(value[0], str):
-            attributes = value[1]
-            if str(attributes.get("type", attributes.get("TYPE", ""))).lower() == "password":
-                value = [
-                    value[0],
-                    {k: MASK if k in {_VALUE, "value"} else v for k, v in attributes.items()},
-                    *value[2:],
-                ]
+            field = element_field(value)
+            if field.typed or (field.value and is_secret_name(field.name)):
+                shown = {k: MASK if k in {_VALUE, "value", "content"} else v for k, v in value[1].items()}
+                value = [value[0], shown, *value[2:]]
         return [_clean(one, renamed, redactor) for one in value]
     if isinstance(value, dict):
         if isinstance(value.get("name"), str) and isinstance(value.get("value"), str):
-            masked = redactor.headers({value["name"]: value["value"]})
-            value = {**value, "value": masked[value["name"]]}
+            value = {**value, "value": redactor.header(value["name"], value["value"])}
         if isinstance(value.get("_webSocketMessages"), list):
             value = {**value, "_webSocketMessages": _messages(value["_webSocketMessages"], redactor)}
         if "cookies" in value and isinstance(value["cookies"], list):
@@ -163,7 +195,7 @@ def _clean(value: Any, renamed: dict[str, str], redactor: Redactor) -> Any:
         if isinstance(value.get("postData"), dict) and isinstance(value["postData"].get("text"), str):
             post = value["postData"]
             value = {**value, "postData": {**post, "text": redactor.body(post["text"], str(post.get("mimeType", "")))}}
-        if isinstance(value.get("url"), str):
-            value = {**value, "url": redactor.url(value["url"])}
+        addresses = {name: redactor.url(value[name]) for name in _ADDRESSES if isinstance(value.get(name), str)}
+        value = {**value, **addresses}
         return {redactor.text(key): _clean(one, renamed, redactor) for key, one in value.items()}
     return redactor.data(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from synthprobe.evidence.clock import clock_failure
 from synthprobe.evidence.exchanges import operations
 from synthprobe.evidence.facts import facts_of
 from synthprobe.evidence.failure import leak_failure
+from synthprobe.evidence.issued import keep_digests
 from synthprobe.evidence.keeper import Keeper, evidence_folder
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import AnswerSource
@@ -86,6 +88,7 @@ class Journal:
         exchanges: the exchanges of the attempt that runs; the session empties it.
         runbook_url: pattern of a runbook's address, with ``{id}``.
         address_typed: whether the target's address was given on the command line.
+        state: the project's own folder, where what outlives a run is kept.
         describe: says by an answer's headers who gave it.
     """
 
@@ -100,8 +103,11 @@ class Journal:
         exchanges: list[Exchange],
         runbook_url: str,
         address_typed: bool,
+        state: Path,
         describe: Callable[[Mapping[str, str]], AnswerSource],
     ) -> None:
+        self._state = state
+        self._issued: set[str] = set()
         self._folder = folder
         self._run_id = run_id
         self._target = target
@@ -111,6 +117,21 @@ class Journal:
         self._runbook_url = runbook_url
         self._address_typed = address_typed
         self._describe = describe
+
+    def learn(self, attempt: Attempt, browser: BrowserEvidence, *, broken: bool) -> None:
+        """Learn what was issued to the browser, before anything of it is written.
+
+        Args:
+            attempt: the attempt.
+            browser: what was recorded of browsers.
+            broken: whether it did not pass, so that recording ends here.
+        """
+        try:
+            with own_time(EVIDENCE_S) if broken else nullcontext():  # no thread of a journey's own may set an alarm
+                browser.learn(self._redactor, broken=broken)
+        except Exception as error:  # what then cannot be masked is masked by the names of its fields only
+            text = f"Not all that was issued to the browser could be learned: {type(error).__name__}."
+            attempt.recorder.notes.append(text)
 
     def settle(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         """Decide once whether an attempt's evidence is kept, and keep it.
@@ -200,6 +221,7 @@ class Journal:
             facts=attempt.facts,
         )
         self._write(self._redactor.record(result))
+        self._keep_issued()
         return result
 
     def uncollected(self, path: str, report: pytest.CollectReport, clock: SteadyClock) -> list[Journey]:
@@ -270,6 +292,7 @@ class Journal:
         if browser is not None:
             from synthprobe.evidence.browser import read_trace
 
+            browser.learn(self._redactor, broken=True)
             raw_traces = browser.traces()
             for title, png in browser.screenshots():
                 keeper.picture(title, png)
@@ -296,6 +319,11 @@ class Journal:
         line = msgspec.json.encode(result) + b"\n"
         with (self._folder / "journal" / f"{self._worker}.jsonl").open("ab") as journal:
             journal.write(line)
+
+    def _keep_issued(self) -> None:
+        new, self._issued = self._redactor.issued - self._issued, set(self._redactor.issued)
+        with suppress(OSError):  # a search that finds less is no reason to lose a result
+            keep_digests(self._folder, self._worker, self._state, new)
 
     def _build(self) -> str:
         for exchange in reversed(self._exchanges):

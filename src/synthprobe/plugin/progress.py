@@ -48,7 +48,7 @@ class ProgressWriter:
 
     def step_started(self, key: str, title: str, around: str) -> None:
         """A step begins."""
-        self._open[key] = self._redactor.text(title)
+        self._open[key] = self._redactor.late_text(title)
         self._write()
 
     def step_ended(self, key: str, error: BaseException | None) -> None:

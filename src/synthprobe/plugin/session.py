@@ -86,6 +86,7 @@ class JourneySession:
         typed = any(str(argument).startswith("--base-url") for argument in config.invocation_params.args)
         self.address_typed: bool = given.get("synthprobe_address_typed", typed)
         self.redactor = Redactor.of(project_config(config).secret_sources(), project_root(config))
+        self.redactor.catch_up = lambda: self._learn(broken=False)
         self.exchanges: list[Exchange] = []
         self.journal = Journal(
             folder,
@@ -96,6 +97,7 @@ class JourneySession:
             exchanges=self.exchanges,
             runbook_url=project_config(config).report.runbook_url,
             address_typed=self.address_typed,
+            state=project_root(config) / project_config(config).folder,
             describe=load_plugins(project_config(config).plugins, project_root(config)).describe_answer,
         )
         self.scratch = scratch
@@ -156,7 +158,7 @@ class JourneySession:
         if worker is None:
             config.add_cleanup(folder.clear)
         session = cls(config, target, folder, scratch)
-        console = HarmlessConsole(config, session.redactor.text, lambda: session.attempt is not None)
+        console = HarmlessConsole(config, session.redactor.late_text, lambda: session.attempt is not None)
         console.hold()
         config.pluginmanager.register(console, "synthprobe-console")
         config.pluginmanager.register(JUnitOfJourneys(config, folder.path, session.redactor.text), "synthprobe-junit")
@@ -207,7 +209,7 @@ class JourneySession:
             door = read_credentials(self.target, os.environ, root=project_root(self.config))
             if door is not None:
                 self.redactor.add(door[1])
-            self._guarded = GuardedBrowser(self.guard, self.headers, door)
+            self._guarded = GuardedBrowser(self.guard, self.headers, door, self.redactor)
         return self._guarded
 
     # hooks
@@ -325,6 +327,7 @@ class JourneySession:
             report = yield
         finally:
             option.tbstyle = style
+        self._learn(broken=report.failed or bool(report.sections))
         redact_report(report, self.redactor, plain=JOURNEY in item.stash)
         if attempt is None or JOURNEY not in item.stash:
             return report
@@ -372,6 +375,7 @@ class JourneySession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage) -> None:
         """Mask a warning before the summary, or xdist, keeps it."""
+        self._learn(broken=False)
         message = warning_message.message
         if isinstance(message, str):
             warning_message.message = plain_text(self.redactor.text(message))
@@ -439,6 +443,11 @@ class JourneySession:
         if not reason and self.guard.pace_journey():
             reason = kill_switch_reason(switch, os.environ)  # it may have been thrown meanwhile
         return reason
+
+    def _learn(self, *, broken: bool) -> None:
+        """What was issued to the browser must be known before the first text of this attempt is written."""
+        if self._browser is not None and self.attempt is not None and (broken or not self.attempt.settled):
+            self.journal.learn(self.attempt, self._browser, broken=broken)
 
     def _settle(self, attempt: Attempt) -> None:
         if attempt.progress is not None:

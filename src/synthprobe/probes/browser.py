@@ -27,6 +27,8 @@ from playwright.sync_api import (
 )
 
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError, ToolError
+from synthprobe.evidence.learning import Learner
+from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.result import Failure
 from synthprobe.probes.browser_headers import BrowserHeaders
 from synthprobe.probes.browser_protocol import guard_protocol, send_unguarded
@@ -101,10 +103,18 @@ class GuardedBrowser:
         guard: asked before each request that Playwright sends, and before changes.
         headers: what every context sends with its requests.
         credentials: user and password of the door in front of the target, sent to its own origin only.
+        learner: told what request clients send and are answered.
     """
 
-    def __init__(self, guard: Guard, headers: BrowserHeaders, credentials: tuple[str, Secret] | None = None) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        headers: BrowserHeaders,
+        credentials: tuple[str, Secret] | None = None,
+        learner: Learner | None = None,
+    ) -> None:
         self.guard = guard
+        self._learner = learner or Redactor()
         self.headers = headers
         self._credentials = credentials
         self._refused: Counter[str] = Counter()
@@ -208,7 +218,7 @@ class GuardedBrowser:
             del arguments["service_workers"]
             client = new_context(**arguments)
             own = kwargs.get("extra_http_headers")
-            guard_client(client, kwargs.get("base_url") or target.base_url, self.guard, own)
+            guard_client(client, kwargs.get("base_url") or target.base_url, self.guard, self._learner, own)
             return client
 
         opener.new_context = new_guarded_context  # type: ignore[method-assign]
@@ -249,7 +259,7 @@ class GuardedBrowser:
     def _hold(self, context: BrowserContext, base_url: str, own: Mapping[str, str] | None) -> None:
         context.on("requestfailed", self._failed)
         context.on("page", lambda page: page.on("crash", self._page_crashed))
-        guard_client(context.request, base_url, self.guard, own)
+        guard_client(context.request, base_url, self.guard, self._learner, own)
 
     def _page_crashed(self, _: Page) -> None:
         self.crashed = True

@@ -3,13 +3,16 @@ holds, so each hop is asked for here."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
-from playwright.sync_api import APIRequestContext, Route
+from playwright.sync_api import APIRequestContext, APIResponse, Error, Route
 
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
+from synthprobe.evidence.learning import Learner
 from synthprobe.probes import steps
 from synthprobe.probes.correlation import correlation_headers, same_host
 from synthprobe.probes.guard import Guard
@@ -21,13 +24,16 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _BODIES = ("data", "form", "multipart", "post_data")
 
 
-def guard_client(client: APIRequestContext, base_url: str, guard: Guard, own: Mapping[str, str] | None = None) -> None:
+def guard_client(
+    client: APIRequestContext, base_url: str, guard: Guard, learner: Learner, own: Mapping[str, str] | None = None
+) -> None:
     """Hold a request client, that of a page or one of its own.
 
     Args:
         client: the client.
         base_url: what its relative addresses are relative to.
         guard: asked before each hop.
+        learner: told what is sent and answered, which no trace records.
         own: headers the journey gave the client; they stand.
     """
     fetch = client.fetch
@@ -43,7 +49,10 @@ def guard_client(client: APIRequestContext, base_url: str, guard: Guard, own: Ma
         asked = options.get("headers") or getattr(url_or_request, "headers", {})
         options["headers"] = synthetic_headers({**ours, **(own or {}), **asked})
         first = url if given is url_or_request else url_or_request
-        return _follow(guard, lambda to, **how: fetch(to or first, **how), method, url, options)
+        _learn_from_request(learner, url, options)
+        answer = _follow(guard, lambda to, **how: fetch(to or first, **how), method, url, options)
+        _learn_from_answer(learner, answer)
+        return answer
 
     def of(method: str) -> Callable[..., Any]:
         return lambda url, **options: guarded(url, **{**options, "method": method})
@@ -127,6 +136,24 @@ def _follow(guard: Guard, fetch: Callable[..., Any], method: str, url: str, opti
 def _with_query(url: str, params: Any) -> str:
     query = params if isinstance(params, str) else urlencode(params or {})
     return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
+
+
+def _learn_from_request(learner: Learner, url: str, options: Mapping[str, Any]) -> None:
+    learner.learn_from_address(url)
+    learner.learn_from_request_headers(options["headers"])
+    for given in (options.get("params"), options.get("data"), options.get("form"), options.get("multipart")):
+        if isinstance(given, (dict, list)):
+            learner.learn_from_json(json.loads(json.dumps(given, default=str)))
+        elif isinstance(given, (str, bytes)):
+            learner.learn_from_body(given.encode() if isinstance(given, str) else given, "")
+
+
+def _learn_from_answer(learner: Learner, answer: APIResponse) -> None:
+    learner.learn_from_response_headers((one["name"], one["value"]) for one in answer.headers_array)
+    with suppress(Error):  # it has no body, or it is gone
+        kind = answer.headers.get("content-type", "")
+        if "json" in kind or "text" in kind or "xml" in kind or "form" in kind:
+            learner.learn_from_body(answer.body(), kind)
 
 
 def _without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -89,6 +89,7 @@ class RedactingFileLogger(AllureFileLogger):
             with self._forgiven():
                 os.link(path, self._folder / file_name)
         else:
+            self._redactor.catch_up()
             self._replace(file_name, self._redactor.content(path.read_bytes(), _media_type(file_name)))
 
     @allure_commons.hookimpl
@@ -97,6 +98,7 @@ class RedactingFileLogger(AllureFileLogger):
         if isinstance(body, str):
             body = capped(body, WHOLE_CAP)
         content = body.encode("utf-8", "replace") if isinstance(body, str) else bytes(body)
+        self._redactor.catch_up()
         self._replace(file_name, self._redactor.content(content, _media_type(file_name)))
 
     def _replace(self, name: str, content: bytes) -> None:

@@ -1,0 +1,82 @@
+"""What tokens that change with each answer cost: milliseconds a request, in and beside the step that sends it.
+
+Prints a table; the last line is the ratio of a request late in a run to one at its beginning.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import statistics
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from synthprobe import Api, step
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.journey import Journey
+from synthprobe.probes.steps import Recorder, recording
+from synthprobe.targets.target import Target
+
+TOKENS = 300
+_ROWS = [{"id": number, "status": "Available"} for number in range(20)]
+KINDS: dict[str, Callable[[], str]] = {
+    "no token": lambda: "",
+    "a token of 24 bytes": lambda: secrets.token_urlsafe(24),
+    "a JWT of 600 bytes": lambda: ".".join(secrets.token_urlsafe(size) for size in (27, 300, 32)),
+}
+
+
+class Rotating(BaseHTTPRequestHandler):
+    """Issues another token with each answer."""
+
+    protocol_version = "HTTP/1.1"
+    make: Callable[[], str] = staticmethod(KINDS["no token"])
+
+    def do_GET(self) -> None:
+        token = type(self).make()
+        body = json.dumps({"rows": _ROWS} | ({"token": token} if token else {})).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def requests_ms(url: str, make: Callable[[], str]) -> list[tuple[float, float]]:
+    """Wall time of each request, and what its step was charged with."""
+    Rotating.make = staticmethod(make)
+    took = []
+    api = Api(Target(name="bench", base_url=url), Redactor())
+    with recording(Recorder(Journey(id="x", node_id="x", title="x"))) as recorder:
+        for number in range(TOKENS):
+            began = time.perf_counter()
+            with step(f"request {number}"):
+                api.get("/")
+            took.append(((time.perf_counter() - began) * 1000, recorder.steps[-1].duration_s * 1000))
+    return took
+
+
+def main() -> None:
+    """Measure and print."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Rotating)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    requests_ms(url, KINDS["no token"])  # what is imported at first use
+    plain = statistics.mean(wall for wall, _ in requests_ms(url, KINDS["no token"]))
+    print(f"{'issued with each answer':24} {'ms a request':>12} {'more':>8} {'in the step':>12} {'late / early':>13}")
+    for name, make in KINDS.items():
+        took = requests_ms(url, make)
+        wall = statistics.mean(one for one, _ in took)
+        charged = statistics.mean(one for _, one in took)
+        tenth = TOKENS // 10
+        late = sum(one for one, _ in took[-tenth * 5 :]) / 5 / (sum(one for one, _ in took[: tenth * 5]) / 5)
+        print(f"{name:24} {wall:12.2f} {wall - plain:8.2f} {charged:12.2f} {late:13.2f}")
+    server.shutdown()
+
+
+if __name__ == "__main__":
+    main()

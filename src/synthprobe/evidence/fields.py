@@ -1,0 +1,230 @@
+"""Named values in texts of any kind: JSON whole or cut, forms, XML, HTML, scripts, addresses."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, unquote_plus, urlsplit
+
+from synthprobe.evidence.forms import MASK
+from synthprobe.evidence.names import is_secret_name, looks_random
+
+_NAME = r"[A-Za-z_$][\w.$:-]{0,80}"
+# "name": "value", name: 'value', name="value", "name": 4711; the end may be cut off
+_PAIR = re.compile(
+    rf"""(?P<name>(?<![\w$]){_NAME})(?P<quote>\\?["']?)\s*[:=]\s*
+    (?:\\?"(?P<double>(?:[^"\\\n]|\\.)*)|\\?'(?P<single>(?:[^'\\\n]|\\.)*)|(?P<bare>-?\d[\d.]*(?=\s*(?:[,}}\]]|$))))""",
+    re.VERBOSE,
+)
+_ELEMENT = re.compile(rf"<(?:[\w-]+:)?(?P<name>{_NAME})(?:\s[^<>]*)?>(?P<value>[^<>]+)")
+_TAG = re.compile(r"<(?:input|meta)\b(?:[^<>\"']|\"[^\"]*\"|'[^']*')*", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"([\w:-]+)\s*=\s*(\"[^\"]*\"?|'[^']*'?|[^\s\"'<>]+)")
+_PART_NAME = re.compile(r'form-data;[^\r\n]{0,200}?\bname="([^"\r\n]{0,200})"', re.IGNORECASE)
+_QUERY_PAIR = re.compile(r"(?P<name>[^&=?#;\s]+)=(?P<value>[^&#\s]*)")
+_FORM = re.compile(r"[\w.%\[\]+-]+=[^\s<>{}\"]*")
+_MASKED_TYPES = {"current-password", "new-password", "one-time-code"}
+
+
+class Field(NamedTuple):
+    """A named value.
+
+    Attributes:
+        name: as the target wrote it.
+        value: decoded.
+        hidden: whether it is a hidden field of a form, which nobody is to read.
+        typed: whether it is a field for passwords or one-time codes.
+    """
+
+    name: str
+    value: str
+    hidden: bool = False
+    typed: bool = False
+
+
+def fields_of(text: str, kind: str) -> Iterator[Field]:
+    """Every named value in a text.
+
+    Args:
+        text: a body, a message or a script.
+        kind: its media type; what it is taken for decides, where the two differ.
+
+    Yields:
+        The fields; of JSON, what is inside an object with a secret name has that name too.
+    """
+    if "x-www-form-urlencoded" in kind or (len(text) < 100_000 and _FORM.fullmatch(text)):
+        yield from (Field(name, value) for name, value in parse_qsl(text))
+    with suppress(ValueError, RecursionError):
+        yield from _of_json(json.loads(re.sub(r"\A(?:\)\]\}',?|\d+(?=[\[{]))\s*", "", text)), "")
+        return
+    for tag in _TAG.finditer(text):
+        yield from _of_tag(dict(_attributes(tag[0])))
+    for pattern in (_PAIR, _ELEMENT):
+        for match in pattern.finditer(text):
+            yield Field(match["name"], _decoded(_value(match)))
+    yield from (Field(name, text[start:end]) for name, start, end in _parts(text))
+
+
+def of_attributes(attributes: dict[str, str]) -> Field:
+    """The field that an HTML element is.
+
+    Args:
+        attributes: of an ``input`` or ``meta``, names in lower case.
+
+    Returns:
+        The field.
+    """
+    kind = attributes.get("type", "").lower()
+    completes = set(attributes.get("autocomplete", "").lower().split())
+    return Field(
+        attributes.get("name") or attributes.get("id") or attributes.get("property", ""),
+        attributes.get("value") or attributes.get("content", ""),
+        hidden=kind == "hidden",
+        typed=kind == "password" or bool(completes & _MASKED_TYPES),
+    )
+
+
+def query_fields(address: str) -> Iterator[Field]:
+    """The named values in an address's query and fragment.
+
+    Args:
+        address: the address, whole or relative.
+
+    Yields:
+        The fields.
+    """
+    with suppress(ValueError):
+        parts = urlsplit(address)
+        for text in (parts.query, parts.fragment.rpartition("?")[2]):
+            yield from (Field(name, value) for name, value in parse_qsl(text))
+
+
+def is_code(kind: str) -> bool:
+    """Whether a text of this media type is mostly code, in which a name beside a word means little."""
+    return "html" in kind or "script" in kind
+
+
+def masked_fields(text: str, kind: str = "") -> str:
+    """Mask every field that is secret by its name, in a text that need not be whole.
+
+    Args:
+        text: a body.
+        kind: its media type; in code only what looks random is masked by a name beside it.
+
+    Returns:
+        The text, masked.
+
+    Example:
+        >>> masked_fields('{"user": "x", "accessToken": "abc')
+        '{"user": "x", "accessToken": "[masked]'
+    """
+    text = _TAG.sub(_masked_tag, text)
+    code = is_code(kind)
+
+    def secret(name: str, value: str) -> bool:
+        return is_secret_name(name) and (not code or looks_random(value))
+
+    for pattern in (_PAIR, _ELEMENT):
+        text = pattern.sub(_mask_value(secret), text)
+    for name, start, end in reversed(list(_parts(text))):
+        if is_secret_name(name):
+            text = text[:start] + MASK + text[end:]
+    return text
+
+
+def masked_query(query: str, secret: Callable[[str, str], bool]) -> str:
+    """Mask the values of a query or form, and leave the rest as it was written.
+
+    Args:
+        query: pairs joined by ``&``.
+        secret: decides by decoded name and value.
+
+    Returns:
+        The query, masked.
+    """
+
+    def masked(match: re.Match[str]) -> str:
+        hidden = match["value"] and secret(unquote_plus(match["name"]), unquote_plus(match["value"]))
+        return f"{match['name']}={MASK}" if hidden else match[0]
+
+    return _QUERY_PAIR.sub(masked, query)
+
+
+def _parts(text: str) -> Iterator[tuple[str, int, int]]:
+    """Name, beginning and end of each part of a multipart body."""
+    boundary = text.lstrip()[:100].partition("\n")[0].rstrip("\r")
+    if not boundary.startswith("--") or len(boundary) < 4:
+        return
+    start = 0
+    for part in text.split(boundary):
+        head, gap, value = part.partition("\r\n\r\n" if "\r\n\r\n" in part else "\n\n")
+        named = _PART_NAME.search(head)
+        if gap and named and "filename=" not in head:
+            first = start + len(head) + len(gap)
+            yield named[1], first, first + len(value.rstrip("\r\n"))
+        start += len(part) + len(boundary)
+
+
+def _of_json(value: Any, name: str) -> Iterator[Field]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            under = name if is_secret_name(name) and isinstance(inner, str) and not is_secret_name(key) else key
+            yield from _of_json(inner, under)
+    if isinstance(value, list):
+        for inner in value:
+            yield from _of_json(inner, name)
+    if isinstance(value, str):
+        yield Field(name, value)
+        if value[:1] in {"{", "["}:
+            with suppress(ValueError, RecursionError):
+                yield from _of_json(json.loads(value), name)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield Field(name, str(value))
+
+
+def _of_tag(attributes: dict[str, str]) -> Iterator[Field]:
+    yield of_attributes(attributes)
+
+
+def _attributes(tag: str) -> Iterator[tuple[str, str]]:
+    for name, value in _ATTRIBUTE.findall(tag):
+        yield name.lower(), html.unescape(value.strip("\"'"))
+
+
+def _masked_tag(tag: re.Match[str]) -> str:
+    field = of_attributes(dict(_attributes(tag[0])))
+    if not field.value or not (field.typed or is_secret_name(field.name)):
+        return tag[0]
+    return _ATTRIBUTE.sub(lambda match: f'{match[1]}="{MASK}"' if match[1].lower() in _VALUES else match[0], tag[0])
+
+
+_VALUES = {"value", "content"}
+
+
+def _value(match: re.Match[str]) -> str:
+    return next((match[group] for group in _span_groups(match) if match[group] is not None), "")
+
+
+def _span_groups(match: re.Match[str]) -> tuple[str, ...]:
+    return ("double", "single", "bare") if "double" in match.re.groupindex else ("value",)
+
+
+def _mask_value(secret: Callable[[str, str], bool]) -> Callable[[re.Match[str]], str]:
+    def masked(match: re.Match[str]) -> str:
+        group = next((group for group in _span_groups(match) if match[group] is not None), "")
+        if not group or not match[group].strip() or not secret(_decoded(match["name"]), _decoded(match[group])):
+            return match[0]
+        start, end = match.start(group) - match.start(), match.end(group) - match.start()
+        return match[0][:start] + MASK + match[0][end:]
+
+    return masked
+
+
+def _decoded(value: str) -> str:
+    if "\\" in value:
+        with suppress(ValueError):
+            return str(json.loads(f'"{value}"'))
+    return html.unescape(value) if "&" in value else value

@@ -1,0 +1,102 @@
+"""What runs saw issued, kept as keyed digests: `synthprobe scan` finds a token again that nobody wrote down."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_WORD = re.compile(rb"[A-Za-z0-9]{10,}")
+_MIXED = re.compile(rb"[A-Za-z][0-9]|[0-9][A-Za-z]|[a-z][A-Z]+[a-z]")
+_ESCAPES = 3  # \n, %3D and the like stand before a word as if they were its beginning
+RULE = "issued to a run"
+
+
+def digests_of(values: Iterable[str], key: bytes) -> Iterator[str]:
+    """Digests by which values are found again.
+
+    Args:
+        values: what was issued.
+        key: makes the digests worthless to whoever does not have it.
+
+    Yields:
+        One for each value that holds a word of ten characters or more, with letters and digits.
+    """
+    for value in values:
+        words = [word for word in _WORD.findall(value.encode("utf-8", "replace")) if _MIXED.search(word)]
+        if words:
+            yield _digest(max(words, key=len), key)
+
+
+def keep_digests(folder: Path, worker: str, state: Path, values: Collection[str]) -> None:
+    """Write down what a worker saw issued.
+
+    Args:
+        folder: the run's folder.
+        worker: the worker's name.
+        state: the project's own folder, where the key stays.
+        values: what was issued.
+    """
+    if not values:
+        return
+    found = sorted(set(digests_of(values, _key(state))))
+    if found:
+        (folder / "issued").mkdir(exist_ok=True)
+        with (folder / "issued" / f"{worker}.txt").open("a") as file:
+            file.write("\n".join(found) + "\n")
+
+
+class IssuedValues:
+    """Everything that the runs of a project saw issued, as far as their folders are still there.
+
+    Args:
+        state: the project's own folder.
+    """
+
+    def __init__(self, state: Path) -> None:
+        path = state / "state" / "issued.key"
+        self._key = path.read_bytes() if path.exists() else b""
+        files = state.glob("runs/*/*/issued/*.txt") if self._key else ()
+        self._digests = {digest for file in files for digest in file.read_text().split()}
+        self._clean: set[bytes] = set()
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+    def rules(self, window: bytes) -> set[str]:
+        """Whether one stands in these bytes.
+
+        Args:
+            window: what is searched.
+
+        Returns:
+            The rule's name, or nothing.
+        """
+        if not self._digests:
+            return set()
+        words = set(_WORD.findall(window)) - self._clean
+        if any(_digest(word[cut:], self._key) in self._digests for word in words for cut in range(_ESCAPES)):
+            return {RULE}
+        self._clean |= words
+        return set()
+
+
+def _digest(word: bytes, key: bytes) -> str:
+    return hashlib.blake2b(word, key=key, digest_size=16).hexdigest()
+
+
+def _key(state: Path) -> bytes:
+    path = state / "state" / "issued.key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_suffix(f".{secrets.token_hex(4)}")
+    if not path.exists():
+        made.touch(mode=0o600)
+        made.write_bytes(secrets.token_bytes(32))
+        with suppress(FileExistsError):  # another worker was first
+            os.link(made, path)
+        made.unlink()
+    return path.read_bytes()

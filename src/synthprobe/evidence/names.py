@@ -1,0 +1,102 @@
+"""Which names of fields mark secrets: of headers, cookies, JSON, forms, queries, XML."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from itertools import pairwise
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+# within a word that is written without borders, as csrfmiddlewaretoken or PHPSESSID
+_WITHIN = re.compile(
+    r"passw(or)?d|passwort|passphrase|credential|csrf|xsrf|sess(ion)?id"
+    r"|(token|secret|signature|apikey|privatekey|accesskey|authkey|sessionkey)s?$"
+)
+_ANYWHERE = {"authorization", "bearer", "jwt", "otp", "totp", "pwd", "passwd", "sid", "token", "tokens"}
+_LAST = {"nonce", "pass", "passcode", "pin", "refresh", "secret", "secrets", "session", "sessions", "sess", "ticket"}
+_PAIRS = {
+    (first, "key") for first in ("access", "api", "auth", "encryption", "private", "secret", "session", "signing")
+}
+_PAIRS |= {("session", "id"), ("pin", "code"), ("sess", "id"), ("secret", "id"), ("ticket", "granting")}
+# what is said of a secret, and is none itself
+_ABOUT = {
+    *(
+        "age",
+        "at",
+        "count",
+        "enabled",
+        "endpoint",
+        "expiration",
+        "expires",
+        "expiry",
+        "field",
+        "hint",
+        "in",
+        "interval",
+    ),
+    *("label", "length", "limit", "name", "placeholder", "policy", "required", "rules", "strength", "ttl", "type"),
+    *("uri", "url", "valid", "visible"),
+}
+_INNOCENT = {"client_token"}
+_PERHAPS = {"access", "auth", "code", "hash", "hmac", "invite", "key", "login", "magic", "reset", "state", "verifier"}
+_MIXED = re.compile(r"[A-Za-z].*\d|\d.*[A-Za-z]")
+_TURN = re.compile(r"[a-z](?=[A-Z])|[A-Z](?=[a-z])")  # names in code have few: decimalExponentSign
+_RANDOM = re.compile(r"[\w.~+/=:%|!$-]{16,}")
+_READABLE = re.compile(r"/?(?:[A-Za-z]?[a-z]{0,13}|[A-Z]{1,8})(?:[ _./,+-]+(?:[A-Za-z]?[a-z]{0,13}|[A-Z]{1,8}))*")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
+
+
+@lru_cache(4096)
+def is_secret_name(name: str) -> bool:
+    """Whether a field of this name holds a secret.
+
+    Args:
+        name: as the target writes it.
+
+    Returns:
+        True for ``accessToken`` and ``X-Auth-Token``; false for ``footprint`` and ``token_type``.
+
+    Example:
+        >>> is_secret_name("refresh_token"), is_secret_name("passwordPolicy")
+        (True, False)
+    """
+    words = [word.lower() for word in _WORDS.findall(name)]
+    meant = [word for word in words if not word.isdigit()]
+    if not meant or meant[-1] in _ABOUT or name.lower() in _INNOCENT:
+        return False
+    return bool(
+        meant[-1] in _LAST
+        or _ANYWHERE.intersection(meant)
+        or _PAIRS.intersection(pairwise(meant))
+        or any(_WITHIN.search(word) for word in meant)
+    )
+
+
+@lru_cache(4096)
+def may_be_secret_name(name: str) -> bool:
+    """Whether a field of this name holds a secret if its value looks like one: ``auth``, ``code``, ``state``."""
+    return bool(_PERHAPS.intersection(word.lower() for word in _WORDS.findall(name)))
+
+
+def looks_random(value: str) -> bool:
+    """Whether nobody would type or read this.
+
+    Args:
+        value: any text.
+
+    Returns:
+        True for a text of 16 characters or more without spaces, that mixes digits and letters, or cases.
+
+    Example:
+        >>> looks_random("8f14e45fceea167a5a36"), looks_random("en-US"), looks_random("/incidents/2026/board")
+        (True, False, False)
+    """
+    if not _RANDOM.fullmatch(value) or is_readable(value):
+        return False
+    parts = re.split(r"[/.:|]", value)
+    return any(len(part) >= 12 and (_MIXED.search(part) or len(_TURN.findall(part)) * 3 >= len(part)) for part in parts)
+
+
+def is_readable(value: str) -> bool:
+    """Whether this is words, a path of words, or a date: ``call-intake``, ``/incidents/board``, ``2026-11-02``."""
+    return bool(_READABLE.fullmatch(value) or _DATE.fullmatch(value))
