@@ -9,9 +9,11 @@ code is 1 when a promise was broken.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +29,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-JOURNEYS, DEADLINE_S, ORPHANS_S = 30, 25.0, 2.0
+JOURNEYS, DEADLINE_S, ORPHANS_S = 30, 60.0, 2.0
 PROMISED_S = {"SIGINT": 7.0, "SIGTERM": 4.0, "SIGHUP": 7.0}
 EVENTS = (
     *(("supervisor", name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL")),
@@ -69,8 +71,23 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-def begin(root: Path, port: int, workers: int) -> subprocess.Popen[bytes]:
+def prepare(folder: Path) -> Path:
+    """What a complete run leaves behind, so that each round knows which journeys there are."""
+    server = Server()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    code = begin(folder, server.server_port, 0).wait()
+    server.shutdown()
+    server.server_close()
+    if code != 0:
+        sys.exit(f"The run that prepares the rounds ended with exit code {code}; 0 was expected.")
+    return folder / ".synthprobe" / "state" / "demo" / "inventory.json"
+
+
+def begin(root: Path, port: int, workers: int, known: Path | None = None) -> subprocess.Popen[bytes]:
     (root / "journeys").mkdir(parents=True)
+    if known is not None:
+        (root / ".synthprobe" / "state" / "demo").mkdir(parents=True)
+        shutil.copy2(known, root / ".synthprobe" / "state" / "demo")
     (root / "journeys" / "test_all.py").write_text(BODY)
     (root / "synthprobe.toml").write_text(
         f'second_attempts = 0\njourney_deadline_s = 10\n[targets.demo]\nbase_url = "http://127.0.0.1:{port}"\n'
@@ -98,7 +115,7 @@ def victims(run: psutil.Process, who: str) -> list[psutil.Process]:
     return [one for one in children if (one.pid in direct) == (who == "pytest")]
 
 
-def play(number: int) -> dict[str, object]:
+def play(number: int, known: Path) -> dict[str, object]:
     """One round."""
     chance = random.Random(number)
     who, name = EVENTS[number % len(EVENTS)]
@@ -106,7 +123,7 @@ def play(number: int) -> dict[str, object]:
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="synthprobe-kills-", ignore_cleanup_errors=True) as folder:
         root = Path(folder) / "project"
-        run = begin(root, server.server_port, 2 if who == "worker" else chance.choice([0, 2]))
+        run = begin(root, server.server_port, 2 if who == "worker" else chance.choice([0, 2]), known)
         process = psutil.Process(run.pid)
         wanted = chance.randrange(0, JOURNEYS)  # journeys that came to their end before it strikes
         until = time.monotonic() + DEADLINE_S
@@ -168,8 +185,9 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--rows", type=Path)
     args = parser.parse_args()
-    with ThreadPoolExecutor(args.at_once) as pool:
-        rows = list(pool.map(play, range(args.first, args.first + args.rounds)))
+    with tempfile.TemporaryDirectory(prefix="synthprobe-kills-") as folder, ThreadPoolExecutor(args.at_once) as pool:
+        known = prepare(Path(folder) / "project")
+        rows = list(pool.map(play, range(args.first, args.first + args.rounds), itertools.repeat(known)))
     if args.rows:
         with args.rows.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
