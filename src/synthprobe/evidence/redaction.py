@@ -341,7 +341,7 @@ class Redactor(Learner):
         shown = (netloc, self.text(parts.path), query, fragment)
         if shown != given:
             url = urlunsplit(parts._replace(**dict(zip(("netloc", "path", "query", "fragment"), shown, strict=True))))
-        whole = self.text(url)
+        whole = self.text(url).replace(f"://{MASK}@", "://masked@")
         return whole if whole == url or "[" not in _netloc(whole) else MASK
 
     def content(self, content: bytes, media_type: str) -> bytes:
