@@ -40,6 +40,10 @@ def test_dynamic(api):
 def test_both(api):
     api.get("/healthz").expect(200)
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_many(api, number):
+    api.get("/healthz").expect(200)
+
 @allure.severity("catastrophic")
 def test_plain(api):
     '''Only a docstring'''
@@ -80,6 +84,8 @@ def test_the_folder_of_alluredir_gets_the_same_results_reconciled(ran, theirs):
         "Checkout with amex",
         "A title made while it runs",
         "Told to Allure",
+        "many [1]",
+        "many [2]",
         "Only a docstring",
     }
     assert {name: found[-1] for name, found in results(ran.folder / "allure-results").items()} == theirs
@@ -115,6 +121,8 @@ def test_journeys_are_known_by_those_words_unless_the_marker_names_them(ran):
         "Checkout with amex": ("blocker", "shop-desk"),
         "A title made while it runs": ("critical", ""),
         "Told to us": ("critical", "desk"),
+        "many [1]": ("normal", ""),
+        "many [2]": ("normal", ""),
         "Only a docstring": ("normal", ""),
     }
 

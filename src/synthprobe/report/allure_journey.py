@@ -42,7 +42,7 @@ def decorated_words(item: Any) -> AllureWords:
         call = getattr(item, "callspec", None)
         title = str(allure_name(item, call.params if call else {}, call.id if call else None))
     severity, owner = (next(iter(allure_label(item, label)), "") for label in ("severity", "owner"))
-    return AllureWords(title, _word(severity), _word(owner), title != allure_title(item))
+    return AllureWords(title, _word(severity), _word(owner), bool(title) and title != allure_title(item))
 
 
 def known_severity(word: str, otherwise: Severity = "normal") -> Severity:
