@@ -118,4 +118,5 @@ def _canaries(session: pytest.Session, slot: int, *, browser: bool) -> list[pyte
     for name, journey in chosen.items():
         found[name].stash[JOURNEY] = journey
         found[name].add_marker(pytest.mark.flaky(reruns=0))
+        found[name].add_marker(_OF_PLAYWRIGHT)
     return [found[name] for name in chosen]

@@ -102,7 +102,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove what stands empty: Allure makes its folder before anything is known of the journeys."""
-        state = self.path.parents[2]
+        state = self.path.parents[2] if len(self.path.parents) > 2 else None
         for folder in (self.path / "allure-results", self.path, *self.path.parents):
             with suppress(OSError):
                 folder.rmdir()
