@@ -96,6 +96,7 @@ def test_a_phrase_is_masked_wherever_its_lines_were_broken():
     redactor.add("correct horse battery staple")
     assert redactor.text("say correct horse\n    E    battery staple now") == "say [masked] now"
     assert redactor.text("│ correct │\n│ horse battery staple │") == "│ [masked] │"
+    assert redactor.pieces(["say correct\n horse battery staple"]) == ["say [masked]"], "in traces too"
     assert redactor.residual(b"correct\r\nhorse battery staple")
 
 

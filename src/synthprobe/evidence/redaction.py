@@ -229,6 +229,8 @@ class Redactor(Learner):
         Returns:
             As many pieces, with the parts of a value masked in each.
         """
+        for phrase in self._phrases:
+            pieces = [phrase.sub(MASK, piece) for piece in pieces]
         whole = _raw("".join(pieces))
         spans = [(first, last) for _, first, last in self._whole.matches(whole)] + self._begun.spans(whole)
         masked, start = [], 0
