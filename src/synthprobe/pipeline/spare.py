@@ -31,13 +31,17 @@ def spare_folder(root: Path) -> Path:
     Raises:
         OSError: when it cannot be made, or belongs to somebody else.
     """
-    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"synthprobe-spare-{os.getuid()}-{digest}"
+    folder = _place(root)
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if folder.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise PermissionError(f"{folder} is not ours alone; it was expected to be. Remove it.")
     return folder
+
+
+def _place(root: Path) -> Path:
+    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"synthprobe-spare-{os.getuid()}-{digest}"
 
 
 def read_blindness(root: Path, target: str) -> Incident | None:
@@ -50,6 +54,8 @@ def read_blindness(root: Path, target: str) -> Incident | None:
     Returns:
         The incident; nothing when the last run ended well.
     """
+    if not _place(root).exists():
+        return None
     with contextlib.suppress(OSError, msgspec.DecodeError):
         return msgspec.json.decode((spare_folder(root) / f"blind-{target}.json").read_bytes(), type=Incident)
     return None
