@@ -10,7 +10,7 @@ import sys
 import zipfile
 
 import pytest
-from issuer import CODE, Issuer, issuer
+from token_issuer import CODE, Issuer, issuer
 
 from synthprobe.evidence.redaction import Redactor
 
