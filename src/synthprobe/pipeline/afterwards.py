@@ -33,7 +33,7 @@ from synthprobe.pipeline.upkeep import tidy_if_due
 from synthprobe.respond.matching import match, tell
 from synthprobe.respond.runbooks import Runbook, Shelf, read_runbooks
 from synthprobe.verdict.isolation import Isolation
-from synthprobe.verdict.lifecycle import advance, describe
+from synthprobe.verdict.lifecycle import advance, describe, incident_of
 from synthprobe.verdict.observations import observe, seen_in_a_row
 from synthprobe.verdict.suspicion import (
     LookedAgain,
@@ -284,14 +284,12 @@ def _remember(history: History, folder: Path, judged: _Judged, notes: list[str])
 
 
 def _with_incidents(verdict: Verdict, incidents: Sequence[Incident]) -> Verdict:
-    of = {
-        journey: incident.id
-        for incident in incidents
-        if not incident.resolved_at
-        for journey in (*incident.journeys, *incident.blocked)
-    }
+    of = {seen.journey: incident_of(seen, incidents) for seen in observe(verdict)}
     return replace(
-        verdict, journeys=tuple(replace(one, incident=of.get(one.journey.id, "")) for one in verdict.journeys)
+        verdict,
+        journeys=tuple(
+            replace(one, incident=found.id if (found := of.get(one.journey.id)) else "") for one in verdict.journeys
+        ),
     )
 
 
@@ -342,9 +340,14 @@ def _incidents(
     open_now = [one for one in known.values() if one.state != "resolved"]
     isolation = Isolation()
 
+    seen = observe(verdict, isolation)
+    advanced = advance(open_now, seen, before, now, said, isolation)
+    of = {one.journey: found.id for one in seen if (found := incident_of(one, advanced))}
+
     def described(incident: Incident) -> Incident:
         changed = describe(incident, journeys)
-        its = [said[id] for id in (*incident.journeys, *incident.blocked) if id in said]
+        concerned = (*incident.journeys, *incident.blocked)
+        its = [said[id] for id in concerned if id in said and of.get(id) == incident.id]
         telling = min(its, key=lambda journey: is_vague(journey.triage), default=None)
         if telling is not None and incident.state != "resolved":
             changed = replace(changed, triage=telling.triage, runbook=telling.runbook, runbook_why=telling.runbook_why)
@@ -355,7 +358,7 @@ def _incidents(
 
     incidents = [
         isolation.judge(f"Incident {incident.id}", partial(described, incident), otherwise=incident)
-        for incident in advance(open_now, observe(verdict, isolation), before, now, said, isolation)
+        for incident in advanced
     ]
     notes += isolation.notes
     return [*incidents, *(incident for incident in known.values() if incident.state == "resolved")]

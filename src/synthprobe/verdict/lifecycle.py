@@ -111,6 +111,34 @@ def advance(
     return tuple(incidents)
 
 
+def incident_of(one: Observation, incidents: Sequence[Incident]) -> Incident | None:
+    """Which open incident a journey's observation belongs to, once a run was advanced.
+
+    Args:
+        one: what the run says of the journey.
+        incidents: as `advance` gave them.
+
+    Returns:
+        The one of the same failure; else the one this run was seen in; else the newest that concerns the journey.
+
+    Example:
+        >>> incident_of(Observation(run_id="r", slot=0, at=datetime(2026, 3, 1), target="t", journey="a",
+        ...                         outcome="passed"), ()) is None
+        True
+    """
+    known_by = {one.fingerprint, one.former_fingerprint} - {""}
+    concerned = [
+        incident
+        for incident in incidents
+        if incident.state != "resolved" and one.journey in (*incident.journeys, *incident.blocked)
+    ]
+    return max(
+        concerned,
+        key=lambda i: (not i.fingerprints.isdisjoint(known_by), i.last_seen_at == one.at, i.last_seen_at, i.id),
+        default=None,
+    )
+
+
 def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
     """Add whom an incident concerns.
 

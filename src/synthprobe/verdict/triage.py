@@ -19,8 +19,16 @@ _SAYS_LITTLE = {"read-after-write", "rule", "nothing-fits", "new-build"}
 """Rules that know only that something is wrong, so that a journey that knows more is believed."""
 _LOST_GRANT = {*_SAYS_LITTLE, "role-split", "forbidden", "control-missing"}
 """What a grant that a role has lost looks like to journeys that do not ask for it."""
-_STANDS_ALONE = {"certificate"}
-"""Rules whose causes break nothing else."""
+_STANDS_ALONE = {
+    "certificate",
+    "forbidden",
+    "account-state",
+    "account-refused",
+    "slow-log-in",
+    "slow-writes",
+    "queueing",
+}
+"""Rules about one request or account: what they show explains no journey that did not ask for the same."""
 
 
 def triage(facts: TriageFacts) -> Triage:

@@ -21,7 +21,9 @@ CERTIFICATE_DAYS = 14
 _DB_SHARE = 0.6
 _MANY_QUERIES = 40
 _NO_WRITE = {"GET", "HEAD", "OPTIONS"}
-_LOG_IN = re.compile(r"log-?(in|on)|sign-?in|auth|session|token|sso|oauth", re.IGNORECASE)
+_LOG_IN = re.compile(  # what is asked for, never a part of another word: /authors is no log-in
+    r"/(log[-_]?(in|on)|sign[-_]?in|auth|authenticate|authorize|sessions?|token|sso|oauth2?)(\.\w+)?/?$", re.IGNORECASE
+)
 _ACCOUNT = re.compile(r"expired|locked|disabled|suspended|must change|change (your|the) password", re.IGNORECASE)
 _GRANT = re.compile(r"\brole\b|may not|permission|privilege|not allowed|not authori[sz]ed", re.IGNORECASE)
 _UPSTREAM = re.compile(
@@ -252,10 +254,10 @@ def _slow_log_in(f: TriageFacts) -> str:
     one = next((a for a in f.slow if _LOG_IN.search(a.path)), None)
     if one is None or _spent(one, "db") > one.duration_ms / 2:
         return ""
-    return (
-        f"Only the log-in is slow ({one.duration_ms / 1000:.1f} s), and not in the database: what checks "
-        "the password is slow."
-    )
+    took = f"Only the log-in is slow ({one.duration_ms / 1000:.1f} s)"
+    if not any(part.name == "db" for part in one.server_timing):
+        return f"{took}; where its time goes is not known."
+    return f"{took}, and not in the database: what checks the password is slow."
 
 
 def _slow_upstream(f: TriageFacts) -> str:
@@ -269,10 +271,8 @@ def _slow_upstream(f: TriageFacts) -> str:
 def _slow_writes(f: TriageFacts) -> str:
     if not f.only_slow or not f.slow or any(a.method in _NO_WRITE for a in f.slow):
         return ""
-    return (
-        f"Only writes are slow ({f.slow[0].method} {f.slow[0].path}, {f.slow[0].duration_ms / 1000:.1f} s): "
-        "something holds the database's lock."
-    )
+    slowest = f.slow[0]
+    return f"What was slow were writes only ({slowest.method} {slowest.path}, {slowest.duration_ms / 1000:.1f} s)."
 
 
 def _slow_query(f: TriageFacts) -> str:
@@ -304,11 +304,9 @@ def _queueing(f: TriageFacts) -> str:
             "little: it waited for a worker."
         )
     silent = [a for a in f.evidence.answers if a.status == 0]
-    return (
-        "Requests are accepted and never answered: no worker is free."
-        if f.only_slow and f.kind == "deadline" and silent
-        else ""
-    )
+    if not (f.only_slow and f.kind == "deadline" and silent):
+        return ""
+    return f"{silent[0].method} {silent[0].path} was never answered."
 
 
 def _server_error(f: TriageFacts) -> str:
