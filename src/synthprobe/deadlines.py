@@ -25,11 +25,7 @@ class OverdueError(SynthprobeError):
 
 
 def end_within(seconds: float) -> None:
-    """Shorten everything that is still to be done in this process; never lengthens it.
-
-    Args:
-        seconds: from now.
-    """
+    """Shorten everything that is still to be done in this process; never lengthens it."""
     global _ends
     _ends = min(_ends, time.monotonic() + seconds)
 
@@ -40,37 +36,12 @@ def is_ending() -> bool:
 
 
 def left_s(most_s: float, *, spare_s: float = 0.0) -> float:
-    """Seconds something may take.
-
-    Args:
-        most_s: what it may take at most.
-        spare_s: seconds that what comes after it needs, when the process was asked to end.
-
-    Returns:
-        The seconds; never below 0.
-
-    Example:
-        >>> left_s(5.0)
-        5.0
-    """
+    """Seconds something may take."""
     return max(0.0, min(most_s, _ends - spare_s - time.monotonic()))
 
 
 def within(most_s: float, subject: str, call: Callable[[], T], *, spare_s: float = 0.0) -> T:
-    """Do something that may never end.
-
-    Args:
-        most_s: seconds it may take in all.
-        subject: what does not answer then, for the sentence.
-        call: what is to be done; abandoned when its time is over.
-        spare_s: seconds that what comes after it needs, when the process was asked to end.
-
-    Returns:
-        What the call returned.
-
-    Raises:
-        OverdueError: when it was given up; whatever the call raises otherwise.
-    """
+    """Do something that may never end."""
     began, results, errors = time.monotonic(), list[T](), list[BaseException]()
 
     def work() -> None:

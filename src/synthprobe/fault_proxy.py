@@ -32,10 +32,6 @@ class Break(Struct, frozen=True, kw_only=True):
         body: body of that answer.
         drop: close the connection without an answer.
         substitute: text of the answer's body that is replaced, and what replaces it.
-
-    Example:
-        >>> Break(path="^/search", delay_s=3.0).matches("GET", "/search?q=a")
-        True
     """
 
     path: str
@@ -57,22 +53,6 @@ def proxy_drill(
     """A drill that breaks a running system by a proxy in front of it.
 
     Plain HTTP/1.1 is passed on. WebSockets and streams that never end are not: drill those with a system of your own.
-
-    Args:
-        target: name of the target whose journeys are run; they then reach the system through the proxy.
-        upstream: address of the running system, ``http://`` or ``https://``; or what starts it and gives its address.
-        faults: what is broken, by the fault that it is.
-
-    Returns:
-        The plan, for `synthprobe_drill`.
-
-    Raises:
-        ConfigurationError: when a path is not a regular expression, or two faults share a name.
-
-    Example:
-        >>> gone = Fault(name="page_gone", cause="code", noticed_by=("sign-in",))
-        >>> proxy_drill("staging", "http://127.0.0.1:8000", {gone: Break(path="^/login", status=404)}).target
-        'staging'
     """
     rules: dict[str, Break] = {}
     for fault, rule in faults.items():
@@ -90,13 +70,7 @@ def proxy_drill(
 
 
 class FaultProxy:
-    """A running proxy.
-
-    Args:
-        base_url: where it listens.
-        rules: what may be broken, by the fault's name.
-        active: the rules that hold now; shared with the server.
-    """
+    """A running proxy."""
 
     def __init__(self, base_url: str, rules: Mapping[str, Break], active: list[Break]) -> None:
         self.base_url = base_url

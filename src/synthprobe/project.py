@@ -17,26 +17,12 @@ _TABLE = re.compile(rb"""^\s*\[\s*["']?tool["']?\s*\.\s*["']?synthprobe["']?\s*[
 
 
 def project_at(start: Path) -> Path | None:
-    """The nearest project at a folder or above it.
-
-    Args:
-        start: the folder.
-
-    Returns:
-        The project's root; nothing when no configuration is there.
-    """
+    """The nearest project at a folder or above it."""
     return next((folder for folder in (start, *start.parents) if is_project(folder)), None)
 
 
 def is_project(folder: Path) -> bool:
-    """Whether a folder holds a configuration; a ``pyproject.toml`` that says nothing of us is nobody's business here.
-
-    Args:
-        folder: the folder.
-
-    Returns:
-        True for a project's root, also when its configuration cannot be read.
-    """
+    """Whether a folder holds a configuration; a ``pyproject.toml`` without our table is not read."""
     try:
         if os.path.lexists(folder / NAMES[0]):
             return True
@@ -52,17 +38,7 @@ def is_project(folder: Path) -> bool:
 
 
 def read_table(root: Path) -> tuple[str, dict[str, Any]]:
-    """The configuration as it is written.
-
-    Args:
-        root: the project's root.
-
-    Returns:
-        The name of the file, and what stands in it; nothing when there is no configuration.
-
-    Raises:
-        ConfigurationError: when the file cannot be read.
-    """
+    """The configuration as it is written."""
     for name, keys in zip(NAMES, ((), ("tool", "synthprobe")), strict=True):
         try:
             table: Any = tomllib.loads((root / name).read_text("utf-8"))

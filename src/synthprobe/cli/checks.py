@@ -99,15 +99,7 @@ Check = Callable[[ProjectAtHand], Iterator[tuple[Level, str]]]
 
 
 def findings(project: ProjectAtHand, only: Sequence[str] = ()) -> list[Finding]:
-    """Look at everything; a check that breaks is a finding itself.
-
-    Args:
-        project: what to look at.
-        only: names of checks; all without it.
-
-    Returns:
-        What was found, secrets masked, in the order of `CHECKS`.
-    """
+    """Look at everything; a check that breaks is a finding itself."""
     found = []
     mask = Redactor.of(project.config.secret_sources(), project.root).text
 

@@ -21,18 +21,7 @@ _NOTHING = 5
 
 
 def collected_journeys(root: Path, config: Config) -> tuple[Journey, ...]:
-    """Collect the project's journeys; none of them is run, and none is collected again before a source changes.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-
-    Returns:
-        The journeys, with the ids they have in a run.
-
-    Raises:
-        ConfigurationError: when pytest cannot collect them.
-    """
+    """Collect the project's journeys; none of them is run, and none is collected again before a source changes."""
     kept, revision = root / config.folder / "state" / "collected.json", source_revision(root, config)
     if (known := read_inventory(kept)) is not None and known.revision == revision:
         return known.journeys
@@ -82,14 +71,7 @@ def collect(root: Path, config: Config) -> tuple[Journey, ...]:
 
 
 def tests_of(journeys: Iterable[Journey]) -> set[str]:
-    """What commands may name of journeys: each test without its parameters, its class and its file.
-
-    Args:
-        journeys: the journeys.
-
-    Returns:
-        Names such as ``journeys/test_board.py`` and ``journeys/test_board.py::test_it_loads``.
-    """
+    """What commands may name of journeys: each test without its parameters, its class and its file."""
     found = set()
     for journey in journeys:
         parts = journey.node_id.partition("[")[0].split("::")

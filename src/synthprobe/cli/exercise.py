@@ -33,14 +33,7 @@ _EXCERPT = 300
 
 
 class Desk:
-    """Where a runbook is followed: a copy of the project, so that a drill adds nothing to its memory or audit.
-
-    Args:
-        root: the copy.
-        config: the project's configuration.
-        target: the system that is broken.
-        variables: what the commands of runbooks use, as the system gives them.
-    """
+    """Where a runbook is followed: a copy of the project, so that a drill adds nothing to its memory or audit."""
 
     def __init__(self, root: Path, config: Config, target: Target, variables: Mapping[str, Secret]) -> None:
         self.root, self.config, self.target = root, config, target
@@ -56,14 +49,7 @@ class Desk:
         }
 
     def confirm(self, runbook: Runbook) -> str:
-        """Type the commands of Confirm, and compare what they print with what is expected beside them.
-
-        Args:
-            runbook: the runbook.
-
-        Returns:
-            Empty when every expectation held; otherwise a sentence.
-        """
+        """Type the commands of Confirm, and compare what they print with what is expected beside them."""
         section = runbook.section("Confirm")
         commands = section.commands if section else ()
         return next((said for one in commands if (said := self._compared(runbook, one, self._type(one)[1]))), "")
@@ -71,16 +57,7 @@ class Desk:
     def mend(
         self, runbook: Runbook, journeys: Sequence[str], rerun: Callable[[Sequence[str]], Mapping[str, Outcome]]
     ) -> str:
-        """Plan the runbook's fix, then apply it with every rule of safety, approved by a second role where it asks.
-
-        Args:
-            runbook: a runbook that names a fix.
-            journeys: ids of the journeys that must pass again.
-            rerun: runs journeys and gives their outcomes.
-
-        Returns:
-            Empty when the journeys pass again; otherwise a sentence.
-        """
+        """Plan the runbook's fix, then apply it with every rule of safety, approved by a second role where it asks."""
         try:
             fix = load_fixes(self.root / self.config.fixes.folder, self.config.fixes.roles).get(runbook.fix)
             if fix is None:
@@ -90,14 +67,7 @@ class Desk:
             return f"The fix {runbook.fix} was not applied. {self._mask.text(str(error))}"
 
     def verify(self, runbook: Runbook) -> str:
-        """Run the probe that Verify names, and compare its independent read with what is expected.
-
-        Args:
-            runbook: the runbook.
-
-        Returns:
-            Empty when the probe is green and the read agrees; otherwise a sentence.
-        """
+        """Run the probe that Verify names, and compare its independent read with what is expected."""
         section = runbook.section("Verify")
         commands = section.commands if section else ()
         if not any("synthprobe run" in one.shell for one in commands) or not any(one.says for one in commands):
@@ -185,18 +155,7 @@ class Desk:
 
 @contextmanager
 def desk(root: Path, config: Config, target: Target, variables: Mapping[str, Secret], run: Path) -> Iterator[Desk]:
-    """A desk at which a run was just seen to fail.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the system that is broken.
-        variables: what the commands of runbooks use, as the system gives them.
-        run: the run's folder; what is typed finds it as the newest run.
-
-    Yields:
-        The desk. All that it holds is gone afterwards, but not the run.
-    """
+    """A desk at which a run was just seen to fail."""
     with TemporaryDirectory(prefix="synthprobe-drill-", ignore_cleanup_errors=True) as folder:
         copy = Path(folder)
         for part in (*config.journeys, config.runbooks, config.fixes.folder):

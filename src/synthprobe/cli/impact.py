@@ -124,18 +124,7 @@ def collect_statements(
 
 
 def make_board(root: Path, config: Config, target: Target, site: Path, days: float = DAYS) -> Path:
-    """Make the board's pages of a target.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target.
-        site: the site's folder.
-        days: days to count over.
-
-    Returns:
-        The path of the first page.
-    """
+    """Make the board's pages of a target."""
     with remembered.opened(root, config, target.name) as history:
         past = Past(root, config, target, history)
         return render_board(past.board_data(past.ranked(days), days), site)
@@ -152,12 +141,7 @@ def _marked(root: Path, title: str) -> Change:
 
 
 def print_ranking(rows: tuple[ImpactRow, ...], titles: Mapping[str, str]) -> None:
-    """Print the ranking, whatever the width of the terminal.
-
-    Args:
-        rows: the ranking.
-        titles: what a person reads, by the journey's id.
-    """
+    """Print the ranking, whatever the width of the terminal."""
     console = open_console()
     console.print(answer(rows, titles))
     for kind, (title, _) in KINDS.items():

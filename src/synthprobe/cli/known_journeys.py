@@ -17,22 +17,13 @@ from synthprobe.supervisor.inventory import read_inventory
 
 
 class KnownJourneys:
-    """What a name that was typed is compared with.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-    """
+    """What a name that was typed is compared with."""
 
     def __init__(self, root: Path, config: Config) -> None:
         self._root, self._config = root, config
 
     def present(self) -> dict[str, Journey]:
-        """The journeys of the files and of the last runs, of every target.
-
-        Returns:
-            The journeys by id; none in a project that has none and never ran.
-        """
+        """The journeys of the files and of the last runs, of every target."""
         found: dict[str, Journey] = {}
         folder = self._root / self._config.folder
         for name in self._config.targets:
@@ -46,43 +37,21 @@ class KnownJourneys:
         return found
 
     def ids(self) -> set[str]:
-        """Every journey's id, also of those that only the history knows.
-
-        Returns:
-            The ids.
-        """
+        """Every journey's id, also of those that only the history knows."""
         with pipeline.open_history(self._root, self._config) as history:
             seen = {one.journey for name in self._config.targets for one in history.observations(name, last=1)}
             seen |= {id for one in history.incidents() if one.occurrences for id in one.journeys}
         return seen | set(self.present())
 
     def owners(self) -> set[str]:
-        """Every role that owns a journey or an incident.
-
-        Returns:
-            The roles.
-        """
+        """Every role that owns a journey or an incident."""
         with pipeline.open_history(self._root, self._config) as history:
             told = history.incidents()
         return ({one.owner for one in self.present().values()} | {one.owner for one in told}) - {""}
 
 
 def nearest(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
-    """What to type instead.
-
-    Args:
-        name: what was typed.
-        known: what there is; a mapping also tells words that stand for it, such as titles.
-
-    Returns:
-        The most alike one, or all, as a sentence.
-
-    Example:
-        >>> nearest("call-intak", {"call-intake", "live-board"})
-        "Did you mean 'call-intake'?"
-        >>> nearest("The live bord", {"live-board": "live-board", "The live board": "live-board"})
-        "Did you mean 'live-board'?"
-    """
+    """What to type instead."""
     words = dict(known) if isinstance(known, Mapping) else {word: word for word in known}
     near = difflib.get_close_matches(name, sorted(words), n=1)
     return (

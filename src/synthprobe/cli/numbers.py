@@ -8,21 +8,7 @@ import typer
 
 
 def finite(value: float) -> float:
-    """Refuse an option that is no number, or an endless one.
-
-    Args:
-        value: what was typed, as a number.
-
-    Returns:
-        The number.
-
-    Raises:
-        typer.BadParameter: when it is ``nan`` or ``inf``.
-
-    Example:
-        >>> finite(7.0)
-        7.0
-    """
+    """Refuse an option that is no number, or an endless one."""
     if not math.isfinite(value):
         raise typer.BadParameter(f"{value} was typed: a number was expected, for example 7.")
     return value

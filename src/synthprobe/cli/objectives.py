@@ -91,19 +91,7 @@ def show(
 
 
 def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
-    """How each journey stands, in the slots that scheduled runs judged; a run by hand judges none.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target's name.
-
-    Returns:
-        One status for each journey that was seen.
-
-    Raises:
-        ConfigurationError: when an objective makes no sense.
-    """
+    """How each journey stands, in the slots that scheduled runs judged; a run by hand judges none."""
     now = recorded.now()
     since = coverage.since(config, now)
     with remembered.opened(root, config, target) as history:

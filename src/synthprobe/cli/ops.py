@@ -78,20 +78,7 @@ def ops_data(
     sleep: tuple[time, time] = (time(22), time(6)),
     zone: ZoneInfo | None = None,
 ) -> OpsData:
-    """Count the measures up to now.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target's name.
-        days: days to count over.
-        shift_hours: length of a shift in hours.
-        sleep: when people sleep: from, until.
-        zone: where those who are paged live; UTC without it.
-
-    Returns:
-        What the command and the page show.
-    """
+    """Count the measures up to now."""
     now = recorded.now()
     incidents = RecordedIncidents(root, config)
     known = incidents.all(target)
@@ -115,15 +102,7 @@ def ops_data(
 
 
 def pages_sent(outbox: Path, of: set[str]) -> list[Page] | None:
-    """The pages that reached somebody; tickets, recoveries and drills are none.
-
-    Args:
-        outbox: the outbox's folder.
-        of: ids of the incidents concerned.
-
-    Returns:
-        The pages, in the order they were written; None when there is no record of them.
-    """
+    """The pages that reached somebody; tickets, recoveries and drills are none."""
     if not outbox.exists():
         return None
     letters = FileOutbox(outbox).letters()

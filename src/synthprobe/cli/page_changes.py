@@ -18,13 +18,6 @@ def changed_since(root: Path, runbooks: Iterable[Runbook]) -> dict[str, tuple[st
     """What the commands of each page name, and that is not what the page's last drill proved.
 
     Of ``file.py::test`` only that test counts. Nothing is said of a page whose revision git does not know.
-
-    Args:
-        root: the project's root.
-        runbooks: the pages.
-
-    Returns:
-        The names as the page writes them, by the page's id.
     """
     before: dict[tuple[str, str], str | None] = {}
     found = {}
@@ -45,15 +38,7 @@ def changed_since(root: Path, runbooks: Iterable[Runbook]) -> dict[str, tuple[st
 
 
 def last_changes(root: Path, runbooks: Iterable[Runbook]) -> dict[str, datetime]:
-    """When each page was last changed, as git knows it.
-
-    Args:
-        root: the project's root.
-        runbooks: the pages.
-
-    Returns:
-        The moment of its last commit, by the page's id; without those git does not know.
-    """
+    """When each page was last changed, as git knows it."""
     found = {}
     for runbook in runbooks:
         said = _git(root, "log", "-1", "--format=%cI", "--", runbook.path)

@@ -49,14 +49,7 @@ class Window(Struct, frozen=True, kw_only=True):
     days: float
 
     def ranked(self, before: tuple[OperationTotal, ...] = ()) -> tuple[ImpactRow, ...]:
-        """Rank what was measured; rows are ranked among those of their kind.
-
-        Args:
-            before: totals of the window before, for the trend.
-
-        Returns:
-            The rows.
-        """
+        """Rank what was measured; rows are ranked among those of their kind."""
         backend = [one for one in self.operations if one.kind == "operation"]
         others = [one for one in self.operations if one.kind != "operation"]
         rows = rank(others, self.walked, days=self.days, before=before)
@@ -65,14 +58,7 @@ class Window(Struct, frozen=True, kw_only=True):
 
 
 class Past:
-    """What is known of a target's past.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target.
-        history: the history; None to read the run folders.
-    """
+    """What is known of a target's past."""
 
     def __init__(self, root: Path, config: Config, target: Target, history: History | None) -> None:
         self._root = root
@@ -96,16 +82,7 @@ class Past:
         return {id: one.title for id, one in self._journeys.items()}
 
     def measured(self, since: datetime, until: datetime, *, p95: bool = True) -> Window:
-        """What was measured between two moments.
-
-        Args:
-            since: the first moment, UTC.
-            until: the moment after the last, UTC.
-            p95: whether percentiles are wanted.
-
-        Returns:
-            Steps and backend operations, and statements from the snapshots.
-        """
+        """What was measured between two moments."""
         if self._history is not None:
             budgets = recorded.budgets(self._latest)
             timed, walked, begun = remembered.timed(
@@ -118,28 +95,13 @@ class Past:
         return Window(operations=operations, walked=walked, begun=begun, days=(until - since) / timedelta(days=1))
 
     def ranked(self, days: float) -> tuple[ImpactRow, ...]:
-        """Rank the last days, with the days before them for the trend.
-
-        Args:
-            days: length of the window.
-
-        Returns:
-            The rows.
-        """
+        """Rank the last days, with the days before them for the trend."""
         length = timedelta(days=days)
         window = self.measured(self._now - length, self._now)
         return window.ranked(self.measured(self._now - 2 * length, self._now - length, p95=False).operations)
 
     def judge_change(self, change: Change, days: float) -> BoardChange:
-        """Compare two equally long windows around a change.
-
-        Args:
-            change: the change.
-            days: the longest window; shorter when the change is younger.
-
-        Returns:
-            What the change did.
-        """
+        """Compare two equally long windows around a change."""
         length = min(timedelta(days=days), self._now - change.at)
         if length <= timedelta(0):
             return BoardChange(change=change, window_days=days, note="It is not live yet.")
@@ -163,15 +125,7 @@ class Past:
         return msgspec.structs.replace(made, split=split(*ours), forecast=forecast)
 
     def board_data(self, rows: tuple[ImpactRow, ...], days: float) -> BoardData:
-        """All that the board shows.
-
-        Args:
-            rows: the ranking.
-            days: length of the window in days.
-
-        Returns:
-            What `render_board` shows.
-        """
+        """All that the board shows."""
         since = self._now - timedelta(days=days)
         lost = sum(one.resets for one in self._counted(since, self._now))
         notes = (f"The database's counters began anew {lost} times; what ran just before is missing.",) if lost else ()

@@ -33,19 +33,7 @@ def verdicts(
     until: datetime,
     newest: int | None = None,
 ) -> list[Verdict]:
-    """The verdicts of a target's recorded runs.
-
-    Args:
-        root: the project's root.
-        folder: where runs are kept.
-        target: the target's name.
-        since: the first moment, UTC; all without it.
-        until: the moment after the last, UTC.
-        newest: only so many of the newest folders are read.
-
-    Returns:
-        The verdicts, oldest first; a run that was not judged or cannot be read is left out.
-    """
+    """The verdicts of a target's recorded runs."""
     found = {}
     since = since or datetime.min.replace(tzinfo=UTC)
     paths = sorted((root / folder / "runs" / target).glob("*/verdict.json"))
@@ -60,16 +48,7 @@ def verdicts(
 
 
 def last_sight(root: Path, folder: str, incident: Incident) -> Result | None:
-    """The attempt that showed an incident last, for as long as its run is kept.
-
-    Args:
-        root: the project's root.
-        folder: where runs are kept.
-        incident: the incident.
-
-    Returns:
-        The attempt; nothing when no kept run holds it.
-    """
+    """The attempt that showed an incident last, for as long as its run is kept."""
     for path in sorted((root / folder / "runs" / incident.target).glob("*/verdict.json"), reverse=True):
         try:
             verdict = msgspec.json.decode(shown_address(path.read_text("utf-8", errors="replace")), type=Verdict)
@@ -85,14 +64,7 @@ def last_sight(root: Path, folder: str, incident: Incident) -> Result | None:
 
 
 def observations(some: Iterable[Verdict]) -> list[Observation]:
-    """What each run says of each journey.
-
-    Args:
-        some: the verdicts.
-
-    Returns:
-        One observation for each journey of each run.
-    """
+    """What each run says of each journey."""
     return [
         Observation(
             run_id=verdict.run.id,
@@ -111,26 +83,12 @@ def observations(some: Iterable[Verdict]) -> list[Observation]:
 
 
 def journeys(some: Iterable[Verdict]) -> dict[str, Journey]:
-    """The journeys as they were last known.
-
-    Args:
-        some: the verdicts, oldest first.
-
-    Returns:
-        The journeys by their ids.
-    """
+    """The journeys as they were last known."""
     return {one.journey.id: one.journey for verdict in some for one in verdict.journeys}
 
 
 def budgets(some: Iterable[Verdict]) -> dict[tuple[str, str], float | None]:
-    """What each step may take, as it was last declared.
-
-    Args:
-        some: the verdicts, oldest first.
-
-    Returns:
-        Milliseconds by journey's id and step's title; None without a budget.
-    """
+    """What each step may take, as it was last declared."""
     return {
         (one.journey.id, step.title): step.budget_s * 1000 if step.budget_s else None
         for verdict in some
@@ -141,14 +99,7 @@ def budgets(some: Iterable[Verdict]) -> dict[tuple[str, str], float | None]:
 
 
 def timed(some: Sequence[Verdict]) -> tuple[tuple[OperationTotal, ...], tuple[Traffic, ...]]:
-    """What steps and backend operations took. Steps inside a step are part of it and are not counted again.
-
-    Args:
-        some: the verdicts, oldest first.
-
-    Returns:
-        The totals of each step and backend operation, and how often each journey was walked to its end.
-    """
+    """What steps and backend operations took. Steps inside a step are part of it and are not counted again."""
     known = journeys(some)
     runs: dict[str, int] = defaultdict(int)
     steps: dict[tuple[str, str], list[Step]] = defaultdict(list)
@@ -176,14 +127,7 @@ def timed(some: Sequence[Verdict]) -> tuple[tuple[OperationTotal, ...], tuple[Tr
 
 
 def points(some: Iterable[Verdict]) -> dict[tuple[str, str], tuple[tuple[datetime, float], ...]]:
-    """How long steps took over time.
-
-    Args:
-        some: the verdicts, oldest first.
-
-    Returns:
-        Moments and milliseconds, by journey's id and step's title.
-    """
+    """How long steps took over time."""
     found: dict[tuple[str, str], list[tuple[datetime, float]]] = defaultdict(list)
     for result in (result for verdict in some for one in verdict.journeys for result in one.results):
         for step in result.steps:
@@ -193,14 +137,7 @@ def points(some: Iterable[Verdict]) -> dict[tuple[str, str], tuple[tuple[datetim
 
 
 def alarms(some: Iterable[Verdict]) -> dict[tuple[str, str], tuple[Alarm, ...]]:
-    """When a step began to be not well enough.
-
-    Args:
-        some: the verdicts, oldest first.
-
-    Returns:
-        The begin of each stretch, by journey's id and step's title.
-    """
+    """When a step began to be not well enough."""
     found: dict[tuple[str, str], list[Alarm]] = defaultdict(list)
     last: dict[str, set[str]] = {}
     for one in (one for verdict in some for one in verdict.journeys if one.results):
@@ -213,15 +150,7 @@ def alarms(some: Iterable[Verdict]) -> dict[tuple[str, str], tuple[Alarm, ...]]:
 
 
 def days(some: Sequence[Verdict], journey: str) -> tuple[Day, ...]:
-    """The worst outcome of each day of a journey.
-
-    Args:
-        some: the verdicts.
-        journey: the journey's id.
-
-    Returns:
-        The days on which it ran.
-    """
+    """The worst outcome of each day of a journey."""
     seen: dict[date, list[DayState]] = defaultdict(list)
     for verdict in some:
         for one in verdict.journeys:

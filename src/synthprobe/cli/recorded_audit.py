@@ -17,12 +17,7 @@ from synthprobe.respond.audit import AuditEntry, Check, FileAudit, Mark
 
 
 class HistoryWitness:
-    """Keeps every line of the audit in the history, whose table of it can only be added to.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-    """
+    """Keeps every line of the audit in the history, whose table of it can only be added to."""
 
     def __init__(self, root: Path, config: Config) -> None:
         self._root, self._config = root, config
@@ -31,39 +26,16 @@ class HistoryWitness:
         self._audit = hashlib.sha256(place.encode()).hexdigest()[:12]
 
     def newest(self) -> Mark | None:
-        """The mark noted last.
-
-        Returns:
-            The mark; nothing when none ever was.
-
-        Raises:
-            HistoryError: when the history cannot be used.
-        """
+        """The mark noted last."""
         known = [one for one in self._noted() if one.get("audit") == self._audit]
         return Mark(number=known[-1]["number"], hash=known[-1]["hash"]) if known else None
 
     def entries(self) -> list[AuditEntry]:
-        """What any audit that shares this history noted, also before a new one was begun.
-
-        Returns:
-            The lines, oldest first.
-
-        Raises:
-            HistoryError: when the history cannot be used.
-        """
+        """What any audit that shares this history noted, also before a new one was begun."""
         return _lines(self._noted())
 
     def note(self, mark: Mark, entries: Sequence[AuditEntry] = (), check: Check | None = None) -> None:
-        """Keep a mark, and the lines up to it that were not kept yet.
-
-        Args:
-            mark: the mark.
-            entries: the audit's lines.
-            check: refuses by what all audits noted, while nobody else can note.
-
-        Raises:
-            HistoryError: when the history cannot be used.
-        """
+        """Keep a mark, and the lines up to it that were not kept yet."""
         told = {entry.hash for entry in self.entries()}
         new = [one for one in entries if one.hash not in told and one.hash != mark.hash] + list(entries[-1:])
         bodies = [
@@ -88,13 +60,5 @@ def _lines(noted: Sequence[dict[str, Any]]) -> list[AuditEntry]:
 
 
 def recorded_audit(root: Path, config: Config) -> FileAudit:
-    """The project's audit.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-
-    Returns:
-        The audit, compared with the history whenever it is read.
-    """
+    """The project's audit."""
     return FileAudit(root / config.folder / "audit.jsonl", HistoryWitness(root, config))

@@ -24,10 +24,6 @@ class RecordedIncidents:
     """The project's incidents.
 
     What was kept in files while the history could not be used goes into the history as soon as it can.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
     """
 
     def __init__(self, root: Path, config: Config) -> None:
@@ -37,14 +33,7 @@ class RecordedIncidents:
         """What a person must know of the history, as sentences."""
 
     def all(self, target: str | None = None) -> list[Incident]:
-        """Every incident that is known.
-
-        Args:
-            target: of one target; of all without it.
-
-        Returns:
-            The oldest first.
-        """
+        """Every incident that is known."""
         with pipeline.open_history(self._root, self._config) as history:
             if history.available:
                 for kept in self._files.all():
@@ -57,17 +46,7 @@ class RecordedIncidents:
         return sorted(some, key=lambda one: (one.opened_at, one.id))
 
     def get(self, id: str) -> Incident:
-        """The incident of that id.
-
-        Args:
-            id: the id.
-
-        Returns:
-            The incident.
-
-        Raises:
-            ConfigurationError: when there is none.
-        """
+        """The incident of that id."""
         known = self.all()
         for one in known:
             if one.id == id:
@@ -79,11 +58,7 @@ class RecordedIncidents:
         )
 
     def put(self, incident: Incident) -> None:
-        """Keep an incident as it is now.
-
-        Args:
-            incident: the incident.
-        """
+        """Keep an incident as it is now."""
         with pipeline.open_history(self._root, self._config) as history:
             self.notes = tuple(history.notes)
             if history.available:
@@ -92,32 +67,13 @@ class RecordedIncidents:
                 self._files.put(incident)
 
     def record(self, id: str, event: IncidentEvent) -> None:
-        """Add a line to an incident's record.
-
-        Args:
-            id: the incident's id.
-            event: the line.
-        """
+        """Add a line to an incident's record."""
         one = self.get(id)
         self.put(replace(one, events=(*one.events, event)))
 
 
 def actor(role: str) -> Actor:
-    """Who acts: a role, and a hash that tells two people apart.
-
-    Args:
-        role: as it was given.
-
-    Returns:
-        The actor.
-
-    Raises:
-        ConfigurationError: when it looks like a name or an e-mail address.
-
-    Example:
-        >>> actor("first-line").role
-        'first-line'
-    """
+    """Who acts: a role, and a hash that tells two people apart."""
     if not _ROLE.fullmatch(role):
         raise ConfigurationError(
             f"--by is {role!r}; a role in small letters was expected, such as first-line. Names of people are not kept."
@@ -126,37 +82,12 @@ def actor(role: str) -> Actor:
 
 
 def fixing_actor(role: str, root: Path, config: Config) -> Actor:
-    """Who applies or approves a fix: a role as it was typed, and a person as nobody can type it.
-
-    Args:
-        role: as it was given.
-        root: the project's root.
-        config: the project's configuration.
-
-    Returns:
-        The actor.
-
-    Raises:
-        ConfigurationError: when the role looks like a name, or ``[fixes.identity]`` cannot be used.
-        FixRefused: when it cannot be known who acts.
-    """
+    """Who applies or approves a fix: a role as it was typed, and a person as nobody can type it."""
     return Actor(actor(role).role, identity(config.fixes.identity, os.environ, root))
 
 
 def known_actor(role: str, root: Path, config: Config) -> Actor:
-    """Who acts, by a role there is: of ``[fixes.roles]``, the owner of a journey, or ``alerts.probe_owner``.
-
-    Args:
-        role: as it was given.
-        root: the project's root.
-        config: the project's configuration.
-
-    Returns:
-        The actor.
-
-    Raises:
-        ConfigurationError: when it looks like a name, or is not known.
-    """
+    """Who acts, by a role there is: of ``[fixes.roles]``, the owner of a journey, or ``alerts.probe_owner``."""
     who, known = actor(role), {*config.fixes.roles, config.alerts.probe_owner}
     if role not in known:
         known |= KnownJourneys(root, config).owners()
@@ -172,9 +103,6 @@ def account() -> str:
     """What tells two people apart where nothing is changed: ``SYNTHPROBE_WHO``, otherwise the account that logged in.
 
     Only a hash of it is kept. Who applies a fix is known by `fixing_actor`.
-
-    Returns:
-        The text.
     """
     return os.environ.get("SYNTHPROBE_WHO") or logged_in_account()
 

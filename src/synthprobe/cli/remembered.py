@@ -35,16 +35,7 @@ StepKey = tuple[str, str]
 
 @contextmanager
 def opened(root: Path, config: Config, target: str) -> Iterator[History | None]:
-    """Open the history to read it.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target's name.
-
-    Yields:
-        The history; None when there is none, it cannot be used, or knows nothing of the target.
-    """
+    """Open the history to read it."""
     if not config.history.url and not (root / config.folder / "history.db").exists():
         yield None
         return
@@ -64,21 +55,7 @@ def timed(
     *,
     p95: bool = True,
 ) -> tuple[tuple[OperationTotal, ...], tuple[Traffic, ...], tuple[Traffic, ...]]:
-    """What steps and backend operations took.
-
-    Args:
-        history: the history.
-        target: the target's name.
-        known: the journeys as they were last known.
-        budgets: milliseconds each step may take.
-        since: the first moment, UTC.
-        until: the moment after the last, UTC.
-        p95: whether percentiles are wanted.
-
-    Returns:
-        The totals; how often each journey was walked to its end; and how often it was begun, which is what backend
-        operations count for.
-    """
+    """What steps and backend operations took."""
     wholes: dict[str, StepSum] = {}
     steps: dict[StepKey, list[StepSum]] = defaultdict(list)
     for one in history.step_sums(target, since, until, p95=p95):
@@ -107,17 +84,6 @@ def series(
     """How long the steps of a journey took, of the attempts that reached their end.
 
     Steps inside a step are part of it, and a step that comes again in one attempt is the same step.
-
-    Args:
-        history: the history.
-        target: the target's name.
-        journey: the journey's id.
-        steps: the steps' paths.
-        since: the first moment, UTC.
-        until: the moment after the last, UTC.
-
-    Returns:
-        The samples by the step's title, those without any left out.
     """
     whole = _inside(history.step_series(target, journey, "", since), since, until)
     ended = {one.at for one in whole if one.count > one.failed}
@@ -133,17 +99,7 @@ def series(
 
 
 def observations(history: History, target: str, since: datetime, until: datetime) -> list[Observation]:
-    """What scheduled runs said of each slot, with the cause where it is still known.
-
-    Args:
-        history: the history.
-        target: the target's name.
-        since: the first moment, UTC.
-        until: the moment after the last, UTC.
-
-    Returns:
-        One observation for each judged slot of a journey.
-    """
+    """What scheduled runs said of each slot, with the cause where it is still known."""
     told = {(one.journey, one.slot, one.outcome): one for one in history.observations(target, last=1_000_000)}
     return [
         told.get((journey, slot.slot, outcome))
@@ -154,17 +110,7 @@ def observations(history: History, target: str, since: datetime, until: datetime
 
 
 def days(history: History, target: str, now: datetime, length: int) -> dict[str, tuple[Day, ...]]:
-    """The worst outcome of each day of each journey.
-
-    Args:
-        history: the history.
-        target: the target's name.
-        now: the last moment, UTC.
-        length: days to look back.
-
-    Returns:
-        The days on which it ran, by the journey's id.
-    """
+    """The worst outcome of each day of each journey."""
     seen: dict[str, dict[date, Counter[Outcome]]] = defaultdict(lambda: defaultdict(Counter))
     slots = history.judged_slots(target, now - timedelta(days=length), now + timedelta(seconds=1))
     judged = {(journey, slot.slot) for slot in slots for journey in slot.outcomes}
@@ -187,16 +133,7 @@ def days(history: History, target: str, now: datetime, length: int) -> dict[str,
 
 
 def alarms(history: History, target: str, since: datetime) -> dict[StepKey, tuple[Alarm, ...]]:
-    """When a step was called slow, or broken: what incidents and observations hold of it.
-
-    Args:
-        history: the history.
-        target: the target's name.
-        since: the first moment, UTC.
-
-    Returns:
-        The begin of each stretch, oldest first.
-    """
+    """When a step was called slow, or broken: what incidents and observations hold of it."""
     found: dict[StepKey, dict[datetime, Alarm]] = defaultdict(dict)
     last: dict[str, str] = {}
     for one in history.observations(target, last=BY_HAND):

@@ -55,17 +55,7 @@ def report(
 
 
 def refuse_publishing(config: Config, folders: Sequence[Path], site: Path, visibility: str) -> None:
-    """See that nothing of production gets to a place that is not shown to be private.
-
-    Args:
-        config: says which targets are production, and which of them may be seen by anybody.
-        folders: the runs' folders, judged.
-        site: the site's folder; what was put there before is published with it.
-        visibility: what is known of the place, as GitHub says it: ``private``, ``internal``, ``public``, or nothing.
-
-    Raises:
-        ConfigurationError: when a run of production would be published; a target that is not configured counts as that.
-    """
+    """See that nothing of production gets to a place that is not shown to be private."""
     if visibility.strip().lower() == "private":
         return
     held = {pipeline.read_verdict(folder / "verdict.json").run.target for folder in folders}
@@ -88,18 +78,7 @@ def make_site(
     site: Path | None = None,
     labels: Mapping[Path, str] | None = None,
 ) -> Path:
-    """Publish runs as the configuration says.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        folders: the runs' folders, judged.
-        site: where to; the configured folder's ``site`` without it.
-        labels: a word that tells runs of one target apart.
-
-    Returns:
-        The on-call page.
-    """
+    """Publish runs as the configuration says."""
     site = site or root / config.folder / "site"
     shelf = read_runbooks(root / config.runbooks, root)
     for sentence in shelf.refused:
@@ -154,12 +133,7 @@ def _warn(sentence: str) -> None:
 
 
 def serve_until_interrupted(site: Path, port: int = 0) -> None:
-    """Serve a site on this machine until Ctrl-C.
-
-    Args:
-        site: the site's folder.
-        port: the port; any free one for 0.
-    """
+    """Serve a site on this machine until Ctrl-C."""
     server = serve(site, port)
     _console.print(f"Open http://127.0.0.1:{server.server_port}/  (Ctrl-C ends it)")
     try:

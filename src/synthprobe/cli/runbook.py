@@ -183,15 +183,7 @@ def outcome(
 
 
 def incidents(root: Path, run: Path | None = None) -> Iterator[Incident]:
-    """Incidents that are known: those that are recorded, then those the given run would open.
-
-    Args:
-        root: the project's root.
-        run: a run's folder; the newest without it.
-
-    Yields:
-        The incidents.
-    """
+    """Incidents that are known: those that are recorded, then those the given run would open."""
     kept = {one.id: one for one in RecordedIncidents(root, read_config(root)).all()}
     yield from kept.values()
     try:

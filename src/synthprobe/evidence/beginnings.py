@@ -7,38 +7,20 @@ from synthprobe.targets.secrets import SHORTEST
 
 
 class Beginnings:
-    """Finds the first half of a known value, and as much more of it as stands there.
-
-    Example:
-        >>> begun = Beginnings()
-        >>> begun.add("Summer2026!")
-        >>> begun.spans(b"typed Summer202 so far")
-        [(6, 15)]
-    """
+    """Finds the first half of a known value, and as much more of it as stands there."""
 
     def __init__(self) -> None:
         self._heads = KnownTexts()
         self._values: dict[bytes, list[bytes]] = {}
 
     def add(self, value: str) -> None:
-        """Make a value known.
-
-        Args:
-            value: of 6 characters or more.
-        """
+        """Make a value known."""
         head = value[:SHORTEST].encode("utf-8", "surrogatepass")
         self._heads.add({head: ""})
         self._values.setdefault(head, []).append(value.encode("utf-8", "surrogatepass"))
 
     def spans(self, raw: bytes) -> list[tuple[int, int]]:
-        """Where values begin.
-
-        Args:
-            raw: what is searched.
-
-        Returns:
-            First byte, and the byte after the last one that belongs to the value.
-        """
+        """Where values begin."""
         spans = []
         for _, first, last in self._heads.matches(raw):
             for value in self._values[raw[first:last]]:

@@ -37,14 +37,7 @@ _TYPED_SELECTORS = (
 
 
 class BrowserEvidence:
-    """Watches every context a browser opens.
-
-    Args:
-        scratch: private folder for raw traces, wiped by the caller.
-        redactor: masks the traces a journey asks for itself.
-        mask_selectors: what to hide in screenshots besides password inputs.
-        action_timeout_s: seconds one browser action may wait.
-    """
+    """Watches every context a browser opens."""
 
     def __init__(
         self,
@@ -69,15 +62,7 @@ class BrowserEvidence:
         self._count = 0
 
     def watch(self, browser: Browser, launch: Callable[[], Browser]) -> Browser:
-        """Record what happens in every context this browser opens from now on.
-
-        Args:
-            browser: the browser.
-            launch: starts another one, should this one die.
-
-        Returns:
-            The same browser.
-        """
+        """Record what happens in every context this browser opens from now on."""
         new_context: Callable[..., BrowserContext] = browser.new_context
 
         def new_watched_context(*args: Any, **kwargs: Any) -> BrowserContext:
@@ -106,11 +91,7 @@ class BrowserEvidence:
         return browser
 
     def hold_client(self, client: APIRequestContext) -> None:
-        """Redact the traces that are asked of a request client without a browser.
-
-        Args:
-            client: the client, just made.
-        """
+        """Redact the traces that are asked of a request client without a browser."""
         hold_client_traces(client, self.scratch, self._redactor)
 
     def close(self) -> None:
@@ -120,11 +101,7 @@ class BrowserEvidence:
                 browser.close()
 
     def begin(self, journey: str) -> None:
-        """A new attempt begins; what happens in contexts that are still open belongs to it from now on.
-
-        Args:
-            journey: the journey's id.
-        """
+        """A new attempt begins; what happens in contexts that are still open belongs to it from now on."""
         self._journey = journey
         self._is_captured = self._is_stored_known = False
         self._pictures.clear()
@@ -154,12 +131,7 @@ class BrowserEvidence:
                 self._pictures += self._screenshots(recording.context)
 
     def learn(self, learner: Learner, *, broken: bool) -> None:
-        """Learn what was issued to the browser in this attempt, before anything of it is written.
-
-        Args:
-            learner: told what is found.
-            broken: whether what was recorded is wanted, so that recording ends here.
-        """
+        """Learn what was issued to the browser in this attempt, before anything of it is written."""
         if not broken:
             if self._recordings:
                 learn_from_folder(self.scratch, self._read_to, learner)
@@ -176,20 +148,11 @@ class BrowserEvidence:
                     _learn_from_storage(recording.context, learner)
 
     def screenshots(self) -> list[tuple[str, bytes]]:
-        """Pictures of every page that was open when the journey broke, with secrets hidden.
-
-        Returns:
-            Title and PNG of each page; a page that does not answer is named in ``notes``.
-        """
+        """Pictures of every page that was open when the journey broke, with secrets hidden."""
         return self._pictures
 
     def traces(self) -> list[Path]:
-        """Write what the journey did in each context into the private folder.
-
-        Returns:
-            One raw zip for each context that tells of this journey; a context it shares with others is named in
-            ``notes``.
-        """
+        """Write what the journey did in each context into the private folder."""
         self.capture()
         traces = []
         for recording in self._recordings:
@@ -258,11 +221,7 @@ def _learn_from_storage(context: BrowserContext, learner: Learner) -> None:
 
 
 def has_ffmpeg() -> bool:
-    """Whether Playwright can record videos on this machine.
-
-    Returns:
-        True when its own ffmpeg is installed; it takes no other.
-    """
+    """Whether Playwright can record videos on this machine."""
     browsers = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
     return any(browsers.glob("ffmpeg-*/ffmpeg-*"))
 
@@ -277,16 +236,7 @@ def _pages(context: BrowserContext) -> list[Page]:
 def read_trace(
     path: Path, *, slow_ms: float, describe: Callable[[Mapping[str, str]], AnswerSource]
 ) -> tuple[list[ConsoleMessage], list[NetworkRequest]]:
-    """Read console, page errors, and failed or slow requests out of a redacted trace.
-
-    Args:
-        path: the trace's zip.
-        slow_ms: milliseconds from which a request counts as slow.
-        describe: says by an answer's headers who gave it.
-
-    Returns:
-        Console messages and page errors; requests that failed or were slow.
-    """
+    """Read console, page errors, and failed or slow requests out of a redacted trace."""
     console: list[ConsoleMessage] = []
     network: list[NetworkRequest] = []
     with zipfile.ZipFile(path) as archive:

@@ -15,20 +15,7 @@ _CHAIN = 10
 
 
 def capped(text: str, most: int = CAP) -> str:
-    """The head and the tail of a text that is too long.
-
-    Args:
-        text: any text.
-        most: characters that are kept.
-
-    Returns:
-        The text, or what is kept of it, with how much was left out. Three dots stand at both sides of the gap, so that
-        a secret that was cut in two is still masked.
-
-    Example:
-        >>> capped("a" * 50 + "b" * 50, 20)
-        'aaaaaaaaaa... (80 characters left out) ...bbbbbbbbbb'
-    """
+    """The head and the tail of a text that is too long."""
     if len(text) <= most:
         return text
     half = most // 2
@@ -36,14 +23,7 @@ def capped(text: str, most: int = CAP) -> str:
 
 
 def cap_error(error: BaseException | None) -> str:
-    """Cap what an exception says, before anybody renders it.
-
-    Args:
-        error: the exception; those it came from are capped as well.
-
-    Returns:
-        The long text, as far as it is kept on disk; empty when nothing was capped.
-    """
+    """Cap what an exception says, before anybody renders it."""
     whole = ""
     for _ in range(_CHAIN):
         if error is None:

@@ -31,16 +31,5 @@ _FAULTS = (
 
 
 def certificate_fault(text: str) -> str:
-    """Say what is wrong with a certificate.
-
-    Args:
-        text: what was said when it was refused.
-
-    Returns:
-        A sentence; empty when the text does not say.
-
-    Example:
-        >>> certificate_fault("net::ERR_CERT_DATE_INVALID at https://cad.example.org/")
-        'Its certificate has expired, or is not valid yet.'
-    """
+    """Say what is wrong with a certificate."""
     return next((sentence for parts, sentence in _FAULTS if any(part in text for part in parts)), "")

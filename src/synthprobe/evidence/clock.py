@@ -18,12 +18,6 @@ def telling_answer(exchanges: Iterable[Exchange]) -> tuple[datetime, Exchange] |
 
     What a cache has kept, by its ``Age``, tells nothing of now. Of the others the newest does: a date can be older than
     the answer's arrival, never younger.
-
-    Args:
-        exchanges: the attempt's exchanges.
-
-    Returns:
-        The date, and the exchange it came with; nothing when no answer tells.
     """
     found = []
     for exchange in exchanges:
@@ -43,14 +37,7 @@ def _ahead_s(date: datetime, exchange: Exchange) -> float:
 
 
 def clock_skew_s(exchanges: Iterable[Exchange]) -> float | None:
-    """How far the target's clock is ahead, by the ``Date`` of its answers.
-
-    Args:
-        exchanges: the attempt's exchanges.
-
-    Returns:
-        Seconds, to about one; negative when it is behind; nothing when no answer has a date of its own.
-    """
+    """How far the target's clock is ahead, by the ``Date`` of its answers."""
     found = telling_answer(exchanges)
     return _ahead_s(*found) if found else None
 
@@ -58,18 +45,7 @@ def clock_skew_s(exchanges: Iterable[Exchange]) -> float | None:
 def clock_failure(
     exchanges: Iterable[Exchange], failure: Failure | None, degradations: Sequence[Degradation], *, step: str = ""
 ) -> Failure | None:
-    """The failure of an attempt whose judgement rests on clocks that do not agree.
-
-    Args:
-        exchanges: the attempt's exchanges.
-        failure: what broke the journey itself, if anything did.
-        degradations: in which ways it was not well enough.
-        step: the broken step.
-
-    Returns:
-        Of kind ``clock``, ours, when data seemed stale, from the future, or a certificate out of date, and the clocks
-        differ by more than `SKEW_S`; otherwise what was given.
-    """
+    """The failure of an attempt whose judgement rests on clocks that do not agree."""
     told = failure is not None and (failure.kind == "tls" or "a clock is wrong" in failure.message)
     if failure is None:
         told = any(one.kind == "stale" for one in degradations)

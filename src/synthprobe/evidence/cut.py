@@ -12,41 +12,20 @@ _CUT = re.compile(r"\.\.\.|…")
 
 
 class CutValues:
-    """Masks the beginning of a known value before ``...``, and the end of one after it.
-
-    Args:
-        mask: what stands there instead.
-
-    Example:
-        >>> cut = CutValues("[masked]")
-        >>> cut.add(["Plain-Zq7w"])
-        >>> cut.text("'Plain-Z...' and [...Zq7w']")
-        "'[masked]...' and [...[masked]']"
-    """
+    """Masks the beginning of a known value before ``...``, and the end of one after it."""
 
     def __init__(self, mask: str) -> None:
         self._mask = mask
         self._known: dict[str, set[tuple[str, int]]] = {}  # a few characters: in which value they stand, and where
 
     def add(self, values: Iterable[str]) -> None:
-        """Make values known.
-
-        Args:
-            values: as they may be written.
-        """
+        """Make values known."""
         for value in values:
             for at in range(len(value) - SHORTEST_END + 1):
                 self._known.setdefault(value[at : at + SHORTEST_END], set()).add((value, at))
 
     def text(self, text: str) -> str:
-        """Mask what is left of known values.
-
-        Args:
-            text: any text.
-
-        Returns:
-            The text, masked.
-        """
+        """Mask what is left of known values."""
         if not self._known:
             return text
         kept, at = [], 0

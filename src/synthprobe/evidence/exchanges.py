@@ -19,18 +19,7 @@ _PARAMETER = re.compile(r'([a-z]+)\s*=\s*(?:"([^"]*)"|([^,;]*))')
 
 
 def server_timing(header: str) -> tuple[ServerTiming, ...]:
-    """The metrics of a ``Server-Timing`` header.
-
-    Args:
-        header: the header's value.
-
-    Returns:
-        The metrics; what cannot be read is left out.
-
-    Example:
-        >>> server_timing('db;dur=53;desc="n=14", app;dur=47.2')[0].description
-        'n=14'
-    """
+    """The metrics of a ``Server-Timing`` header."""
     metrics = []
     for name, rest in _METRIC.findall(header):
         values = {key: quoted or plain for key, quoted, plain in _PARAMETER.findall(rest)}
@@ -43,14 +32,7 @@ def server_timing(header: str) -> tuple[ServerTiming, ...]:
 
 
 def operations(exchanges: Iterable[Exchange]) -> tuple[Operation, ...]:
-    """Backend operations of an attempt, summed for each step.
-
-    Args:
-        exchanges: the attempt's exchanges.
-
-    Returns:
-        One sum for each step and operation. A description is the operation's query, unless it only counts (``n=14``).
-    """
+    """Backend operations of an attempt, summed for each step."""
     sums: dict[tuple[str, str], tuple[int, float]] = {}
     for exchange in exchanges:
         for part in exchange.server_timing:
@@ -77,26 +59,7 @@ def record_exchange(
     response_body: bytes = b"",
     error: str = "",
 ) -> Exchange:
-    """Redact and record one exchange. There is no other way to make an `Exchange`.
-
-    Args:
-        redactor: knows the secrets.
-        step: title of the step it happened in.
-        method: HTTP method.
-        url: absolute address.
-        request_headers: as sent.
-        request_body: as sent.
-        started_at: when it began, UTC.
-        duration_ms: milliseconds to the last byte.
-        traceparent: the trace context that was sent.
-        status: 0 when there was no answer.
-        response_headers: as received.
-        response_body: decoded.
-        error: why there was no answer.
-
-    Returns:
-        The record.
-    """
+    """Redact and record one exchange. There is no other way to make an `Exchange`."""
     response_headers = response_headers or {}
     sent = request_body.decode("utf-8", "replace") if isinstance(request_body, bytes) else request_body or ""
     content_type = next((v for k, v in response_headers.items() if k.lower() == "content-type"), "")

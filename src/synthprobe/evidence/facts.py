@@ -26,23 +26,7 @@ def facts_of(
     broken: str = "",
     describe: Callable[[Mapping[str, str]], AnswerSource] | None = None,
 ) -> Facts:
-    """Shorten the evidence of an attempt. What goes in is redacted already, so what comes out is.
-
-    Args:
-        exchanges: what the journey asked over the API.
-        requests: what the browser asked: all of it, or at least what failed or was slow.
-        console: console messages and page errors.
-        ages: ages of data that were measured.
-        broken: path of the broken step.
-        describe: says by an answer's headers who gave it; without it ``X-Node`` and ``X-Build`` do.
-
-    Returns:
-        The facts; at most 40 answers, the most telling ones.
-
-    Example:
-        >>> facts_of((), (), ()).answers
-        ()
-    """
+    """Shorten the evidence of an attempt. What goes in is redacted already, so what comes out is."""
     describe = describe or load_plugins().describe_answer
     answers = [_asked(one, describe(one.response_headers)) for one in exchanges] + [_browsed(one) for one in requests]
     telling = [one for one in answers if _tells(one)]

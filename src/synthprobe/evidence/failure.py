@@ -57,17 +57,7 @@ _CLIENT_REASONS = (
 
 
 def describe_failure(error: BaseException, *, detail: str, step: str, phase: str) -> Failure:
-    """Say what an exception means.
-
-    Args:
-        error: what was raised.
-        detail: the whole text with the place in the journey's source.
-        step: path of the step it broke.
-        phase: ``setup``, ``call`` or ``teardown``.
-
-    Returns:
-        The failure; ``ours`` when nothing is known of the target.
-    """
+    """Say what an exception means."""
     parts = _parts(error)
     reasons = [(*_reason(part), part) for part in parts]
     kind, ours, error = min(reasons, key=lambda reason: reason[1])  # what is the target's is told first
@@ -167,20 +157,7 @@ def _waited_for_browser(error: BaseException) -> bool:
 
 
 def leak_failure(files: Sequence[str], failure: Failure | None, *, step: str = "") -> Failure:
-    """The failure of an attempt whose evidence still held a secret after redaction.
-
-    Args:
-        files: names of the withheld files.
-        failure: what broke the journey itself, if anything did.
-        step: the broken step.
-
-    Returns:
-        Of kind ``redaction``, ours; it still says what broke the journey.
-
-    Example:
-        >>> leak_failure(["01-trace.zip"], None).kind
-        'redaction'
-    """
+    """The failure of an attempt whose evidence still held a secret after redaction."""
     known = failure or Failure(kind="redaction", ours=True, message="", detail="", step=step, phase="call")
     message = (
         f"A secret was still in {', '.join(files)} after redaction, so it is withheld. "

@@ -46,15 +46,7 @@ class Field(NamedTuple):
 
 
 def fields_of(text: str, kind: str) -> Iterator[Field]:
-    """Every named value in a text.
-
-    Args:
-        text: a body, a message or a script.
-        kind: its media type; what it is taken for decides, where the two differ.
-
-    Yields:
-        The fields; of JSON, what is inside an object with a secret name has that name too.
-    """
+    """Every named value in a text."""
     if "x-www-form-urlencoded" in kind or (len(text) < 100_000 and _FORM.fullmatch(text)):
         yield from (Field(name, value) for name, value in parse_qsl(text))
     with suppress(ValueError, RecursionError):
@@ -69,14 +61,7 @@ def fields_of(text: str, kind: str) -> Iterator[Field]:
 
 
 def of_attributes(attributes: dict[str, str]) -> Field:
-    """The field that an HTML element is.
-
-    Args:
-        attributes: of an ``input`` or ``meta``, names in lower case.
-
-    Returns:
-        The field.
-    """
+    """The field that an HTML element is."""
     kind = attributes.get("type", "").lower()
     completes = set(attributes.get("autocomplete", "").lower().split())
     return Field(
@@ -88,14 +73,7 @@ def of_attributes(attributes: dict[str, str]) -> Field:
 
 
 def query_fields(address: str) -> Iterator[Field]:
-    """The named values in an address's query and fragment.
-
-    Args:
-        address: the address, whole or relative.
-
-    Yields:
-        The fields.
-    """
+    """The named values in an address's query and fragment."""
     with suppress(ValueError):
         parts = urlsplit(address)
         for text in (parts.query, parts.fragment.rpartition("?")[2]):
@@ -108,19 +86,7 @@ def is_code(kind: str) -> bool:
 
 
 def masked_fields(text: str, kind: str = "") -> str:
-    """Mask every field that is secret by its name, in a text that need not be whole.
-
-    Args:
-        text: a body.
-        kind: its media type; in code only what looks random is masked by a name beside it.
-
-    Returns:
-        The text, masked.
-
-    Example:
-        >>> masked_fields('{"user": "x", "accessToken": "abc')
-        '{"user": "x", "accessToken": "[masked]'
-    """
+    """Mask every field that is secret by its name, in a text that need not be whole."""
     text = _TAG.sub(_masked_tag, text)
     code = is_code(kind)
 
@@ -136,15 +102,7 @@ def masked_fields(text: str, kind: str = "") -> str:
 
 
 def masked_query(query: str, secret: Callable[[str, str], bool]) -> str:
-    """Mask the values of a query or form, and leave the rest as it was written.
-
-    Args:
-        query: pairs joined by ``&``.
-        secret: decides by decoded name and value.
-
-    Returns:
-        The query, masked.
-    """
+    """Mask the values of a query or form, and leave the rest as it was written."""
 
     def masked(match: re.Match[str]) -> str:
         hidden = match["value"] and secret(unquote_plus(match["name"]), unquote_plus(match["value"]))

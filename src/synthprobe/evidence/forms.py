@@ -29,19 +29,7 @@ _SHORTEST_PART = 16
 
 
 def forms_of(value: str, own: str = "") -> set[str]:
-    """Every form a secret travels in: whole, and each part of ``user:pass``, of a JWT, of an address, each line.
-
-    Args:
-        value: the secret.
-        own: text of which no part is a secret, nor a form of one.
-
-    Returns:
-        The texts to look for.
-
-    Example:
-        >>> "correct%20horse" in forms_of("correct horse")
-        True
-    """
+    """Every form a secret travels in: whole, and each part of ``user:pass``, of a JWT, of an address, each line."""
     parts = [value, *_lines(value), *address_parts(value)]
     if value.count(":") == 1 and "//" not in value:
         parts += [part for part in value.split(":") if not weakness(part)]
@@ -60,18 +48,7 @@ def _lines(value: str) -> list[str]:
 
 
 def address_parts(value: str) -> list[str]:
-    """What is secret in an address, as clients name one in pieces.
-
-    Args:
-        value: any text.
-
-    Returns:
-        Its password, and what in path and query only its owner knows; nothing when it is no address.
-
-    Example:
-        >>> address_parts("https://hooks.example.org/services/8f14e45fceea167a5a36")
-        ['8f14e45fceea167a5a36']
-    """
+    """What is secret in an address, as clients name one in pieces."""
     if "://" not in value and not value.startswith("/"):
         return []
     try:
@@ -108,18 +85,7 @@ def _as_shell(value: str) -> set[str]:
 
 
 def phrase_pattern(value: str) -> str:
-    r"""A regular expression that finds a phrase wherever its lines were broken, with whatever begins the next line.
-
-    Args:
-        value: the secret.
-
-    Returns:
-        The expression; empty when the value is one word.
-
-    Example:
-        >>> bool(re.search(phrase_pattern("correct horse battery"), "correct horse\n  | battery"))
-        True
-    """
+    r"""A regular expression that finds a phrase wherever its lines were broken, with whatever begins the next line."""
     words = value.split()
     return r"(?:\s|\\n|\\r|[|│┃>#E])+".join(map(re.escape, words)) if len(words) > 1 else ""
 

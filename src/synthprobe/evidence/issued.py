@@ -17,15 +17,7 @@ RULE = "issued to a run"
 
 
 def digests_of(values: Iterable[str], key: bytes) -> Iterator[str]:
-    """Digests by which values are found again.
-
-    Args:
-        values: what was issued.
-        key: makes the digests worthless to whoever does not have it.
-
-    Yields:
-        One for each value that holds a word of ten characters or more, with letters and digits.
-    """
+    """Digests by which values are found again."""
     for value in values:
         words = [word for word in _WORD.findall(value.encode("utf-8", "replace")) if _MIXED.search(word)]
         if words:
@@ -33,14 +25,7 @@ def digests_of(values: Iterable[str], key: bytes) -> Iterator[str]:
 
 
 def keep_digests(folder: Path, worker: str, state: Path, values: Collection[str]) -> None:
-    """Write down what a worker saw issued.
-
-    Args:
-        folder: the run's folder.
-        worker: the worker's name.
-        state: the project's own folder, where the key stays.
-        values: what was issued.
-    """
+    """Write down what a worker saw issued."""
     if not values:
         return
     found = sorted(set(digests_of(values, _key(state))))
@@ -51,11 +36,7 @@ def keep_digests(folder: Path, worker: str, state: Path, values: Collection[str]
 
 
 class IssuedValues:
-    """Everything that the runs of a project saw issued, as far as their folders are still there.
-
-    Args:
-        state: the project's own folder.
-    """
+    """Everything that the runs of a project saw issued, as far as their folders are still there."""
 
     def __init__(self, state: Path) -> None:
         path = state / "state" / "issued.key"
@@ -68,14 +49,7 @@ class IssuedValues:
         return len(self._digests)
 
     def rules(self, window: bytes) -> set[str]:
-        """Whether one stands in these bytes.
-
-        Args:
-            window: what is searched.
-
-        Returns:
-            The rule's name, or nothing.
-        """
+        """Whether one stands in these bytes."""
         if not self._digests:
             return set()
         words = set(_WORD.findall(window)) - self._clean

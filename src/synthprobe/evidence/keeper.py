@@ -20,16 +20,7 @@ TRACE_MEDIA_TYPE = "application/vnd.allure.playwright-trace"
 
 
 def evidence_folder(run_folder: Path, journey_id: str, attempt: int) -> Path:
-    """Where one attempt's evidence goes.
-
-    Args:
-        run_folder: the run's folder.
-        journey_id: the journey.
-        attempt: 1 for the first.
-
-    Returns:
-        The folder; its name holds nothing the target said, and no other journey has it, however alike the ids are.
-    """
+    """Where one attempt's evidence goes."""
     readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", journey_id).strip("-.")[:80] or "journey"
     digest = hashlib.sha256(journey_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return run_folder / "evidence" / f"{readable}-{digest}" / str(attempt)
@@ -37,11 +28,6 @@ def evidence_folder(run_folder: Path, journey_id: str, attempt: int) -> Path:
 
 class Keeper:
     """Writes the evidence of one attempt. There is no other way to make an `Evidence`.
-
-    Args:
-        run_folder: the run's folder; paths are relative to it.
-        folder: where this attempt's files go.
-        redactor: knows the secrets.
 
     Attributes:
         kept: what was kept, or withheld with a stub that says why.
@@ -60,15 +46,7 @@ class Keeper:
         self._write("screenshot", title, "image/png", "png", picture_only(png) or png)
 
     def trace(self, raw: Path, title: str = "Playwright trace") -> Path | None:
-        """Redact and keep a trace; withhold it when it cannot be redacted for certain.
-
-        Args:
-            raw: the unredacted zip; deleted in any case.
-            title: what a person reads.
-
-        Returns:
-            The redacted zip, or nothing.
-        """
+        """Redact and keep a trace; withhold it when it cannot be redacted for certain."""
         destination = self._path("trace", "zip")
         try:
             redact_trace(raw, destination, self._redactor)

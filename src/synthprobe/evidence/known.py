@@ -22,11 +22,6 @@ class KnownTexts:
     Looked for are at most 24 bytes out of the middle of each; where they stand, the whole text is compared. An
     automaton cannot grow, so there are several of falling size: a new one swallows those that are not twice as large
     as itself. A text is therefore built into one about as often as the number of texts has binary digits.
-
-    Example:
-        >>> known = KnownTexts({b"cart": "vehicle"})
-        >>> list(known.matches(b"a cart"))
-        [('vehicle', 2, 6)]
     """
 
     def __init__(self, rules: Mapping[bytes, str] | None = None) -> None:
@@ -40,11 +35,7 @@ class KnownTexts:
         return bool(self._texts)
 
     def add(self, rules: Mapping[bytes, str]) -> None:
-        """Make texts known.
-
-        Args:
-            rules: rule by text; one that is known keeps its rule.
-        """
+        """Make texts known."""
         for text, rule in rules.items():
             if text and text not in self._texts:
                 self._texts.add(text)
@@ -55,14 +46,7 @@ class KnownTexts:
                 self._by_middle.setdefault(middle, []).append(_Known(text, at, rule))
 
     def matches(self, raw: bytes) -> Iterator[tuple[str, int, int]]:
-        """Where known texts stand.
-
-        Args:
-            raw: what is searched.
-
-        Yields:
-            Rule, first byte, and the byte after the last; in no order, and overlapping ones too.
-        """
+        """Where known texts stand."""
         if self._new:
             batch, self._new = self._new, []
             while self._batches and len(self._batches[-1][0]) < 2 * len(batch):

@@ -28,16 +28,7 @@ class Learner:
     """What a redactor learns from; what becomes of a value that was found is the redactor's own."""
 
     def learn(self, value: str, name: str, shortest: int = RUNTIME_SHORTEST) -> bool:
-        """Mask a value from now on, if it can be masked without masking innocent text.
-
-        Args:
-            value: what was issued, or sent as a credential.
-            name: what it was called; never the value.
-            shortest: characters it must have.
-
-        Returns:
-            Whether it is masked from now on.
-        """
+        """Mask a value from now on, if it can be masked without masking innocent text."""
         raise NotImplementedError
 
     def is_own(self, value: str, name: str) -> bool:
@@ -82,12 +73,7 @@ class Learner:
             self.learn_from_fields(query_fields(address))
 
     def learn_from_body(self, content: bytes, kind: str = "application/json") -> None:
-        """Learn tokens in a body.
-
-        Args:
-            content: the decoded body, of any size.
-            kind: its media type.
-        """
+        """Learn tokens in a body."""
         if kind.startswith(_NO_TEXT):
             return
         if b"\0" in content[:100]:

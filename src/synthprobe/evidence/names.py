@@ -48,18 +48,7 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
 
 @lru_cache(4096)
 def is_secret_name(name: str) -> bool:
-    """Whether a field of this name holds a secret.
-
-    Args:
-        name: as the target writes it.
-
-    Returns:
-        True for ``accessToken`` and ``X-Auth-Token``; false for ``footprint`` and ``token_type``.
-
-    Example:
-        >>> is_secret_name("refresh_token"), is_secret_name("passwordPolicy")
-        (True, False)
-    """
+    """Whether a field of this name holds a secret."""
     words = [word.lower() for word in _WORDS.findall(name)]
     meant = [word for word in words if not word.isdigit()]
     if not meant or meant[-1] in _ABOUT or name.lower() in _INNOCENT:
@@ -79,18 +68,7 @@ def may_be_secret_name(name: str) -> bool:
 
 
 def looks_random(value: str) -> bool:
-    """Whether nobody would type or read this.
-
-    Args:
-        value: any text.
-
-    Returns:
-        True for a text of 16 characters or more without spaces, that mixes digits and letters, or cases.
-
-    Example:
-        >>> looks_random("8f14e45fceea167a5a36"), looks_random("en-US"), looks_random("/incidents/2026/board")
-        (True, False, False)
-    """
+    """Whether nobody would type or read this."""
     if not _RANDOM.fullmatch(value) or is_readable(value):
         return False
     parts = re.split(r"[/.:|]", value)

@@ -13,14 +13,7 @@ _LARGEST = 10_000_000
 
 
 def picture_only(png: bytes) -> bytes:
-    """A PNG without anything that is not shown.
-
-    Args:
-        png: the file.
-
-    Returns:
-        The file without texts, times, profiles and what stands after its end; nothing when it is no whole PNG.
-    """
+    """A PNG without anything that is not shown."""
     chunks = list(_chunks(png))
     if not chunks or chunks[-1][0] != b"IEND":
         return b""
@@ -28,14 +21,7 @@ def picture_only(png: bytes) -> bytes:
 
 
 def packed_texts(png: bytes) -> Iterator[bytes]:
-    """The unpacked texts of a PNG; a plain search finds those that are not packed.
-
-    Args:
-        png: the file.
-
-    Yields:
-        One text for each chunk.
-    """
+    """The unpacked texts of a PNG; a plain search finds those that are not packed."""
     for kind, _, data in _chunks(png):
         for at in _packed_at(data) if kind in _PACKED else ():
             with suppress(zlib.error):

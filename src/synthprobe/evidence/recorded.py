@@ -17,25 +17,14 @@ Read = Callable[[str], bytes]
 
 
 def learn_from_contents(contents: Mapping[str, bytes], learner: Learner) -> None:
-    """Learn from a raw trace.
-
-    Args:
-        contents: its files by name.
-        learner: told what is found.
-    """
+    """Learn from a raw trace."""
     for name in sorted(contents):
         if name.endswith((".network", ".trace")):
             learn_from_lines(contents[name].splitlines(), lambda file: contents.get(file, b""), learner)
 
 
 def learn_from_folder(folder: Path, read_to: dict[Path, int], learner: Learner) -> None:
-    """Learn from what is recorded of contexts that are still open.
-
-    Args:
-        folder: where Playwright records.
-        read_to: bytes of each file that were read before; moved on.
-        learner: told what is found.
-    """
+    """Learn from what is recorded of contexts that are still open."""
 
     def read(name: str) -> bytes:
         path = folder / name
@@ -50,13 +39,7 @@ def learn_from_folder(folder: Path, read_to: dict[Path, int], learner: Learner) 
 
 
 def learn_from_lines(lines: Iterable[bytes], read: Read, learner: Learner) -> None:
-    """Learn from lines of a trace: requests with their bodies, messages, and fields of pages.
-
-    Args:
-        lines: JSON objects; the last may be cut.
-        read: the content of a resource, empty when there is none.
-        learner: told what is found.
-    """
+    """Learn from lines of a trace: requests with their bodies, messages, and fields of pages."""
     for line in lines:
         with suppress(ValueError):
             entry = json.loads(line)
@@ -71,14 +54,7 @@ def learn_from_lines(lines: Iterable[bytes], read: Read, learner: Learner) -> No
 
 
 def page_fields(entry: dict[str, Any]) -> Iterator[Field]:
-    """Fields of forms that a snapshot of a page holds.
-
-    Args:
-        entry: a line of a trace.
-
-    Yields:
-        Hidden fields, fields for passwords and one-time codes, and whatever has a name.
-    """
+    """Fields of forms that a snapshot of a page holds."""
     snapshot = entry.get("snapshot")
     if entry.get("type") == "frame-snapshot" and isinstance(snapshot, dict):
         yield from _elements(snapshot.get("html"))
@@ -94,14 +70,7 @@ def _elements(node: Any) -> Iterator[Field]:
 
 
 def element_field(node: list[Any]) -> Field:
-    """The field that an element of a snapshot is.
-
-    Args:
-        node: its name, its attributes, and what is inside.
-
-    Returns:
-        The field; without a value when it is no ``input`` and no ``meta``.
-    """
+    """The field that an element of a snapshot is."""
     if node[0].upper() not in {"INPUT", "META"}:
         return Field("", "")
     attributes = {str(name).lower(): str(value) for name, value in node[1].items()}

@@ -28,13 +28,6 @@ class ContextRecording:
     Playwright records a context once at a time. What a journey, or pytest-playwright's ``--tracing``, asks of
     ``context.tracing`` is therefore answered from this record: it is cut into pieces where either side begins or ends,
     and each gets the pieces of its own time.
-
-    Args:
-        context: the context, just opened.
-        folder: private folder for raw traces; the browser writes there as well.
-        name: names the raw files of this context.
-        redactor: masks what is handed out.
-        journey: id of the journey that opened it.
     """
 
     def __init__(self, context: BrowserContext, folder: Path, name: str, redactor: Redactor, journey: str) -> None:
@@ -69,11 +62,7 @@ class ContextRecording:
         return not self.is_shared or any(map(_was_used, self._pieces))
 
     def begin(self) -> None:
-        """Another attempt begins while the context is open.
-
-        Raises:
-            Error: when the context is no more.
-        """
+        """Another attempt begins while the context is open."""
         self.is_shared = True
         self._lapse()
         self._discard_pieces()
@@ -107,25 +96,11 @@ class ContextRecording:
             self._add(self._raw)
 
     def pack(self, destination: Path) -> bool:
-        """Write this attempt's pieces into one raw trace.
-
-        Args:
-            destination: the zip.
-
-        Returns:
-            Whether there was anything to write.
-        """
+        """Write this attempt's pieces into one raw trace."""
         return _pack(self._pieces, destination)
 
     def contents(self, known: Collection[Path]) -> Iterator[tuple[Path, dict[str, bytes]]]:
-        """What the pieces of this attempt hold.
-
-        Args:
-            known: pieces to leave out.
-
-        Yields:
-            A piece, and its files by name.
-        """
+        """What the pieces of this attempt hold."""
         for piece in self._pieces:
             if piece not in known and piece.exists():
                 with suppress(zipfile.BadZipFile, OSError):  # it cannot be redacted either, so it is withheld
@@ -227,16 +202,7 @@ class _Ending(AbstractContextManager[None]):
 
 
 def redact_into(raw: Path, destination: Path, redactor: Redactor) -> str:
-    """Hand a trace to whoever asked Playwright for it, redacted as all evidence is.
-
-    Args:
-        raw: the unredacted zip; deleted.
-        destination: where it was asked for; holds the reason alone when the trace cannot be redacted for certain.
-        redactor: knows the secrets.
-
-    Returns:
-        Why it is withheld, as a sentence; empty when it is not.
-    """
+    """Hand a trace to whoever asked Playwright for it, redacted as all evidence is."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     try:
         with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(raw) as archive:
@@ -253,13 +219,7 @@ def redact_into(raw: Path, destination: Path, redactor: Redactor) -> str:
 
 
 def hold_client_traces(client: Any, folder: Path, redactor: Redactor) -> None:
-    """Redact the traces that a Playwright request client without a browser writes.
-
-    Args:
-        client: an ``APIRequestContext``, just made.
-        folder: private folder for raw traces.
-        redactor: knows the secrets.
-    """
+    """Redact the traces that a Playwright request client without a browser writes."""
     tracing = getattr(client, "tracing", None)
     if tracing is None:
         return

@@ -14,15 +14,7 @@ R = TypeVar("R")
 
 
 def masked_record(record: R, mask: Callable[[str], str]) -> R:
-    """Mask the texts of a record.
-
-    Args:
-        record: a frozen record, or data made of one; never what somebody else named.
-        mask: masks one text.
-
-    Returns:
-        A masked copy.
-    """
+    """Mask the texts of a record."""
     masked: Any = record
     if isinstance(record, msgspec.Struct):
         kept = {name: masked_record(getattr(record, name), mask) for name in _masked_fields(type(record))}

@@ -38,12 +38,6 @@ class Redactor(Learner):
         catch_up: learns what was issued meanwhile; called before a text is written while a journey runs.
         issued: what was learned from the target, plain; never to be written.
         notes: sentences on what the target issued and is not masked, each once; whoever tells them empties it.
-
-    Example:
-        >>> redactor = Redactor()
-        >>> redactor.add("correct horse")
-        >>> redactor.text("sent correct%20horse")
-        'sent [masked]'
     """
 
     def __init__(self) -> None:
@@ -63,29 +57,13 @@ class Redactor(Learner):
 
     @classmethod
     def of(cls, sources: Mapping[str, str], root: Path) -> Redactor:
-        """A redactor that knows every declared secret that can be read here.
-
-        Args:
-            sources: where each comes from, by name, as ``config.secret_sources()`` tells.
-            root: the project's root.
-
-        Returns:
-            The redactor.
-        """
+        """A redactor that knows every declared secret that can be read here."""
         redactor = cls()
         redactor.learn_declared(sources, root)
         return redactor
 
     def add(self, value: str | Secret, name: str = "") -> None:
-        """Register a secret in every form it may take.
-
-        Args:
-            value: the secret.
-            name: what rule to name when it is found; never the value.
-
-        Raises:
-            SecretError: when it is too short or too common to be masked without masking innocent text.
-        """
+        """Register a secret in every form it may take."""
         plain = value.reveal() if isinstance(value, Secret) else value
         rule = name or (value.name if isinstance(value, Secret) else "") or "secret"
         if why := weakness(plain):
@@ -111,20 +89,14 @@ class Redactor(Learner):
 
     def own(self, names: Iterable[str]) -> None:
         """Tell names of the project: ids, titles of steps, hosts, paths; an issued value that is part of one is not
-        learned, as a cookie could otherwise rename a journey or the target in all that is recorded."""
+        learned, as a cookie could otherwise rename a journey or the target in all that is recorded.
+        """
         self._own = "\n".join([self._own, *names])
 
     def learn_declared(self, sources: Mapping[str, str], root: Path) -> list[str]:
         """Register every declared secret that can be read here, asked for or not.
 
         A dump of the environment prints also what no journey asked for.
-
-        Args:
-            sources: where each comes from, by the name it is called by when it is found.
-            root: the project's root.
-
-        Returns:
-            The names of those that cannot be read here, or not be masked; the journey that needs one says why.
         """
         unknown = []
         for name, source in sources.items():
@@ -135,41 +107,17 @@ class Redactor(Learner):
         return unknown
 
     def late_text(self, text: str) -> str:
-        """Mask known values in what a journey says while it runs; our own words need no look at what was issued.
-
-        Args:
-            text: any text.
-
-        Returns:
-            The text, masked.
-        """
+        """Mask known values in what a journey says while it runs; our own words need no look at what was issued."""
         if text not in self._own:
             self.catch_up()
         return self.text(text)
 
     def try_add(self, value: str, name: str = "") -> bool:
-        """Register a value found at run time, if it is long enough.
-
-        Args:
-            value: for example a session cookie.
-            name: what rule to name.
-
-        Returns:
-            Whether it is masked from now on.
-        """
+        """Register a value found at run time, if it is long enough."""
         return self.learn(value, name)
 
     def learn(self, value: str, name: str, shortest: int = RUNTIME_SHORTEST) -> bool:
-        """Mask what was issued from now on, unless it is part of a name of the project; a note says so then.
-
-        Args:
-            value: what was issued, or sent as a credential.
-            name: what it was called; never the value.
-            shortest: characters it must have.
-
-        Returns:
-            Whether it is masked from now on.
-        """
+        """Mask what was issued from now on, unless it is part of a name of the project; a note says so then."""
         if value in self._plain:
             return True
         if len(value) < shortest or weakness(value):
@@ -196,15 +144,7 @@ class Redactor(Learner):
         return True
 
     def text(self, text: str) -> str:
-        """Mask known values.
-
-        Args:
-            text: any text.
-
-        Returns:
-            The text, masked; what was left of a value that somebody cut (``'Plain...'``) and user and password of any
-            address as well. Halves of a sign, which no file of ours can hold, become ``�``.
-        """
+        """Mask known values."""
         if not text.isascii():
             text = _HALVES.sub("�", text)
         if "@" in text:
@@ -222,12 +162,6 @@ class Redactor(Learner):
         """Mask known values that stand in several pieces, and beginnings of them: keys typed one by one, frames.
 
         A beginning counts from 6 characters and half of the value on.
-
-        Args:
-            pieces: what was sent, in order.
-
-        Returns:
-            As many pieces, with the parts of a value masked in each.
         """
         for phrase in self._phrases:
             pieces = [phrase.sub(MASK, piece) for piece in pieces]
@@ -260,14 +194,7 @@ class Redactor(Learner):
         return masked_record(record, self.text)
 
     def fields(self, value: Any) -> Any:
-        """As `data`, and mask every field that is secret by its name.
-
-        Args:
-            value: a decoded body.
-
-        Returns:
-            A masked copy.
-        """
+        """As `data`, and mask every field that is secret by its name."""
         if isinstance(value, Mapping):
             return {
                 key: MASK if is_secret_name(str(key)) and not isinstance(one, (bool, type(None))) else self.fields(one)
@@ -278,41 +205,18 @@ class Redactor(Learner):
         return self.data(value)
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """Mask headers by name and by value.
-
-        Args:
-            headers: as sent or received.
-
-        Returns:
-            A masked copy.
-        """
+        """Mask headers by name and by value."""
         return {name: self.header(name, str(value)) for name, value in headers.items()}
 
     def header(self, name: str, value: str) -> str:
-        """Mask one header by name, by the names of fields in an address, and by value.
-
-        Args:
-            name: the header's name.
-            value: as sent or received.
-
-        Returns:
-            The value, masked.
-        """
+        """Mask one header by name, by the names of fields in an address, and by value."""
         if name.lower() in _COOKIES or is_secret_name(name):
             return MASK
         shown = self.url(value) if name.lower() in ADDRESSES else self.text(value)
         return MASK if self.residual(shown.encode("utf-8", "replace")) else shown
 
     def body(self, text: str, content_type: str) -> str:
-        """Mask a body by its fields' names and by value.
-
-        Args:
-            text: the body.
-            content_type: its media type.
-
-        Returns:
-            The body, masked.
-        """
+        """Mask a body by its fields' names and by value."""
         if "x-www-form-urlencoded" in content_type:
             return self.text(masked_query(text, _is_secret))
         if text.lstrip()[:1] in {"{", "["}:
@@ -323,14 +227,7 @@ class Redactor(Learner):
         return self.text(masked_fields(text, content_type))
 
     def url(self, url: str) -> str:
-        """Mask an address part by part, its query and fragment fields by name as well; it stays an address.
-
-        Args:
-            url: the address.
-
-        Returns:
-            The address, masked.
-        """
+        """Mask an address part by part, its query and fragment fields by name as well; it stays an address."""
         try:
             parts = urlsplit(url)
         except ValueError:
@@ -347,15 +244,7 @@ class Redactor(Learner):
         return whole if whole == url or "[" not in _netloc(whole) else MASK
 
     def content(self, content: bytes, media_type: str) -> bytes:
-        """Mask a file's content.
-
-        Args:
-            content: the bytes.
-            media_type: what they are; of a PNG only the picture is left.
-
-        Returns:
-            The bytes, masked; a stub when an unknown binary holds a secret.
-        """
+        """Mask a file's content."""
         if content.startswith(PNG):
             content = picture_only(content) or content
         try:
@@ -364,14 +253,7 @@ class Redactor(Learner):
             return content if not self.residual(content) else b"withheld: a secret was found in a binary file\n"
 
     def residual(self, content: bytes) -> list[str]:
-        """Which secrets are still in the final bytes, looking inside zip, gzip and base64.
-
-        Args:
-            content: the bytes.
-
-        Returns:
-            The rules' names; empty when it is clean. A container that cannot be looked into counts.
-        """
+        """Which secrets are still in the final bytes, looking inside zip, gzip and base64."""
         return self.scanner().content(content)
 
     def scanner(self) -> Scanner:

@@ -10,14 +10,7 @@ from pathlib import Path
 
 
 def private_folder(prefix: str) -> Path:
-    """Make a folder nobody else can read, and wipe those that processes left which were killed.
-
-    Args:
-        prefix: what its name begins with; this process's number follows.
-
-    Returns:
-        The folder; the caller removes it.
-    """
+    """Make a folder nobody else can read, and wipe those that processes left which were killed."""
     for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         from psutil import pid_exists  # most sessions find nothing left
 

@@ -39,15 +39,6 @@ def redact_trace(source: Path, destination: Path, redactor: Redactor) -> None:
     Lines are parsed, so that masking never breaks the JSON. Resources are renamed, since their name is the hash
     of what they held. Sources, screencast, pictures, fonts and unknown binaries are left out. What was typed key by
     key, and WebSocket messages, are searched as the whole they make.
-
-    Args:
-        source: the raw zip.
-        destination: where the redacted zip goes; it is there only when all went well.
-        redactor: knows the secrets.
-
-    Raises:
-        SecretLeft: when a secret is still in it.
-        TraceWithheld: when the trace is of an unknown version or names none, is unreadable.
     """
     temporary = destination.with_suffix(".tmp")
     try:

@@ -26,10 +26,6 @@ T = TypeVar("T")
 class Access:
     """The way into one store.
 
-    Args:
-        url: a SQLAlchemy URL.
-        within_s: seconds that all that is asked of it may take together; no limit without it.
-
     Attributes:
         available: whether the store can be used.
         reason: why not, as a sentence.
@@ -71,11 +67,7 @@ class Access:
             self.notes.append(sentence)
 
     def connect(self, ready: Callable[[], None]) -> None:
-        """Find out whether the store can be used, and make it when there is none.
-
-        Args:
-            ready: called when it can be used, before another process may change it.
-        """
+        """Find out whether the store can be used, and make it when there is none."""
         began = time.monotonic()
         try:
             self._connect(ready)
@@ -146,38 +138,16 @@ class Access:
         )
 
     def require(self) -> None:
-        """Refuse what needs the store.
-
-        Raises:
-            HistoryError: when the store cannot be used.
-        """
+        """Refuse what needs the store."""
         if not self.available:
             raise HistoryError(self.reason)
 
     def write(self, act: Callable[[Connection], T]) -> T:
-        """Do something in a transaction that writes.
-
-        Args:
-            act: what to do.
-
-        Returns:
-            What it returned.
-
-        Raises:
-            HistoryError: when the store cannot be used.
-        """
+        """Do something in a transaction that writes."""
         return self.do(act, write=True)
 
     def read(self, act: Callable[[Connection], T], nothing: T) -> T:
-        """Read.
-
-        Args:
-            act: what to do.
-            nothing: the answer of a store that cannot be used.
-
-        Returns:
-            What it returned.
-        """
+        """Read."""
         if not self.available:
             return nothing
         try:
@@ -187,19 +157,7 @@ class Access:
             return nothing
 
     def do(self, act: Callable[[Connection], T], *, write: bool, again: bool = True) -> T:
-        """Do something in a transaction; once more on a fresh store, when this one is found to be damaged.
-
-        Args:
-            act: what to do.
-            write: whether it writes.
-            again: whether a fresh store, which holds nothing, will do as well.
-
-        Returns:
-            What it returned.
-
-        Raises:
-            HistoryError: when the store cannot be used.
-        """
+        """Do something in a transaction; once more on a fresh store, when this one is found to be damaged."""
         self.require()
         if left_s(self._left_s) <= 0:
             self._give_up(self._late)

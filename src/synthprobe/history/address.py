@@ -15,20 +15,7 @@ _POSTGRESQL = re.compile(
 
 
 def wrong_with(url: str) -> str:
-    """What keeps a history's URL from being used.
-
-    Args:
-        url: the URL.
-
-    Returns:
-        A sentence that does not repeat it, as it may hold a password; empty when nothing is wrong.
-
-    Example:
-        >>> wrong_with("sqlite:///history.db")
-        ''
-        >>> wrong_with("sqlite://")
-        'It keeps the history in memory, so every verdict would be lost; sqlite:///PATH was expected.'
-    """
+    """What keeps a history's URL from being used."""
     if url.startswith("sqlite:"):
         path = url.removeprefix(_SQLITE)
         if url in {"sqlite:", "sqlite:/", "sqlite://"} or not path or path.startswith((":memory:", "file:")):
@@ -44,17 +31,5 @@ def wrong_with(url: str) -> str:
 
 
 def place_of(url: str, root: Path) -> str | Path:
-    """Where the store is.
-
-    Args:
-        url: a URL nothing is wrong with.
-        root: what a relative path is relative to.
-
-    Returns:
-        The path of a SQLite file, otherwise the URL.
-
-    Example:
-        >>> place_of("sqlite:///history.db", Path("/srv/watch"))
-        PosixPath('/srv/watch/history.db')
-    """
+    """Where the store is."""
     return root / url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else url

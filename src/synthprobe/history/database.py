@@ -196,17 +196,7 @@ class NewerSchema(HistoryError):
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for a store.
-
-    Args:
-        url: a SQLAlchemy URL, ``sqlite:///…`` or ``postgresql+psycopg://…``.
-
-    Returns:
-        The engine. Nothing is connected yet.
-
-    Raises:
-        HistoryError: when the URL is of another kind, or PostgreSQL's driver is not installed.
-    """
+    """An engine for a store."""
     wrong = wrong_with(url)
     try:
         if not wrong and url.startswith("sqlite:"):
@@ -265,27 +255,12 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def upsert(connection: Connection, target: Table) -> Any:
-    """An ``INSERT`` that can say what to do on conflict.
-
-    Args:
-        connection: tells which database it is for.
-        target: the table.
-
-    Returns:
-        The statement of the database's own dialect.
-    """
+    """An ``INSERT`` that can say what to do on conflict."""
     return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(target)
 
 
 def bring_up_to_date(engine: Engine) -> None:
-    """Create or migrate the schema.
-
-    Args:
-        engine: the store's engine.
-
-    Raises:
-        NewerSchema: when the store was written by a newer version; nothing is changed.
-    """
+    """Create or migrate the schema."""
     with engine.connect() as connection:
         if _version(connection) == REVISIONS[-1]:
             return
@@ -316,24 +291,10 @@ def _version(connection: Connection) -> str | None:
 
 
 def to_ms(at: datetime) -> int:
-    """Milliseconds since 1970.
-
-    Args:
-        at: a time, UTC.
-
-    Returns:
-        The milliseconds.
-    """
+    """Milliseconds since 1970."""
     return round(at.timestamp() * 1000)
 
 
 def from_ms(ms: int) -> datetime:
-    """The time, UTC, of milliseconds since 1970.
-
-    Args:
-        ms: the milliseconds.
-
-    Returns:
-        The time.
-    """
+    """The time, UTC, of milliseconds since 1970."""
     return datetime.fromtimestamp(ms / 1000, UTC)

@@ -24,19 +24,7 @@ _MAGIC = b"synthprobe history 1\n"
 
 
 def write_pack(source: Path, path: Path) -> int:
-    """Pack a store.
-
-    Args:
-        source: a SQLite file.
-        path: where the pack is to be.
-
-    Returns:
-        Its size in bytes.
-
-    Raises:
-        HistoryError: when the store is damaged or held by another program, or the pack cannot be written; a pack that
-            is there stays as it was.
-    """
+    """Pack a store."""
     with whole_file(path) as temporary:
         copy = path.with_name(path.name + ".tmp.db")
         copy.unlink(missing_ok=True)
@@ -75,15 +63,7 @@ def _copy_small(source: Path, copy: Path) -> None:
 
 
 def read_pack(pack: Path, path: Path) -> None:
-    """Put a pack in the place of a store that is not there.
-
-    Args:
-        pack: made by `write_pack`.
-        path: where the store is to be.
-
-    Raises:
-        HistoryError: when the pack cannot be read or what it holds is damaged, or a store is there already.
-    """
+    """Put a pack in the place of a store that is not there."""
     if path.exists() and path.stat().st_size:
         raise HistoryError(f"{path} is there already and is kept. Move it away, then unpack again.")
     try:

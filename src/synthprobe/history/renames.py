@@ -21,13 +21,7 @@ _MEASURED = (STEPS, SERVER_TIMING, HOURLY, DAILY)
 
 
 def rename_steps(connection: Connection, target: str, aliases: Mapping[str, Mapping[str, str]]) -> None:
-    """Give what is known of steps to the steps they are called now, with the steps inside them.
-
-    Args:
-        connection: in a transaction that writes.
-        target: the target's name.
-        aliases: the new path of a step by its old one, by journey's id.
-    """
+    """Give what is known of steps to the steps they are called now, with the steps inside them."""
     query = (
         select(JOURNEYS.c.journey, SERIES)
         .join(JOURNEYS, JOURNEYS.c.no == SERIES.c.journey_no)

@@ -45,15 +45,7 @@ _SPANS: tuple[tuple[Table, float], ...] = ((HOURLY, 3600.0), (DAILY, 86400.0))
 
 
 def step_paths(steps: Iterable[Step], above: str = "") -> Iterator[tuple[str, Step]]:
-    """Every step of an attempt with its path, the outer one first.
-
-    Args:
-        steps: the steps of an attempt.
-        above: path of the step around them.
-
-    Yields:
-        Path and step; titles are joined by `` › ``, and a path that comes again is numbered.
-    """
+    """Every step of an attempt with its path, the outer one first."""
     seen: dict[str, int] = {}
     for step in steps:
         path = f"{above} › {step.title}" if above else step.title
@@ -65,15 +57,7 @@ def step_paths(steps: Iterable[Step], above: str = "") -> Iterator[tuple[str, St
 
 
 def write_verdict(connection: Connection, verdict: Verdict) -> bool:
-    """Write all a verdict says, once.
-
-    Args:
-        connection: in a transaction that writes.
-        verdict: the verdict.
-
-    Returns:
-        False when the run is in the store already.
-    """
+    """Write all a verdict says, once."""
     run = verdict.run
     row = {
         "id": run.id,
@@ -189,12 +173,7 @@ def _observation_row(journey_no: int, run_no: int, observation: Observation) -> 
 
 
 def write_observations(connection: Connection, observations: Sequence[Observation]) -> None:
-    """Complete the observations of runs that are in the store.
-
-    Args:
-        connection: in a transaction that writes.
-        observations: with fingerprints; those of an unknown run are left out.
-    """
+    """Complete the observations of runs that are in the store."""
     for target in sorted({o.target for o in observations}):
         wanted = [o for o in observations if o.target == target]
         journeys = journey_numbers(connection, target, [o.journey for o in wanted])

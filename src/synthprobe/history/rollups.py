@@ -33,16 +33,7 @@ _KEPT_OBSERVATIONS = 14  # days, whatever raw_days says: opening and closing inc
 
 
 def prune(connection: Connection, now: datetime, keep: Retention) -> dict[str, int]:
-    """Roll up and remove what is older than it is kept.
-
-    Args:
-        connection: in a transaction that writes.
-        now: the time, UTC.
-        keep: how long what is kept.
-
-    Returns:
-        Rows removed from each table.
-    """
+    """Roll up and remove what is older than it is kept."""
     raw, failures, hourly, daily = (
         to_ms(now) - round(days * _DAY)
         for days in (keep.raw_days, max(keep.raw_days, keep.failures_days), keep.hourly_days, keep.daily_days)

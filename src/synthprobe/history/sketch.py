@@ -9,30 +9,12 @@ _GROWTH = math.log(1.05)
 
 
 def bucket(us: int) -> int:
-    """The bucket of a duration.
-
-    Args:
-        us: microseconds.
-
-    Returns:
-        The bucket's number; 0 for nothing and less.
-    """
+    """The bucket of a duration."""
     return round(math.log(us) / _GROWTH) if us > 1 else 0
 
 
 def encode(counts: Counter[int]) -> bytes:
-    """Bytes of a sketch: distance to the bucket before, and its count, seven bits a byte.
-
-    Args:
-        counts: measurements in each bucket.
-
-    Returns:
-        A few bytes for each bucket in use.
-
-    Example:
-        >>> decode(encode(Counter({3: 1, 400: 12})))
-        Counter({400: 12, 3: 1})
-    """
+    """Bytes of a sketch: distance to the bucket before, and its count, seven bits a byte."""
     out = bytearray()
     last = 0
     for number in sorted(counts):
@@ -46,14 +28,7 @@ def encode(counts: Counter[int]) -> bytes:
 
 
 def decode(data: bytes) -> Counter[int]:
-    """The sketch in some bytes.
-
-    Args:
-        data: made by `encode`.
-
-    Returns:
-        Measurements in each bucket.
-    """
+    """The sketch in some bytes."""
     values, value, shift = [], 0, 0
     for byte in data:
         value |= (byte & 127) << shift
@@ -70,19 +45,7 @@ def decode(data: bytes) -> Counter[int]:
 
 
 def slowest_us(counts: Counter[int], most: int) -> list[float]:
-    """The longest durations of a sketch.
-
-    Args:
-        counts: measurements in each bucket.
-        most: how many are wanted.
-
-    Returns:
-        Microseconds, each within 3 %, the longest first.
-
-    Example:
-        >>> [round(us) for us in slowest_us(Counter({bucket(100): 5, bucket(4000): 1}), 2)]
-        [4001, 98]
-    """
+    """The longest durations of a sketch."""
     found: list[float] = []
     for number in sorted(counts, reverse=True):
         found += [math.exp(number * _GROWTH)] * min(counts[number], most - len(found))
@@ -92,19 +55,7 @@ def slowest_us(counts: Counter[int], most: int) -> list[float]:
 
 
 def quantile_us(data: bytes, share: float) -> float:
-    """The duration that a share of the measurements stay under.
-
-    Args:
-        data: made by `encode`.
-        share: 0 to 1.
-
-    Returns:
-        Microseconds, within 3 %; 0 for an empty sketch.
-
-    Example:
-        >>> round(quantile_us(encode(Counter({bucket(480_000): 20})), 0.95) / 480_000, 1)
-        1.0
-    """
+    """The duration that a share of the measurements stay under."""
     counts = decode(data)
     rank = max(1, math.ceil(share * counts.total()))
     for number in sorted(counts):

@@ -24,25 +24,13 @@ class Spooled(Struct, frozen=True, kw_only=True):
 
 
 class Spool:
-    """A folder of verdicts that wait.
-
-    Args:
-        folder: the folder; made when it is needed.
-    """
+    """A folder of verdicts that wait."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def put(self, verdict: Verdict, reason: str) -> Path:
-        """Keep a verdict, once for each run.
-
-        Args:
-            verdict: the verdict.
-            reason: why it could not be stored.
-
-        Returns:
-            The file.
-        """
+        """Keep a verdict, once for each run."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{verdict.run.id}.json"
         temporary = path.with_suffix(".tmp")
@@ -51,11 +39,7 @@ class Spool:
         return path
 
     def waiting(self) -> Iterator[tuple[Path, Spooled | None]]:
-        """Every file that waits, oldest run first.
-
-        Yields:
-            The file, and what it holds; nothing when it cannot be read.
-        """
+        """Every file that waits, oldest run first."""
         for path in sorted(self.folder.glob("*.json")):
             try:
                 yield path, msgspec.json.decode(path.read_bytes(), type=Spooled)

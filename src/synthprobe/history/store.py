@@ -49,14 +49,7 @@ class History:
         return self._access.available
 
     def is_spooled(self, run_id: str) -> bool:
-        """Whether a run's verdict had to be spooled since the history was opened.
-
-        Args:
-            run_id: the run's id.
-
-        Returns:
-            True when it waits for a history that can be written.
-        """
+        """Whether a run's verdict had to be spooled since the history was opened."""
         return run_id in self._spooled
 
     @property
@@ -77,25 +70,6 @@ class History:
 
         A damaged SQLite file is put aside and a fresh store begun. A store that is locked, unreachable or of a newer
         version is left alone.
-
-        Args:
-            place: path of a SQLite file, or the URL of a database.
-            spool: folder for verdicts that cannot be stored; beside the file, or ``.synthprobe/spool``.
-            retention: how long what is kept.
-            within_s: seconds that all that is asked of it may take together; it is given up then, and verdicts are
-                spooled. No limit without it.
-
-        Returns:
-            The history.
-
-        Raises:
-            HistoryError: when the URL is of no known kind, or a driver is not installed.
-
-        Example:
-            >>> import tempfile
-            >>> with History.open(Path(tempfile.mkdtemp()) / "history.db") as history:
-            ...     history.observations("demo")
-            []
         """
         text_ = str(place)
         if "://" not in text_:
@@ -123,17 +97,7 @@ class History:
     # writing
 
     def ingest(self, verdict: Verdict) -> bool:
-        """Take in all a verdict says, once for each run; spool it when the store cannot.
-
-        Args:
-            verdict: the verdict.
-
-        Returns:
-            False when the run was in the store already, or had to be spooled; `notes` says so.
-
-        Raises:
-            HistoryError: when neither the store nor the spool can be written.
-        """
+        """Take in all a verdict says, once for each run; spool it when the store cannot."""
         try:
             return self._access.write(lambda connection: results.write_verdict(connection, verdict))
         except HistoryError as error:
@@ -150,89 +114,33 @@ class History:
         return False
 
     def put_observations(self, observations: Sequence[Observation]) -> None:
-        """Complete the observations of runs that were taken in.
-
-        Args:
-            observations: with fingerprints and signatures.
-
-        Raises:
-            HistoryError: when the store cannot be used.
-        """
+        """Complete the observations of runs that were taken in."""
         self._access.write(lambda connection: results.write_observations(connection, observations))
 
     def put_detector_states(self, target: str, states: Mapping[tuple[str, str], bytes], *, location: str = "") -> None:
-        """Replace what the detector knows of steps.
-
-        Args:
-            target: the target's name.
-            states: by journey's id and step's path.
-            location: where the probe stands.
-
-        Raises:
-            HistoryError: when the store cannot be used.
-        """
+        """Replace what the detector knows of steps."""
         self._access.write(lambda connection: results.write_states(connection, target, location, states))
 
     def rename_steps(self, target: str, aliases: Mapping[str, Mapping[str, str]]) -> None:
-        """Give what is known of steps to the steps they are called now.
-
-        Args:
-            target: the target's name.
-            aliases: the new path of a step by its old one, by journey's id.
-
-        Raises:
-            HistoryError: when the store cannot be used.
-        """
+        """Give what is known of steps to the steps they are called now."""
         self._access.write(lambda connection: renames.rename_steps(connection, target, aliases))
 
     def put_incident(self, incident: Incident) -> None:
-        """Write an incident, or replace what is known of it.
-
-        Args:
-            incident: the incident.
-
-        Raises:
-            HistoryError: when the store cannot be used.
-        """
+        """Write an incident, or replace what is known of it."""
         self._access.write(lambda connection: incidents.write_incident(connection, incident))
 
     def append_audit(
         self, *entries: dict[str, Any], check: Callable[[list[dict[str, Any]]], None] | None = None
     ) -> None:
-        """Add entries at the end of the audit; they can be neither changed nor removed.
-
-        Args:
-            entries: the entries, each with the hash of the one before.
-            check: raises when they must not be added, by what is there; nobody else adds any meanwhile.
-
-        Raises:
-            HistoryError: when the store cannot be used.
-        """
+        """Add entries at the end of the audit; they can be neither changed nor removed."""
         self._access.write(lambda connection: incidents.append_audit(connection, entries, check))
 
     def outbox_put(self, item: OutboxItem) -> None:
-        """Put a message in the outbox; one that is there already stays as it is.
-
-        Args:
-            item: the message.
-
-        Raises:
-            HistoryError: when the store cannot be used.
-        """
+        """Put a message in the outbox; one that is there already stays as it is."""
         self._access.write(lambda connection: incidents.put_message(connection, item))
 
     def outbox_mark(self, id: str, *, delivered: bool, again_at: datetime | None = None, note: str = "") -> None:
-        """Say how a try went.
-
-        Args:
-            id: the message's id.
-            delivered: whether it arrived.
-            again_at: when to try again, UTC; without it a message that did not arrive is given up.
-            note: what the try said.
-
-        Raises:
-            HistoryError: when the store cannot be used.
-        """
+        """Say how a try went."""
         self._access.write(
             lambda connection: incidents.mark_message(connection, id, delivered=delivered, again_at=again_at, note=note)
         )
@@ -240,227 +148,80 @@ class History:
     # reading
 
     def observations(self, target: str, journey: str | None = None, last: int = 12) -> list[Observation]:
-        """What the last runs said of journeys.
-
-        Args:
-            target: the target's name.
-            journey: one journey's id; all without it.
-            last: how many of each journey.
-
-        Returns:
-            The newest last; nothing when the store cannot be used.
-        """
+        """What the last runs said of journeys."""
         return self._access.read(lambda connection: results.read_observations(connection, target, journey, last), [])
 
     def detector_states(self, target: str, *, location: str = "") -> dict[tuple[str, str], bytes]:
-        """What the detector knows of each step.
-
-        Args:
-            target: the target's name.
-            location: where the probe stands.
-
-        Returns:
-            Its state by journey's id and step's path.
-        """
+        """What the detector knows of each step."""
         return self._access.read(lambda connection: results.read_states(connection, target, location), {})
 
     def judged_slots(self, target: str, since: datetime, until: datetime) -> list[JudgedSlot]:
-        """The slots that were judged in a window.
-
-        Args:
-            target: the target's name.
-            since: begin of the window, UTC.
-            until: end of the window, UTC, not part of it.
-
-        Returns:
-            The oldest first.
-        """
+        """The slots that were judged in a window."""
         return self._access.read(lambda connection: results.read_slots(connection, target, since, until), [])
 
     def slot_before(self, target: str, slot: int) -> tuple[int, datetime] | None:
-        """The last slot that was judged before another.
-
-        Args:
-            target: the target's name.
-            slot: the other slot.
-
-        Returns:
-            The slot and when its run began, UTC; nothing when none is known or the store cannot be used.
-        """
+        """The last slot that was judged before another."""
         return self._access.read(lambda connection: results.read_slot_before(connection, target, slot), None)
 
     def is_judged(self, target: str, slot: int, *, location: str = "") -> bool:
-        """Whether a slot was judged.
-
-        Args:
-            target: the target's name.
-            slot: the slot.
-            location: where the probe stands; every location judges a slot of its own.
-
-        Returns:
-            True when a scheduled run judged it; false as well when the store cannot be used.
-        """
+        """Whether a slot was judged."""
         return self._access.read(lambda connection: results.has_slot(connection, target, slot, location), False)
 
     def clock_ahead(self) -> timedelta:
-        """How far the database's clock is ahead of this machine's.
-
-        Returns:
-            Zero for a file on this machine, and when the store cannot be used.
-        """
+        """How far the database's clock is ahead of this machine's."""
         return self._access.read(times.read_clock_ahead, timedelta(0))
 
     def has_runs_after(self, target: str, at: datetime, *, location: str = "") -> bool:
-        """Whether a run is remembered that began after a moment.
-
-        Args:
-            target: the target's name.
-            at: the moment, UTC.
-            location: where the probe stood.
-
-        Returns:
-            False as well when the store cannot be used.
-        """
+        """Whether a run is remembered that began after a moment."""
         return self._access.read(lambda connection: times.has_runs_after(connection, target, location, at), False)
 
     def repair_times(self, target: str, latest: datetime, until: datetime, interval_s: int) -> list[str]:
-        """Give runs whose clock was ahead a time that can be.
-
-        Args:
-            target: the target's name.
-            latest: the latest time that can be, UTC.
-            until: the moment before which they are put, UTC.
-            interval_s: seconds between two slots.
-
-        Returns:
-            Ids of the runs; none when the store cannot be used, or when it is the clock now that went back.
-        """
+        """Give runs whose clock was ahead a time that can be."""
         found = select(RUNS.c.no).where(RUNS.c.target == target, RUNS.c.started_at > to_ms(latest)).limit(1)
         if self._access.read(lambda connection: connection.execute(found).first(), None) is None:
             return []
         return self._access.write(lambda connection: times.repair_times(connection, target, latest, until, interval_s))
 
     def first_judged(self, target: str) -> dict[str, datetime]:
-        """Since when each journey is watched.
-
-        Args:
-            target: the target's name.
-
-        Returns:
-            When the first run began that judged a slot of it, UTC, by the journey's id.
-        """
+        """Since when each journey is watched."""
         return self._access.read(lambda connection: results.read_first_judged(connection, target), {})
 
     def steps(self, target: str) -> dict[str, tuple[str, ...]]:
-        """Which steps are known.
-
-        Args:
-            target: the target's name.
-
-        Returns:
-            The steps' paths by the journey's id; nothing when the store cannot be used.
-        """
+        """Which steps are known."""
         return self._access.read(lambda connection: results.read_steps(connection, target), {})
 
     def step_series(self, target: str, journey: str, step: str, since: datetime) -> list[StepSample]:
-        """How long a step took.
-
-        Args:
-            target: the target's name.
-            journey: the journey's id.
-            step: the step's path; empty for the whole journey.
-            since: begin of the window, UTC.
-
-        Returns:
-            The oldest first: one by one where they are kept so, otherwise rolled up by hour or day.
-        """
+        """How long a step took."""
         return self._access.read(lambda connection: results.read_series(connection, target, journey, step, since), [])
 
     def step_sums(self, target: str, since: datetime, until: datetime, *, p95: bool = True) -> list[StepSum]:
-        """What steps took, in the attempts that reached their end.
-
-        Args:
-            target: the target's name.
-            since: begin of the window, UTC.
-            until: end of the window, UTC, not part of it.
-            p95: whether to ask for percentiles too, which costs one query a step.
-
-        Returns:
-            One sum for each journey and path of a step; the path of the whole journey is empty, and its percentile is
-            never asked for.
-        """
+        """What steps took, in the attempts that reached their end."""
         return self._access.read(lambda c: sums.read_step_sums(c, target, since, until, p95=p95), [])
 
     def operations(self, target: str, since: datetime, until: datetime, *, p95: bool = True) -> list[OperationSum]:
-        """What the target's backend operations took.
-
-        Args:
-            target: the target's name.
-            since: begin of the window, UTC.
-            until: end of the window, UTC, not part of it.
-            p95: whether to ask for percentiles too, which costs one query an operation.
-
-        Returns:
-            One sum for each journey, step and operation, the costliest first.
-        """
+        """What the target's backend operations took."""
         return self._access.read(lambda c: sums.read_operations(c, target, since, until, p95=p95), [])
 
     def incidents(self, target: str | None = None, state: str | None = None) -> list[Incident]:
-        """Incidents.
-
-        Args:
-            target: of one target; of all without it.
-            state: ``open``, ``acknowledged`` or ``resolved``; any without it.
-
-        Returns:
-            The oldest first.
-        """
+        """Incidents."""
         return self._access.read(lambda connection: incidents.read_incidents(connection, target, state), [])
 
     def incident(self, id: str) -> Incident | None:
-        """One incident.
-
-        Args:
-            id: its id.
-
-        Returns:
-            The incident, if it is known.
-        """
+        """One incident."""
         return self._access.read(lambda connection: incidents.read_incident(connection, id), None)
 
     def audit_entries(self) -> list[dict[str, Any]]:
-        """All entries of the audit.
-
-        Returns:
-            The oldest first.
-        """
+        """All entries of the audit."""
         return self._access.read(incidents.read_audit, [])
 
     def outbox_due(self, now: datetime) -> list[OutboxItem]:
-        """Messages to be tried now.
-
-        Args:
-            now: the time, UTC.
-
-        Returns:
-            The longest waiting first.
-        """
+        """Messages to be tried now."""
         return self._access.read(lambda connection: incidents.due_messages(connection, now), [])
 
     # upkeep
 
     def prune(self, now: datetime) -> dict[str, int]:
-        """Roll up and remove what is older than it is kept.
-
-        Args:
-            now: the time, UTC.
-
-        Returns:
-            Rows removed from each table.
-
-        Raises:
-            HistoryError: when the store cannot be used.
-        """
+        """Roll up and remove what is older than it is kept."""
 
         def act(connection: Connection) -> dict[str, int]:
             removed = rollups.prune(connection, now, self._retention)
@@ -472,14 +233,7 @@ class History:
         return self._access.write(act)
 
     def prune_if_due(self, now: datetime) -> None:
-        """Prune when that was not done for an hour.
-
-        Args:
-            now: the time, UTC.
-
-        Raises:
-            HistoryError: when the store cannot be used.
-        """
+        """Prune when that was not done for an hour."""
         query = META.select().where(META.c.name == "pruned at")
         found = self._access.read(lambda connection: connection.execute(query).mappings().first(), None)
         last = datetime.fromisoformat(found["value"]) if found else now - PRUNE_EVERY
@@ -487,11 +241,7 @@ class History:
             self.prune(min(now, last + PRUNE_LEAP))
 
     def check(self) -> list[str]:
-        """Look at the whole store.
-
-        Returns:
-            What is wrong with it, as sentences; nothing when all is well.
-        """
+        """Look at the whole store."""
         if not self.available:
             return [self._access.reason]
         if self._access.sqlite_path is None:
@@ -502,34 +252,13 @@ class History:
         return list(self.notes) + [f"{self._access.sqlite_path}: {line}" for line in found if line != "ok"]
 
     def export(self, path: Path) -> int:
-        """Write all that is known to a file of JSON lines, compressed.
-
-        Args:
-            path: the file, by custom ``*.jsonl.gz``.
-
-        Returns:
-            Rows written.
-
-        Raises:
-            HistoryError: when the store cannot be used or is found to be damaged, or the file cannot be written; a
-                file of that name stays as it was.
-        """
+        """Write all that is known to a file of JSON lines, compressed."""
         self._access.require()
         with whole_file(path) as temporary, gzip.open(temporary, "wb", compresslevel=5) as file:
             return self._access.do(lambda c: transfer.write_rows(c, file), write=False, again=False)
 
     def import_(self, path: Path) -> int:
-        """Read what `export` wrote into an empty store.
-
-        Args:
-            path: the file.
-
-        Returns:
-            Rows read.
-
-        Raises:
-            HistoryError: when the file is no export, or the store is not empty.
-        """
+        """Read what `export` wrote into an empty store."""
 
         def act(connection: Connection) -> int:
             with gzip.open(path, "rb") as file:
@@ -541,18 +270,7 @@ class History:
             raise HistoryError(f"{path} is no export that can be read: {error}. Nothing was imported.") from None
 
     def pack(self, path: Path) -> int:
-        """Write a small copy that can travel in a cache: state, open incidents, two days, roll-ups.
-
-        Args:
-            path: the file.
-
-        Returns:
-            Its size in bytes.
-
-        Raises:
-            HistoryError: when the store is no SQLite file, cannot be used or is damaged, or the file cannot be
-                written; a file of that name stays as it was.
-        """
+        """Write a small copy that can travel in a cache: state, open incidents, two days, roll-ups."""
         self._access.require()
         source = self._access.sqlite_path
         if source is None:

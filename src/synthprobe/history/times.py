@@ -29,16 +29,6 @@ def repair_times(connection: Connection, target: str, latest: datetime, until: d
     """Give runs of a clock that was ahead the time before a moment, at the distances they had.
 
     A location whose runs lead up to the future without a leap is left alone: it is the clock now that went back.
-
-    Args:
-        connection: in a transaction that writes.
-        target: the target's name.
-        latest: the latest time that can be.
-        until: before which they are put.
-        interval_s: seconds between two slots.
-
-    Returns:
-        Ids of the runs that were repaired.
     """
     ahead = (RUNS.c.target == target, RUNS.c.started_at > to_ms(latest))
     rows = connection.execute(select(RUNS).where(*ahead).order_by(RUNS.c.no)).all()

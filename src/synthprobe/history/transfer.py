@@ -17,15 +17,7 @@ _BATCH = 2000
 
 
 def write_rows(connection: Connection, file: IO[bytes] | GzipFile) -> int:
-    """Write every row of every table.
-
-    Args:
-        connection: the store.
-        file: where to.
-
-    Returns:
-        Rows written.
-    """
+    """Write every row of every table."""
     file.write(msgspec.json.encode({"synthprobe history": REVISIONS[-1]}) + b"\n")
     written = 0
     for table in METADATA.sorted_tables:
@@ -37,18 +29,7 @@ def write_rows(connection: Connection, file: IO[bytes] | GzipFile) -> int:
 
 
 def read_rows(connection: Connection, lines: Iterable[bytes]) -> int:
-    """Read rows into a store that has none.
-
-    Args:
-        connection: the store, in a transaction that writes.
-        lines: made by `write_rows`.
-
-    Returns:
-        Rows read.
-
-    Raises:
-        HistoryError: when the lines are no export, or the store is not empty.
-    """
+    """Read rows into a store that has none."""
     for table in METADATA.sorted_tables:
         if table.name != "meta" and connection.execute(select(func.count()).select_from(table)).scalar():
             raise HistoryError("An export is read into an empty history only, and this one is not. Choose another url.")

@@ -23,9 +23,6 @@ class Watchdog:
 
     A server that froze answers every probe of the network, so no keepalive and no timeout of its own finds it.
 
-    Args:
-        seconds: how long it waits.
-
     Attributes:
         bit: whether it had to.
     """
@@ -38,14 +35,7 @@ class Watchdog:
 
     @contextlib.contextmanager
     def over(self, engine: Engine | None) -> Iterator[None]:
-        """Watch what is done with an engine. A file needs none: its locks are waited for in slices.
-
-        Args:
-            engine: the engine.
-
-        Yields:
-            Nothing.
-        """
+        """Watch what is done with an engine. A file needs none: its locks are waited for in slices."""
         if engine is None or engine.dialect.name != "postgresql":
             yield
             return

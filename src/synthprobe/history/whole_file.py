@@ -11,17 +11,7 @@ from synthprobe.errors import HistoryError
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Write beside a file, and put it in place at the end.
-
-    Args:
-        path: the file; one that is there is replaced when nothing went wrong.
-
-    Yields:
-        Where to write.
-
-    Raises:
-        HistoryError: when it cannot be written there.
-    """
+    """Write beside a file, and put it in place at the end."""
     if path.is_dir() or (path.exists() and not path.is_file()):
         raise HistoryError(f"{path} is no file; the name of a file was expected. Nothing was written.")
     if not path.parent.is_dir():

@@ -72,22 +72,7 @@ def after_run(
     look_again: LookAgain | None = None,
     blind: str = "",
 ) -> Verdict:
-    """Do all that follows a run. The verdict stands already; nothing here can cost it, only add to it.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        folder: the run's folder.
-        verdict: its verdict.
-        mask: hides secrets in what is told.
-        environ: the environment, for addresses that are secrets.
-        look_again: runs journeys again that were slower than usual; none are without it.
-        blind: what ended the run before its end; empty when nothing did.
-
-    Returns:
-        The verdict with what is above its baseline, where the causes lie, runbooks, incidents, and in its notes a
-        sentence for whatever did not work. A scheduled run is told to people and to the watcher as well.
-    """
+    """Do all that follows a run. The verdict stands already; nothing here can cost it, only add to it."""
     notes = list(verdict.notes)
     shelf = Shelf()
     with noted(notes):
@@ -172,17 +157,7 @@ def _with_blindness(
 
 
 def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict) -> Verdict:
-    """Add where the causes lie and which runbooks fit, without any memory.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        folder: the run's folder.
-        verdict: its verdict.
-
-    Returns:
-        The verdict, which is written again.
-    """
+    """Add where the causes lie and which runbooks fit, without any memory."""
     shelf = read_runbooks(root / config.runbooks, root)
     notes = [*verdict.notes, *shelf.refused]
     verdict = _explained(verdict, shelf.runbooks, notes)
@@ -193,7 +168,8 @@ def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict) -> V
 
 class _Judged(Struct, frozen=True, kw_only=True):
     """A verdict judged against the past, the same as it is remembered, what was observed before, by journey, and what
-    the detector knows now."""
+    the detector knows now.
+    """
 
     verdict: Verdict
     remembered: Verdict

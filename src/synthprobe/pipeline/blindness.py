@@ -36,22 +36,7 @@ def end_blind(
     mask: Callable[[str], str] = str,
     environ: Mapping[str, str] | None = None,
 ) -> tuple[Path, Verdict]:
-    """Judge a run that something ended, wherever its verdict can be written, and tell who must know.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target.
-        reason: what ended it, as a sentence.
-        slot: the slot of a scheduled run; nothing for one by hand, of which nobody is told.
-        folder: the run's folder, if it had come so far.
-        expected: the journeys of the last complete run.
-        mask: hides secrets.
-        environ: the environment, for addresses that are secrets.
-
-    Returns:
-        The folder its verdict is in, and the verdict.
-    """
+    """Judge a run that something ended, wherever its verdict can be written, and tell who must know."""
     reason = mask(reason)
     verdict = _judged(folder, config, target, reason, slot, expected)
     verdict = replace(verdict, blind=verdict.blind or reason)

@@ -41,17 +41,7 @@ class Dated(Struct, frozen=True, kw_only=True):
 
 
 def put_on_timeline(history: History, runs: Path, verdict: Verdict, interval_s: int) -> Dated:
-    """Date a run by the database's clock, and repair what is remembered of runs whose clock was ahead.
-
-    Args:
-        history: the history.
-        runs: the folder of the target's runs.
-        verdict: the run's verdict.
-        interval_s: seconds between two slots.
-
-    Returns:
-        The run on the common timeline.
-    """
+    """Date a run by the database's clock, and repair what is remembered of runs whose clock was ahead."""
     notes = []
     ahead = history.clock_ahead()
     now = datetime.now(UTC) + max(ahead, timedelta(0))
@@ -78,15 +68,7 @@ def put_on_timeline(history: History, runs: Path, verdict: Verdict, interval_s: 
 
 
 def in_order(before: Iterable[Observation], dated: Dated) -> dict[str, list[Observation]]:
-    """Earlier observations by journey, oldest first; what is of the future comes before this run.
-
-    Args:
-        before: what is remembered.
-        dated: this run.
-
-    Returns:
-        The observations.
-    """
+    """Earlier observations by journey, oldest first; what is of the future comes before this run."""
     run, latest = dated.verdict.run, dated.now + TOLERATED
     found: dict[str, list[Observation]] = {}
     for seen in before:
@@ -99,15 +81,7 @@ def in_order(before: Iterable[Observation], dated: Dated) -> dict[str, list[Obse
 
 
 def of_now(incident: Incident, now: datetime) -> Incident:
-    """An incident without times that are still to come.
-
-    Args:
-        incident: the incident.
-        now: UTC.
-
-    Returns:
-        The incident, in which such a time is now.
-    """
+    """An incident without times that are still to come."""
     if max(incident.last_seen_at, incident.opened_at, incident.resolved_at or now) <= now + TOLERATED:
         return incident
     return replace(
@@ -120,15 +94,7 @@ def of_now(incident: Incident, now: datetime) -> Incident:
 
 
 def out_of_order(seen: Sequence[Observation], before: Mapping[str, Sequence[Observation]]) -> list[str]:
-    """Why incidents stay as they are: what is older than what was judged at this location says nothing of now.
-
-    Args:
-        seen: what the run says of each journey.
-        before: earlier observations by journey.
-
-    Returns:
-        A sentence, when the run came late.
-    """
+    """Why incidents stay as they are: what is older than what was judged at this location says nothing of now."""
     late = [one for one in seen if not is_new(one, before.get(one.journey, ()))]
     newer = [old for one in late for old in before[one.journey] if old.run_id != one.run_id and old.at > one.at]
     if not newer:
@@ -142,28 +108,12 @@ def out_of_order(seen: Sequence[Observation], before: Mapping[str, Sequence[Obse
 
 
 def is_believed(folder: Path) -> bool:
-    """Whether a run's slot is the one it judged.
-
-    Args:
-        folder: the run's folder.
-
-    Returns:
-        False when its clock was found to have been ahead.
-    """
+    """Whether a run's slot is the one it judged."""
     return not (folder / _MARK).exists()
 
 
 def shifted(verdict: Verdict, by: timedelta, interval_s: int) -> Verdict:
-    """A verdict on another clock.
-
-    Args:
-        verdict: the verdict.
-        by: how far the other clock is ahead.
-        interval_s: seconds between two slots.
-
-    Returns:
-        The verdict with its times and its slot by that clock.
-    """
+    """A verdict on another clock."""
     if not by:
         return verdict
     slot = verdict.run.slot + round(by.total_seconds() / interval_s)

@@ -28,16 +28,7 @@ _SAID_BEFORE = 12  # slots: a failure that comes and goes is said once, not each
 
 
 def missed_slots(history: History, run: Run, interval_s: int) -> str:
-    """Say which slots before a scheduled run were judged by none: its scheduler dropped them, or its machine was lost.
-
-    Args:
-        history: the history.
-        run: the run.
-        interval_s: seconds between two slots.
-
-    Returns:
-        A sentence; empty when the slot before was judged, none ever was, or the run judges no slot.
-    """
+    """Say which slots before a scheduled run nobody judged: its scheduler dropped them, or its machine was lost."""
     last = history.slot_before(run.target, run.slot) if run.scheduled else None
     if last is None or slot_length(*last, interval_s) != interval_s:  # slots of another length once
         return ""
@@ -54,35 +45,13 @@ def missed_slots(history: History, run: Run, interval_s: int) -> str:
 
 
 def last_day(history: History, config: Config, target: str, now: datetime) -> Coverage | None:
-    """How much of the last 24 hours somebody looked at a target.
-
-    Args:
-        history: the history.
-        config: the project's configuration.
-        target: the target's name.
-        now: the moment, UTC.
-
-    Returns:
-        The coverage; nothing when no slot was judged within a week.
-    """
+    """How much of the last 24 hours somebody looked at a target."""
     slots = history.judged_slots(target, now - timedelta(days=7), now + timedelta(seconds=1))
     return _coverage(slots, target, now, config.interval_s)
 
 
 def began_to_burn(history: History, config: Config, verdict: Verdict) -> list[str]:
-    """Say of which journeys the error budget began, with this run, to be used too fast.
-
-    Args:
-        history: the history, which has taken in the run.
-        config: the project's configuration.
-        verdict: the run's verdict.
-
-    Returns:
-        A sentence for each journey; none when the run judges no slot.
-
-    Raises:
-        ConfigurationError: when an objective makes no sense.
-    """
+    """Say of which journeys the error budget began, with this run, to be used too fast."""
     from synthprobe.verdict.objectives import STANDARD_RULES, burn_text, is_bad, slices
 
     run = verdict.run
@@ -112,22 +81,7 @@ def began_to_burn(history: History, config: Config, verdict: Verdict) -> list[st
 
 
 def stand(root: Path, config: Config, target: str, now: datetime, environ: Mapping[str, str] | None = None) -> Standing:
-    """How a target stands, by the slots in the project's history.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target's name.
-        now: the moment, UTC.
-        environ: the environment, for a URL that is a secret.
-
-    Returns:
-        The last 24 hours, and each journey against its objective; empty when there is no history.
-
-    Raises:
-        ConfigurationError: when an objective makes no sense, or the history's URL cannot be read.
-        HistoryError: when the history's URL is of no known kind.
-    """
+    """How a target stands, by the slots in the project's history."""
     if not config.history.url and not (root / config.folder / "history.db").exists():
         return Standing()
     with open_history(root, config, environ) as history:
@@ -140,36 +94,14 @@ def stand(root: Path, config: Config, target: str, now: datetime, environ: Mappi
 
 
 def since(config: Config, now: datetime) -> datetime:
-    """The begin of the longest window an objective is counted over.
-
-    Args:
-        config: the project's configuration.
-        now: the moment, UTC.
-
-    Returns:
-        The moment, UTC.
-    """
+    """The begin of the longest window an objective is counted over."""
     return now - timedelta(days=max(one.window_days for one in (*config.objectives.values(), ObjectiveConfig())))
 
 
 def judge_objectives(
     config: Config, seen: Sequence[Observation], now: datetime, began: Mapping[str, datetime] | None = None
 ) -> tuple[ObjectiveStatus, ...]:
-    """How each journey stands against its objective.
-
-    Args:
-        config: the project's configuration.
-        seen: what scheduled runs said.
-        now: the moment, UTC.
-        began: since when each journey is watched, so that a gap at the begin of a window is seen; what was seen first
-            without it.
-
-    Returns:
-        One status for each journey that was seen.
-
-    Raises:
-        ConfigurationError: when an objective makes no sense.
-    """
+    """How each journey stands against its objective."""
     from synthprobe.verdict.objectives import judge_objective, slices
 
     now_slot = _passed(in_slots(seen, config.interval_s), now, config.interval_s)
@@ -198,33 +130,14 @@ def judge_objectives(
 
 
 def declared_objective(journey: str, table: ObjectiveConfig) -> Objective:
-    """The objective a table declares.
-
-    Args:
-        journey: the journey's id.
-        table: the table.
-
-    Returns:
-        The objective.
-    """
+    """The objective a table declares."""
     return Objective(
         journey=journey, percent=table.percent, window_days=table.window_days, count_degraded=table.count_degraded
     )
 
 
 def declared_rules(name: str, table: ObjectiveConfig) -> tuple[BurnRule, ...]:
-    """The burn-rate rules a table declares.
-
-    Args:
-        name: the table's name.
-        table: the table.
-
-    Returns:
-        The rules; none when the standard ones are to be used.
-
-    Raises:
-        ConfigurationError: when a window is no duration.
-    """
+    """The burn-rate rules a table declares."""
     try:
         return tuple(
             BurnRule(factor=one.factor, long_s=duration_s(one.long), short_s=duration_s(one.short))

@@ -33,20 +33,7 @@ def judge(
     control: Callable[[], str] | None = None,
     write: bool = True,
 ) -> Verdict:
-    """Judge a run from its folder, and write ``verdict.json``.
-
-    Args:
-        folder: the run's folder.
-        missing: why a journey has no result: one sentence for all, or a function that knows.
-        control: says why the network here is at fault; asked when no journey reached the target.
-        write: whether the verdict is written.
-
-    Returns:
-        The verdict.
-
-    Raises:
-        ReportError: when the folder holds no run.
-    """
+    """Judge a run from its folder, and write ``verdict.json``."""
     run = _read(folder / "run.json", Run)
     expected = {
         journey.id: journey
@@ -81,41 +68,19 @@ def _apart(results: list[Result]) -> tuple[list[Result], list[Result]]:
 
 
 def write_verdict(folder: Path, verdict: Verdict) -> None:
-    """Write ``verdict.json`` in one move.
-
-    Args:
-        folder: the run's folder.
-        verdict: the run's verdict.
-    """
+    """Write ``verdict.json`` in one move."""
     temporary = folder / "verdict.json.tmp"
     temporary.write_bytes(msgspec.json.format(msgspec.json.encode(verdict)))
     temporary.replace(folder / "verdict.json")
 
 
 def read_verdict(path: Path) -> Verdict:
-    """Read a verdict.
-
-    Args:
-        path: the file ``verdict.json``.
-
-    Returns:
-        The verdict.
-
-    Raises:
-        ReportError: when it is not there, or cannot be read.
-    """
+    """Read a verdict."""
     return _read(path, Verdict)
 
 
 def read_progress(folder: Path) -> list[Progress]:
-    """Where each attempt at a journey was last.
-
-    Args:
-        folder: the run's folder.
-
-    Returns:
-        The last note of each attempt that began.
-    """
+    """Where each attempt at a journey was last."""
     last: dict[tuple[str, int], Progress] = {}
     for path in sorted((folder / "progress").glob("*.jsonl")):
         for line in path.read_bytes().splitlines():
@@ -128,14 +93,7 @@ def read_progress(folder: Path) -> list[Progress]:
 
 
 def read_results(folder: Path) -> list[Result]:
-    """Every result of a run, as far as it was written; a line cut off by a kill is left out.
-
-    Args:
-        folder: the run's folder.
-
-    Returns:
-        The results, in the order they were written by each worker.
-    """
+    """Every result of a run, as far as it was written; a line cut off by a kill is left out."""
     results = []
     for journal in sorted((folder / "journal").glob("*.jsonl")):
         for line in journal.read_bytes().splitlines():
@@ -147,18 +105,7 @@ def read_results(folder: Path) -> list[Result]:
 
 
 def newest_run(root: Path, folder: str) -> Path:
-    """The run that started last, of any target.
-
-    Args:
-        root: the project's root.
-        folder: where runs are kept.
-
-    Returns:
-        The run's folder.
-
-    Raises:
-        ReportError: when there is none.
-    """
+    """The run that started last, of any target."""
     runs = sorted((root / folder / "runs").glob("*/*/run.json"), key=lambda path: path.stat().st_mtime)
     if not runs:
         raise ReportError(

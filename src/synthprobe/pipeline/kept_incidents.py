@@ -31,28 +31,12 @@ class KeptIncidents(Struct, frozen=True, kw_only=True):
 
 
 def kept_file(root: Path, config: Config, target: str) -> Path:
-    """Where it is kept.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target's name.
-
-    Returns:
-        The file.
-    """
+    """Where it is kept."""
     return root / config.folder / "state" / target / "incidents.json"
 
 
 def read_kept(path: Path) -> KeptIncidents:
-    """Read it.
-
-    Args:
-        path: the file.
-
-    Returns:
-        What was kept; nothing when there is none or it cannot be read, so that nobody stays untold because of it.
-    """
+    """Read it."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=KeptIncidents)
     except (OSError, msgspec.DecodeError):
@@ -60,12 +44,7 @@ def read_kept(path: Path) -> KeptIncidents:
 
 
 def write_kept(path: Path, kept: KeptIncidents) -> None:
-    """Write it in one move.
-
-    Args:
-        path: the file.
-        kept: what is to be kept.
-    """
+    """Write it in one move."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_bytes(msgspec.json.encode(kept))
@@ -73,17 +52,7 @@ def write_kept(path: Path, kept: KeptIncidents) -> None:
 
 
 def known_incidents(history: History | None, target: str, kept: KeptIncidents, now: datetime) -> dict[str, Incident]:
-    """All that is known of a target's incidents.
-
-    Args:
-        history: the history; None when it could not be opened.
-        target: the target's name.
-        kept: what this machine last knew.
-        now: UTC; no time of an incident is later.
-
-    Returns:
-        The incidents by id: of the history, with what waits for it; without a history what this machine last knew.
-    """
+    """All that is known of a target's incidents."""
     theirs = {one.id: of_now(one, now) for one in history.incidents(target)} if history is not None else {}
     if history is None or not history.available:
         return {one.id: of_now(one, now) for one in kept.incidents}

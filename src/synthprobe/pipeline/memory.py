@@ -32,21 +32,7 @@ _CLOCK_WENT_BACK = (
 def open_history(
     root: Path, config: Config, environ: Mapping[str, str] | None = None, *, within_s: float = math.inf
 ) -> History:
-    """Open the project's history.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        environ: the environment, for a URL that is a secret.
-        within_s: seconds that all that is asked of it may take together; no limit without it.
-
-    Returns:
-        The history.
-
-    Raises:
-        ConfigurationError: when the URL's source cannot be read.
-        HistoryError: when the URL cannot be used.
-    """
+    """Open the project's history."""
     from synthprobe.history.address import place_of, wrong_with
     from synthprobe.history.store import History  # a run is judged without it
 
@@ -71,19 +57,7 @@ def open_history(
 def is_judged(
     root: Path, config: Config, target: str, slot: int, environ: Mapping[str, str] | None = None
 ) -> tuple[bool, list[str]]:
-    """Whether a slot was judged from this location, by a run of this machine or of one that shares its history.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target's name.
-        slot: the slot.
-        environ: the environment, for a URL that is a secret.
-
-    Returns:
-        Whether a scheduled run of that slot has a verdict, and what a person must know of the history, as sentences. A
-        history that cannot be used knows of none: to look twice is better than not at all.
-    """
+    """Whether a slot was judged from this location, by a run of this machine or of one that shares its history."""
     try:
         runs = root / config.folder / "runs" / target
         newest = max((int(number) for number in _slots(runs)), default=slot)
@@ -108,38 +82,17 @@ def _slots(runs: Path) -> Iterator[str]:
 
 
 def is_remembered(folder: Path) -> bool:
-    """Whether a run is in the history.
-
-    Args:
-        folder: the run's folder.
-
-    Returns:
-        True once it was taken in or spooled.
-    """
+    """Whether a run is in the history."""
     return (folder / _MARK).exists()
 
 
 def mark_remembered(folder: Path) -> None:
-    """Note that a run is in the history, or waits in its spool.
-
-    Args:
-        folder: the run's folder.
-    """
+    """Note that a run is in the history, or waits in its spool."""
     (folder / _MARK).touch()
 
 
 def remember(root: Path, config: Config, target: str, environ: Mapping[str, str] | None = None) -> list[str]:
-    """Take the runs of a target that were judged and not remembered yet into the history.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target's name.
-        environ: the environment, for a URL that is a secret.
-
-    Returns:
-        What a person must know of the history, as sentences. An error is a sentence too: it never costs a verdict.
-    """
+    """Take the runs of a target that were judged and not remembered yet into the history."""
     try:
         with open_history(root, config, environ) as history:
             unread = take_in(history, root / config.folder / "runs" / target)
@@ -151,16 +104,7 @@ def remember(root: Path, config: Config, target: str, environ: Mapping[str, str]
 
 
 def take_in(history: History, runs: Path, *, but: Path | None = None) -> list[str]:
-    """Take judged runs into an open history.
-
-    Args:
-        history: the history.
-        runs: the folder of a target's runs.
-        but: a run that is left out.
-
-    Returns:
-        A sentence for each verdict that could not be read.
-    """
+    """Take judged runs into an open history."""
     unread = []
     for path in sorted(runs.glob("*/verdict.json")):
         if path.parent == but or is_remembered(path.parent):

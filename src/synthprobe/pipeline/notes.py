@@ -11,14 +11,7 @@ from synthprobe.errors import SynthprobeError
 
 @contextmanager
 def noted(notes: list[str]) -> Iterator[None]:
-    """Let no error of the block cost the verdict.
-
-    Args:
-        notes: where its sentence goes.
-
-    Yields:
-        Nothing.
-    """
+    """Let no error of the block cost the verdict."""
     try:
         yield
     except (SynthprobeError, OSError) as error:

@@ -20,17 +20,7 @@ from synthprobe.respond.outbox import FileOutbox
 
 
 def spare_folder(root: Path) -> Path:
-    """The spare place of a project; made when it is needed.
-
-    Args:
-        root: the project's root.
-
-    Returns:
-        The folder, the same for each run, and nobody else's.
-
-    Raises:
-        OSError: when it cannot be made, or belongs to somebody else.
-    """
+    """The spare place of a project; made when it is needed."""
     folder = _place(root)
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
@@ -45,15 +35,7 @@ def _place(root: Path) -> Path:
 
 
 def read_blindness(root: Path, target: str) -> Incident | None:
-    """The incident that says that runs of a target did not come to their end.
-
-    Args:
-        root: the project's root.
-        target: the target's name.
-
-    Returns:
-        The incident; nothing when the last run ended well.
-    """
+    """The incident that says that runs of a target did not come to their end."""
     if not _place(root).exists():
         return None
     with contextlib.suppress(OSError, msgspec.DecodeError):
@@ -62,12 +44,7 @@ def read_blindness(root: Path, target: str) -> Incident | None:
 
 
 def write_blindness(root: Path, incident: Incident) -> None:
-    """Keep it for the next run; a run that ended well removes it.
-
-    Args:
-        root: the project's root.
-        incident: the incident.
-    """
+    """Keep it for the next run; a run that ended well removes it."""
     path = spare_folder(root) / f"blind-{incident.target}.json"
     if incident.state == "resolved":
         path.unlink(missing_ok=True)
@@ -76,16 +53,7 @@ def write_blindness(root: Path, incident: Incident) -> None:
 
 
 def blind_incident(known: Incident | None, verdict: Verdict, reason: str) -> Incident:
-    """The incident of runs that do not come to their end.
-
-    Args:
-        known: the one that is open already.
-        verdict: the run's verdict.
-        reason: what ended the run.
-
-    Returns:
-        The incident: the known one once more, or a new one.
-    """
+    """The incident of runs that do not come to their end."""
     now = datetime.now(UTC)
     event = IncidentEvent(at=now, role="synthprobe", text=f"Run {verdict.run.id} did not come to its end. {reason}")
     if known is not None:
@@ -110,15 +78,7 @@ def blind_incident(known: Incident | None, verdict: Verdict, reason: str) -> Inc
 
 
 def bring_home(root: Path, config: Config) -> list[str]:
-    """Take verdicts and messages that were kept in the spare place back into the project.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-
-    Returns:
-        A sentence when something was taken back.
-    """
+    """Take verdicts and messages that were kept in the spare place back into the project."""
     folder = spare_folder(root)
     taken = 0
     for path in sorted(folder.glob("runs/*/*/verdict.json")):

@@ -33,20 +33,7 @@ class _Head(Struct, frozen=True):
 
 
 def add_snapshot(root: Path, config: Config, target: str, snapshot: Snapshot) -> Path:
-    """Keep what changed since the last snapshot of a target's database; the first of a day ends what is too old.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target's name.
-        snapshot: the snapshot.
-
-    Returns:
-        The target's file.
-
-    Raises:
-        ToolError: when it cannot be written.
-    """
+    """Keep what changed since the last snapshot of a target's database; the first of a day ends what is too old."""
     path = _path(root, config, target)
     kept, before = path.with_suffix(".last.json"), root / config.folder / ONE_FILE
     try:
@@ -74,18 +61,7 @@ def add_snapshot(root: Path, config: Config, target: str, snapshot: Snapshot) ->
 
 
 def read_counted(root: Path, config: Config, target: str, since: datetime, until: datetime) -> list[Counted]:
-    """What a target's database counted between two moments.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target's name.
-        since: the first moment, UTC.
-        until: the moment after the last, UTC.
-
-    Returns:
-        The records that lie in the window as a whole, oldest first; none when nothing was collected.
-    """
+    """What a target's database counted between two moments."""
     found = _read(_path(root, config, target), since, until)
     if target == config.default_target:
         whole = _read_whole(root / config.folder / ONE_FILE)
@@ -94,17 +70,7 @@ def read_counted(root: Path, config: Config, target: str, since: datetime, until
 
 
 def rolled_up(some: Iterable[Counted], now: datetime, keep: HistoryConfig) -> list[Counted]:
-    """What retention leaves.
-
-    Args:
-        some: the records, oldest first.
-        now: the moment, UTC.
-        keep: the table ``[history]``.
-
-    Returns:
-        Single records for two days (``raw_days`` where that is less), one an hour for ``hourly_days``, one a day for
-        ``daily_days``.
-    """
+    """What retention leaves."""
     fine, hourly = min(keep.raw_days, FINE_DAYS), keep.hourly_days
 
     def span(one: Counted) -> str:

@@ -19,18 +19,7 @@ _TOTAL_S = 8.0
 def send_telemetry(
     root: Path, config: Config, verdict: Verdict, coverage: Coverage | None, environ: Mapping[str, str]
 ) -> list[str]:
-    """Send the verdict wherever ``[telemetry]`` says; each place is given eight seconds in all, and none stops another.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        verdict: the run's verdict.
-        coverage: how much of the last day was looked at; nothing when it is not known.
-        environ: the environment, for addresses that are secrets.
-
-    Returns:
-        A sentence for each place that did not take it.
-    """
+    """Send the verdict wherever ``[telemetry]`` says; each place has eight seconds in all, and none stops another."""
     table = config.telemetry
 
     def address(key: str, source: str) -> str:

@@ -40,23 +40,7 @@ def tell_people(
     mask: Callable[[str], str] = str,
     environ: Mapping[str, str] | None = None,
 ) -> bool:
-    """Send what is due of a run's incidents.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        folder: the run's folder.
-        verdict: its verdict.
-        incidents: those that are open, and those that ended lately.
-        runbooks: the pages there are.
-        notes: where a sentence goes for whatever did not work.
-        history: what a person must know of what is remembered; empty when nothing is missing.
-        mask: hides secrets in what is told.
-        environ: the environment, for addresses that are secrets.
-
-    Returns:
-        Whether everybody who had to hear of it did: each failing journey was told, is muted, or was taken by somebody.
-    """
+    """Send what is due of a run's incidents."""
     if not config.alerts.routes:
         return _nobody_untold(verdict, incidents, (), (), notes if config.heartbeat.url else [])
     pages = {one.id: one for one in runbooks}
@@ -159,37 +143,21 @@ def tell_watcher(
     mask: Callable[[str], str] = str,
     environ: Mapping[str, str] | None = None,
 ) -> None:
-    """Tell the watcher outside, if one is configured, what became of a slot.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        verdict: the run's verdict.
-        told: whether everybody who had to hear of it did.
-        mask: hides secrets in what is told.
-        environ: the environment the watcher's address may stand in.
-    """
+    """Tell the watcher outside, if one is configured, what became of a slot."""
     signal, text = _signal(verdict, told=told)
     _beat(root, config, signal, verdict.run.target, verdict.run.slot, environ, mask(text))
 
 
 def beat_start(root: Path, config: Config, target: str, slot: int, environ: Mapping[str, str] | None = None) -> None:
-    """Tell the watcher outside, if one is configured, that a slot is being judged. It never stops the run.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target's name.
-        slot: the slot.
-        environ: the environment the watcher's address may stand in.
-    """
+    """Tell the watcher outside, if one is configured, that a slot is being judged. It never stops the run."""
     with noted([]):
         _beat(root, config, "start", target, slot, environ)
 
 
 def _signal(verdict: Verdict, *, told: bool) -> tuple[Signal, str]:
     """What the watcher hears of a run. Of one that policy kept from looking neither success nor failure: when that
-    lasts, the watcher alarms as it does at silence."""
+    lasts, the watcher alarms as it does at silence.
+    """
     if not verdict.blind and verdict.journeys and verdict.count("skipped") == len(verdict.journeys):
         return "log", f"Every journey was skipped. {verdict.journeys[0].cause}"
     judged = not verdict.blind and not verdict.count("unknown") and bool(verdict.journeys)

@@ -21,12 +21,7 @@ _ALIVE_S = 86_400.0
 
 
 def tidy_if_due(root: Path, config: Config) -> None:
-    """Remove what is kept no longer, unless that was done within the hour.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-    """
+    """Remove what is kept no longer, unless that was done within the hour."""
     state = root / config.folder
     mark = state / "state" / "tidied"
     now = datetime.now(UTC).timestamp()
@@ -39,16 +34,7 @@ def tidy_if_due(root: Path, config: Config) -> None:
 
 
 def tidy(state: Path, keep: KeepConfig, now: float) -> list[Path]:
-    """Remove what is kept no longer.
-
-    Args:
-        state: the project's ``.synthprobe`` folder.
-        keep: how much is kept.
-        now: seconds since the epoch.
-
-    Returns:
-        What was removed.
-    """
+    """Remove what is kept no longer."""
     gone: list[Path] = []
     for target in _entries(state / "runs"):
         gone += _runs(_entries(target), keep, now)

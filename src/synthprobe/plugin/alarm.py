@@ -31,9 +31,6 @@ class AttemptDeadline:
 
     Every attempt has its own: pytest-timeout has one for all attempts at a test together, and ends it with the first
     failure, so that no second attempt and no teardown after a failure would have one.
-
-    Args:
-        limit_s: seconds of set-up and body together; 0 sets no end.
     """
 
     def __init__(self, limit_s: float) -> None:
@@ -42,14 +39,7 @@ class AttemptDeadline:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Set-up, or the body.
-
-        Yields:
-            Nothing.
-
-        Raises:
-            DeadlineReached: in the block, when nothing is left.
-        """
+        """Set-up, or the body."""
         began = time.monotonic()
         try:
             with _alarm(self._left_s, self._reached):
@@ -60,14 +50,7 @@ class AttemptDeadline:
 
     @contextmanager
     def ending(self) -> Iterator[None]:
-        """Teardown: what is left, and at least ten seconds.
-
-        Yields:
-            Nothing.
-
-        Raises:
-            DeadlineReached: in the block, when they are over.
-        """
+        """Teardown: what is left, and at least ten seconds."""
         seconds = self.ending_s
         with _alarm(seconds, lambda: DeadlineReached(f"Its clean-up did not end within {seconds:.0f} s.")):
             yield
@@ -78,11 +61,7 @@ class AttemptDeadline:
         return max(self._left_s, _TEARDOWN_S) if self.limit_s else 0.0
 
     def shorten(self, limit_s: float) -> None:
-        """Give the rest of the block that runs other seconds.
-
-        Args:
-            limit_s: seconds from now.
-        """
+        """Give the rest of the block that runs other seconds."""
         signal.setitimer(signal.ITIMER_REAL, limit_s, _REPEAT_S)
 
     def _reached(self) -> BaseException:
@@ -90,28 +69,13 @@ class AttemptDeadline:
 
 
 def limit_of(item: pytest.Item, settings: Any) -> float | None:
-    """What a timeout that pytest-timeout found means for a journey.
-
-    Args:
-        item: the test.
-        settings: what pytest-timeout found in marker, option, environment and its own configuration.
-
-    Returns:
-        Seconds; nothing when neither marker nor option said it, so that ``journey_deadline_s`` holds.
-    """
+    """What a timeout that pytest-timeout found means for a journey."""
     said = item.get_closest_marker("timeout") is not None or item.config.getoption("timeout", None) is not None
     return float(settings.timeout) if said else None
 
 
 def no_limit(item: pytest.Item) -> bool:
-    """Whether marker, option or Playwright's inspector ask for no deadline at all.
-
-    Args:
-        item: the test.
-
-    Returns:
-        True when one does.
-    """
+    """Whether marker, option or Playwright's inspector ask for no deadline at all."""
     marker = item.get_closest_marker("timeout")
     value = marker.kwargs.get("timeout", *marker.args[:1]) if marker else item.config.getoption("timeout", None)
     return value == 0 or bool(os.environ.get("PWDEBUG"))
@@ -119,17 +83,7 @@ def no_limit(item: pytest.Item) -> bool:
 
 @contextmanager
 def own_time(seconds: float) -> Iterator[None]:
-    """Give a block between the phases of an attempt seconds of its own.
-
-    Args:
-        seconds: what the block may take.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        TookTooLong: in the block, when they are over.
-    """
+    """Give a block between the phases of an attempt seconds of its own."""
     with _alarm(seconds, lambda: TookTooLong(f"It took longer than {seconds:g} s.")):
         yield
 

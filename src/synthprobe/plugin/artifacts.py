@@ -14,15 +14,6 @@ def artifact_refusal(config: pytest.Config, project: Config, target: Target, roo
     """Why pytest-playwright's ``--output`` or ``--video`` cannot be obeyed in this run.
 
     Its ``--tracing`` and ``--screenshot`` work: they are served from our own record, and masked like it.
-
-    Args:
-        config: pytest's configuration.
-        project: the project's configuration.
-        target: the target.
-        root: the project's root.
-
-    Returns:
-        A sentence; empty when all of it works.
     """
     folder = config.getoption("--output", default="") or ""
     output = (config.invocation_params.dir / folder).resolve()

@@ -184,16 +184,7 @@ def test_fail_page(page: Any) -> None:
 
 
 def choose(names: list[str], slot: int, *, browser: bool) -> dict[str, Journey]:
-    """The canaries of a run.
-
-    Args:
-        names: names of the canary tests.
-        slot: the run's slot, by which the one that must fail is taken in turn.
-        browser: whether the run opens a browser.
-
-    Returns:
-        The journey's record by the test's name.
-    """
+    """The canaries of a run."""
     failing = [name for name in names if name.startswith("test_fail") and (browser or name != "test_fail_page")]
     passing = "test_pass_page" if browser else "test_pass_api"
     chosen = {passing: MUST_PASS, failing[slot % len(failing)]: MUST_FAIL}

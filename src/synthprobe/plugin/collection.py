@@ -31,11 +31,7 @@ _OF_PLAYWRIGHT = pytest.mark.filterwarnings("ignore:Session-scoped fixtures defi
 
 
 class JourneyCollection:
-    """The plugin object that follows how journeys are collected.
-
-    Args:
-        session: the session of journeys.
-    """
+    """The plugin object that follows how journeys are collected."""
 
     def __init__(self, session: JourneySession) -> None:
         self._session = session

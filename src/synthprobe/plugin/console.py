@@ -20,15 +20,7 @@ Clean = Callable[[str], str]
 
 
 def capture_refusal(config: pytest.Config, target: Target) -> str:
-    """Why programs that a journey starts may not print past every mask.
-
-    Args:
-        config: pytest's configuration.
-        target: the target.
-
-    Returns:
-        A sentence; empty when pytest captures them, `synthprobe run` masks its output, or no production is at stake.
-    """
+    """Why programs that a journey starts may not print past every mask."""
     how = config.getoption("capture", "fd")
     supervised = config.option.synthprobe_canaries is not None
     if how == "fd" or not target.production or supervised:
@@ -40,12 +32,7 @@ def capture_refusal(config: pytest.Config, target: Target) -> str:
 
 
 class MaskedStream:
-    """A stream that is written to in whole lines, so that no secret passes in pieces.
-
-    Args:
-        stream: where to.
-        clean: masks what is written.
-    """
+    """A stream that is written to in whole lines, so that no secret passes in pieces."""
 
     def __init__(self, stream: TextIO, clean: Clean) -> None:
         self._stream = stream
@@ -89,11 +76,7 @@ class MaskedStream:
 
 
 class MaskedBytes:
-    """The binary side of a masked stream.
-
-    Args:
-        stream: the stream.
-    """
+    """The binary side of a masked stream."""
 
     def __init__(self, stream: MaskedStream) -> None:
         self._stream = stream
@@ -112,13 +95,7 @@ class MaskedBytes:
 
 
 class HarmlessConsole:
-    """Puts masked streams and a masking log in the place of pytest's, for one session.
-
-    Args:
-        config: pytest's configuration.
-        mask: hides secrets.
-        journey_runs: whether a journey runs now; what an ordinary test logs is masked, and otherwise left as it is.
-    """
+    """Puts masked streams and a masking log in the place of pytest's, for one session."""
 
     def __init__(self, config: pytest.Config, mask: Clean, journey_runs: Callable[[], bool]) -> None:
         self._config = config

@@ -45,33 +45,20 @@ _CONCERN = pytest.StashKey[Concern]()
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Declare the plugin's options by the names that nobody else has.
-
-    Args:
-        parser: pytest's option parser.
-    """
+    """Declare the plugin's options by the names that nobody else has."""
     for name, how in _OPTIONS.items():
         _group(parser).addoption(f"--synthprobe-{name}", **how)
 
 
 def add_short_names(parser: pytest.Parser) -> None:
-    """Declare ``--target`` and the like, each unless the project or another plugin has an option of that name.
-
-    Args:
-        parser: pytest's option parser, when the first conftest.py files are loaded.
-    """
+    """Declare ``--target`` and the like, each unless the project or another plugin has an option of that name."""
     for name, how in _OPTIONS.items():
         with suppress(ValueError, argparse.ArgumentError):
             _group(parser).addoption(f"--{name}", dest=f"synthprobe_{name.replace('-', '_')}", **how)
 
 
 def forget_values(paths: MutableSequence[str], arguments: Iterable[str]) -> None:
-    """While a short name is not declared yet, pytest takes its value for a path: it is none.
-
-    Args:
-        paths: what pytest takes for paths so far.
-        arguments: what was typed.
-    """
+    """While a short name is not declared yet, pytest takes its value for a path: it is none."""
     typed = list(arguments)
     for option, value in pairwise(typed):
         if option.removeprefix("--") in _OPTIONS and value in paths and not os.path.lexists(value):
@@ -83,15 +70,6 @@ def concern_of(config: pytest.Config) -> Concern:
 
     The project is searched from each argument of pytest upwards, then from where pytest was started and from its root;
     then in the folders pytest will go through.
-
-    Args:
-        config: pytest's configuration.
-
-    Returns:
-        The project, and whether its journeys are asked for.
-
-    Raises:
-        pytest.UsageError: with a sentence, when a configuration cannot be read.
     """
     if _CONCERN not in config.stash:
         try:
@@ -104,23 +82,12 @@ def concern_of(config: pytest.Config) -> Concern:
 
 
 def is_a_run(config: pytest.Config) -> bool:
-    """Whether tests are run, and not only listed or prepared.
-
-    Args:
-        config: pytest's configuration.
-
-    Returns:
-        False for ``--collect-only``, ``--fixtures`` and the like.
-    """
+    """Whether tests are run, and not only listed or prepared."""
     return not any(config.getoption(name, False) for name in _NO_RUN)
 
 
 def refuse_unguarded(item: pytest.Item) -> None:
-    """Fail a journey that is not held to its target's guardrails, before anything of it runs.
-
-    Args:
-        item: the test about to be set up.
-    """
+    """Fail a journey that is not held to its target's guardrails, before anything of it runs."""
     root = nearest_project(item.path.parent)
     concern = concern_of(item.config)
     if root is None or (concern.journeys and concern.root is not None and root.samefile(concern.root)):
@@ -135,14 +102,7 @@ def refuse_unguarded(item: pytest.Item) -> None:
 
 
 def lacks_configuration(config: pytest.Config) -> bool:
-    """Whether there is a folder of journeys and no configuration, which is worth a sentence.
-
-    Args:
-        config: pytest's configuration.
-
-    Returns:
-        True when tests of a folder called ``journeys`` may be collected, and belong to no project.
-    """
+    """Whether there is a folder of journeys and no configuration, which is worth a sentence."""
     if concern_of(config).root is not None:
         return False
     within = [place.relative_to(config.rootpath).parts for place in _places(config) if config.rootpath in place.parents]
@@ -212,15 +172,7 @@ def _asks_for(places: Iterable[Path], folders: Iterable[Path]) -> bool:
 
 
 def stands_in(path: Path, folders: Iterable[Path]) -> bool:
-    """Whether a path is one of these folders or in one, also by way of a symbolic link.
-
-    Args:
-        path: the path.
-        folders: the folders.
-
-    Returns:
-        True when it is.
-    """
+    """Whether a path is one of these folders or in one, also by way of a symbolic link."""
     real = path.resolve()
     return any(path.is_relative_to(folder) or real.is_relative_to(folder.resolve()) for folder in folders)
 

@@ -39,15 +39,7 @@ EVIDENCE_S = 20.0
 
 
 class Attempt:
-    """What is known of one attempt at a journey.
-
-    Args:
-        journey: the journey.
-        number: which attempt it is, from 1.
-        allure: the same attempt in Allure.
-        listeners: told of its steps.
-        clock: tells the times of the session.
-    """
+    """What is known of one attempt at a journey."""
 
     def __init__(
         self,
@@ -77,20 +69,7 @@ class Attempt:
 
 
 class Journal:
-    """Keeps the evidence of one worker's attempts, and writes their results.
-
-    Args:
-        folder: the run's folder.
-        run_id: the run's id.
-        target: the target.
-        worker: name of the xdist worker, or ``main``.
-        redactor: masks secrets.
-        exchanges: the exchanges of the attempt that runs; the session empties it.
-        runbook_url: pattern of a runbook's address, with ``{id}``.
-        address_typed: whether the target's address was given on the command line.
-        state: the project's own folder, where what outlives a run is kept.
-        describe: says by an answer's headers who gave it.
-    """
+    """Keeps the evidence of one worker's attempts, and writes their results."""
 
     def __init__(
         self,
@@ -119,13 +98,7 @@ class Journal:
         self._describe = describe
 
     def learn(self, attempt: Attempt, browser: BrowserEvidence, *, broken: bool) -> None:
-        """Learn what was issued to the browser, before anything of it is written.
-
-        Args:
-            attempt: the attempt.
-            browser: what was recorded of browsers.
-            broken: whether it did not pass, so that recording ends here.
-        """
+        """Learn what was issued to the browser, before anything of it is written."""
         try:
             with own_time(EVIDENCE_S) if broken else nullcontext():  # no thread of a journey's own may set an alarm
                 browser.learn(self._redactor, broken=broken)
@@ -134,12 +107,7 @@ class Journal:
             attempt.recorder.notes.append(text)
 
     def settle(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
-        """Decide once whether an attempt's evidence is kept, and keep it.
-
-        Args:
-            attempt: the attempt, whose body has ended.
-            browser: what was recorded of browsers, if there was one.
-        """
+        """Decide once whether an attempt's evidence is kept, and keep it."""
         try:
             self._settle(attempt, browser)
         except Exception as error:  # ours, and it must cost neither the outcome nor the journeys not yet run
@@ -162,21 +130,12 @@ class Journal:
             self.keep(attempt, browser)
 
     def keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
-        """Keep the evidence of an attempt, redacted.
-
-        Args:
-            attempt: the attempt; a fixture's end may have broken it after its body.
-            browser: what was recorded of browsers, if there was one.
-        """
+        """Keep the evidence of an attempt, redacted."""
         attempt.evidence = self._keep(attempt, browser)
         attach_evidence(self._folder, attempt.evidence)
 
     def capture(self, browser: BrowserEvidence) -> None:
-        """End what browsers record, in seconds of its own.
-
-        Args:
-            browser: what was recorded of browsers.
-        """
+        """End what browsers record, in seconds of its own."""
         try:
             with own_time(EVIDENCE_S):
                 browser.capture()
@@ -185,14 +144,7 @@ class Journal:
             browser.notes.append(f"Some evidence could not be taken: {self._redactor.text(reason)}")
 
     def record(self, attempt: Attempt) -> Result:
-        """Write an attempt's result, masked.
-
-        Args:
-            attempt: the attempt, settled.
-
-        Returns:
-            The result, not masked.
-        """
+        """Write an attempt's result, masked."""
         outcome, cause = attempt.judged()
         recorder = attempt.recorder
         recorder.notes += self._redactor.notes
@@ -225,17 +177,7 @@ class Journal:
         return result
 
     def uncollected(self, path: str, report: pytest.CollectReport, clock: SteadyClock) -> list[Journey]:
-        """Write the outcome of a file that skips itself, or that cannot be read as journeys.
-
-        Args:
-            path: the file, relative to the project's root.
-            report: what pytest says of it.
-            clock: tells the times of the session.
-
-        Returns:
-            The journeys of an earlier run that stood in it, each with its outcome now; without any, one line of the
-            journal stands for all.
-        """
+        """Write the outcome of a file that skips itself, or that cannot be read as journeys."""
         failure = None if report.skipped else self._unreadable(path, str(report.longrepr))
         skipped = self._redactor.text(reason_of_skip(report)) if report.skipped else ""
         outcome, cause = judge_attempt(failure, (), finished=False, skipped=skipped)

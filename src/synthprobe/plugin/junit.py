@@ -14,13 +14,7 @@ from synthprobe.report.junit import PLACE, in_words_of_junit
 
 
 class JUnitOfJourneys:
-    """Has pytest write its JUnit file into a private folder, and makes the real one of it.
-
-    Args:
-        config: pytest's configuration.
-        folder: the run's folder, where the supervisor looks for the file's place.
-        mask: hides secrets.
-    """
+    """Has pytest write its JUnit file into a private folder, and makes the real one of it."""
 
     def __init__(self, config: pytest.Config, folder: Path, mask: Callable[[str], str]) -> None:
         self._config = config

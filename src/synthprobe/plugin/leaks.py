@@ -13,15 +13,7 @@ from synthprobe.targets.secrets import Secret
 
 
 def refuse_secret_ids(items: Iterable[pytest.Item], redactor: Redactor) -> None:
-    """Refuse tests whose id would carry a secret into every report.
-
-    Args:
-        items: what was collected.
-        redactor: knows the secrets.
-
-    Raises:
-        pytest.UsageError: when a test is parametrised with one.
-    """
+    """Refuse tests whose id would carry a secret into every report."""
     for item in items:
         given: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
         if any(isinstance(value, Secret) for value in given.values()) or redactor.text(item.nodeid) != item.nodeid:
@@ -32,15 +24,7 @@ def refuse_secret_ids(items: Iterable[pytest.Item], redactor: Redactor) -> None:
 
 
 def browser_log_refusal(environment: MutableMapping[str, str], target: str) -> str:
-    """Why Playwright's own log, which holds everything that is typed and sent, may not be written.
-
-    Args:
-        environment: where ``DEBUG`` is removed from, when it is refused.
-        target: the target's name.
-
-    Returns:
-        A sentence; empty when there is no such log, or the target is the demo.
-    """
+    """Why Playwright's own log, which holds everything that is typed and sent, may not be written."""
     if target == "demo" or "pw:" not in environment.get("DEBUG", ""):
         return ""
     del environment["DEBUG"]
@@ -51,14 +35,6 @@ def browser_log_refusal(environment: MutableMapping[str, str], target: str) -> s
 
 
 def without_secrets(environment: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """The environment a browser gets.
-
-    Args:
-        environment: of this process.
-        config: names the variables that secrets come from.
-
-    Returns:
-        The environment without those variables.
-    """
+    """The environment a browser gets."""
     sources = set(config.secret_sources().values())
     return {name: value for name, value in environment.items() if f"env:{name}" not in sources}

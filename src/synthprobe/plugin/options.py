@@ -32,29 +32,12 @@ _ARGUMENTS = ("id", "title", "owner", "severity", "runbook", "uses_per_day", "bu
 
 
 def project_root(config: pytest.Config) -> Path:
-    """The project's root, whatever pytest's is.
-
-    Args:
-        config: pytest's configuration.
-
-    Returns:
-        The folder that holds the configuration.
-    """
+    """The project's root, whatever pytest's is."""
     return concern_of(config).root or config.rootpath
 
 
 def project_config(config: pytest.Config) -> Config:
-    """The project's configuration, read once.
-
-    Args:
-        config: pytest's configuration.
-
-    Returns:
-        The configuration.
-
-    Raises:
-        pytest.UsageError: with a sentence, when it cannot be used.
-    """
+    """The project's configuration, read once."""
     if CONFIG_KEY not in config.stash:
         try:
             config.stash[CONFIG_KEY] = read_config(project_root(config))
@@ -64,39 +47,17 @@ def project_config(config: pytest.Config) -> Config:
 
 
 def target_name(config: pytest.Config) -> str | None:
-    """The target that was typed, by the option's full name where the project has a ``--target`` of its own.
-
-    Args:
-        config: pytest's configuration.
-
-    Returns:
-        Its name; nothing when none was typed.
-    """
+    """The target that was typed, by the option's full name where the project has a ``--target`` of its own."""
     return cast("str | None", config.option.synthprobe_target)
 
 
 def wants_journeys(config: pytest.Config) -> bool:
-    """Whether this session was asked to run journeys.
-
-    Args:
-        config: pytest's configuration.
-
-    Returns:
-        True when a path given to pytest is, holds, or stands in a folder of journeys.
-    """
+    """Whether this session was asked to run journeys."""
     return concern_of(config).journeys
 
 
 def is_journey_path(config: pytest.Config, path: Path) -> bool:
-    """Whether tests of this file are journeys of the session's project.
-
-    Args:
-        config: pytest's configuration.
-        path: the file.
-
-    Returns:
-        True when it stands in a folder of journeys.
-    """
+    """Whether tests of this file are journeys of the session's project."""
     return _stands_in(path, project_root(config))
 
 
@@ -112,17 +73,7 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def journey_of(item: pytest.Item) -> Journey:
-    """The record of a journey, from its marker, docstring and name.
-
-    Args:
-        item: the test.
-
-    Returns:
-        The journey.
-
-    Raises:
-        pytest.UsageError: when the marker has an unknown argument or a value that cannot be used.
-    """
+    """The record of a journey, from its marker, docstring and name."""
     given: dict[str, Any] = {}
     for mark in reversed(list(item.iter_markers("journey"))):
         if mark.args:
@@ -171,14 +122,7 @@ def journey_of(item: pytest.Item) -> Journey:
 
 
 def parameter_names(item: pytest.Item) -> dict[str, str]:
-    """What stands for parameters whose value is written in another way by each process, such as an object's address.
-
-    Args:
-        item: the test.
-
-    Returns:
-        As pytest calls objects, for example ``order0`` for the first one, by the parameter's name.
-    """
+    """What stands for parameters whose value is written in another way by each process, such as an object's address."""
     given: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
     indices = _indices(item)
     return {name: f"{name}{indices.get(name, 0)}" for name, value in given.items() if not _is_lasting(value)}
@@ -203,14 +147,7 @@ def _is_lasting(value: Any) -> bool:
 
 
 def refuse_shared_ids(journeys: Iterable[tuple[pytest.Item, Journey]]) -> None:
-    """Refuse two journeys of one id: the outcome of one would stand for both.
-
-    Args:
-        journeys: each test and its journey.
-
-    Raises:
-        pytest.UsageError: with a sentence that names both.
-    """
+    """Refuse two journeys of one id: the outcome of one would stand for both."""
     known: dict[str, str] = {}
     for item, journey in journeys:
         other = known.setdefault(journey.id, item.nodeid)
@@ -222,17 +159,7 @@ def refuse_shared_ids(journeys: Iterable[tuple[pytest.Item, Journey]]) -> None:
 
 
 def mutates_of(item: pytest.Item) -> tuple[str, ...]:
-    """What a journey declares that it changes.
-
-    Args:
-        item: the test.
-
-    Returns:
-        All arguments of its ``mutates`` markers.
-
-    Raises:
-        pytest.UsageError: when a marker names nothing, or something that is no word.
-    """
+    """What a journey declares that it changes."""
     found: list[str] = []
     for mark in item.iter_markers("mutates"):
         words = bool(mark.args) and all(isinstance(what, str) and what for what in mark.args)
@@ -246,14 +173,7 @@ def mutates_of(item: pytest.Item) -> tuple[str, ...]:
 
 
 def is_repeatable(item: pytest.Item) -> bool:
-    """Whether a journey may be run again just because it was slow.
-
-    Args:
-        item: the test.
-
-    Returns:
-        False when it changes something, and no marker of it says ``repeatable=True``.
-    """
+    """Whether a journey may be run again just because it was slow."""
     marks = list(item.iter_markers("mutates"))
     return all(mark.kwargs.get("repeatable") is True for mark in marks)
 

@@ -21,17 +21,7 @@ _USER_INFO = re.compile(r"//[^/@\s]*@")
 def own_names(
     config: pytest.Config, target: Target, run: tuple[Path, str], items: Iterable[pytest.Item]
 ) -> Iterator[str]:
-    """Names of journeys, steps, targets, hosts and places, and whatever stands in the configuration.
-
-    Args:
-        config: pytest's configuration.
-        target: the target.
-        run: the run's folder and id.
-        items: what was collected.
-
-    Yields:
-        The names.
-    """
+    """Names of journeys, steps, targets, hosts and places, and whatever stands in the configuration."""
     root = project_root(config)
     yield from (str(root), str(run[0]), run[1], _without_user(target.base_url))
     yield from map(_without_user, _texts(msgspec.to_builtins(project_config(config))))

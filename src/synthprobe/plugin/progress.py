@@ -14,16 +14,7 @@ from synthprobe.model.result import Progress
 
 
 class ProgressWriter:
-    """Told of every step of one attempt.
-
-    Args:
-        folder: the run's folder.
-        worker: the xdist worker.
-        journey: the journey's id.
-        attempt: 1 for the first.
-        redactor: knows the secrets.
-        within_s: seconds in which the attempt's set-up and body end; 0 without a deadline.
-    """
+    """Told of every step of one attempt."""
 
     def __init__(
         self, folder: Path, worker: str, journey: str, attempt: int, redactor: Redactor, within_s: float

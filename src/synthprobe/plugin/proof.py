@@ -20,18 +20,7 @@ _ACTS = (ast.Call, ast.Assert, ast.Raise, ast.Await, ast.With)
 
 @contextmanager
 def proven(item: pytest.Item, looked: Callable[[], bool]) -> Iterator[None]:
-    """Run a test's body, and refuse to count it as passed when it cannot have failed.
-
-    Args:
-        item: the test.
-        looked: whether a step, a request or a page of it was recorded.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        JourneyError: when the body returned a value, was never run, or holds nothing that could contradict the target.
-    """
+    """Run a test's body, and refuse to count it as passed when it cannot have failed."""
     function: Any = getattr(item, "obj", None)
     if not isinstance(item, pytest.Function) or (
         _is_asynchronous(function) and issubclass(item.cls or object, TestCase)

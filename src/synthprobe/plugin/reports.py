@@ -45,13 +45,7 @@ def _report_plainly(item: pytest.Item, call: pytest.CallInfo[None], trouble: Exc
 
 
 def redact_report(report: pytest.TestReport | pytest.CollectReport, redactor: Redactor, *, plain: bool) -> None:
-    """Mask all that a report would show or send.
-
-    Args:
-        report: the report.
-        redactor: knows the secrets.
-        plain: whether it is of a journey, so that its text may be the target's: nothing in it is a control character.
-    """
+    """Mask all that a report would show or send."""
 
     def clean(text: str) -> str:
         return plain_text(redactor.text(text)) if plain else redactor.text(text)
@@ -70,14 +64,7 @@ def redact_report(report: pytest.TestReport | pytest.CollectReport, redactor: Re
 
 
 def counted_as_failed(report: pytest.TestReport) -> Failure:
-    """Why a phase failed in which nothing was raised.
-
-    Args:
-        report: the report.
-
-    Returns:
-        The failure, ours: a plugin, or a strict xfail marker, is what speaks.
-    """
+    """Why a phase failed in which nothing was raised."""
     why = report.longreprtext.strip() or "no reason was given"
     message = f"Its {report.when} raised nothing, and a plugin counts it as failed: {why}"
     if why.startswith("[XPASS"):
@@ -86,14 +73,7 @@ def counted_as_failed(report: pytest.TestReport) -> Failure:
 
 
 def reason_of_skip(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """Why a test, or a whole file, was skipped.
-
-    Args:
-        report: the report.
-
-    Returns:
-        The reason its author gave.
-    """
+    """Why a test, or a whole file, was skipped."""
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ") or "skipped without a reason"
     return f"It is expected to fail: {getattr(report, 'wasxfail', '') or 'no reason was given'}"

@@ -18,11 +18,7 @@ _JOURNEY, _NUMBER = pytest.StashKey[str](), pytest.StashKey[int]()
 
 
 class Reruns:
-    """What is run again, and how often it was as usual.
-
-    Args:
-        path: the file that says what is suspicious.
-    """
+    """What is run again, and how often it was as usual."""
 
     def __init__(self, path: Path) -> None:
         given = msgspec.json.decode(path.read_bytes(), type=Suspicions)
@@ -31,15 +27,7 @@ class Reruns:
         self._calm: Counter[str] = Counter()
 
     def repeat(self, items: list[pytest.Item], journey_of: Callable[[pytest.Item], Journey]) -> list[pytest.Item]:
-        """Choose what may be run again, as often as it may be at most.
-
-        Args:
-            items: what was collected.
-            journey_of: reads a test's journey.
-
-        Returns:
-            Fresh tests, those of one journey one after the other.
-        """
+        """Choose what may be run again, as often as it may be at most."""
         repeated = []
         reach = self._left  # what is left for a journey at best: those before it take at least what makes them calm
         for suspicion in self._suspicions.values():
@@ -55,33 +43,15 @@ class Reruns:
         return repeated
 
     def is_settled(self, item: pytest.Item) -> bool:
-        """Whether a test need not run any more.
-
-        Args:
-            item: the test.
-
-        Returns:
-            True once its journey was as usual often enough, or as many re-runs were made as there may be in all.
-        """
+        """Whether a test need not run any more."""
         return self._left <= 0 or self._calm[item.stash[_JOURNEY]] >= CALM
 
     def number(self, item: pytest.Item) -> int:
-        """Which re-run it is.
-
-        Args:
-            item: the test.
-
-        Returns:
-            1 for the first.
-        """
+        """Which re-run it is."""
         return item.stash[_NUMBER]
 
     def saw(self, result: Result) -> None:
-        """Count a re-run, and whether it was as usual.
-
-        Args:
-            result: its result.
-        """
+        """Count a re-run, and whether it was as usual."""
         self._left -= 1
         self._calm[result.journey.id] += self._suspicions[result.journey.id].is_calm(result)
 

@@ -24,14 +24,7 @@ _PARTS = ("journal", "progress", "evidence", "allure-results")
 
 
 class RunFolder:
-    """Where a run is written down. It is made once there is a journey to judge, so that what was no run leaves none.
-
-    Args:
-        path: the folder.
-        run: which run it is.
-        recorded: whether this is a run at all, and not a list of what could be run.
-        begun: whether the supervisor began it, who wants to know of no journey as well.
-    """
+    """Where a run is written down. It is made once there is a journey to judge, so that what was no run leaves none."""
 
     def __init__(self, path: Path, run: Run, *, recorded: bool, begun: bool = False) -> None:
         self.path = path
@@ -42,16 +35,7 @@ class RunFolder:
 
     @classmethod
     def of(cls, config: pytest.Config, target: Target, scratch: Path) -> RunFolder:
-        """The folder of this session.
-
-        Args:
-            config: pytest's configuration.
-            target: the target.
-            scratch: a private folder, for a session that records nothing.
-
-        Returns:
-            The folder, which need not be there yet.
-        """
+        """The folder of this session."""
         recorded = is_a_run(config)
         worker = getattr(config, "workerinput", None)
         if worker is not None:
@@ -90,11 +74,7 @@ class RunFolder:
         temporary.replace(self.path / "run.json")
 
     def collected(self, journeys: Sequence[Journey]) -> None:
-        """Write down which journeys must be judged.
-
-        Args:
-            journeys: the journeys that were collected.
-        """
+        """Write down which journeys must be judged."""
         self.path.mkdir(parents=True, exist_ok=True)
         temporary = self.path / f"collected.{random.token_hex(4)}.tmp"  # each worker, as any of them may die before
         temporary.write_bytes(msgspec.json.encode(journeys))
@@ -110,11 +90,7 @@ class RunFolder:
                 break
 
     def hand_over(self) -> str:
-        """At the end of a session that nobody supervises, bring Allure's results to where ``--alluredir`` wants them.
-
-        Returns:
-            Why it could not be done, as a sentence; empty when it was, or nobody wants it.
-        """
+        """At the end of an unsupervised session, bring Allure's results to where ``--alluredir`` wants them."""
         if self.alluredir is None or not (self.path / "run.json").exists():
             return ""
         from synthprobe import pipeline  # most sessions are not judged here

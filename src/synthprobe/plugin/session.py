@@ -65,14 +65,7 @@ _CLOSING_S = 10.0
 
 
 class JourneySession:
-    """The plugin object of a session of journeys.
-
-    Args:
-        config: pytest's configuration.
-        target: the target.
-        run_folder: where the run is written down.
-        scratch: a private folder; raw traces live there.
-    """
+    """The plugin object of a session of journeys."""
 
     def __init__(self, config: pytest.Config, target: Target, run_folder: RunFolder, scratch: Path) -> None:
         self.config = config
@@ -114,17 +107,7 @@ class JourneySession:
 
     @classmethod
     def of(cls, config: pytest.Config) -> JourneySession:
-        """Prepare the session: choose the target and the run's folder, direct Allure there.
-
-        Args:
-            config: pytest's configuration.
-
-        Returns:
-            The session.
-
-        Raises:
-            pytest.UsageError: with a sentence, when the target or configuration cannot be used.
-        """
+        """Prepare the session: choose the target and the run's folder, direct Allure there."""
         project = project_config(config)
         worker = getattr(config, "workerinput", None)
         address = worker["synthprobe_base_url"] if worker is not None else config.getoption("base_url")

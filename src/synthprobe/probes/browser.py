@@ -61,19 +61,7 @@ _UNSAFE_ARGUMENTS = ("--ignore-certificate-errors", "--allow-running-insecure-co
 
 
 def launch_arguments(given: Mapping[str, Any], target: Target, browser_name: str) -> dict[str, Any]:
-    """Launch arguments with the wall in them.
-
-    Args:
-        given: the arguments so far.
-        target: whose guardrails.
-        browser_name: ``chromium``, ``firefox`` or ``webkit``.
-
-    Returns:
-        All launch arguments.
-
-    Raises:
-        ConfigurationError: when the wall would not hold: another browser, a proxy, or rules of somebody else's.
-    """
+    """Launch arguments with the wall in them."""
     if browser_name != "chromium":
         raise ConfigurationError(
             f"Which hosts a journey may reach is enforced by Chromium's resolver rules, and {browser_name} has none. "
@@ -97,14 +85,7 @@ def launch_arguments(given: Mapping[str, Any], target: Target, browser_name: str
 
 
 class GuardedBrowser:
-    """Holds every context of a browser to the guardrails, and remembers what was refused.
-
-    Args:
-        guard: asked before each request that Playwright sends, and before changes.
-        headers: what every context sends with its requests.
-        credentials: user and password of the door in front of the target, sent to its own origin only.
-        learner: told what request clients send and are answered.
-    """
+    """Holds every context of a browser to the guardrails, and remembers what was refused."""
 
     def __init__(
         self,
@@ -141,17 +122,7 @@ class GuardedBrowser:
         )
 
     def explain(self, failure: Failure, *, of_page: bool = True) -> Failure:
-        """The failure, put down to a refused request or a crash where the journey stood on one.
-
-        Args:
-            failure: why the attempt did not finish.
-            of_page: whether it may come from what a page did not show.
-
-        Returns:
-            Of kind ``browser`` when a page crashed before, whatever was found missing in it then; of kind ``egress``
-            when a page was led to a host that is not allowed, ``read-only`` when it tried a change that the journey
-            does not declare; else as given.
-        """
+        """The failure, put down to a refused request or a crash where the journey stood on one."""
         if failure.phase == "teardown" or failure.kind in {"egress", "read-only"}:
             return failure
         if of_page and self.crashed and failure.phase != "teardown" and failure.kind != "browser":
@@ -162,14 +133,7 @@ class GuardedBrowser:
         return failure
 
     def watch(self, browser: Browser) -> Browser:
-        """Hold every context this browser opens from now on.
-
-        Args:
-            browser: launched with `launch_arguments`.
-
-        Returns:
-            The same browser.
-        """
+        """Hold every context this browser opens from now on."""
         new_context: Callable[..., BrowserContext] = browser.new_context
         session = browser.new_browser_cdp_session()
         user_agent: str = session.send("Browser.getVersion")["userAgent"]
@@ -194,14 +158,7 @@ class GuardedBrowser:
         return browser
 
     def hold(self, playwright: Playwright) -> Playwright:
-        """Hold all that Playwright can open: browsers, request clients without one, and answers to a page's requests.
-
-        Args:
-            playwright: Playwright, started.
-
-        Returns:
-            The same.
-        """
+        """Hold all that Playwright can open: browsers, request clients, and answers to a page's requests."""
         self._hold_clients(playwright.request)
         for kind in (playwright.chromium, playwright.firefox, playwright.webkit):
             self._hold_launches(kind)

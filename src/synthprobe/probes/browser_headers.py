@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 class BrowserHeaders:
-    """Keeps the headers of all open contexts in step with the journey. Listens to steps.
-
-    Args:
-        target: says whether a browser may send headers of ours at all.
-    """
+    """Keeps the headers of all open contexts in step with the journey. Listens to steps."""
 
     def __init__(self, target: Target) -> None:
         self._marks = browser_may_mark(target)
@@ -39,25 +35,13 @@ class BrowserHeaders:
             self.tell()
 
     def of_context(self, given: Mapping[str, str] | None) -> dict[str, str]:
-        """Headers of everything a context sends.
-
-        Args:
-            given: what the journey set itself; that stands.
-
-        Returns:
-            Its headers and ours.
-        """
+        """Headers of everything a context sends."""
         if not self._marks:
             return dict(given or {})
         return synthetic_headers({**correlation_headers(steps.current()), **(given or {})})
 
     def follow(self, context: BrowserContext, given: Mapping[str, str] | None) -> None:
-        """Tell a context of each step until it is closed.
-
-        Args:
-            context: the context, opened with the headers of `of_context`.
-            given: what the journey set itself.
-        """
+        """Tell a context of each step until it is closed."""
         if not self._marks:
             return
         set_headers = context.set_extra_http_headers

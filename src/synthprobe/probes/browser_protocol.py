@@ -26,16 +26,7 @@ _SENDING = (
 
 
 def send_unguarded(session: CDPSession, method: str, params: dict[str, Any] | None = None) -> Any:
-    """Send a command of ours.
-
-    Args:
-        session: where to.
-        method: the command.
-        params: its parameters.
-
-    Returns:
-        The answer.
-    """
+    """Send a command of ours."""
     return getattr(CDPSession.send, "__wrapped__", CDPSession.send)(session, method, params)
 
 
@@ -43,9 +34,6 @@ def guard_protocol(guard: Guard) -> None:
     """Refuse commands that open contexts of their own, leave out certificates, or send past the guardrails.
 
     Playwright makes a session anew for whoever asks, so it is the class that is held, as with routes.
-
-    Args:
-        guard: whose target says which commands those are.
     """
     send = getattr(CDPSession.send, "__wrapped__", CDPSession.send)
 

@@ -27,15 +27,7 @@ _BODIES = ("data", "form", "multipart", "post_data")
 def guard_client(
     client: APIRequestContext, base_url: str, guard: Guard, learner: Learner, own: Mapping[str, str] | None = None
 ) -> None:
-    """Hold a request client, that of a page or one of its own.
-
-    Args:
-        client: the client.
-        base_url: what its relative addresses are relative to.
-        guard: asked before each hop.
-        learner: told what is sent and answered, which no trace records.
-        own: headers the journey gave the client; they stand.
-    """
+    """Hold a request client, that of a page or one of its own."""
     fetch = client.fetch
 
     def guarded(url_or_request: Any, **options: Any) -> Any:
@@ -67,10 +59,6 @@ def guard_routes(guard: Guard, refused: Callable[[SynthprobeError], None]) -> No
 
     Playwright makes a route for each request anew and tells nobody, so it is the class that is held: a process of
     journeys has one target.
-
-    Args:
-        guard: asked before each hop.
-        refused: told why something was not sent; the page then sees a request that was blocked.
     """
     fetch, continue_ = _original(Route.fetch), _original(Route.continue_)
 

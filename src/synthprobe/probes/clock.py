@@ -10,20 +10,11 @@ class SteadyClock:
     """A clock that keeps its pace when somebody sets the clock of the machine.
 
     Two times of one such clock lie as far apart as they really did, so a difference of them is a duration.
-
-    Example:
-        >>> clock = SteadyClock()
-        >>> clock.now() <= clock.now()
-        True
     """
 
     def __init__(self) -> None:
         self._at, self._began = datetime.now(UTC), time.monotonic()
 
     def now(self) -> datetime:
-        """The time.
-
-        Returns:
-            UTC, as the machine's clock would say had it not been set since this one was made.
-        """
+        """The time."""
         return self._at + timedelta(seconds=time.monotonic() - self._began)

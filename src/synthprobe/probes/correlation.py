@@ -12,20 +12,7 @@ LONGEST = 120
 
 
 def correlation_headers(recorder: Recorder | None, *, own: bool = True) -> dict[str, str]:
-    """W3C ``traceparent`` and ``baggage`` of what is sent now.
-
-    Args:
-        recorder: of the attempt that runs; none outside a journey.
-        own: whether they go to the target's own origin; others are not told which journey runs.
-
-    Returns:
-        The headers; none outside a journey.
-
-    Example:
-        >>> from synthprobe import Journey, Recorder
-        >>> sorted(correlation_headers(Recorder(Journey(id="call-intake", node_id="x", title="x"))))
-        ['baggage', 'traceparent']
-    """
+    """W3C ``traceparent`` and ``baggage`` of what is sent now."""
     if recorder is None:
         return {}
     headers = {"traceparent": f"00-{recorder.trace_id}-{recorder.span_id}-01"}
@@ -35,19 +22,7 @@ def correlation_headers(recorder: Recorder | None, *, own: bool = True) -> dict[
 
 
 def baggage(journey: str, step: str) -> str:
-    """The header's value.
-
-    Args:
-        journey: the journey's id.
-        step: titles of the open steps; empty outside any step.
-
-    Returns:
-        The members, percent-encoded as W3C Baggage wants it.
-
-    Example:
-        >>> baggage("call-intake", "take the call")
-        'synthprobe.journey=call-intake,synthprobe.step=take%20the%20call'
-    """
+    """The header's value."""
     members = {"synthprobe.journey": journey, "synthprobe.step": step}
     return ",".join(
         f"{name}={quote(value[:LONGEST], safe='', errors='replace')}" for name, value in members.items() if value
@@ -55,17 +30,5 @@ def baggage(journey: str, step: str) -> str:
 
 
 def same_host(url: str, base_url: str) -> bool:
-    """Whether an address is the target's own: others are not told which journey runs.
-
-    Args:
-        url: the address.
-        base_url: the target's address.
-
-    Returns:
-        True when scheme, host and port are the same.
-
-    Example:
-        >>> same_host("http://t/api", "http://t"), same_host("http://elsewhere/", "http://t")
-        (True, False)
-    """
+    """Whether an address is the target's own: others are not told which journey runs."""
     return origin_of(url) == origin_of(base_url) != ""

@@ -19,20 +19,7 @@ _ROWS = """
 
 
 def collect(url: str, *, now: datetime | None = None) -> Snapshot:
-    """Take a snapshot of the statement counters of one database.
-
-    Args:
-        url: ``postgresql://`` address; a role with ``pg_read_all_stats`` is enough.
-        now: the moment, UTC; the clock's without it.
-
-    Returns:
-        The snapshot, statements of this database only.
-
-    Raises:
-        ToolError: when the extra ``postgres`` is not installed.
-        TargetError: when the database cannot be reached, or does not count statements. The address, which may hold
-            a password, is never part of the message.
-    """
+    """Take a snapshot of the statement counters of one database."""
     try:
         import psycopg
     except ImportError:

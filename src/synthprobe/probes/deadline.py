@@ -34,11 +34,7 @@ _calls = threading.local()
 
 
 class Deadline:
-    """The time one call has in all.
-
-    Args:
-        limit_s: seconds.
-    """
+    """The time one call has in all."""
 
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
@@ -79,22 +75,7 @@ def current_deadline() -> Deadline | None:
 
 
 def limit_of(timeout: object, otherwise_s: float) -> float:
-    """Seconds a call may take in all.
-
-    Args:
-        timeout: a duration, or two of them for connecting and for the answer; None for the target's own.
-        otherwise_s: seconds when nothing is said.
-
-    Returns:
-        The seconds; of two, their sum.
-
-    Raises:
-        ConfigurationError: when it is none.
-
-    Example:
-        >>> limit_of((3, "500ms"), 10.0), limit_of(None, 10.0)
-        (3.5, 10.0)
-    """
+    """Seconds a call may take in all."""
     parts = timeout if isinstance(timeout, (tuple, list)) else (timeout,)
     try:
         given = [duration_s(part) for part in parts if part is not None]
@@ -107,14 +88,7 @@ def limit_of(timeout: object, otherwise_s: float) -> float:
 
 @contextmanager
 def deadline(limit_s: float) -> Iterator[Deadline]:
-    """Bound all that the current thread sends through a `BoundedAdapter`.
-
-    Args:
-        limit_s: seconds.
-
-    Yields:
-        The deadline, to ask whether it expired.
-    """
+    """Bound all that the current thread sends through a `BoundedAdapter`."""
     bound = Deadline(limit_s)
     timer = threading.Timer(limit_s, bound.expire)
     timer.daemon = True
@@ -129,15 +103,7 @@ def deadline(limit_s: float) -> Iterator[Deadline]:
 
 @contextmanager
 def bounded_session(limit_s: float, max_bytes: int = 1_000_000) -> Iterator[requests.Session]:
-    """A session for a few calls that must end in time, whatever the other side does.
-
-    Args:
-        limit_s: seconds for all calls together.
-        max_bytes: bytes of an answer that are read.
-
-    Yields:
-        The session.
-    """
+    """A session for a few calls that must end in time, whatever the other side does."""
     with requests.Session() as session, deadline(limit_s):
         for scheme in ("http://", "https://"):
             session.mount(scheme, BoundedAdapter(max_bytes))
@@ -210,11 +176,7 @@ class _GuardedTLSPool(HTTPSConnectionPool):
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Sends within the current deadline, and reads at most so many decoded bytes.
-
-    Args:
-        max_bytes: bytes of the decoded body that are read before the call is given up.
-    """
+    """Sends within the current deadline, and reads at most so many decoded bytes."""
 
     listens = False
     """Whether what came until the deadline is the whole answer, as of a stream that never ends."""
@@ -229,11 +191,7 @@ class BoundedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _GuardedPool, "https": _GuardedTLSPool}
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
-        """Send one request and read its whole body.
-
-        Raises:
-            TargetError: ``too large`` when the body is over the cap.
-        """
+        """Send one request and read its whole body."""
         bound = current_deadline()
         if bound is not None:
             kwargs["timeout"] = bound.left_s

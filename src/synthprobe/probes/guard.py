@@ -14,13 +14,7 @@ from synthprobe.targets.target import Target
 
 
 class Guard:
-    """What the running journey may do, and how fast.
-
-    Args:
-        target: whose guardrails.
-        folder: the run's folder, shared by its workers; without it nothing is slowed down.
-        sleep: waits so many seconds.
-    """
+    """What the running journey may do, and how fast."""
 
     def __init__(self, target: Target, folder: Path | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
         self.target = target
@@ -45,32 +39,14 @@ class Guard:
             recorder.leave_out(waited_s)
 
     def check(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> None:
-        """Refuse a request that may not be sent.
-
-        Args:
-            method: the HTTP method.
-            url: the whole address.
-            headers: what is sent with it.
-
-        Raises:
-            TargetError: ``egress``, when its host is not allowed.
-            ConfigurationError: when it may change a target that is read-only.
-        """
+        """Refuse a request that may not be sent."""
         if why := egress_refusal(self.target, url):
             raise TargetError("egress", why)
         if why := change_refusal(self.target, method, url, self.mutates, headers):
             raise ConfigurationError(why)
 
     def check_tls(self, what: str, where: str) -> None:
-        """Refuse to leave out the check of certificates on production.
-
-        Args:
-            what: by which it was to be left out.
-            where: for which address or object.
-
-        Raises:
-            ConfigurationError: when the target is production.
-        """
+        """Refuse to leave out the check of certificates on production."""
         if self.target.production:
             raise ConfigurationError(
                 f"TLS checks were switched off by {what} for {where}, which belongs to a production target. "

@@ -60,17 +60,6 @@ def find_browser(
     """Find the browser to use.
 
     The order: the configured path, Playwright's own download, `chromium-headless-shell`, Chrome, Chromium.
-
-    Args:
-        configured: path or command of a browser, as configured; None or empty when it is left to us.
-        environ: the environment to look in; the process's own when left out.
-        driver: Playwright's driver folder; that of the installed package when left out.
-
-    Returns:
-        The browser, or None when there is none on this machine.
-
-    Raises:
-        ConfigurationError: when a browser is configured and is not an executable file.
     """
     environ = os.environ if environ is None else environ
     search = environ.get("PATH", "")
@@ -100,18 +89,7 @@ def install_browser(
     root: bool | None = None,
     timeout_s: float = DOWNLOAD_S,
 ) -> None:
-    """Install a browser: Playwright's own download, or else the operating system's package.
-
-    Args:
-        report: called with a sentence before each command and after each one that failed.
-        environ: the environment for the commands; the process's own when left out.
-        python: the interpreter that has Playwright.
-        root: whether this process may install packages without sudo; asked of the system when left out.
-        timeout_s: seconds the download may take.
-
-    Raises:
-        ToolError: when neither way worked; the message says what to do.
-    """
+    """Install a browser: Playwright's own download, or else the operating system's package."""
     env = dict(os.environ if environ is None else environ)
     playwright = [python, "-m", "playwright", "install", "--only-shell", "--with-deps", "chromium"]
     report("Downloading Playwright's headless Chromium.")
@@ -141,14 +119,7 @@ def install_browser(
 
 
 def driver_trouble(driver: Path | None = None) -> str:
-    """Why Playwright's driver, through which every browser is steered, does not start on this machine.
-
-    Args:
-        driver: its folder; that of the installed package when left out.
-
-    Returns:
-        The reason in one line; empty when it starts.
-    """
+    """Why Playwright's driver, through which every browser is steered, does not start on this machine."""
     node = os.environ.get("PLAYWRIGHT_NODEJS_PATH") or str((driver or _driver()) / "node")
     return _run([node, "--version"], os.environ, _START_S)
 
@@ -160,17 +131,7 @@ def install_driver_library(
     environ: Mapping[str, str] | None = None,
     root: bool | None = None,
 ) -> None:
-    """Install the library that Playwright's driver misses on a bare system.
-
-    Args:
-        report: called with a sentence before each command.
-        driver: the driver's folder; that of the installed package when left out.
-        environ: the environment for the commands; the process's own when left out.
-        root: whether this process may install packages without sudo; asked of the system when left out.
-
-    Raises:
-        ToolError: when the driver still does not start; the message says what to do.
-    """
+    """Install the library that Playwright's driver misses on a bare system."""
     env = dict(os.environ if environ is None else environ)
     reason = driver_trouble(driver)
     package = next((package for library, package in _LIBRARIES.items() if library in reason), "")

@@ -18,19 +18,6 @@ def kill_switch_reason(switch: str, environ: Mapping[str, str]) -> str:
 
     A variable that is not set, and a file that is not there, are off. ``off``, ``0``, ``false`` and ``no`` are off.
     All else is on, an empty file as well, so that ``touch`` is enough.
-
-    Args:
-        switch: ``env:VARIABLE``, ``file:PATH`` or an address; empty when there is none.
-        environ: the environment.
-
-    Returns:
-        Why nothing may be sent now; empty when the switch is off.
-
-    Example:
-        >>> kill_switch_reason("env:STOP_PROBES", {"STOP_PROBES": "1"})
-        'The kill switch env:STOP_PROBES is on.'
-        >>> kill_switch_reason("env:STOP_PROBES", {})
-        ''
     """
     kind, _, place = switch.partition(":")
     try:

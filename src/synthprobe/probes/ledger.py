@@ -36,12 +36,7 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 class Ledger:
-    """One process's ledger: a file of its own, gone again once all in it is closed.
-
-    Args:
-        folder: the target's ledger folder.
-        run_id: the run, for a person who reads the file.
-    """
+    """One process's ledger: a file of its own, gone again once all in it is closed."""
 
     def __init__(self, folder: Path, run_id: str = "") -> None:
         self.open: dict[str, Entry] = {}
@@ -49,15 +44,7 @@ class Ledger:
         self._run_id = run_id
 
     def intend(self, kind: str, lease_s: float) -> str:
-        """Write down that an object will be created; returns when that is on the disk.
-
-        Args:
-            kind: its kind.
-            lease_s: seconds for which nobody else may remove it.
-
-        Returns:
-            The token the object must carry.
-        """
+        """Write down that an object will be created; returns when that is on the disk."""
         now = datetime.now(UTC)
         entry = Entry(
             event="intent",
@@ -91,13 +78,7 @@ def closing(entry: Entry) -> Entry:
 
 
 def append(path: Path, entry: Entry, *, durable: bool = False) -> None:
-    """Add a line to a ledger; a line that a kill cut off before it stays alone.
-
-    Args:
-        path: the ledger's file.
-        entry: the line.
-        durable: whether to return only when it is on the disk.
-    """
+    """Add a line to a ledger; a line that a kill cut off before it stays alone."""
     with path.open("ab") as file:
         file.write(b"\n" + msgspec.json.encode(entry) + b"\n")
         file.flush()
@@ -106,14 +87,7 @@ def append(path: Path, entry: Entry, *, durable: bool = False) -> None:
 
 
 def open_entries(folder: Path) -> Iterator[tuple[Path, list[Entry]]]:
-    """What every ledger of a target left open.
-
-    Args:
-        folder: the target's ledger folder.
-
-    Yields:
-        Each file, and its open entries, oldest first; none when all is closed.
-    """
+    """What every ledger of a target left open."""
     for path in sorted(folder.glob("*.jsonl")):
         found: dict[str, Entry] = {}
         for line in path.read_bytes().splitlines():

@@ -14,12 +14,6 @@ class Pace:
 
     Places are booked in a small file under a lock, on the clock since boot that all processes share. Whoever comes too
     early sleeps until its own place; nobody polls.
-
-    Args:
-        path: the file, in a folder that all workers of the run share.
-        rate: how many in a period; below one, one in a longer period.
-        period_s: the period in seconds.
-        sleep: waits so many seconds.
     """
 
     def __init__(self, path: Path, rate: float, period_s: float, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -29,11 +23,7 @@ class Pace:
         self._sleep = sleep
 
     def wait(self) -> float:
-        """Wait for the next place.
-
-        Returns:
-            Seconds waited.
-        """
+        """Wait for the next place."""
         with self._path.open("a+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)

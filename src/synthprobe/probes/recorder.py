@@ -111,12 +111,6 @@ class Recorder:
 
     Each thread and each ``asyncio`` task has open steps of its own. A task's stand in the step in which it was made;
     a thread's, which Python tells nothing of that, in the innermost step the journey itself has open.
-
-    Args:
-        journey: the journey that runs.
-        listeners: told of every step.
-        trace_id: 32 hexadecimal digits that name this attempt in the target's traces.
-        clock: tells when each step began, and how old data is; one of its own without it.
     """
 
     def __init__(
@@ -181,11 +175,7 @@ class Recorder:
     def start(
         self, title: str, budget_s: float | None, checks: Check = "", role: str = "", runbook: str = ""
     ) -> OpenStep:
-        """Open a step inside the innermost open one.
-
-        Raises:
-            JourneyError: in a thread or task that an earlier journey left running.
-        """
+        """Open a step inside the innermost open one."""
         title = capped(title, NAME_CAP)
         flow, outer = current_flow(), innermost.get()
         if flow != self._flow and outer is not None and outer.recorder is not self:
@@ -236,12 +226,7 @@ class Recorder:
             step.began = min(step.began + seconds, now)
 
     def left_elsewhere(self) -> BaseException | None:
-        """What threads and tasks found out that the journey's own flow did not hear, once its body has ended.
-
-        Returns:
-            The first error that broke a step there, whoever caught it; else an error that names the steps that had not
-            ended, of which nothing is recorded any more; else nothing.
-        """
+        """What threads and tasks found out that the journey's own flow did not hear, once its body has ended."""
         unended = [step for step in self._unended.values() if step.around is not None]
         for step in unended:
             step.has_ended = True
@@ -262,20 +247,5 @@ class Recorder:
 
 
 def over_budget(title: str, took_s: float, budget_s: float) -> str:
-    """The sentence for a step that took too long.
-
-    Args:
-        title: the step's or journey's title.
-        took_s: seconds it took.
-        budget_s: seconds it had.
-
-    Returns:
-        One sentence.
-
-    Example:
-        >>> over_budget("search", 3.21, 2)
-        '"search" took 3.2 s, its budget is 2 s.'
-        >>> over_budget("search", 2.04, 2)
-        '"search" took 2.04 s, its budget is 2 s.'
-    """
+    """The sentence for a step that took too long."""
     return f'"{title}" took {shown_above(took_s, budget_s, digits=1)} s, its budget is {budget_s:g} s.'

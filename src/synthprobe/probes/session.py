@@ -20,11 +20,7 @@ from synthprobe.targets.authorities import own_authorities
 
 
 class GuardedAdapter(BoundedAdapter):
-    """Sends each hop only where the guardrails let it, with its certificate checked as the target says.
-
-    Args:
-        guard: asked before each hop.
-    """
+    """Sends each hop only where the guardrails let it, with its certificate checked as the target says."""
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
@@ -32,13 +28,7 @@ class GuardedAdapter(BoundedAdapter):
         super().__init__(int(guard.target.max_body_mb * 1_000_000))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
-        """Send one request, if it may be sent.
-
-        Raises:
-            TargetError: ``egress``, when its host is not allowed.
-            ConfigurationError: when it may change a read-only target, goes to production without TLS checks, or was to
-                go through a proxy.
-        """
+        """Send one request, if it may be sent."""
         self.guard.check(request.method or "", request.url or "", request.headers)
         if any((kwargs.get("proxies") or {}).values()):
             raise ConfigurationError(
@@ -57,11 +47,7 @@ class GuardedAdapter(BoundedAdapter):
 
 
 class GuardedSession(requests.Session):
-    """A session of which no method and no attribute leads around the guardrails.
-
-    Args:
-        guard: asked before each hop.
-    """
+    """A session of which no method and no attribute leads around the guardrails."""
 
     _adapter: GuardedAdapter | None = None
 
@@ -73,20 +59,12 @@ class GuardedSession(requests.Session):
             self.adapters[scheme] = self._adapter = GuardedAdapter(guard)
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """Prepare a request for the address that a browser would ask for.
-
-        Raises:
-            TargetError: ``egress``, when programs may read the address differently.
-        """
+        """Prepare a request for the address that a browser would ask for."""
         request.url = resolve(str(request.url))
         return super().prepare_request(request)
 
     def mount(self, prefix: str | bytes, adapter: BaseAdapter) -> None:
-        """Refuse another adapter: it would send past the guardrails.
-
-        Raises:
-            ConfigurationError: always.
-        """
+        """Refuse another adapter: it would send past the guardrails."""
         if self._adapter is not None:
             raise ConfigurationError(
                 f"An adapter was to be mounted for {prefix!r}, and would send past the guardrails of "
@@ -99,11 +77,7 @@ class GuardedSession(requests.Session):
         return self._adapter or super().get_adapter(url)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Where an answer leads, as a browser reads it.
-
-        Raises:
-            TargetError: ``egress``, when programs may read the address differently.
-        """
+        """Where an answer leads, as a browser reads it."""
         found = super().get_redirect_target(resp)
         if found is None:
             return None
@@ -113,13 +87,7 @@ class GuardedSession(requests.Session):
             raise TargetError("egress", f"{resp.request.method} {resp.url} was redirected. {refusal}") from None
 
     def send(self, request: requests.PreparedRequest, *, paced: bool = False, **kwargs: Any) -> requests.Response:
-        """Send a request in its turn and within a deadline.
-
-        Args:
-            request: what to send.
-            paced: whether it waited for its turn already.
-            kwargs: as of requests; a ``timeout`` bounds the whole call.
-        """
+        """Send a request in its turn and within a deadline."""
         if not paced:
             self._guard.pace_request()
         if current_deadline() is not None:

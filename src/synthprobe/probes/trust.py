@@ -28,14 +28,7 @@ class _Trust(ctypes.Structure):
 
 @cache
 def authority_file(authorities: str) -> str:
-    """A file with these authorities alone, as Node takes it.
-
-    Args:
-        authorities: certificates in PEM.
-
-    Returns:
-        The file, removed when the process ends.
-    """
+    """A file with these authorities alone, as Node takes it."""
     path = _folder() / f"own-{len(list(_folder().iterdir()))}.pem"
     path.write_text(authorities)
     return str(path)
@@ -43,14 +36,7 @@ def authority_file(authorities: str) -> str:
 
 @cache
 def bundle(authorities: str) -> str:
-    """A file with these authorities and those everybody knows, as requests takes it.
-
-    Args:
-        authorities: certificates in PEM.
-
-    Returns:
-        The file, removed when the process ends.
-    """
+    """A file with these authorities and those everybody knows, as requests takes it."""
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
     return authority_file(Path(DEFAULT_CA_BUNDLE_PATH).read_text("utf-8") + "\n" + authorities)
@@ -61,15 +47,6 @@ def trusting_home(authorities: str) -> str:
     """A home folder in which Chromium finds these authorities, beside those it knows itself.
 
     Chromium takes them on Linux from the user's NSS database only, which the library makes that Chromium itself needs.
-
-    Args:
-        authorities: certificates in PEM.
-
-    Returns:
-        The folder, removed when the process ends.
-
-    Raises:
-        ToolError: when the database cannot be made.
     """
     home = _folder() / f"home-{len(list(_folder().iterdir()))}"
     (home / ".pki" / "nssdb").mkdir(parents=True)

@@ -52,27 +52,7 @@ def generate(
     assets: Path | None = None,
     timeout_s: float = GENERATE_S,
 ) -> int:
-    """Generate the Allure report of one run into `site_run_dir/allure/`; what stood there before is removed first.
-
-    Args:
-        results_dir: the reconciled Allure results.
-        site_run_dir: the run's folder in the site.
-        name: the report's title; unique for each run, because a run that is reported again replaces its old history.
-        viewer: the trace viewer's folder in the site, to which Allure's trace button is pointed.
-        history: the target's Allure history file, read and extended; None for a report without history.
-        history_url: absolute address of the run's published report, for links from later reports.
-        environ: the environment; the process's own when left out.
-        warn: called with a sentence on each thing that is not as it should be but does not stop the report.
-        assets: folder of the site where Allure's program stands once for all runs; in each report without it.
-        timeout_s: seconds the generation may take.
-
-    Returns:
-        How many journeys the report shows.
-
-    Raises:
-        ReportError: when there are no results, or Allure produced no report.
-        ToolError: when Allure or Node is not installed.
-    """
+    """Generate the Allure report of one run into `site_run_dir/allure/`; what stood there before is removed first."""
     warn = warn or (lambda _: None)
     output = site_run_dir / "allure"
     shutil.rmtree(output, ignore_errors=True)

@@ -29,14 +29,7 @@ class AllureWords(NamedTuple):
 
 
 def decorated_words(item: Any) -> AllureWords:
-    """What stands in Allure's decorators of a test.
-
-    Args:
-        item: the test, collected.
-
-    Returns:
-        Its title with parameters filled in, severity and owner.
-    """
+    """What stands in Allure's decorators of a test."""
     title = ""
     if allure_title(item):
         call = getattr(item, "callspec", None)
@@ -46,15 +39,7 @@ def decorated_words(item: Any) -> AllureWords:
 
 
 def known_severity(word: str, otherwise: Severity = "normal") -> Severity:
-    """A severity of Allure's, if it is one of ours.
-
-    Args:
-        word: what its author wrote; Allure takes any.
-        otherwise: what it is without that.
-
-    Returns:
-        The severity.
-    """
+    """A severity of Allure's, if it is one of ours."""
     return cast("Severity", word) if word in get_args(Severity) else otherwise
 
 
@@ -105,17 +90,7 @@ class AllureJourney:
             allure_commons.plugin_manager.hook.stop_step(uuid=key, title="", exc_type=kind, exc_val=error, exc_tb=None)
 
     def describe(self, journey: Journey, target: str, links: Mapping[str, str]) -> Journey:
-        """Label the running test, where its author has not done it in Allure's own words.
-
-        Args:
-            journey: the journey.
-            target: the target's name; a parameter, so that targets keep apart histories.
-            links: absolute addresses by the words to click on; empty ones are left out.
-
-        Returns:
-            The journey with the title, severity and owner that were told to Allure while it ran, unless its marker
-            names them.
-        """
+        """Label the running test, where its author has not done it in Allure's own words."""
         hook, words = allure_commons.plugin_manager.hook, self._words()
         hook.add_label(label_type="ALLURE_ID", labels=(journey.id,))
         if not words.title:
@@ -158,12 +133,7 @@ class AllureJourney:
 
 
 def attach_evidence(run_folder: Path, evidence: Sequence[Evidence]) -> None:
-    """Attach kept evidence right under the error.
-
-    Args:
-        run_folder: the run's folder.
-        evidence: what was kept.
-    """
+    """Attach kept evidence right under the error."""
     hook = allure_commons.plugin_manager.hook
     for piece in evidence:
         if piece.withheld:

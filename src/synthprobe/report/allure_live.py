@@ -31,13 +31,7 @@ _NO_SCRIPTS = (
 
 
 class RedactingFileLogger(AllureFileLogger):
-    """Allure's writer, with every text redacted before it touches the disk.
-
-    Args:
-        folder: the results folder.
-        redactor: knows the secrets.
-        trusted: folder of evidence that is redacted already.
-    """
+    """Allure's writer, with every text redacted before it touches the disk."""
 
     def __init__(self, folder: Path, redactor: Redactor, trusted: Path) -> None:
         super().__init__(folder)  # type: ignore[no-untyped-call]
@@ -50,12 +44,7 @@ class RedactingFileLogger(AllureFileLogger):
         self._parameters: dict[str, Mapping[str, str]] = {}
 
     def name_parameters(self, journey_id: str, names: Mapping[str, str]) -> None:
-        """Show names instead of values that are written in another way by each process.
-
-        Args:
-            journey_id: the journey.
-            names: what to show, by the parameter's name.
-        """
+        """Show names instead of values that are written in another way by each process."""
         if names:
             self._parameters[journey_id] = names
 
@@ -137,17 +126,7 @@ def _media_type(name: str) -> str:
 
 
 def redact_allure(folder: Path, redactor: Redactor, trusted: Path, now: Callable[[], datetime]) -> RedactingFileLogger:
-    """Put our writer in the place of Allure's own.
-
-    Args:
-        folder: the results folder.
-        redactor: knows the secrets.
-        trusted: folder of evidence that is redacted already.
-        now: the time; Allure's own clock would show a negative duration when the machine's is set back.
-
-    Returns:
-        The writer; its `put_back` restores Allure's own, for its clean-up.
-    """
+    """Put our writer in the place of Allure's own."""
     manager = allure_commons.plugin_manager
     replaced = [plugin for plugin in manager.get_plugins() if type(plugin) is AllureFileLogger]
     for plugin in replaced:
@@ -160,14 +139,7 @@ def redact_allure(folder: Path, redactor: Redactor, trusted: Path, now: Callable
 
 
 def follow_fixtures(broke: Callable[[str], None]) -> Callable[[], None]:
-    """Tell at once when the end of a fixture breaks; pytest reports it after all others have ended.
-
-    Args:
-        broke: told the fixture's name.
-
-    Returns:
-        Ends that.
-    """
+    """Tell at once when the end of a fixture breaks; pytest reports it after all others have ended."""
 
     class Ends:
         @allure_commons.hookimpl

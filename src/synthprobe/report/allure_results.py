@@ -48,18 +48,6 @@ def reconcile(
 
     Statuses are corrected, missing results are written from the records, and files of no expected journey are moved
     aside. Earlier attempts stay and are shown as retries. Doing it twice changes nothing.
-
-    Args:
-        run_dir: the run's folder, with `allure-results/` and the evidence.
-        verdict: the run's verdict.
-        site_url: absolute address at which the site will be published; adds a link to each trace when known.
-        runbooks: absolute address of each runbook by its id; the ones that are known are linked.
-
-    Returns:
-        The id of each journey's page in the report, by journey id: the report opens it at ``index.html#<id>``.
-
-    Raises:
-        ReportError: when the results cannot be read or written.
     """
     results = run_dir / "allure-results"
     try:
@@ -165,15 +153,7 @@ def _settle(
 
 
 def environment_name(parameters: Mapping[str, str], target: str) -> str:
-    """What the parameter is called that holds the target's name and keeps the histories of targets apart.
-
-    Args:
-        parameters: the test's other parameters in Allure, as Allure shows them.
-        target: the target's name.
-
-    Returns:
-        ``env``, unless the author of the test has a parameter of that name.
-    """
+    """What the parameter is called that holds the target's name and keeps the histories of targets apart."""
     return next(name for name in _ENVIRONMENT if parameters.get(name, repr(target)) == repr(target))
 
 
@@ -215,31 +195,12 @@ def _attach(run_dir: Path, evidence: Evidence) -> dict[str, str] | None:
 
 
 def run_folder(run: Run) -> str:
-    """Where a run stands in the site.
-
-    Args:
-        run: the run.
-
-    Returns:
-        The folder relative to the site, made of safe names only.
-    """
+    """Where a run stands in the site."""
     return f"runs/{safe_name(run.target)}/{safe_name(run.id)}"
 
 
 def safe_name(name: str) -> str:
-    """A name that is a safe file name and a readable part of an address.
-
-    Args:
-        name: any name.
-
-    Returns:
-        The name with everything but letters, digits, dots, dashes and underscores replaced. Where that loses something
-        a short hash follows, so that two names never become one.
-
-    Example:
-        >>> safe_name("staging"), safe_name("eu prod")
-        ('staging', 'eu-prod-43f3bf89')
-    """
+    """A name that is a safe file name and a readable part of an address."""
     readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")
     if readable == name:
         return name

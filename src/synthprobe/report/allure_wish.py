@@ -14,15 +14,7 @@ _WISH = "alluredir.txt"
 
 
 def wished_folder(given: str | None, *, clean: bool) -> Path | None:
-    """Where the author of the journeys wants Allure's results as well.
-
-    Args:
-        given: what ``--alluredir`` says, if anything.
-        clean: whether ``--clean-alluredir`` asks to empty it now.
-
-    Returns:
-        The folder, if there is one.
-    """
+    """Where the author of the journeys wants Allure's results as well."""
     if not given:
         return None
     wished = Path(os.path.abspath(given))
@@ -32,27 +24,13 @@ def wished_folder(given: str | None, *, clean: bool) -> Path | None:
 
 
 def note_wish(run_dir: Path, wished: Path | None) -> None:
-    """Leave the wish to whoever judges the run.
-
-    Args:
-        run_dir: the run's folder.
-        wished: where the results are wanted as well.
-    """
+    """Leave the wish to whoever judges the run."""
     if wished is not None:
         (run_dir / _WISH).write_text(str(wished), "utf-8")
 
 
 def grant_allure(run_dir: Path, verdict: Verdict, wished: Path | None = None) -> str:
-    """Copy the results, in line with the verdict, to where they are wanted as well.
-
-    Args:
-        run_dir: the run's folder.
-        verdict: the run's verdict.
-        wished: where they are wanted; as noted in the run's folder without it.
-
-    Returns:
-        Why it could not be done, as a sentence; empty when it was, or nobody wants it.
-    """
+    """Copy the results, in line with the verdict, to where they are wanted as well."""
     wish = run_dir / _WISH
     if wished is None and not wish.exists():
         return ""

@@ -126,15 +126,7 @@ class BoardData(Struct, frozen=True, kw_only=True):
 
 
 def render_board(data: BoardData, site: Path) -> Path:
-    """Write the board's pages, the first page last.
-
-    Args:
-        data: what to show.
-        site: the site's folder; the pages go to ``board`` in it, in a folder of the target's name.
-
-    Returns:
-        The path of the first page.
-    """
+    """Write the board's pages, the first page last."""
     folder = site / "board" / safe_name(data.target)
     folder.mkdir(parents=True, exist_ok=True)
     environment = Environment(
@@ -167,18 +159,7 @@ def render_board(data: BoardData, site: Path) -> Path:
 
 
 def waiting(ms: float | None) -> str:
-    """Time that users wait in a day, as people read it.
-
-    Args:
-        ms: milliseconds; None when it is not known.
-
-    Returns:
-        For example ``3.4 h``, ``12 min`` or ``8.2 s``.
-
-    Example:
-        >>> waiting(12_240_000), waiting(480_000), waiting(None)
-        ('3.4 h', '8.0 min', '–')
-    """
+    """Time that users wait in a day, as people read it."""
     if ms is None:
         return "–"
     for size, unit in ((3_600_000, "h"), (60_000, "min"), (1000, "s")):
@@ -189,36 +170,14 @@ def waiting(ms: float | None) -> str:
 
 
 def milliseconds(ms: float | None) -> str:
-    """One duration, as people read it.
-
-    Args:
-        ms: milliseconds; None when it is not known.
-
-    Returns:
-        For example ``4.1 ms``, ``820 ms`` or ``3.2 s``.
-
-    Example:
-        >>> milliseconds(4.12), milliseconds(3200)
-        ('4.1 ms', '3.2 s')
-    """
+    """One duration, as people read it."""
     if ms is None:
         return "–"
     return f"{ms:.1f} ms" if ms < 10 else duration(ms / 1000)
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage.
-
-    Args:
-        share: 0 to 1; None when it is not known.
-
-    Returns:
-        For example ``41 %`` or ``0.3 %``.
-
-    Example:
-        >>> percent(0.41), percent(0.003), percent(0.0)
-        ('41 %', '0.3 %', '0 %')
-    """
+    """A share as a percentage."""
     if share is None:
         return "–"
     value = 100 * share
@@ -226,44 +185,19 @@ def percent(share: float | None) -> str:
 
 
 def length_of(days: float) -> str:
-    """Length of a window, as people read it.
-
-    Args:
-        days: its days.
-
-    Returns:
-        For example ``7 days``, ``1 day``, ``5.2 h`` or ``28.8 min``.
-
-    Example:
-        >>> length_of(7), length_of(1), length_of(0.02)
-        ('7 days', '1 day', '28.8 min')
-    """
+    """Length of a window, as people read it."""
     if days >= 1:
         return f"{days:.3g} day{'' if days == 1 else 's'}"
     return waiting(days * 86_400_000)
 
 
 def journey_page(id: str) -> str:
-    """File name of a journey's page; two journeys never share one.
-
-    Args:
-        id: the journey's id.
-
-    Returns:
-        The name, relative to the folder of the board.
-    """
+    """File name of a journey's page; two journeys never share one."""
     return f"journey-{safe_name(id)[:60]}-{hashlib.sha256(id.encode()).hexdigest()[:6]}.html"
 
 
 def step_anchor(title: str) -> str:
-    """Anchor of a step on its journey's page.
-
-    Args:
-        title: the step's title.
-
-    Returns:
-        The anchor, without ``#``.
-    """
+    """Anchor of a step on its journey's page."""
     return f"step-{hashlib.sha256(title.encode()).hexdigest()[:8]}"
 
 
@@ -344,15 +278,7 @@ def _says(day: Day) -> str:
 
 
 def answer(rows: Sequence[ImpactRow], titles: Mapping[str, str]) -> str:
-    """The board in one sentence: what to work on, and what that can save at most.
-
-    Args:
-        rows: the ranking.
-        titles: what a person reads, by the journey's id.
-
-    Returns:
-        The sentence, of the kind of row that lies nearest to the cause.
-    """
+    """The board in one sentence: what to work on, and what that can save at most."""
     firsts = {row.kind: row for row in rows if row.rank == 1}
     kinds: tuple[OperationKind, ...] = ("statement", "operation", "step")
     first = next((firsts[kind] for kind in kinds if kind in firsts and firsts[kind].impact_ms_per_day), None)

@@ -21,14 +21,6 @@ def append_summary(verdict: Verdict, page: Path, *, mask: Callable[[str], str] =
 
     GitHub Actions, Gitea and Forgejo name the file in ``GITHUB_STEP_SUMMARY`` and show it as Markdown:
     <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands#adding-a-job-summary>.
-
-    Args:
-        verdict: the run's verdict.
-        page: the file of the job's page.
-        mask: hides secrets.
-
-    Raises:
-        OSError: the file cannot be written.
     """
     with page.open("a", encoding="utf-8") as file:
         file.write(_summary(verdict, lambda text: as_text(_cut(mask(text)))))

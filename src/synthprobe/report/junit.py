@@ -25,31 +25,12 @@ _PHASE = re.compile(r'^failed on (?:setup|teardown) with "(.*)"$', re.DOTALL)
 
 
 def properties_of(journey: str, outcome: Outcome, cause: str, attempt: int) -> list[tuple[str, object]]:
-    """What a case tells of its journey beside JUnit's own words.
-
-    Args:
-        journey: the journey's id.
-        outcome: of its last attempt.
-        cause: why it is not ``passed``.
-        attempt: how many there were.
-
-    Returns:
-        Names and values.
-    """
+    """What a case tells of its journey beside JUnit's own words."""
     return [(JOURNEY, journey), (OUTCOME, outcome), (ATTEMPTS, attempt), (CAUSE, cause)]
 
 
 def in_words_of_junit(content: bytes, mask: Callable[[str], str]) -> bytes:
-    """pytest's JUnit file, put right.
-
-    Args:
-        content: as pytest wrote it.
-        mask: hides secrets.
-
-    Returns:
-        The file: a case for each journey, ``failure`` for failed, ``error`` for unknown, nothing for passed and
-        degraded; no canaries; figures that fit; all texts masked.
-    """
+    """pytest's JUnit file, put right."""
     root = ET.fromstring(content)  # noqa: S314 - pytest wrote it a moment ago
     for suite in root.iter("testsuite"):
         journeys = {_key(case) for case in suite.findall("testcase") if _property(case, OUTCOME)}
@@ -70,16 +51,7 @@ def in_words_of_junit(content: bytes, mask: Callable[[str], str]) -> bytes:
 
 
 def agree_with(verdict: Verdict, place: Path, mask: Callable[[str], str]) -> None:
-    """Write the verdict of a run into its JUnit file: what pytest could not know of, and what never came to its end.
-
-    Args:
-        verdict: the run's verdict.
-        place: the file; it is made when pytest died before it wrote one.
-        mask: hides secrets.
-
-    Raises:
-        OSError: when the file cannot be written.
-    """
+    """Write the verdict of a run into its JUnit file: what pytest could not know of, and what never came to its end."""
     try:
         root = ET.fromstring(place.read_bytes())  # noqa: S314 - pytest's, and ours
     except (FileNotFoundError, ET.ParseError):

@@ -46,15 +46,7 @@ class StepSeries(Struct, frozen=True, kw_only=True):
 
 
 def latency_chart(series: StepSeries, now: datetime) -> str:
-    """Draw a step over time, with its budget and its alarms.
-
-    Args:
-        series: the step.
-        now: the right edge of the chart, UTC.
-
-    Returns:
-        An ``svg`` element without script; empty when there is nothing to draw.
-    """
+    """Draw a step over time, with its budget and its alarms."""
     points = thinned(sorted((at.astimezone(UTC), ms) for at, ms in series.points if ms >= 0 and at <= now))
     if not points:
         return ""
@@ -130,14 +122,7 @@ def _without_script(root: Any) -> Any:
 
 
 def thinned(points: list[tuple[datetime, float]]) -> list[tuple[datetime, float]]:
-    """Few enough points to draw, without hiding a slow one: the median and the slowest of each stretch.
-
-    Args:
-        points: moments and milliseconds, the oldest first.
-
-    Returns:
-        At most `POINTS` of them.
-    """
+    """Few enough points to draw, without hiding a slow one: the median and the slowest of each stretch."""
     if len(points) <= POINTS:
         return points
     size = -(-2 * len(points) // POINTS)

@@ -8,16 +8,5 @@ from synthprobe.model.plain_text import plain_line
 
 
 def as_text(said: str) -> str:
-    r"""Make a text stand in Markdown as it is, in one line, also as a cell of a table.
-
-    Args:
-        said: any text.
-
-    Returns:
-        The text, each sign that means something in Markdown or HTML escaped, and without control characters.
-
-    Example:
-        >>> as_text("<b>|\n*now*")
-        '\\<b\\>\\| \\*now\\*'
-    """
+    r"""Make a text stand in Markdown as it is, in one line, also as a cell of a table."""
     return re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", plain_line(said))

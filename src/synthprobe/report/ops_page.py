@@ -42,15 +42,7 @@ class OpsData(Struct, frozen=True, kw_only=True):
 
 
 def render_ops(data: OpsData, site: Path) -> Path:
-    """Write the page.
-
-    Args:
-        data: what to show.
-        site: the site's folder; the page goes to ``ops`` in it, in a folder of the target's name.
-
-    Returns:
-        The page's path.
-    """
+    """Write the page."""
     environment = Environment(
         loader=PackageLoader("synthprobe.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -69,14 +61,7 @@ def render_ops(data: OpsData, site: Path) -> Path:
 
 
 def answer(measures: Measures) -> str:
-    """What to do next, in one sentence.
-
-    Args:
-        measures: what was counted.
-
-    Returns:
-        The sentence the page begins with.
-    """
+    """What to do next, in one sentence."""
     if not measures.incidents:
         return "No incident was opened in this window, so there is nothing to count."
     if measures.one_head:

@@ -15,19 +15,7 @@ TIMEOUT_S = 5
 
 
 def export_spans(endpoint: str, verdict: Verdict) -> int:
-    """Send a span for each attempt at a journey and each of its steps over OTLP/HTTP.
-
-    Args:
-        endpoint: the address of traces, for example ``http://localhost:4318/v1/traces``.
-        verdict: the run's verdict.
-
-    Returns:
-        The number of spans sent; 0 when nothing ran.
-
-    Raises:
-        ToolError: when the extra ``otel`` is not installed.
-        ReportError: when the receiver cannot be reached or refuses.
-    """
+    """Send a span for each attempt at a journey and each of its steps over OTLP/HTTP."""
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource

@@ -15,20 +15,7 @@ TIMEOUT_S = 5.0
 
 
 def write_metrics(path: Path, verdict: Verdict, coverage: Coverage | None = None) -> Path:
-    """Write the metrics in one move, so that no collector reads half a file.
-
-    Args:
-        path: the file, ending in ``.prom`` for the node exporter.
-        verdict: the run's verdict.
-        coverage: how much of the last day was looked at; left out when it is not known.
-
-    Returns:
-        The file.
-
-    Raises:
-        ToolError: when the extra ``prometheus`` is not installed.
-        ReportError: when the file cannot be written.
-    """
+    """Write the metrics in one move, so that no collector reads half a file."""
     client = _client()
     text = client.generate_latest(_registry(client, verdict, coverage))
     temporary = path.with_name(f".{path.name}.new")
@@ -44,17 +31,7 @@ def write_metrics(path: Path, verdict: Verdict, coverage: Coverage | None = None
 
 
 def push_metrics(gateway: str, verdict: Verdict, coverage: Coverage | None = None) -> None:
-    """Push the metrics to a Pushgateway; those of the target's last run are replaced.
-
-    Args:
-        gateway: its address.
-        verdict: the run's verdict.
-        coverage: how much of the last day was looked at.
-
-    Raises:
-        ToolError: when the extra ``prometheus`` is not installed.
-        ReportError: when it cannot be reached or refuses.
-    """
+    """Push the metrics to a Pushgateway; those of the target's last run are replaced."""
     client = _client()
     registry = _registry(client, verdict, coverage)
     try:

@@ -30,15 +30,7 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def worth_keeping(runs: Sequence[PublishedRun]) -> list[PublishedRun]:
-    """The runs somebody may want to open again.
-
-    Args:
-        runs: published runs, in any order.
-
-    Returns:
-        Those that did not pass, the first that passed after one that did not, the first good one of each hour,
-        and the newest of each target and label; oldest first.
-    """
+    """The runs somebody may want to open again."""
     from synthprobe.report.oncall import worst  # late: the configuration needs only the record above
 
     kept = []
@@ -57,17 +49,7 @@ def worth_keeping(runs: Sequence[PublishedRun]) -> list[PublishedRun]:
 
 
 def prune(site: Path, published: Iterable[PublishedRun], retention: Retention, now: datetime) -> list[str]:
-    """Remove what is not kept any more.
-
-    Args:
-        site: the site's folder.
-        published: the runs that stand in it.
-        retention: how much is kept.
-        now: UTC.
-
-    Returns:
-        The folders that were removed, relative to the site.
-    """
+    """Remove what is not kept any more."""
     published = list(published)
     kept = worth_keeping(published)
     newest = {_series(one): one.folder for one in kept}

@@ -54,28 +54,6 @@ def publish(
 
     The on-call page is replaced last and in one move, so it never leads to something that is not there. When Allure
     is missing or fails the page is still published, and says so.
-
-    Args:
-        run_dirs: the run folders, each with its `verdict.json`.
-        site: the site's folder; runs published earlier stay in it.
-        labels: what tells runs of the same target apart, by run folder; each label is shown for itself.
-        names: the Allure report's title by run id; the target and the run when left out.
-        runbooks: address of each runbook by its id; only absolute ones are linked from Allure.
-        site_url: absolute address at which the site is published, if known.
-        state: folder of the Allure histories; `state` beside the site when left out.
-        allure: whether to make Allure reports.
-        stale_s: age in seconds after which the page asks whether the monitor still runs.
-        retention: how much of the past stays; everything without it.
-        environ: the environment for Allure; the process's own when left out.
-        warn: called with a sentence on each thing that did not work but does not stop the page.
-        beside: makes further pages in the site, after the runs are in it; the on-call page leads to them.
-        stand: says how a target stands, by its name; the on-call page tells it.
-
-    Returns:
-        The path of the on-call page.
-
-    Raises:
-        ReportError: when a run has no readable verdict, or the site cannot be written.
     """
     site.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(site.parent / f".{site.name}.lock"):
@@ -174,17 +152,7 @@ def _publish(
 
 
 def read_verdict(run_dir: Path) -> Verdict:
-    """Read the verdict of a run.
-
-    Args:
-        run_dir: the run's folder.
-
-    Returns:
-        The verdict.
-
-    Raises:
-        ReportError: when there is none, or it is not readable.
-    """
+    """Read the verdict of a run."""
     path = run_dir / "verdict.json"
     try:
         return msgspec.json.decode(shown_address(path.read_text("utf-8", errors="replace")), type=Verdict)
@@ -196,15 +164,7 @@ def read_verdict(run_dir: Path) -> Verdict:
 
 
 def newest(site: Path, warn: Callable[[str], None] | None = None) -> list[PublishedRun]:
-    """The newest published run of each target and label; a labelled run gives way to a later one without a label.
-
-    Args:
-        site: the site's folder.
-        warn: called with a sentence for each record that cannot be read.
-
-    Returns:
-        The runs, in no special order.
-    """
+    """The newest published run of each target and label; a labelled run gives way to a later one without a label."""
     found: dict[tuple[str, str], PublishedRun] = {}
     for run in published(site, warn):
         key = (run.verdict.run.target, run.label)
@@ -219,15 +179,7 @@ def newest(site: Path, warn: Callable[[str], None] | None = None) -> list[Publis
 
 
 def published(site: Path, warn: Callable[[str], None] | None = None) -> Iterator[PublishedRun]:
-    """Every published run that is still kept.
-
-    Args:
-        site: the site's folder.
-        warn: called with a sentence for each record that cannot be read.
-
-    Yields:
-        The runs, in no special order.
-    """
+    """Every published run that is still kept."""
     for path in site.glob(f"runs/*/*/{_RECORD}"):
         try:
             yield msgspec.json.decode(shown_address(path.read_text("utf-8", errors="replace")), type=PublishedRun)
@@ -237,18 +189,7 @@ def published(site: Path, warn: Callable[[str], None] | None = None) -> Iterator
 
 
 def serve(site: Path, port: int = 0) -> ThreadingHTTPServer:
-    """Serve the site on this machine only.
-
-    Args:
-        site: the site's folder.
-        port: the port; any free one for 0.
-
-    Returns:
-        A bound server; call `serve_forever()` and, at the end, `server_close()`. Its `server_port` is the port.
-
-    Raises:
-        ReportError: when the site has no page yet, or the port is taken.
-    """
+    """Serve the site on this machine only."""
     if not (site / "index.html").is_file():
         raise ReportError(f"There is no page in {site} to serve. Run `synthprobe report` first.")
     try:

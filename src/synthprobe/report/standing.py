@@ -10,30 +10,12 @@ from synthprobe.verdict.objectives import UNKNOWN_CAP, span
 
 
 def percent(value: float | None) -> str:
-    """A percentage that is never rounded up: 99.996 is not all.
-
-    Args:
-        value: the percentage; nothing when it is not known.
-
-    Returns:
-        For example ``99.99 %``.
-
-    Example:
-        >>> percent(99.996), percent(100.0), percent(None)
-        ('99.99 %', '100 %', 'not known')
-    """
+    """A percentage that is never rounded up: 99.996 is not all."""
     return "not known" if value is None else f"{math.floor(value * 100 + 1e-9) / 100:.5g} %"
 
 
 def watched(standing: Standing) -> dict[str, Any] | None:
-    """How much of the last hours was looked at.
-
-    Args:
-        standing: how the target stands.
-
-    Returns:
-        What the page shows; nothing when no slot was ever judged.
-    """
+    """How much of the last hours was looked at."""
     told = standing.coverage
     if told is None:
         return None
@@ -48,14 +30,7 @@ def watched(standing: Standing) -> dict[str, Any] | None:
 
 
 def objective(status: ObjectiveStatus | None) -> dict[str, Any] | None:
-    """How a journey stands against its objective.
-
-    Args:
-        status: its status.
-
-    Returns:
-        What the page shows; nothing without a status.
-    """
+    """How a journey stands against its objective."""
     if status is None:
         return None
     return {

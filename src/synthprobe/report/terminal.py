@@ -21,14 +21,7 @@ _STYLES: dict[Outcome, str] = {
 
 
 def summary(verdict: Verdict) -> RenderableType:
-    """The outcome of each journey, worst first.
-
-    Args:
-        verdict: the run's verdict.
-
-    Returns:
-        Something `rich` can print. The target's text is never read as markup.
-    """
+    """The outcome of each journey, worst first."""
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
     table.add_column("Outcome", no_wrap=True)
     table.add_column("Journey", overflow="fold")

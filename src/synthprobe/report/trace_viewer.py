@@ -42,18 +42,7 @@ _GUARD = """{
 
 
 def viewer_link(trace: str) -> str:
-    """Where a published trace opens in one click.
-
-    Args:
-        trace: its path, relative to the site.
-
-    Returns:
-        The address, relative to the site.
-
-    Example:
-        >>> viewer_link("runs/r1/trace.zip")
-        'trace-viewer/index.html?trace=..%2Fruns%2Fr1%2Ftrace.zip'
-    """
+    """Where a published trace opens in one click."""
     return f"trace-viewer/index.html?trace={quote(quote('../' + trace), safe='')}"
 
 
@@ -61,15 +50,6 @@ def copy_trace_viewer(site: Path) -> Path:
     """Copy Playwright's own trace viewer, which must be as new as the recorder, with its licence.
 
     The copy sends no request to another origin than the site's, whatever a trace names.
-
-    Args:
-        site: the site's folder.
-
-    Returns:
-        The viewer's folder in the site.
-
-    Raises:
-        ToolError: when the installed Playwright has no viewer.
     """
     spec = importlib.util.find_spec("playwright")
     package = Path(spec.origin).parent / "driver" / "package" if spec and spec.origin else Path()
@@ -95,18 +75,7 @@ def copy_trace_viewer(site: Path) -> Path:
 
 
 def with_policy(page: str) -> str:
-    """Put the content security policy in front of all that a page loads.
-
-    Args:
-        page: the page's HTML.
-
-    Returns:
-        The page with the policy, which lets the page's own inline scripts run and no other.
-
-    Example:
-        >>> "default-src 'self'" in with_policy('<html lang="en"><body></body></html>')
-        True
-    """
+    """Put the content security policy in front of all that a page loads."""
     scripts = "".join(
         f" 'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
         for text in re.findall(r"<script>(.*?)</script>", page, re.DOTALL)

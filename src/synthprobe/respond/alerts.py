@@ -57,21 +57,7 @@ def tell(
     background: Mapping[str, Background] | None = None,
     mask: Callable[[str], str] = str,
 ) -> tuple[Due, Delivery]:
-    """Tell whoever is to be told of the incidents, and send what still waits.
-
-    Args:
-        incidents: the open ones and those resolved lately.
-        config: the table ``[alerts]``.
-        outbox: where messages wait.
-        channel: hands a message over.
-        now: the time, UTC.
-        mutes: the mutes.
-        background: what a person needs besides, by incident id.
-        mask: hides secrets.
-
-    Returns:
-        What was due, and what came of sending.
-    """
+    """Tell whoever is to be told of the incidents, and send what still waits."""
     told = [letter.alert for letter in outbox.letters()]
     found = due(incidents, told, now, config, mutes=mutes, background=background, mask=mask)
     for alert in found.alerts:
@@ -91,18 +77,7 @@ def tell(
 def deliver(
     outbox: Outbox, config: AlertsConfig, channel: Channel, now: datetime, *, everything: bool = False
 ) -> Delivery:
-    """Send what waits. Each channel gets two tries; then the second channel is asked, and the rest waits.
-
-    Args:
-        outbox: where messages wait.
-        config: the table ``[alerts]``.
-        channel: hands a message over.
-        now: the time, UTC.
-        everything: whether messages that should still wait are tried as well.
-
-    Returns:
-        What came of it.
-    """
+    """Send what waits. Each channel gets two tries; then the second channel is asked, and the rest waits."""
     routes = {route.name: route for route in config.routes}
     delivered: list[str] = []
     by_second: list[str] = []
@@ -149,18 +124,7 @@ def drill(
     route: str | None = None,
     read: Callable[[str], str] | None = None,
 ) -> list[tuple[str, bool, str]]:
-    """Send a message that asks nothing over every channel of every route, and read it back where that is possible.
-
-    Args:
-        config: the table ``[alerts]``.
-        channel: hands a message over.
-        now: the time, UTC.
-        route: only this route.
-        read: gives the text found at a source; reads nothing back without it.
-
-    Returns:
-        For each channel: its name, whether it works, and a sentence.
-    """
+    """Send a message that asks nothing over every channel of every route, and read it back where that is possible."""
     results = []
     for one in config.routes:
         if route not in {None, one.name}:

@@ -72,20 +72,7 @@ class Done:
 
 @dataclass
 class FixDesk:
-    """Where fixes are planned, approved and applied.
-
-    Args:
-        config: the table ``[fixes]``.
-        target: the target.
-        folder: where the lock and the kill switch lie, for example ``.synthprobe``.
-        audit: where everything is recorded.
-        rerun: runs journeys again and gives their outcomes.
-        record: adds a line to an incident's record.
-        secret: gives a secret of the target by name.
-        redactor: masks what is recorded.
-        environ: the environment, for the kill switch.
-        now: the clock.
-    """
+    """Where fixes are planned, approved and applied."""
 
     config: FixesConfig
     target: Target
@@ -102,20 +89,6 @@ class FixDesk:
         self, fix: Fix, incident: Incident, inputs: Mapping[str, str] | None = None, *, who: str = ""
     ) -> Plan | None:
         """Look at the target as it is now, and say what the fix would do. Changes nothing.
-
-        Args:
-            fix: the fix.
-            incident: the incident.
-            inputs: name to text.
-            who: tells two people apart; only a hash of it is kept.
-
-        Returns:
-            The plan; nothing when nothing is needed.
-
-        Raises:
-            ConfigurationError: when the fix misses a part, or its plan is no plan.
-            FixRefused: when a rule of safety forbids it, or the plan fails.
-            AuditError: when the audit cannot be believed.
 
         What is refused is recorded.
         """
@@ -155,24 +128,7 @@ class FixDesk:
         really: bool = False,
         automatic: bool = False,
     ) -> Done:
-        """Apply a fix, if every rule of safety allows it, and verify it. A dry run unless told otherwise.
-
-        Args:
-            fix: the fix.
-            incident: the incident.
-            actor: who asks.
-            inputs: name to text.
-            really: whether anything is changed.
-            automatic: whether no person asks.
-
-        Returns:
-            What came of it.
-
-        Raises:
-            ConfigurationError: when the fix misses a part, or its plan is no plan; that is recorded as well.
-            FixRefused: when a rule of safety forbids it, or the plan fails; that is recorded as well.
-            AuditError: when the audit cannot be believed.
-        """
+        """Apply a fix, if every rule of safety allows it, and verify it. A dry run unless told otherwise."""
         from filelock import FileLock, Timeout
 
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -190,19 +146,7 @@ class FixDesk:
             raise
 
     def approve(self, request: str, actor: Actor) -> AuditEntry:
-        """Approve what somebody else asked for.
-
-        Args:
-            request: the request, as it was printed.
-            actor: who approves.
-
-        Returns:
-            The approval, with its end.
-
-        Raises:
-            FixRefused: when there is no such request, the role may not, or the requester approves; the last two
-                are recorded as well.
-        """
+        """Approve what somebody else asked for."""
         asked = [one for one in self.audit.known() if one.event == "requested" and one.digest == request]
         if not asked:
             raise FixRefused(f"There is no request {request!r}. See: synthprobe fix log.")
@@ -415,18 +359,7 @@ class FixDesk:
 
 
 def as_plan(fix: Fix, given: object) -> Plan | None:
-    """What a plan gave, in the types it must have.
-
-    Args:
-        fix: the fix.
-        given: what its plan returned.
-
-    Returns:
-        The plan; nothing when nothing is needed.
-
-    Raises:
-        ConfigurationError: when it is something else.
-    """
+    """What a plan gave, in the types it must have."""
     if given is None:
         return None
     what = f"a {type(given).__name__}"

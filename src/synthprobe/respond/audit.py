@@ -111,11 +111,6 @@ class FileAudit:
 
     Whoever removes both is noticed by the witness.
 
-    Args:
-        path: the file, for example ``.synthprobe/audit.jsonl``.
-        witness: where the newest mark is kept as well.
-        wait_s: seconds to wait for another program that writes.
-
     Attributes:
         notes: what a person must know of the last comparison with the witness, as sentences.
     """
@@ -128,36 +123,12 @@ class FileAudit:
         self.notes: tuple[str, ...] = ()
 
     def append(self, entry: AuditEntry, check: Check | None = None) -> AuditEntry:
-        """Add a line, durably.
-
-        Args:
-            entry: the line, without number and hashes.
-            check: refuses the line by what all audits that share the history know, made while none can add to it.
-
-        Returns:
-            The line as it was chained.
-
-        Raises:
-            AuditError: when what is there cannot be believed or written; nothing is added then.
-            SynthprobeError: what the check raised, or that the history cannot be used, without which it knows too
-                little; nothing is added then.
-        """
+        """Add a line, durably."""
         with self._locked():
             return self._append(entry, check)
 
     def begin(self, entry: AuditEntry) -> AuditEntry:
-        """Put what is there aside, and begin anew; for an audit that cannot be believed any more.
-
-        Args:
-            entry: the first line, which says who begins anew and why.
-
-        Returns:
-            The line as it was chained.
-
-        Raises:
-            AuditError: when it cannot be written.
-            SynthprobeError: when the witness cannot be told; nothing is moved then.
-        """
+        """Put what is there aside, and begin anew; for an audit that cannot be believed any more."""
         with self._locked():
             if self._witness:
                 self._witness.note(Mark())
@@ -166,15 +137,7 @@ class FileAudit:
             return self._append(entry)
 
     def entries(self) -> list[AuditEntry]:
-        """Every line, checked.
-
-        Returns:
-            The lines, oldest first.
-
-        Raises:
-            AuditError: names the first line that was changed, removed, put in between or cut off, or says why the
-                audit cannot be read.
-        """
+        """Every line, checked."""
         try:
             found = self._chained()
             self._check_head(found)
@@ -185,14 +148,7 @@ class FileAudit:
         return found
 
     def known(self) -> list[AuditEntry]:
-        """Every line, and those of other machines, and of audits that were put aside: all that the history was told.
-
-        Returns:
-            The lines in the history's order, then those it was not told.
-
-        Raises:
-            AuditError: as of `entries`.
-        """
+        """Every line, and those of other machines, and of audits that were put aside: all that the history was told."""
         own = self.entries()
         try:
             shared = self._witness.entries() if self._witness else []

@@ -42,27 +42,14 @@ class Channel(Protocol):
 
 
 class AppriseChannel:
-    """Channels of Apprise, their addresses read from secret sources.
-
-    Args:
-        environ: the environment.
-        timeout_s: seconds one channel may take for one message.
-    """
+    """Channels of Apprise, their addresses read from secret sources."""
 
     def __init__(self, environ: Mapping[str, str], timeout_s: float = 10.0) -> None:
         self._environ = environ
         self._timeout_s = timeout_s
 
     def __call__(self, source: str, alert: Alert) -> Sent:
-        """Send a message.
-
-        Args:
-            source: ``env:VARIABLE`` or ``file:/path``.
-            alert: the message.
-
-        Returns:
-            Whether the channel took it; never an exception.
-        """
+        """Send a message."""
         try:
             address = read_secret(source, self._environ, source=source)
         except SecretError as error:
@@ -110,16 +97,7 @@ def _notify(source: str, address: Secret, alert: Alert, timeout_s: float) -> Sen
 
 
 def read_back(source: str, environ: Mapping[str, str], timeout_s: float = 10.0) -> str:
-    """What arrived at a receiver.
-
-    Args:
-        source: ``env:VARIABLE`` or ``file:/path`` of an address that shows it.
-        environ: the environment.
-        timeout_s: seconds one read may take.
-
-    Returns:
-        Its text; empty when it cannot be read.
-    """
+    """What arrived at a receiver."""
     import requests
 
     try:

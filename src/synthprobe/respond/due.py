@@ -45,18 +45,6 @@ def due(
 
     An incident is told when it opens, when it becomes more urgent, every ``repeat`` while nobody took it, and when
     it is over. From ``storm`` at once on, one message speaks for all of them.
-
-    Args:
-        incidents: the open ones and those resolved lately, as they are now.
-        told: every message written before.
-        now: the time, UTC.
-        config: the table ``[alerts]``.
-        mutes: the mutes.
-        background: what a person needs besides, by incident id.
-        mask: hides secrets.
-
-    Returns:
-        The messages.
     """
     background = background or {}
     pending: list[_Pending] = []

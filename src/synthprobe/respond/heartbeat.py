@@ -60,13 +60,6 @@ class Heartbeat:
     """Signals in the convention of healthchecks.io: ``/start``, success, ``/fail``, ``/log``, with ``rid``.
 
     Whatever the watcher answers, the run goes on: a signal that was not taken is recorded, and told with the next one.
-
-    Args:
-        url: the address, without a suffix.
-        record: file each signal is recorded in.
-        timeout_s: seconds one try may take; all together take four times as long at most.
-        mask: hides secrets in what is sent.
-        pauses_s: seconds before each further try.
     """
 
     def __init__(
@@ -85,17 +78,7 @@ class Heartbeat:
         self._pauses_s = pauses_s
 
     def send(self, signal: Signal, run: str, text: str = "") -> Beat:
-        """Send a signal.
-
-        Args:
-            signal: ``start``; ``success`` when the slot was judged and everybody told; ``fail`` when it was not;
-                ``log`` for what is worth keeping.
-            run: the run's id; the same run has the same ``rid``.
-            text: a few lines for whoever looks at the watcher.
-
-        Returns:
-            What was recorded; never an exception.
-        """
+        """Send a signal."""
         missed = self._missed()
         body = self._mask(f"{text}\n{missed} signals before this one did not arrive." if missed else text)
         why, tries = "", 0
@@ -117,11 +100,7 @@ class Heartbeat:
         return beat
 
     def beats(self) -> list[Beat]:
-        """Every recorded signal, oldest first.
-
-        Returns:
-            The signals.
-        """
+        """Every recorded signal, oldest first."""
         found = []
         for line in self._record.read_bytes().splitlines() if self._record.exists() else ():
             try:

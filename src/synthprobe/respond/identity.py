@@ -43,14 +43,7 @@ class IdentityConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def check_identity(config: IdentityConfig) -> None:
-    """Refuse an issuer that could be anybody.
-
-    Args:
-        config: the table ``[fixes.identity]``.
-
-    Raises:
-        ConfigurationError: when the issuer is no https address, or the source of the token is none.
-    """
+    """Refuse an issuer that could be anybody."""
     place = urlsplit(config.issuer)
     if place.scheme != "https" and not (place.scheme == "http" and place.hostname in _LOOPBACK):
         raise ConfigurationError(
@@ -63,20 +56,7 @@ def check_identity(config: IdentityConfig) -> None:
 
 
 def identity(config: IdentityConfig, environ: Mapping[str, str], root: Path = Path()) -> str:
-    """What tells two people apart, and cannot be typed.
-
-    Args:
-        config: the table ``[fixes.identity]``.
-        environ: the environment, where CI offers its token; nothing in it is believed without its signature.
-        root: what a relative path is relative to, usually the project's root.
-
-    Returns:
-        The text, of which only a hash is kept.
-
-    Raises:
-        ConfigurationError: when the table cannot be used.
-        FixRefused: when it cannot be known who acts.
-    """
+    """What tells two people apart, and cannot be typed."""
     if config.kind == "account":
         return f"account:{logged_in_account()}"
     check_identity(config)
@@ -90,11 +70,7 @@ def identity(config: IdentityConfig, environ: Mapping[str, str], root: Path = Pa
 
 
 def logged_in_account() -> str:
-    """The account that logged in, as the kernel keeps it through sudo and su; without a log-in, the process's own.
-
-    Returns:
-        Its name; its number when it has none.
-    """
+    """The account that logged in, as the kernel keeps it through sudo and su; without a log-in, the process's own."""
     try:
         number = int(_LOGIN_UID.read_text("ascii"))
     except (OSError, ValueError):

@@ -23,38 +23,20 @@ class Incidents(Protocol):
 
 
 class IncidentFiles:
-    """One JSON file an incident.
-
-    Args:
-        folder: where they lie, for example ``.synthprobe/incidents``.
-    """
+    """One JSON file an incident."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def get(self, id: str) -> Incident:
-        """The incident of that id.
-
-        Args:
-            id: the id.
-
-        Returns:
-            The incident.
-
-        Raises:
-            ConfigurationError: when there is none.
-        """
+        """The incident of that id."""
         try:
             return msgspec.json.decode(self._path(id).read_bytes(), type=Incident)
         except (OSError, msgspec.DecodeError):
             raise ConfigurationError(f"There is no readable incident {id!r}. See: synthprobe incident list.") from None
 
     def all(self) -> list[Incident]:
-        """Every incident there is; a file that cannot be read is left where it is.
-
-        Returns:
-            The incidents, by file name.
-        """
+        """Every incident there is; a file that cannot be read is left where it is."""
         found = []
         for path in sorted(self._folder.glob("*.json")):
             try:
@@ -64,31 +46,18 @@ class IncidentFiles:
         return found
 
     def remove(self, id: str) -> None:
-        """Remove the file of an incident that is kept elsewhere now.
-
-        Args:
-            id: the id.
-        """
+        """Remove the file of an incident that is kept elsewhere now."""
         self._path(id).unlink(missing_ok=True)
 
     def put(self, incident: Incident) -> None:
-        """Write an incident.
-
-        Args:
-            incident: the incident.
-        """
+        """Write an incident."""
         self._folder.mkdir(parents=True, exist_ok=True)
         temporary = self._path(incident.id).with_suffix(".tmp")
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(incident)))
         temporary.replace(self._path(incident.id))
 
     def record(self, id: str, event: IncidentEvent) -> None:
-        """Add a line to its record.
-
-        Args:
-            id: the id.
-            event: the line.
-        """
+        """Add a line to its record."""
         incident = self.get(id)
         self.put(msgspec.structs.replace(incident, events=(*incident.events, event)))
 

@@ -11,18 +11,6 @@ def job_url(environ: Mapping[str, str]) -> str:
     GitHub Actions, Gitea and Forgejo say it in three variables, GitLab in one:
     <https://docs.github.com/actions/reference/workflows-and-actions/variables>,
     <https://docs.gitlab.com/ci/variables/predefined_variables/>.
-
-    Args:
-        environ: the environment.
-
-    Returns:
-        The address; empty outside a CI job.
-
-    Example:
-        >>> job_url(
-        ...     {"GITHUB_SERVER_URL": "https://forge", "GITHUB_REPOSITORY": "ops/watch", "GITHUB_RUN_ID": "7"}
-        ... )
-        'https://forge/ops/watch/actions/runs/7'
     """
     parts = [environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")]
     if all(parts):

@@ -53,14 +53,7 @@ class Subject(Struct, frozen=True, kw_only=True):
     default: str = ""
 
     def label(self, name: str) -> str:
-        """The value of a label.
-
-        Args:
-            name: one of ``runbooks.LABELS``.
-
-        Returns:
-            The value, perhaps empty.
-        """
+        """The value of a label."""
         return str(getattr(self, "cause_class" if name == "class" else name))
 
 
@@ -105,17 +98,6 @@ def match(runbooks: Sequence[Runbook], subject: Subject) -> Match:
 
     The levels: 1 the step names it, 2 exact fingerprint, 3 labels (more labels come first), 4 a regular expression
     found in the normalised message, 5 the journey's default page, 6 none.
-
-    Args:
-        runbooks: all there are; a draft, in which something is still to do, fits nothing.
-        subject: the failure.
-
-    Returns:
-        The match; with ties, the first by id.
-
-    Example:
-        >>> match((), Subject(journey="a")).why
-        'No runbook fits.'
     """
     ready = sorted((one for one in runbooks if one.finished), key=lambda one: one.id)
     hits: list[tuple[int, int, Runbook, str]] = []
@@ -141,16 +123,7 @@ def match(runbooks: Sequence[Runbook], subject: Subject) -> Match:
 def tell(
     verdict: Verdict, passed_builds: Mapping[str, str] | None = None, isolation: Isolation | None = None
 ) -> Iterator[Told]:
-    """Everything a runbook is looked for with, for each journey that did not pass.
-
-    Args:
-        verdict: the run's verdict.
-        passed_builds: build of the last run in which each journey passed, by journey id.
-        isolation: told of what could not be judged.
-
-    Yields:
-        One for each journey that did not pass or is intermittent, and could be judged.
-    """
+    """Everything a runbook is looked for with, for each journey that did not pass."""
     isolation = isolation or Isolation()
 
     def explained(one: JourneyVerdict) -> tuple[TriageFacts, Triage]:
@@ -191,15 +164,7 @@ def tell(
 
 
 def subject_of(incident: Incident, defaults: Mapping[str, str]) -> Subject:
-    """What a runbook is looked for with, of a recorded incident.
-
-    Args:
-        incident: the incident.
-        defaults: id of each journey's default page, by journey id.
-
-    Returns:
-        The subject.
-    """
+    """What a runbook is looked for with, of a recorded incident."""
     journey = incident.journeys[0] if incident.journeys else ""
     return Subject(
         journey=journey,

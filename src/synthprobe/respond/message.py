@@ -79,21 +79,7 @@ class Alert(Struct, frozen=True, kw_only=True):
 
 
 def plain(text: str, limit: int = LINE_CHARACTERS) -> str:
-    """A target's text made harmless: one line, no markup, nobody called by it, cut.
-
-    Args:
-        text: any text.
-        limit: characters kept.
-
-    Returns:
-        One line.
-
-    Example:
-        >>> plain("<b>@here</b>\\n500")
-        '‹b›(at)here‹/b› 500'
-        >>> plain("*all* [is well](https://evil.example) `run` unit_7 _now_")
-        '∗all∗ [is well] (https://evil.example) ˋrunˋ unit_7 ‗now‗'
-    """
+    """A target's text made harmless: one line, no markup, nobody called by it, cut."""
     text = _in_one_line(text)
     text = _MENTION.sub("(at)", text).translate(_NO_MARKUP)
     text = _EMPHASIS.sub("‗", text).replace("](", "] (")
@@ -109,15 +95,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def first_line(incident: Incident, now: datetime) -> str:
-    """Journey, step and what is wrong in words, since when, how sure.
-
-    Args:
-        incident: the incident.
-        now: the time, UTC.
-
-    Returns:
-        One line.
-    """
+    """Journey, step and what is wrong in words, since when, how sure."""
     since = incident.first_seen_at
     end = incident.resolved_at if incident.state == "resolved" and incident.resolved_at else now
     seen = f"seen in {incident.occurrences} run{'s' if incident.occurrences != 1 else ''}"
@@ -138,21 +116,7 @@ def write(
     background: Background,
     mask: Callable[[str], str],
 ) -> Alert:
-    """The message of one incident.
-
-    Args:
-        incident: the incident.
-        reason: why it is sent now.
-        urgency: how it is told.
-        route: name of the route.
-        nth: how often it was told before.
-        now: the time, UTC.
-        background: what a person needs besides.
-        mask: hides secrets.
-
-    Returns:
-        The message.
-    """
+    """The message of one incident."""
     recovered = reason == "recovered"
     lines = [
         "" if recovered else _line("Do now", background.fallback),
@@ -198,21 +162,7 @@ def write_storm(
     background: Background,
     mask: Callable[[str], str],
 ) -> Alert:
-    """One message for many incidents at once.
-
-    Args:
-        incidents: the incidents, worst first.
-        reason: why it is sent now.
-        urgency: how it is told.
-        route: name of the route.
-        nth: how often they were told before.
-        now: the time, UTC.
-        background: of the first.
-        mask: hides secrets.
-
-    Returns:
-        The message.
-    """
+    """One message for many incidents at once."""
     targets = ", ".join(sorted({incident.target for incident in incidents}))
     oldest = min(incident.first_seen_at for incident in incidents)
     state = "incidents are over" if reason == "recovered" else "incidents at once"
@@ -246,17 +196,7 @@ def write_storm(
 
 
 def write_drill(route: str, urgency: Urgency, word: str, now: datetime) -> Alert:
-    """A message that asks nothing of anybody.
-
-    Args:
-        route: name of the route.
-        urgency: how it is told.
-        word: the word that is looked for when the message is read back.
-        now: the time, UTC.
-
-    Returns:
-        The message.
-    """
+    """A message that asks nothing of anybody."""
     return Alert(
         id=_id(route, "drill", [word], 0),
         route=route,

@@ -56,14 +56,7 @@ class Letter(Struct, frozen=True, kw_only=True):
         return {attempt.channel for attempt in self.attempts if attempt.accepted}
 
     def waits(self, now: datetime) -> bool:
-        """Whether it is too early for another try; a time that is more than an hour to come was a wrong clock's.
-
-        Args:
-            now: the time, UTC.
-
-        Returns:
-            True when it should not be tried yet.
-        """
+        """Whether it is too early for another try; a time that is more than an hour to come was a wrong clock's."""
         return now < self.next_at() <= now + _LONGEST_WAIT
 
     def next_at(self) -> datetime:
@@ -114,25 +107,14 @@ def _lines(letter: Letter) -> list[_Line]:
 
 
 class FileOutbox:
-    """Messages as lines of one file, each on the disk before anything is sent.
-
-    Args:
-        folder: where the file is kept, for example ``.synthprobe/outbox``.
-    """
+    """Messages as lines of one file, each on the disk before anything is sent."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "outbox.jsonl"
         folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, alert: Alert) -> bool:
-        """Write a message down, durably.
-
-        Args:
-            alert: the message.
-
-        Returns:
-            False when it is there already.
-        """
+        """Write a message down, durably."""
         with self._file_lock():
             if any(letter.alert.id == alert.id for letter in self.letters()):
                 return False
@@ -140,30 +122,17 @@ class FileOutbox:
         return True
 
     def tried(self, attempt: Attempt) -> None:
-        """Write down a try.
-
-        Args:
-            attempt: the try.
-        """
+        """Write down a try."""
         with self._file_lock():
             self._append(_Line(tried=attempt))
 
     def delivered(self, alert_id: str, at: datetime) -> None:
-        """A message needs no more tries.
-
-        Args:
-            alert_id: the message's id.
-            at: when, UTC.
-        """
+        """A message needs no more tries."""
         with self._file_lock():
             self._append(_Line(delivered=_Delivered(alert=alert_id, at=at)))
 
     def letters(self) -> list[Letter]:
-        """Every message kept, oldest first; a line cut off by a crash is left out, and its message is due again.
-
-        Returns:
-            The messages.
-        """
+        """Every message kept, oldest first; a line cut off by a crash is left out, and its message is due again."""
         letters: dict[str, Letter] = {}
         for line in self._path.read_bytes().splitlines() if self._path.exists() else ():
             try:
@@ -179,11 +148,7 @@ class FileOutbox:
         return list(letters.values())
 
     def adopt(self, other: FileOutbox) -> None:
-        """Take over what another outbox holds.
-
-        Args:
-            other: the other one; it stays as it is.
-        """
+        """Take over what another outbox holds."""
         known = {letter.alert.id for letter in self.letters()}
         with self._file_lock():
             for letter in other.letters():
@@ -192,14 +157,7 @@ class FileOutbox:
                         self._append(line)
 
     def forget(self, now: datetime) -> int:
-        """Remove what was delivered more than 30 days ago.
-
-        Args:
-            now: the time, UTC.
-
-        Returns:
-            How many messages were removed.
-        """
+        """Remove what was delivered more than 30 days ago."""
         with self._file_lock():
             letters = self.letters()
             kept = [letter for letter in letters if letter.done is None or now - letter.done < KEPT]
@@ -214,14 +172,7 @@ class FileOutbox:
         return len(letters) - len(kept)
 
     def lock(self, timeout_s: float) -> AbstractContextManager[object]:
-        """Held while messages are sent.
-
-        Args:
-            timeout_s: seconds to wait for another process that sends.
-
-        Returns:
-            The lock.
-        """
+        """Held while messages are sent."""
         from filelock import FileLock
 
         return FileLock(self._path.with_suffix(".sending"), timeout=timeout_s)

@@ -45,16 +45,7 @@ class FixesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 def check_role(config: FixesConfig, role: str, power: Power) -> None:
-    """Refuse a role that may not.
-
-    Args:
-        config: the table ``[fixes]``.
-        role: the role.
-        power: what it wants to do.
-
-    Raises:
-        FixRefused: when the role is unknown, or may not.
-    """
+    """Refuse a role that may not."""
     if role not in config.roles:
         raise FixRefused(
             f"There is no role {role!r}. Known roles: {', '.join(sorted(config.roles))}. See [fixes.roles]."
@@ -64,33 +55,12 @@ def check_role(config: FixesConfig, role: str, power: Power) -> None:
 
 
 def able(config: FixesConfig, power: Power) -> str:
-    """The roles that may do something.
-
-    Args:
-        config: the table ``[fixes]``.
-        power: what they want to do.
-
-    Returns:
-        Their names, for a sentence.
-
-    Example:
-        >>> able(FixesConfig(), "approve")
-        'engineer, supervisor'
-    """
+    """The roles that may do something."""
     return ", ".join(name for name, powers in sorted(config.roles.items()) if power in powers) or "none"
 
 
 def check_freeze(config: FixesConfig, now: datetime) -> None:
-    """Refuse to act inside a freeze window.
-
-    Args:
-        config: the table ``[fixes]``.
-        now: the time, UTC.
-
-    Raises:
-        FixRefused: inside a window.
-        ConfigurationError: when a window cannot be read.
-    """
+    """Refuse to act inside a freeze window."""
     for window in config.freeze:
         try:
             start, end = (datetime.fromisoformat(part) for part in window.split("/"))
@@ -107,17 +77,7 @@ def check_freeze(config: FixesConfig, now: datetime) -> None:
 
 
 def check_evidence(config: FixesConfig, incident: Incident, target: str, now: datetime) -> None:
-    """Refuse an incident that is over, of another target, or seen too long ago.
-
-    Args:
-        config: the table ``[fixes]``.
-        incident: the incident.
-        target: the target the fix is for.
-        now: the time, UTC.
-
-    Raises:
-        FixRefused: when its evidence does not count.
-    """
+    """Refuse an incident that is over, of another target, or seen too long ago."""
     if incident.target != target:
         raise FixRefused(f"The incident {incident.id} is of target {incident.target!r}, not of {target!r}.")
     if incident.state == "resolved":
@@ -132,18 +92,7 @@ def check_evidence(config: FixesConfig, incident: Incident, target: str, now: da
 
 
 def check_rate(entries: Sequence[AuditEntry], fix: str, target: str, per_hour: int, now: datetime) -> None:
-    """Refuse a fix that was applied too often in the last hour, started and unfinished ones counted.
-
-    Args:
-        entries: the audit.
-        fix: id of the fix.
-        target: the target's name.
-        per_hour: how often an hour.
-        now: the time, UTC.
-
-    Raises:
-        FixRefused: above the limit.
-    """
+    """Refuse a fix that was applied too often in the last hour, started and unfinished ones counted."""
     recent = [one for one in _of(entries, fix, target) if one.event == "applying" and now - one.at < timedelta(hours=1)]
     if len(recent) >= per_hour:
         raise FixRefused(
@@ -153,16 +102,7 @@ def check_rate(entries: Sequence[AuditEntry], fix: str, target: str, per_hour: i
 
 
 def check_alone(entries: Sequence[AuditEntry], target: str, now: datetime) -> None:
-    """Refuse to apply two fixes to a target at once, from whatever machines.
-
-    Args:
-        entries: of other audits that share the history.
-        target: the target's name.
-        now: the time, UTC.
-
-    Raises:
-        FixRefused: while another one, which began less than `LOCK` ago, has not ended.
-    """
+    """Refuse to apply two fixes to a target at once, from whatever machines."""
     begun = [one for one in entries if one.target == target and one.event in {"applying", "applied", "failed"}]
     if begun and begun[-1].event == "applying" and now - begun[-1].at < LOCK:
         raise FixRefused(
@@ -172,18 +112,7 @@ def check_alone(entries: Sequence[AuditEntry], target: str, now: datetime) -> No
 
 
 def check_breaker(config: FixesConfig, entries: Sequence[AuditEntry], fix: str, target: str, now: datetime) -> None:
-    """Refuse a fix whose last applications failed; one that never ended counts as failed.
-
-    Args:
-        config: the table ``[fixes]``.
-        entries: the audit.
-        fix: id of the fix.
-        target: the target's name.
-        now: the time, UTC.
-
-    Raises:
-        FixRefused: while the circuit is open, a day long.
-    """
+    """Refuse a fix whose last applications failed; one that never ended counts as failed."""
     ends = outcomes(entries, fix, target)[-config.breaker_failures :]
     if len(ends) == config.breaker_failures and not any(clean for _, clean in ends):
         until = ends[-1][0] + timedelta(days=1)
@@ -197,18 +126,7 @@ def check_breaker(config: FixesConfig, entries: Sequence[AuditEntry], fix: str, 
 def check_earned(
     config: FixesConfig, entries: Sequence[AuditEntry], fix: str, target: str, allowed: Sequence[str]
 ) -> None:
-    """Refuse to act without a person, unless the target allows it and the fix earned it.
-
-    Args:
-        config: the table ``[fixes]``.
-        entries: the audit.
-        fix: id of the fix.
-        target: the target's name.
-        allowed: ids the target allows.
-
-    Raises:
-        FixRefused: when one of both is missing.
-    """
+    """Refuse to act without a person, unless the target allows it and the fix earned it."""
     if fix not in allowed:
         raise FixRefused(
             f"The target {target!r} does not let {fix} be applied without a person. A person may apply it, or "
@@ -227,32 +145,12 @@ def check_earned(
 
 
 def approval(entries: Sequence[AuditEntry], digest: str, who: str, now: datetime) -> AuditEntry | None:
-    """An approval of this very plan by somebody else that still holds and was not used.
-
-    Args:
-        entries: the audit.
-        digest: of the plan.
-        who: who wants to apply it.
-        now: the time, UTC.
-
-    Returns:
-        The approval, if there is one.
-    """
+    """An approval of this very plan by somebody else that still holds and was not used."""
     return _approved([entry for entry in entries if entry.digest == digest], who, now)
 
 
 def outgrown(entries: Sequence[AuditEntry], digest: str, who: str, now: datetime) -> AuditEntry | None:
-    """An approval of another plan for the very same order: what the fix would change has changed since.
-
-    Args:
-        entries: the audit.
-        digest: of the plan, whose first part is that of the order.
-        who: who wants to apply it.
-        now: the time, UTC.
-
-    Returns:
-        The approval, if there is one.
-    """
+    """An approval of another plan for the very same order: what the fix would change has changed since."""
     order = digest.partition("-")[0]
     return _approved([one for one in entries if one.digest.partition("-")[0] == order], who, now)
 
@@ -268,16 +166,7 @@ def _approved(entries: Sequence[AuditEntry], who: str, now: datetime) -> AuditEn
 
 
 def outcomes(entries: Sequence[AuditEntry], fix: str, target: str) -> list[tuple[datetime, bool]]:
-    """How each application ended.
-
-    Args:
-        entries: the audit.
-        fix: id of the fix.
-        target: the target's name.
-
-    Returns:
-        When, and whether it was clean; one that never ended is not.
-    """
+    """How each application ended."""
     ends: list[tuple[datetime, bool]] = []
     for entry in _of(entries, fix, target):
         if entry.event == "applying":

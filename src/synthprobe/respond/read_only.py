@@ -28,18 +28,7 @@ _KEEPS = ("cookie-jar", "dump-header", "output")
 
 
 def only_reads(shell: str) -> bool:
-    """Whether every command of a command line is known to change nothing.
-
-    Args:
-        shell: what is typed, for a POSIX shell.
-
-    Returns:
-        False for what writes, and for what is not known.
-
-    Example:
-        >>> only_reads('curl -sS "$BASE_URL/x" | grep a'), only_reads("curl -sXPOST http://x"), only_reads("rm x")
-        (True, False, False)
-    """
+    """Whether every command of a command line is known to change nothing."""
     commands, _ = _scan(shell.replace("\\\n", " "), 0)
     return bool(commands) and all(_reads(command) for command in commands)
 

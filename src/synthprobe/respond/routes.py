@@ -60,16 +60,7 @@ class AlertRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     read_back: str = ""
 
     def fits(self, incident: Incident, owner: str, urgency: Urgency) -> bool:
-        """Whether this route takes an incident.
-
-        Args:
-            incident: the incident.
-            owner: who is to be told of it.
-            urgency: how it is told.
-
-        Returns:
-            Whether every key of the route fits.
-        """
+        """Whether this route takes an incident."""
         cause = incident.triage.cause_class if incident.triage else "unknown"
         pairs: tuple[tuple[Sequence[str], str], ...] = (
             (self.urgency, urgency),
@@ -101,37 +92,16 @@ class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     timeout_s: Annotated[float, Meta(gt=0, le=600)] = 10.0
 
     def owner(self, incident: Incident) -> str:
-        """The role to tell of an incident.
-
-        Args:
-            incident: the incident.
-
-        Returns:
-            Its owner, or the probe's when the monitor is blind.
-        """
+        """The role to tell of an incident."""
         return self.probe_owner if incident.kind == "monitor blind" else incident.owner
 
     def route(self, incident: Incident) -> AlertRoute | None:
-        """The route an incident takes.
-
-        Args:
-            incident: the incident.
-
-        Returns:
-            The first route that fits; nothing when none does.
-        """
+        """The route an incident takes."""
         owner, urgency = self.owner(incident), self.urgency(incident)
         return next((route for route in self.routes if route.fits(incident, owner, urgency)), None)
 
     def urgency(self, incident: Incident) -> Urgency:
-        """How an incident is told.
-
-        Args:
-            incident: the incident.
-
-        Returns:
-            ``page``, ``ticket`` or ``probe``.
-        """
+        """How an incident is told."""
         if incident.kind == "degraded" and incident.severity in self.page_degraded:
             return "page"
         return _URGENCY[incident.kind]
@@ -155,29 +125,14 @@ class Mute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     until: date | None = None
 
     def holds(self, incident: Incident, now: datetime) -> bool:
-        """Whether it silences an incident now. One that is not in order silences nothing.
-
-        Args:
-            incident: the incident.
-            now: the time, UTC.
-
-        Returns:
-            Whether nobody is told.
-        """
+        """Whether it silences an incident now. One that is not in order silences nothing."""
         if next(self.wrong(now), ""):
             return False
         journeys = set(incident.journeys)
         return self.fingerprint in {"", *incident.fingerprints} and (not self.journey or journeys == {self.journey})
 
     def wrong(self, now: datetime) -> Iterator[str]:
-        """What is not in order.
-
-        Args:
-            now: the time, UTC.
-
-        Yields:
-            Sentences.
-        """
+        """What is not in order."""
         what = self.fingerprint or self.journey
         if not what:
             yield "A mute names neither a fingerprint nor a journey. Say what it silences."
@@ -208,21 +163,7 @@ class _MuteFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def read_mutes(path: Path) -> tuple[Mute, ...]:
-    """Read the file of mutes.
-
-    Args:
-        path: the file; no file is no mute.
-
-    Returns:
-        The mutes, those not in order as well; they silence nothing.
-
-    Raises:
-        ConfigurationError: when it cannot be read.
-
-    Example:
-        >>> read_mutes(Path("/nonexistent/mutes.toml"))
-        ()
-    """
+    """Read the file of mutes."""
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), _MuteFile).mute
     except FileNotFoundError:
@@ -237,17 +178,7 @@ def read_mutes(path: Path) -> tuple[Mute, ...]:
 def lint(
     config: AlertsConfig, mutes: Sequence[Mute], now: datetime, *, journeys: Collection[str] | None = None
 ) -> list[str]:
-    """What would keep a message from reaching anybody, or keep somebody silent for too long.
-
-    Args:
-        config: the table ``[alerts]``.
-        mutes: the mutes.
-        now: the time, UTC.
-        journeys: ids of the journeys there are, which mutes are compared with; they are not without it.
-
-    Returns:
-        Sentences; none when all is in order.
-    """
+    """What would keep a message from reaching anybody, or keep somebody silent for too long."""
     found = []
     for name in {route.name for route in config.routes if sum(route.name == one.name for one in config.routes) > 1}:
         found.append(f"Two routes are called {name!r}. Give each its own name.")

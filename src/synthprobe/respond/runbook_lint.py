@@ -101,17 +101,7 @@ class Known(Struct, frozen=True, kw_only=True):
 
 
 def read_snoozes(folder: Path) -> tuple[Snooze, ...]:
-    """Read ``snoozes.yaml`` of the runbooks' folder.
-
-    Args:
-        folder: where the runbooks are.
-
-    Returns:
-        The snoozes; none when there is no such file.
-
-    Raises:
-        ConfigurationError: when it cannot be read.
-    """
+    """Read ``snoozes.yaml`` of the runbooks' folder."""
     path = folder / SNOOZES
     if not path.exists():
         return ()
@@ -127,17 +117,7 @@ def read_snoozes(folder: Path) -> tuple[Snooze, ...]:
 def lint(
     runbooks: Sequence[Runbook], known: Known, today: date, *, snoozes: Sequence[Snooze] = ()
 ) -> tuple[Finding, ...]:
-    """Look for all that is wrong with the runbooks.
-
-    Args:
-        runbooks: all there are.
-        known: what they may refer to.
-        today: the day, for staleness and snoozes.
-        snoozes: findings that are accepted until a day.
-
-    Returns:
-        The findings, errors first, by file and line; a runbook with an error of content covers nothing.
-    """
+    """Look for all that is wrong with the runbooks."""
     found = [finding for runbook in runbooks for finding in _one(runbook, known, today)]
     bad = {finding.path for finding in found if finding.rule == "content" and finding.error}
     found += _coverage([one for one in runbooks if one.path not in bad], known)
@@ -174,15 +154,7 @@ def _snoozed(snooze: Snooze, subjects: Collection[str], today: date) -> Iterator
 
 
 def covered(runbooks: Sequence[Runbook], known: Known) -> tuple[int, int]:
-    """How many journeys have a default page that can be followed.
-
-    Args:
-        runbooks: all there are.
-        known: the journeys.
-
-    Returns:
-        How many have one, and how many there are.
-    """
+    """How many journeys have a default page that can be followed."""
     missing = list(_coverage(runbooks, known))
     return len(known.journeys) - len(missing), len(known.journeys)
 

@@ -32,31 +32,12 @@ class Mark(Struct, frozen=True, kw_only=True):
 
 
 def sentence(runbook: str, said: str) -> str:
-    """How a mark stands in the record of an incident.
-
-    Args:
-        runbook: the page's id; empty when there was none.
-        said: ``helped``, ``outdated`` or ``missing``.
-
-    Returns:
-        The sentence, which `marks` reads.
-
-    Example:
-        >>> sentence("login-slow", "outdated")
-        'The runbook login-slow: outdated.'
-    """
+    """How a mark stands in the record of an incident."""
     return f"The runbook {runbook or '(none)'}: {said}."
 
 
 def marks(incidents: Iterable[Incident]) -> tuple[Mark, ...]:
-    """Every mark that was set.
-
-    Args:
-        incidents: all that are recorded.
-
-    Returns:
-        The oldest first.
-    """
+    """Every mark that was set."""
     found = [
         Mark(runbook=said[1], at=event.at, said=said[2])
         for incident in incidents

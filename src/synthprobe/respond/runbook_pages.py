@@ -34,28 +34,13 @@ BEFORE = "README.md"
 
 
 def before_typing(folder: Path) -> Path | None:
-    """The project's own page of what to do before a command of a runbook is typed.
-
-    Args:
-        folder: where the runbooks are.
-
-    Returns:
-        The file; nothing when there is none.
-    """
+    """The project's own page of what to do before a command of a runbook is typed."""
     page = folder / BEFORE
     return page if page.is_file() else None
 
 
 def opening(runbook: Runbook, where: str) -> tuple[str, str]:
-    """What a person must know before the first command.
-
-    Args:
-        runbook: the runbook.
-        where: where it is written how to begin a session, as Markdown; empty when nowhere.
-
-    Returns:
-        Two lines of Markdown.
-    """
+    """What a person must know before the first command."""
     variables = sorted(set(re.findall(r"\$((?:BASE_URL|TOKEN)\w*)", runbook.body)))
     need = ", ".join(f"`${name}`" for name in variables)
     means = "the system's address" + (", and a session for each `$TOKEN`" if "$TOKEN" in need else "")
@@ -71,14 +56,7 @@ def opening(runbook: Runbook, where: str) -> tuple[str, str]:
 
 
 def as_followed(runbook: Runbook) -> str:
-    """The body as it is read: where there is a fix, its commands stand before the steps by hand.
-
-    Args:
-        runbook: the runbook.
-
-    Returns:
-        Markdown.
-    """
+    """The body as it is read: where there is a fix, its commands stand before the steps by hand."""
     section = runbook.section("Fix")
     if not runbook.fix or section is None:
         return runbook.body
@@ -99,16 +77,7 @@ By hand, only when the fix is refused or does not help:
 
 
 def render(runbook: Runbook, *, home: str = "../index.html", before: str = "") -> str:
-    """A runbook as a page that needs nothing else: raw HTML in the file is shown as text.
-
-    Args:
-        runbook: the runbook.
-        home: address of the on-call page.
-        before: address of the page that says how to begin a session; empty when there is none.
-
-    Returns:
-        The whole HTML page.
-    """
+    """A runbook as a page that needs nothing else: raw HTML in the file is shown as text."""
     where = f"[before typing a command]({before})" if before else ""
     # html is off in our parser, and it refuses javascript: links
     first, body = parser().render("\n\n".join(opening(runbook, where))), parser().render(as_followed(runbook))
@@ -123,16 +92,7 @@ def _environment() -> Environment:
 
 
 def publish_runbooks(runbooks: Sequence[Runbook], site: Path, *, before: str = "") -> dict[str, str]:
-    """Write every runbook's page into the site, and ``runbooks/index.html``, which lists them by cause.
-
-    Args:
-        runbooks: the runbooks.
-        site: the site's folder.
-        before: Markdown of what to do before a command is typed; it becomes a page that each of them links to.
-
-    Returns:
-        Address of each page relative to the site, by the runbook's id.
-    """
+    """Write every runbook's page into the site, and ``runbooks/index.html``, which lists them by cause."""
     folder = site / "runbooks"
     folder.mkdir(parents=True, exist_ok=True)
     addresses = {}
@@ -161,13 +121,6 @@ def draft(incident: Incident, result: Result | None = None) -> str:
     """A runbook to begin with, filled with what was recorded of an incident.
 
     What only people know is marked TODO, so that ``runbook lint`` does not take it for finished.
-
-    Args:
-        incident: the incident.
-        result: an attempt that showed it, for its steps and evidence.
-
-    Returns:
-        The file's text; everything the target said stands in it as quoted text.
     """
     cause = incident.triage
     name = "-".join(part for part in (incident.journeys[0] if incident.journeys else "", incident.id.lower()) if part)

@@ -14,18 +14,7 @@ _LINE = re.compile(
 
 
 def stamp(path: Path, exercise: Exercise) -> None:
-    """Write when a runbook was proved. Every other byte of the file stays as it is.
-
-    Args:
-        path: the runbook's file.
-        exercise: the day and the revision.
-
-    Raises:
-        ConfigurationError: when its front matter has no ``last_exercised``, or the file cannot be written.
-
-    Example:
-        ``stamp(Path("runbooks/search-cached.md"), Exercise(at=date(2026, 11, 2), revision="fb21430"))``
-    """
+    """Write when a runbook was proved. Every other byte of the file stays as it is."""
     try:
         text = path.read_bytes().decode("utf-8")
         front = re.match(r"---\r?\n.*?^---", text, re.DOTALL | re.MULTILINE)

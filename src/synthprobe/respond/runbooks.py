@@ -135,14 +135,7 @@ class Runbook(Struct, frozen=True, kw_only=True):
     body_line: int = 1
 
     def section(self, title: str) -> Section | None:
-        """The section of that title, if there is one.
-
-        Args:
-            title: one of `SECTIONS`.
-
-        Returns:
-            The section, or nothing.
-        """
+        """The section of that title, if there is one."""
         return next((one for one in self.sections if one.title == title), None)
 
     @property
@@ -180,18 +173,7 @@ class _FrontMatter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def unfinished(text: str) -> bool:
-    """Whether a text says itself that it is not done.
-
-    Args:
-        text: the text.
-
-    Returns:
-        True when a word such as ``TODO`` stands in it.
-
-    Example:
-        >>> unfinished("TODO: the safest first")
-        True
-    """
+    """Whether a text says itself that it is not done."""
     return bool(_UNFINISHED.search(text))
 
 
@@ -201,15 +183,7 @@ def parser() -> MarkdownIt:
 
 
 def read_runbooks(folder: Path, root: Path | None = None) -> Shelf:
-    """Read every runbook of a folder. One that cannot be read takes none of the others away.
-
-    Args:
-        folder: where the runbooks are; one that does not exist holds none.
-        root: what paths are shown relative to; the folder's parent without it.
-
-    Returns:
-        The runbooks, and what is wrong with the files that are left out.
-    """
+    """Read every runbook of a folder. One that cannot be read takes none of the others away."""
     root = root or folder.parent
     found, refused = [], []
     for path in sorted(folder.rglob("*.md")):
@@ -223,18 +197,7 @@ def read_runbooks(folder: Path, root: Path | None = None) -> Shelf:
 
 
 def read_runbook(path: Path, root: Path | None = None) -> Runbook:
-    """Read one runbook.
-
-    Args:
-        path: the file.
-        root: what its path is shown relative to; its folder without it.
-
-    Returns:
-        The runbook.
-
-    Raises:
-        ConfigurationError: naming the file and line, when it cannot be read or its front matter is wrong.
-    """
+    """Read one runbook."""
     root = root or path.parent
     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
     try:
@@ -381,15 +344,7 @@ def _regex(expected: str) -> str:
 
 
 def holds(command: Command, output: str) -> str:
-    """Whether a command printed what its runbook expects.
-
-    Args:
-        command: the command.
-        output: what it printed.
-
-    Returns:
-        Empty when it did; otherwise a sentence with what is missing or should not be there.
-    """
+    """Whether a command printed what its runbook expects."""
     for text in command.expected:
         if not re.search(_regex(text), output):
             return f"{text} was expected in the output, and is not there."

@@ -42,18 +42,6 @@ def run_again(
     """Run suspicious journeys again, one after the other, each until it was as usual twice or the budget is used up.
 
     A journey that changes something is left alone, unless its marker says that it is repeatable.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: the target.
-        order: how the run itself was done; re-runs take one process.
-        folder: the run's folder; re-runs are kept in ``reruns`` in it.
-        until: the run's deadline on the monotonic clock.
-        suspicions: what was suspicious, the most surprising first.
-
-    Returns:
-        The results of the re-runs; what was cut off by the deadline or by a signal is not among them.
     """
     wanted = Suspicions(most=config.suspicion_reruns, budget=config.suspicion_budget, journeys=tuple(suspicions))
     left_s = until - time.monotonic()

@@ -38,16 +38,7 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class Child:
-    """One pytest process and everything it starts.
-
-    Args:
-        command: what to run.
-        cwd: where.
-        environ: its environment.
-        relay: told every line of its output, made harmless; nothing is told without it.
-        log: file that keeps the output.
-        clean: masks secrets in a line.
-    """
+    """One pytest process and everything it starts."""
 
     def __init__(
         self,
@@ -75,14 +66,7 @@ class Child:
         self._reader.start()
 
     def wait(self, ended: Callable[[], str]) -> str:
-        """Wait until the child ends, or there is a reason to end it.
-
-        Args:
-            ended: asked again and again; a word when there is such a reason.
-
-        Returns:
-            The reason; empty when the child ended by itself.
-        """
+        """Wait until the child ends, or there is a reason to end it."""
         while self.process.poll() is None:
             if reason := ended():
                 return reason
@@ -90,11 +74,7 @@ class Child:
         return ""
 
     def end(self, grace_s: float) -> None:
-        """Interrupt pytest alone, so that it closes its browsers in order; after that time nothing is left alive.
-
-        Args:
-            grace_s: seconds it may take.
-        """
+        """Interrupt pytest alone, so that it closes its browsers in order; after that time nothing is left alive."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -106,11 +86,7 @@ class Child:
         return [process for process in psutil.Process().children(recursive=True) if process.pid not in self._others]
 
     def clear(self) -> int:
-        """Kill what the child left behind.
-
-        Returns:
-            How many processes were still there.
-        """
+        """Kill what the child left behind."""
         left = self.family()
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -15,28 +15,14 @@ def passed_s() -> float:
 
 
 class ClockWatch:
-    """Compares the wall clock with the monotonic one, from now on.
-
-    Args:
-        wall: the wall clock, seconds.
-        passed: the monotonic clock, seconds.
-    """
+    """Compares the wall clock with the monotonic one, from now on."""
 
     def __init__(self, wall: Callable[[], float] = time.time, passed: Callable[[], float] = passed_s) -> None:
         self._wall, self._passed = wall, passed
         self._began = wall() - passed()
 
     def note(self) -> str:
-        """What a person must know of the times in the report.
-
-        Returns:
-            A sentence; empty when the clock was left alone.
-
-        Example:
-            >>> times = iter([1000.0, 4605.0])
-            >>> ClockWatch(lambda: next(times), iter([1.0, 6.0]).__next__).note()[:56]
-            'The clock of this machine jumped by +3600 s during the r'
-        """
+        """What a person must know of the times in the report."""
         jumped_s = self._wall() - self._passed() - self._began
         if abs(jumped_s) <= NOTED_S:
             return ""

@@ -24,26 +24,12 @@ _ENDINGS = {
 
 
 def last_words_file(folder: Path) -> Path:
-    """Where pytest writes its last words.
-
-    Args:
-        folder: the run's folder.
-
-    Returns:
-        The file; it need not be there.
-    """
+    """Where pytest writes its last words."""
     return (folder / _FILE).absolute()
 
 
 def read_last_words(folder: Path) -> list[LastWords]:
-    """Everything that was said, oldest first.
-
-    Args:
-        folder: the run's folder.
-
-    Returns:
-        The words; a line cut off by a kill is left out.
-    """
+    """Everything that was said, oldest first."""
     words = []
     path = last_words_file(folder)
     for line in path.read_bytes().splitlines() if path.exists() else ():
@@ -55,13 +41,7 @@ def read_last_words(folder: Path) -> list[LastWords]:
 
 
 class Ending:
-    """How the sessions of a run ended.
-
-    Args:
-        folder: the run's folder.
-        reason: why the supervisor ended the last one; empty when it ended by itself.
-        code: its exit code, as `subprocess` gives it.
-    """
+    """How the sessions of a run ended."""
 
     def __init__(self, folder: Path, reason: str, code: int | None) -> None:
         self.reason = reason
@@ -100,29 +80,14 @@ class Ending:
         return f"it ended with code {self._code}" + (f": {telling[-1]}" if telling else "")
 
     def unfinished(self, collected: Sequence[Journey] | None) -> tuple[Journey, ...]:
-        """Journeys that were collected and never begun.
-
-        Args:
-            collected: what was collected, if anything was.
-
-        Returns:
-            Those that no process was in, and no result tells of.
-        """
+        """Journeys that were collected and never begun."""
         seen = {result.journey.id for result in pipeline.read_results(self._folder)}
         seen |= {note.journey for note in pipeline.read_progress(self._folder)}
         return tuple(journey for journey in collected or () if journey.id not in seen)
 
 
 class Missing:
-    """Says why a journey has no result.
-
-    Args:
-        folder: the run's folder.
-        first: how the first session of the run ended.
-        last: how its last one ended; often the same.
-        lost: ids of journeys that were not collected, although no source changed.
-        frozen: sentences of journeys whose process stood still, by their id.
-    """
+    """Says why a journey has no result."""
 
     def __init__(
         self, folder: Path, first: Ending, last: Ending, lost: set[str], frozen: Mapping[str, str] | None = None
@@ -133,14 +98,7 @@ class Missing:
         self._frozen = frozen or {}
 
     def __call__(self, journey: Journey) -> str:
-        """One sentence.
-
-        Args:
-            journey: the journey.
-
-        Returns:
-            What kept it from being judged.
-        """
+        """One sentence."""
         ending = _ENDINGS.get(self._last.reason)
         if journey.id in self._lost:
             return "inventory: It was not collected, although no journey's source was changed since the last run."

@@ -26,15 +26,7 @@ class Inventory(Struct, frozen=True, kw_only=True):
 
 
 def source_revision(root: Path, config: Config) -> str:
-    """A hash of the journeys' source and of the configuration.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-
-    Returns:
-        Hexadecimal digits; the same as long as nothing was changed.
-    """
+    """A hash of the journeys' source and of the configuration."""
     digest = hashlib.sha256()
     files = {root / name for name in ("synthprobe.toml", "pyproject.toml", "pytest.ini", "conftest.py")}
     for folder in config.journeys:
@@ -45,27 +37,12 @@ def source_revision(root: Path, config: Config) -> str:
 
 
 def inventory_file(state: Path, target: str) -> Path:
-    """Where the inventory of the last complete run is kept.
-
-    Args:
-        state: the project's ``.synthprobe`` folder.
-        target: the target's name.
-
-    Returns:
-        The file.
-    """
+    """Where the inventory of the last complete run is kept."""
     return state / "state" / target / "inventory.json"
 
 
 def read_inventory(path: Path) -> Inventory | None:
-    """The inventory of the last complete run.
-
-    Args:
-        path: where it is kept.
-
-    Returns:
-        The inventory; nothing when there is none that can be read.
-    """
+    """The inventory of the last complete run."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Inventory)
     except (OSError, msgspec.DecodeError):
@@ -73,12 +50,7 @@ def read_inventory(path: Path) -> Inventory | None:
 
 
 def write_inventory(path: Path, inventory: Inventory) -> None:
-    """Keep an inventory for the next run.
-
-    Args:
-        path: where it is kept.
-        inventory: the inventory.
-    """
+    """Keep an inventory for the next run."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_bytes(msgspec.json.encode(inventory))
@@ -88,16 +60,7 @@ def write_inventory(path: Path, inventory: Inventory) -> None:
 def disappeared(
     known: Inventory | None, revision: str, collected: Sequence[Journey]
 ) -> tuple[tuple[Journey, ...], bool]:
-    """Journeys of the last run that are not there any more.
-
-    Args:
-        known: the inventory of the last run.
-        revision: of the source now.
-        collected: the journeys pytest collected now.
-
-    Returns:
-        The journeys, and whether a change of the source explains it.
-    """
+    """Journeys of the last run that are not there any more."""
     if known is None:
         return (), True
     now = {journey.id for journey in collected}

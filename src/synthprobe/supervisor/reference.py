@@ -11,11 +11,7 @@ _BLOCK = bytes(1_000_000)
 
 
 def measure_reference_ms() -> float:
-    """Time hashing ten megabytes and two hundred messages over loopback.
-
-    Returns:
-        Milliseconds of the fastest of three rounds.
-    """
+    """Time hashing ten megabytes and two hundred messages over loopback."""
     return min(_round_ms() for _ in range(_ROUNDS))
 
 

@@ -79,23 +79,7 @@ def run_journeys(
     environ: Mapping[str, str] | None = None,
     relay: Callable[[str], None] = print,
 ) -> tuple[Path, Verdict]:
-    """Run all journeys once, in a child process, and judge them.
-
-    Args:
-        root: the project's root.
-        config: the project's configuration.
-        target: what to run against.
-        order: how.
-        environ: environment of the child.
-        relay: told every line pytest prints, secrets masked.
-
-    Returns:
-        The run's folder and its verdict, which stands in ``verdict.json`` as well.
-
-    Raises:
-        ConfigurationError: when pytest refused what was typed, and has said why, or found no journey.
-        OSError: when the run's folder cannot be written.
-    """
+    """Run all journeys once, in a child process, and judge them."""
     order = order or RunOrder()
     state = root / config.folder
     clock = ClockWatch()
@@ -196,14 +180,7 @@ def run_journeys(
 
 
 class Watch:
-    """Says when a run must be ended, and why.
-
-    Args:
-        folder: the run's folder.
-        deadline_s: seconds from now after which it is ended.
-        config: the project's configuration.
-        asked: signals that came.
-    """
+    """Says when a run must be ended, and why."""
 
     def __init__(self, folder: Path, deadline_s: float, config: Config, asked: set[int]) -> None:
         self._folder = folder
@@ -215,14 +192,7 @@ class Watch:
         self._moved = time.monotonic()
 
     def __call__(self, still: Standstill) -> str:
-        """Look once.
-
-        Args:
-            still: ends single processes that stand still; while an attempt runs, the run does not.
-
-        Returns:
-            A word when the run must be ended, empty otherwise.
-        """
+        """Look once."""
         still.look()
         if self._asked or self._parent not in {None, os.getppid()}:
             return "cancelled"
@@ -272,16 +242,7 @@ def _command(
 
 
 def address(config: Config, target: Target, order: RunOrder) -> Sequence[str]:
-    """Options that tell pytest where the target stands.
-
-    Args:
-        config: the project's configuration.
-        target: the target.
-        order: how the run is to be done.
-
-    Returns:
-        Nothing when the configuration says it and nobody said it for this run: a project may start a target then.
-    """
+    """Options that tell pytest where the target stands."""
     given = order.address_given or target.base_url != config.targets[target.name].base_url.rstrip("/")
     return ["--base-url", target.base_url] if given else []
 

@@ -20,11 +20,7 @@ _asked: set[int] | None = None
 
 @contextmanager
 def signals() -> Iterator[set[int]]:
-    """Note signals instead of obeying them at once; inside another such block it is the same one.
-
-    Yields:
-        The signals that came.
-    """
+    """Note signals instead of obeying them at once; inside another such block it is the same one."""
     global _asked
     if _asked is not None or threading.current_thread() is not threading.main_thread():
         yield set() if _asked is None else _asked

@@ -31,15 +31,7 @@ _SCRATCH = "synthprobe-run-"
 
 
 def runs_folder(state: Path, target: str) -> Path:
-    """Where the runs of a target are.
-
-    Args:
-        state: the project's ``.synthprobe`` folder.
-        target: the target's name.
-
-    Returns:
-        The folder.
-    """
+    """Where the runs of a target are."""
     return state / "runs" / target
 
 
@@ -77,29 +69,13 @@ class Held(Struct, frozen=True, kw_only=True):
     overtook: str = ""
 
     def is_ours(self) -> bool:
-        """Whether no other run has overtaken this one.
-
-        Returns:
-            False when what this run found must not be told any more.
-        """
+        """Whether no other run has overtaken this one."""
         return _read_lease(self.path).token <= self.lease.token  # a file that went overtakes nobody
 
 
 @contextmanager
 def lease(state: Path, target: str, seconds: float) -> Iterator[Held | None]:
-    """Hold the right to run against a target, for a time: a run that froze is ended and overtaken.
-
-    Args:
-        state: the project's ``.synthprobe`` folder.
-        target: the target's name.
-        seconds: after which it is nobody's any more.
-
-    Yields:
-        The lease; nothing when another run is on.
-
-    Raises:
-        OSError: when it cannot be written.
-    """
+    """Hold the right to run against a target, for a time: a run that froze is ended and overtaken."""
     path = state / "state" / target / "lease.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     held = None
@@ -172,24 +148,12 @@ def _overtake(held: Lease) -> str:
 
 
 def own(folder: Path) -> None:
-    """Note which process owns a run, so that a later one can tell it died.
-
-    Args:
-        folder: the run's folder.
-    """
+    """Note which process owns a run, so that a later one can tell it died."""
     (folder / _OWNER).write_text(f"{os.getpid()} {psutil.Process().create_time()}")
 
 
 def owned(state: Path, target: str) -> Path | None:
-    """The run this process began last.
-
-    Args:
-        state: the project's ``.synthprobe`` folder.
-        target: the target's name.
-
-    Returns:
-        Its folder; nothing when it did not come so far.
-    """
+    """The run this process began last."""
     ours = f"{os.getpid()} {psutil.Process().create_time()}"
     found = None
     with suppress(OSError):
@@ -200,15 +164,7 @@ def owned(state: Path, target: str) -> Path | None:
 
 
 def judge_abandoned(state: Path, target: str) -> list[Path]:
-    """Judge runs whose supervisor was killed: what they did not record is ``unknown``.
-
-    Args:
-        state: the project's ``.synthprobe`` folder.
-        target: the target's name.
-
-    Returns:
-        The folders of the runs that were judged now.
-    """
+    """Judge runs whose supervisor was killed: what they did not record is ``unknown``."""
     judged = []
     for owner in sorted(runs_folder(state, target).glob(f"*/{_OWNER}")):
         folder = owner.parent
@@ -225,9 +181,6 @@ def scratch() -> Iterator[Path]:
     """A private folder for raw traces and all other temporary files of a run; wiped at the end.
 
     What a killed supervisor left is wiped as well.
-
-    Yields:
-        The folder, readable by nobody else.
     """
     folder = private_folder(_SCRATCH)
     try:

@@ -17,13 +17,7 @@ _STOPPED_S = 2.0
 
 
 class Standstill:
-    """Looks after the processes of one session of pytest.
-
-    Args:
-        folder: the run's folder, in which each process notes where it is.
-        family: the session's processes.
-        margin_s: seconds a process may be beyond the deadline of its attempt.
-    """
+    """Looks after the processes of one session of pytest."""
 
     def __init__(self, folder: Path, family: Callable[[], Sequence[psutil.Process]], margin_s: float) -> None:
         self.causes: dict[str, str] = {}
@@ -56,11 +50,7 @@ class Standstill:
                 )
 
     def running(self) -> Iterator[tuple[Path, Progress]]:
-        """Attempts that have begun and not ended.
-
-        Yields:
-            The file of the process, and its last note.
-        """
+        """Attempts that have begun and not ended."""
         for path, note in self._last.items():
             if not note.ended:
                 yield path, note

@@ -14,14 +14,7 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+?-----EN
 
 
 def check_ca_file(target: Target) -> None:
-    """Refuse an authority that cannot be read.
-
-    Args:
-        target: the target.
-
-    Raises:
-        ConfigurationError: when ``ca_file`` is no file with certificates in PEM.
-    """
+    """Refuse an authority that cannot be read."""
     if not target.ca_file:
         return
     try:
@@ -38,15 +31,7 @@ def check_ca_file(target: Target) -> None:
 
 
 def own_authorities(target: Target, environ: Mapping[str, str]) -> str:
-    """The certificates of authorities that are trusted besides those everybody knows.
-
-    Args:
-        target: names its own with ``ca_file``.
-        environ: names those of the machine, as requests, curl, OpenSSL and Node read it; what is not there names none.
-
-    Returns:
-        PEM; empty when there are none.
-    """
+    """The certificates of authorities that are trusted besides those everybody knows."""
     from requests.utils import DEFAULT_CA_BUNDLE_PATH  # most targets have none
 
     files = [target.ca_file, *(environ.get(name, "") for name in VARIABLES)]

@@ -18,21 +18,7 @@ _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UT
 
 
 def read_changes(root: Path) -> tuple[Change, ...]:
-    """The marked changes of a project.
-
-    Args:
-        root: the project's root.
-
-    Returns:
-        The changes, oldest first; none when no file is there.
-
-    Raises:
-        ConfigurationError: when the file cannot be read, or holds a change without a time zone.
-
-    Example:
-        >>> read_changes(Path("/nonexistent"))
-        ()
-    """
+    """The marked changes of a project."""
     try:
         table = tomllib.loads((root / FILE).read_text("utf-8"))
         changes = msgspec.convert(table.get("change", []), list[Change])
@@ -49,18 +35,7 @@ def read_changes(root: Path) -> tuple[Change, ...]:
 
 
 def mark_change(root: Path, change: Change) -> Path:
-    """Add a change to the file; what stands there already is left as it is.
-
-    Args:
-        root: the project's root.
-        change: the change.
-
-    Returns:
-        The file.
-
-    Raises:
-        ConfigurationError: when the change makes no sense, the file is broken, or one of that title is there already.
-    """
+    """Add a change to the file; what stands there already is left as it is."""
     _check(change)
     if any(known.title == change.title for known in read_changes(root)):
         raise ConfigurationError(f"A change {change.title!r} is marked already in {FILE}. Give this one another title.")
@@ -103,22 +78,7 @@ def _check(change: Change) -> None:
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """The time of a change as it is typed.
-
-    Args:
-        text: for example ``2026-03-02T12:00Z``.
-        now: the moment, UTC.
-
-    Returns:
-        The time.
-
-    Raises:
-        ConfigurationError: when it is no time, has no zone, or lies before 2000 or more than a year ahead.
-
-    Example:
-        >>> parse_moment("2026-03-02T12:00Z", datetime(2026, 3, 1, tzinfo=UTC)).hour
-        12
-    """
+    """The time of a change as it is typed."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -12,34 +12,12 @@ _NAMES = frozenset(
 
 
 def without_proxies(environ: Mapping[str, Any]) -> dict[str, Any]:
-    """The environment of a browser.
-
-    Args:
-        environ: an environment.
-
-    Returns:
-        The environment without variables that name a proxy.
-
-    Example:
-        >>> without_proxies({"HTTPS_PROXY": "http://proxy.example.org:3128", "LANG": "C"})
-        {'LANG': 'C'}
-    """
+    """The environment of a browser."""
     return {name: value for name, value in environ.items() if name.lower() not in _NAMES}
 
 
 def proxy_note(environ: Mapping[str, str]) -> str:
-    """What a run says on a machine that has such variables.
-
-    Args:
-        environ: the environment.
-
-    Returns:
-        A sentence; empty when there is none.
-
-    Example:
-        >>> proxy_note({"no_proxy": "localhost"})
-        ''
-    """
+    """What a run says on a machine that has such variables."""
     found = sorted(name for name in environ.keys() - without_proxies(environ).keys() if environ[name])
     if not any(name.lower() != "no_proxy" for name in found):
         return ""

@@ -30,39 +30,17 @@ _HOUR_WINDOW, _HOUR_LEAST = 84, 24
 
 
 def to_grid(ms: float) -> int:
-    """A duration on the grid.
-
-    Args:
-        ms: milliseconds, above zero.
-
-    Returns:
-        The nearest grid point, between a microsecond and a day.
-
-    Example:
-        >>> round(from_grid(to_grid(480.0)))
-        480
-    """
+    """A duration on the grid."""
     return max(-14_147, min(37_428, round(math.log(ms) * GRID)))
 
 
 def from_grid(point: float) -> float:
-    """The duration at a grid point.
-
-    Args:
-        point: a grid point, or the mean of two.
-
-    Returns:
-        Milliseconds.
-    """
+    """The duration at a grid point."""
     return math.exp(point / GRID)
 
 
 class Window:
-    """The newest durations of one kind, in order and sorted.
-
-    Args:
-        size: how many are kept.
-    """
+    """The newest durations of one kind, in order and sorted."""
 
     __slots__ = ("_fit", "newest", "ordered", "size")
 
@@ -73,14 +51,7 @@ class Window:
         self._fit: tuple[_Tail, _Tail] | None = None
 
     def add(self, point: int) -> int | None:
-        """Add the newest.
-
-        Args:
-            point: on the grid.
-
-        Returns:
-            The oldest, if it had to go.
-        """
+        """Add the newest."""
         self._fit = None
         self.newest.append(point)
         insort(self.ordered, point)
@@ -106,12 +77,6 @@ class Window:
         Ranks up to the 90th percentile. Above it an exponential tail in the logarithm of the duration, whose mean
         excess is drawn towards 0.25 while there is little to go by; above the 97th a tail of its own, where that makes
         less of it: the slowest runs of a step are often of another kind.
-
-        Args:
-            point: on the grid.
-
-        Returns:
-            0 for a fast run, 2.3 for one in ten, 7 for one in a thousand, at most 12.
         """
         ordered, n = self.ordered, len(self.ordered)
         if self._fit is None:
@@ -125,14 +90,7 @@ class Window:
         return min(_MOST, surprise)
 
     def moved(self, points: Sequence[int]) -> float:
-        """How much better the durations here explain some others once all of them are moved up by one factor.
-
-        Args:
-            points: the others, on the grid; ten per cent are forgiven each.
-
-        Returns:
-            The logarithm of the ratio of both likelihoods.
-        """
+        """How much better the durations here explain some others once all of them are moved up by one factor."""
         ordered, n = self.ordered, len(self.ordered)
         width = max(_NEAR_LEAST, (ordered[3 * n // 4] - ordered[n // 4]) // 2)
         shift = sorted(points)[len(points) // 2] - self.median()
@@ -179,15 +137,7 @@ class Baseline:
         return len(self.window.ordered) >= WARM
 
     def surprise(self, point: int, at: float) -> float:
-        """How surprising a duration is, forgiving ten per cent; against the last day, or this hour if that is less.
-
-        Args:
-            point: on the grid.
-            at: seconds since the epoch, UTC.
-
-        Returns:
-            As `Window.surprise`.
-        """
+        """How surprising a duration is, forgiving ten per cent; against the last day, or this hour if that is less."""
         point -= _FORGIVEN
         surprise = self.window.surprise(point)
         if surprise > 1.0:
@@ -230,14 +180,7 @@ class Baseline:
         self.window.fill(points)
 
     def smallest_visible(self, surprise: float) -> float:
-        """The slowdown that makes a usual run this surprising.
-
-        Args:
-            surprise: what is needed.
-
-        Returns:
-            A ratio above 1.
-        """
+        """The slowdown that makes a usual run this surprising."""
         low, high = 0, 5 * GRID
         while low < high:
             middle = (low + high) // 2
@@ -273,14 +216,7 @@ class Baseline:
 
 
 def pack(points: Sequence[int] | deque[int]) -> bytes:
-    """Grid points as bytes, two each, the same on every machine.
-
-    Args:
-        points: on the grid.
-
-    Returns:
-        Little-endian unsigned 16-bit numbers.
-    """
+    """Grid points as bytes, two each, the same on every machine."""
     packed = array("H", [point + 14_147 for point in points])
     if packed.itemsize != 2:
         raise OverflowError("An unsigned short of two bytes was expected on this machine.")
@@ -288,18 +224,7 @@ def pack(points: Sequence[int] | deque[int]) -> bytes:
 
 
 def unpack(raw: bytes) -> list[int]:
-    """The grid points of `pack`.
-
-    Args:
-        raw: what `pack` returned.
-
-    Returns:
-        The points.
-
-    Example:
-        >>> unpack(pack([1, 2, 3]))
-        [1, 2, 3]
-    """
+    """The grid points of `pack`."""
     packed = array("H")
     packed.frombytes(raw)
     if not _LITTLE:

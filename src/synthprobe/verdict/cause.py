@@ -14,20 +14,7 @@ _EXPECTED, _GOT, _SHOWN = "expected: ", "got:      ", "Actual value: "
 
 
 def cause_in_words(message: str) -> str:
-    """Say what a failure's message says, in one line without host, body and request.
-
-    Args:
-        message: the message of the failure, redacted.
-
-    Returns:
-        One line; the message's first one when it is nothing that can be put shorter.
-
-    Example:
-        >>> cause_in_words("GET http://host/api/units/7?x=1 → 500\\nexpected: status 200\\ngot:      status 500: boom")
-        'GET /api/units/7 was answered 500, status 200 was expected'
-        >>> cause_in_words("Locator expected to have text 'live'\\nActual value: connecting")
-        "Locator expected to have text 'live', got 'connecting'"
-    """
+    """Say what a failure's message says, in one line without host, body and request."""
     if waited := _WAITED.match(message):
         return waited[0] + cause_in_words(message[waited.end() :])
     first, *rest = message.strip().splitlines() or [""]

@@ -19,14 +19,7 @@ _REST_ID = "rest"
 
 
 def counted(snapshots: Iterable[Snapshot]) -> list[Counted]:
-    """What was counted between each snapshot and the next.
-
-    Args:
-        snapshots: the snapshots, in any order; two of the same moment count once.
-
-    Returns:
-        One record less than there are snapshots, oldest first.
-    """
+    """What was counted between each snapshot and the next."""
     ordered = [next(group) for _, group in itertools.groupby(sorted(snapshots, key=lambda s: s.at), lambda s: s.at)]
     return [count_between(old, new) for old, new in itertools.pairwise(ordered)]
 
@@ -36,13 +29,6 @@ def count_between(old: Snapshot, new: Snapshot) -> Counted:
 
     Counters that fell were reset: what they show counts from zero, and what was counted between the last snapshot and
     the reset is lost, never negative.
-
-    Args:
-        old: the earlier snapshot.
-        new: the later one, of the same database.
-
-    Returns:
-        The statements that ran, those of one normalised text as one; and which of the database's it forgot.
     """
     reset = _was_reset(old, new)
     known = {} if reset else {row.id: row for row in old.counters}
@@ -73,14 +59,7 @@ def count_between(old: Snapshot, new: Snapshot) -> Counted:
 
 
 def join(some: Sequence[Counted]) -> Counted:
-    """Records that follow each other as one, as retention keeps them.
-
-    Args:
-        some: the records, oldest first; one at least.
-
-    Returns:
-        One record over the whole time.
-    """
+    """Records that follow each other as one, as retention keeps them."""
     forgotten: set[str] = set()
     for one in some:
         forgotten = (forgotten - {row.id for row in one.rows}) | set(one.forgotten)
@@ -101,13 +80,6 @@ def statement_totals(some: Iterable[Counted]) -> tuple[OperationTotal, ...]:
 
     Statements the database forgot keep what was seen of them; what they took after that is not known, so their row is
     named `OTHER`.
-
-    Args:
-        some: the records, in any order.
-
-    Returns:
-        One total for each normalised statement, one for those that were too cheap to be named, and one for those that
-        vanished.
     """
     calls: dict[str, int] = {}
     spent: dict[str, float] = {}

@@ -86,19 +86,7 @@ class Alarm(Struct, frozen=True, kw_only=True):
     lane: Lane = "paging"
 
     def sentence(self, step: str) -> str:
-        """What a tired person reads.
-
-        Args:
-            step: the step's title.
-
-        Returns:
-            One sentence.
-
-        Example:
-            >>> Alarm(index=9, time=900.0, rule="streak", since=300.0, runs=3, ratio=2.1, usual_ms=480.0,
-            ...       now_ms=1008.0).sentence("sign in")
-            'sign in takes 2.1 × its usual 480 ms since 00:05 (3 runs)'
-        """
+        """What a tired person reads."""
         began = datetime.fromtimestamp(self.since, UTC)
         day = "" if self.time - self.since < 20 * 3600 else f"{began:%d %B} "
         since = f"since {day}{began:%H:%M} ({self.runs} run{'' if self.runs == 1 else 's'})"
@@ -111,16 +99,7 @@ class Alarm(Struct, frozen=True, kw_only=True):
 
 
 class StepDetector:
-    """Watches one step. Pure: the same samples give the same alarms, on every machine, also across `to_bytes`.
-
-    Example:
-        >>> detector = StepDetector()
-        >>> alarms = [alarm for n in range(60) for alarm in detector.update(300.0 * n, 100.0 + n % 7)]
-        >>> alarms
-        []
-        >>> [alarm.rule for n in range(60, 64) for alarm in detector.update(300.0 * n, 300.0)]
-        ['burst']
-    """
+    """Watches one step. Pure: the same samples give the same alarms, on every machine, also across `to_bytes`."""
 
     __slots__ = (
         "_again",
@@ -167,23 +146,11 @@ class StepDetector:
         return from_grid(self._baseline.window.median()) if self._baseline.window.ordered else 0.0
 
     def smallest_visible(self) -> float:
-        """The slowdown this step can show: held by every run, half of them trip the streak rule.
-
-        Returns:
-            A ratio; infinite before there are enough runs.
-        """
+        """The slowdown this step can show: held by every run, half of them trip the streak rule."""
         return self._baseline.smallest_visible(_STREAK) if self.ready else math.inf
 
     def surprise(self, at: float, duration_ms: float) -> float:
-        """How surprising a sample would be, without learning it.
-
-        Args:
-            at: seconds since the epoch.
-            duration_ms: milliseconds.
-
-        Returns:
-            ``-ln`` of the chance that a healthy run is at least this slow; 0 before there are enough runs.
-        """
+        """How surprising a sample would be, without learning it."""
         if not self.ready or not _usable(duration_ms):
             return 0.0
         return self._baseline.surprise(to_grid(duration_ms), at)
@@ -196,17 +163,6 @@ class StepDetector:
         A sample of the same time as one of the last 48 is the same run once more, and changes nothing. A failed run
         counts for the failures alone: what it took says nothing of a healthy one. A duration that is no number above
         zero is passed over. A re-run (not scheduled) raises or ends an alarm, but teaches nothing.
-
-        Args:
-            at: when it began, seconds since the epoch; only its hour of day and its place in a sentence are used, so a
-                clock that jumps does no harm.
-            duration_ms: milliseconds.
-            ok: whether it did its job.
-            scheduled: whether it belongs to the schedule.
-            once_more: whether it may be the same run once more; not where several runs can share a time.
-
-        Returns:
-            The alarms that open now, usually none.
         """
         alarms: list[Alarm] = []
         if not math.isfinite(at) or (once_more and scheduled and at in self._since_failing):
@@ -355,11 +311,7 @@ class StepDetector:
         )
 
     def to_bytes(self) -> bytes:
-        """The whole state, to go on with another time.
-
-        Returns:
-            About 8 KB once a week of runs was seen.
-        """
+        """The whole state, to go on with another time."""
         return msgspec.msgpack.encode(
             (
                 STATE_VERSION,
@@ -374,17 +326,7 @@ class StepDetector:
 
     @classmethod
     def from_bytes(cls, state: bytes) -> StepDetector:
-        """The detector that was saved.
-
-        Args:
-            state: what `to_bytes` returned.
-
-        Returns:
-            A detector that goes on bit for bit as the saved one would have.
-
-        Raises:
-            ValueError: when the state is of another version or broken; begin with a new detector then.
-        """
+        """The detector that was saved."""
         try:
             version, *parts = msgspec.msgpack.decode(state)
             if version != STATE_VERSION:

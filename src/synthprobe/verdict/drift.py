@@ -29,15 +29,7 @@ class Drift:
         self._ragged = False
 
     def add(self, point: int, *, told: bool) -> Literal["", "drift", "ragged"]:
-        """One scheduled run.
-
-        Args:
-            point: its duration on the grid.
-            told: whether somebody is told already, so that nothing is to be reported.
-
-        Returns:
-            What there is to report now; empty for nothing.
-        """
+        """One scheduled run."""
         left = self.recent.add(point)
         if left is not None:
             self.reference.add(left)

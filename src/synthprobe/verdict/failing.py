@@ -14,11 +14,6 @@ class Failing:
     """Sums the evidence that a step fails more often than it used to (E. S. Page, Biometrika 41, 1954).
 
     At a usual rate of one in a thousand, two failures in a row raise it, one never does.
-
-    Args:
-        least_bad: the share of failures it is made to find, where the usual one is small.
-        times: how many times the usual share it is made to find, where that is more.
-        alarm_at: evidence at which the alarm opens: the logarithm of how much more likely a worse rate is.
     """
 
     __slots__ = ("_failures", "_runs", "alarm", "alarm_at", "least_bad", "since", "times", "total")
@@ -31,15 +26,7 @@ class Failing:
         self.alarm = False
 
     def add(self, ok: bool, at: float) -> bool:
-        """One scheduled run.
-
-        Args:
-            ok: whether it passed.
-            at: seconds since the epoch.
-
-        Returns:
-            True when the alarm opens now.
-        """
+        """One scheduled run."""
         usual = max(_LEAST_USUAL, self._failures / self._runs)
         bad = min(0.9, max(self.least_bad, self.times * usual))
         if self.total == 0.0 and not ok:

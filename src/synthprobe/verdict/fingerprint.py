@@ -76,21 +76,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def normalise(message: str, identifiers: Mapping[str, str] | None = None) -> str:
-    """Leave out of a message what differs from one run to the next; a code that says which failure it is stays.
-
-    Args:
-        message: as a person reads it; colours, and lines after the first four, do not count.
-        identifiers: how identifiers of the target look: what stands for each, by regular expression.
-
-    Returns:
-        The message in one line, each changing part replaced by its kind in angle brackets.
-
-    Example:
-        >>> normalise("unit 7 is stored as EnRoute after 2.1 s, at 2026-01-01T10:00:00Z")
-        'unit <int> is stored as EnRoute after <duration>, at <date>'
-        >>> normalise("POST /orders was answered 409 for ORD-118203", {r"ORD-\\d+": "<order>"})
-        'POST /orders was answered 409 for <order>'
-    """
+    """Leave out of a message what differs from one run to the next; a code that says which failure it is stays."""
     text = _lines_that_count(message)
     codes = [found[0] for found in _CODE.finditer(text)]
     text = _CODE.sub(_KEPT, text)
@@ -105,20 +91,6 @@ def fingerprint(journey: str, step: str, kind: str, message: str, identifiers: M
     """Which failure of which step of which journey it is.
 
     Node, duration and row counts are attributes of one sighting and never part of it.
-
-    Args:
-        journey: the journey's id.
-        step: path of the broken step.
-        kind: kind of the failure.
-        message: the failure's message.
-        identifiers: how identifiers of the target look, as in `normalise`.
-
-    Returns:
-        ``v2:`` and 16 hexadecimal digits.
-
-    Example:
-        >>> fingerprint("a", "save", "expectation", "took 2 s") == fingerprint("a", "save", "expectation", "took 9 s")
-        True
     """
     return _hash(journey, step, kind, normalise(message, identifiers))
 
@@ -131,20 +103,7 @@ def former_fingerprint(journey: str, step: str, kind: str, message: str) -> str:
 
 
 def signature(kind: str, message: str, identifiers: Mapping[str, str] | None = None) -> str:
-    """The coarse form that joins one cause across journeys.
-
-    Args:
-        kind: kind of the failure.
-        message: the failure's message.
-        identifiers: how identifiers of the target look, as in `normalise`.
-
-    Returns:
-        ``v2:`` and 16 hexadecimal digits.
-
-    Example:
-        >>> signature("refused", "GET http://a:81/x refused") == signature("refused", "GET http://b:9/x refused")
-        True
-    """
+    """The coarse form that joins one cause across journeys."""
     return _hash(kind, normalise(message, identifiers))
 
 

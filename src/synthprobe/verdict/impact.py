@@ -35,27 +35,7 @@ def rank(
     days: float = 1.0,
     before: Iterable[OperationTotal] = (),
 ) -> tuple[ImpactRow, ...]:
-    """Rank operations by their total impact on real users.
-
-    Args:
-        operations: what each operation took in the window; several of one name and kind become one row.
-        traffic: how often each journey is walked.
-        days: length of the window in days; statements counted by the database are real use, so they need no weight.
-        before: the same of the window before, for the trend.
-
-    Returns:
-        The rows, costliest first within each kind; rows of undeclared use follow, by the probe's own time.
-
-    Raises:
-        ValueError: when the window is not longer than nothing.
-
-    Example:
-        >>> rare = OperationTotal(name="report", journey="shift", calls=10, total_ms=80_000)
-        >>> often = OperationTotal(name="board", journey="live", calls=10, total_ms=50)
-        >>> uses = [Traffic(journey=name, runs=10, uses_per_day=n) for name, n in (("shift", 2), ("live", 20_000))]
-        >>> [(row.name, row.impact_ms_per_day) for row in rank([rare, often], uses)]
-        [('board', 100000.0), ('report', 16000.0)]
-    """
+    """Rank operations by their total impact on real users."""
     if not days > 0:
         raise ValueError(f"The window must be longer than nothing, but is {days!r} days.")
     uses = {one.journey: one for one in traffic}
@@ -71,16 +51,6 @@ def named_operation(timing: ServerTiming) -> tuple[str, int]:
     """The operation a ``Server-Timing`` metric speaks of, and how often it ran.
 
     ``n=14`` in the description is a count. What else stands there names the operation; SQL is normalised.
-
-    Args:
-        timing: the metric.
-
-    Returns:
-        The name and the number of calls.
-
-    Example:
-        >>> named_operation(ServerTiming(name="db", duration_ms=53, description="n=2 SELECT 1"))
-        ('select ?', 2)
     """
     count = _COUNT.search(timing.description)
     text = _COUNT.sub("", timing.description).strip(" ;,")
@@ -93,19 +63,6 @@ def split(before: Iterable[OperationTotal], after: Iterable[OperationTotal]) -> 
     """Divide the difference of two equally long windows into traffic and time per call, exactly.
 
     ``T1 - T0 = (c1 - c0) × m0 + c1 × (m1 - m0)``. Only the second part is a change's merit.
-
-    Args:
-        before: totals of the operation before the change.
-        after: totals of it in a window of the same length after the change.
-
-    Returns:
-        The two parts.
-
-    Example:
-        >>> before = [OperationTotal(name="q", calls=100, total_ms=1000)]
-        >>> made = split(before, [OperationTotal(name="q", calls=50, total_ms=250)])
-        >>> (made.traffic_ms, made.per_call_ms)
-        (-500.0, -250.0)
     """
     c0, t0 = _sum(before)
     c1, t1 = _sum(after)
@@ -115,16 +72,7 @@ def split(before: Iterable[OperationTotal], after: Iterable[OperationTotal]) -> 
 
 
 def ceiling(rows: Iterable[ImpactRow], name: str, *, kind: OperationKind | None = None) -> float:
-    """The most that work on one row can save (Amdahl): its share. To be said before work starts.
-
-    Args:
-        rows: the board.
-        name: the row's name.
-        kind: its kind, when rows of two kinds have the same name.
-
-    Returns:
-        Its share of the total of its kind, 0 to 1; 0 when it is not on the board.
-    """
+    """The most that work on one row can save (Amdahl): its share. To be said before work starts."""
     found = next((row for row in rows if row.name == name and kind in (None, row.kind)), None)
     if found is None:
         return 0.0
@@ -135,17 +83,7 @@ def ceiling(rows: Iterable[ImpactRow], name: str, *, kind: OperationKind | None 
 def compare(
     before: Iterable[ImpactRow], after: Iterable[ImpactRow], change: Change, *, top: int = 5
 ) -> tuple[Forecast, ...]:
-    """Compare what a change should have done to the board with what it did.
-
-    Args:
-        before: the board of the window before the change.
-        after: the board of an equally long window after it.
-        change: the change, naming the row it makes cheaper and by how much.
-        top: how many rows of the board before are looked at.
-
-    Returns:
-        The rows by predicted rank: rank before, predicted and actual.
-    """
+    """Compare what a change should have done to the board with what it did."""
     target = next((row for row in before if row.name == change.operation), None)
     kind = target.kind if target else None
     old = {row.name: row for row in before if kind in (None, row.kind)}
@@ -170,19 +108,7 @@ def compare(
 
 
 def shrunk_share(over: int, calls: int) -> float:
-    """The share of calls over budget, drawn towards a prior while only few were seen.
-
-    Args:
-        over: calls over budget.
-        calls: all calls.
-
-    Returns:
-        ``(over + a) / (calls + a + b)`` with the prior's weight `PRIOR_RUNS` and share `PRIOR_OVER`.
-
-    Example:
-        >>> round(shrunk_share(1, 1), 2), round(shrunk_share(1000, 1000), 2)
-        (0.21, 1.0)
-    """
+    """The share of calls over budget, drawn towards a prior while only few were seen."""
     return (over + PRIOR_RUNS * PRIOR_OVER) / (calls + PRIOR_RUNS)
 
 

@@ -24,21 +24,7 @@ _SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
 def judge_attempt(
     failure: Failure | None, degradations: Sequence[Degradation], *, finished: bool, skipped: str = ""
 ) -> tuple[Outcome, str]:
-    """The outcome of one attempt.
-
-    Args:
-        failure: what broke it.
-        degradations: in which ways it was not well enough.
-        finished: whether its body ran to its end.
-        skipped: the reason, when policy skipped it.
-
-    Returns:
-        The outcome, and in one line why it is not ``passed``.
-
-    Example:
-        >>> judge_attempt(None, [], finished=False)
-        ('unknown', 'The journey did not run to its end.')
-    """
+    """The outcome of one attempt."""
     if skipped:
         return "skipped", skipped
     if failure is not None:
@@ -60,20 +46,7 @@ def judge_run(
     missing: Callable[[Journey], str] | None = None,
     blind: str = "",
 ) -> Verdict:
-    """The outcome of every expected journey.
-
-    Args:
-        run: the run.
-        expected: the journeys that must be judged.
-        results: what was recorded, in any order.
-        now: when judging happens, UTC.
-        missing: says why a journey has no result.
-        blind: why nothing green of this run can be believed; empty when it can.
-
-    Returns:
-        One verdict for each expected journey, worst first; an expected journey without a result is ``unknown``, and
-        so is, in a blind run, each that would have passed.
-    """
+    """The outcome of every expected journey."""
     attempts: dict[str, list[Result]] = {}
     journeys = {journey.id: journey for journey in expected}
     for result in results:
@@ -109,15 +82,7 @@ def _judge_journey(
 
 
 def lost_attempts(verdict: Verdict, died: Mapping[tuple[str, int], str]) -> tuple[str, ...]:
-    """What the probe lost of journeys that a later attempt found well: it does not change them, but is not forgotten.
-
-    Args:
-        verdict: the run's verdict.
-        died: the step in which a process stood last, by the journey's id and the attempt.
-
-    Returns:
-        One sentence for each attempt that could not look, or left no result.
-    """
+    """What the probe lost of journeys that a later attempt found well: it changes no outcome, but is noted."""
     lost = []
     for one in verdict.journeys:
         if one.outcome not in {"passed", "degraded"} or not one.results:
@@ -137,29 +102,14 @@ def lost_attempts(verdict: Verdict, died: Mapping[tuple[str, int], str]) -> tupl
 
 
 def saw_nothing(verdict: Verdict) -> bool:
-    """Whether no journey reached the target, so that the network of the probe may be at fault.
-
-    Args:
-        verdict: the run's verdict.
-
-    Returns:
-        True when a journey could not connect, and none did its job.
-    """
+    """Whether no journey reached the target, so that the network of the probe may be at fault."""
     return any(_is_cut_off(one) for one in verdict.journeys) and not any(
         one.outcome in {"passed", "degraded"} for one in verdict.journeys
     )
 
 
 def without_network(verdict: Verdict, why: str) -> Verdict:
-    """A verdict of a probe that had no network.
-
-    Args:
-        verdict: the run's verdict.
-        why: what is wrong here, as a sentence.
-
-    Returns:
-        The verdict, blind; what could not connect is unknown.
-    """
+    """A verdict of a probe that had no network."""
     journeys = tuple(
         replace(one, outcome="unknown", cause=f"network: {why}") if _is_cut_off(one) else one
         for one in verdict.journeys
@@ -173,18 +123,7 @@ def _is_cut_off(one: JourneyVerdict) -> bool:
 
 
 def judge_canaries(results: Sequence[Result]) -> str:
-    """Whether the canaries of a run ended as they must.
-
-    Args:
-        results: what was recorded of them; a run that was ended early may have none.
-
-    Returns:
-        Why the monitor is blind, as a sentence; empty when it is not.
-
-    Example:
-        >>> judge_canaries([])
-        ''
-    """
+    """Whether the canaries of a run ended as they must."""
     for result in results:
         wanted = "failed" if result.journey.id == MUST_FAIL else "passed"
         if result.outcome not in {
@@ -201,21 +140,7 @@ def judge_canaries(results: Sequence[Result]) -> str:
 
 
 def exit_code(verdict: Verdict, *, fail_on_degraded: bool = False) -> int:
-    """The exit code of a run.
-
-    Args:
-        verdict: the run's verdict.
-        fail_on_degraded: whether degraded counts as failed.
-
-    Returns:
-        0 all judged and nothing failed, 1 a journey failed, 3 the monitor was blind.
-
-    Example:
-        >>> from datetime import UTC
-        >>> run = Run(id="1", target="t", base_url="http://t", slot=0, started_at=datetime.now(UTC))
-        >>> exit_code(Verdict(run=run, journeys=(), finished_at=datetime.now(UTC)))
-        3
-    """
+    """The exit code of a run."""
     if verdict.count("failed") or (fail_on_degraded and verdict.count("degraded")):
         return 1
     if verdict.blind:

@@ -61,18 +61,6 @@ def advance(
 
     Each location has an order of its own: only what history already holds, or holds a newer slot of the same location
     of, changes nothing.
-
-    Args:
-        open_incidents: those of this target that are open or acknowledged.
-        observations: what this run says, one for each journey.
-        history_by_journey: earlier observations by journey id, oldest first, this run's not among them.
-        now: when this is judged, UTC.
-        judged: the run's journeys by id, with where their causes lie and which runbooks fit; journeys of one cause are
-            then one incident.
-        isolation: told of what could not be judged; everything else is.
-
-    Returns:
-        The given incidents as they are now, some of them perhaps ``resolved``, then those that were opened.
     """
     isolation = isolation or Isolation()
     fresh = [one for one in observations if is_new(one, history_by_journey.get(one.journey, ()))]
@@ -112,20 +100,7 @@ def advance(
 
 
 def incident_of(one: Observation, incidents: Sequence[Incident]) -> Incident | None:
-    """Which open incident a journey's observation belongs to, once a run was advanced.
-
-    Args:
-        one: what the run says of the journey.
-        incidents: as `advance` gave them.
-
-    Returns:
-        The one of the same failure; else the one this run was seen in; else the newest that concerns the journey.
-
-    Example:
-        >>> incident_of(Observation(run_id="r", slot=0, at=datetime(2026, 3, 1), target="t", journey="a",
-        ...                         outcome="passed"), ()) is None
-        True
-    """
+    """Which open incident a journey's observation belongs to, once a run was advanced."""
     known_by = {one.fingerprint, one.former_fingerprint} - {""}
     concerned = [
         incident
@@ -140,15 +115,7 @@ def incident_of(one: Observation, incidents: Sequence[Incident]) -> Incident | N
 
 
 def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
-    """Add whom an incident concerns.
-
-    Args:
-        incident: the incident.
-        journeys: what is known of the journeys, by id.
-
-    Returns:
-        The incident with the worst severity of its journeys, and the owner of the worst one.
-    """
+    """Add whom an incident concerns."""
     its = [journeys[id] for id in (*incident.journeys, *incident.blocked) if id in journeys]
     if not its:
         return incident
@@ -157,15 +124,7 @@ def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
 
 
 def joined(ours: Incident, theirs: Incident) -> Incident:
-    """One incident of what a probe without the history made of it, and what the history says of it.
-
-    Args:
-        ours: the incident as the probe continued it.
-        theirs: the same incident in the history, where people and other probes went on with it.
-
-    Returns:
-        Theirs, when it was resolved there; otherwise theirs with all that we saw.
-    """
+    """One incident of what a probe without the history made of it, and what the history says of it."""
     if theirs.state == "resolved":
         return theirs
     ended = ours if ours.state == "resolved" else theirs
@@ -186,15 +145,7 @@ def joined(ours: Incident, theirs: Incident) -> Incident:
 
 
 def is_new(one: Observation, before: Sequence[Observation]) -> bool:
-    """Whether an observation counts: its location has none of a newer slot and time, and its run was not judged yet.
-
-    Args:
-        one: the observation.
-        before: what is known of its journey.
-
-    Returns:
-        False when it changes nothing.
-    """
+    """Whether an observation counts: its location has none of a newer slot and time, and its run was not judged yet."""
     return not any(
         old.run_id == one.run_id or (old.location == one.location and old.slot > one.slot and old.at > one.at)
         for old in before

@@ -38,28 +38,7 @@ def measure(
     sleep: tuple[time, time] = SLEEP,
     zone: tzinfo = UTC,
 ) -> Measures:
-    """Every measure of a window.
-
-    Args:
-        incidents: all that are recorded of the target, also older ones: whether one repeats can only be seen so.
-        pages: the pages that reached somebody, of any time; None when they were not recorded, which is not the same.
-        target: the target's name.
-        since: begin of the window, UTC.
-        until: end of the window, UTC, not part of it.
-        pages_since: from when on pages are recorded, UTC, when that is later than the begin of the window.
-        shift_hours: length of a shift in hours.
-        sleep: when people sleep, in the zone's time: from, until.
-        zone: where those who are paged live.
-
-    Returns:
-        The measures. An incident belongs to the window in which it was opened.
-
-    Example:
-        >>> week = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 8, tzinfo=UTC)
-        >>> made = measure([], [], target="demo", since=week[0], until=week[1])
-        >>> made.measures[0].figure
-        'too few (0 of 0)'
-    """
+    """Every measure of a window."""
     known = sorted((one for one in incidents if one.target == target), key=lambda one: (one.opened_at, one.id))
     inside = [one for one in known if since <= one.opened_at < until]
     counted_from = max(since, pages_since or since)
@@ -97,12 +76,6 @@ def detected_first(incidents: Sequence[Incident]) -> Measure:
 
     Formula: incidents the monitor opened and no user reported before that / all incidents. An incident that only a user
     saw is in the denominator, and so is one the monitor saw afterwards.
-
-    Args:
-        incidents: of the window.
-
-    Returns:
-        The share.
     """
     first = [one for one in incidents if one.occurrences and not (one.reported_at and one.reported_at <= one.opened_at)]
     unseen = sum(not one.occurrences for one in incidents)
@@ -117,12 +90,6 @@ def lead(incidents: Sequence[Incident]) -> Measure:
 
     Formula: median of (user's report − opened) over incidents that a user reported and the monitor saw. Negative when
     users were first.
-
-    Args:
-        incidents: of the window.
-
-    Returns:
-        The median in minutes.
     """
     both = [minutes(one.reported_at - one.opened_at) for one in incidents if one.reported_at and one.occurrences]
     text = "Half of what users reported was known at least that long before they did."
@@ -133,12 +100,6 @@ def first_line(incidents: Sequence[Incident]) -> Measure:
     """How much ends without an engineer.
 
     Formula: resolved by runbook or fix / resolved by runbook, fix or engineer. What ended by itself is in neither.
-
-    Args:
-        incidents: of the window.
-
-    Returns:
-        The share.
     """
     some = _resolved(incidents)
     hits = [one for one in some if one.resolved_how in {"runbook", "fix"}]
@@ -152,13 +113,6 @@ def pages_per_shift(pages: Sequence[Page], shifts: float) -> Measure:
     """How rarely people are needed.
 
     Formula: pages that reached somebody / shifts in the window.
-
-    Args:
-        pages: of the window.
-        shifts: shifts in the window.
-
-    Returns:
-        The pages per shift; ``n`` is the whole shifts.
     """
     n = round(shifts)
     text = f"{counted(len(pages), 'page')} reached somebody in {counted(n, 'shift')}."
@@ -173,14 +127,6 @@ def sleep_interruptions(pages: Sequence[Page], sleep: tuple[time, time], zone: t
     """How often a page woke somebody.
 
     Formula: pages between the two times of the day, in the zone's time. A count, so it is never too few.
-
-    Args:
-        pages: of the window.
-        sleep: when people sleep: from, until.
-        zone: where they live.
-
-    Returns:
-        The pages; ``n`` is all pages.
     """
     start, end = sleep
     nights = [page for page in pages if _within(page.at.astimezone(zone).time(), start, end)]
@@ -193,13 +139,6 @@ def days_since_escalation(known: Sequence[Incident], until: datetime) -> Measure
     """How long the first line has managed alone.
 
     Formula: end of the window − when an incident was last resolved by an engineer. A fact, so it is never too few.
-
-    Args:
-        known: all that are recorded.
-        until: end of the window, UTC.
-
-    Returns:
-        The days; no value when no engineer was ever needed, or ever recorded.
     """
     ends = [one.resolved_at for one in _resolved(known) if one.resolved_how == "engineer" and one.resolved_at]
     ends = [end for end in ends if end < until]
@@ -220,13 +159,6 @@ def actionable(incidents: Sequence[Incident], pages: Sequence[Page]) -> Measure:
 
     Formula: resolved incidents of the window that were paged and that a runbook, a fix or an engineer ended /
     resolved incidents of the window that were paged.
-
-    Args:
-        incidents: of the window.
-        pages: of the window.
-
-    Returns:
-        The share.
     """
     told = {id for page in pages for id in page.incidents}
     some = [one for one in incidents if one.id in told and one.state == "resolved" and one.resolved_how]
@@ -239,12 +171,6 @@ def responders(incidents: Sequence[Incident]) -> Measure:
 
     Formula: exp(−Σ p ln p), p being each role's share of the incidents that people resolved. It is 1 when one
     role does it all, and the number of roles when they share alike.
-
-    Args:
-        incidents: of the window.
-
-    Returns:
-        The effective number of roles; ``n`` is what was resolved.
     """
     counts = Counter(one.resolved_by for one in _resolved(incidents) if one.resolved_by)
     n = counts.total()
@@ -255,14 +181,7 @@ def responders(incidents: Sequence[Incident]) -> Measure:
 
 
 def roles(incidents: Sequence[Incident]) -> tuple[RoleShare, ...]:
-    """Which roles resolved how much.
-
-    Args:
-        incidents: of the window.
-
-    Returns:
-        One share for each role, in the order of the alphabet, because it is no ranking.
-    """
+    """Which roles resolved how much."""
     counts = Counter(one.resolved_by for one in _resolved(incidents) if one.resolved_by)
     return tuple(RoleShare(role=role, n=counts[role], of=counts.total()) for role in sorted(counts))
 
@@ -272,12 +191,6 @@ def one_head(incidents: Sequence[Incident]) -> tuple[OneHead, ...]:
 
     A failure counts when all its incidents that people resolved carry the same mark (the hash of a person; the role
     where none was kept), and none of them has a runbook.
-
-    Args:
-        incidents: of the window.
-
-    Returns:
-        The failures, the most frequent first.
     """
     found = []
     for fingerprint, some in _by_fingerprint(_resolved(incidents)).items():
@@ -300,13 +213,6 @@ def knowledge_in_one_head(incidents: Sequence[Incident], heads: Sequence[OneHead
     """How much would be lost with one person.
 
     Formula: fingerprints that one person alone resolved, without runbook / fingerprints that people resolved.
-
-    Args:
-        incidents: of the window.
-        heads: what `one_head` found.
-
-    Returns:
-        The share.
     """
     some = _by_fingerprint(_resolved(incidents))
     text = "failures were only ever resolved by one person, and have no runbook."
@@ -318,12 +224,6 @@ def time_bought_back(incidents: Sequence[Incident]) -> Measure:
 
     Formula: for each fingerprint that was ended both by a fix and by people otherwise, (median time to the end
     otherwise − with a fix) × times a fix ended it; the sum of these. A fix that was slower counts against it.
-
-    Args:
-        incidents: of the window.
-
-    Returns:
-        The minutes; ``n`` is the incidents on both sides that were compared.
     """
     total, n, kinds, slower = 0.0, 0, 0, 0
     for some in _by_fingerprint(_resolved(incidents)).values():

@@ -50,15 +50,7 @@ _RANK: tuple[SliceState, ...] = ("bad", "good", "skipped", "unknown")
 
 
 def slices(observations: Iterable[Observation], objective: Objective) -> tuple[Slice, ...]:
-    """One slice for each slot of the objective's journey.
-
-    Args:
-        observations: what the runs said, of any journey, in any order; a run given twice changes nothing.
-        objective: names the journey, and says whether degraded is bad.
-
-    Returns:
-        The slices by slot. Of several runs in one slot a bad one decides, then a good one.
-    """
+    """One slice for each slot of the objective's journey."""
     found: dict[int, Slice] = {}
     for seen in observations:
         if seen.journey != objective.journey:
@@ -72,15 +64,7 @@ def slices(observations: Iterable[Observation], objective: Objective) -> tuple[S
 
 
 def is_bad(outcome: Outcome, objective: Objective) -> bool:
-    """Whether an outcome makes a slice bad.
-
-    Args:
-        outcome: the outcome.
-        objective: says whether degraded is bad.
-
-    Returns:
-        True for a failure, and for degraded when the objective counts it.
-    """
+    """Whether an outcome makes a slice bad."""
     return outcome == "failed" or (outcome == "degraded" and objective.count_degraded)
 
 
@@ -93,23 +77,7 @@ def judge_objective(
     since_slot: int | None = None,
     rules: Sequence[BurnRule] = (),
 ) -> ObjectiveStatus:
-    """How a journey stands against its objective.
-
-    Args:
-        objective: what must be reached.
-        seen: the journey's slices; those outside the window are left out.
-        now_slot: the last slot that has passed.
-        interval_s: seconds between two slots.
-        since_slot: the first slot the journey was ever watched in, so that a gap at the begin of the window is seen;
-            without it the first slice of the window.
-        rules: burn-rate rules the project declares itself; the standard ones without them.
-
-    Returns:
-        The status, with the error budget as time, and the fastest rule that fires now.
-
-    Raises:
-        ValueError: when the objective or the interval makes no sense; the message is a sentence.
-    """
+    """How a journey stands against its objective."""
     _check(objective, interval_s)
     length = round(objective.window_days * DAY / interval_s)
     first = now_slot - length + 1
@@ -153,18 +121,7 @@ def judge_objective(
 def judge_coverage(
     observations: Iterable[Observation], *, now_slot: int, interval_s: float, window_s: float = DAY
 ) -> Coverage | None:
-    """How much of the time somebody looked at the target, whatever was found.
-
-    Args:
-        observations: what scheduled runs said, of any journey; also those before the window, so that a gap at its
-            begin is seen.
-        now_slot: the last slot that has passed.
-        interval_s: seconds between two slots.
-        window_s: seconds to look back.
-
-    Returns:
-        The coverage; nothing when no slot was ever judged.
-    """
+    """How much of the time somebody looked at the target, whatever was found."""
     states: dict[int, SliceState] = {}
     for seen in observations:
         state = _STATES[seen.outcome]
@@ -183,24 +140,7 @@ def judge_coverage(
 
 
 def check_rule(objective: Objective, rule: BurnRule, interval_s: float) -> CheckedRule:
-    """What a burn-rate rule really asks for at the interval it runs with.
-
-    Args:
-        objective: the objective.
-        rule: the rule.
-        interval_s: seconds between two samples.
-
-    Returns:
-        The rule with the bad slices it needs, and why it is refused if it is.
-
-    Raises:
-        ValueError: when the objective or the interval makes no sense.
-
-    Example:
-        >>> checked = check_rule(Objective(journey="j", percent=90), STANDARD_RULES[0], 300)
-        >>> checked.outage_s is None, checked.refused[:14]
-        (True, 'It cannot fire')
-    """
+    """What a burn-rate rule really asks for at the interval it runs with."""
     _check(objective, interval_s)
     share = Fraction(str(rule.factor)) * _allowed(objective)
     long_of, short_of = (max(int(length // interval_s), 1) for length in (rule.long_s, rule.short_s))
@@ -235,34 +175,13 @@ def check_rule(objective: Objective, rule: BurnRule, interval_s: float) -> Check
 
 
 def burn_rules(objective: Objective, interval_s: float) -> tuple[BurnRule, ...]:
-    """The standard rules that can work for this objective at this interval.
-
-    Args:
-        objective: the objective.
-        interval_s: seconds between two samples.
-
-    Returns:
-        The rules that are not refused, fastest first; empty when the objective cannot be alerted on at this interval.
-
-    Example:
-        >>> [rule.factor for rule in burn_rules(Objective(journey="j", percent=99.5), 300)]
-        [6, 3, 1]
-    """
+    """The standard rules that can work for this objective at this interval."""
     checked = (check_rule(objective, rule, interval_s) for rule in STANDARD_RULES)
     return tuple(one.rule for one in checked if not one.refused)
 
 
 def burning(rule: CheckedRule, seen: Sequence[Slice], now_slot: int) -> bool:
-    """Whether a rule fires now. Unknown slices count neither for nor against.
-
-    Args:
-        rule: the checked rule.
-        seen: the journey's slices.
-        now_slot: the last slot that has passed.
-
-    Returns:
-        True when both windows hold enough bad slices, and the rule is not refused.
-    """
+    """Whether a rule fires now. Unknown slices count neither for nor against."""
     bad = [one.slot for one in seen if one.state == "bad" and one.slot <= now_slot]
     long = sum(slot > now_slot - rule.long_of for slot in bad)
     short = sum(slot > now_slot - rule.short_of for slot in bad)
@@ -277,18 +196,7 @@ def burn_text(
     interval_s: float,
     rules: Sequence[BurnRule] = (),
 ) -> str:
-    """What the fastest rule that fires now says.
-
-    Args:
-        objective: the objective.
-        seen: the journey's slices.
-        now_slot: the last slot that has passed.
-        interval_s: seconds between two slots.
-        rules: rules the project declares itself; the standard ones without them.
-
-    Returns:
-        The sentence; empty when no rule fires.
-    """
+    """What the fastest rule that fires now says."""
     checked = (check_rule(objective, rule, interval_s) for rule in rules or STANDARD_RULES)
     fires = [one for one in checked if burning(one, seen, now_slot)]
     if not fires:
@@ -302,17 +210,7 @@ def burn_text(
 
 
 def lint(objective: Objective, interval_s: float, rules: Sequence[BurnRule] = ()) -> tuple[str, ...]:
-    """Why an objective cannot be used as it is declared.
-
-    Args:
-        objective: the objective.
-        interval_s: seconds between two samples.
-        rules: rules the project declares itself; the standard ones without them.
-
-    Returns:
-        Sentences; empty when it can be used. Standard rules that do not fit are left out silently as long as one is
-        left; declared rules must all be usable.
-    """
+    """Why an objective cannot be used as it is declared."""
     if rules:
         return tuple(one.refused for rule in rules if (one := check_rule(objective, rule, interval_s)).refused)
     if burn_rules(objective, interval_s):
@@ -328,18 +226,7 @@ def lint(objective: Objective, interval_s: float, rules: Sequence[BurnRule] = ()
 
 
 def span(seconds: float) -> str:
-    """A length of time in hours and minutes, as an error budget is told.
-
-    Args:
-        seconds: the length.
-
-    Returns:
-        For example ``3 h 12 m``, ``25 m``, ``30 s`` or ``3 d``.
-
-    Example:
-        >>> span(11_520), span(300), span(259_200)
-        ('3 h 12 m', '5 m', '3 d')
-    """
+    """A length of time in hours and minutes, as an error budget is told."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     if seconds >= 2 * DAY and seconds % DAY == 0:

@@ -15,15 +15,7 @@ from synthprobe.verdict.isolation import Isolation
 
 
 def observe(verdict: Verdict, isolation: Isolation | None = None) -> tuple[Observation, ...]:
-    """What a run says of each journey.
-
-    Args:
-        verdict: the run's verdict.
-        isolation: told of what could not be judged.
-
-    Returns:
-        One observation for each journey, in the verdict's order.
-    """
+    """What a run says of each journey."""
     isolation = isolation or Isolation()
     return tuple(
         isolation.judge(
@@ -36,16 +28,7 @@ def observe(verdict: Verdict, isolation: Isolation | None = None) -> tuple[Obser
 def seen_in_a_row(
     verdict: Verdict, before: Mapping[str, Sequence[Observation]], isolation: Isolation | None = None
 ) -> Verdict:
-    """Say of what was measured in how many runs in a row it was seen, where that is more than one.
-
-    Args:
-        verdict: the run's verdict.
-        before: what earlier runs said, by journey, the newest last.
-        isolation: told of what could not be judged.
-
-    Returns:
-        The verdict, in which that is said.
-    """
+    """Say of what was measured in how many runs in a row it was seen, where that is more than one."""
     isolation = isolation or Isolation()
     journeys = (
         isolation.judge(

@@ -16,20 +16,7 @@ REST = "db: other statements"
 
 
 def backend_totals(sums: Iterable[OperationSum]) -> tuple[OperationTotal, ...]:
-    """What each backend operation took, the same SQL with other literals as one.
-
-    Args:
-        sums: the sums of a window, by journey, step and operation.
-
-    Returns:
-        The totals. When queries are named, the row ``db`` holds only the rest: what it took without them.
-
-    Example:
-        >>> both = [("db", 30.0), ("query SELECT a FROM t WHERE id = 4", 25.0)]
-        >>> sums = [OperationSum(journey="j", step="s", name=name, calls=1, total_ms=ms) for name, ms in both]
-        >>> [(one.name, one.total_ms) for one in backend_totals(sums)]
-        [('db: other statements', 5.0), ('select a from t where id = ?', 25.0)]
-    """
+    """What each backend operation took, the same SQL with other literals as one."""
     listed = list(sums)
     inside: dict[tuple[str, str], float] = {}
     for one in listed:

@@ -14,22 +14,7 @@ ENOUGH = 10
 
 
 def share(id: str, name: str, hits: Sequence[object], some: Sequence[object], text: str) -> Measure:
-    """A part of a whole.
-
-    Args:
-        id: what it is called in JSON.
-        name: what a person reads.
-        hits: what counts.
-        some: what it is counted over.
-        text: what was counted, to follow "2 of 3".
-
-    Returns:
-        The measure.
-
-    Example:
-        >>> share("x", "X", [1], [1, 2], "are odd.").text
-        '1 of 2 are odd.'
-    """
+    """A part of a whole."""
     n, few = len(some), len(some) < ENOUGH
     value = None if few else len(hits) / n
     said = f"{len(hits)} of {n} {text}"
@@ -37,58 +22,22 @@ def share(id: str, name: str, hits: Sequence[object], some: Sequence[object], te
 
 
 def median_of(id: str, name: str, values: Sequence[float], text: str) -> Measure:
-    """The median of some minutes.
-
-    Args:
-        id: what it is called in JSON.
-        name: what a person reads.
-        values: the minutes.
-        text: what was counted.
-
-    Returns:
-        The measure.
-    """
+    """The median of some minutes."""
     few = len(values) < ENOUGH
     value = None if few else median(values)
     return Measure(id=id, name=name, unit="minutes", n=len(values), value=value, few=few, text=text)
 
 
 def lasted(one: Incident) -> float:
-    """Minutes an incident lasted, as long as it was seen when it is not over.
-
-    Args:
-        one: the incident.
-
-    Returns:
-        The minutes.
-    """
+    """Minutes an incident lasted, as long as it was seen when it is not over."""
     return minutes((one.resolved_at or one.last_seen_at) - one.opened_at)
 
 
 def minutes(span: timedelta) -> float:
-    """A span in minutes.
-
-    Args:
-        span: the span.
-
-    Returns:
-        The minutes.
-    """
+    """A span in minutes."""
     return span.total_seconds() / 60
 
 
 def counted(n: int, what: str) -> str:
-    """A number with its noun.
-
-    Args:
-        n: the number.
-        what: one of them.
-
-    Returns:
-        The words.
-
-    Example:
-        >>> counted(2, "page")
-        '2 pages'
-    """
+    """A number with its noun."""
     return f"{n} {what}" + ("" if n == 1 else "s")

@@ -15,13 +15,6 @@ def repeats(known: Sequence[Incident], incidents: Sequence[Incident]) -> Measure
     """How much of what happens has happened before.
 
     Formula: incidents whose fingerprint an earlier recorded incident has / incidents with a fingerprint.
-
-    Args:
-        known: all that are recorded, oldest first.
-        incidents: of the window.
-
-    Returns:
-        The share.
     """
     some = [one for one in incidents if one.fingerprint]
     text = "incidents had been seen before, in the same step with the same words."
@@ -32,13 +25,6 @@ def repeats_without_runbook(known: Sequence[Incident], incidents: Sequence[Incid
     """How much has happened before, and still nobody wrote down what to do.
 
     Formula: repeats without a matching runbook / repeats.
-
-    Args:
-        known: all that are recorded, oldest first.
-        incidents: of the window.
-
-    Returns:
-        The share.
     """
     some = _repeated(known, incidents)
     bare = [one for one in some if not one.runbook]
@@ -50,12 +36,6 @@ def covered(incidents: Sequence[Incident]) -> Measure:
     """How much of what happens a runbook tells of.
 
     Formula: incidents that matched a runbook / all incidents.
-
-    Args:
-        incidents: of the window.
-
-    Returns:
-        The share.
     """
     hits = [one for one in incidents if one.runbook]
     return share("covered", "Covered by a runbook", hits, incidents, "incidents matched a runbook.")
@@ -66,12 +46,6 @@ def covered_minutes(incidents: Sequence[Incident]) -> Measure:
 
     Formula: minutes of incidents that matched a runbook / minutes of all incidents. One that is not over counts for as
     long as it was seen.
-
-    Args:
-        incidents: of the window.
-
-    Returns:
-        The share; ``n`` is the incidents.
     """
     hits = [one for one in incidents if one.runbook]
     whole, part = sum(map(lasted, incidents)), sum(map(lasted, hits))

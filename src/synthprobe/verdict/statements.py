@@ -41,19 +41,7 @@ _TIGHT = ((" ,", ","), ("( ", "("), (" )", ")"), (" . ", "."), (" :: ", "::"), (
 
 
 def normalise_statement(text: str) -> str:
-    """The statement without what changes from call to call.
-
-    Args:
-        text: SQL as it was sent, or as the database shows it.
-
-    Returns:
-        One line: literals and parameters are ``?``, a list of them ``(…)``, comments are gone, words in lower case,
-        quoted names as they were.
-
-    Example:
-        >>> normalise_statement("SELECT * FROM unit WHERE id IN (1, 2, 3) /* board */")
-        'select * from unit where id in (…)'
-    """
+    """The statement without what changes from call to call."""
     words: list[str] = []
     for match in _TOKEN.finditer(text):
         kind, word = match.lastgroup, match[0]
@@ -81,18 +69,7 @@ def normalise_statement(text: str) -> str:
 
 
 def statement_id(text: str) -> str:
-    """A short id of the normalised statement, the same in every process and release.
-
-    Args:
-        text: SQL, normalised or not.
-
-    Returns:
-        Twelve hexadecimal digits.
-
-    Example:
-        >>> statement_id("select 1") == statement_id("SELECT 2 -- two")
-        True
-    """
+    """A short id of the normalised statement, the same in every process and release."""
     return hashlib.sha256(normalise_statement(text).encode()).hexdigest()[:12]
 
 

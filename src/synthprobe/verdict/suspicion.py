@@ -51,14 +51,7 @@ class Suspicion(Struct, frozen=True, kw_only=True):
     surprise: float
 
     def is_calm(self, result: Result) -> bool:
-        """Whether a re-run was as usual.
-
-        Args:
-            result: the re-run's result.
-
-        Returns:
-            True when it did its job, and no step was over its limit.
-        """
+        """Whether a re-run was as usual."""
         took = timings(result)
         if took is None or not took[""][2]:
             return False
@@ -79,15 +72,7 @@ class Suspicions(Struct, frozen=True, kw_only=True):
     journeys: tuple[Suspicion, ...]
 
     def left_out(self, reruns: Sequence[Result], repeatable: Collection[str]) -> tuple[str, ...]:
-        """What the budget did not reach, or not to the end.
-
-        Args:
-            reruns: the results of the re-runs.
-            repeatable: ids of the journeys that may be run again.
-
-        Returns:
-            Ids of journeys that would have been run again, or once more.
-        """
+        """What the budget did not reach, or not to the end."""
         if len(reruns) < self.budget:
             return ()
         left = []
@@ -135,14 +120,6 @@ def suspect(verdict: Verdict, states: States, isolation: Isolation | None = None
     With several steps in a journey one of them is slow by chance more often, so each must be the more surprising: by
     the logarithm of their number, which keeps the share of journeys looked at again where it is for one step (the
     correction of Bonferroni).
-
-    Args:
-        verdict: the run's verdict.
-        states: what is known of each step.
-        isolation: told of what could not be judged.
-
-    Returns:
-        The most surprising first.
     """
     isolation = isolation or Isolation()
     judged = (isolation.judge(one.journey.title, partial(_suspect, one, states), None) for one in verdict.journeys)
@@ -169,16 +146,7 @@ def _suspect(one: JourneyVerdict, states: States) -> Suspicion | None:
 
 
 def with_reruns(verdict: Verdict, suspicions: Sequence[Suspicion], looked: LookedAgain) -> Verdict:
-    """Add what re-runs saw to a verdict. They decide nothing by themselves: they are samples for the detector.
-
-    Args:
-        verdict: the run's verdict.
-        suspicions: why journeys were run again.
-        looked: what became of it.
-
-    Returns:
-        The verdict, with a note for each journey that was run again, and one for those the budget left out.
-    """
+    """Add what re-runs saw to a verdict. They decide nothing by themselves: they are samples for the detector."""
     by_id = {one.journey: one for one in suspicions}
     seen = {id: tuple(r for r in looked.results if r.journey.id == id) for id in by_id}
     notes = []
@@ -208,13 +176,6 @@ def judge_probe(verdict: Verdict, states: States) -> ProbeJudgement:
 
     One factor over most journeys is believed to be the probe's for three runs; where its own task is as usual, the
     target is to blame after that.
-
-    Args:
-        verdict: the run's verdict.
-        states: what is known of each step, and of the probe.
-
-    Returns:
-        The judgement.
     """
     before = _read_probe(states.get(REFERENCE))
     detector = StepDetector.from_bytes(before.detector) if before.detector else StepDetector()
@@ -236,14 +197,7 @@ def judge_probe(verdict: Verdict, states: States) -> ProbeJudgement:
 
 
 def without_durations(verdict: Verdict) -> Verdict:
-    """A verdict of a run whose probe is suspected: nobody is told of a budget that the probe overran.
-
-    Args:
-        verdict: the run's verdict.
-
-    Returns:
-        The verdict, in which no journey is degraded for the time it took; what failed or was stale stays so.
-    """
+    """A verdict of a run whose probe is suspected: nobody is told of a budget that the probe overran."""
     return replace(verdict, journeys=tuple(map(_without_durations, verdict.journeys)))
 
 

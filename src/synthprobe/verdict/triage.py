@@ -32,18 +32,7 @@ _STANDS_ALONE = {
 
 
 def triage(facts: TriageFacts) -> Triage:
-    """Say where the cause lies: the first rule that fires, and as runner-up the next one of another class.
-
-    Args:
-        facts: the evidence.
-
-    Returns:
-        The class, the rule, its sentence, how sure it is, and the runner-up.
-
-    Example:
-        >>> triage(TriageFacts(outcome="failed", kind="dns", message="no such host")).cause_class
-        'infra'
-    """
+    """Say where the cause lies: the first rule that fires, and as runner-up the next one of another class."""
     fired: list[tuple[CauseClass, str, Sure, str]] = []
     for cause, rule, sure, test in RULES:
         if why := test(facts):
@@ -70,18 +59,6 @@ def triage_together(found: Mapping[str, Triage]) -> dict[str, Triage]:
 
     Where a role has lost a grant or an address lies in the wrong town, some journeys show it, and others only find that
     something is wrong. Those share the cause of the surest one that shows it, with little certainty.
-
-    Args:
-        found: the triage of each journey that did not pass, by journey id.
-
-    Returns:
-        The same, with causes that are shown elsewhere.
-
-    Example:
-        >>> role = Triage(cause_class="config", rule="role-split", why="It works for others.", sure="high")
-        >>> wrong = Triage(cause_class="code", rule="rule", why="It is computed wrongly.")
-        >>> triage_together({"board": role, "status": wrong})["status"].cause_class
-        'config'
     """
     leads = [
         (said.rule != "grant", ("high", "medium", "low").index(said.sure), journey)
@@ -113,16 +90,5 @@ def _shared(own: Triage, journey: str, lead: Triage) -> Triage:
 
 
 def is_vague(said: Triage | None) -> bool:
-    """Whether a triage does not itself say where the cause lies, so that another journey's may speak for it.
-
-    Args:
-        said: the triage of one journey.
-
-    Returns:
-        True when there is none, when no rule fitted, or when another journey shows the cause.
-
-    Example:
-        >>> is_vague(None)
-        True
-    """
+    """Whether a triage does not itself say where the cause lies, so that another journey's may speak for it."""
     return said is None or said.cause_class == "unknown" or bool(said.elsewhere)

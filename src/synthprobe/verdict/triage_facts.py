@@ -100,17 +100,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
 def facts_for(
     journey: JourneyVerdict, run: Verdict, *, last_passed_build: str = "", canary_down: bool = False
 ) -> TriageFacts:
-    """What triage reads of one journey, out of a run's verdict.
-
-    Args:
-        journey: the journey, one that did not pass.
-        run: the verdict of the whole run.
-        last_passed_build: the build of the last run in which it passed.
-        canary_down: whether an unrelated target cannot be reached either.
-
-    Returns:
-        The facts of its last attempt that did not pass.
-    """
+    """What triage reads of one journey, out of a run's verdict."""
     telling = [r for r in journey.results if r.outcome not in {"passed", "skipped"}]
     result = telling[-1] if telling else None
     failure = result.failure if result else None

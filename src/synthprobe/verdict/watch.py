@@ -44,16 +44,7 @@ class Watched(Struct, frozen=True, kw_only=True):
 
 
 def watch(verdict: Verdict, states: States, *, least_ms: float = 0.0) -> Watched:
-    """Judge each step of a run against its own past.
-
-    Args:
-        verdict: the run's verdict.
-        states: what is known of each step.
-        least_ms: milliseconds a step must be slower by before it is called degraded.
-
-    Returns:
-        The verdict, the new states, and what is to be reported.
-    """
+    """Judge each step of a run against its own past."""
     journeys, notes, after, isolation = [], [], dict(states), Isolation()
     nothing: tuple[list[Degradation], list[str]] = ([], [])
     for one in verdict.journeys:
@@ -160,15 +151,7 @@ def _degraded(one: JourneyVerdict, found: Sequence[Degradation]) -> JourneyVerdi
 
 
 def timings(result: Result) -> dict[str, tuple[float, float, bool]] | None:
-    """What an attempt says of durations; a failed one says nothing of a healthy duration.
-
-    Args:
-        result: the attempt's result.
-
-    Returns:
-        Start in seconds since the epoch, milliseconds and success by the step's path, the whole journey's is empty;
-        nothing when nothing is known of the target.
-    """
+    """What an attempt says of durations; a failed one says nothing of a healthy duration."""
     at, ok = result.started_at.timestamp(), result.outcome in {"passed", "degraded"}
     if result.outcome in {"unknown", "skipped"}:
         return None
@@ -181,14 +164,7 @@ def timings(result: Result) -> dict[str, tuple[float, float, bool]] | None:
 
 
 def read_state(state: bytes | None) -> tuple[StepDetector, Alarm | None]:
-    """The detector of a step as it was stored, and the alarm that is open.
-
-    Args:
-        state: what was stored; a new detector without it, or when it is of another version.
-
-    Returns:
-        The detector, and the alarm.
-    """
+    """The detector of a step as it was stored, and the alarm that is open."""
     if state is not None:
         try:
             stored = msgspec.msgpack.decode(state, type=_Watched)
