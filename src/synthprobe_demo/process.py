@@ -32,8 +32,8 @@ class DispatchCentre:
     """
 
     def __init__(self, base_url: str, control_url: str, control_token: str, decoys: frozenset[str]) -> None:
-        self.base_url = base_url
-        self._control_url, self._token, self._decoys = control_url, {"X-Control-Token": control_token}, decoys
+        self.base_url, self.control_url, self._decoys = base_url, control_url, decoys
+        self.control_headers = {"X-Control-Token": control_token}
 
     @contextmanager
     def broken(self, fault: str) -> Iterator[None]:
@@ -75,7 +75,7 @@ class DispatchCentre:
 
     def _post(self, path: str, what: str, state: Mapping[str, object]) -> None:
         try:
-            answer = requests.post(f"{self._control_url}/{path}", json=state, headers=self._token, timeout=30)
+            answer = requests.post(f"{self.control_url}/{path}", json=state, headers=self.control_headers, timeout=30)
             answer.raise_for_status()
         except requests.RequestException as error:
             raise ToolError(

@@ -24,7 +24,7 @@ def test_it_says_its_version():
 def test_it_says_what_it_can_do(words):
     _, said = synthprobe(*words)
     assert "find half-broken states before a user" in said
-    assert "Run all journeys once" in said
+    assert "Run the journeys once" in said
 
 
 def test_an_unknown_command_is_refused():

@@ -21,7 +21,7 @@ def synthprobe(project, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("def test_x(api):\n    api.get('/healthz').expect(201)\n", 1),
         ("def test_x(api):\n    {}['x']\n", 3),
         ("import os\ndef test_x(api):\n    os._exit(0)\n", 3),
-        ("", 3),
+        ("", 2),
         ("import pytest\n@pytest.mark.journey(ownr=1)\ndef test_x():\n    pass\n", 2),
     ],
 )

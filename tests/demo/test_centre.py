@@ -98,13 +98,15 @@ def test_stopped_positions_stay_where_they_were(centre, dispatcher):
 
 
 def test_the_control_needs_its_token_and_knows_its_faults(centre):
-    assert requests.get(f"{centre._control}/faults", timeout=5).status_code == 403
-    answer = requests.get(f"{centre._control}/faults", headers=centre._token, timeout=5)
+    assert requests.get(f"{centre.system.control_url}/faults", timeout=5).status_code == 403
+    answer = requests.get(f"{centre.system.control_url}/faults", headers=centre.system.control_headers, timeout=5)
     assert set(answer.json()) == set(NAMES)
-    decoys = requests.get(f"{centre._control}/decoys", headers=centre._token, timeout=5)
+    decoys = requests.get(f"{centre.system.control_url}/decoys", headers=centre.system.control_headers, timeout=5)
     assert set(decoys.json()) == set(DECOYS)
     assert (
-        requests.post(f"{centre._control}/faults/x", json={"on": True}, headers=centre._token, timeout=5).status_code
+        requests.post(
+            f"{centre.system.control_url}/faults/x", json={"on": True}, headers=centre.system.control_headers, timeout=5
+        ).status_code
         == 404
     )
 

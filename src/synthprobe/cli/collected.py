@@ -59,7 +59,9 @@ def collect(root: Path, config: Config) -> tuple[Journey, ...]:
         if done.returncode == _NOTHING:
             return ()
         if done.returncode:
-            said = next((line for line in reversed(done.stdout.splitlines()) if line.startswith("ERROR")), "")
+            said = next(
+                (line for line in reversed((done.stdout + done.stderr).splitlines()) if line.startswith("ERROR")), ""
+            )
             raise ConfigurationError(
                 f"pytest cannot collect the journeys{f' ({said})' if said else ''}. Correct what it says: pytest "
                 f"{' '.join(folders)} --collect-only"
