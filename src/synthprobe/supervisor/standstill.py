@@ -51,7 +51,7 @@ class Standstill:
 
     def running(self) -> Iterator[tuple[Path, Progress]]:
         """Attempts that have begun and not ended."""
-        for path, note in self._last.items():
+        for path, note in tuple(self._last.items()):  # what is killed is forgotten on the way
             if not note.ended:
                 yield path, note
 
@@ -67,7 +67,7 @@ class Standstill:
     def _kill(self, process: psutil.Process, cause: str) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-        for path, note in list(self.running()):
+        for path, note in self.running():
             if note.pid == process.pid:
                 self.causes[note.journey] = cause
                 del self._last[path]
