@@ -144,7 +144,7 @@ def test_l36_the_stacks_that_a_timeout_dumps_hold_no_secret(project):
     environ = {**os.environ, "PLANTED": planted["L36-odd"]}
     command = [sys.executable, "-m", "synthprobe", "run"]
     done = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, timeout=60, check=False)
-    assert b"Stack of" in done.stdout or b"Timeout" in done.stdout
+    assert b"deadline" in done.stdout, "the journey's own deadline ended it, whatever method it asked for"
     assert b"Captured stdout" in done.stdout
     state = project.root / ".synthprobe"
     written = [(path.name, path.read_bytes()) for path in state.rglob("*") if path.is_file()]

@@ -126,9 +126,14 @@ def _stands(held: Lease) -> bool:
 
 
 def _holder(held: Lease) -> psutil.Process | None:
+    return _running(held.pid, held.created)
+
+
+def _running(pid: int, created: float) -> psutil.Process | None:
+    """A process that still runs; one that ended and was not collected by its parent does not."""
     with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(held.pid)
-        if abs(process.create_time() - held.created) < 1:
+        process = psutil.Process(pid)
+        if abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE:
             return process
     return None
 
@@ -192,6 +197,6 @@ def scratch() -> Iterator[Path]:
 def _alive(owner: Path) -> bool:
     try:
         pid, created = owner.read_text().split()
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) < 1
-    except (OSError, ValueError, psutil.NoSuchProcess):
+        return _running(int(pid), float(created)) is not None
+    except (OSError, ValueError):
         return False
