@@ -39,7 +39,7 @@ class ToolError(SynthprobeError):
 
 
 class HistoryError(SynthprobeError):
-    """The history cannot take or give what was asked; verdicts are spooled rather than refused."""
+    """The history cannot take or give what was asked; what it could not take waits."""
 
 
 class ReportError(SynthprobeError):

@@ -2,9 +2,8 @@ import itertools
 
 import pytest
 import sqlalchemy
+from made_history import opened
 from postgres import running_postgres
-
-from synthprobe.history.store import History
 
 _numbers = itertools.count()
 
@@ -31,5 +30,5 @@ def place(request, tmp_path):
 
 @pytest.fixture
 def history(place, tmp_path):
-    with History.open(place, spool=tmp_path / "spool") as opened:
-        yield opened
+    with opened(place, tmp_path) as made:
+        yield made

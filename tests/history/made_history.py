@@ -1,13 +1,22 @@
 """Verdicts as a run would leave them."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from synthprobe.history.store import History
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Failure, Operation, Result, Run, Step
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 EVERY = timedelta(minutes=5)
+
+
+def opened(place: str, folder: Path, **more) -> History:
+    """The history at a place; of one that is shared, the file of this machine is in the folder."""
+    if "://" in place:
+        return History.open(folder / "home.db", shared=place, **more)
+    return History.open(place, **more)
 
 
 def journey(number: int) -> Journey:

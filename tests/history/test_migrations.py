@@ -11,10 +11,9 @@ import pytest
 import sqlalchemy
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from made_history import START, verdict
+from made_history import START, opened, verdict
 
 from synthprobe.history import database
-from synthprobe.history.store import History
 
 ROWS = Path(__file__).with_name("first_revision.jsonl")
 """Rows as a store of the first schema held them; never written again, whatever later schemas hold."""
@@ -87,7 +86,7 @@ def test_every_revision_is_known_and_they_are_one_line():
 
 
 def test_a_store_of_the_first_revision_is_brought_up_to_date_without_loss(first_revision, place, tmp_path):
-    with History.open(place, spool=tmp_path / "spool") as history:
+    with opened(place, tmp_path) as history:
         assert (history.available, history.notes) == (True, [])
         assert history.check() == []
         assert history.ingest(verdict(1, outcome="failed")) is False, "a run of the old store is known"
@@ -122,8 +121,9 @@ def test_a_store_of_the_first_revision_is_brought_up_to_date_without_loss(first_
         assert history.audit_entries() == [{"n": 1}, {"n": 2}]
         (incident,) = history.incidents("demo", "open")
         assert (incident.id, incident.title, incident.journeys) == ("i1", "Journey 0 fails", ("journey-0",))
-        (message,) = history.outbox_due(START)
-        assert message.payload == {"title": "Journey 0 fails"}
+        if "://" not in place:  # messages are of one machine
+            (message,) = history.outbox_due(START)
+            assert message.payload == {"title": "Journey 0 fails"}
         assert history.ingest(verdict(2)) is True
         history.append_audit({"n": 3})
         assert len(history.audit_entries()) == 3

@@ -1,5 +1,6 @@
 """A run is remembered after its verdict is written, once."""
 
+import shutil
 from datetime import UTC, datetime
 
 import msgspec
@@ -31,3 +32,36 @@ def test_a_verdict_that_was_cut_off_is_said_and_the_others_are_remembered(tmp_pa
     assert "cannot be read" in note
     with History.open(tmp_path / ".synthprobe" / "history.db") as history:
         assert [o.run_id for o in history.observations("demo")] == ["run-000001"]
+
+
+def judged(root, number):
+    folder = root / ".synthprobe" / "runs" / "demo" / f"{number}-run-{number:06d}"
+    folder.mkdir(parents=True)
+    (folder / "verdict.json").write_bytes(msgspec.json.encode(verdict(number, at=datetime.now(UTC))))
+
+
+def test_a_damaged_file_is_filled_again_from_the_run_folders_that_are_left(tmp_path):
+    for number in range(3):
+        judged(tmp_path, number)
+    assert pipeline.remember(tmp_path, Config(), "demo", {}) == []
+    (tmp_path / ".synthprobe" / "history.db").write_bytes(b"<html>Sign in</html>")
+    shutil.rmtree(tmp_path / ".synthprobe" / "runs" / "demo" / "0-run-000000")
+    (note,) = pipeline.remember(tmp_path, Config(), "demo", {})
+    assert "was damaged" in note
+    assert pipeline.remember(tmp_path, Config(), "demo", {}) == []
+    with History.open(tmp_path / ".synthprobe" / "history.db") as history:
+        assert [o.run_id for o in history.observations("demo")] == ["run-000001", "run-000002"]
+
+
+def test_what_an_earlier_version_spooled_is_taken_in_once_and_what_cannot_be_read_is_kept(tmp_path):
+    spool = tmp_path / ".synthprobe" / "spool"
+    spool.mkdir(parents=True)
+    waits = {"reason": "It was locked.", "verdict": msgspec.to_builtins(verdict(0, at=datetime.now(UTC)))}
+    (spool / "run-000000.json").write_bytes(msgspec.json.encode(waits))
+    (spool / "a.json").write_text('{"reason": "cut o')
+    (note,) = pipeline.remember(tmp_path, Config(), "demo", {})
+    assert "could not be read" in note
+    assert pipeline.remember(tmp_path, Config(), "demo", {}) == []
+    with History.open(tmp_path / ".synthprobe" / "history.db") as history:
+        assert [o.run_id for o in history.observations("demo")] == ["run-000000"]
+    assert [path.name for path in spool.iterdir()] == ["a.unreadable"]

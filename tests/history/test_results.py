@@ -3,9 +3,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 import sqlalchemy
-from made_history import EVERY, START, verdict
+from made_history import EVERY, START, opened, verdict
 
-from synthprobe.history.store import History
 from synthprobe.model.history import OutboxItem
 from synthprobe.model.incident import Incident
 
@@ -35,7 +34,7 @@ def test_an_observation_is_completed_with_its_fingerprint(history):
     history.ingest(verdict(outcome="failed"))
     (seen,) = history.observations("demo")
     complete = msgspec.structs.replace(seen, fingerprint="v1:abc", signature="s", node="a")
-    history.put_observations([complete])
+    assert history.ingest(verdict(outcome="failed"), [complete]) is False
     assert history.observations("demo") == [complete]
 
 
@@ -137,7 +136,7 @@ def test_a_message_waits_until_it_is_delivered_or_given_up(history):
     assert history.outbox_due(LATER) == []
 
 
-def test_what_was_stored_is_there_when_it_is_opened_again(history, place):
+def test_what_was_stored_is_there_when_it_is_opened_again(history, place, tmp_path):
     history.ingest(verdict())
-    with History.open(place) as again:
+    with opened(place, tmp_path) as again:
         assert (again.ingest(verdict()), again.notes, again.check()) == (False, [], [])

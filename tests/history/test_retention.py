@@ -2,11 +2,10 @@ import tracemalloc
 from datetime import timedelta
 
 import pytest
-from made_history import EVERY, START, verdict
+from made_history import EVERY, START, opened, verdict
 from msgspec.structs import replace
 
 from synthprobe.history.database import STEPS, to_ms
-from synthprobe.history.store import History
 from synthprobe.model.history import Retention
 
 JOURNEY = ("demo", "journey-0", "step 0")
@@ -90,7 +89,7 @@ def test_rolling_up_takes_no_more_memory_for_more_rows(history):
         at = to_ms(START + timedelta(days=days))
         row = {"series_no": 2, "attempt": 1, "duration_us": 400_000, "over_us": None, "failed": 0, "kept": 0}
         rows = [{**row, "at": at + n * 1000, "run_no": n} for n in range(count)]
-        history._access.write(lambda connection, rows=rows: connection.execute(STEPS.insert(), rows))
+        history._each(lambda connection, rows=rows: connection.execute(STEPS.insert(), rows))
         del rows
         tracemalloc.start()
         assert history.prune(START + timedelta(days=days + 20))["steps"] >= count
@@ -100,7 +99,7 @@ def test_rolling_up_takes_no_more_memory_for_more_rows(history):
 
 
 def test_each_run_prunes_but_only_once_an_hour(place, tmp_path):
-    with History.open(place, spool=tmp_path / "spool", retention=Retention(raw_days=1)) as history:
+    with opened(place, tmp_path, retention=Retention(raw_days=1)) as history:
         history.ingest(verdict(0))
         history.prune_if_due(START)
         history.prune_if_due(START + timedelta(minutes=59))

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from made_history import START, verdict
+from made_history import EVERY, START, opened, verdict
+from msgspec.structs import replace
 
 from synthprobe.errors import HistoryError
 from synthprobe.history import database
 from synthprobe.history.store import History
+from synthprobe.model.incident import Incident, IncidentEvent
 
 LOCKER = """
 import sys, sqlalchemy
@@ -31,11 +33,10 @@ connection.close()
 WRITER = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from made_history import verdict
-from synthprobe.history.store import History
+from made_history import opened, verdict
 from pathlib import Path
 first = int(sys.argv[4])
-with History.open(sys.argv[2], spool=Path(sys.argv[3])) as history:
+with opened(sys.argv[2], Path(sys.argv[3])) as history:
     taken = [history.ingest(verdict(n, journeys=3, location=f"at {n % 2}")) for n in range(first, first + 16)]
     assert not history.notes, history.notes
 print(sum(taken))
@@ -71,18 +72,25 @@ def runs(history) -> int:
 
 
 @pytest.mark.parametrize("row", ["F55"])
-def test_a_locked_store_spools_the_verdict_and_takes_it_in_later(row, place, tmp_path, impatient):
-    spool = tmp_path / "spool"
-    with History.open(place, spool=spool) as history:
+def test_a_run_that_the_locked_file_cannot_take_stays_in_its_folder(row, tmp_path, impatient):
+    place = str(tmp_path / "history.db")
+    with History.open(place) as history, locked(place):
+        with pytest.raises(HistoryError, match=r"locked by another program.*waits in the run's folder"):
+            history.ingest(verdict(0))
+
+
+@pytest.mark.parametrize("row", ["F55"])
+def test_what_a_locked_shared_store_cannot_take_waits_at_home_and_comes_later(row, postgresql, tmp_path, impatient):
+    with opened(postgresql, tmp_path) as history:
         history.ingest(verdict(0))
-        with locked(place):
-            assert history.ingest(verdict(1)) is False
-        assert len(list(spool.glob("*.json"))) == 1
-        (note,) = history.notes
-        assert "lock" in note
-        assert "waits in" in note
-    with History.open(place, spool=spool) as history:
-        assert (runs(history), history.notes, list(spool.iterdir())) == (2, [], [])
+        with locked(postgresql):
+            assert history.ingest(verdict(1)) is True
+        assert runs(history) == 2
+        assert ["lock" in history.notes[0], "waits in" in history.notes[1]] == [True, True]
+    with opened(postgresql, tmp_path) as history:
+        assert (runs(history), history.notes) == (2, [])
+    with opened(postgresql, tmp_path / "another machine") as history:
+        assert runs(history) == 2
 
 
 @pytest.mark.parametrize("row", ["F55"])
@@ -96,9 +104,8 @@ def test_a_store_locked_when_it_is_opened_gives_no_history_and_says_so(row, tmp_
         assert "locked by another program" in history.notes[0]
         with pytest.raises(HistoryError, match="locked by another program"):
             history.append_audit({})
-        history.ingest(verdict(0))
-    with History.open(place) as history:
-        assert runs(history) == 1
+        with pytest.raises(HistoryError, match="waits in the run's folder"):
+            history.ingest(verdict(0))
 
 
 def cut(data: bytes) -> bytes:
@@ -129,63 +136,87 @@ def test_a_damaged_store_is_put_aside_and_a_fresh_one_flagged(row, damage, tmp_p
 
 @pytest.mark.parametrize("row", ["F56"])
 def test_a_store_of_a_newer_version_is_left_untouched(row, place, tmp_path):
-    History.open(place, spool=tmp_path / "spool").close()
+    opened(place, tmp_path).close()
     engine = sqlalchemy.create_engine(url_of(place))
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    with History.open(place, spool=tmp_path / "spool") as history:
-        assert (history.available, history.ingest(verdict(0))) == (False, False)
+    with opened(place, tmp_path) as history:
+        if history.available:
+            history.ingest(verdict(0))  # at home, where it waits
+        else:
+            with pytest.raises(HistoryError, match="waits in the run's folder"):
+                history.ingest(verdict(0))
         assert "has schema 9999" in history.notes[0]
         assert "Upgrade synthprobe" in history.check()[0]
     with engine.begin() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM runs").scalar() == 0
         connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{database.REVISIONS[-1]}'")
     engine.dispose()
-    with History.open(place, spool=tmp_path / "spool") as history:
-        assert runs(history) == 1
+    with opened(place, tmp_path) as history:
+        assert (runs(history), history.notes) == (int("://" in place), [])
 
 
 @pytest.mark.parametrize("row", ["F57"])
 def test_a_store_that_cannot_be_reached_is_merged_with_later(row, postgresql, tmp_path):
     away = postgresql.replace("tester@", "tester:secret-word@").removesuffix("postgres") + "not_there_yet"
-    with History.open(away, spool=tmp_path / "spool") as history:
-        assert [history.ingest(verdict(n)) for n in range(2)] == [False, False]
+    with opened(away, tmp_path) as history:
+        assert [history.ingest(verdict(n)) for n in range(2)] == [True, True]
         assert "cannot be reached" in history.notes[0]
         assert "secret-word" not in " ".join(history.notes)
-        assert history.judged_slots("demo", START, START + timedelta(days=1)) == []
+        assert len(history.judged_slots("demo", START, START + timedelta(days=1))) == 2, "what is known here is said"
     engine = sqlalchemy.create_engine(postgresql, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql("CREATE DATABASE not_there_yet")
     engine.dispose()
-    with History.open(away, spool=tmp_path / "spool") as history:
+    with opened(away, tmp_path) as history:
+        assert history.notes == []
+    with opened(away, tmp_path / "another machine") as history:
         assert (runs(history), history.notes) == (2, [])
         assert len(history.judged_slots("demo", START, START + timedelta(days=1))) == 2
 
 
 @pytest.mark.parametrize("row", ["F57"])
 def test_nobody_listening_is_a_sentence(row, tmp_path):
-    with History.open("postgresql+psycopg://tester@127.0.0.1:1/x", spool=tmp_path / "spool") as history:
+    with opened("postgresql+psycopg://tester@127.0.0.1:1/x", tmp_path) as history:
         history.ingest(verdict(0))
         assert "cannot be reached" in history.notes[0]
-        assert len(list((tmp_path / "spool").glob("*.json"))) == 1
+        assert runs(history) == 1
 
 
 @pytest.mark.parametrize("row", ["F57"])
-def test_a_spooled_file_that_cannot_be_read_is_kept_and_said(row, tmp_path):
-    (tmp_path / "spool").mkdir()
-    (tmp_path / "spool" / "a.json").write_text('{"reason": "cut o')
-    with History.open(tmp_path / "history.db") as history:
-        assert history.available
-        assert "could not be read" in history.notes[0]
-    assert (tmp_path / "spool" / "a.unreadable").exists()
-
-
-@pytest.mark.parametrize("row", ["F57"])
-def test_neither_store_nor_spool_is_an_error_that_says_where_the_verdict_is(row, tmp_path):
-    (tmp_path / "spool").write_text("in the way")
-    with History.open("postgresql+psycopg://tester@127.0.0.1:1/x", spool=tmp_path / "spool") as history:
-        with pytest.raises(HistoryError, match=r"stands in the run's verdict\.json"):
+def test_neither_store_is_an_error_that_says_where_the_verdict_is(row, tmp_path):
+    (tmp_path / "home.db").mkdir()
+    with opened("postgresql+psycopg://tester@127.0.0.1:1/x", tmp_path) as history:
+        with pytest.raises(HistoryError, match=r"waits in the run's folder"):
             history.ingest(verdict(0))
+
+
+@pytest.mark.parametrize("row", ["F57"])
+def test_what_two_machines_did_to_an_incident_apart_from_each_other_is_one_record(row, postgresql, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    first = Incident(
+        id="260302-1200-ABCD", target="demo", kind="failing", state="open", fingerprint="v2:a", signature="s",
+        title="Journey 0 fails", opened_at=START, first_seen_at=START, last_seen_at=START, owner="desk",
+    )  # fmt: skip
+    taken, seen = (IncidentEvent(at=START + EVERY, role=role, text=role) for role in ("first-line", "synthprobe"))
+    with opened(postgresql, here) as history:
+        history.put_incident(first)
+    with opened("postgresql+psycopg://tester@127.0.0.1:1/x", here) as history:
+        known = history.incident(first.id)
+        assert known == first, "what the shared store said last is known without it"
+        ours = replace(known, state="acknowledged", acknowledged_by="first-line", events=(taken,))
+        history.put_incident(ours)
+        assert history.incidents("demo") == [ours]
+    with opened(postgresql, there) as history:
+        theirs = replace(history.incident(first.id), occurrences=2, last_seen_at=START + EVERY, events=(seen,))
+        history.put_incident(replace(theirs, title="Journey 0 still fails"))
+    for folder in (here, there):
+        with opened(postgresql, folder) as history:
+            (known,) = history.incidents("demo")
+        assert (known.state, known.acknowledged_by, known.occurrences) == ("acknowledged", "first-line", 2)
+        assert (known.title, known.owner, set(known.events)) == ("Journey 0 still fails", "desk", {taken, seen})
+    with opened("postgresql+psycopg://tester@127.0.0.1:1/x", here) as history:
+        assert history.incidents("demo") == [known]
 
 
 @pytest.mark.parametrize("row", ["F58"])
@@ -194,7 +225,7 @@ def test_writers_at_the_same_time_lose_nothing_and_store_nothing_twice(row, plac
     here = str(Path(__file__).parent)
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, here, place, str(tmp_path / "spool"), str(first)],
+            [sys.executable, "-c", WRITER, here, place, str(tmp_path / str(first)), str(first)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -204,7 +235,7 @@ def test_writers_at_the_same_time_lose_nothing_and_store_nothing_twice(row, plac
     said = [writer.communicate(timeout=60) for writer in writers]
     assert all(writer.returncode == 0 for writer in writers), said
     assert sum(int(out) for out, _ in said) == 24
-    with History.open(place, spool=tmp_path / "spool") as history:
+    with opened(place, tmp_path) as history:
         assert runs(history) == 24 * 3
         slots = history.judged_slots("demo", START, START + timedelta(days=1))
         assert [len(slot.outcomes) for slot in slots] == [3] * 24

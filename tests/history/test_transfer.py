@@ -1,9 +1,10 @@
 import gzip
 import json
 import lzma
+from datetime import UTC, datetime
 
 import pytest
-from made_history import START, verdict
+from made_history import START, opened, verdict
 
 from synthprobe.errors import HistoryError
 from synthprobe.history.packs import read_pack
@@ -116,6 +117,11 @@ def test_a_pack_that_holds_no_sound_store_begins_the_history_anew(tmp_path, chan
     assert list((tmp_path / "there").glob("*")) == []
 
 
-def test_a_postgresql_history_needs_no_pack(postgresql, tmp_path):
-    with History.open(postgresql, spool=tmp_path) as history, pytest.raises(HistoryError, match="lasts by itself"):
+def test_what_waits_for_the_shared_history_travels_in_the_pack(postgresql, tmp_path):
+    with opened("postgresql+psycopg://tester@127.0.0.1:1/x", tmp_path) as history:
+        history.ingest(verdict(70, at=datetime.now(UTC)))
         history.pack(tmp_path / "pack")
+    read_pack(tmp_path / "pack", tmp_path / "there" / "home.db")
+    opened(postgresql, tmp_path / "there").close()
+    with opened(postgresql, tmp_path / "anywhere") as history:
+        assert "run-000070" in {one.run_id for one in history.observations("demo")}

@@ -352,7 +352,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("out_of_use", "known"), [(unreachable, False), (not_configured, False), (newer, False), (locked, True)]
+    ("out_of_use", "known"), [(unreachable, True), (not_configured, True), (newer, False), (locked, True)]
 )
 def test_without_a_history_a_failure_is_told_once_and_goes_on_as_one_incident_later(
     project, heard, impatient, out_of_use, known
@@ -389,7 +389,7 @@ def test_a_failure_told_before_the_history_went_away_is_not_told_again(project, 
 
 @pytest.mark.parametrize(
     ("meanwhile", "now"),
-    [("acknowledged", [("acknowledged", 3)]), ("resolved", [("resolved", 1), ("open", 1)])],
+    [("acknowledged", [("acknowledged", 3)]), ("resolved", [("resolved", 2), ("open", 1)])],
 )
 def test_what_people_did_to_an_incident_while_the_history_was_away_for_this_machine_stands(project, meanwhile, now):
     project.run(failing=(SIGN_IN,))

@@ -199,7 +199,6 @@ OUT_OF_A_JOB = {
     "actions/cache/save": {
         "history.pack",
         ".synthprobe/state",
-        ".synthprobe/spool",
         ".synthprobe/outbox",
         ".synthprobe/ledger",
     },

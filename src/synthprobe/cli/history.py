@@ -81,8 +81,6 @@ def check() -> None:
 @app.command()
 def pack(file: _File) -> None:
     """Write a small copy that travels in the cache of a CI runner whose disk does not last."""
-    if _lasts("pack"):
-        return
     with _history() as history:
         _console.print(f"{history.pack(file) / 1e6:.2f} MB were written to {file}.")
 
@@ -92,8 +90,6 @@ def unpack(file: _File) -> None:
     """Put a pack in the place of a history that is not there. A pack that cannot be read is said, not an error."""
     from synthprobe.history.packs import read_pack
 
-    if _lasts("unpack"):
-        return
     root = find_root(Path.cwd())
     config = read_config(root)
     path = root / config.folder / "history.db"
@@ -105,11 +101,3 @@ def unpack(file: _File) -> None:
         _console.print(f"note: {error}")
         return
     _console.print(f"The history of {file} is in place.")
-
-
-def _lasts(what: str) -> bool:
-    """Whether the history has a place of its own, so that a workflow that packs it goes on without."""
-    lasts = bool(read_config(find_root(Path.cwd())).history.url)
-    if lasts:
-        _say([f"The history has a url, so it lasts by itself; there is nothing to {what}. Use export for a copy."])
-    return lasts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -66,27 +67,29 @@ class Access:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
-    def connect(self, ready: Callable[[], None]) -> None:
+    def connect(self) -> None:
         """Find out whether the store can be used, and make it when there is none."""
         began = time.monotonic()
         try:
-            self._connect(ready)
+            self._connect()
         finally:
             self._left_s = self._within_s - (time.monotonic() - began)
 
-    def _connect(self, ready: Callable[[], None]) -> None:
+    def _connect(self) -> None:
         path = self.sqlite_path
         if path is None:
-            return self._prepare(ready)
+            return self._prepare()
+        with contextlib.suppress(OSError):  # what is in the way is said below
+            path.parent.mkdir(parents=True, exist_ok=True)
         try:  # a file another process is just making looks empty
             with FileLock(path.with_name(path.name + ".lock"), timeout=left_s(database.LOCK_WAIT_S)):
-                self._prepare(ready)
+                self._prepare()
         except Timeout:
-            self._give_up(f"The history {path} is locked by another program; it was tried for 5 s.")
+            self.give_up(f"The history {path} is locked by another program; it was tried for 5 s.")
         except OSError as error:
-            self._give_up(f"The history {path} cannot be reached: {error.strerror or error}.")
+            self.give_up(f"The history {path} cannot be reached: {error.strerror or error}.")
 
-    def _prepare(self, ready: Callable[[], None]) -> None:
+    def _prepare(self) -> None:
         self._engine = self._engine or make_engine(self._url)
         damage = _damage(self.sqlite_path) if self.sqlite_path else ""
         if damage:
@@ -96,16 +99,16 @@ class Access:
             with watchdog.over(self._engine):
                 bring_up_to_date(self._engine)
         except NewerSchema as error:
-            return self._give_up(f"{self.place}: {error}")
+            return self.give_up(f"{self.place}: {error}")
         except DBAPIError as error:
             if not self._is_damage(error):
-                return self._give_up(self._late if watchdog.bit else self._why(error))
+                return self.give_up(self._late if watchdog.bit else self._why(error))
             self._begin_anew(str(error.orig))
             bring_up_to_date(self._engine)
         self.available = True
-        ready()
 
-    def _give_up(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
+        """Leave the store alone from now on, and say why."""
         self.available = False
         self.reason = reason
         self.note(reason)
@@ -153,14 +156,14 @@ class Access:
         try:
             return self.do(act, write=False)
         except HistoryError as error:
-            self._give_up(str(error))  # what is asked next must not look like a history that holds nothing
+            self.give_up(str(error))  # what is asked next must not look like a history that holds nothing
             return nothing
 
     def do(self, act: Callable[[Connection], T], *, write: bool, again: bool = True) -> T:
         """Do something in a transaction; once more on a fresh store, when this one is found to be damaged."""
         self.require()
         if left_s(self._left_s) <= 0:
-            self._give_up(self._late)
+            self.give_up(self._late)
             self.require()
         began, watchdog = time.monotonic(), Watchdog(self._left_s)
         try:
@@ -168,7 +171,7 @@ class Access:
                 return self._once(act, write=write)
         except DBAPIError as error:
             if watchdog.bit:
-                self._give_up(self._late)
+                self.give_up(self._late)
                 raise HistoryError(self._late) from None
             if not self._is_damage(error):
                 if error.connection_invalidated or isinstance(error, OperationalError):

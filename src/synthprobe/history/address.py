@@ -30,6 +30,6 @@ def wrong_with(url: str) -> str:
     return ""
 
 
-def place_of(url: str, root: Path) -> str | Path:
-    """Where the store is."""
-    return root / url.removeprefix(_SQLITE) if url.startswith(_SQLITE) else url
+def place_of(url: str, root: Path) -> str:
+    """A url whose path, if it is one of SQLite, does not depend on the working folder."""
+    return f"{_SQLITE}{root / url.removeprefix(_SQLITE)}" if url.startswith(_SQLITE) else url

@@ -36,7 +36,7 @@ from synthprobe.deadlines import left_s
 from synthprobe.errors import HistoryError
 from synthprobe.history.address import wrong_with
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every schema this version knows, oldest first; the last is its own."""
 
 LOCK_WAIT_S = 5.0
@@ -186,7 +186,7 @@ OUTBOX = Table(
     _must("note", Text),
     _must("body", Text),
 )
-SPOOL = Table("spool", METADATA, _key("run_id", String), _must("reason", Text), _must("merged_at"))
+WAITING = Table("waiting", METADATA, _key("kind", String), _key("id", String), _must("body", LargeBinary))
 META = Table("meta", METADATA, _key("name", String), _must("value", String))
 _VERSION = table("alembic_version", Column("version_num", String))
 

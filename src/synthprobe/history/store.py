@@ -1,29 +1,34 @@
-"""The history as the rest of synthprobe sees it. It never loses a verdict, and never costs a run."""
+"""The history as the rest of synthprobe sees it: a SQLite file that is always written, and a store that is shared."""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
 import math
+import secrets
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import Connection, select, text
 
 from synthprobe.errors import HistoryError
-from synthprobe.history import incidents, renames, results, rollups, sums, times, transfer
+from synthprobe.history import incidents, renames, results, rollups, sums, times, transfer, waiting
 from synthprobe.history.access import Access
-from synthprobe.history.database import META, RUNS, SPOOL, to_ms, upsert
+from synthprobe.history.database import META, RUNS, to_ms, upsert
 from synthprobe.history.packs import write_pack
-from synthprobe.history.spool import Spool
 from synthprobe.history.whole_file import whole_file
 from synthprobe.model.history import JudgedSlot, OperationSum, OutboxItem, Retention, StepSample, StepSum
 from synthprobe.model.incident import Incident, Observation
 from synthprobe.model.verdict import Verdict
+
+T = TypeVar("T")
+Act = Callable[[Connection], T]
 
 PRUNE_EVERY = timedelta(hours=1)
 PRUNE_LEAP = timedelta(days=2)
@@ -33,53 +38,68 @@ PRUNE_LEAP = timedelta(days=2)
 class History:
     """The memory of the monitor. Open it with `History.open`.
 
-    When the store cannot be used, `available` is false, `notes` says why, verdicts are spooled, reads give nothing,
-    and all other writes raise `HistoryError`. Nothing that is decided on missing history may suppress an alert.
+    Whatever is written goes into a SQLite file on this machine. Where there is a shared store as well it is brought up
+    to date at once, or when it can be used again; what is read is read there as long as it can be used.
+
+    When neither can be used, `available` is false, `notes` says why, reads give nothing, and writes raise
+    `HistoryError`. Nothing that is decided on missing history may suppress an alert.
     """
 
-    def __init__(self, url: str, spool: Spool, retention: Retention, within_s: float = math.inf) -> None:
-        self._access = Access(url, within_s)
-        self._spool = spool
+    def __init__(self, home: Access, shared: Access | None, retention: Retention) -> None:
+        self._home, self._shared = home, shared
+        self._stores = [home] if shared is None else [shared, home]
         self._retention = retention
-        self._spooled: set[str] = set()
 
     @property
     def available(self) -> bool:
-        """Whether the store can be used."""
-        return self._access.available
-
-    def is_spooled(self, run_id: str) -> bool:
-        """Whether a run's verdict had to be spooled since the history was opened."""
-        return run_id in self._spooled
+        """Whether there is a store that can be used."""
+        return any(store.available for store in self._stores)
 
     @property
     def notes(self) -> list[str]:
-        """What a person must know of the store, as sentences."""
-        return self._access.notes
+        """What a person must know of the stores, as sentences."""
+        return [note for store in self._stores for note in store.notes]
+
+    def note(self, sentence: str) -> None:
+        """Say something of the history, once."""
+        self._home.note(sentence)
+
+    @property
+    def id(self) -> str:
+        """What tells the file on this machine from the one that was there before it was damaged or lost."""
+        found = self._home.read(lambda c: c.execute(select(META.c.value).where(META.c.name == "id")).scalar(), None)
+        return str(found or "")
 
     @classmethod
     def open(
         cls,
         place: str | Path,
         *,
-        spool: Path | None = None,
+        shared: str = "",
+        unusable: str = "",
         retention: Retention | None = None,
         within_s: float = math.inf,
     ) -> History:
-        """Open a store, make it when there is none, and merge what was spooled.
+        """Open the history, make it when there is none, and bring the shared store up to date.
 
         A damaged SQLite file is put aside and a fresh store begun. A store that is locked, unreachable or of a newer
         version is left alone.
+
+        Args:
+            place: the file on this machine.
+            shared: the url of the store that several machines share.
+            unusable: why a shared store cannot even be addressed.
+            retention: how long what is kept.
+            within_s: seconds all that is asked of a store may take.
         """
-        text_ = str(place)
-        if "://" not in text_:
-            path = Path(text_)
-            with contextlib.suppress(OSError):  # what is in the way is said when the store is opened
-                path.parent.mkdir(parents=True, exist_ok=True)
-            spool = spool or path.parent / "spool"
-            text_ = f"sqlite:///{path}"
-        history = cls(text_, Spool(spool or Path(".synthprobe") / "spool"), retention or Retention(), within_s)
-        history._access.connect(history._merge)
+        home = Access(f"sqlite:///{place}", within_s)
+        home.connect()
+        other = None
+        if (shared and shared != f"sqlite:///{place}") or unusable:
+            other = Access(shared, within_s)
+            other.give_up(unusable) if unusable else other.connect()
+        history = cls(home, other, retention or Retention())
+        history._meet()
         return history
 
     def __enter__(self) -> History:
@@ -91,57 +111,138 @@ class History:
         self.close()
 
     def close(self) -> None:
-        """Let go of the store."""
-        self._access.close()
+        """Let go of the stores."""
+        for store in self._stores:
+            store.close()
+
+    def _meet(self) -> None:
+        """Give the file a name of its own, bring the shared store up to date, and know what it knows of incidents."""
+        if not self.id and self._home.available:
+            row = {"name": "id", "value": secrets.token_hex(8)}
+            with contextlib.suppress(HistoryError):  # a file that cannot be written is said by who writes a fact
+                self._home.write(lambda c: c.execute(upsert(c, META).values(row).on_conflict_do_nothing()))
+        if self._shared is None:
+            return
+        self._share()
+        none: list[Incident] = []
+        theirs = self._shared.read(lambda c: incidents.read_incidents(c, None, None), none)
+        ours = self._home.read(lambda c: incidents.read_incidents(c, None, None), none)
+        if new := {one.id: one for one in theirs if one not in ours}:
+            with contextlib.suppress(HistoryError):
+                self._home.write(lambda c: waiting.mirror_incidents(c, new))
+
+    def _share(self) -> dict[tuple[str, str], bool | Incident | None]:
+        """Tell the shared store what waits for it; what became of each."""
+        done: dict[tuple[str, str], bool | Incident | None] = {}
+        rows: list[tuple[Any, Incident | None]] = []
+        for row, known in self._home.read(waiting.read_waiting, rows):
+            if self._shared is None or not self._shared.available:
+                break
+            try:
+                made = self._shared.write(partial(waiting.tell, row=row, known=known))
+                self._home.write(partial(waiting.forget, row=row, known=made))
+            except HistoryError as error:
+                self._shared.give_up(str(error))
+            except msgspec.DecodeError as error:
+                self._home.note(f"What waits of {row.kind} {row.id} cannot be read: {error}. It stays where it is.")
+            else:
+                done[row.kind, row.id] = made
+        return done
+
+    def _keep(self, kind: str, id: str, alone: Act[Any], waits: Act[Any]) -> Any:
+        """Write a fact at home, and let it wait there until the shared store took it."""
+        if self._shared is None:
+            return self._home.write(alone)
+        try:
+            made = self._home.write(waits)
+        except HistoryError as error:
+            self._home.note(str(error))
+            return self._shared.write(alone)
+        told = self._share()
+        if (kind, id) not in told:
+            self._shared.note(
+                f"What the shared history lacks waits in {self._home.place}, and is brought there as soon as it can be "
+                "used again."
+            )
+        return told.get((kind, id), made)
+
+    def _each(self, act: Act[T]) -> T:
+        """Do something in every store; what became of it in the first that could."""
+        made: list[T] = []
+        errors: list[HistoryError] = []
+        for store in self._stores:
+            try:
+                made.append(store.write(act))
+            except HistoryError as error:
+                errors.append(error)
+                store.note(str(error))
+        if not made:
+            raise errors[0]
+        return made[0]
+
+    def _read(self, act: Act[T], nothing: T) -> T:
+        """Read where most is known: the shared store, otherwise at home."""
+        for store in self._stores:
+            if store.available:
+                found = store.read(act, nothing)
+                if store.available:
+                    return found
+        return nothing
 
     # writing
 
-    def ingest(self, verdict: Verdict) -> bool:
-        """Take in all a verdict says, once for each run; spool it when the store cannot."""
+    def ingest(
+        self,
+        verdict: Verdict,
+        observations: Sequence[Observation] = (),
+        states: Mapping[tuple[str, str], bytes] | None = None,
+    ) -> bool:
+        """Take in all that is to be remembered of a run, once for each; whether it was new."""
+        run = waiting.JudgedRun(verdict=verdict, observations=tuple(observations), states=states or {})
         try:
-            return self._access.write(lambda connection: results.write_verdict(connection, verdict))
+            return bool(
+                self._keep(
+                    waiting.RUN,
+                    verdict.run.id,
+                    lambda connection: waiting.write_run(connection, run),
+                    lambda connection: waiting.keep_run(connection, run),
+                )
+            )
         except HistoryError as error:
-            reason = str(error)
-        try:
-            path = self._spool.put(verdict, reason)
-        except OSError as error:
             raise HistoryError(
-                f"{reason} The verdict could not be spooled to {self._spool.folder} either: "
-                f"{error.strerror or error}. It stands in the run's verdict.json only. Make room there."
+                f"{error} The verdict waits in the run's folder, and is taken in when the history can be used again."
             ) from None
-        self._spooled.add(verdict.run.id)
-        self._access.note(f"{reason} The verdict waits in {path} and is merged when the history can be used again.")
-        return False
-
-    def put_observations(self, observations: Sequence[Observation]) -> None:
-        """Complete the observations of runs that were taken in."""
-        self._access.write(lambda connection: results.write_observations(connection, observations))
 
     def put_detector_states(self, target: str, states: Mapping[tuple[str, str], bytes], *, location: str = "") -> None:
         """Replace what the detector knows of steps."""
-        self._access.write(lambda connection: results.write_states(connection, target, location, states))
+        self._each(lambda connection: results.write_states(connection, target, location, states))
 
     def rename_steps(self, target: str, aliases: Mapping[str, Mapping[str, str]]) -> None:
         """Give what is known of steps to the steps they are called now."""
-        self._access.write(lambda connection: renames.rename_steps(connection, target, aliases))
+        self._each(lambda connection: renames.rename_steps(connection, target, aliases))
 
     def put_incident(self, incident: Incident) -> None:
         """Write an incident, or replace what is known of it."""
-        self._access.write(lambda connection: incidents.write_incident(connection, incident))
+        self._keep(
+            waiting.INCIDENT,
+            incident.id,
+            lambda connection: incidents.write_incident(connection, incident),
+            lambda connection: waiting.keep_incident(connection, incident),
+        )
 
     def append_audit(
         self, *entries: dict[str, Any], check: Callable[[list[dict[str, Any]]], None] | None = None
     ) -> None:
         """Add entries at the end of the audit; they can be neither changed nor removed."""
-        self._access.write(lambda connection: incidents.append_audit(connection, entries, check))
+        self._stores[0].write(lambda connection: incidents.append_audit(connection, entries, check))
 
     def outbox_put(self, item: OutboxItem) -> None:
         """Put a message in the outbox; one that is there already stays as it is."""
-        self._access.write(lambda connection: incidents.put_message(connection, item))
+        self._home.write(lambda connection: incidents.put_message(connection, item))
 
     def outbox_mark(self, id: str, *, delivered: bool, again_at: datetime | None = None, note: str = "") -> None:
         """Say how a try went."""
-        self._access.write(
+        self._home.write(
             lambda connection: incidents.mark_message(connection, id, delivered=delivered, again_at=again_at, note=note)
         )
 
@@ -149,74 +250,74 @@ class History:
 
     def observations(self, target: str, journey: str | None = None, last: int = 12) -> list[Observation]:
         """What the last runs said of journeys."""
-        return self._access.read(lambda connection: results.read_observations(connection, target, journey, last), [])
+        return self._read(lambda connection: results.read_observations(connection, target, journey, last), [])
 
     def detector_states(self, target: str, *, location: str = "") -> dict[tuple[str, str], bytes]:
         """What the detector knows of each step."""
-        return self._access.read(lambda connection: results.read_states(connection, target, location), {})
+        return self._read(lambda connection: results.read_states(connection, target, location), {})
 
     def judged_slots(self, target: str, since: datetime, until: datetime) -> list[JudgedSlot]:
         """The slots that were judged in a window."""
-        return self._access.read(lambda connection: results.read_slots(connection, target, since, until), [])
+        return self._read(lambda connection: results.read_slots(connection, target, since, until), [])
 
     def slot_before(self, target: str, slot: int) -> tuple[int, datetime] | None:
         """The last slot that was judged before another."""
-        return self._access.read(lambda connection: results.read_slot_before(connection, target, slot), None)
+        return self._read(lambda connection: results.read_slot_before(connection, target, slot), None)
 
     def is_judged(self, target: str, slot: int, *, location: str = "") -> bool:
         """Whether a slot was judged."""
-        return self._access.read(lambda connection: results.has_slot(connection, target, slot, location), False)
+        return self._read(lambda connection: results.has_slot(connection, target, slot, location), False)
 
     def clock_ahead(self) -> timedelta:
         """How far the database's clock is ahead of this machine's."""
-        return self._access.read(times.read_clock_ahead, timedelta(0))
+        return self._read(times.read_clock_ahead, timedelta(0))
 
     def has_runs_after(self, target: str, at: datetime, *, location: str = "") -> bool:
         """Whether a run is remembered that began after a moment."""
-        return self._access.read(lambda connection: times.has_runs_after(connection, target, location, at), False)
+        return self._read(lambda connection: times.has_runs_after(connection, target, location, at), False)
 
     def repair_times(self, target: str, latest: datetime, until: datetime, interval_s: int) -> list[str]:
         """Give runs whose clock was ahead a time that can be."""
         found = select(RUNS.c.no).where(RUNS.c.target == target, RUNS.c.started_at > to_ms(latest)).limit(1)
-        if self._access.read(lambda connection: connection.execute(found).first(), None) is None:
+        if self._read(lambda connection: connection.execute(found).first(), None) is None:
             return []
-        return self._access.write(lambda connection: times.repair_times(connection, target, latest, until, interval_s))
+        return self._each(lambda connection: times.repair_times(connection, target, latest, until, interval_s))
 
     def first_judged(self, target: str) -> dict[str, datetime]:
         """Since when each journey is watched."""
-        return self._access.read(lambda connection: results.read_first_judged(connection, target), {})
+        return self._read(lambda connection: results.read_first_judged(connection, target), {})
 
     def steps(self, target: str) -> dict[str, tuple[str, ...]]:
         """Which steps are known."""
-        return self._access.read(lambda connection: results.read_steps(connection, target), {})
+        return self._read(lambda connection: results.read_steps(connection, target), {})
 
     def step_series(self, target: str, journey: str, step: str, since: datetime) -> list[StepSample]:
         """How long a step took."""
-        return self._access.read(lambda connection: results.read_series(connection, target, journey, step, since), [])
+        return self._read(lambda connection: results.read_series(connection, target, journey, step, since), [])
 
     def step_sums(self, target: str, since: datetime, until: datetime, *, p95: bool = True) -> list[StepSum]:
         """What steps took, in the attempts that reached their end."""
-        return self._access.read(lambda c: sums.read_step_sums(c, target, since, until, p95=p95), [])
+        return self._read(lambda c: sums.read_step_sums(c, target, since, until, p95=p95), [])
 
     def operations(self, target: str, since: datetime, until: datetime, *, p95: bool = True) -> list[OperationSum]:
         """What the target's backend operations took."""
-        return self._access.read(lambda c: sums.read_operations(c, target, since, until, p95=p95), [])
+        return self._read(lambda c: sums.read_operations(c, target, since, until, p95=p95), [])
 
     def incidents(self, target: str | None = None, state: str | None = None) -> list[Incident]:
         """Incidents."""
-        return self._access.read(lambda connection: incidents.read_incidents(connection, target, state), [])
+        return self._read(lambda connection: incidents.read_incidents(connection, target, state), [])
 
     def incident(self, id: str) -> Incident | None:
         """One incident."""
-        return self._access.read(lambda connection: incidents.read_incident(connection, id), None)
+        return self._read(lambda connection: incidents.read_incident(connection, id), None)
 
     def audit_entries(self) -> list[dict[str, Any]]:
         """All entries of the audit."""
-        return self._access.read(incidents.read_audit, [])
+        return self._stores[0].read(incidents.read_audit, [])
 
     def outbox_due(self, now: datetime) -> list[OutboxItem]:
         """Messages to be tried now."""
-        return self._access.read(lambda connection: incidents.due_messages(connection, now), [])
+        return self._home.read(lambda connection: incidents.due_messages(connection, now), [])
 
     # upkeep
 
@@ -230,32 +331,26 @@ class History:
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=said))
             return removed
 
-        return self._access.write(act)
+        return self._each(act)
 
     def prune_if_due(self, now: datetime) -> None:
         """Prune when that was not done for an hour."""
         query = META.select().where(META.c.name == "pruned at")
-        found = self._access.read(lambda connection: connection.execute(query).mappings().first(), None)
+        found = self._read(lambda connection: connection.execute(query).mappings().first(), None)
         last = datetime.fromisoformat(found["value"]) if found else now - PRUNE_EVERY
         if abs(now - last) >= PRUNE_EVERY:
             self.prune(min(now, last + PRUNE_LEAP))
 
     def check(self) -> list[str]:
         """Look at the whole store."""
-        if not self.available:
-            return [self._access.reason]
-        if self._access.sqlite_path is None:
-            return list(self.notes)
-        found = self._access.read(
-            lambda c: list(c.execute(text("PRAGMA integrity_check")).scalars()), ["cannot be read"]
-        )
-        return list(self.notes) + [f"{self._access.sqlite_path}: {line}" for line in found if line != "ok"]
+        found = self._home.read(lambda c: list(c.execute(text("PRAGMA integrity_check")).scalars()), ["ok"])
+        return self.notes + [f"{self._home.place}: {line}" for line in found if line != "ok"]
 
     def export(self, path: Path) -> int:
         """Write all that is known to a file of JSON lines, compressed."""
-        self._access.require()
+        self._stores[0].require()
         with whole_file(path) as temporary, gzip.open(temporary, "wb", compresslevel=5) as file:
-            return self._access.do(lambda c: transfer.write_rows(c, file), write=False, again=False)
+            return self._stores[0].do(lambda c: transfer.write_rows(c, file), write=False, again=False)
 
     def import_(self, path: Path) -> int:
         """Read what `export` wrote into an empty store."""
@@ -265,39 +360,11 @@ class History:
                 return transfer.read_rows(connection, file)
 
         try:
-            return self._access.write(act)
+            return self._stores[0].write(act)
         except (OSError, EOFError, zlib.error) as error:
             raise HistoryError(f"{path} is no export that can be read: {error}. Nothing was imported.") from None
 
     def pack(self, path: Path) -> int:
         """Write a small copy that can travel in a cache: state, open incidents, two days, roll-ups."""
-        self._access.require()
-        source = self._access.sqlite_path
-        if source is None:
-            raise HistoryError("A PostgreSQL history lasts by itself; there is nothing to pack. Use export for a copy.")
-        return write_pack(source, path)
-
-    def _merge(self) -> None:
-        for path, spooled in self._spool.waiting():
-            if spooled is None:
-                with contextlib.suppress(OSError):
-                    path.replace(path.with_suffix(".unreadable"))
-                self._access.note(
-                    f"{path} could not be read as a spooled verdict; it is kept as {path.stem}.unreadable."
-                )
-                continue
-            try:
-                self._access.write(_merging(spooled.verdict, spooled.reason))
-            except HistoryError as error:
-                self._access.note(str(error))
-                return
-            path.unlink(missing_ok=True)
-
-
-def _merging(verdict: Verdict, reason: str) -> Callable[[Connection], None]:
-    def act(connection: Connection) -> None:
-        if results.write_verdict(connection, verdict):
-            row = {"run_id": verdict.run.id, "reason": reason, "merged_at": to_ms(datetime.now(UTC))}
-            connection.execute(upsert(connection, SPOOL).values(row).on_conflict_do_nothing())
-
-    return act
+        self._home.require()
+        return write_pack(Path(self._home.place), path)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe.model.journey import Severity
 from synthprobe.model.result import Outcome
@@ -163,3 +164,46 @@ class Incident(Struct, frozen=True, kw_only=True):
     def fingerprints(self) -> frozenset[str]:
         """Every fingerprint it is known by."""
         return frozenset({self.fingerprint, self.former_fingerprint} - {""})
+
+
+_ENDS = ("state", "resolved_at", "resolved_how", "resolved_by", "resolved_mark")
+_STATES = ("open", "acknowledged", "resolved")
+
+
+def merged(base: Incident | None, ours: Incident, theirs: Incident) -> Incident:
+    """One incident of two that went on apart from each other.
+
+    What one side alone changed stands. Of what both changed nothing that was seen or said is lost, the state that is
+    further stands, and otherwise ours.
+
+    Args:
+        base: what both sides knew before; nothing when they did not meet yet.
+        ours: what was made of it here.
+        theirs: what was made of it elsewhere.
+    """
+
+    def stands(name: str) -> bool:
+        known = getattr(base, name) if base is not None else None
+        return getattr(ours, name) not in {known, "", None, ()} and (
+            theirs.state != "resolved" or getattr(theirs, name) in {known, "", None, ()}
+        )
+
+    made = {name: getattr(ours, name) for name in Incident.__struct_fields__ if stands(name)}
+    further = max(theirs, ours, key=lambda one: _STATES.index(one.state))
+    return replace(
+        theirs,
+        **made
+        | {name: getattr(further, name) for name in _ENDS}
+        | {
+            "journeys": tuple(dict.fromkeys((*theirs.journeys, *ours.journeys))),
+            "blocked": tuple(dict.fromkeys((*theirs.blocked, *ours.blocked))),
+            "last_seen_at": max(ours.last_seen_at, theirs.last_seen_at),
+            "occurrences": max(ours.occurrences, theirs.occurrences),
+            "flapping": ours.flapping or theirs.flapping,
+            "events": _joined(ours.events, theirs.events),
+        },
+    )
+
+
+def _joined(ours: tuple[IncidentEvent, ...], theirs: tuple[IncidentEvent, ...]) -> tuple[IncidentEvent, ...]:
+    return tuple(sorted({*theirs, *ours}, key=lambda event: event.at))

@@ -247,15 +247,11 @@ def _judged(
 
 
 def _remember(history: History, folder: Path, judged: _Judged, notes: list[str]) -> bool:
-    """Take the run in, or let it wait; whether the history can be written."""
-    run = judged.verdict.run
+    """Take the run in; whether the history can be written."""
     with noted(notes):
-        history.ingest(judged.remembered)
-        mark_remembered(folder)
-        if not history.is_spooled(run.id):
-            history.put_observations(observe(judged.remembered))
-            history.put_detector_states(run.target, judged.states, location=run.location)
-            return True
+        history.ingest(judged.remembered, observe(judged.remembered), judged.states)
+        mark_remembered(folder, history)
+        return True
     return False
 
 

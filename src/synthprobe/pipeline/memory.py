@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthprobe.config import Config
-from synthprobe.errors import HistoryError, ReportError, SynthprobeError
+from synthprobe.errors import ReportError, SynthprobeError
 from synthprobe.model.history import Retention
 from synthprobe.pipeline.clocks import TOLERATED, is_believed
+from synthprobe.pipeline.former_stores import take_over
 from synthprobe.pipeline.judging import read_verdict
 from synthprobe.targets.secrets import read_address
+from synthprobe.verdict.observations import observe
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -37,21 +39,28 @@ def open_history(
     from synthprobe.history.store import History  # a run is judged without it
 
     table, folder = config.history, root / config.folder
-    place = read_address("history.url", os.environ if environ is None else environ, source=table.url, root=root)
-    if place and (wrong := wrong_with(place)):
-        raise HistoryError(f"The history's url cannot be used. {wrong} Correct [history] url.")
+    place = unusable = ""
+    try:
+        place = read_address("history.url", os.environ if environ is None else environ, source=table.url, root=root)
+        if place and (wrong := wrong_with(place)):
+            unusable = f"The history's url cannot be used. {wrong} Correct [history] url."
+    except SynthprobeError as error:
+        unusable = str(error)
     keep = Retention(
         raw_days=table.raw_days,
         failures_days=table.failures_days,
         hourly_days=table.hourly_days,
         daily_days=table.daily_days,
     )
-    return History.open(
-        place_of(place, root) if place else folder / "history.db",
-        spool=folder / "spool",
+    history = History.open(
+        folder / "history.db",
+        shared=place_of(place, root) if place else "",
+        unusable=unusable,
         retention=keep,
         within_s=within_s,
     )
+    take_over(history, folder)
+    return history
 
 
 def is_judged(
@@ -81,14 +90,17 @@ def _slots(runs: Path) -> Iterator[str]:
             yield number
 
 
-def is_remembered(folder: Path) -> bool:
-    """Whether a run is in the history."""
-    return (folder / _MARK).exists()
+def is_remembered(folder: Path, store: str = "") -> bool:
+    """Whether a run is in the history, or in the one file of that name; earlier versions noted no name."""
+    try:
+        return (folder / _MARK).read_text("utf-8") in {"", store} or not store
+    except OSError:
+        return False
 
 
-def mark_remembered(folder: Path) -> None:
-    """Note that a run is in the history, or waits in its spool."""
-    (folder / _MARK).touch()
+def mark_remembered(folder: Path, history: History) -> None:
+    """Note that a run is in the history."""
+    (folder / _MARK).write_text(history.id, "utf-8")
 
 
 def remember(root: Path, config: Config, target: str, environ: Mapping[str, str] | None = None) -> list[str]:
@@ -105,13 +117,18 @@ def remember(root: Path, config: Config, target: str, environ: Mapping[str, str]
 
 def take_in(history: History, runs: Path, *, but: Path | None = None) -> list[str]:
     """Take judged runs into an open history."""
+    if not history.available:
+        return []
     unread = []
+    store = history.id
     for path in sorted(runs.glob("*/verdict.json")):
-        if path.parent == but or is_remembered(path.parent):
+        if path.parent == but or is_remembered(path.parent, store):
             continue
         try:
-            history.ingest(read_verdict(path))
+            verdict = read_verdict(path)
         except ReportError as error:
             unread.append(str(error))
-        mark_remembered(path.parent)
+        else:
+            history.ingest(verdict, observe(verdict))
+        mark_remembered(path.parent, history)
     return unread

@@ -1,0 +1,94 @@
+"""What the shared store has still to hear of: written with the fact itself, and gone once it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, delete, select
+
+from synthprobe.history import incidents, results
+from synthprobe.history.database import WAITING, upsert
+from synthprobe.model.incident import Incident, Observation, merged
+from synthprobe.model.verdict import Verdict
+
+RUN, INCIDENT = "run", "incident"
+
+
+class JudgedRun(Struct, frozen=True, kw_only=True):
+    """All that is remembered of a run.
+
+    Attributes:
+        verdict: the verdict.
+        observations: what it says of each journey.
+        states: what the detector knew after it, by journey and step.
+    """
+
+    verdict: Verdict
+    observations: tuple[Observation, ...] = ()
+    states: Mapping[tuple[str, str], bytes] = {}
+
+
+def write_run(connection: Connection, run: JudgedRun) -> bool:
+    """Write a run; whether it was not known before."""
+    at = run.verdict.run
+    new = results.write_verdict(connection, run.verdict)
+    results.write_observations(connection, run.observations)
+    results.write_states(connection, at.target, at.location, run.states)
+    return new
+
+
+def keep_run(connection: Connection, run: JudgedRun) -> bool:
+    """Write a run, and let it wait for the shared store."""
+    _wait(connection, RUN, run.verdict.run.id, msgspec.msgpack.encode(run))
+    return write_run(connection, run)
+
+
+def keep_incident(connection: Connection, incident: Incident) -> None:
+    """Write an incident, and let it wait with what was known before the first change the shared store has not heard."""
+    base = incidents.read_incident(connection, incident.id)
+    _wait(connection, INCIDENT, incident.id, msgspec.msgpack.encode(base))
+    incidents.write_incident(connection, incident)
+
+
+def _wait(connection: Connection, kind: str, id: str, body: bytes) -> None:
+    row = {"kind": kind, "id": id, "body": body}
+    connection.execute(upsert(connection, WAITING).values(row).on_conflict_do_nothing())
+
+
+def read_waiting(connection: Connection) -> list[tuple[Any, Incident | None]]:
+    """What waits, runs first, incidents with what is known of them."""
+    rows = connection.execute(select(WAITING).order_by(WAITING.c.kind.desc(), WAITING.c.id)).all()
+    return [(row, incidents.read_incident(connection, row.id) if row.kind == INCIDENT else None) for row in rows]
+
+
+def tell(connection: Connection, row: Any, known: Incident | None) -> bool | Incident | None:
+    """Bring the shared store up to date: whether a run was new to it, or the incident as it is there."""
+    if row.kind == RUN:
+        return write_run(connection, msgspec.msgpack.decode(row.body, type=JudgedRun))
+    base = msgspec.msgpack.decode(row.body, type=Incident | None)
+    if known is None:
+        return None
+    theirs = incidents.read_incident(connection, known.id)
+    result = known if theirs in {None, base} else merged(base, known, theirs)
+    incidents.write_incident(connection, result)
+    return result
+
+
+def forget(connection: Connection, row: Any, known: bool | Incident | None) -> None:
+    """Note at home that a row was told; an incident becomes what the shared store made of it."""
+    same = (WAITING.c.kind == row.kind, WAITING.c.id == row.id, WAITING.c.body == row.body)
+    connection.execute(delete(WAITING).where(*same))
+    if isinstance(known, Incident):
+        incidents.write_incident(connection, known)
+
+
+def mirror_incidents(connection: Connection, known: Mapping[str, Incident]) -> None:
+    """Know at home what the shared store knows, but of what waits."""
+    ours = {one.id: one for one in incidents.read_incidents(connection, None, None)}
+    waiting = set(connection.execute(select(WAITING.c.id).where(WAITING.c.kind == INCIDENT)).scalars())
+    for id, incident in known.items():
+        if id not in waiting and ours.get(id) != incident:
+            incidents.write_incident(connection, incident)
