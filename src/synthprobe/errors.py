@@ -17,6 +17,8 @@ Each message is a sentence or more: what happened, what was expected, what to do
 
 from __future__ import annotations
 
+from synthprobe.model.finding import Finding
+
 
 class SynthprobeError(Exception):
     """Base of all errors raised on purpose."""
@@ -60,11 +62,13 @@ class TargetError(SynthprobeError, AssertionError):
     Args:
         kind: the reason in one word: ``refused``, ``dns``, ``tls``, ``deadline``, ``too large``, ``redirects`` ...
         message: the sentence a person reads.
+        finding: the same as a record, for those who judge it.
     """
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, finding: Finding | None = None) -> None:
         super().__init__(message)
         self.kind = kind
+        self.finding = finding
 
 
 class ExpectationError(SynthprobeError, AssertionError):
@@ -73,8 +77,19 @@ class ExpectationError(SynthprobeError, AssertionError):
     Args:
         message: expected, got, and the request to repeat.
         kind: ``throttled`` when the target asked to be left alone for a while.
+        finding: the same as a record, for those who judge it.
+        last: what was raised at the last attempt, where it was tried several times.
     """
 
-    def __init__(self, message: str, kind: str = "expectation") -> None:
+    def __init__(
+        self,
+        message: str,
+        kind: str = "expectation",
+        *,
+        finding: Finding | None = None,
+        last: AssertionError | None = None,
+    ) -> None:
         super().__init__(message)
         self.kind = kind
+        self.finding = finding
+        self.last = last

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from synthprobe.errors import ExpectationError
+from synthprobe.evidence.failure import describe_failure, leak_failure
+from synthprobe.expect.eventually import eventually
 from synthprobe.expect.response import Response
 from synthprobe.model.evidence import Exchange
-from synthprobe.model.result import Failure
-from synthprobe.verdict.cause import cause_in_words
 from synthprobe.verdict.judge import judge_attempt
 
 
@@ -59,7 +59,7 @@ def answered(status: int, body: str) -> Response:
 def test_a_contradicted_answer_is_told_in_one_line(expectation, said):
     with pytest.raises(ExpectationError) as contradicted:
         expectation()
-    failure = Failure(kind="expectation", ours=False, message=str(contradicted.value), detail="")
+    failure = describe_failure(contradicted.value, detail="", step="", phase="call")
     assert judge_attempt(failure, (), finished=False) == ("failed", said)
 
 
@@ -81,10 +81,46 @@ def test_a_contradicted_answer_is_told_in_one_line(expectation, said):
             "InService SYN-01 is …'",
         ),
         ("Locator expected to be visible\nActual value: None", "Locator expected to be visible, got nothing"),
-        ("GET http://t → 404", "GET / was answered 404"),
-        ("Not within 2 s (11 attempts): GET http://t/x → 500", "Not within 2 s (11 attempts): GET /x was answered 500"),
+        ("GET http://t → 404", "GET http://t → 404"),
+        ("Not within 2 s (11 attempts): it is late", "Not within 2 s (11 attempts): it is late"),
     ],
-    ids=["nothing", "a sentence", "a page", "a long text", "no element", "without more", "within another"],
+    ids=["nothing", "a sentence", "a page", "a long text", "no element", "an author's arrow", "an author's wait"],
 )
 def test_what_cannot_be_put_shorter_stays(message, said):
-    assert cause_in_words(message) == said
+    failure = describe_failure(AssertionError(message), detail="", step="", phase="call")
+    assert judge_attempt(failure, (), finished=False) == ("failed", said or "AssertionError")
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (
+            lambda: answered(500, "boom").expect(200),
+            "Not within 0.01 s (1 attempts): GET /api/units/SYN-01 was answered 500, status 200 was expected",
+        ),
+        (
+            lambda: _raise(AssertionError("Locator expected to be visible\nActual value: None")),
+            "Not within 0.01 s (1 attempts): Locator expected to be visible, got nothing",
+        ),
+        (lambda: False, "Not within 0.01 s (1 attempts): the check returned False"),
+    ],
+    ids=["an answer", "a page", "no words"],
+)
+def test_what_was_waited_for_in_vain_is_told_with_its_wait(check, said):
+    clock = iter((0.0, 1.0))
+    with pytest.raises(ExpectationError) as waited:
+        eventually(check, within="10ms", clock=lambda: next(clock), pause=lambda _: None)
+    failure = describe_failure(waited.value, detail="", step="", phase="call")
+    assert judge_attempt(failure, (), finished=False) == ("failed", said)
+
+
+def test_a_failure_told_in_other_words_keeps_its_record_and_is_told_by_the_new_words():
+    with pytest.raises(ExpectationError) as contradicted:
+        answered(500, "boom").expect(200)
+    failure = leak_failure(["a.zip"], describe_failure(contradicted.value, detail="", step="", phase="call"))
+    assert failure.finding.contradiction.expected == "status 200"
+    assert judge_attempt(failure, (), finished=False)[1].startswith("redaction: A secret was still in a.zip")
+
+
+def _raise(error):
+    raise error

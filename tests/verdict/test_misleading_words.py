@@ -3,9 +3,11 @@
 import pytest
 
 from synthprobe.model.evidence import Answer, Facts
+from synthprobe.model.finding import Contradiction, Finding, Refusal
 from synthprobe.model.incident import Triage
 from synthprobe.verdict.triage import triage, triage_together
 from synthprobe.verdict.triage_facts import TriageFacts
+from synthprobe.words import contradicted, refused
 
 
 def answered(method="GET", path="/", status=200, duration_ms=20.0, reason=""):
@@ -42,6 +44,18 @@ def test_a_request_without_an_answer_proves_nothing_of_the_servers_workers():
     found = triage(facts(answered(path="/hang", status=0, duration_ms=10_000.0), kind="deadline"))
     assert "worker" not in found.why
     assert "GET /hang was never answered" in found.why
+
+
+@pytest.mark.parametrize("asked", ["/shop/provider/7", "/upstream/health", "/third-party/keys"])
+def test_a_word_in_the_address_that_was_asked_for_names_no_other_system(asked):
+    url = f"http://shop.invalid{asked}"
+    wrong = Contradiction(about="status", expected="status 200", got="status 404: no row", method="GET", url=url)
+    silent = Refusal(kind="refused", method="GET", url=url)
+    for found in (Finding(contradiction=wrong), Finding(refusal=silent)):
+        kind = "refused" if found.refusal else "expectation"
+        text = refused(silent) if found.refusal else contradicted(wrong, repeat=f"curl {url}")
+        said = triage(TriageFacts(outcome="failed", kind=kind, message=text, finding=found))
+        assert said.rule in {"unreachable", "nothing-fits"}
 
 
 @pytest.mark.parametrize("rule", ["forbidden", "account-state", "account-refused"])

@@ -1,11 +1,14 @@
 """Where the cause lies, by evidence alone: made facts of half-broken states, and the rule that must fire."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
+from synthprobe.errors import ExpectationError
+from synthprobe.expect.freshness import measure_freshness
 from synthprobe.model.evidence import Age, Answer, Facts, NodeCount, ServerTiming
+from synthprobe.model.finding import Contradiction, Finding, Refusal
 from synthprobe.model.incident import Triage
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Result, Run, Step
@@ -25,8 +28,19 @@ def spent(**ms):
     return tuple(ServerTiming(name=name, duration_ms=duration) for name, duration in ms.items())
 
 
-def failed(*answers, message="it was not so", kind="expectation", checks="", role="", peers=(), passed=(), **facts):
+def failed(
+    *answers,
+    message="it was not so",
+    kind="expectation",
+    checks="",
+    role="",
+    peers=(),
+    passed=(),
+    finding=None,
+    **facts,
+):
     return TriageFacts(
+        finding=finding or Finding(),
         outcome="failed",
         kind=kind,
         message=message,
@@ -44,6 +58,16 @@ def slow(*answers, kind="over budget", **facts):
     return TriageFacts(outcome="degraded", step="the step", degradations=weak, evidence=Facts(answers=answers, **facts))
 
 
+def ahead(seconds):
+    """What a time so far in the future is found to be."""
+    with pytest.raises(ExpectationError) as contradicted:
+        measure_freshness("it", NOW + timedelta(seconds=seconds), limit="60s", now=NOW)
+    return contradicted.value.finding
+
+
+NO_JSON = Finding(contradiction=Contradiction(about="json", expected="a JSON body", got="text/html: <html>"))
+UNKNOWN_ISSUER = Finding(refusal=Refusal(kind="tls", certificate="Its certificate has expired, or is not valid yet."))
+
 SPLIT = (NodeCount(node="a", answers=6, broken=0), NodeCount(node="b", answers=5, broken=3))
 OLD, FRESH = Age(what="unit 1", age_s=400, limit_s=60), Age(what="unit 2", age_s=3, limit_s=60)
 QUICK = answer("/api/search", duration_ms=20, server_timing=spent(db=4, app=2))
@@ -51,8 +75,8 @@ QUICK = answer("/api/search", duration_ms=20, server_timing=spent(db=4, app=2))
 STATES = {
     "a frozen feed": (slow(kind="stale", ages=(OLD,)), "dependency", "feed-stale"),
     "one dead device": (slow(kind="stale", ages=(OLD, FRESH)), "infra", "one-source-stale"),
-    "a device's clock ahead": (failed(message="It comes from 731 s in the future"), "data", "clock-ahead"),
-    "ages in the wrong zone": (failed(message="It comes from 7201 s in the future"), "code", "whole-hours"),
+    "a device's clock ahead": (failed(finding=ahead(731)), "data", "clock-ahead"),
+    "ages in the wrong zone": (failed(finding=ahead(7201)), "code", "whole-hours"),
     "confirmed and not stored": (failed(checks="read-after-write"), "code", "read-after-write"),
     "wrong order": (failed(checks="rule"), "code", "rule"),
     "a silent stream": (
@@ -125,7 +149,7 @@ STATES = {
     ),
     "a cache kept too long": (failed(answer("/api/search", age_s=90)), "config", "cached"),
     "an error page with 200": (
-        failed(answer("/api/x", content_type="text/html"), message="expected: a JSON body\ngot: text/html"),
+        failed(answer("/api/x", content_type="text/html"), finding=NO_JSON),
         "code",
         "not-json",
     ),
@@ -161,7 +185,7 @@ STATES = {
         "code",
         "script-error",
     ),
-    "a certificate": (failed(kind="tls", message="certificate has expired"), "config", "certificate"),
+    "a certificate": (failed(kind="tls", finding=UNKNOWN_ISSUER), "config", "certificate"),
     "a certificate soon": (slow(certificate_days=5.0), "config", "certificate"),
     "one bad node": (failed(answer(status=500, node="b"), nodes=SPLIT), "infra", "node-split"),
     "half a deployment": (failed(answer("/static/a.js", 404, by="page"), builds=("1", "2")), "infra", "two-builds"),

@@ -46,7 +46,8 @@ def clock_failure(
     exchanges: Iterable[Exchange], failure: Failure | None, degradations: Sequence[Degradation], *, step: str = ""
 ) -> Failure | None:
     """The failure of an attempt whose judgement rests on clocks that do not agree."""
-    told = failure is not None and (failure.kind == "tls" or "a clock is wrong" in failure.message)
+    skew_of = failure.finding.skew if failure and failure.finding else None
+    told = failure is not None and (failure.kind == "tls" or skew_of is not None)
     if failure is None:
         told = any(one.kind == "stale" for one in degradations)
     skew = clock_skew_s(exchanges) if told else None

@@ -18,10 +18,14 @@ from synthprobe.errors import (
 )
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.certificates import certificate_fault
+from synthprobe.evidence.records import masked_record
+from synthprobe.model.finding import Contradiction, Finding, Refusal
 from synthprobe.model.result import Failure
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _MESSAGE_LINES = 14
+_SHOWN = "Actual value: "
+_NO_ANSWER = frozenset({"refused", "dns", "tls", "no connection", "protocol", "redirects", "request"})
 
 # part of Playwright's message → (kind, ours); the first that occurs counts
 _BROWSER_REASONS = (
@@ -73,8 +77,11 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
         text = f"The probe itself broke with {type(error).__name__}: {text}\nSee what is wrong with: synthprobe doctor"
     if kind == "browser" and ("BrowserType.launch" in text or "Cannot launch" in text):
         text = f"The browser did not start. See which one it is, or get one that fits: synthprobe doctor --fix\n{text}"
-    if kind == "tls" and (why := certificate_fault(text)) and why not in text:
-        text = f"{why}\n{text}"
+    finding = _finding(error)
+    if finding is None and kind in _NO_ANSWER:
+        certificate = certificate_fault(text) if kind == "tls" else ""
+        finding = Finding(refusal=Refusal(kind=kind, certificate=certificate))
+        text = f"{certificate}\n{text}" if certificate else text
     if kind == "journey error" and not isinstance(error, JourneyError):
         text = f"The journey itself broke with {type(error).__name__}: {text}"
         if "running event loop" in text:  # Playwright's own, as long as a browser is open
@@ -86,7 +93,22 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
         detail=_ANSI.sub("", capped(detail)),
         step=step,
         phase=phase,
+        finding=masked_record(finding, capped),
     )
+
+
+def _finding(error: BaseException) -> Finding | None:
+    """What an exception knows besides its words; of Playwright's own expectations, what its words say."""
+    if isinstance(error, ExpectationError) and error.finding and error.last is not None:
+        return msgspec.structs.replace(_finding(error.last) or Finding(), wait=error.finding.wait)
+    if isinstance(error, (ExpectationError, TargetError)):
+        return error.finding
+    first, *rest = _ANSI.sub("", _text(error)).strip().splitlines() or [""]
+    shown = next((line.removeprefix(_SHOWN).strip() for line in rest if line.startswith(_SHOWN)), "")
+    if not shown or not first.startswith("Locator expected"):
+        return None
+    got = "" if shown == "None" else shown
+    return Finding(contradiction=Contradiction(about="locator", expected=first, got=got))
 
 
 def _parts(error: BaseException) -> list[BaseException]:

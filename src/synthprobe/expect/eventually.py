@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from synthprobe import words
 from synthprobe.errors import ConfigurationError, ExpectationError
+from synthprobe.model.finding import Finding, Wait
 from synthprobe.model.journey import duration_s
 
 T = TypeVar("T")
@@ -52,6 +54,7 @@ def eventually(
     failures: dict[str, int] = {}
     while True:
         attempts += 1
+        last: AssertionError | None = None
         try:
             value = check()
             if value is not False:
@@ -60,11 +63,10 @@ def eventually(
         except AssertionError as error:
             # pytest adds its own comparison below the author's sentence
             reason = str(error).split("\nassert ")[0].strip() or "an assertion without a message"
+            last = error.with_traceback(None)
         failures[reason] = failures.get(reason, 0) + 1
         left = limit - (clock() - began)
         if left <= 0:
-            message = f"Not within {limit:g} s ({attempts} attempts): {reason}"
-            if len(failures) > 1:
-                message += "\nSeen:" + "".join(f"\n  {count} × {text}" for text, count in failures.items())
-            raise ExpectationError(message) from None
+            wait = Wait(within_s=limit, attempts=attempts, reason=reason, seen=tuple(failures.items()))
+            raise ExpectationError(words.waited(wait), finding=Finding(wait=wait), last=last) from None
         pause(min(interval, left))

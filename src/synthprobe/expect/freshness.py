@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+from synthprobe import words
 from synthprobe.errors import ConfigurationError, ExpectationError
-from synthprobe.model.figures import shown_above
+from synthprobe.model.finding import Finding, Skew
 from synthprobe.model.journey import duration_s
-
-_SKEW_S = 2.0
 
 
 class Freshness(Struct, frozen=True, kw_only=True):
@@ -76,9 +75,8 @@ def measure_freshness(
     skew_s = (target_now - now).total_seconds() if target_now else 0.0
     reference = target_now or now
     age_s = (reference - made.astimezone(UTC)).total_seconds()
-    skew = f" The target's clock differs from ours by {skew_s:+.0f} s." if abs(skew_s) > _SKEW_S else ""
-    if age_s < -_SKEW_S:
-        raise ExpectationError(f"The {what} comes from {-age_s:.0f} s in the future: a clock is wrong.{skew}")
-    age = shown_above(age_s, limit_s) if age_s > limit_s else f"{max(age_s, 0):.0f}"
-    message = f"The {what} is {age} s old, the limit is {limit_s:g} s.{skew}"
+    if age_s < -words.CLOCKS_AGREE_S:
+        skew = Skew(what=what, ahead_s=-age_s, clock_s=skew_s)
+        raise ExpectationError(words.ahead(skew), finding=Finding(skew=skew))
+    message = words.age(what, age_s, limit_s, skew_s)
     return Freshness(what=what, age_s=age_s, limit_s=limit_s, skew_s=skew_s, message=message)

@@ -8,8 +8,10 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from synthprobe import words
 from synthprobe.errors import ConfigurationError, ExpectationError
 from synthprobe.model.evidence import Exchange
+from synthprobe.model.finding import About, Contradiction, Finding, Throttled
 from synthprobe.model.journey import duration_s
 
 _SHOWN = 600
@@ -68,7 +70,9 @@ class Response:
             return json.loads(self.content)
         except ValueError:
             kind = self.headers.get("content-type", "no content type")
-            raise self._contradiction("a JSON body", f"{kind}: {self.exchange.response_body[:_SHOWN]}") from None
+            raise self._contradiction(
+                "json", "a JSON body", f"{kind}: {self.exchange.response_body[:_SHOWN]}"
+            ) from None
 
     def expect(self, *statuses: int) -> Response:
         """Expect one of these status codes.
@@ -85,7 +89,7 @@ class Response:
         if self.status not in statuses:
             wanted = " or ".join(str(status) for status in statuses)
             raise self._contradiction(
-                f"status {wanted}", f"status {self.status}: {self.exchange.response_body[:_SHOWN]}"
+                "status", f"status {wanted}", f"status {self.status}: {self.exchange.response_body[:_SHOWN]}"
             )
         return self
 
@@ -113,7 +117,7 @@ class Response:
                 wrong.append(f"{name}: expected {expected!r}, got {value!r}")
         if wrong:
             wanted = ", ".join(f"{name}={value!r}" for name, value in fields.items())
-            raise self._contradiction(f"JSON with {wanted}", "\n          ".join(wrong))
+            raise self._contradiction("fields", f"JSON with {wanted}", "\n".join(wrong))
         return self
 
     def json_matches(self, schema: Mapping[str, Any]) -> Response:
@@ -137,8 +141,8 @@ class Response:
             raise ConfigurationError(f"json_matches() was given a wrong schema: {error.message}.") from None
         found = sorted(Draft202012Validator(schema).iter_errors(self.json), key=lambda error: error.json_path)
         if found:
-            places = "\n          ".join(f"{error.json_path}: {error.message[:200]}" for error in found[:3])
-            raise self._contradiction("JSON as the schema says", places)
+            places = "\n".join(f"{error.json_path}: {error.message[:200]}" for error in found[:3])
+            raise self._contradiction("schema", "JSON as the schema says", places)
         return self
 
     def has_header(self, name: str, value: str | None = None) -> Response:
@@ -158,7 +162,7 @@ class Response:
         if got is None or (value is not None and value not in got):
             wanted = f"header {name}" + (f" with {value!r}" if value is not None else "")
             shown = self.exchange.response_headers.get(name, "another value") if got is not None else "no such header"
-            raise self._contradiction(wanted, shown)
+            raise self._contradiction("header", wanted, shown)
         return self
 
     def within(self, limit: str | float) -> Response:
@@ -181,20 +185,24 @@ class Response:
         if self.exchange.duration_ms > limit_ms:
             spent = ", ".join(f"{part.name} {part.duration_ms:.0f} ms" for part in self.exchange.server_timing)
             raise self._contradiction(
+                "time",
                 f"an answer within {limit_ms:.0f} ms",
                 f"{self.exchange.duration_ms:.0f} ms" + (f" (server: {spent})" if spent else ""),
             )
         return self
 
-    def _contradiction(self, expected: str, got: str) -> ExpectationError:
-        where = f"{self.exchange.method} {self.exchange.url} → {self.exchange.status}"
-        text = f"{where}\nexpected: {expected}\ngot:      {got}\nrepeat:   {self.exchange.curl()}"
-        again = next((v for k, v in self.exchange.response_headers.items() if k.lower() == "retry-after"), "")
-        if self.exchange.status in {429, 503} and again:
-            return ExpectationError(
-                f"{text}\nThe target asks to be tried again after {again} (Retry-After).", "throttled"
-            )
-        return ExpectationError(text)
+    def _contradiction(self, about: About, expected: str, got: str) -> ExpectationError:
+        asked = self.exchange
+        found = Contradiction(
+            about=about, expected=expected, got=got, method=asked.method, url=asked.url, status=asked.status
+        )
+        after = next((v for k, v in asked.response_headers.items() if k.lower() == "retry-after"), "")
+        throttled = Throttled(status=asked.status, after=after) if asked.status in {429, 503} and after else None
+        return ExpectationError(
+            words.contradicted(found, repeat=asked.curl(), throttled=throttled),
+            "throttled" if throttled else "expectation",
+            finding=Finding(contradiction=found, throttled=throttled),
+        )
 
 
 _MISSING = object()

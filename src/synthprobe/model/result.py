@@ -11,6 +11,7 @@ from msgspec.structs import force_setattr
 
 from synthprobe.model.address import shown_address
 from synthprobe.model.evidence import Evidence, Facts
+from synthprobe.model.finding import Finding
 from synthprobe.model.journey import Journey, OwnName
 
 Outcome = Literal["passed", "degraded", "failed", "unknown", "skipped"]
@@ -79,6 +80,7 @@ class Failure(Struct, frozen=True, kw_only=True):
         detail: the whole text with the place in the journey's source.
         step: titles of the broken step and the steps around it, outermost first, joined by `` › ``.
         phase: ``setup``, ``call`` or ``teardown``.
+        finding: what is known of it besides words; nothing in records of older versions.
     """
 
     kind: OwnName
@@ -87,6 +89,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     detail: str
     step: str = ""
     phase: OwnName = "call"
+    finding: Finding | None = None
 
 
 class Step(Struct, frozen=True, kw_only=True):

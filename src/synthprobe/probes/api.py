@@ -9,10 +9,12 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import requests
 
+from synthprobe import words
 from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.evidence.certificates import certificate_fault
 from synthprobe.evidence.exchanges import record_exchange
@@ -20,6 +22,7 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.expect.freshness import Freshness
 from synthprobe.expect.response import Response
 from synthprobe.model.evidence import Exchange
+from synthprobe.model.finding import Finding, Refusal
 from synthprobe.probes import steps
 from synthprobe.probes.clock import SteadyClock
 from synthprobe.probes.correlation import correlation_headers, same_host
@@ -233,7 +236,8 @@ class Api:
             raw = self.session.send(prepared, paced=True, allow_redirects=False, **how)
         except (requests.RequestException, TargetError, OSError) as error:
             failure = _target_error(error, prepared, bound)
-            failure = TargetError(failure.kind, self._redactor.text(str(failure)))
+            found = self._redactor.record(failure.finding)
+            failure = TargetError(failure.kind, self._redactor.text(str(failure)), found)
             took = (time.monotonic() - began) * 1000
             self.exchanges.append(record_exchange(self._redactor, **known, duration_ms=took, error=str(failure)))
             raise failure from None
@@ -279,35 +283,38 @@ def _left_out() -> Iterator[None]:
 
 
 def _target_error(error: Exception, request: requests.PreparedRequest, bound: Deadline) -> TargetError:
-    where = f"{request.method} {request.url}"
     if isinstance(error, TargetError):
         return error
-    if bound.expired or isinstance(error, requests.Timeout):
-        return _too_late(where, bound)
-    text = repr(error)
+    refusal = partial(Refusal, method=request.method or "", url=request.url or "")
+    found = (
+        _too_late(refusal, bound) if bound.expired or isinstance(error, requests.Timeout) else _broken(refusal, error)
+    )
+    return TargetError(found.kind, words.refused(found), Finding(refusal=found))
+
+
+def _broken(refusal: partial[Refusal], error: Exception) -> Refusal:
+    """What ended a request before its time was up, in the words of requests and what stands below it."""
+    text, reason = repr(error), _reason(error)
     if isinstance(error, requests.exceptions.SSLError):
-        why = certificate_fault(text) or "The TLS connection was not made."
-        return TargetError("tls", f"{where}: {why} ({_reason(error)})")
+        return refusal(kind="tls", certificate=certificate_fault(text), reason=reason)
     if "NameResolution" in text or "getaddrinfo" in text:
-        return TargetError("dns", f"{where}: the host's name could not be resolved.")
+        return refusal(kind="dns")
     if "Connection refused" in text or "Connect call failed" in text:
-        return TargetError("refused", f"{where}: the connection was refused; nothing listens at that address.")
+        return refusal(kind="refused")
     if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
-        return TargetError(
-            "protocol", f"{where}: the connection broke before the answer was complete: {_reason(error)}."
-        )
-    return TargetError("request", f"{where} could not be sent: {_reason(error)}.")
+        return refusal(kind="protocol", reason=reason)
+    return refusal(kind="request", reason=reason)
 
 
-def _too_late(where: str, bound: Deadline) -> TargetError:
+def _too_late(refusal: partial[Refusal], bound: Deadline) -> Refusal:
     """What was waited for when the time was up."""
-    limit = f"within {bound.limit_s:g} s"
-    if bound.phase == "connecting":
-        tried = f" (tried {', '.join(bound.addresses)})" if bound.addresses else ": its name was not resolved"
-        return TargetError("no connection", f"{where}: no connection was made {limit}{tried}.")
-    if bound.phase == "handshake":
-        return TargetError("no connection", f"{where}: the TLS handshake was not finished {limit}.")
-    return TargetError("deadline", f"{where} was not answered in full {limit}.")
+    connected = bound.phase not in {"connecting", "handshake"}
+    return refusal(
+        kind="deadline" if connected else "no connection",
+        phase="answer" if connected else bound.phase,
+        within_s=bound.limit_s,
+        tried=tuple(bound.addresses),
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from synthprobe import words
 from synthprobe.expect.freshness import Freshness, measure_freshness
 from synthprobe.model.evidence import Age
 from synthprobe.probes import steps
@@ -31,7 +32,7 @@ def freshness(what: str, at: datetime | str, *, limit: str | float, target_now: 
     found = measure_freshness(what, at, limit=limit, now=now, target_now=target_now)
     if recorder is not None:
         recorder.ages.append(Age(what=found.what, age_s=found.age_s, limit_s=found.limit_s))
-        if abs(found.skew_s) > 2:
+        if abs(found.skew_s) > words.CLOCKS_AGREE_S:
             recorder.notes.append(f"The target's clock differs from the probe's by {found.skew_s:+.0f} s.")
         if found.stale:
             recorder.degraded("stale", recorder.path, found.message)

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from synthprobe import words
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Outcome, Result, Run
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.verdict.cause import cause_in_words
 
 _WORST_FIRST: tuple[Outcome, ...] = ("failed", "unknown", "degraded", "skipped", "passed")
 MUST_FAIL = "canary-must-fail"
@@ -28,7 +28,7 @@ def judge_attempt(
     if skipped:
         return "skipped", skipped
     if failure is not None:
-        first = cause_in_words(failure.message)
+        first = words.cause(failure)
         return ("unknown", f"{failure.kind}: {first}") if failure.ours else ("failed", first)
     if not finished:
         return "unknown", "The journey did not run to its end."

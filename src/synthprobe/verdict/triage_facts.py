@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from synthprobe.model.evidence import Answer, Facts, NodeCount
+from synthprobe.model.finding import Finding
 from synthprobe.model.result import Check, Degradation, Outcome, walk_steps
 from synthprobe.model.verdict import JourneyVerdict, Verdict
 
@@ -41,6 +42,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         kind: kind of the failure; empty when it is only degraded.
         ours: the failure is the probe's own.
         message: the failure's message, or those of the degradations.
+        finding: what is known of the failure besides words.
         step: path of the broken step.
         checks: what the broken step checks, when its author said so.
         role: the role that acted in the broken step.
@@ -59,6 +61,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     kind: str = ""
     ours: bool = False
     message: str = ""
+    finding: Finding = Finding()
     step: str = ""
     checks: Check = ""
     role: str = ""
@@ -70,6 +73,20 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     build: str = ""
     last_passed_build: str = ""
     canary_down: bool = False
+
+    @property
+    def targets_words(self) -> str:
+        """What the target gave instead of what was expected; of fields it is left out, whose names are no words."""
+        found = self.finding.contradiction
+        return found.got if found and found.about in {"status", "json", "locator"} else ""
+
+    @property
+    def authors_words(self) -> str:
+        """What the journey's author or a library said of it; empty where the record of an answer says all."""
+        wait = self.finding.wait
+        if self.finding.contradiction or self.finding.refusal:
+            return ""
+        return wait.reason if wait else self.message
 
     @property
     def nodes(self) -> tuple[NodeCount, ...]:
@@ -118,6 +135,7 @@ def facts_for(
         kind=failure.kind if failure else "",
         ours=failure.ours if failure else journey.outcome == "unknown",
         message=message,
+        finding=(failure.finding if failure else None) or Finding(),
         step=failure.step if failure else ", ".join(sorted(weak)),
         checks=telling_step.checks if telling_step else "",
         runbook=next((s.runbook for s in reversed(broken) if s.runbook), ""),

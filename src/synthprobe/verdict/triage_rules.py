@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from synthprobe.evidence.certificates import certificate_fault
 from synthprobe.model.evidence import Answer
 from synthprobe.model.incident import CauseClass
 from synthprobe.model.result import Check
@@ -33,7 +32,6 @@ _UPSTREAM = re.compile(
 )
 _ZERO = r"-?0(?:\.0+)?(?![\d.])"
 _NULL_ISLAND = re.compile(rf"(?<![\d.]){_ZERO}\s*[,;]\s*['\"]?(?:lng|lon|longitude)?['\"]?\s*[=:]?\s*{_ZERO}")
-_FUTURE = re.compile(r"comes from (\d+) s in the future")
 
 Sure = Literal["high", "medium", "low"]
 
@@ -50,7 +48,8 @@ def _no_network(f: TriageFacts) -> str:
 
 def _certificate(f: TriageFacts) -> str:
     if f.kind == "tls":
-        return certificate_fault(f.message) or "The TLS connection to the target is not made."
+        known = f.finding.refusal.certificate if f.finding.refusal else ""
+        return known or "The TLS connection to the target is not made."
     days = f.evidence.certificate_days
     if days is not None and days < CERTIFICATE_DAYS:
         return f"The certificate ends in {days:.0f} days; {CERTIFICATE_DAYS} are needed to renew it in peace."
@@ -150,24 +149,25 @@ def _declared(check: Check, sentence: str) -> Callable[[TriageFacts], str]:
 
 
 def _null_island(f: TriageFacts) -> str:
+    given = f.finding.contradiction.got if f.finding.contradiction else f.authors_words
     return (
         "The position is 0, 0: what an address look-up that is down leaves behind."
-        if _NULL_ISLAND.search(f.message)
+        if _NULL_ISLAND.search(given)
         else ""
     )
 
 
 def _upstream_named(f: TriageFacts) -> str:
     said = next((a.reason for a in f.evidence.answers if a.reason and _UPSTREAM.search(a.reason)), "")
-    said = said or (f.message.splitlines()[0] if f.message and _UPSTREAM.search(f.message) else "")
+    for words in (f.targets_words, f.authors_words):
+        said = said or (words.splitlines()[0] if _UPSTREAM.search(words) else "")
     return f'The target names another system: "{said[:160]}".' if said else ""
 
 
 def _clock_ahead(f: TriageFacts) -> str:
-    found = _FUTURE.search(f.message)
-    if not found:
+    if f.finding.skew is None:
         return ""
-    seconds = int(found[1])
+    seconds = round(f.finding.skew.ahead_s)
     return (
         ""
         if _whole_hours(seconds)
@@ -176,10 +176,10 @@ def _clock_ahead(f: TriageFacts) -> str:
 
 
 def _zone_error(f: TriageFacts) -> str:
-    found = _FUTURE.search(f.message)
+    skew = f.finding.skew
     ages = [a.age_s for a in f.evidence.ages if a.age_s > a.limit_s]
-    seconds = int(found[1]) if found else min(ages, default=0)
-    if not _whole_hours(seconds) or (not found and (len(ages) < 2 or len(ages) < len(f.evidence.ages))):
+    seconds = round(skew.ahead_s) if skew else min(ages, default=0)
+    if not _whole_hours(seconds) or (not skew and (len(ages) < 2 or len(ages) < len(f.evidence.ages))):
         return ""
     return f"Times are off by whole hours ({seconds / 3600:.0f} h): they are computed in the wrong zone."
 
@@ -210,11 +210,13 @@ def _cached(f: TriageFacts) -> str:
 
 
 def _not_json(f: TriageFacts) -> str:
-    lines = "\n".join((f.message, *f.evidence.page_errors)).casefold()
+    contradiction = f.finding.contradiction
+    no_json = contradiction is not None and contradiction.about == "json"
+    lines = "\n".join((f.authors_words, *f.evidence.page_errors)).casefold()
     found = next(
         (a for a in f.evidence.answers if a.by == "api" and a.status == 200 and a.content_type == "text/html"), None
     )
-    if found and "json" in lines:
+    if found and (no_json or "json" in lines):
         return f"{found.method} {found.path} answers 200 with an HTML page where JSON was expected."
     return "The page was given HTML where it expected JSON." if "unexpected token '<'" in lines else ""
 

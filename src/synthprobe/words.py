@@ -1,0 +1,96 @@
+"""Sentences, made last: how findings are said to people. Nothing reads them back; whoever judges reads the findings."""
+
+from __future__ import annotations
+
+from textwrap import shorten
+
+from synthprobe.model.address import path_of
+from synthprobe.model.figures import shown_above
+from synthprobe.model.finding import Contradiction, Refusal, Skew, Throttled, Wait
+from synthprobe.model.result import Failure
+
+CLOCKS_AGREE_S = 2.0
+"""Seconds two clocks may differ by before it is worth a word."""
+
+_WIDTH = 80
+_UNDER_GOT = "\n          "
+
+
+def contradicted(found: Contradiction, *, repeat: str, throttled: Throttled | None = None) -> str:
+    """What was expected of an answer, what was got, and the request that can be repeated."""
+    got = found.got.replace("\n", _UNDER_GOT) if found.about in {"fields", "schema"} else found.got
+    text = (
+        f"{found.method} {found.url} → {found.status}\nexpected: {found.expected}\ngot:      {got}\nrepeat:   {repeat}"
+    )
+    if throttled is not None:
+        text += f"\nThe target asks to be tried again after {throttled.after} (Retry-After)."
+    return text
+
+
+def refused(found: Refusal) -> str:
+    """Why a request was not answered."""
+    where = f"{found.method} {found.url}"
+    if found.kind == "tls":
+        return f"{where}: {found.certificate or 'The TLS connection was not made.'} ({found.reason})"
+    if found.kind == "dns":
+        return f"{where}: the host's name could not be resolved."
+    if found.kind == "refused":
+        return f"{where}: the connection was refused; nothing listens at that address."
+    if found.kind == "protocol":
+        return f"{where}: the connection broke before the answer was complete: {found.reason}."
+    if found.phase == "connecting":
+        tried = f" (tried {', '.join(found.tried)})" if found.tried else ": its name was not resolved"
+        return f"{where}: no connection was made within {found.within_s:g} s{tried}."
+    if found.phase == "handshake":
+        return f"{where}: the TLS handshake was not finished within {found.within_s:g} s."
+    if found.kind == "deadline":
+        return f"{where} was not answered in full within {found.within_s:g} s."
+    return f"{where} could not be sent: {found.reason}."
+
+
+def ahead(found: Skew) -> str:
+    """That a time lies in the future."""
+    return f"The {found.what} comes from {found.ahead_s:.0f} s in the future: a clock is wrong.{clocks(found.clock_s)}"
+
+
+def age(what: str, age_s: float, limit_s: float, clock_s: float) -> str:
+    """How old something is, and may be."""
+    shown = shown_above(age_s, limit_s) if age_s > limit_s else f"{max(age_s, 0):.0f}"
+    return f"The {what} is {shown} s old, the limit is {limit_s:g} s.{clocks(clock_s)}"
+
+
+def clocks(clock_s: float) -> str:
+    """That two clocks differ; nothing when they agree."""
+    return f" The target's clock differs from ours by {clock_s:+.0f} s." if abs(clock_s) > CLOCKS_AGREE_S else ""
+
+
+def waited(found: Wait) -> str:
+    """What was waited for in vain, and what was seen instead."""
+    seen = "".join(f"\n  {count} × {text}" for text, count in found.seen) if len(found.seen) > 1 else ""
+    return f"{_waited(found)}{found.reason}" + (f"\nSeen:{seen}" if seen else "")
+
+
+def cause(failure: Failure) -> str:
+    """The cause of a failure in one line, as a tired person reads it in an alert, a title or a list."""
+    found = failure.finding
+    told = failure.kind in {"expectation", "throttled"}  # elsewhere the message says more than what was expected
+    if not told or found is None or found.contradiction is None:
+        return next(iter(failure.message.strip().splitlines()), "")
+    return (_waited(found.wait) if found.wait else "") + contradiction(found.contradiction)
+
+
+def contradiction(found: Contradiction) -> str:
+    """A contradiction in one line, without host, body and request."""
+    got = found.got.partition("\n")[0].strip()
+    if found.about == "locator":
+        return f"{found.expected}, got {repr(shorten(got, _WIDTH, placeholder=' …')) if got else 'nothing'}"
+    where = f"{found.method} {path_of(found.url) or '/'}"
+    if found.about == "status":
+        return f"{where} was answered {found.status}, {found.expected} was expected"
+    if found.about == "fields":  # what was got names the field, and what was expected of it
+        return f"{where} was answered with {got}"
+    return f"{where}: {found.expected} was expected, got {got}"
+
+
+def _waited(found: Wait) -> str:
+    return f"Not within {found.within_s:g} s ({found.attempts} attempts): "
