@@ -17,10 +17,18 @@ from synthprobe.model.result import Result
 from synthprobe.probes.installation import find_browser
 from synthprobe_demo.process import DispatchCentre, running_centre
 
+# The tests start Python some two thousand times; without compiled files each start would compile synthprobe anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A worker of xdist is told the width of whoever started it; what is printed here is read as from a log.
 os.environ.pop("COLUMNS", None)
 # The runs of these tests are not what the page of the CI job that runs them should speak of.
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_projects() -> None:
+    """What these tests themselves are written with is no part of a journey project, and slow to load."""
+    os.environ.setdefault("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
 
 
 class Centre:

@@ -14,9 +14,10 @@ from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.incident import Incident, IncidentEvent, Triage
 from synthprobe.respond.matching import Subject, match
+from synthprobe.respond.runbook import holds
 from synthprobe.respond.runbook_lint import Known, Snooze, covered, lint, read_snoozes
 from synthprobe.respond.runbook_pages import draft, publish_runbooks, render
-from synthprobe.respond.runbooks import holds, read_runbook, read_runbooks
+from synthprobe.respond.runbooks import read_runbook, read_runbooks
 from synthprobe_demo.faults import NAMES
 
 ROOT = Path(__file__).parents[2]

@@ -24,8 +24,9 @@ from synthprobe.hooks import DrillPlan, DrillSystem, Fault, load_plugins
 from synthprobe.model.result import Outcome
 from synthprobe.model.verdict import Verdict
 from synthprobe.respond.matching import match, tell
+from synthprobe.respond.runbook import Exercise, Runbook
 from synthprobe.respond.runbook_stamp import stamp
-from synthprobe.respond.runbooks import Exercise, Runbook, read_runbooks
+from synthprobe.respond.runbooks import read_runbooks
 from synthprobe.supervisor import RunOrder, run_journeys
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target

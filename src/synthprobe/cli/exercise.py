@@ -24,7 +24,7 @@ from synthprobe.model.result import Outcome
 from synthprobe.respond.applying import Actor, FixDesk
 from synthprobe.respond.audit import FileAudit
 from synthprobe.respond.fixes import Fix, load_fixes
-from synthprobe.respond.runbooks import Command, Runbook, holds
+from synthprobe.respond.runbook import Command, Runbook, holds
 from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
 

@@ -27,10 +27,11 @@ from synthprobe.model.verdict import Verdict
 from synthprobe.report.oncall import headline
 from synthprobe.respond.fixes import load_fixes
 from synthprobe.respond.matching import match, tell
+from synthprobe.respond.runbook import Runbook
 from synthprobe.respond.runbook_lint import Known, Snooze, lint, read_snoozes
 from synthprobe.respond.runbook_marks import Worth, marks, sentence
 from synthprobe.respond.runbook_pages import as_followed, before_typing, draft, opening
-from synthprobe.respond.runbooks import Runbook, read_runbooks
+from synthprobe.respond.runbooks import read_runbooks
 from synthprobe.verdict.lifecycle import advance, describe
 
 app = typer.Typer(no_args_is_help=True)

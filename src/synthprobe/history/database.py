@@ -28,7 +28,7 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
@@ -256,7 +256,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def upsert(connection: Connection, target: Table) -> Any:
     """An ``INSERT`` that can say what to do on conflict."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(target)
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(target)
+    return sqlite.insert(target)
 
 
 def bring_up_to_date(engine: Engine) -> None:

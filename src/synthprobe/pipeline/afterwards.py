@@ -31,7 +31,7 @@ from synthprobe.pipeline.telemetry import send_telemetry
 from synthprobe.pipeline.telling import tell_people, tell_watcher
 from synthprobe.pipeline.upkeep import tidy_if_due
 from synthprobe.respond.matching import match, tell
-from synthprobe.respond.runbooks import Runbook, Shelf, read_runbooks
+from synthprobe.respond.runbook import Runbook, Shelf
 from synthprobe.verdict.isolation import Isolation
 from synthprobe.verdict.lifecycle import advance, describe, incident_of
 from synthprobe.verdict.observations import observe, seen_in_a_row
@@ -76,7 +76,7 @@ def after_run(
     notes = list(verdict.notes)
     shelf = Shelf()
     with noted(notes):
-        shelf = read_runbooks(root / config.runbooks, root)
+        shelf = _shelf(root, config)
     runbooks = shelf.runbooks
     notes += shelf.refused
     kept_at = kept_file(root, config, verdict.run.target)
@@ -156,9 +156,18 @@ def _with_blindness(
     return replace(followed, incidents=(*others, incident))
 
 
+def _shelf(root: Path, config: Config) -> Shelf:
+    folder = root / config.runbooks
+    if not folder.is_dir():
+        return Shelf()
+    from synthprobe.respond.runbooks import read_runbooks
+
+    return read_runbooks(folder, root)
+
+
 def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict) -> Verdict:
     """Add where the causes lie and which runbooks fit, without any memory."""
-    shelf = read_runbooks(root / config.runbooks, root)
+    shelf = _shelf(root, config)
     notes = [*verdict.notes, *shelf.refused]
     verdict = _explained(verdict, shelf.runbooks, notes)
     verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))

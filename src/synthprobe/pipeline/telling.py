@@ -23,7 +23,7 @@ from synthprobe.respond.job import job_url
 from synthprobe.respond.message import Background
 from synthprobe.respond.outbox import FileOutbox, Letter
 from synthprobe.respond.routes import Mute, read_mutes
-from synthprobe.respond.runbooks import Runbook
+from synthprobe.respond.runbook import Runbook
 from synthprobe.targets.secrets import read_secret
 
 

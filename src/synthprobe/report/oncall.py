@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
 from synthprobe.model.objective import ObjectiveStatus, Standing
@@ -99,6 +98,8 @@ def render_oncall(
     stale_s: float = STALE_S,
 ) -> Path:
     """Write `status.json` and then, last and in one move, `index.html`."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     ordered = sorted(runs, key=lambda run: (list(BADGES).index(worst(run.verdict)), run.verdict.run.target, run.label))
     known = standings or {}
     views = [_view(run, site, runbooks or {}, known.get(run.verdict.run.target, Standing())) for run in ordered]

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import requests
 from msgspec import Struct
 
 from synthprobe.errors import ConfigurationError, FixRefused, SynthprobeError
-from synthprobe.probes.deadline import bounded_session
 from synthprobe.targets.secrets import read_secret
 
 ASK_S = 10.0
@@ -130,6 +128,10 @@ def _asked(url: str, headers: Mapping[str, str]) -> dict[str, Any]:
     where = f"{place.scheme}://{place.hostname}"
     if place.scheme != "https" and place.hostname not in _LOOPBACK:
         raise FixRefused(f"It is not known who acts: {where} is no https address, so its word counts for nothing.")
+    import requests
+
+    from synthprobe.probes.deadline import bounded_session
+
     try:
         with bounded_session(ASK_S) as session:
             session.trust_env = False

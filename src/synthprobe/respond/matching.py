@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from synthprobe.model.incident import Incident, Observation, Triage
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.respond.runbooks import Runbook
+from synthprobe.respond.runbook import Runbook
 from synthprobe.verdict.fingerprint import normalise
 from synthprobe.verdict.isolation import Isolation
 from synthprobe.verdict.observations import observe

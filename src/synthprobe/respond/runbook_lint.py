@@ -16,8 +16,8 @@ from msgspec import Struct
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.respond.read_only import only_reads
+from synthprobe.respond.runbook import LABELS, SECTIONS, Runbook, unfinished
 from synthprobe.respond.runbook_marks import Mark
-from synthprobe.respond.runbooks import LABELS, SECTIONS, Runbook, unfinished
 from synthprobe.verdict.triage_rules import RULES
 
 Rule = Literal["coverage", "content", "reference", "stale", "name", "tie", "snooze"]

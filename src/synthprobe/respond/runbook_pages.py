@@ -14,7 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from synthprobe.model.incident import Incident
 from synthprobe.model.plain_text import plain_line
 from synthprobe.model.result import Result, Step
-from synthprobe.respond.runbooks import Runbook, parser
+from synthprobe.respond.runbook import Runbook
+from synthprobe.respond.runbooks import parser
 
 CAUSES = {
     "code": "the program itself does something wrong; only its makers can change that",

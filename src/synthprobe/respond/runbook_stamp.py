@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from synthprobe.errors import ConfigurationError
-from synthprobe.respond.runbooks import Exercise
+from synthprobe.respond.runbook import Exercise
 
 _LINE = re.compile(
     r"^last_exercised:[^\r\n#]*?(?P<note>[ \t]+#[^\r\n]*)?(?=\r?$)(?:\r?\n[ \t]+[^\r\n]+)*", re.MULTILINE
