@@ -16,26 +16,32 @@ class CutValues:
 
     def __init__(self, mask: str) -> None:
         self._mask = mask
+        self._new: list[str] = []
         self._known: dict[str, set[tuple[str, int]]] = {}  # a few characters: in which value they stand, and where
 
     def add(self, values: Iterable[str]) -> None:
         """Make values known."""
-        for value in values:
-            for at in range(len(value) - SHORTEST_END + 1):
-                self._known.setdefault(value[at : at + SHORTEST_END], set()).add((value, at))
+        self._new += values
 
     def text(self, text: str) -> str:
         """Mask what is left of known values."""
-        if not self._known:
-            return text
+        gaps = list(_CUT.finditer(text))
+        if gaps:
+            self._learn()
         kept, at = [], 0
-        for gap in _CUT.finditer(text):
+        for gap in gaps:
             before = (gap.start() - self._head(text, gap.start()), gap.start())
             for first, last in (before, (gap.end(), self._end(text, gap.end()))):
                 if at <= first < last:
                     kept += [text[at:first], self._mask]
                     at = last
         return "".join(kept) + text[at:]
+
+    def _learn(self) -> None:
+        for value in self._new:
+            for at in range(len(value) - SHORTEST_END + 1):
+                self._known.setdefault(value[at : at + SHORTEST_END], set()).add((value, at))
+        self._new.clear()
 
     def _head(self, text: str, end: int) -> int:
         """How many characters before this place begin a value."""

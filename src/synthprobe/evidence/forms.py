@@ -35,8 +35,11 @@ def forms_of(value: str, own: str = "") -> set[str]:
         parts += [part for part in value.split(":") if not weakness(part)]
     if value.count(".") == 2:
         parts += [part for part in value.split(".") if len(part) >= 16]
-    secret = (part for part in parts if not own or part not in own)
-    forms = {form for part in secret for form in _written(part) if form and form not in MASK}
+    secret = [part for part in parts if not own or part not in own]
+    apart = value.count(".") == 2 and set(value.split(".")) < set(secret)  # each form of it holds those of its parts
+    written = secret[1:] if apart else secret
+    forms = {form for part in written for form in _written(part)} | set(secret[:1])
+    forms = {form for form in forms if form and form not in MASK}
     return {form for form in forms if form not in own} if own else forms
 
 
@@ -100,6 +103,20 @@ def _as_json(values: set[str]) -> set[str]:
     return forms
 
 
+class _Reference(dict[int, str]):
+    """A numeric character reference of each character."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    def __missing__(self, code: int) -> str:
+        self[code] = self._pattern.format(code)
+        return self[code]
+
+
+_REFERENCES = (_Reference("&#{};"), _Reference("&#x{:x};"), _Reference("&#x{:X};"))
+
+
 def _as_html(value: str) -> set[str]:
     forms = {html.escape(value), html.escape(value, quote=False), html.escape(value).replace("&#x27;", "&#39;")}
     forms.add(html.escape(value, quote=False).replace('"', "&quot;"))
@@ -109,9 +126,7 @@ def _as_html(value: str) -> set[str]:
         "".join(f"&{codepoint2name[ord(c)]};" if c > "~" and ord(c) in codepoint2name else c for c in form)
         for form in forms
     }
-    decimal = "".join(f"&#{ord(c)};" for c in value)
-    lower = "".join(f"&#x{ord(c):x};" for c in value)
-    upper = "".join(f"&#x{ord(c):X};" for c in value)
+    decimal, lower, upper = (value.translate(each) for each in _REFERENCES)
     return forms | {decimal, lower, upper, upper.replace("&#x", "&#X")}
 
 

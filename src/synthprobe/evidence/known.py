@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
-_TELLING = 24
+_TELLING = 12
 
 
 class _Known(NamedTuple):
@@ -19,7 +19,7 @@ class _Known(NamedTuple):
 class KnownTexts:
     """Texts and the rule that each stands for.
 
-    Looked for are at most 24 bytes out of the middle of each; where they stand, the whole text is compared. An
+    Looked for are at most 12 bytes out of the middle of each; where they stand, the whole text is compared. An
     automaton cannot grow, so there are several of falling size: a new one swallows those that are not twice as large
     as itself. A text is therefore built into one about as often as the number of texts has binary digits.
     """

@@ -50,8 +50,8 @@ class Redactor(Learner):
         self._plain: set[str] = set()
         self._declared = KnownTexts()
         self._phrases: list[re.Pattern[str]] = []
-        self._whole = KnownTexts()
         self._scanner = Scanner({})
+        self._known = self._scanner.known
         self._begun = Beginnings()
         self._cut = CutValues(MASK)
 
@@ -82,10 +82,10 @@ class Redactor(Learner):
         self._forms |= forms
         self._cut.add({plain, repr(plain)[1:-1], json.dumps(plain)[1:-1]})
         self._begun.add(plain)
-        self._whole.add({_raw(form): rule for form in forms})
         wide = forms if plain not in self.issued else {plain}
-        self._scanner.add({form.encode("utf-8", "replace"): rule for form in forms})
-        self._scanner.add({form.encode(f"utf-16-{end}", "replace"): rule for form in wide for end in ("le", "be")})
+        codecs = ("utf-16-le", "utf-16-be")
+        known = {_raw(form): rule for form in forms} | {form.encode("utf-8", "replace"): rule for form in forms}
+        self._scanner.add(known | {form.encode(codec, "replace"): rule for form in wide for codec in codecs})
 
     def own(self, names: Iterable[str]) -> None:
         """Tell names of the project: ids, titles of steps, hosts, paths; an issued value that is part of one is not
@@ -155,7 +155,7 @@ class Redactor(Learner):
         for phrase in self._phrases:
             text = phrase.sub(MASK, text)
         raw = _raw(text)
-        spans = [(first, last) for _, first, last in self._whole.matches(raw)]
+        spans = [(first, last) for _, first, last in self._known.matches(raw)]
         return _masked(raw, spans) if spans else text
 
     def pieces(self, pieces: Sequence[str]) -> list[str]:
@@ -166,7 +166,7 @@ class Redactor(Learner):
         for phrase in self._phrases:
             pieces = [phrase.sub(MASK, piece) for piece in pieces]
         whole = _raw("".join(pieces))
-        spans = [(first, last) for _, first, last in self._whole.matches(whole)] + self._begun.spans(whole)
+        spans = [(first, last) for _, first, last in self._known.matches(whole)] + self._begun.spans(whole)
         masked, start = [], 0
         for raw in map(_raw, pieces):
             end = start + len(raw)

@@ -50,6 +50,9 @@ class Scanner:
         largest: how many unpacked bytes of one file are looked at.
         issued: says which rules a window of bytes breaks besides.
 
+    Attributes:
+        known: what it looks for.
+
     Example:
         >>> Scanner({b"correct horse": "user"}).content(b"a correct horse")
         ['user']
@@ -62,7 +65,7 @@ class Scanner:
         largest: int = LARGEST,
         issued: Callable[[bytes], set[str]] | None = None,
     ) -> None:
-        self._known = KnownTexts()
+        self.known = KnownTexts()
         self._phrases: list[tuple[re.Pattern[bytes], str]] = []
         self._overlap = 0
         self.add(needles)
@@ -76,7 +79,7 @@ class Scanner:
         Args:
             needles: rule by byte sequence.
         """
-        self._known.add(needles)
+        self.known.add(needles)
         self._overlap = max([self._overlap, *(len(needle) * 2 + 64 for needle in needles)])
 
     def add_phrase(self, pattern: str, rule: str) -> None:
@@ -124,7 +127,7 @@ class Scanner:
         return findings
 
     def _sorted(self, opened: IO[bytes]) -> list[str]:
-        return sorted(set(self._stream(opened, 0, _Allowance(self._largest)))) if self._known or self.issued else []
+        return sorted(set(self._stream(opened, 0, _Allowance(self._largest)))) if self.known or self.issued else []
 
     def _stream(self, opened: IO[bytes], depth: int, allowance: _Allowance) -> Iterator[str]:
         head = opened.read(4)
@@ -152,7 +155,7 @@ class Scanner:
             tail = window[-self._overlap :]
 
     def _search(self, window: bytes) -> set[str]:
-        found = {rule for rule, _, _ in self._known.matches(window)}
+        found = {rule for rule, _, _ in self.known.matches(window)}
         found |= {rule for pattern, rule in self._phrases if pattern.search(window)}
         return found | self.issued(window) if self.issued else found
 

@@ -239,7 +239,8 @@ class Api:
             found = self._redactor.record(failure.finding)
             failure = TargetError(failure.kind, self._redactor.text(str(failure)), found)
             took = (time.monotonic() - began) * 1000
-            self.exchanges.append(record_exchange(self._redactor, **known, duration_ms=took, error=str(failure)))
+            with _left_out():
+                self.exchanges.append(record_exchange(self._redactor, **known, duration_ms=took, error=str(failure)))
             raise failure from None
         took = (time.monotonic() - began) * 1000
         with _left_out():
