@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from synthprobe import pipeline
 from synthprobe.cli.main import app
 from synthprobe.config import read_config
-from synthprobe.errors import ConfigurationError
+from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.model.evidence import Evidence
 from synthprobe.model.impact import Change, Snapshot, StatementCounter
 from synthprobe.model.result import Degradation
@@ -181,6 +181,12 @@ def test_the_board_is_made_from_run_folders(root):
 def test_nothing_recorded_is_said_and_is_no_error(root):
     assert "Nothing was measured on demo in 7 days" in call("impact")
     assert json.loads(call("impact", "--json")) == []
+
+
+def test_a_history_that_cannot_be_used_is_said_and_is_not_nothing_measured(root):
+    (root / ".synthprobe" / "history.db").mkdir(parents=True)
+    with pytest.raises(HistoryError, match="cannot be reached"):
+        CliRunner().invoke(app, ["impact"], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """A run is remembered after its verdict is written, once."""
 
 import shutil
+import subprocess
 from datetime import UTC, datetime
 
 import msgspec
+import psutil
 from made_history import verdict
 
 from synthprobe import pipeline
@@ -65,3 +67,16 @@ def test_what_an_earlier_version_spooled_is_taken_in_once_and_what_cannot_be_rea
     with History.open(tmp_path / ".synthprobe" / "history.db") as history:
         assert [o.run_id for o in history.observations("demo")] == ["run-000000"]
     assert [path.name for path in spool.iterdir()] == ["a.unreadable"]
+
+
+def test_a_run_that_another_process_is_still_at_is_not_taken_in(tmp_path):
+    judged(tmp_path, 0)
+    (folder,) = (tmp_path / ".synthprobe" / "runs" / "demo").iterdir()
+    other = subprocess.Popen(["sleep", "60"])
+    (folder / "supervisor.pid").write_text(f"{other.pid} {psutil.Process(other.pid).create_time()}")
+    for expected in ([], ["run-000000"]):
+        assert pipeline.remember(tmp_path, Config(), "demo", {}) == []
+        with History.open(tmp_path / ".synthprobe" / "history.db") as history:
+            assert [o.run_id for o in history.observations("demo")] == expected
+        other.terminate()
+        other.wait()

@@ -95,12 +95,8 @@ def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
     now = recorded.now()
     since = coverage.since(config, now)
     with remembered.opened(root, config, target) as history:
-        if history is not None:
-            seen = remembered.observations(history, target, since, now)
-            return list(coverage.judge_objectives(config, seen, now, history.first_judged(target)))
-        runs = recorded.verdicts(root, config.folder, target, since=since, until=now)
-        seen = recorded.observations(run for run in runs if run.run.scheduled)
-        return list(coverage.judge_objectives(config, seen, now))
+        seen = remembered.observations(history, target, since, now)
+        return list(coverage.judge_objectives(config, seen, now, history.first_judged(target)))
 
 
 def _unknown_journeys(root: Path, config: Config) -> list[str]:

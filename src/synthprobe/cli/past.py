@@ -1,4 +1,4 @@
-"""What was measured in the past, ranked and put on the board: from the history, otherwise from the run folders."""
+"""What was measured in the past, ranked and put on the board: from the history."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from synthprobe.model.impact import Change, Counted, ImpactRow, OperationTotal, 
 from synthprobe.model.journey import Journey
 from synthprobe.model.verdict import Verdict
 from synthprobe.pipeline.statements import read_counted
-from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney, Day
+from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney
 from synthprobe.report.latency import Alarm, StepSeries, thinned
 from synthprobe.report.site import published
 from synthprobe.report.trace_viewer import viewer_link
@@ -60,7 +60,7 @@ class Window(Struct, frozen=True, kw_only=True):
 class Past:
     """What is known of a target's past."""
 
-    def __init__(self, root: Path, config: Config, target: Target, history: History | None) -> None:
+    def __init__(self, root: Path, config: Config, target: Target, history: History) -> None:
         self._root = root
         self._config = config
         self._target = target
@@ -83,14 +83,10 @@ class Past:
 
     def measured(self, since: datetime, until: datetime, *, p95: bool = True) -> Window:
         """What was measured between two moments."""
-        if self._history is not None:
-            budgets = recorded.budgets(self._latest)
-            timed, walked, begun = remembered.timed(
-                self._history, self._target.name, self._journeys, budgets, since, until, p95=p95
-            )
-        else:
-            timed, walked = recorded.timed(self._verdicts(since, until))
-            begun = walked
+        budgets = recorded.budgets(self._latest)
+        timed, walked, begun = remembered.timed(
+            self._history, self._target.name, self._journeys, budgets, since, until, p95=p95
+        )
         operations = timed + statement_totals(self._counted(since, until))
         return Window(operations=operations, walked=walked, begun=begun, days=(until - since) / timedelta(days=1))
 
@@ -130,7 +126,11 @@ class Past:
         lost = sum(one.resets for one in self._counted(since, self._now))
         notes = (f"The database's counters began anew {lost} times; what ran just before is missing.",) if lost else ()
         standing = {one.objective.journey: one for one in statuses(self._root, self._config, self._target.name)}
-        grids, lines, marks = self._days(), self._points(since), self._alarms(since)
+        grids, lines, marks = (
+            remembered.days(self._history, self._target.name, self._now, DAYS),
+            self._points(since),
+            self._alarms(since),
+        )
         budgets, fine = recorded.budgets(self._latest), self._sensitivity()
         links, traces = self._published()
         known = dict.fromkeys([*self._journeys, *(journey for journey, _ in lines), *grids])
@@ -181,16 +181,8 @@ class Past:
             notes=notes,
         )
 
-    def _days(self) -> dict[str, tuple[Day, ...]]:
-        if self._history is not None:
-            return remembered.days(self._history, self._target.name, self._now, DAYS)
-        runs = self._verdicts(self._now - timedelta(days=DAYS), self._now)
-        return {id: recorded.days(runs, id) for id in recorded.journeys(runs)}
-
     def _points(self, since: datetime) -> dict[tuple[str, str], Points]:
         """Moments and milliseconds, by journey and step."""
-        if self._history is None:
-            return recorded.points(self._verdicts(since, self._now))
         found: dict[tuple[str, str], Points] = {}
         for id, steps in self._history.steps(self._target.name).items():
             measured = remembered.series(self._history, self._target.name, id, steps, since, self._now)
@@ -200,8 +192,6 @@ class Past:
         return found
 
     def _alarms(self, since: datetime) -> dict[tuple[str, str], tuple[Alarm, ...]]:
-        if self._history is None:
-            return recorded.alarms(self._verdicts(since, self._now))
         # what is remembered of a run names one step; its folder, while it is kept, names all that were not well enough
         lately = [one for one in self._latest if one.run.started_at >= since]
         begin = lately[0].run.started_at if lately else self._now
@@ -214,8 +204,6 @@ class Past:
 
     def _sensitivity(self) -> dict[tuple[str, str], tuple[float, float]]:
         """What each step usually takes, milliseconds, and the smallest slowdown it can show, by journey and step."""
-        if self._history is None:
-            return {}
         found = {}
         for key, state in self._history.detector_states(self._target.name, location=self._config.location).items():
             detector, _ = read_state(state)
@@ -248,9 +236,6 @@ class Past:
                 slow = {told.step.split(" › ", 1)[0] for told in result.degradations}
                 traces |= {(result.journey.id, step): link for step in (*slow, "")} if link else {}
         return pages, traces
-
-    def _verdicts(self, since: datetime, until: datetime) -> list[Verdict]:
-        return recorded.verdicts(self._root, self._config.folder, self._target.name, since=since, until=until)
 
     def _counted(self, since: datetime, until: datetime) -> list[Counted]:
         return read_counted(self._root, self._config, self._target.name, since, until)

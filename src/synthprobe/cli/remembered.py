@@ -1,4 +1,4 @@
-"""What the history says, for the commands that look back; without it the run folders tell (`recorded`)."""
+"""What the history says, for the commands that look back."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import typer
 
 from synthprobe import pipeline
 from synthprobe.config import Config
+from synthprobe.errors import HistoryError
 from synthprobe.model.history import StepSample, StepSum
 from synthprobe.model.impact import OperationTotal, Traffic
 from synthprobe.model.incident import Observation
@@ -34,15 +35,15 @@ StepKey = tuple[str, str]
 
 
 @contextmanager
-def opened(root: Path, config: Config, target: str) -> Iterator[History | None]:
-    """Open the history to read it."""
-    if not config.history.url and not (root / config.folder / "history.db").exists():
-        yield None
-        return
+def opened(root: Path, config: Config, target: str) -> Iterator[History]:
+    """Open the history to read it, with the runs that it has not taken in yet."""
     with pipeline.open_history(root, config) as history:
-        for note in history.notes:
+        unread = pipeline.take_in(history, root / config.folder / "runs" / target)
+        if not history.available:
+            raise HistoryError(" ".join(history.notes))
+        for note in (*unread, *history.notes):
             typer.echo(f"note: {note}", err=True)
-        yield history if history.steps(target) else None
+        yield history
 
 
 def timed(

@@ -11,7 +11,7 @@ from synthprobe.pipeline.judging import (
     read_verdict,
     write_verdict,
 )
-from synthprobe.pipeline.memory import is_judged, open_history, remember
+from synthprobe.pipeline.memory import is_judged, open_history, remember, take_in
 from synthprobe.pipeline.telling import beat_start
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "read_verdict",
     "remember",
     "stand",
+    "take_in",
     "write_verdict",
 ]

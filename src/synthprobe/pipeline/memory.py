@@ -15,6 +15,7 @@ from synthprobe.model.history import Retention
 from synthprobe.pipeline.clocks import TOLERATED, is_believed
 from synthprobe.pipeline.former_stores import take_over
 from synthprobe.pipeline.judging import read_verdict
+from synthprobe.pipeline.owner import is_on
 from synthprobe.targets.secrets import read_address
 from synthprobe.verdict.observations import observe
 
@@ -122,7 +123,7 @@ def take_in(history: History, runs: Path, *, but: Path | None = None) -> list[st
     unread = []
     store = history.id
     for path in sorted(runs.glob("*/verdict.json")):
-        if path.parent == but or is_remembered(path.parent, store):
+        if path.parent == but or is_remembered(path.parent, store) or is_on(path.parent):
             continue
         try:
             verdict = read_verdict(path)

@@ -26,6 +26,7 @@ from synthprobe.model.ending import FILE_VARIABLE
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Run
 from synthprobe.model.verdict import Verdict
+from synthprobe.pipeline.owner import own
 from synthprobe.supervisor import slots
 from synthprobe.supervisor.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
 from synthprobe.supervisor.clock import ClockWatch
@@ -91,7 +92,7 @@ def run_journeys(
         slots.judge_abandoned(state, target.name)
         for part in ("journal", "progress", "evidence", "allure-results"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        slots.own(folder)
+        own(folder)
         _write(folder / "run.json", run)
         _write(folder / "inventory.json", known.journeys if known else ())
     except OSError as error:

@@ -20,13 +20,13 @@ from msgspec.structs import replace
 from synthprobe import pipeline
 from synthprobe.errors import ReportError
 from synthprobe.evidence.scratch import private_folder
+from synthprobe.pipeline.owner import owner, running
 from synthprobe.supervisor.clock import passed_s
 
 AROUND_S = 180.0
 """Seconds that all before and after the journeys may take together: a lease is that much longer than the deadline."""
 
 _LOCK_WAIT_S = 2.0
-_OWNER = "supervisor.pid"
 _SCRATCH = "synthprobe-run-"
 
 
@@ -126,16 +126,7 @@ def _stands(held: Lease) -> bool:
 
 
 def _holder(held: Lease) -> psutil.Process | None:
-    return _running(held.pid, held.created)
-
-
-def _running(pid: int, created: float) -> psutil.Process | None:
-    """A process that still runs; one that ended and was not collected by its parent does not."""
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        if abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE:
-            return process
-    return None
+    return running(held.pid, held.created)
 
 
 def _overtake(held: Lease) -> str:
@@ -152,28 +143,23 @@ def _overtake(held: Lease) -> str:
     )
 
 
-def own(folder: Path) -> None:
-    """Note which process owns a run, so that a later one can tell it died."""
-    (folder / _OWNER).write_text(f"{os.getpid()} {psutil.Process().create_time()}")
-
-
 def owned(state: Path, target: str) -> Path | None:
     """The run this process began last."""
-    ours = f"{os.getpid()} {psutil.Process().create_time()}"
     found = None
     with suppress(OSError):
-        for path in sorted(runs_folder(state, target).glob(f"*/{_OWNER}")):
-            if path.read_text() == ours:
-                found = path.parent
+        for folder in sorted(runs_folder(state, target).iterdir()):
+            process = owner(folder)
+            if process is not None and process.pid == os.getpid():
+                found = folder
     return found
 
 
 def judge_abandoned(state: Path, target: str) -> list[Path]:
     """Judge runs whose supervisor was killed: what they did not record is ``unknown``."""
     judged = []
-    for owner in sorted(runs_folder(state, target).glob(f"*/{_OWNER}")):
-        folder = owner.parent
-        if (folder / "verdict.json").exists() or _alive(owner):
+    for path in sorted(runs_folder(state, target).glob("*/supervisor.pid")):
+        folder = path.parent
+        if (folder / "verdict.json").exists() or owner(folder) is not None:
             continue
         with contextlib.suppress(ReportError):
             pipeline.judge(folder, missing="The supervisor was killed before this journey was recorded.")
@@ -192,11 +178,3 @@ def scratch() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _alive(owner: Path) -> bool:
-    try:
-        pid, created = owner.read_text().split()
-        return _running(int(pid), float(created)) is not None
-    except (OSError, ValueError):
-        return False
