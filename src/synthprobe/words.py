@@ -7,6 +7,7 @@ from textwrap import shorten
 from synthprobe.model.address import path_of
 from synthprobe.model.figures import shown_above
 from synthprobe.model.finding import Contradiction, Refusal, Skew, Throttled, Wait
+from synthprobe.model.incident import Worth
 from synthprobe.model.result import Failure
 
 CLOCKS_AGREE_S = 2.0
@@ -59,6 +60,11 @@ def age(what: str, age_s: float, limit_s: float, clock_s: float) -> str:
     return f"The {what} is {shown} s old, the limit is {limit_s:g} s.{clocks(clock_s)}"
 
 
+def over_budget(title: str, took_s: float, budget_s: float) -> str:
+    """That a step or a journey took too long."""
+    return f'"{title}" took {shown_above(took_s, budget_s, digits=1)} s, its budget is {budget_s:g} s.'
+
+
 def clocks(clock_s: float) -> str:
     """That two clocks differ; nothing when they agree."""
     return f" The target's clock differs from ours by {clock_s:+.0f} s." if abs(clock_s) > CLOCKS_AGREE_S else ""
@@ -90,6 +96,11 @@ def contradiction(found: Contradiction) -> str:
     if found.about == "fields":  # what was got names the field, and what was expected of it
         return f"{where} was answered with {got}"
     return f"{where}: {found.expected} was expected, got {got}"
+
+
+def runbook_mark(runbook: str, worth: Worth) -> str:
+    """What somebody said of a runbook after use."""
+    return f"The runbook {runbook or '(none)'}: {worth}."
 
 
 def _waited(found: Wait) -> str:

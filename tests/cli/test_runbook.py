@@ -21,6 +21,7 @@ from synthprobe.errors import SynthprobeError
 from synthprobe.model.evidence import Facts
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Failure, Result, Run, Step
+from synthprobe.respond.runbook_marks import marks
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -107,6 +108,7 @@ def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
     assert "runbook new" in done.output
     noted = next(one for one in known_incidents(project) if one.id == incident.id)
     assert (noted.runbook_outcome, noted.events[-1].role) == ("missing", "first-line")
+    assert [(mark.runbook, mark.said) for mark in marks([noted])] == [(noted.runbook, "missing")]
 
 
 def test_lint_fails_for_one_wrong_page_and_names_it(project):

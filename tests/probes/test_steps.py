@@ -3,7 +3,7 @@
 import pytest
 
 from synthprobe import ConfigurationError, Journey, Recorder, recording, step
-from synthprobe.probes.steps import over_budget
+from synthprobe.words import over_budget
 
 JOURNEY = Journey(id="x", node_id="x", title="x")
 

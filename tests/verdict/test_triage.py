@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from synthprobe.errors import ExpectationError
+from synthprobe.evidence.exchanges import server_timing
 from synthprobe.expect.freshness import measure_freshness
 from synthprobe.model.evidence import Age, Answer, Facts, NodeCount, ServerTiming
 from synthprobe.model.finding import Contradiction, Finding, Refusal
@@ -127,7 +129,7 @@ STATES = {
         "slow-query",
     ),
     "a query for each row": (
-        slow(answer(server_timing=(ServerTiming(name="db", duration_ms=300, description="n=120"),), duration_ms=1200)),
+        slow(answer(server_timing=server_timing('db;dur=300;desc="n=120"'), duration_ms=1200)),
         "code",
         "many-queries",
     ),
@@ -366,3 +368,21 @@ def test_a_lost_grant_explains_what_roles_cannot_do_elsewhere():
 def test_nothing_is_shared_with_what_explains_nothing(other):
     found = {"a": said("code", "rule", "medium"), "b": other, "c": said("code", "slow-query", "medium")}
     assert triage_together(found) == found
+
+
+def test_a_failure_of_an_older_version_is_classed_by_less_and_never_breaks_triage():
+    older = b'{"kind": "tls", "ours": false, "message": "certificate has expired", "detail": "", "step": "log in"}'
+    result = Result(
+        run_id="r",
+        target="t",
+        journey=Journey(id="j", node_id="j", title="j"),
+        attempt=1,
+        outcome="failed",
+        started_at=NOW,
+        duration_s=1.0,
+        failure=msgspec.json.decode(older, type=Failure),
+    )
+    run = Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW)
+    judged = JourneyVerdict(journey=result.journey, outcome="failed", results=(result,))
+    found = triage(facts_for(judged, Verdict(run=run, journeys=(judged,), finished_at=NOW)))
+    assert (found.rule, found.why) == ("certificate", "The TLS connection to the target is not made.")

@@ -182,6 +182,6 @@ def _rules_table(objective: Objective, rules: Iterable[BurnRule], interval_s: fl
             if one.outage_s is None
             else f"{one.long_needs}/{one.long_of} & {one.short_needs}/{one.short_of}",
             span(one.outage_s) if one.outage_s is not None else "–",
-            one.refused.split(":")[0].lower() + ", left out" if one.refused else "usable",
+            f"{one.fault}, left out" if one.refused else "usable",
         )
     return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ import msgspec
 import typer
 from rich.markdown import Markdown
 
-from synthprobe import pipeline
+from synthprobe import pipeline, words
 from synthprobe.cli.collected import collected_journeys, tests_of
 from synthprobe.cli.page_changes import changed_since, last_changes
 from synthprobe.cli.recorded import last_sight
@@ -21,7 +20,7 @@ from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.hooks import load_plugins
-from synthprobe.model.incident import Incident, IncidentEvent
+from synthprobe.model.incident import Incident, IncidentEvent, Worth
 from synthprobe.model.result import Result
 from synthprobe.model.verdict import Verdict
 from synthprobe.report.oncall import headline
@@ -29,8 +28,8 @@ from synthprobe.respond.fixes import load_fixes
 from synthprobe.respond.matching import match, tell
 from synthprobe.respond.runbook import Runbook
 from synthprobe.respond.runbook_lint import Known, Snooze, lint, read_snoozes
-from synthprobe.respond.runbook_marks import Worth, marks, sentence
-from synthprobe.respond.runbook_pages import as_followed, before_typing, draft, opening
+from synthprobe.respond.runbook_marks import marks
+from synthprobe.respond.runbook_pages import as_followed, before_typing, draft, draft_id, opening
 from synthprobe.respond.runbooks import read_runbooks
 from synthprobe.verdict.lifecycle import advance, describe
 
@@ -136,8 +135,7 @@ def new(
             "synthprobe incident show prints it."
         )
     text = draft(incident, _showing(root, incident, run))
-    found = re.search(r"^id: (.+)$", text, re.MULTILINE)
-    path = root / read_config(root).runbooks / f"{found[1] if found else incident.id}.md"
+    path = root / read_config(root).runbooks / f"{draft_id(incident)}.md"
     if path.exists():
         raise ConfigurationError(f"{path.relative_to(root)} exists already. Complete that, or move it away first.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +173,9 @@ def outcome(
     found = next((one for one in known if one.id == incident), None)
     if found is None:
         raise ReportError(f"No incident {incident} is recorded. Known: {', '.join(one.id for one in known) or 'none'}.")
-    event = IncidentEvent(at=datetime.now(UTC), role=actor(by).role, text=sentence(found.runbook, said))
+    worth = msgspec.convert(said, Worth)
+    text = words.runbook_mark(found.runbook, worth)
+    event = IncidentEvent(at=datetime.now(UTC), role=actor(by).role, text=text, runbook=found.runbook, worth=worth)
     noted = msgspec.structs.replace(found, runbook_outcome=said, events=(*found.events, event))
     RecordedIncidents(root, read_config(root)).put(noted)
     _console.print(f"Noted: {incident} {said}.")

@@ -14,6 +14,7 @@ from synthprobe.model.result import Operation
 BODY_LIMIT = 4000
 OPERATION_LIMIT = 200
 _COUNT = re.compile(r"\w+=\d+")
+_CALLS = re.compile(r"(?:^|[;,\s])n=(\d+)")
 _METRIC = re.compile(r'([A-Za-z0-9_.-]+)((?:\s*;\s*[a-z]+\s*=\s*(?:"[^"]*"|[^,;]*))*)')
 _PARAMETER = re.compile(r'([a-z]+)\s*=\s*(?:"([^"]*)"|([^,;]*))')
 
@@ -27,7 +28,16 @@ def server_timing(header: str) -> tuple[ServerTiming, ...]:
             duration = float(values.get("dur", 0) or 0)
         except ValueError:
             duration = 0.0
-        metrics.append(ServerTiming(name=name, duration_ms=duration, description=values.get("desc", "")))
+        description = values.get("desc", "")
+        calls = _CALLS.search(description)
+        metrics.append(
+            ServerTiming(
+                name=name,
+                duration_ms=duration,
+                description=description,
+                calls=int(calls[1][:9]) if calls else 0,
+            )
+        )
     return tuple(metrics)
 
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from synthprobe.hooks import AnswerSource, load_plugins
 from synthprobe.model.address import path_of
-from synthprobe.model.evidence import Age, Answer, ConsoleMessage, Exchange, Facts, NetworkRequest, NodeCount
+from synthprobe.model.evidence import (
+    MANY_QUERIES,
+    SLOW_MS,
+    Age,
+    Answer,
+    ConsoleMessage,
+    Exchange,
+    Facts,
+    NetworkRequest,
+    NodeCount,
+)
 
 KEPT = 40
-SLOW_MS = 1000.0
 _REASON = 200
-_QUERIES = re.compile(r"n=(?:[4-9]\d|\d{3,})$")  # many of them, for one answer
 
 
 def facts_of(
@@ -49,7 +56,7 @@ def facts_of(
 
 def _tells(one: Answer) -> bool:
     odd = one.status >= 400 or one.status == 0 or one.duration_ms >= SLOW_MS
-    odd = odd or any(_QUERIES.match(part.description) for part in one.server_timing)
+    odd = odd or any(part.calls >= MANY_QUERIES for part in one.server_timing)
     return odd or one.content_type == "text/event-stream"  # whether updates were promised at all
 
 

@@ -10,6 +10,12 @@ from msgspec import Struct
 
 from synthprobe.model.journey import OwnName
 
+SLOW_MS = 1000.0
+"""Milliseconds from which an answer counts as slow."""
+
+MANY_QUERIES = 40
+"""Queries of one answer that are too many, whatever it shows."""
+
 EvidenceKind = Literal["trace", "screenshot", "console", "network", "exchanges", "timings", "repeat", "video", "text"]
 
 
@@ -40,11 +46,13 @@ class ServerTiming(Struct, frozen=True, kw_only=True):
         name: the metric's name, for example ``db``.
         duration_ms: milliseconds, 0 when the server gave none.
         description: the metric's description, for example ``n=14``.
+        calls: how often the operation ran, where the description says so; 0 when it does not.
     """
 
     name: str
     duration_ms: float = 0.0
     description: str = ""
+    calls: int = 0
 
 
 class Exchange(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,9 @@ IncidentState = Literal["open", "acknowledged", "resolved"]
 CauseClass = Literal["code", "data", "config", "user", "infra", "dependency", "probe", "unknown"]
 """Where the cause lies; ``probe`` when the monitor itself cannot be believed."""
 
+Worth = Literal["helped", "outdated", "missing"]
+"""What a runbook was worth, as said after use."""
+
 ResolvedHow = Literal["runbook", "fix", "engineer", "itself"]
 
 
@@ -88,11 +91,15 @@ class IncidentEvent(Struct, frozen=True, kw_only=True):
         at: when, UTC.
         role: who did it, by role; ``synthprobe`` for the monitor itself.
         text: what happened.
+        runbook: id of the runbook it speaks of; empty when it speaks of none.
+        worth: what that runbook was worth; nothing when the line does not say so.
     """
 
     at: datetime
     role: str
     text: str
+    runbook: str = ""
+    worth: Worth | None = None
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -107,6 +114,7 @@ class Incident(Struct, frozen=True, kw_only=True):
         former_fingerprint: the same in the version before, by which mutes and runbooks may know it; empty without one.
         signature: joins the journeys that show the same cause.
         title: one line for a tired person: journey, step, what is wrong.
+        cause: what is wrong, alone; empty in records of older versions.
         journeys: ids of the journeys that show it.
         blocked: ids of journeys that cannot get as far because of it.
         severity: the worst of its journeys.
@@ -158,6 +166,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     occurrences: int = 1
     runbook_outcome: str = ""
     former_fingerprint: str = ""
+    cause: str = ""
     events: tuple[IncidentEvent, ...] = ()
 
     @property

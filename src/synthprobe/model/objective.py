@@ -141,6 +141,7 @@ class CheckedRule(Struct, frozen=True, kw_only=True):
         short_needs: bad slices needed in the short window.
         short_of: slices the short window has.
         outage_s: seconds of total outage until it fires; None when it never does.
+        fault: in a few words what is wrong with it; empty when it is usable.
         refused: why it is not used, as a sentence; empty when it is usable.
     """
 
@@ -150,4 +151,5 @@ class CheckedRule(Struct, frozen=True, kw_only=True):
     short_needs: int
     short_of: int
     outage_s: float | None
+    fault: str = ""
     refused: str = ""

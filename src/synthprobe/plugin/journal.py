@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from synthprobe import words
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.clock import clock_failure
 from synthprobe.evidence.exchanges import operations
@@ -118,7 +119,7 @@ class Journal:
     def _settle(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         recorder, journey = attempt.recorder, attempt.journey
         if journey.budget_s is not None and recorder.duration_s > journey.budget_s:
-            text = steps.over_budget(journey.title, recorder.duration_s, journey.budget_s)
+            text = words.over_budget(journey.title, recorder.duration_s, journey.budget_s)
             recorder.degradations.append(Degradation(kind="over budget", step=journey.title, message=text))
         attempt.failure = clock_failure(self._exchanges, attempt.failure, recorder.degradations, step=recorder.broken)
         outcome, _ = attempt.judged()

@@ -10,10 +10,10 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Protocol
 
+from synthprobe import words
 from synthprobe.errors import JourneyError
 from synthprobe.evidence.cap import NAME_CAP, capped
 from synthprobe.model.evidence import Age
-from synthprobe.model.figures import shown_above
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Check, Degradation, Step, StepStatus
 from synthprobe.probes.clock import SteadyClock
@@ -217,7 +217,7 @@ class Recorder:
         if self._trunk is step:
             self._trunk = around
         if error is None and record.budget_s is not None and record.duration_s > record.budget_s:
-            self.degraded("over budget", path, over_budget(record.title, record.duration_s, record.budget_s))
+            self.degraded("over budget", path, words.over_budget(record.title, record.duration_s, record.budget_s))
         for listener in self._listeners:
             listener.step_ended(step.key, error)
 
@@ -247,8 +247,3 @@ class Recorder:
     def degraded(self, kind: str, step: str, message: str) -> None:
         """Note that a step did its job, but not well enough."""
         self.degradations.append(Degradation(kind=kind, step=step, message=capped(message)))  # type: ignore[arg-type]
-
-
-def over_budget(title: str, took_s: float, budget_s: float) -> str:
-    """The sentence for a step that took too long."""
-    return f'"{title}" took {shown_above(took_s, budget_s, digits=1)} s, its budget is {budget_s:g} s.'

@@ -13,9 +13,9 @@ from typing import Any, TypeVar, cast, get_args
 from synthprobe.errors import ConfigurationError
 from synthprobe.model.journey import duration_s
 from synthprobe.model.result import Check
-from synthprobe.probes.recorder import OpenStep, Recorder, StepListener, current_flow, innermost, over_budget
+from synthprobe.probes.recorder import OpenStep, Recorder, StepListener, current_flow, innermost
 
-__all__ = ["Recorder", "StepListener", "current", "over_budget", "recording", "step", "swap"]
+__all__ = ["Recorder", "StepListener", "current", "recording", "step", "swap"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 

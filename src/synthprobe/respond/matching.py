@@ -169,7 +169,7 @@ def subject_of(incident: Incident, defaults: Mapping[str, str]) -> Subject:
     return Subject(
         journey=journey,
         step=incident.step,
-        message=incident.title.split(": ", 1)[-1],
+        message=incident.cause or incident.title,
         fingerprint=incident.fingerprint,
         former_fingerprint=incident.former_fingerprint,
         cause_class=incident.triage.cause_class if incident.triage else "",

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
 
 from msgspec import Struct
 
 from synthprobe.model.incident import Incident
-
-Worth = Literal["helped", "outdated", "missing"]
-"""What a page was worth, as said after use."""
-
-_SAID = re.compile(r"The runbook ([\w-]+): (helped|outdated|missing)\.")
 
 
 class Mark(Struct, frozen=True, kw_only=True):
@@ -31,17 +24,15 @@ class Mark(Struct, frozen=True, kw_only=True):
     said: str
 
 
-def sentence(runbook: str, said: str) -> str:
-    """How a mark stands in the record of an incident."""
-    return f"The runbook {runbook or '(none)'}: {said}."
-
-
 def marks(incidents: Iterable[Incident]) -> tuple[Mark, ...]:
-    """Every mark that was set."""
-    found = [
-        Mark(runbook=said[1], at=event.at, said=said[2])
-        for incident in incidents
-        for event in incident.events
-        if (said := _SAID.fullmatch(event.text))
-    ]
+    """Every mark that was set; of an incident recorded by an older version, the last one."""
+    found = [mark for incident in incidents for mark in _marks_of(incident)]
     return tuple(sorted(found, key=lambda mark: mark.at))
+
+
+def _marks_of(incident: Incident) -> list[Mark]:
+    marked = [Mark(runbook=event.runbook, at=event.at, said=event.worth) for event in incident.events if event.worth]
+    if marked or not incident.runbook_outcome or not incident.runbook:
+        return marked
+    at = max((event.at for event in incident.events), default=incident.opened_at)
+    return [Mark(runbook=incident.runbook, at=at, said=incident.runbook_outcome)]

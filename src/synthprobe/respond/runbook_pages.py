@@ -118,13 +118,18 @@ def _replace(page: Path, text: str) -> None:
     temporary.replace(page)
 
 
+def draft_id(incident: Incident) -> str:
+    """The id of a runbook begun from an incident."""
+    return "-".join(part for part in (incident.journeys[0] if incident.journeys else "", incident.id.lower()) if part)
+
+
 def draft(incident: Incident, result: Result | None = None) -> str:
     """A runbook to begin with, filled with what was recorded of an incident.
 
     What only people know is marked TODO, so that ``runbook lint`` does not take it for finished.
     """
     cause = incident.triage
-    name = "-".join(part for part in (incident.journeys[0] if incident.journeys else "", incident.id.lower()) if part)
+    name = draft_id(incident)
     steps = "\n".join(_steps(result.steps)) if result else "- (no result is at hand)"
     kept = "\n".join(f"- {one.kind}: {_plain(one.title)}" for one in result.evidence) if result else ""
     history = "\n".join(

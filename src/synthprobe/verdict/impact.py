@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from synthprobe.model.evidence import ServerTiming
 from synthprobe.model.impact import Change, Forecast, ImpactRow, OperationKind, OperationTotal, Split, Traffic
 from synthprobe.verdict.statements import normalise_statement
 
@@ -24,7 +23,7 @@ FEW_CALLS = 12
 MOVED = 0.2
 """Difference between predicted and actual from which the load may have moved rather than vanished."""
 
-_COUNT = re.compile(r"(?:^|[;,\s])n=(\d+)\s*")
+_COUNT = re.compile(r"(?:^|[;,\s])n=\d+\s*")
 _SQL = re.compile(r"\s*(?:/\*|--|select|insert|update|delete|with|merge|call)\b", re.IGNORECASE)
 
 
@@ -47,16 +46,15 @@ def rank(
     return tuple(ranked)
 
 
-def named_operation(timing: ServerTiming) -> tuple[str, int]:
-    """The operation a ``Server-Timing`` metric speaks of, and how often it ran.
+def named_operation(metric: str, description: str) -> str:
+    """The operation a ``Server-Timing`` metric speaks of.
 
     ``n=14`` in the description is a count. What else stands there names the operation; SQL is normalised.
     """
-    count = _COUNT.search(timing.description)
-    text = _COUNT.sub("", timing.description).strip(" ;,")
+    text = _COUNT.sub("", description).strip(" ;,")
     if _SQL.match(text):
-        return normalise_statement(text), int(count[1]) if count else 1
-    return f"{timing.name}: {text}" if text else timing.name, int(count[1]) if count else 1
+        return normalise_statement(text)
+    return f"{metric}: {text}" if text else metric
 
 
 def split(before: Iterable[OperationTotal], after: Iterable[OperationTotal]) -> Split:

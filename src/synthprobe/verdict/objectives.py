@@ -147,17 +147,23 @@ def check_rule(objective: Objective, rule: BurnRule, interval_s: float) -> Check
     long_needs, short_needs = max(math.ceil(share * long_of), 1), max(math.ceil(share * short_of), 1)
     needed = max(long_needs, short_needs)
     name = f"{rule.factor:g} × over {span(rule.long_s)}"
-    refused = ""
+    fault = refused = ""
     if rule.factor <= 0 or rule.long_s < rule.short_s:
-        refused = f"{name}: the factor must be above 0 and the long window not shorter than the short one."
+        fault, refused = (
+            "it cannot be used",
+            f"{name}: the factor must be above 0 and the long window not shorter than the short one.",
+        )
     elif share > 1:
+        fault = "it cannot fire"
         refused = (
             f"It cannot fire: {name} asks for {float(100 * share):.4g} % of the samples to fail. "
             "Take a smaller factor, or a higher objective."
         )
     elif rule.long_s < interval_s:
+        fault = "it cannot fire reliably"
         refused = f"It cannot fire reliably: {name} is shorter than the {span(interval_s)} between two samples."
     elif long_needs < 2:
+        fault = "one sample trips it"
         refused = (
             f"One sample trips it: {name} is reached by 1 bad sample of {long_of}, so any blip alarms. "
             "Take a longer window, a larger factor, a shorter interval, or a lower objective."
@@ -170,6 +176,7 @@ def check_rule(objective: Objective, rule: BurnRule, interval_s: float) -> Check
         short_needs=short_needs,
         short_of=short_of,
         outage_s=None if cannot else needed * interval_s,
+        fault=fault,
         refused=refused,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from synthprobe.model.evidence import ServerTiming
 from synthprobe.model.history import OperationSum
 from synthprobe.model.impact import OperationTotal
 from synthprobe.verdict.impact import named_operation
@@ -50,4 +49,4 @@ def backend_totals(sums: Iterable[OperationSum]) -> tuple[OperationTotal, ...]:
 
 def _name(stored: str) -> str:
     metric, _, words = stored.partition(" ")
-    return named_operation(ServerTiming(name=metric, duration_ms=0, description=words))[0]
+    return named_operation(metric, words)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from synthprobe.model.evidence import Answer, Facts, NodeCount
+from synthprobe.model.evidence import SLOW_MS, Answer, Facts, NodeCount
 from synthprobe.model.finding import Finding
 from synthprobe.model.result import Check, Degradation, Outcome, walk_steps
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-
-SLOW_MS = 1000.0
-"""Milliseconds from which an answer counts as slow."""
 
 
 class Peer(Struct, frozen=True, kw_only=True):

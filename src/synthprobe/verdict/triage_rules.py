@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from synthprobe.model.evidence import Answer
+from synthprobe.model.evidence import MANY_QUERIES, Answer
 from synthprobe.model.incident import CauseClass
 from synthprobe.model.result import Check
 from synthprobe.verdict.triage_facts import TriageFacts
@@ -18,7 +18,6 @@ CERTIFICATE_DAYS = 14
 """Days of a certificate under which it is time to renew."""
 
 _DB_SHARE = 0.6
-_MANY_QUERIES = 40
 _NO_WRITE = {"GET", "HEAD", "OPTIONS"}
 _LOG_IN = re.compile(  # what is asked for, never a part of another word: /authors is no log-in
     r"/(log[-_]?(in|on)|sign[-_]?in|auth|authenticate|authorize|sessions?|token|sso|oauth2?)(\.\w+)?/?$", re.IGNORECASE
@@ -158,7 +157,7 @@ def _null_island(f: TriageFacts) -> str:
 
 
 def _upstream_named(f: TriageFacts) -> str:
-    said = next((a.reason for a in f.evidence.answers if a.reason and _UPSTREAM.search(a.reason)), "")
+    said = next((a.reason for a in f.evidence.answers if a.status and _UPSTREAM.search(a.reason)), "")
     for words in (f.targets_words, f.authors_words):
         said = said or (words.splitlines()[0] if _UPSTREAM.search(words) else "")
     return f'The target names another system: "{said[:160]}".' if said else ""
@@ -291,9 +290,8 @@ def _slow_query(f: TriageFacts) -> str:
 def _many_queries(f: TriageFacts) -> str:
     for a in f.evidence.answers:
         for part in a.server_timing:
-            found = re.search(r"n=(\d+)", part.description)
-            if part.name == "db" and found and int(found[1]) >= _MANY_QUERIES:
-                return f"{a.method} {a.path} needs {found[1]} queries: one for every row."
+            if part.name == "db" and part.calls >= MANY_QUERIES:
+                return f"{a.method} {a.path} needs {part.calls} queries: one for every row."
     return ""
 
 
