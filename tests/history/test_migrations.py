@@ -54,8 +54,34 @@ def first_revision(engine):
                 )
 
 
-def test_migrations_make_the_tables_as_they_are_declared(engine):
+def schema(engine):
+    """All that the database itself says of its tables."""
+    found = sqlalchemy.inspect(engine)
+    return {
+        name: (
+            [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in found.get_columns(name)],
+            found.get_pk_constraint(name)["constrained_columns"],
+            found.get_foreign_keys(name),
+            found.get_indexes(name),
+            found.get_unique_constraints(name),
+        )
+        for name in found.get_table_names()
+    }
+
+
+def test_a_new_store_is_as_the_migrations_make_it(engine):
+    with engine.execution_options(write=True).begin() as connection:
+        made = config()
+        made.attributes["connection"] = connection
+        alembic.command.upgrade(made, "head")
+    migrated = schema(engine)
+    with engine.execution_options(write=True).begin() as connection:
+        tables = sqlalchemy.MetaData()
+        tables.reflect(connection)
+        tables.drop_all(connection)
     database.bring_up_to_date(engine)
+    assert schema(engine) == migrated
+    assert len(migrated["steps"][0]) > 5
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert alembic.autogenerate.compare_metadata(context, database.METADATA) == []

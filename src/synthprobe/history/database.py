@@ -26,7 +26,6 @@ from sqlalchemy import (
     event,
     inspect,
     select,
-    table,
 )
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
@@ -188,7 +187,7 @@ OUTBOX = Table(
 )
 WAITING = Table("waiting", METADATA, _key("kind", String), _key("id", String), _must("body", LargeBinary))
 META = Table("meta", METADATA, _key("name", String), _must("value", String))
-_VERSION = table("alembic_version", Column("version_num", String))
+_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 class NewerSchema(HistoryError):
@@ -271,8 +270,14 @@ def bring_up_to_date(engine: Engine) -> None:
     with engine.execution_options(write=True).begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
-        if _version(connection) == REVISIONS[-1]:
+        version = _version(connection)
+        if version == REVISIONS[-1]:
             return  # another process was quicker
+        if version is None:  # a new store needs no way there, and no migrations loaded
+            _VERSION.create(connection)
+            METADATA.create_all(connection)
+            connection.execute(_VERSION.insert().values(version_num=REVISIONS[-1]))
+            return
         from alembic import command
         from alembic.config import Config
 
