@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     Connection,
@@ -175,6 +176,27 @@ INCIDENTS = Table(
     _must("body", Text),
 )
 AUDIT = Table("audit", METADATA, Column("no", Integer, primary_key=True), _must("body", Text))
+_APPEND_ONLY = "The audit is append-only: an entry is neither changed nor removed."
+for _dialect, _statement in (
+    (
+        "sqlite",
+        f"CREATE TRIGGER audit_refuses_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, '{_APPEND_ONLY}'); END",
+    ),
+    (
+        "sqlite",
+        f"CREATE TRIGGER audit_refuses_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, '{_APPEND_ONLY}'); END",
+    ),
+    (
+        "postgresql",
+        "CREATE FUNCTION audit_refuses() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{_APPEND_ONLY}'; END $$",
+    ),
+    (
+        "postgresql",
+        "CREATE TRIGGER audit_refuses BEFORE UPDATE OR DELETE OR TRUNCATE ON audit EXECUTE FUNCTION audit_refuses()",
+    ),
+):
+    event.listen(AUDIT, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
 OUTBOX = Table(
     "outbox",
     METADATA,
