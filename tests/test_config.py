@@ -1,5 +1,6 @@
 """Every wrong configuration is answered with a sentence that names the key."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,56 @@ def test_a_wrong_file_is_refused_with_a_sentence(tmp_path: Path, text: str, sent
     with pytest.raises(ConfigurationError) as caught:
         read_config(tmp_path)
     assert sentence in str(caught.value)
+
+
+MANY = """\
+default_taget = "x"
+interval_s = 0
+
+[history]
+raw_days = \"\"\"
+many\"\"\"
+url = "mysql://h/x"
+
+[targets.a]
+trace_url = "http://me:hunter2@h/"
+http_credentials = ["me", "hunter2"]
+[[alerts.routes]]
+name = "first"
+to = []
+[[alerts.routes]]
+to = 3
+"""
+
+
+@pytest.mark.parametrize(("name", "head"), [("synthprobe.toml", ""), ("pyproject.toml", "[project]\nname = 'x'\n\n")])
+def test_all_mistakes_are_told_at_once_each_with_its_key_and_line(tmp_path: Path, name: str, head: str):
+    text = MANY
+    if head:
+        text = re.sub(r"^(\[+)", r"\1tool.synthprobe.", text, flags=re.MULTILINE)
+        text = head + "[tool.synthprobe]\n" + text
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        read_config(tmp_path)
+    title, *mistakes = str(caught.value).splitlines()
+    assert title.startswith(f"{name} has 9 mistakes")
+    assert "hunter2" not in str(caught.value)
+    below = head.count("\n") + bool(head)
+    expected = [
+        (1, "default_taget"),
+        (2, "interval_s = 0"),
+        (5, "history.raw_days"),
+        (7, "history.url"),
+        (9, "targets.a.base_url"),
+        (10, "targets.a.trace_url"),
+        (11, "targets.a.http_credentials"),
+        (15, "alerts.routes 2.name"),
+        (16, "alerts.routes 2.to"),
+    ]
+    assert len(mistakes) == len(expected)
+    for sentence, (line, key) in zip(mistakes, expected, strict=True):
+        assert sentence.startswith(f"{name}:{line + below} "), sentence
+        assert key in sentence
 
 
 def test_pyproject_serves_as_well(tmp_path: Path):

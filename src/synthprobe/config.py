@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
-import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import msgspec.inspect
 from msgspec import Meta, Struct, field
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.history.address import wrong_with
+from synthprobe.mistakes import Mistake, mistakes_in, nearest, refuse, shown
 from synthprobe.model.address import shown_address
 from synthprobe.project import project_at, read_table
 from synthprobe.report.retention import Retention
@@ -208,7 +206,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if found is None:
             known = ", ".join(sorted(self.targets)) or "none"
             raise ConfigurationError(
-                f"There is no target {name!r}.{_nearest(name, self.targets)} Known targets: {known}. "
+                f"There is no target {name!r}.{nearest(name, self.targets)} Known targets: {known}. "
                 f"Add a table [targets.{name}] with a base_url to synthprobe.toml, or choose another with --target."
             )
         address = check_base_url(name, base_url or found.base_url)
@@ -270,41 +268,52 @@ def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
         The configuration; all defaults when neither file says anything.
 
     Raises:
-        ConfigurationError: when a file cannot be read, or holds an unknown key, a value of the wrong kind, a number out
-            of its range or a history's URL that cannot be used.
+        ConfigurationError: when the file cannot be read; or with every unknown key, value of the wrong kind, number
+            out of its range and address that cannot be used, each with its line.
 
     Example:
         >>> read_config(Path("/nonexistent")).default_target
         'demo'
     """
     environ = os.environ if environ is None else environ
-    source, table = read_table(root)
-    _check(table, msgspec.inspect.type_info(Config), source, "")
-    try:
-        config = msgspec.convert(table, Config)
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{source} cannot be used: {error}. See docs/reference/configuration.md.") from None
+    written = read_table(root)
+    found = list(mistakes_in(written.table, Config, {Target: "name"}))
+    config = None if found else msgspec.convert(written.table, Config)
+    found += _wrong_addresses(written.table)
+    refuse(found, written.name, written.text, written.above)
+    assert config is not None
     placed = {name: _placed(target, root) for name, target in config.targets.items()}
     config = msgspec.structs.replace(config, targets=placed)
-    address = config.history.url
-    if address and not address.startswith(("env:", "file:")) and (wrong := wrong_with(address)):
-        raise ConfigurationError(f"{source} has a history.url that cannot be used. {wrong}")
-    _refuse_passwords(config, source)
     if executable := environ.get("SYNTHPROBE_BROWSER"):
         config = msgspec.structs.replace(config, browser=BrowserConfig(executable=executable))
     return config
 
 
-def _refuse_passwords(config: Config, source: str) -> None:
-    """Addresses that stand in links and reports hold no user and password; ``base_url`` says more when it is used."""
-    shown = {"report.site_url": config.report.site_url, "report.runbook_url": config.report.runbook_url}
-    shown |= {"control_url": config.control_url}
-    shown |= {f"targets.{name}.trace_url": target.trace_url for name, target in config.targets.items()}
-    for key, address in shown.items():
-        if shown_address(address) != address:
-            raise ConfigurationError(
-                f"{source} has {key} = {shown_address(address)!r}, which holds a user or password; it would stand in "
-                "links and reports that others read. Take it out: whoever follows the link signs in there."
+def _wrong_addresses(table: Mapping[str, Any]) -> Iterator[Mistake]:
+    """A history's URL that cannot be used, and passwords in addresses that stand in links and reports."""
+
+    def text_at(*place: str) -> str:
+        value: Any = table
+        for part in place:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value if isinstance(value, str) else ""
+
+    address = text_at("history", "url")
+    if address and not address.startswith(("env:", "file:")) and (wrong := wrong_with(address)):
+        yield Mistake(("history", "url"), f"has a history.url that cannot be used. {wrong}")
+    targets = table.get("targets")
+    for place in (
+        ("report", "site_url"),
+        ("report", "runbook_url"),
+        ("control_url",),
+        *(("targets", name, "trace_url") for name in (targets if isinstance(targets, dict) else ())),
+    ):
+        address = text_at(*place)
+        if (visible := shown_address(address)) != address:  # base_url says more when it is used
+            yield Mistake(
+                place,
+                f"has {shown(place)} = {visible!r}, which holds a user or password; it would stand in links and "
+                "reports that others read. Take it out: whoever follows the link signs in there.",
             )
 
 
@@ -312,54 +321,3 @@ def _placed(target: Target, root: Path) -> Target:
     """The target with its files where they are, wherever it is read."""
     place = str(root / Path(target.ca_file).expanduser()) if target.ca_file else ""
     return msgspec.structs.replace(target, ca_file=place)
-
-
-def _check(value: Any, kind: Any, source: str, place: str) -> None:
-    """Refuse unknown keys and numbers out of range, at any depth; what is of the wrong kind msgspec says better."""
-    if isinstance(kind, msgspec.inspect.StructType) and isinstance(value, dict):
-        known = {one.encode_name: one.type for one in kind.fields}
-        if kind.cls is Target:
-            del known["name"]
-        for key, entry in value.items():
-            if key not in known:
-                raise ConfigurationError(
-                    f"{source} has an unknown key {_join(place, key)!r}.{_nearest(key, known)} "
-                    f"Known keys here: {', '.join(sorted(known))}."
-                )
-            _check(entry, known[key], source, _join(place, key))
-    elif isinstance(kind, msgspec.inspect.UnionType):  # what may be left out
-        for part in kind.types:
-            _check(value, part, source, place)
-    elif isinstance(kind, msgspec.inspect.DictType) and isinstance(value, dict):
-        for key, entry in value.items():
-            _check(entry, kind.value_type, source, _join(place, key))
-    elif isinstance(kind, msgspec.inspect.VarTupleType) and isinstance(value, list):
-        for number, entry in enumerate(value, 1):
-            _check(entry, kind.item_type, source, f"{place} {number}")
-    elif isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType) and not _fits(value, kind):
-        whole = "a whole number" if isinstance(kind, msgspec.inspect.IntType) else "a number"
-        raise ConfigurationError(
-            f"{source} has {place} = {value}: {whole} {_range(kind)} was expected. "
-            "Correct it, or leave it out for what docs/reference/configuration.md calls its default."
-        )
-
-
-def _fits(value: Any, kind: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> bool:
-    """Not a number fits nowhere, and endless is above any limit."""
-    if not isinstance(value, int | float):
-        return True  # of the wrong kind
-    least = value > kind.gt if kind.gt is not None else kind.ge is None or value >= kind.ge
-    return least and (value <= kind.le if kind.le is not None else abs(value) < math.inf)
-
-
-def _range(kind: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
-    return f"above {kind.gt:,}, at most {kind.le:,}" if kind.gt is not None else f"from {kind.ge:,} to {kind.le:,}"
-
-
-def _join(place: str, key: str) -> str:
-    return f"{place}.{key}" if place else key
-
-
-def _nearest(word: str, known: Mapping[str, Any]) -> str:
-    match = difflib.get_close_matches(word, list(known), n=1)
-    return f" Did you mean {match[0]!r}?" if match else ""

@@ -6,7 +6,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from synthprobe.errors import ConfigurationError
 
@@ -37,11 +37,21 @@ def is_project(folder: Path) -> bool:
         return _TABLE.search(content) is not None
 
 
-def read_table(root: Path) -> tuple[str, dict[str, Any]]:
-    """The configuration as it is written."""
+class Written(NamedTuple):
+    """The configuration as it is written: the file's name and text, the keys of the table in it, and the table."""
+
+    name: str
+    text: str
+    above: tuple[str, ...]
+    table: dict[str, Any]
+
+
+def read_table(root: Path) -> Written:
+    """The configuration as it is written; an empty one when there is none."""
     for name, keys in zip(NAMES, ((), ("tool", "synthprobe")), strict=True):
         try:
-            table: Any = tomllib.loads((root / name).read_text("utf-8"))
+            text = (root / name).read_text("utf-8")
+            table: Any = tomllib.loads(text)
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:  # TOML of a wrong form, bytes that are no text, endless digits
@@ -49,5 +59,5 @@ def read_table(root: Path) -> tuple[str, dict[str, Any]]:
         for key in keys:
             table = table.get(key, {}) if isinstance(table, dict) else {}
         if table or not keys:
-            return name, table
-    return NAMES[0], {}
+            return Written(name, text, keys, table)
+    return Written(NAMES[0], "", (), {})

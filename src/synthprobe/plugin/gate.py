@@ -160,7 +160,7 @@ def _places(config: pytest.Config) -> list[Path]:
 
 
 def _folders(root: Path) -> tuple[Path, ...]:
-    names = read_table(root)[1].get("journeys", _USUAL_FOLDERS)
+    names = read_table(root).table.get("journeys", _USUAL_FOLDERS)
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         names = _USUAL_FOLDERS  # refused in a sentence once the whole configuration is read
     return tuple(Path(os.path.abspath(root / name)) for name in names)

@@ -1,0 +1,146 @@
+"""Every mistake in a configuration file at once, each with its key and its line."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_type_hints
+
+import msgspec
+import msgspec.inspect as kinds
+from msgspec import Struct
+
+from synthprobe.errors import ConfigurationError
+
+Place = tuple[str | int, ...]
+_REFERENCE = "docs/reference/configuration.md"
+
+
+class Mistake(Struct, frozen=True):
+    """A key, and what is wrong with it, as the rest of a sentence that begins with the file's name."""
+
+    place: Place
+    text: str
+
+
+def mistakes_in(table: Any, record: type[Struct], not_given: Mapping[type[Struct], str]) -> Iterator[Mistake]:
+    """Unknown keys, numbers out of range and values of the wrong kind, at any depth.
+
+    A field that stands in ``not_given`` for its record is filled by us, and unknown to the file.
+    """
+    yield from _of_struct(table, record, (), not_given)
+
+
+def refuse(found: Sequence[Mistake], name: str, text: str, above: Sequence[str] = ()) -> None:
+    """Raise one error that holds them all; ``above`` are the keys of the table they were found in."""
+    if not found:
+        return
+    placed = sorted((line_of(text, (*above, *mistake.place)), mistake.text) for mistake in found)
+    lines = [f"{name}:{line} {wrong}" for line, wrong in placed]
+    title = [f"{name} has {len(lines)} mistakes. Correct each:"] if len(lines) > 1 else []
+    raise ConfigurationError("\n".join([*title, *lines]))
+
+
+def shown(place: Place) -> str:
+    """A key as people read it: ``alerts.routes 1.name``."""
+    text = ""
+    for part in place:
+        text += f" {part + 1}" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def nearest(word: str, known: Mapping[str, Any]) -> str:
+    """A question after the known word that looks most like this one; empty when none does."""
+    match = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {match[0]!r}?" if match else ""
+
+
+def line_of(text: str, place: Place) -> int:
+    """The line on which a key begins: the first prefix of the file that holds it tells."""
+    lines, begin = text.splitlines(), 1
+    for number in range(1, len(lines) + 1):
+        try:
+            table: Any = tomllib.loads("\n".join(lines[:number]))
+        except ValueError:
+            continue  # within a value of several lines
+        if _holds(table, place):
+            return begin
+        begin = number + 1
+    return 1
+
+
+def _holds(value: Any, place: Place) -> bool:
+    for part in place:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
+
+
+def _of_struct(
+    value: Any, record: type[Struct], place: Place, not_given: Mapping[type[Struct], str]
+) -> Iterator[Mistake]:
+    if not isinstance(value, dict):
+        yield Mistake(place, f"has {shown(place)}, where a table was expected. See {_REFERENCE}.")
+        return
+    info = kinds.type_info(record)
+    assert isinstance(info, kinds.StructType)
+    hints = get_type_hints(record, include_extras=True)
+    known = {one.encode_name: one for one in info.fields if one.name != not_given.get(record)}
+    for key, entry in value.items():
+        here = (*place, key)
+        if key in known:
+            yield from _of(entry, known[key].type, hints[known[key].name], here, not_given)
+            continue
+        names = ", ".join(sorted(known))
+        yield Mistake(here, f"has an unknown key {shown(here)!r}.{nearest(key, known)} Known keys here: {names}.")
+    for key, one in known.items():
+        if one.required and key not in value:
+            yield Mistake(place, f"has no {shown((*place, key))}, which must be given. See {_REFERENCE}.")
+
+
+def _of(
+    value: Any, kind: kinds.Type, hint: Any, place: Place, not_given: Mapping[type[Struct], str]
+) -> Iterator[Mistake]:
+    """Tables are looked into, a number out of range is said with its range, and all else msgspec converts or not."""
+    if isinstance(kind, kinds.StructType):
+        yield from _of_struct(value, kind.cls, place, not_given)
+    elif isinstance(kind, kinds.DictType) and isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _of(entry, kind.value_type, hint.__args__[1], (*place, key), not_given)
+    elif isinstance(kind, kinds.VarTupleType) and isinstance(value, list):
+        for number, entry in enumerate(value):
+            yield from _of(entry, kind.item_type, hint.__args__[0], (*place, number), not_given)
+    elif (number_kind := _number(kind)) is not None and not _fits(value, number_kind):
+        whole = "a whole number" if isinstance(number_kind, kinds.IntType) else "a number"
+        yield Mistake(
+            place,
+            f"has {shown(place)} = {value}: {whole} {_range(number_kind)} was expected. "
+            f"Correct it, or leave it out for what {_REFERENCE} calls its default.",
+        )
+    else:
+        try:
+            msgspec.convert(value, hint)
+        except msgspec.ValidationError as error:
+            wrong = str(error).partition(" - at ")[0]
+            yield Mistake(place, f"has {shown(place)}, which cannot be used: {wrong}. See {_REFERENCE}.")
+
+
+def _number(kind: kinds.Type) -> kinds.IntType | kinds.FloatType | None:
+    parts = kind.types if isinstance(kind, kinds.UnionType) else (kind,)  # a union: what may be left out
+    return next((part for part in parts if isinstance(part, kinds.IntType | kinds.FloatType)), None)
+
+
+def _fits(value: Any, kind: kinds.IntType | kinds.FloatType) -> bool:
+    """Not a number fits nowhere, and endless is above any limit."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return True  # of the wrong kind
+    least = value > kind.gt if kind.gt is not None else kind.ge is None or value >= kind.ge
+    return least and (value <= kind.le if kind.le is not None else abs(value) < math.inf)
+
+
+def _range(kind: kinds.IntType | kinds.FloatType) -> str:
+    return f"above {kind.gt:,}, at most {kind.le:,}" if kind.gt is not None else f"from {kind.ge:,} to {kind.le:,}"
