@@ -17,7 +17,6 @@ from synthprobe.config import read_config
 from synthprobe.errors import AuditError, ConfigurationError, FixRefused
 from synthprobe.model.incident import Incident
 from synthprobe.respond.applying import Done, FixDesk
-from synthprobe.respond.incident_files import IncidentFiles
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,7 +72,7 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
     project.configure(centre.url, secrets + signed)
     monkeypatch.setenv("CI_TOKEN", issuer.token())
     now = datetime.now(UTC)
-    IncidentFiles(here / ".synthprobe" / "incidents").put(
+    RecordedIncidents(here, read_config(here)).put(
         Incident(id="I-1", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
                  opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))
     )  # fmt: skip

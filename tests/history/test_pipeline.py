@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 import msgspec
 import psutil
-from made_history import verdict
+from made_history import START, verdict
 
 from synthprobe import pipeline
 from synthprobe.config import Config
 from synthprobe.history.store import History
+from synthprobe.model.incident import Incident, IncidentEvent
 
 
 def test_every_judged_run_is_remembered_once_an_abandoned_one_too(tmp_path):
@@ -67,6 +68,29 @@ def test_what_an_earlier_version_spooled_is_taken_in_once_and_what_cannot_be_rea
     with History.open(tmp_path / ".synthprobe" / "history.db") as history:
         assert [o.run_id for o in history.observations("demo")] == ["run-000000"]
     assert [path.name for path in spool.iterdir()] == ["a.unreadable"]
+
+
+def test_incidents_that_an_earlier_version_kept_in_files_are_taken_in_once(tmp_path):
+    state, said = tmp_path / ".synthprobe" / "state" / "demo", tmp_path / ".synthprobe" / "incidents"
+    for folder in (state, said):
+        folder.mkdir(parents=True)
+
+    def kept(id: str, **more):
+        return Incident(
+            id=id, target="demo", kind="failing", state="open", fingerprint="v2:a", signature="s", title="Sign in",
+            opened_at=START, first_seen_at=START, last_seen_at=START, **more,
+        )  # fmt: skip
+
+    taken = IncidentEvent(at=START, role="first-line", text="took it")
+    waits = {"incidents": [kept("I-1"), kept("I-2", occurrences=3)], "waiting": ["I-2"]}
+    (state / "incidents.json").write_bytes(msgspec.json.encode(waits))
+    (said / "I-2.json").write_bytes(msgspec.json.encode(kept("I-2", acknowledged_by="first-line", events=(taken,))))
+    for _ in range(2):
+        assert pipeline.remember(tmp_path, Config(), "demo", {}) == []
+    with History.open(tmp_path / ".synthprobe" / "history.db") as history:
+        first, second = history.incidents("demo")
+    assert (first.id, second.occurrences, second.acknowledged_by, second.events) == ("I-1", 3, "first-line", (taken,))
+    assert [*state.iterdir(), *said.iterdir()] == []
 
 
 def test_a_run_that_another_process_is_still_at_is_not_taken_in(tmp_path):

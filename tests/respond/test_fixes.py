@@ -17,12 +17,11 @@ from msgspec import Meta
 
 from synthprobe.errors import AuditError, ConfigurationError, FixRefused
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.incident import Incident
+from synthprobe.model.incident import Incident, IncidentEvent
 from synthprobe.respond import fixes
 from synthprobe.respond.applying import Actor, FixDesk
 from synthprobe.respond.audit import AuditEntry, FileAudit
 from synthprobe.respond.fixes import Guard, Plan, fix, load_fixes
-from synthprobe.respond.incident_files import IncidentFiles
 from synthprobe.respond.policy import FixesConfig
 from synthprobe.respond.runbooks import read_runbooks
 from synthprobe.targets.secrets import Secret
@@ -94,15 +93,17 @@ def incident() -> Incident:
 
 @pytest.fixture
 def desk(tmp_path, incident, world) -> FixDesk:
-    files = IncidentFiles(tmp_path / "incidents")
-    files.put(incident)
+    def record(id: str, event: IncidentEvent) -> None:
+        with (tmp_path / f"{id}.jsonl").open("ab") as file:
+            file.write(msgspec.json.encode(event) + b"\n")
+
     return FixDesk(
         config=FixesConfig(),
         target=Target(name="demo", base_url="http://127.0.0.1:9"),
         folder=tmp_path,
         audit=FileAudit(tmp_path / "audit.jsonl"),
         rerun=lambda journeys: dict.fromkeys(journeys, "failed" if world.broken else "passed"),
-        record=files.record,
+        record=record,
         secret=lambda name: Secret(PASSWORDS[name], name),
         redactor=Redactor(),
         environ={},
@@ -657,7 +658,7 @@ def test_17_secrets_are_masked(desk, mend, incident, tmp_path):
 
 def test_18_plain_language_on_the_incident(desk, mend, incident, tmp_path):
     desk.apply(mend(), incident, ANNA, really=True)
-    (event,) = IncidentFiles(tmp_path / "incidents").get("I-1").events
+    event = msgspec.json.decode((tmp_path / "I-1.jsonl").read_bytes(), type=IncidentEvent)
     assert event.text == (
         "It is broken. The role first-line applied 'Mend it'. Mended. Seen mended. Its journeys pass again."
     )

@@ -15,7 +15,7 @@ from synthprobe.cli.known_journeys import KnownJourneys, nearest
 from synthprobe.cli.recorded_incidents import RecordedIncidents, known_actor
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
-from synthprobe.errors import ConfigurationError
+from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.model.incident import Incident, IncidentEvent, ResolvedHow
 
 app = typer.Typer(no_args_is_help=True)
@@ -34,6 +34,8 @@ def list_incidents(
     """List incidents, the open ones first."""
     incidents = _recorded()
     known = incidents.all(target)
+    if not incidents.available:
+        raise HistoryError(f"Which incidents are open is not known. {' '.join(incidents.notes)}")
     if target and not known:
         read_config(find_root(Path.cwd())).target(target)  # an unknown one is refused
     found = [one for one in known if everything or one.state != "resolved"]

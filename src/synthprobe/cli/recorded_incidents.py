@@ -1,4 +1,4 @@
-"""Where every command finds and keeps incidents: the history, and files while that cannot be used."""
+"""Where every command finds and keeps incidents, and who acts."""
 
 from __future__ import annotations
 
@@ -15,35 +15,28 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.model.incident import Incident, IncidentEvent
 from synthprobe.respond.applying import Actor
 from synthprobe.respond.identity import identity, logged_in_account
-from synthprobe.respond.incident_files import IncidentFiles
 
 _ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 class RecordedIncidents:
-    """The project's incidents.
-
-    What was kept in files while the history could not be used goes into the history as soon as it can.
-    """
+    """The project's incidents."""
 
     def __init__(self, root: Path, config: Config) -> None:
         self._root, self._config = root, config
-        self._files = IncidentFiles(root / config.folder / "incidents")
+        self._read: dict[str, Incident] = {}
+        self.available = True
+        """Whether the history could be used."""
         self.notes: tuple[str, ...] = ()
         """What a person must know of the history, as sentences."""
 
     def all(self, target: str | None = None) -> list[Incident]:
         """Every incident that is known."""
         with pipeline.open_history(self._root, self._config) as history:
-            if history.available:
-                for kept in self._files.all():
-                    known = history.incident(kept.id)
-                    history.put_incident(kept if known is None else _joined(known, kept))
-                    self._files.remove(kept.id)
-            self.notes = tuple(history.notes)
-            found = {one.id: one for one in (*history.incidents(target), *self._files.all())}
-        some = [one for one in found.values() if target in {None, one.target}]
-        return sorted(some, key=lambda one: (one.opened_at, one.id))
+            found = history.incidents(target)
+            self.notes, self.available = tuple(history.notes), history.available
+        self._read |= {one.id: one for one in found}
+        return found
 
     def get(self, id: str) -> Incident:
         """The incident of that id."""
@@ -58,13 +51,10 @@ class RecordedIncidents:
         )
 
     def put(self, incident: Incident) -> None:
-        """Keep an incident as it is now."""
+        """Keep an incident as it is now; what others made of it since it was read is not lost."""
         with pipeline.open_history(self._root, self._config) as history:
+            history.put_incident(incident, base=self._read.get(incident.id))
             self.notes = tuple(history.notes)
-            if history.available:
-                history.put_incident(incident)
-            else:
-                self._files.put(incident)
 
     def record(self, id: str, event: IncidentEvent) -> None:
         """Add a line to an incident's record."""
@@ -105,23 +95,3 @@ def account() -> str:
     Only a hash of it is kept. Who applies a fix is known by `fixing_actor`.
     """
     return os.environ.get("SYNTHPROBE_WHO") or logged_in_account()
-
-
-def _joined(known: Incident, kept: Incident) -> Incident:
-    """What people said while the history could not be used, added to what the history holds."""
-    events = sorted({*known.events, *kept.events}, key=lambda event: event.at)
-    said = {
-        name: getattr(kept, name)
-        for name in (
-            "reported_at",
-            "acknowledged_by",
-            "resolved_how",
-            "resolved_by",
-            "resolved_mark",
-            "runbook_outcome",
-        )
-        if getattr(kept, name) and not getattr(known, name)
-    }
-    if kept.state == "resolved" and known.state != "resolved":
-        said |= {"state": "resolved", "resolved_at": kept.resolved_at}
-    return replace(known, events=tuple(events), **said)

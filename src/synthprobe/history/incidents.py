@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, text
 
 from synthprobe.history.database import AUDIT, INCIDENTS, OUTBOX, from_ms, to_ms, upsert
 from synthprobe.model.history import OutboxItem
-from synthprobe.model.incident import Incident
+from synthprobe.model.incident import Incident, merged
 
 
 def read_incidents(connection: Connection, target: str | None, state: str | None) -> list[Incident]:
@@ -30,8 +30,10 @@ def read_incident(connection: Connection, id: str) -> Incident | None:
     return msgspec.json.decode(body, type=Incident) if body is not None else None
 
 
-def write_incident(connection: Connection, incident: Incident) -> None:
-    """Write an incident, or replace what is known of it."""
+def write_incident(connection: Connection, incident: Incident, base: Incident | None = None) -> None:
+    """Write an incident, or replace what is known of it; what others made meanwhile of its base is not lost."""
+    if base is not None and (known := read_incident(connection, incident.id)) not in {None, base}:
+        incident = merged(base, incident, known)
     said = {
         "target": incident.target,
         "state": incident.state,

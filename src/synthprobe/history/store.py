@@ -221,13 +221,13 @@ class History:
         """Give what is known of steps to the steps they are called now."""
         self._each(lambda connection: renames.rename_steps(connection, target, aliases))
 
-    def put_incident(self, incident: Incident) -> None:
-        """Write an incident, or replace what is known of it."""
+    def put_incident(self, incident: Incident, *, base: Incident | None = None) -> None:
+        """Write an incident, or replace what is known of it; what others made of its base meanwhile is not lost."""
         self._keep(
             waiting.INCIDENT,
             incident.id,
-            lambda connection: incidents.write_incident(connection, incident),
-            lambda connection: waiting.keep_incident(connection, incident),
+            lambda connection: incidents.write_incident(connection, incident, base),
+            lambda connection: waiting.keep_incident(connection, incident, base),
         )
 
     def append_audit(

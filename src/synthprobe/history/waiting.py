@@ -46,11 +46,11 @@ def keep_run(connection: Connection, run: JudgedRun) -> bool:
     return write_run(connection, run)
 
 
-def keep_incident(connection: Connection, incident: Incident) -> None:
+def keep_incident(connection: Connection, incident: Incident, base: Incident | None) -> None:
     """Write an incident, and let it wait with what was known before the first change the shared store has not heard."""
-    base = incidents.read_incident(connection, incident.id)
-    _wait(connection, INCIDENT, incident.id, msgspec.msgpack.encode(base))
-    incidents.write_incident(connection, incident)
+    before = incidents.read_incident(connection, incident.id)
+    _wait(connection, INCIDENT, incident.id, msgspec.msgpack.encode(before))
+    incidents.write_incident(connection, incident, base)
 
 
 def _wait(connection: Connection, kind: str, id: str, body: bytes) -> None:

@@ -17,15 +17,15 @@ from msgspec.structs import replace
 from synthprobe.config import Config
 from synthprobe.deadlines import is_ending, left_s
 from synthprobe.errors import HistoryError
-from synthprobe.model.incident import Incident, IncidentEvent, Observation
+from synthprobe.model.incident import Incident, IncidentEvent, Observation, merged
 from synthprobe.model.objective import Coverage
 from synthprobe.model.verdict import JourneyVerdict, Verdict
-from synthprobe.pipeline.clocks import Dated, in_order, out_of_order, put_on_timeline, shifted
+from synthprobe.pipeline.clocks import Dated, in_order, of_now, out_of_order, put_on_timeline, shifted
 from synthprobe.pipeline.coverage import began_to_burn, last_day, missed_slots
 from synthprobe.pipeline.judging import write_verdict
-from synthprobe.pipeline.kept_incidents import KeptIncidents, kept_file, known_incidents, read_kept, write_kept
-from synthprobe.pipeline.memory import AFTER_S, mark_remembered, open_history, take_in
+from synthprobe.pipeline.memory import AFTER_S, open_history, take_in
 from synthprobe.pipeline.notes import noted
+from synthprobe.pipeline.run_state import RunIncidents, last_incidents, mark_remembered, write_incidents
 from synthprobe.pipeline.spare import blind_incident, bring_home, read_blindness, write_blindness
 from synthprobe.pipeline.telemetry import send_telemetry
 from synthprobe.pipeline.telling import tell_people, tell_watcher
@@ -79,14 +79,13 @@ def after_run(
         shelf = _shelf(root, config)
     runbooks = shelf.runbooks
     notes += shelf.refused
-    kept_at = kept_file(root, config, verdict.run.target)
+    runs = root / config.folder / "runs" / verdict.run.target
     followed: _Followed | None = None
     coverage: Coverage | None = None
     with noted(notes), _opened(root, config, environ, notes) as history:
         judged = _judged(history, config, folder, verdict, runbooks, notes, look_again)
         verdict = judged.verdict
-        taken = _remember(history, folder, judged, notes)
-        followed = _follow(history, kept_at, judged, notes, write=taken)
+        followed = _follow(history, runs, folder, judged, notes)
         if verdict.run.scheduled and (config.telemetry.metrics_folder or config.telemetry.push_url):
             coverage = last_day(history, config, verdict.run.target, datetime.now(UTC))
         with noted(notes):
@@ -94,10 +93,10 @@ def after_run(
     verdict = _explained(verdict, runbooks, notes)
     if followed is None:
         alone = _Judged(verdict=verdict, remembered=verdict, now=datetime.now(UTC))
-        followed = _follow(None, kept_at, alone, notes, write=False)
+        followed = _follow(None, runs, folder, alone, notes)
     if verdict.run.scheduled:
         with noted(notes):
-            followed = _with_blindness(followed, root, config, verdict, blind, notes)
+            followed = _with_blindness(followed, root, config, verdict, blind, notes, environ)
     verdict = _with_incidents(verdict, followed.incidents)
     told = False
     if verdict.run.scheduled:
@@ -128,7 +127,13 @@ def after_run(
 
 
 def _with_blindness(
-    followed: _Followed, root: Path, config: Config, verdict: Verdict, blind: str, notes: list[str]
+    followed: _Followed,
+    root: Path,
+    config: Config,
+    verdict: Verdict,
+    blind: str,
+    notes: list[str],
+    environ: Mapping[str, str] | None,
 ) -> _Followed:
     """Open, continue or end the incident of runs that do not come to their end."""
     known = read_blindness(root, verdict.run.target)
@@ -145,11 +150,8 @@ def _with_blindness(
         incident = replace(known, events=(*known.events, event), **over)
         with noted(notes):
             notes += bring_home(root, config)
-        with noted(notes):
-            kept_at = kept_file(root, config, incident.target)
-            kept = read_kept(kept_at)
-            waiting = {"incidents": (*kept.incidents, incident), "waiting": (*kept.waiting, incident.id)}
-            write_kept(kept_at, replace(kept, **waiting))
+        with noted(notes), open_history(root, config, within_s=AFTER_S) as history:
+            history.put_incident(incident)
     write_blindness(root, incident)
     # what it makes of single journeys is the same news
     others = (one for one in followed.incidents if one.kind != "monitor blind" or one.opened_at < incident.opened_at)
@@ -255,15 +257,6 @@ def _judged(
     return _Judged(verdict=verdict, remembered=remembered, now=dated.now, before=before, states=states)
 
 
-def _remember(history: History, folder: Path, judged: _Judged, notes: list[str]) -> bool:
-    """Take the run in; whether the history can be written."""
-    with noted(notes):
-        history.ingest(judged.remembered, observe(judged.remembered), judged.states)
-        mark_remembered(folder, history)
-        return True
-    return False
-
-
 def _with_incidents(verdict: Verdict, incidents: Sequence[Incident]) -> Verdict:
     of = {seen.journey: incident_of(seen, incidents) for seen in observe(verdict)}
     return replace(
@@ -284,24 +277,29 @@ def _gone_by(aliases: Mapping[str, Mapping[str, str]], verdict: Verdict) -> dict
     return found
 
 
-def _follow(history: History | None, kept_at: Path, judged: _Judged, notes: list[str], *, write: bool) -> _Followed:
-    """What the run makes of the incidents: in the history where it can be written, otherwise on this machine."""
+def _follow(history: History | None, runs: Path, folder: Path, judged: _Judged, notes: list[str]) -> _Followed:
+    """What the run makes of the incidents: in its folder, and with the run itself in the history."""
     verdict, now = judged.remembered, judged.now
-    kept = read_kept(kept_at)
-    known = known_incidents(history, verdict.run.target, kept, now)
     alone = history is None or not history.available
+    left = last_incidents(runs, folder.parent)
+    stored = {one.id: one for one in (history.incidents(verdict.run.target) if history is not None else ())}
+    ours = (one for one in left.incidents if alone or one.id in left.waiting)
+    found = stored | {one.id: merged(None, one, stored[one.id]) if one.id in stored else one for one in ours}
+    known = {id: of_now(one, now) for id, one in found.items()}
     incidents = _incidents(verdict, known, judged.before, now, notes, alone=alone)
-    changed = [one for one in incidents if one.id in kept.waiting or one != known.get(one.id)]
+    changed = [one for one in incidents if one.id in left.waiting or one != known.get(one.id)]
     waiting = [one.id for one in changed]
     with noted(notes):
-        if history is not None and write:
+        if history is not None and not alone:
+            history.ingest(verdict, observe(verdict), judged.states)
             for one in changed:
-                history.put_incident(one)
+                history.put_incident(one, base=stored.get(one.id))
                 waiting.remove(one.id)
+            mark_remembered(folder, history)
             history.prune_if_due(now)
     with noted(notes):
-        stand = (one for one in incidents if one.state != "resolved" or one.id in waiting)
-        write_kept(kept_at, KeptIncidents(incidents=tuple(stand), waiting=tuple(waiting)))
+        kept = (one for one in incidents if one.state != "resolved" or one in changed)
+        write_incidents(folder, RunIncidents(incidents=tuple(kept), waiting=tuple(waiting)))
     lately = (one for one in incidents if one.resolved_at is None or now - one.resolved_at < _LATELY)
     return _Followed(incidents=tuple(lately), alone=alone)
 

@@ -10,7 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from synthprobe.errors import HistoryError
+from synthprobe.model.incident import Incident, merged
 from synthprobe.model.verdict import Verdict
+from synthprobe.pipeline.run_state import take_incidents
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -24,7 +26,9 @@ class _Spooled(Struct, frozen=True, kw_only=True):
 def take_over(history: History, folder: Path) -> None:
     """Take in what is left of them; what the history cannot take now stays for the next time."""
     try:
-        _take_spool(history, folder / "spool")
+        if history.available:
+            _take_spool(history, folder / "spool")
+            _take_incidents(history, folder)
     except (HistoryError, OSError) as error:
         history.note(str(error))
 
@@ -43,3 +47,16 @@ def _take_spool(history: History, spool: Path) -> None:
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # what could not be read keeps it
         spool.rmdir()
+
+
+def _take_incidents(history: History, folder: Path) -> None:
+    kept = list(folder.glob("state/*/incidents.json"))
+    take_incidents(history, kept)
+    said = list(folder.glob("incidents/*.json"))
+    for path in said:
+        with contextlib.suppress(msgspec.DecodeError):
+            incident = msgspec.json.decode(path.read_bytes(), type=Incident)
+            known = history.incident(incident.id)
+            history.put_incident(incident if known is None else merged(None, incident, known))
+    for path in (*kept, *said):
+        path.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from synthprobe.model.history import Retention
 from synthprobe.pipeline.clocks import TOLERATED, is_believed
 from synthprobe.pipeline.former_stores import take_over
 from synthprobe.pipeline.judging import read_verdict
-from synthprobe.pipeline.owner import is_on
+from synthprobe.pipeline.run_state import INCIDENTS, is_on, is_remembered, mark_remembered, take_incidents
 from synthprobe.targets.secrets import read_address
 from synthprobe.verdict.observations import observe
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 BEFORE_S, AFTER_S = 15.0, 30.0
 """Seconds that all that is asked of the history may take, before a run and after it."""
 
-_MARK = "remembered"
 _CLOCK_WENT_BACK = (
     "Runs are remembered that began later than now: the clock of this machine went back, or was ahead before. Whether "
     "this slot was judged cannot be told, so it is judged now. Compare the machine's clock with another one."
@@ -91,19 +90,6 @@ def _slots(runs: Path) -> Iterator[str]:
             yield number
 
 
-def is_remembered(folder: Path, store: str = "") -> bool:
-    """Whether a run is in the history, or in the one file of that name; earlier versions noted no name."""
-    try:
-        return (folder / _MARK).read_text("utf-8") in {"", store} or not store
-    except OSError:
-        return False
-
-
-def mark_remembered(folder: Path, history: History) -> None:
-    """Note that a run is in the history."""
-    (folder / _MARK).write_text(history.id, "utf-8")
-
-
 def remember(root: Path, config: Config, target: str, environ: Mapping[str, str] | None = None) -> list[str]:
     """Take the runs of a target that were judged and not remembered yet into the history."""
     try:
@@ -120,7 +106,7 @@ def take_in(history: History, runs: Path, *, but: Path | None = None) -> list[st
     """Take judged runs into an open history."""
     if not history.available:
         return []
-    unread = []
+    unread, taken = [], []
     store = history.id
     for path in sorted(runs.glob("*/verdict.json")):
         if path.parent == but or is_remembered(path.parent, store) or is_on(path.parent):
@@ -131,5 +117,8 @@ def take_in(history: History, runs: Path, *, but: Path | None = None) -> list[st
             unread.append(str(error))
         else:
             history.ingest(verdict, observe(verdict))
-        mark_remembered(path.parent, history)
+        taken.append(path.parent)
+    take_incidents(history, [folder / INCIDENTS for folder in taken])
+    for folder in taken:
+        mark_remembered(folder, history)
     return unread

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from synthprobe.config import Config, KeepConfig
-from synthprobe.pipeline.memory import is_remembered
+from synthprobe.pipeline.run_state import is_remembered
 from synthprobe.probes.ledger import open_entries
 from synthprobe.respond.outbox import FileOutbox
 

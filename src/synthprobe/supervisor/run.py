@@ -26,7 +26,7 @@ from synthprobe.model.ending import FILE_VARIABLE
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Run
 from synthprobe.model.verdict import Verdict
-from synthprobe.pipeline.owner import own
+from synthprobe.pipeline.run_state import own
 from synthprobe.supervisor import slots
 from synthprobe.supervisor.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
 from synthprobe.supervisor.clock import ClockWatch

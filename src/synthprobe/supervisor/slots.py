@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from synthprobe import pipeline
 from synthprobe.errors import ReportError
 from synthprobe.evidence.scratch import private_folder
-from synthprobe.pipeline.owner import owner, running
+from synthprobe.pipeline.run_state import owner, running
 from synthprobe.supervisor.clock import passed_s
 
 AROUND_S = 180.0

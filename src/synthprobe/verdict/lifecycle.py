@@ -123,27 +123,6 @@ def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
     return replace(incident, severity=worst.severity, owner=worst.owner)
 
 
-def joined(ours: Incident, theirs: Incident) -> Incident:
-    """One incident of what a probe without the history made of it, and what the history says of it."""
-    if theirs.state == "resolved":
-        return theirs
-    ended = ours if ours.state == "resolved" else theirs
-    return replace(
-        theirs,
-        kind=ours.kind,
-        state=ended.state,
-        journeys=tuple(dict.fromkeys((*theirs.journeys, *ours.journeys))),
-        blocked=tuple(dict.fromkeys((*theirs.blocked, *ours.blocked))),
-        last_seen_at=max(ours.last_seen_at, theirs.last_seen_at),
-        resolved_at=ended.resolved_at,
-        resolved_how=ended.resolved_how,
-        resolved_by=ended.resolved_by,
-        flapping=ours.flapping or theirs.flapping,
-        occurrences=max(ours.occurrences, theirs.occurrences),
-        events=tuple(sorted({*theirs.events, *ours.events}, key=lambda event: event.at)),
-    )
-
-
 def is_new(one: Observation, before: Sequence[Observation]) -> bool:
     """Whether an observation counts: its location has none of a newer slot and time, and its run was not judged yet."""
     return not any(

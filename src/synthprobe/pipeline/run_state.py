@@ -1,0 +1,118 @@
+"""What a run's folder says beside its verdict: whose it is, what it made of the incidents, whether it is remembered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from synthprobe.model.incident import Incident, merged
+
+if TYPE_CHECKING:
+    import psutil
+
+    from synthprobe.history.store import History
+
+INCIDENTS = "incidents.json"
+_OWNER, _MARK = "supervisor.pid", "remembered"
+
+
+def running(pid: int, created: float) -> psutil.Process | None:
+    """A process that still runs; one that ended and was not collected by its parent does not."""
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        if abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
+
+
+def own(folder: Path) -> None:
+    """Note that a run belongs to this process."""
+    import psutil
+
+    (folder / _OWNER).write_text(f"{os.getpid()} {psutil.Process().create_time()}")
+
+
+def owner(folder: Path) -> psutil.Process | None:
+    """The process that a run belongs to, while it lives."""
+    with suppress(OSError, ValueError):
+        pid, created = (folder / _OWNER).read_text().split()
+        return running(int(pid), float(created))
+    return None
+
+
+def is_on(folder: Path) -> bool:
+    """Whether a run belongs to another process that may still add to it."""
+    process = owner(folder)
+    return process is not None and process.pid != os.getpid()
+
+
+def is_remembered(folder: Path, store: str = "") -> bool:
+    """Whether a run is in the history, or in the one file of that name; earlier versions noted no name."""
+    try:
+        return (folder / _MARK).read_text("utf-8") in {"", store} or not store
+    except OSError:
+        return False
+
+
+def mark_remembered(folder: Path, history: History) -> None:
+    """Note that a run is in the history."""
+    (folder / _MARK).write_text(history.id, "utf-8")
+
+
+class RunIncidents(Struct, frozen=True, kw_only=True):
+    """What a run knew of its target's incidents.
+
+    Attributes:
+        incidents: those that were open after it, and those that it changed.
+        waiting: ids of those that the history has still to hear of.
+    """
+
+    incidents: tuple[Incident, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+
+def read_incidents(path: Path) -> RunIncidents:
+    """Read what a run left."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunIncidents)
+    except (OSError, msgspec.DecodeError):
+        return RunIncidents()
+
+
+def write_incidents(folder: Path, left: RunIncidents) -> None:
+    """Write it in one move."""
+    temporary = folder / f".{INCIDENTS}.new"
+    temporary.write_bytes(msgspec.json.encode(left))
+    temporary.replace(folder / INCIDENTS)
+
+
+def last_incidents(*folders: Path) -> RunIncidents:
+    """What the newest run knew that left anything."""
+    found = {path for runs in folders for path in runs.glob(f"*/{INCIDENTS}")}
+    if not found:
+        return RunIncidents()
+    newest = max(found, key=lambda path: path.stat().st_mtime)
+    left = read_incidents(newest)
+    return replace(left, waiting=()) if is_remembered(newest.parent) else left
+
+
+def take_incidents(history: History, files: Iterable[Path]) -> None:
+    """Take in what the history does not know of incidents, from files of runs, the oldest first."""
+    seen: set[str] = set()
+    for left in map(read_incidents, reversed(list(files))):
+        for incident in (one for one in left.incidents if one.id not in seen):
+            seen.add(incident.id)
+            known = history.incident(incident.id)
+            if known is None:
+                history.put_incident(incident)
+            elif incident.id in left.waiting:
+                history.put_incident(merged(None, incident, known))
