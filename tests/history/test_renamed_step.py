@@ -40,7 +40,7 @@ class Project:
         folder = self.root / ".synthprobe" / "runs" / "demo" / made.run.id
         folder.mkdir(parents=True)
         (judged,) = pipeline.after_run(self.root, self.config, folder, made, environ={}).journeys
-        return {one.step for one in judged.results[-1].degradations} - {judged.journey.title}
+        return {one.step for one in judged.degradations} - {judged.journey.title}
 
     def samples(self, step):
         with pipeline.open_history(self.root, self.config, {}) as history:

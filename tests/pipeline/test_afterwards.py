@@ -175,7 +175,7 @@ def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(p
     assert last.outcome == "degraded", [one.outcome for one in outcomes]
     assert "log in takes 2.1 × its usual 4" in last.cause
     assert "The least this step can show is" in last.cause
-    assert last.results[-1].degradations[0].kind == "above baseline"
+    assert last.degradations[0].kind == "above baseline"
     assert "newest run" not in last.cause
     cause = project.run().journeys[0].cause
     assert "log in takes 2.1 × its usual 4" in cause

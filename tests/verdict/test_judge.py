@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Degradation, Failure, Outcome, Result, Run
+from synthprobe.model.verdict import JourneyVerdict
 from synthprobe.verdict.judge import exit_code, judge_attempt, judge_run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -76,3 +78,15 @@ def test_failed_and_then_passed_is_intermittent_and_not_forgotten():
 def test_exit_codes(outcomes: list[Outcome], code: int):
     results = [result(str(number), outcome) for number, outcome in enumerate(outcomes)]
     assert exit_code(judge_run(RUN, [r.journey for r in results], results, NOW)) == code
+
+
+def test_a_verdict_of_an_older_version_says_its_degradations_as_before():
+    older = b"""{"journey": {"id": "j", "node_id": "j", "title": "j"}, "outcome": "degraded", "cause": "slow",
+        "results": [
+        {"run_id": "r", "target": "t", "journey": {"id": "j", "node_id": "j", "title": "j"}, "attempt": 1,
+         "outcome": "degraded", "cause": "slow", "started_at": "2026-11-02T00:00:00Z", "duration_s": 1.0,
+         "degradations": [{"kind": "above baseline", "step": "search", "message": "slow"}]}]}"""
+    judged = msgspec.json.decode(older, type=JourneyVerdict)
+    assert [found.kind for found in judged.degradations] == ["above baseline"]
+    assert judged.telling is judged.results[-1]
+    assert msgspec.json.decode(msgspec.json.encode(judged), type=JourneyVerdict) == judged

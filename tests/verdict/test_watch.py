@@ -37,6 +37,8 @@ def test_a_journey_that_is_called_like_its_slow_step_is_told_by_the_step():
         watched = watch(Verdict(run=run, journeys=(one,), finished_at=at + timedelta(seconds=1)), states)
         states = watched.states
     (judged,) = watched.verdict.journeys
-    (told,) = judged.results[-1].degradations
+    (told,) = judged.degradations
+    assert judged.results == (result,), "what an attempt wrote stays as it was written"
+    assert judged.outcome_of(judged.results[-1]) == "degraded"
     assert judged.cause == told.told
     assert told.message.startswith("sign in takes 3.8 × its usual 52 ms since 03:20 (4 runs)")

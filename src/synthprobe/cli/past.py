@@ -229,11 +229,17 @@ class Past:
         for run in (run for run in runs if run.verdict.run.target == self._target.name):
             its = {id: f"{run.folder}/allure/index.html#{page}" for id, page in run.pages.items()}
             pages |= its
-            for result in (result for one in run.verdict.journeys for result in one.results if result.degradations):
+            weak = (
+                (result, found)
+                for judged in run.verdict.journeys
+                for result in judged.results
+                if (found := judged.degradations_of(result))
+            )
+            for result, found in weak:
                 kept = (one.path for one in result.evidence if one.kind == "trace" and one.path)
                 trace = next((path for path in kept if (site / run.folder / path).is_file()), "")
                 link = viewer_link(f"{run.folder}/{trace}") if trace else its.get(result.journey.id, "")
-                slow = {told.step.split(" › ", 1)[0] for told in result.degradations}
+                slow = {told.step.split(" › ", 1)[0] for told in found}
                 traces |= {(result.journey.id, step): link for step in (*slow, "")} if link else {}
         return pages, traces
 

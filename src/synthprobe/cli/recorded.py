@@ -53,9 +53,8 @@ def last_sight(root: Path, folder: str, incident: Incident) -> Result | None:
         if not incident.first_seen_at <= verdict.run.started_at <= incident.last_seen_at:
             continue
         for one in (one for one in verdict.journeys if one.journey.id in incident.journeys):
-            for result in reversed(one.results):
-                if result.outcome not in {"passed", "skipped"}:
-                    return result
+            if one.telling is not None:
+                return one.telling
     return None
 
 
@@ -80,11 +79,10 @@ def alarms(some: Iterable[Verdict]) -> dict[tuple[str, str], tuple[Alarm, ...]]:
     found: dict[tuple[str, str], list[Alarm]] = defaultdict(list)
     last: dict[str, set[str]] = {}
     for one in (one for verdict in some for one in verdict.journeys if one.results):
-        result = one.results[-1]
-        for told in result.degradations:
+        for told in one.degradations:
             if told.step not in last.get(one.journey.id, set()):
-                found[one.journey.id, told.step].append(Alarm(at=result.started_at, text=told.message))
-        last[one.journey.id] = {told.step for told in result.degradations}
+                found[one.journey.id, told.step].append(Alarm(at=one.results[-1].started_at, text=told.message))
+        last[one.journey.id] = {told.step for told in one.degradations}
     return {key: tuple(held) for key, held in found.items()}
 
 

@@ -223,8 +223,9 @@ def _showing(root: Path, incident: Incident, run: Path | None) -> Result | None:
         if run is not None:
             raise
         return None  # its runs are forgotten; what the history holds of it is enough to begin
-    results = [result for one in journeys if one.journey.id in incident.journeys for result in one.results]
-    return next((one for one in reversed(results) if one.outcome not in {"passed", "skipped"}), None)
+    return next(
+        (one.telling for one in reversed(journeys) if one.journey.id in incident.journeys and one.telling), None
+    )
 
 
 def _runbooks(root: Path) -> list[Runbook]:

@@ -84,7 +84,7 @@ def write_verdict(connection: Connection, verdict: Verdict) -> bool:
             rows[ATTEMPTS].append({"journey_no": journey_no, **attempt.row})
             rows[STEPS] += ({"series_no": series[key], **values} for key, values in attempt.steps.items())
             rows[SERVER_TIMING] += ({"series_no": series[key], **values} for key, values in attempt.operations.items())
-        rows[OBSERVATIONS].append(_observation_row(journey_no, run_no, _observe(verdict, judged)))
+        rows[OBSERVATIONS].append(_observation_row(journey_no, run_no, verdict.observation(judged)))
     for table, values in rows.items():
         if values:
             connection.execute(upsert(connection, table).on_conflict_do_nothing(), values)
@@ -95,25 +95,25 @@ def write_verdict(connection: Connection, verdict: Verdict) -> bool:
 
 def _measured(judged: JourneyVerdict, run_no: int, at: int) -> Iterator[_Measured]:
     for result in judged.results:
-        yield _Measured(result, run_no, at, result.attempt)
+        yield _Measured(result, judged.outcome_of(result), judged.cause_of(result), run_no, at, result.attempt)
     for number, result in enumerate(judged.reruns, start=FIRST_RERUN):
-        yield _Measured(result, run_no, to_ms(result.started_at), number)
+        yield _Measured(result, result.outcome, result.cause, run_no, to_ms(result.started_at), number)
 
 
 class _Measured:
     """The rows of one attempt, before its series have numbers."""
 
-    def __init__(self, result: Result, run_no: int, at: int, number: int) -> None:
-        passed = result.outcome in {"passed", "degraded"}
+    def __init__(self, result: Result, outcome: Outcome, cause: str, run_no: int, at: int, number: int) -> None:
+        passed = outcome in {"passed", "degraded"}
         key = {"at": at, "run_no": run_no, "attempt": number}
         failure = msgspec.json.encode(result.failure).decode() if result.failure else None
         self.row = {
             "run_no": run_no,
             "attempt": number,
-            "outcome": _LETTERS[result.outcome],
+            "outcome": _LETTERS[outcome],
             "started_at": to_ms(result.started_at),
             "duration_us": _us(result.duration_s),
-            "cause": result.cause or None,
+            "cause": cause or None,
             "failure": failure,
         }
         timed = [("", result.duration_s, result.journey.budget_s, not passed)]
@@ -122,7 +122,7 @@ class _Measured:
         for path, seconds, budget, failed in timed:
             over = max(0, _us(seconds) - _us(budget)) if budget else 0
             values = {"duration_us": _us(seconds), "over_us": over or None, "failed": int(failed)}
-            self.steps[result.journey.id, path, ""] = {**key, **values, "kept": int(result.outcome != "passed")}
+            self.steps[result.journey.id, path, ""] = {**key, **values, "kept": int(outcome != "passed")}
         self.operations: dict[SeriesKey, dict[str, Any]] = {
             (result.journey.id, o.step, o.name): {**key, "calls": o.calls, "total_us": _us(o.total_ms / 1000)}
             for o in result.operations
@@ -136,24 +136,6 @@ class _Measured:
 def _us(seconds: float) -> int:
     """Microseconds; what is no duration at all counts as none."""
     return round(seconds * 1e6) if 0 < seconds < 1e9 else 0
-
-
-def _observe(verdict: Verdict, judged: JourneyVerdict) -> Observation:
-    failure = next((r.failure for r in reversed(judged.results) if r.failure), None)
-    run = verdict.run
-    return Observation(
-        run_id=run.id,
-        slot=run.slot,
-        at=run.started_at,
-        target=run.target,
-        journey=judged.journey.id,
-        outcome=judged.outcome,
-        intermittent=judged.intermittent,
-        step=failure.step if failure else "",
-        cause=judged.cause,
-        build=run.build,
-        location=run.location,
-    )
 
 
 def _observation_row(journey_no: int, run_no: int, observation: Observation) -> dict[str, Any]:

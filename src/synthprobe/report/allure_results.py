@@ -228,7 +228,7 @@ def _details(one: JourneyVerdict, last: Result | None, existing: Mapping[str, An
         case "passed":
             return {}
         case "degraded":
-            said = "\n".join(degradation.told for degradation in last.degradations) if last else ""
+            said = "\n".join(degradation.told for degradation in one.degradations)
             return {"message": f"degraded: {said or one.cause or 'no figures were recorded'}"}
         case "failed":
             said = failure.message if failure else ""

@@ -129,7 +129,7 @@ def broken_step(one: JourneyVerdict) -> str:
         return ""
     if last.failure is not None:
         return last.failure.step
-    return ", ".join(dict.fromkeys(degradation.step for degradation in last.degradations))
+    return ", ".join(dict.fromkeys(degradation.step for degradation in one.degradations))
 
 
 def _view(run: PublishedRun, site: Path, runbooks: Mapping[str, str], standing: Standing) -> dict[str, Any]:
@@ -203,7 +203,7 @@ def _journey(
         "runbook_id": fits,
         "runbook_why": one.runbook_why,
         "runbook": address if address.startswith(("https://", "http://")) or ":" not in address else "",
-        "bars": _bars(last) if last else [],
+        "bars": _bars(one, last) if last else [],
         "repeat": last.repeat if last else "",
         "objective": objective(status),
         "status": status,
@@ -213,16 +213,14 @@ def _journey(
 def _message(one: JourneyVerdict, last: Result | None) -> str:
     if last is not None and last.failure is not None and one.outcome in {"failed", "unknown"}:
         return last.failure.message.strip()
-    if last is not None and one.outcome == "degraded" and last.degradations:
-        return "\n".join(degradation.told for degradation in last.degradations)
-    return ""
+    return "\n".join(found.told for found in one.degradations) if one.outcome == "degraded" else ""
 
 
-def _bars(result: Result) -> list[dict[str, Any]]:
+def _bars(one: JourneyVerdict, result: Result) -> list[dict[str, Any]]:
     """Each step with the width of its bar in percent, the longest time or budget being 100."""
     walked = list(walk_steps(result.steps))
     longest = max((max(step.duration_s, step.budget_s or 0) for _, step in walked), default=0) or 1
-    weak = {degradation.step for degradation in result.degradations}
+    weak = {degradation.step for degradation in one.degradations}
     return [
         {
             "step": step,

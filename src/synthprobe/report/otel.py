@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from synthprobe.errors import ReportError, ToolError
-from synthprobe.model.result import Result, Step
+from synthprobe.model.result import Outcome, Result, Step
 from synthprobe.model.verdict import Verdict
 from synthprobe.probes.deadline import bounded_session
 
@@ -33,8 +33,9 @@ def export_spans(endpoint: str, verdict: Verdict) -> int:
             "synthprobe.location": run.location,
         }
     )
-    attempts = [result for one in verdict.journeys for result in one.results if result.trace_id and result.span_id]
-    spans = [span for result in attempts for span in _spans(result, resource)]
+    attempts = [(one, result) for one in verdict.journeys for result in one.results]
+    traced = [(one, result) for one, result in attempts if result.trace_id and result.span_id]
+    spans = [span for one, result in traced for span in _spans(one.outcome_of(result), result, resource)]
     if not spans:
         return 0
     try:
@@ -50,11 +51,11 @@ def export_spans(endpoint: str, verdict: Verdict) -> int:
     return len(spans)
 
 
-def _spans(result: Result, resource: Any) -> Iterator[Any]:
+def _spans(outcome: Outcome, result: Result, resource: Any) -> Iterator[Any]:
     journey = result.journey
     attributes: dict[str, Any] = {
         "synthprobe.journey": journey.id,
-        "synthprobe.outcome": result.outcome,
+        "synthprobe.outcome": outcome,
         "synthprobe.attempt": result.attempt,
     }
     yield _span(

@@ -18,9 +18,7 @@ def observe(verdict: Verdict, isolation: Isolation | None = None) -> tuple[Obser
     """What a run says of each journey."""
     isolation = isolation or Isolation()
     return tuple(
-        isolation.judge(
-            one.journey.title, partial(_observation, one, verdict), otherwise=_bare_observation(one, verdict)
-        )
+        isolation.judge(one.journey.title, partial(_observation, one, verdict), otherwise=verdict.observation(one))
         for one in verdict.journeys
     )
 
@@ -40,10 +38,9 @@ def seen_in_a_row(
 
 
 def _in_a_row(one: JourneyVerdict, verdict: Verdict, seen: Sequence[Observation]) -> JourneyVerdict:
-    last = one.results[-1] if one.results else None
-    if one.outcome != "degraded" or last is None or not last.degradations:
+    if one.outcome != "degraded" or not one.degradations:
         return one
-    first, *others = last.degradations
+    first, *others = one.degradations
     failure = (one.journey.id, first.step, first.kind, first.message)
     same = {fingerprint(*failure, verdict.run.identifiers), former_fingerprint(*failure)}
     earlier = [old for old in seen if old.run_id != verdict.run.id and old.at < verdict.run.started_at]
@@ -51,52 +48,27 @@ def _in_a_row(one: JourneyVerdict, verdict: Verdict, seen: Sequence[Observation]
     if runs == 1 or first.kind == "above baseline":
         return one
     surer = replace(first, sure=f"measured in {runs} runs in a row")
-    cause = surer.told if one.cause == first.told else one.cause
-    last = replace(last, degradations=(surer, *others), cause=cause if last.cause == first.told else last.cause)
-    return replace(one, cause=cause, results=(*one.results[:-1], last))
-
-
-def _bare_observation(one: JourneyVerdict, verdict: Verdict) -> Observation:
-    run = verdict.run
-    return Observation(
-        run_id=run.id,
-        slot=run.slot,
-        at=run.started_at,
-        target=run.target,
-        journey=one.journey.id,
-        outcome=one.outcome,
-        intermittent=one.intermittent,
-        cause=one.cause,
-        location=run.location,
-    )
+    return replace(one, cause=surer.told, degradations=(surer, *others))
 
 
 def _observation(one: JourneyVerdict, verdict: Verdict) -> Observation:
-    run = verdict.run
-    telling = [r for r in one.results if r.outcome not in {"passed", "skipped"}]
-    last = telling[-1] if telling else None
-    kind, step, message = "", "", one.cause
-    if last is not None and last.failure is not None:
-        kind, step, message = last.failure.kind, last.failure.step, last.failure.message
-    elif last is not None and last.degradations:
-        kind, step, message = last.degradations[0].kind, last.degradations[0].step, last.degradations[0].message
-    failure = (one.journey.id, step, kind or one.outcome, message)
-    sound = one.outcome in {"passed", "skipped"} and not one.intermittent
-    answers = last.facts.answers if last and last.facts else ()
-    return Observation(
-        run_id=run.id,
-        slot=run.slot,
-        at=run.started_at,
-        target=run.target,
-        journey=one.journey.id,
-        outcome=one.outcome,
-        intermittent=one.intermittent,
-        fingerprint="" if sound else fingerprint(*failure, run.identifiers),
-        former_fingerprint="" if sound else former_fingerprint(*failure),
-        signature="" if sound else signature(kind or one.outcome, message, run.identifiers),
-        step="" if sound else step,
-        cause=one.cause or (last.cause if last else ""),
+    bare, run, telling = verdict.observation(one), verdict.run, one.telling
+    if one.outcome in {"passed", "skipped"} and not one.intermittent:
+        return replace(bare, step="")
+    kind, step, message = str(one.outcome), "", one.cause
+    if telling is not None and telling.failure is not None:
+        kind, step, message = telling.failure.kind, telling.failure.step, telling.failure.message
+    elif telling is not None and (found := one.degradations_of(telling)):
+        kind, step, message = found[0].kind, found[0].step, found[0].message
+    failure = (one.journey.id, step, kind, message)
+    answers = telling.facts.answers if telling and telling.facts else ()
+    return replace(
+        bare,
+        fingerprint=fingerprint(*failure, run.identifiers),
+        former_fingerprint=former_fingerprint(*failure),
+        signature=signature(kind, message, run.identifiers),
+        step=step,
+        cause=one.cause or (one.cause_of(telling) if telling else ""),
         node=next((a.node for a in reversed(answers) if a.node), ""),
-        build=(last.build if last else "") or run.build,
-        location=run.location,
+        build=(telling.build if telling else "") or run.build,
     )

@@ -204,16 +204,14 @@ def without_durations(verdict: Verdict) -> Verdict:
 def _without_durations(one: JourneyVerdict) -> JourneyVerdict:
     if one.outcome != "degraded" or not one.results:
         return one
-    last = one.results[-1]
-    left = tuple(found for found in last.degradations if found.kind != "over budget")
+    left = tuple(found for found in one.degradations if found.kind != "over budget")
     outcome, cause = ("degraded", left[0].told) if left else ("passed", "")
-    last = replace(last, degradations=left, outcome=outcome, cause=cause)
     return replace(
         one,
         outcome=outcome,
         cause=cause or (one.cause if one.intermittent else ""),
         since=one.since if left else None,
-        results=(*one.results[:-1], last),
+        degradations=left,
     )
 
 

@@ -115,17 +115,15 @@ def facts_for(
     journey: JourneyVerdict, run: Verdict, *, last_passed_build: str = "", canary_down: bool = False
 ) -> TriageFacts:
     """What triage reads of one journey, out of a run's verdict."""
-    telling = [r for r in journey.results if r.outcome not in {"passed", "skipped"}]
-    result = telling[-1] if telling else None
+    result = journey.telling
+    degradations = journey.degradations_of(result) if result else ()
     failure = result.failure if result else None
     walked = list(walk_steps(result.steps)) if result else []
     steps = [step for _, step in walked]
-    weak = {one.step for one in result.degradations} if result else set()
+    weak = {one.step for one in degradations}
     broken = [s for s in steps if s.status == "failed"] or [s for path, s in walked if path in weak]
     telling_step = next((s for s in reversed(broken) if s.checks), broken[-1] if broken else None)
-    message = (
-        failure.message if failure else "\n".join(d.message for d in result.degradations) if result else journey.cause
-    )
+    message = failure.message if failure else "\n".join(d.message for d in degradations) if result else journey.cause
     return TriageFacts(
         outcome=journey.outcome,
         intermittent=journey.intermittent,
@@ -138,7 +136,7 @@ def facts_for(
         runbook=next((s.runbook for s in reversed(broken) if s.runbook), ""),
         role=next((s.role for s in reversed(broken) if s.role), ""),
         passed_steps=tuple((s.checks, s.role) for s in steps if s.status == "passed" and (s.checks or s.role)),
-        degradations=result.degradations if result else (),
+        degradations=degradations,
         evidence=(result.facts if result else None) or Facts(),
         peers=tuple(_peer(other) for other in run.journeys if other.journey.id != journey.journey.id),
         build=(result.build if result else "") or run.run.build,

@@ -140,13 +140,12 @@ def _degraded(one: JourneyVerdict, found: Sequence[Degradation]) -> JourneyVerdi
     outcome, cause = one.outcome, one.cause
     if outcome == "passed":
         outcome, cause = "degraded", found[0].told
-    last = replace(last, degradations=(*last.degradations, *found), outcome=outcome, cause=cause)
     return replace(
         one,
         outcome=outcome,
         cause=cause,
         since=one.since or last.started_at,
-        results=(*one.results[:-1], last),
+        degradations=(*one.degradations, *found),
     )
 
 
