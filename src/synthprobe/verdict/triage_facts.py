@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
 
 from synthprobe.model.evidence import SLOW_MS, Answer, Facts, NodeCount
 from synthprobe.model.finding import Finding
 from synthprobe.model.result import Check, Degradation, Outcome, walk_steps
 from synthprobe.model.verdict import JourneyVerdict, Verdict
+
+_LOG_IN = re.compile(  # what is asked for, never a part of another word: /authors is no log-in
+    r"/(log[-_]?(in|on)|sign[-_]?in|auth|authenticate|authorize|sessions?|token|sso|oauth2?)(\.\w+)?/?$", re.IGNORECASE
+)
+
+
+def is_log_in(path: str) -> bool:
+    """Whether a path is asked for to log in."""
+    return bool(_LOG_IN.search(path))
 
 
 class Peer(Struct, frozen=True, kw_only=True):
@@ -104,6 +115,11 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
             if one.duration_ms >= SLOW_MS and one.content_type != "text/event-stream"
         ]
         return tuple(sorted(found, key=lambda one: -one.duration_ms))
+
+    @property
+    def unwanted(self) -> list[Answer]:
+        """Answers that may be why it broke: what was asked for in a step that passed was as the journey expected."""
+        return [a for a in self.evidence.answers if not a.step or not self.step or self.step.startswith(a.step)]
 
     @property
     def only_slow(self) -> bool:
