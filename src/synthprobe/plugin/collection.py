@@ -12,6 +12,7 @@ import pytest
 from synthprobe.model.journey import Journey
 from synthprobe.plugin.leaks import refuse_secret_ids
 from synthprobe.plugin.options import (
+    JOURNEY,
     is_journey_path,
     journey_of,
     mutates_of,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from synthprobe.plugin.session import JourneySession
 
 _REFUSAL = "synthprobe_refusal"
-JOURNEY = pytest.StashKey[Journey]()
 # pytest-playwright's own; its users can do nothing about it
 _OF_PLAYWRIGHT = pytest.mark.filterwarnings("ignore:Session-scoped fixtures defined as instance methods")
 

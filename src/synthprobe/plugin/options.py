@@ -27,6 +27,8 @@ MUTATES = (
     "allow that, and not run again just because it was slow unless it is repeatable"
 )
 CONFIG_KEY = pytest.StashKey[Config]()
+JOURNEY = pytest.StashKey[Journey]()
+"""Which journey a test is."""
 _AN_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _ARGUMENTS = ("id", "title", "owner", "severity", "runbook", "uses_per_day", "budget")
 
