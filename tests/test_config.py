@@ -10,7 +10,7 @@ from msgspec.inspect import DictType, FloatType, IntType, StructType, VarTupleTy
 from typer.testing import CliRunner
 
 from synthprobe import ConfigurationError
-from synthprobe.cli.main import app
+from synthprobe.cli.main import app, main
 from synthprobe.config import Config, read_config
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference" / "configuration.md"
@@ -20,6 +20,8 @@ BAD = [
     ("[targets.a]\nbase_ur = 'http://x'", "unknown key 'targets.a.base_ur'. Did you mean 'base_url'?"),
     ("[targets.a]\nname = 'b'\nbase_url = 'http://x'", "unknown key 'targets.a.name'"),
     ("[report]\nsite = 'x'", "unknown key 'report.site'. Did you mean 'site_url'?"),
+    ("[targets.a]\nbase_url = 'http://x'\nwebsocket_paths = '/live'", "Expected `array`, got `str`"),
+    ("[targets.a]\nbase_url = 'http://x'\nwebsocket_path = ['/live']", "Did you mean 'websocket_paths'?"),
     ("[targets.a]\nbase_url = 3", "Expected `str`, got `int`"),
     ("interval_s = 'often'", "Expected `int`, got `str`"),
     ("targets = [", "synthprobe.toml cannot be read"),
@@ -147,3 +149,35 @@ def test_a_retention_out_of_range_deletes_nothing(tmp_path: Path, monkeypatch: p
     with pytest.raises(ConfigurationError, match=r"history\.raw_days = .* from 1 to 3,660 was expected"):
         CliRunner().invoke(app, ["history", "prune"], catch_exceptions=False)
     assert not (tmp_path / ".synthprobe").exists()
+
+
+KEEP = [
+    *(
+        (f"{key} = {value}", key)
+        for key in ("runs", "megabytes", "days", "failures_days")
+        for value in ("'all'", "-1", 0)
+    ),
+    ("runs = 2.5", "runs"),
+    ("days = nan", "days"),
+    ("megabytes = true", "megabytes"),
+    ("day = 7", "keep.day'. Did you mean 'days'?"),
+]
+
+
+@pytest.mark.parametrize(("line", "key"), KEEP)
+def test_a_wrong_keep_is_a_sentence_that_names_the_key_and_deletes_nothing(tmp_path, monkeypatch, capsys, line, key):
+    (tmp_path / "synthprobe.toml").write_text(f"[keep]\n{line}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["synthprobe", "history", "prune"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert f"keep.{key.removeprefix('keep.')}" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / ".synthprobe").exists()
+
+
+@pytest.mark.parametrize("key", ["login_paths", "websocket_paths"])
+def test_a_path_that_fits_no_request_is_refused(tmp_path: Path, key: str):
+    (tmp_path / "synthprobe.toml").write_text(f"[targets.a]\nbase_url = 'http://x'\n{key} = ['wss://x/live']\n")
+    with pytest.raises(ConfigurationError, match=rf"\[targets.a\] has 'wss://x/live' in {key}.* for example \"/live\""):
+        read_config(tmp_path).target("a")

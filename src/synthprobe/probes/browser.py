@@ -6,6 +6,7 @@ requests that Playwright itself sends, a context's own proxy, changes to a read-
 
 from __future__ import annotations
 
+import base64
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -31,6 +32,7 @@ from synthprobe.evidence.learning import Learner
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.result import Failure
 from synthprobe.probes.browser_headers import BrowserHeaders
+from synthprobe.probes.browser_messages import hold_messages
 from synthprobe.probes.browser_protocol import guard_protocol, send_unguarded
 from synthprobe.probes.browser_requests import guard_client, guard_routes
 from synthprobe.probes.guard import Guard
@@ -57,6 +59,13 @@ _OWN_ARGUMENTS = (
     "--proxy-pac-url",
     "--proxy-auto-detect",
 )
+_MAY_CHANGE = [
+    *({"resourceType": kind} for kind in ("Document", "XHR", "Fetch", "Ping", "CSPViolationReport", "Other")),
+    # of the other types are images, scripts and the like: always a GET, which may still ask for another method
+    *({"urlPattern": f"*{name}*=*"} for name in ("ethod", "ETHOD")),
+    *({"urlPattern": f"*\\?*%{letters}*"} for letters in "4567"),
+]
+"""What may be a change, as the browser can tell it: every other request goes its way without a stop here."""
 _UNSAFE_ARGUMENTS = ("--ignore-certificate-errors", "--allow-running-insecure-content", "--disable-web-security")
 
 
@@ -217,6 +226,7 @@ class GuardedBrowser:
         context.on("requestfailed", self._failed)
         context.on("page", lambda page: page.on("crash", self._page_crashed))
         guard_client(context.request, base_url, self.guard, self._learner, own)
+        hold_messages(context, self.guard, self._refused_change)
 
     def _page_crashed(self, _: Page) -> None:
         self.crashed = True
@@ -230,7 +240,7 @@ class GuardedBrowser:
             self._navigation = self._navigation or egress_refusal(self.guard.target, request.url)
 
     def _hold_network(self, session: CDPSession) -> None:
-        """On a read-only target every request of the browser waits here, whoever in it sends it.
+        """On a read-only target every request that may be a change waits here, whoever in the browser sends it.
 
         A route belongs to a page: it knows no shared worker, ends when the page does, and a journey can take it away.
         The browser's own session holds until the browser ends, behind all routes, and for HTTPS as well.
@@ -239,22 +249,33 @@ class GuardedBrowser:
         def decide(event: dict[str, Any]) -> None:
             request, answer = event["request"], {"requestId": event["requestId"]}
             method, url, headers = request["method"], request["url"], request["headers"]
-            change = change_refusal(self.guard.target, method, url, self.guard.mutates, headers)
+            change = change_refusal(self.guard.target, method, url, self.guard.mutates, headers, _sent(request))
             astray = url.startswith("http") and not may_reach(self.guard.target, url)
             if change and not astray:
-                self._change = self._change or change
+                self._refused_change(change)
             how = {"errorReason": "NameNotResolved" if astray else "BlockedByClient"} if astray or change else {}
             with suppress(Error):  # whoever asked is gone, and the request with it
                 send_unguarded(session, f"Fetch.{'fail' if how else 'continue'}Request", {**answer, **how})
 
         session.on("Fetch.requestPaused", decide)
-        send_unguarded(session, "Fetch.enable", {"patterns": [{"urlPattern": "*"}]})
+        send_unguarded(session, "Fetch.enable", {"patterns": _MAY_CHANGE})
 
     def _refused_answer(self, refusal: SynthprobeError) -> None:
         if isinstance(refusal, TargetError) and refusal.kind == "egress":
             self._navigation = self._navigation or str(refusal)
         if isinstance(refusal, ConfigurationError):
-            self._change = self._change or str(refusal)
+            self._refused_change(str(refusal))
+
+    def _refused_change(self, why: str) -> None:
+        self._change = self._change or why
+
+
+def _sent(request: Mapping[str, Any]) -> bytes | bool | None:
+    """The body of a request that waits; true when the browser does not show it."""
+    if "postDataEntries" in request:
+        return b"".join(base64.b64decode(entry.get("bytes", "")) for entry in request["postDataEntries"])
+    text = request.get("postData")
+    return text.encode() if text else request.get("hasPostData")
 
 
 def _in_frame(request: Request) -> bool:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
-from playwright.sync_api import APIRequestContext, APIResponse, Error, Route
+from playwright.sync_api import APIRequestContext, APIResponse, Error, FormData, Route
 
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
 from synthprobe.evidence.learning import Learner
@@ -42,7 +42,8 @@ def guard_client(
         options["headers"] = synthetic_headers({**ours, **(own or {}), **asked})
         first = url if given is url_or_request else url_or_request
         _learn_from_request(learner, url, options)
-        answer = _follow(guard, lambda to, **how: fetch(to or first, **how), method, url, options)
+        body = None if isinstance(url_or_request, str) else url_or_request.post_data_buffer
+        answer = _follow(guard, lambda to, **how: fetch(to or first, **how), method, url, options, body)
         _learn_from_answer(learner, answer)
         return answer
 
@@ -72,7 +73,8 @@ def guard_routes(guard: Guard, refused: Callable[[SynthprobeError], None]) -> No
 
         try:
             other = resolve(other, request.url) if other else None
-            return _follow(guard, send, str(options.get("method") or request.method), other or request.url, options)
+            method = str(options.get("method") or request.method)
+            return _follow(guard, send, method, other or request.url, options, request.post_data_buffer)
         except SynthprobeError as refusal:
             refused(refusal)
             route.abort("blockedbyclient")
@@ -80,8 +82,11 @@ def guard_routes(guard: Guard, refused: Callable[[SynthprobeError], None]) -> No
 
     def guarded_continue(route: Route, **options: Any) -> None:
         method, url = options.get("method") or route.request.method, options.get("url") or route.request.url
-        headers = options.get("headers") or route.request.headers
-        if why := change_refusal(guard.target, method, url, guard.mutates, headers):
+        headers, body = (
+            options.get("headers") or route.request.headers,
+            _body_of(options, route.request.post_data_buffer),
+        )
+        if why := change_refusal(guard.target, method, url, guard.mutates, headers, body):
             refused(ConfigurationError(why))
             route.abort("blockedbyclient")
         else:
@@ -97,10 +102,17 @@ def _original(method: Callable[..., Any]) -> Callable[..., Any]:
     return getattr(method, "__wrapped__", method)
 
 
-def _follow(guard: Guard, fetch: Callable[..., Any], method: str, url: str, options: dict[str, Any]) -> Any:
+def _follow(
+    guard: Guard,
+    fetch: Callable[..., Any],
+    method: str,
+    url: str,
+    options: dict[str, Any],
+    body: bytes | None,
+) -> Any:
     """Send, and follow redirects hop by hop; ``fetch`` gets no address the first time."""
     asked, redirects = url, int(options.pop("max_redirects", _MAX_REDIRECTS))
-    guard.check(method, _with_query(url, options.get("params")), options.get("headers"))
+    guard.check(method, _with_query(url, options.get("params")), options.get("headers"), _body_of(options, body))
     answer = fetch(None, **options, max_redirects=0)
     for _ in range(redirects):
         location = answer.headers.get("location")
@@ -112,13 +124,23 @@ def _follow(guard: Guard, fetch: Callable[..., Any], method: str, url: str, opti
             options["headers"] = _without_credentials(options.get("headers"))
         if answer.status == 303 or (answer.status in {301, 302} and method == "POST"):
             method = "GET"
-            for body in _BODIES:
-                options.pop(body, None)
-        guard.check(method, url, options.get("headers"))
+            for name in _BODIES:
+                options.pop(name, None)
+        guard.check(method, url, options.get("headers"), _body_of(options, None))
         answer = fetch(url, **{**options, "method": method, "max_redirects": 0})
     if redirects and answer.status in _REDIRECTS:
         raise TargetError("redirects", f"{asked} was redirected more than {redirects} times, last to {url}.")
     return answer
+
+
+def _body_of(options: Mapping[str, Any], sent: bytes | None) -> str | bytes | None:
+    """What is sent, as text in which fields can be looked for."""
+    given = next((options[name] for name in _BODIES if options.get(name) is not None), sent)
+    if given is None or isinstance(given, (str, bytes)):
+        return given
+    if isinstance(given, FormData):
+        return urlencode([(name, str(value)) for name, value in given._fields])
+    return json.dumps(given, default=str)
 
 
 def _with_query(url: str, params: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.probes import steps
@@ -38,11 +39,11 @@ class Guard:
         if self._requests and (waited_s := self._requests.wait()) and (recorder := steps.current()):
             recorder.leave_out(waited_s)
 
-    def check(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> None:
+    def check(self, method: str, url: str, headers: Mapping[str, str] | None = None, body: Any = None) -> None:
         """Refuse a request that may not be sent."""
         if why := egress_refusal(self.target, url):
             raise TargetError("egress", why)
-        if why := change_refusal(self.target, method, url, self.mutates, headers):
+        if why := change_refusal(self.target, method, url, self.mutates, headers, body):
             raise ConfigurationError(why)
 
     def check_tls(self, what: str, where: str) -> None:

@@ -29,7 +29,7 @@ class GuardedAdapter(BoundedAdapter):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         """Send one request, if it may be sent."""
-        self.guard.check(request.method or "", request.url or "", request.headers)
+        self.guard.check(request.method or "", request.url or "", request.headers, request.body)
         if any((kwargs.get("proxies") or {}).values()):
             raise ConfigurationError(
                 f"A proxy was given for {request.url}, behind which the hosts it reaches cannot be limited. "

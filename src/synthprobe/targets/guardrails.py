@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
-from urllib.parse import parse_qsl
+from typing import Any
 
 from synthprobe.errors import ConfigurationError
-from synthprobe.targets.addresses import host_of, is_plain_path, odd_address, path_of, read_address
+from synthprobe.targets.addresses import host_of, is_plain_path, odd_address, path_of
+from synthprobe.targets.overrides import SAFE_METHODS, method_override
 from synthprobe.targets.target import Target
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_OVERRIDES = frozenset({"x-http-method-override", "x-http-method", "x-method-override"})
 _SYNTHETIC = {"X-Synthetic": "synthprobe", "Cache-Control": "no-cache"}
 _HOST = re.compile(r"(\*\.)?[0-9a-z_]([0-9a-z_.-]*[0-9a-z_])?|[0-9a-f:]*:[0-9a-f:.]+")
 
@@ -27,7 +26,7 @@ def check_guardrails(target: Target) -> Target:
         The same target.
 
     Raises:
-        ConfigurationError: when TLS checks are off on production, a host is none, or a limit is below zero.
+        ConfigurationError: when TLS checks are off on production, a host or path is none, or a limit is below zero.
     """
     table = f"[targets.{target.name}]"
     if target.production and not target.tls_verify:
@@ -41,6 +40,13 @@ def check_guardrails(target: Target) -> Target:
                 f"{table} allows the host {host!r}. A host name without scheme, port and path was expected, for "
                 'example "cdn.example.org", or "*.example.org" for every host below it.'
             )
+    for key in ("login_paths", "websocket_paths"):
+        for path in getattr(target, key):
+            if not path.startswith(("/", "*")):
+                raise ConfigurationError(
+                    f"{table} has {path!r} in {key}, which fits no path. A path from its first slash on was expected, "
+                    'for example "/live", or "*/live" for every path that ends so.'
+                )
     for key in ("requests_per_second", "journeys_per_minute"):
         if getattr(target, key) < 0:
             raise ConfigurationError(f"{table} has {key} below zero. Give a number above zero, or 0 for no limit.")
@@ -126,7 +132,12 @@ def is_read_only(target: Target) -> bool:
 
 
 def change_refusal(
-    target: Target, method: str, url: str, mutates: Collection[str], headers: Mapping[str, str] | None = None
+    target: Target,
+    method: str,
+    url: str,
+    mutates: Collection[str],
+    headers: Mapping[str, str] | None = None,
+    body: Any = None,
 ) -> str:
     """Why a request that may change something is refused.
 
@@ -136,6 +147,7 @@ def change_refusal(
         url: the address.
         mutates: what the running journey declares that it changes.
         headers: what is sent with it; some servers take another method from there, or from ``_method`` in the query.
+        body: what is sent as its body, where servers look for ``_method`` as well: text or bytes.
 
     Returns:
         A sentence; empty when it may be sent. A journey that declares changes only runs where they are allowed.
@@ -147,11 +159,10 @@ def change_refusal(
     """
     if mutates or not is_read_only(target):
         return ""
-    path, override = path_of(url), _method_override(url, headers or {})
+    path, override = path_of(url), method_override(method, url, headers or {}, body)
     if not override and method.upper() in SAFE_METHODS:
         return ""
-    logs_in = method.upper() == "POST" and is_plain_path(path)
-    if not override and logs_in and any(fnmatchcase(path, pattern) for pattern in target.login_paths):
+    if not override and method.upper() == "POST" and _is_one_of(path, target.login_paths):
         return ""
     what = f"{method} {path}, which {override}," if override else f"{method} {path}"
     return (
@@ -161,16 +172,45 @@ def change_refusal(
     )
 
 
-def _method_override(url: str, headers: Mapping[str, str]) -> str:
-    """By what a request asks for a method that changes something, whatever its own method is."""
-    for name, value in headers.items():
-        if name.lower() in _OVERRIDES and str(value).strip().upper() not in SAFE_METHODS:
-            return f"asks for {value} by {name}"
-    read = read_address(url)
-    for name, value in parse_qsl(read.search[1:]) if read else ():
-        if name.lower() == "_method" and value.upper() not in SAFE_METHODS:
-            return f"asks for {value} by {name}"
-    return ""
+def sends_messages(target: Target, url: str, mutates: Collection[str]) -> bool:
+    """Whether a page may send messages over a WebSocket: what they change, nobody sees from outside.
+
+    Args:
+        target: the target.
+        url: the WebSocket's address.
+        mutates: what the running journey declares that it changes.
+
+    Returns:
+        True where changes are allowed, and on the paths of ``websocket_paths``.
+
+    Example:
+        >>> cad = Target(base_url="https://cad.example.org", production=True, websocket_paths=("*/live",))
+        >>> [sends_messages(cad, f"wss://cad.example.org/{path}", ()) for path in ("board/live", "orders")]
+        [True, False]
+    """
+    return bool(mutates) or not is_read_only(target) or _is_one_of(path_of(url), target.websocket_paths)
+
+
+def message_refusal(target: Target, url: str) -> str:
+    """The sentence on a message that was not sent.
+
+    Args:
+        target: the target.
+        url: the WebSocket's address.
+
+    Returns:
+        A sentence.
+    """
+    path = path_of(url)
+    return (
+        f"A message of a page over the WebSocket {path} was not sent: {_name(target)} is read-only, and this journey "
+        "does not declare that it changes anything. If such messages change nothing (they subscribe to updates, for "
+        f'example), add the path to websocket_paths of the target: websocket_paths = ["{path}"].'
+    )
+
+
+def _is_one_of(path: str, patterns: Collection[str]) -> bool:
+    return is_plain_path(path) and any(fnmatchcase(path, pattern) for pattern in patterns)
 
 
 def skip_reason(target: Target, mutates: Collection[str]) -> str:

@@ -1,0 +1,148 @@
+"""F71: what a read-only target is asked in a body, and told over a WebSocket, changes nothing either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from message_server import MessageServer, message_server
+from playwright.sync_api import Browser, FormData, Page
+from two_hosts import Allowed, two_hosts
+
+from synthprobe import Api, ConfigurationError, Target
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.model.result import Failure
+from synthprobe.probes.browser import GuardedBrowser, launch_arguments
+from synthprobe.probes.browser_headers import BrowserHeaders
+from synthprobe.probes.guard import Guard
+from synthprobe.probes.installation import find_browser
+
+
+@pytest.fixture(scope="module")
+def allowed() -> Iterator[Allowed]:
+    with two_hosts() as (allowed, _):
+        yield allowed
+
+
+@pytest.fixture(scope="module")
+def messages() -> Iterator[MessageServer]:
+    with message_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def target(allowed: Allowed) -> Target:
+    return Target(base_url=allowed.url, name="live", read_only=True, websocket_paths=("*/live",))
+
+
+@pytest.fixture(scope="module")
+def guarded(target: Target, chromium: Browser) -> Iterator[tuple[GuardedBrowser, Browser]]:
+    found = find_browser()
+    assert found is not None
+    guard = GuardedBrowser(Guard(target), BrowserHeaders(target))
+    browser = chromium.browser_type.launch(**launch_arguments({"executable_path": found.path}, target, "chromium"))
+    yield guard, guard.watch(browser)
+    browser.close()
+
+
+@contextmanager
+def opened(guarded: tuple[GuardedBrowser, Browser], allowed: Allowed) -> Iterator[tuple[GuardedBrowser, Page]]:
+    guarded[0].begin()
+    allowed.seen.clear()
+    context = guarded[1].new_context(base_url=allowed.url)
+    page = context.new_page()
+    page.goto("/page")
+    yield guarded[0], page
+    context.close()
+
+
+PART = '--b\r\nContent-Disposition: form-data; name="_method"\r\n\r\nDELETE\r\n--b--\r\n'
+BODIES = {
+    "form": {"data": {"user": "synthetic", "_method": "DELETE"}},
+    "form, encoded": {"data": "user=synthetic&%5Fmethod=delete"},
+    "multipart": {"files": {"_method": (None, "PUT"), "user": (None, "synthetic")}},
+    "multipart without its type": {"data": PART},
+    "JSON": {"json": {"user": "synthetic", "_method": "PATCH"}},
+    "JSON, escaped": {"data": '{"\\u005fmethod": "DELETE"}'},
+    "header's name as a field": {"data": {"X-HTTP-Method-Override": "DELETE"}},
+    "query": {"params": {"_method": "DELETE"}},
+    "body that is sent as it is read": {"data": iter([b"_method=DELETE"])},
+}
+
+
+@pytest.mark.parametrize("options", BODIES.values(), ids=[f"F71-{name}" for name in BODIES])
+def test_a_log_in_that_asks_for_another_method_is_refused(options, target, allowed):
+    allowed.seen.clear()
+    with pytest.raises(ConfigurationError, match="read-only"):
+        Api(target, Redactor()).post("/login", **options)
+    assert allowed.seen == []
+
+
+def test_a_log_in_is_sent_whatever_its_body_f71(target, allowed):
+    allowed.seen.clear()
+    api = Api(target, Redactor())
+    for options in ({"data": {"_method": "POST"}}, {"json": {"method": "DELETE"}}, {"data": "--"}, {"data": b"\xff{"}):
+        assert api.post("/login", **options).status == 200
+    assert [(method, path) for method, path, _, _ in allowed.seen] == [("POST", "/login")] * 4
+
+
+IN_PAGE = """async () => {
+  const send = (body, headers) => fetch('/login', {method: 'POST', body, headers}).catch(() => 0);
+  const parts = new FormData(); parts.set('file', new Blob(['x'])); parts.set('_method', 'DELETE');
+  await send(new URLSearchParams({_method: 'DELETE'}));
+  await send(parts);
+  await send(new Blob(['_method=DELETE']));
+  await send(JSON.stringify({_method: 'DELETE'}), {'Content-Type': 'application/json'});
+  navigator.sendBeacon('/login', new URLSearchParams({_method: 'DELETE'}));
+  const image = url => new Promise(done => {
+    const i = new Image(); i.onload = i.onerror = done; i.src = url });
+  await image('/image?_method=DELETE');
+  await image('/image?%5f%6d%65%74hod=delete');
+  await send('user=synthetic') }"""
+
+
+def test_a_page_and_its_request_client_ask_for_no_other_method_f71(guarded, allowed):
+    with opened(guarded, allowed) as (guard, page):
+        page.evaluate(IN_PAGE)
+        own = FormData()
+        own.set("_method", "DELETE")
+        for how in ({"form": {"_method": "DELETE"}}, {"multipart": own}, {"data": {"_method": "DELETE"}}):
+            with pytest.raises(ConfigurationError, match="_method"):
+                page.request.post("/login", **how)
+        assert "asks for DELETE by _method" in guard.notes()[0]
+    assert [(method, path, body) for method, path, _, body in allowed.seen] == [
+        ("GET", "/page", b""),
+        ("POST", "/login", b"user=synthetic"),
+    ]
+
+
+TALK = """async ([base, frame]) => {
+  const Socket = frame
+    ? document.body.appendChild(document.createElement('iframe')).contentWindow.WebSocket : WebSocket;
+  const talk = (path, message) => new Promise(done => {
+    const heard = [], socket = new Socket(base + path);
+    socket.onmessage = told => {
+      heard.push(told.data);
+      if (told.data == 'welcome') { socket.send(message); if (!path.endsWith('/live')) socket.close() }
+      else socket.close() };
+    socket.onclose = () => done(heard) });
+  return [await talk('/board/live', 'subscribe'), await talk('/orders', 'delete 7'),
+          await talk('/orders%2flive', 'delete 8')] }"""
+
+
+def test_a_page_listens_to_every_websocket_and_speaks_over_declared_ones_f71(guarded, allowed, messages):
+    with opened(guarded, allowed) as (guard, page):
+        for frame in (False, True):
+            heard = page.evaluate(TALK, [messages.url, frame])
+            assert heard == [["welcome", "subscribe"], ["welcome"], ["welcome"]]
+        failure = guard.explain(Failure(kind="expectation", ours=False, message="7 is still there", detail=""))
+    assert messages.messages == {"/board/live": ["subscribe"] * 2, "/orders": [], "/orders%2flive": []}
+    assert (failure.kind, failure.ours) == ("read-only", True)
+    assert 'websocket_paths = ["/orders"]' in failure.message
+    messages.messages.clear()
+    guarded[0].guard.begin(["incident"])
+    with opened(guarded, allowed) as (guard, page):
+        page.evaluate(TALK, [messages.url, False])
+    guarded[0].guard.begin(())
+    assert messages.messages["/orders"] == ["delete 7"]
