@@ -103,8 +103,7 @@ def observations(history: History, target: str, since: datetime, until: datetime
     """What scheduled runs said of each slot, with the cause where it is still known."""
     told = {(one.journey, one.slot, one.outcome): one for one in history.observations(target, last=1_000_000)}
     return [
-        told.get((journey, slot.slot, outcome))
-        or Observation(run_id="", slot=slot.slot, at=slot.at, target=target, journey=journey, outcome=outcome)
+        told.get((journey, slot.slot, outcome)) or slot.observation(target, journey, outcome)
         for slot in history.judged_slots(target, since, until)
         for journey, outcome in slot.outcomes.items()
     ]

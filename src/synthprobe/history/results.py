@@ -138,17 +138,12 @@ def _us(seconds: float) -> int:
     return round(seconds * 1e6) if 0 < seconds < 1e9 else 0
 
 
+_IN_COLUMNS = ("run_id", "slot", "at", "target", "journey", "outcome", "build", "location")
+"""What of an observation other columns hold; only more than that needs a body."""
+
+
 def _observation_row(journey_no: int, run_no: int, observation: Observation) -> dict[str, Any]:
-    plain = Observation(
-        run_id=observation.run_id,
-        slot=observation.slot,
-        at=observation.at,
-        target=observation.target,
-        journey=observation.journey,
-        outcome=observation.outcome,
-        build=observation.build,
-        location=observation.location,
-    )
+    plain = Observation(**{name: getattr(observation, name) for name in _IN_COLUMNS})
     body = None if observation == plain else msgspec.json.encode(observation).decode()
     at, outcome = to_ms(observation.at), _LETTERS[observation.outcome]
     return {"journey_no": journey_no, "at": at, "run_no": run_no, "outcome": outcome, "body": body}

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from synthprobe.model.incident import Observation
 from synthprobe.model.result import Outcome
 
 OWN = "synthprobe:"
@@ -113,6 +114,10 @@ class JudgedSlot(Struct, frozen=True, kw_only=True):
     at: datetime
     location: str
     outcomes: dict[str, Outcome]
+
+    def observation(self, target: str, journey: str, outcome: Outcome) -> Observation:
+        """What it says of a journey, as far as a slot knows."""
+        return Observation(run_id="", slot=self.slot, at=self.at, target=target, journey=journey, outcome=outcome)
 
 
 class OutboxItem(Struct, frozen=True, kw_only=True):

@@ -156,21 +156,13 @@ def _objective_of(config: Config, journey: str) -> tuple[str, Objective]:
 def _coverage(slots: Iterable[JudgedSlot], target: str, now: datetime, interval_s: int) -> Coverage | None:
     from synthprobe.verdict.objectives import judge_coverage  # what follows a run needs no objectives
 
-    looked = [
-        Observation(run_id="", slot=one.slot, at=one.at, target=target, journey="", outcome=outcome)
-        for one in slots
-        for outcome in set(one.outcomes.values())
-    ]
+    looked = [one.observation(target, "", outcome) for one in slots for outcome in set(one.outcomes.values())]
     seen = list(in_slots(looked, interval_s))
     return judge_coverage(seen, now_slot=_passed(seen, now, interval_s), interval_s=interval_s)
 
 
 def _observed(slots: Iterable[JudgedSlot], target: str) -> list[Observation]:
-    return [
-        Observation(run_id="", slot=one.slot, at=one.at, target=target, journey=journey, outcome=outcome)
-        for one in slots
-        for journey, outcome in one.outcomes.items()
-    ]
+    return [one.observation(target, journey, outcome) for one in slots for journey, outcome in one.outcomes.items()]
 
 
 def _by_journey(seen: Iterable[Observation]) -> dict[str, list[Observation]]:
