@@ -17,7 +17,10 @@ Each message is a sentence or more: what happened, what was expected, what to do
 
 from __future__ import annotations
 
-from synthprobe.model.finding import Finding
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from synthprobe.model.finding import Finding
 
 
 class SynthprobeError(Exception):

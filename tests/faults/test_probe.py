@@ -222,6 +222,7 @@ def test_a_filter_that_fits_nothing_is_never_green_and_leaves_every_known_journe
     run = supervised(**typo)
     assert run.code == 3
     assert run["test_good"].cause.startswith("inventory: It was not collected")
+    assert "1 journey was left out of this run by -k, -m, --deselect or a plugin" in run.output
 
 
 def test_a_full_disk_for_evidence_costs_no_verdict_f52(project, supervised):

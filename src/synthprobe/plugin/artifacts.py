@@ -1,4 +1,4 @@
-"""What pytest-playwright writes beside our evidence, when its own options ask for it."""
+"""Other plugins of pytest: those that journeys need, and what pytest-playwright writes beside our evidence."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ import pytest
 
 from synthprobe.config import Config
 from synthprobe.targets.target import Target
+
+_NEEDED = {"base_url": ("pytest-playwright", "playwright"), "allure_report_dir": ("allure-pytest", "allure_pytest")}
+
+
+def missing_plugin(config: pytest.Config) -> str:
+    """Why journeys cannot run without a plugin that is switched off."""
+    for option, (package, name) in _NEEDED.items():
+        if not hasattr(config.option, option):
+            return (
+                f"Journeys need {package}, and it is switched off here (-p no:{name}, or "
+                f"PYTEST_DISABLE_PLUGIN_AUTOLOAD). Remove that, or load it with -p {name}."
+            )
+    return ""
 
 
 def artifact_refusal(config: pytest.Config, project: Config, target: Target, root: Path) -> str:

@@ -1,4 +1,7 @@
-"""Extends pytest-playwright's fixture ladder: which browser is launched, and that it is watched."""
+"""Extends pytest-playwright's fixture ladder: which browser is launched, and that it is watched.
+
+All of it for journeys alone: an ordinary test of the same session gets what pytest-playwright gives.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,52 @@ import pytest
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.plugin.leaks import without_secrets
-from synthprobe.plugin.options import project_config
+from synthprobe.plugin.options import JOURNEY, project_config
 from synthprobe.plugin.session import JourneySession
+
+_OF_ONE_KIND = ("base_url", "playwright", "browser_type_launch_args", "launch_browser")
+
+
+class Changeover:
+    """Between a journey and an ordinary test nothing of a browser is shared: what they would share is ended."""
+
+    def __init__(self) -> None:
+        self._is_journey: bool | None = None
+        self._made: list[tuple[pytest.FixtureDef[Any], Any]] = []
+
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: Any) -> None:
+        """Know what stands to be ended."""
+        if fixturedef.argname in _OF_ONE_KIND:
+            self._made.append((fixturedef, request))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """End what the tests before left, with all that was made of it."""
+        before, self._is_journey = self._is_journey, JOURNEY in item.stash
+        if before is not self._is_journey:
+            for definition, request in self._made:
+                definition.finish(request)
+            self._made.clear()
 
 
 @pytest.fixture(scope="session")
-def playwright(playwright: Any, pytestconfig: pytest.Config) -> Any:
+def base_url(base_url: str | None, pytestconfig: pytest.Config) -> str | None:
+    """The target's address; for an ordinary test the one that pytest was given."""
+    session = JourneySession.required(pytestconfig)
+    return session.own_base_url if session.attempt is None else session.target.base_url
+
+
+@pytest.fixture(scope="session")
+def playwright(playwright: Any, pytestconfig: pytest.Config) -> Iterator[Any]:
     """pytest-playwright's own; whatever it opens is guarded, and traces that are asked of it are redacted."""
     session = JourneySession.required(pytestconfig)
+    if session.attempt is None:
+        yield playwright
+        return
+    from playwright.sync_api import expect
+
+    before = getattr(expect, "_timeout", None)
+    expect.set_options(timeout=session.target.action_timeout_s * 1000)
     new_client = playwright.request.new_context
 
     def new_redacting_client(**kwargs: Any) -> Any:
@@ -27,7 +68,9 @@ def playwright(playwright: Any, pytestconfig: pytest.Config) -> Any:
         return client
 
     playwright.request.new_context = new_redacting_client
-    return session.guarded_browser().hold(playwright)
+    yield session.guarded_browser().hold(playwright)
+    session.guarded_browser().release()
+    expect.set_options(timeout=before)
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +79,8 @@ def browser_type_launch_args(
 ) -> dict[str, Any]:
     """pytest-playwright's arguments, with the browser `synthprobe doctor` names."""
     session = JourneySession.required(pytestconfig)
+    if session.attempt is None:
+        return browser_type_launch_args
     ours: dict[str, Any] = {"traces_dir": session.scratch}
     if browser_name == "chromium" and not browser_type_launch_args.get("channel"):
         executable = session.browser_executable()
@@ -55,6 +100,9 @@ def launch_browser(
 ) -> Iterator[Callable[..., Any]]:
     """pytest-playwright's launcher; every context the browser opens is recorded, and what died is started again."""
     session = JourneySession.required(pytestconfig)
+    if session.attempt is None:
+        yield launch_browser
+        return
     if connect_options:
         raise ConfigurationError(
             "A browser that runs elsewhere was to be connected to; which hosts it reaches cannot be limited from here. "

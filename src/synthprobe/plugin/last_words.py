@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.ending import FILE_VARIABLE, LastWords, LastWordsKind
 
 _KEPT = 2000
+_SHOWN = 5
 # what makes sense at a desk, and would leave journeys of a run unjudged
 _OFF: dict[str, tuple[str, object]] = {
     "maxfail": ("-x or --maxfail", 0),
@@ -75,6 +76,20 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
             f"each process: no random ones, no sets. They differ in {', '.join(line[1:] for line in differing[:4])}."
         )
         _write(None, "refused", text)
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Whoever leaves journeys out of a run is told so by it: they are neither passed nor gone."""
+    names = list(dict.fromkeys(item.nodeid for item in items))
+    if names:
+        shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+        left_out = "1 journey was" if len(names) == 1 else f"{len(names)} journeys were"
+        _write(
+            items[0].config,
+            "note",
+            f"{left_out} left out of this run by -k, -m, --deselect or a plugin, and not judged: {shown}. "
+            "Look at addopts.",
+        )
 
 
 def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> None:

@@ -26,7 +26,7 @@ from synthprobe.model.plain_text import plain_text
 from synthprobe.model.result import Failure, Outcome
 from synthprobe.plugin import reports
 from synthprobe.plugin.alarm import AttemptDeadline, TookTooLong, limit_of, no_limit, own_time
-from synthprobe.plugin.artifacts import artifact_refusal
+from synthprobe.plugin.artifacts import artifact_refusal, missing_plugin
 from synthprobe.plugin.console import HarmlessConsole, capture_refusal
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.junit import JUnitOfJourneys
@@ -76,6 +76,7 @@ class JourneySession:
         given: dict[str, Any] = getattr(config, "workerinput", {})
         self.worker: str = given.get("workerid", "main")
         typed = any(str(argument).startswith("--base-url") for argument in config.invocation_params.args)
+        self.own_base_url: str | None = given.get("synthprobe_own_base_url")
         self.address_typed: bool = given.get("synthprobe_address_typed", typed)
         self.redactor = Redactor.of(project_config(config).secret_sources(), project_root(config))
         self.redactor.catch_up = lambda: self._learn(broken=False)
@@ -108,6 +109,8 @@ class JourneySession:
     def of(cls, config: pytest.Config) -> JourneySession:
         """Prepare the session: choose the target and the run's folder, direct Allure there."""
         project = project_config(config)
+        if refusal := missing_plugin(config):
+            raise pytest.UsageError(refusal)
         worker = getattr(config, "workerinput", None)
         address = worker["synthprobe_base_url"] if worker is not None else config.getoption("base_url")
         try:
@@ -124,6 +127,7 @@ class JourneySession:
         if worker is None and (refusal := capture_refusal(config, target)):
             raise pytest.UsageError(refusal)
         option = config.option
+        own_base_url = option.base_url or config.getini("base_url") or None
         option.base_url = target.base_url
         if option.synthprobe_suspicions:  # these files are those of the run itself
             option.xmlpath, option.log_file = None, os.devnull
@@ -140,6 +144,8 @@ class JourneySession:
         if worker is None:
             config.add_cleanup(folder.clear)
         session = cls(config, target, folder, scratch)
+        if worker is None:
+            session.own_base_url = own_base_url
         console = HarmlessConsole(config, session.redactor.late_text, lambda: session.attempt is not None)
         console.hold()
         config.pluginmanager.register(console, "synthprobe-console")
@@ -171,11 +177,8 @@ class JourneySession:
     def browser_evidence(self) -> BrowserEvidence:
         """The recorder of browser contexts, made when the first browser is launched."""
         if self._browser is None:
-            from playwright.sync_api import expect
-
             from synthprobe.evidence.browser import BrowserEvidence
 
-            expect.set_options(timeout=self.target.action_timeout_s * 1000)
             self._browser = BrowserEvidence(
                 self.scratch, self.redactor, self.target.mask_selectors, self.target.action_timeout_s
             )
@@ -214,6 +217,7 @@ class JourneySession:
         node.workerinput["synthprobe_begun"] = self.run_folder.begun
         node.workerinput["synthprobe_run"] = msgspec.json.encode(self.run_folder.run)
         node.workerinput["synthprobe_base_url"] = self.target.base_url
+        node.workerinput["synthprobe_own_base_url"] = self.own_base_url
         node.workerinput["synthprobe_address_typed"] = self.address_typed
 
     def pytest_report_header(self) -> list[str]:

@@ -33,8 +33,8 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.result import Failure
 from synthprobe.probes.browser_headers import BrowserHeaders
 from synthprobe.probes.browser_messages import hold_messages
-from synthprobe.probes.browser_protocol import guard_protocol, send_unguarded
-from synthprobe.probes.browser_requests import guard_client, guard_routes
+from synthprobe.probes.browser_protocol import guard_protocol, release_protocol, send_unguarded
+from synthprobe.probes.browser_requests import guard_client, guard_routes, release_routes
 from synthprobe.probes.guard import Guard
 from synthprobe.probes.trust import trusting_home
 from synthprobe.targets.addresses import host_of, origin_of
@@ -174,6 +174,11 @@ class GuardedBrowser:
         guard_routes(self.guard, self._refused_answer)
         guard_protocol(self.guard)
         return playwright
+
+    def release(self) -> None:
+        """Playwright ends, and with it what was held in its classes."""
+        release_routes()
+        release_protocol()
 
     def _hold_clients(self, opener: APIRequest) -> None:
         new_context: Callable[..., APIRequestContext] = opener.new_context

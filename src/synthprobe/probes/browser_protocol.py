@@ -50,3 +50,8 @@ def guard_protocol(guard: Guard) -> None:
 
     guarded_send.__wrapped__ = send  # type: ignore[attr-defined]
     CDPSession.send = guarded_send  # type: ignore[assignment,method-assign]
+
+
+def release_protocol() -> None:
+    """Give sessions back as Playwright made them."""
+    CDPSession.send = getattr(CDPSession.send, "__wrapped__", CDPSession.send)  # type: ignore[method-assign]

@@ -98,6 +98,12 @@ def guard_routes(guard: Guard, refused: Callable[[SynthprobeError], None]) -> No
     Route.continue_ = guarded_continue  # type: ignore[assignment,method-assign]
 
 
+def release_routes() -> None:
+    """Give routes back as Playwright made them: what follows is no journey."""
+    Route.fetch = _original(Route.fetch)  # type: ignore[method-assign]
+    Route.continue_ = _original(Route.continue_)  # type: ignore[method-assign]
+
+
 def _original(method: Callable[..., Any]) -> Callable[..., Any]:
     return getattr(method, "__wrapped__", method)
 
