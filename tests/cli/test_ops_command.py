@@ -14,13 +14,13 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.history.store import History
 from synthprobe.model.incident import Incident
 from synthprobe.respond.message import Alert
-from synthprobe.respond.outbox import FileOutbox
+from synthprobe.respond.outbox import Outbox
 
 
 @pytest.fixture
 def month(root):
     (root / ".synthprobe").mkdir()
-    outbox = FileOutbox(root / ".synthprobe" / "outbox")
+    outbox = Outbox(root / ".synthprobe" / "history.db")
     with History.open(root / ".synthprobe" / "history.db") as history:
         for n in range(12):
             at = NOW - timedelta(days=n, hours=1)

@@ -24,7 +24,7 @@ from synthprobe.respond.channels import AppriseChannel, read_back
 from synthprobe.respond.due import due
 from synthprobe.respond.heartbeat import Heartbeat
 from synthprobe.respond.message import Background
-from synthprobe.respond.outbox import FileOutbox
+from synthprobe.respond.outbox import Outbox
 from synthprobe.respond.routes import AlertRoute, AlertsConfig, Mute, lint, read_mutes
 from synthprobe.targets.secrets import Secret
 
@@ -124,8 +124,9 @@ def incident(number: int = 1, **more: object) -> Incident:
 
 
 @pytest.fixture
-def outbox(tmp_path) -> FileOutbox:
-    return FileOutbox(tmp_path / "outbox")
+def outbox(tmp_path) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "history.db") as opened:
+        yield opened
 
 
 def tell(outbox, environ, incidents, now=NOW, settings=None, **more):
@@ -262,7 +263,7 @@ def test_F62_waits_backs_off_and_is_sent_when_the_channel_is_back(outbox, enviro
     tell(outbox, environ, [incident()], NOW + timedelta(seconds=30))
     assert len(receiver.requests) == tried, "it waits a minute first"
     receiver.how = 200
-    later = FileOutbox(tmp_path / "outbox")
+    later = Outbox(tmp_path / "history.db")
     _, delivery = tell(later, environ, [incident()], NOW + timedelta(minutes=2))
     assert len(delivery.delivered) == 1
     assert len(receiver.requests) == tried + 1
@@ -275,23 +276,29 @@ def test_F62_a_crash_before_sending_loses_nothing(outbox, environ, receiver, tmp
 
     with pytest.raises(KeyboardInterrupt):
         alerts.tell([incident()], config(), outbox, dies, NOW)
-    tell(FileOutbox(tmp_path / "outbox"), environ, [incident()], NOW + timedelta(minutes=5))
+    tell(Outbox(tmp_path / "history.db"), environ, [incident()], NOW + timedelta(minutes=5))
     assert [one["title"][:4] for one in receiver.messages] == ["PAGE"]
 
 
-def test_F62_a_line_cut_off_by_a_crash_is_told_again(outbox, environ, receiver, tmp_path):
-    tell(outbox, {}, [incident()])
-    file = tmp_path / "outbox" / "outbox.jsonl"
-    file.write_bytes(file.read_bytes()[:40])
-    tell(outbox, environ, [incident()], NOW + timedelta(minutes=5))
-    tell(outbox, environ, [incident()], NOW + timedelta(minutes=10))
-    assert len(receiver.requests) == 1
+def test_F62_a_file_that_takes_nothing_costs_no_message_and_has_it_later(environ, receiver, tmp_path):
+    place, spare = tmp_path / "history.db", tmp_path / "spare.db"
+    place.mkdir()
+    for kept in (False, True):  # told once, by two runs
+        with Outbox(place, lambda: spare, kept_in_spare=kept) as elsewhere:
+            tell(elsewhere, environ, [incident()])
+    assert "Messages are kept in the spare folder" in elsewhere.notes[0] if elsewhere.notes else True
+    place.rmdir()
+    with Outbox(place, lambda: spare, kept_in_spare=True) as back:
+        tell(back, environ, [incident()], NOW + timedelta(minutes=5))
+    with Outbox(place) as home:
+        assert [letter.done for letter in home.letters()] == [NOW]
+    assert (len(receiver.requests), list(tmp_path.glob("spare.db*"))) == (1, [])
 
 
 def test_delivered_messages_are_kept_a_month(outbox, environ, receiver):
     tell(outbox, environ, [incident()])
-    assert outbox.forget(NOW + timedelta(days=29)) == 0
-    assert outbox.forget(NOW + timedelta(days=31)) == 1
+    assert outbox.history.prune(NOW + timedelta(days=29))["letters"] == 0
+    assert outbox.history.prune(NOW + timedelta(days=31))["letters"] == 1
     assert outbox.letters() == []
 
 

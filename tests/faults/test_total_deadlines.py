@@ -19,7 +19,7 @@ import pytest
 
 from synthprobe.model.verdict import Verdict
 from synthprobe.probes.killswitch import kill_switch_reason
-from synthprobe.respond.outbox import FileOutbox
+from synthprobe.respond.outbox import Outbox
 
 RUN = [sys.executable, "-m", "synthprobe", "run", "--slot", "now"]
 FAILS = "def test_bad(api):\n    api.get('/').expect(201)\n"
@@ -124,7 +124,7 @@ def test_a_watcher_and_a_pager_that_drip_cost_seconds_f62_f65(begin, tmp_path):
     assert run.returncode == 1, output
     assert "did not answer within 0." in output
     assert verdict_of(tmp_path).journeys[0].outcome == "failed"
-    (letter,) = FileOutbox(tmp_path / ".synthprobe" / "outbox").letters()
+    (letter,) = Outbox(tmp_path / ".synthprobe" / "history.db").letters()
     assert letter.done is None
 
 
@@ -155,7 +155,7 @@ def test_a_signal_ends_a_run_in_time_although_nobody_answers_and_the_message_wai
         "test_bad": "failed",
         "test_waits": "unknown",
     }
-    (letter,) = FileOutbox(tmp_path / ".synthprobe" / "outbox").letters()
+    (letter,) = Outbox(tmp_path / ".synthprobe" / "history.db").letters()
     assert (letter.done, letter.alert.title[:4]) == (None, "PAGE")
 
 

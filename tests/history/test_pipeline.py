@@ -12,6 +12,8 @@ from synthprobe import pipeline
 from synthprobe.config import Config
 from synthprobe.history.store import History
 from synthprobe.model.incident import Incident, IncidentEvent
+from synthprobe.respond.message import Alert
+from synthprobe.respond.outbox import Attempt, Outbox
 
 
 def test_every_judged_run_is_remembered_once_an_abandoned_one_too(tmp_path):
@@ -91,6 +93,34 @@ def test_incidents_that_an_earlier_version_kept_in_files_are_taken_in_once(tmp_p
         first, second = history.incidents("demo")
     assert (first.id, second.occurrences, second.acknowledged_by, second.events) == ("I-1", 3, "first-line", (taken,))
     assert [*state.iterdir(), *said.iterdir()] == []
+
+
+def test_messages_that_an_earlier_version_kept_in_a_file_are_taken_in_once(tmp_path):
+    outbox = tmp_path / ".synthprobe" / "outbox"
+    outbox.mkdir(parents=True)
+    now = datetime.now(UTC)
+
+    def queued(id: str) -> Alert:
+        return Alert(
+            id=id, route="all", reason="opened", urgency="page", incidents=("I-1",), title=id, body="b", at=now
+        )
+
+    tried = Attempt(alert="told", channel="env:PAGER", at=now, accepted=True)
+    lines = [
+        {"queued": queued("told")},
+        {"queued": queued("waits")},
+        {"tried": tried},
+        {"delivered": {"alert": "told", "at": now}},
+    ]
+    (outbox / "outbox.jsonl").write_bytes(
+        b"".join(msgspec.json.encode(one) + b"\n" for one in lines) + b'{"queued": {"'
+    )
+    for _ in range(2):
+        assert pipeline.remember(tmp_path, Config(), "demo", {}) == []
+        with Outbox(tmp_path / ".synthprobe" / "history.db") as kept:
+            told, waits = kept.letters()
+        assert (told.attempts, told.done, waits.attempts, waits.done) == ((tried,), now, (), None)
+    assert not outbox.exists()
 
 
 def test_a_run_that_another_process_is_still_at_is_not_taken_in(tmp_path):

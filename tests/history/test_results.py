@@ -5,7 +5,6 @@ import pytest
 import sqlalchemy
 from made_history import EVERY, START, opened, verdict
 
-from synthprobe.model.history import OutboxItem
 from synthprobe.model.incident import Incident
 
 LATER = START + timedelta(days=1)
@@ -120,20 +119,6 @@ def test_the_audit_can_be_added_to_and_never_changed(history, place):
             connection.exec_driver_sql(act)
     engine.dispose()
     assert [entry["n"] for entry in history.audit_entries()] == [1, 2]
-
-
-def test_a_message_waits_until_it_is_delivered_or_given_up(history):
-    item = OutboxItem(id="m", due_at=START, payload={"text": "Sign in is broken"})
-    history.outbox_put(item)
-    history.outbox_put(msgspec.structs.replace(item, payload={}))
-    assert history.outbox_due(START - EVERY) == []
-    assert history.outbox_due(START) == [item]
-    history.outbox_mark("m", delivered=False, again_at=START + EVERY, note="refused")
-    assert history.outbox_due(START) == []
-    (again,) = history.outbox_due(START + EVERY)
-    assert (again.tries, again.note) == (1, "refused")
-    history.outbox_mark("m", delivered=True)
-    assert history.outbox_due(LATER) == []
 
 
 def test_what_was_stored_is_there_when_it_is_opened_again(history, place, tmp_path):

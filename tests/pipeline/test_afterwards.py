@@ -29,7 +29,7 @@ from synthprobe.model.verdict import Verdict
 from synthprobe.report.site import publish
 from synthprobe.respond import alerts
 from synthprobe.respond.channels import AppriseChannel
-from synthprobe.respond.outbox import FileOutbox
+from synthprobe.respond.outbox import Outbox
 from synthprobe.verdict.fingerprint import fingerprint
 from synthprobe.verdict.judge import exit_code, judge_run
 
@@ -419,19 +419,19 @@ def test_without_a_history_nobody_told_is_a_failure_to_the_watcher_and_the_messa
     with unreachable(project):
         project.run(failing=(SIGN_IN,))
     assert (heard.messages, heard.beats) == ([], ["fail"])
-    outbox = FileOutbox(project.root / ".synthprobe" / "outbox")
+    outbox = Outbox(project.root / ".synthprobe" / "history.db")
     route = project.config.alerts
     now = datetime.now(UTC) + timedelta(minutes=2)
     assert alerts.deliver(outbox, route, AppriseChannel(project.environ | {"PAGER": usual}), now).complete
     assert len(heard.messages) == 1
 
 
-def test_a_message_that_cannot_be_written_here_is_sent_and_a_failure_to_the_watcher(project, heard):
-    (project.root / ".synthprobe").mkdir(exist_ok=True)
-    (project.root / ".synthprobe" / "outbox").write_text("in the way of the folder")
+def test_a_message_that_cannot_be_written_here_is_sent_and_told_once(project, heard):
+    (project.root / ".synthprobe" / "history.db").mkdir(parents=True)
     assert any("Messages are kept in the spare folder" in note for note in project.run(failing=(SIGN_IN,)).notes)
+    project.run(failing=(SIGN_IN,))
     assert [one["title"][:4] for one in heard.messages] == ["PAGE"]
-    assert heard.beats == ["fail"]
+    assert heard.beats == ["success"] * 2, "somebody was told"
 
 
 def test_mutes_that_cannot_be_read_silence_nobody(project, heard):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
@@ -54,7 +56,9 @@ def test_what_is_muted_or_taken_or_told_before_is_known(project, heard):
     with pipeline.open_history(project.root, project.config, {}) as history:
         (incident,) = history.incidents("demo")
         history.put_incident(msgspec.structs.replace(incident, state="acknowledged"))
-    (project.root / ".synthprobe" / "outbox" / "outbox.jsonl").unlink()
+    with closing(sqlite3.connect(project.root / ".synthprobe" / "history.db")) as store:
+        store.execute("DELETE FROM letters")
+        store.commit()
     project.run(failing=(SIGN_IN,))
     until = datetime.now(UTC).date() + timedelta(days=9)
     assert isinstance(until, date)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from synthprobe.history.store import History
-from synthprobe.respond.outbox import FileOutbox
+from synthprobe.respond.outbox import Outbox
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted([*(ROOT / ".github" / "workflows").glob("*.yml"), *ROOT.glob("src/**/workflows/*.yml")])
@@ -150,7 +150,7 @@ def test_with_a_url_the_runs_go_on_and_a_verdict_that_waits_outlives_its_runner(
         assert len(history.observations("demo")) == 2
         (incident,) = history.incidents("demo")
     assert incident.occurrences == 2
-    (letter,) = FileOutbox(runners.last / ".synthprobe" / "outbox").letters()
+    (letter,) = Outbox(runners.last / ".synthprobe" / "history.db").letters()
     assert letter.alert.incidents == (incident.id,)
 
 
@@ -199,7 +199,6 @@ OUT_OF_A_JOB = {
     "actions/cache/save": {
         "history.pack",
         ".synthprobe/state",
-        ".synthprobe/outbox",
         ".synthprobe/ledger",
     },
 }

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
+from synthprobe import pipeline
 from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.respond import alerts
 from synthprobe.respond.channels import AppriseChannel, read_back
-from synthprobe.respond.outbox import FileOutbox
 from synthprobe.respond.routes import lint as lint_routes
 from synthprobe.respond.routes import read_mutes
 
@@ -40,10 +40,9 @@ def replay() -> None:
     """Send every message that waits in the outbox, now. Exit code 1 when one still waits."""
     root = find_root(Path.cwd())
     config = read_config(root)
-    outbox = FileOutbox(root / config.folder / "outbox")
-    done = alerts.deliver(outbox, config.alerts, _channel(config), datetime.now(UTC), everything=True)
-    outbox.forget(datetime.now(UTC))
-    for sentence in done.sentences:
+    with pipeline.open_outbox(root, config) as outbox:
+        done = alerts.deliver(outbox, config.alerts, _channel(config), datetime.now(UTC), everything=True)
+    for sentence in (*outbox.notes, *done.sentences):
         _console.print(sentence)
     _console.print(f"{len(done.delivered)} delivered, {len(done.waiting)} waiting.")
     raise typer.Exit(1 if done.waiting else 0)

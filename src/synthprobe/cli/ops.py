@@ -11,16 +11,17 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from synthprobe import pipeline
 from synthprobe.cli import recorded
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.recorded_incidents import RecordedIncidents
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
+from synthprobe.model.history import LETTERS_KEPT
 from synthprobe.model.measure import Page
 from synthprobe.model.plain_text import plain_line
 from synthprobe.report.ops_page import OpsData, answer, render_ops
-from synthprobe.respond.outbox import KEPT, FileOutbox
 from synthprobe.verdict.measures import SHIFT_HOURS, measure
 
 _PAGES = frozenset({"opened", "worse", "repeat"})
@@ -84,11 +85,11 @@ def ops_data(
     known = incidents.all(target)
     made = measure(
         known,
-        pages_sent(root / config.folder / "outbox", {one.id for one in known}),
+        _pages_sent(root, config, {one.id for one in known}),
         target=target,
         since=now - timedelta(days=days),
         until=now,
-        pages_since=now - KEPT,
+        pages_since=now - LETTERS_KEPT,
         shift_hours=shift_hours,
         sleep=sleep,
         zone=zone or UTC,
@@ -96,16 +97,18 @@ def ops_data(
     notes = list(incidents.notes)
     if not config.alerts.routes:
         notes.append("No route for alerts is configured, so nobody is paged: see [alerts].")
-    elif days > KEPT.days:
-        notes.append(f"Sent pages are kept {KEPT.days} days, so what counts pages counts the last {KEPT.days} days.")
+    elif days > LETTERS_KEPT.days:
+        kept = LETTERS_KEPT.days
+        notes.append(f"Sent pages are kept {kept} days, so what counts pages counts the last {kept} days.")
     return OpsData(measures=made, made_at=now, notes=tuple(notes))
 
 
-def pages_sent(outbox: Path, of: set[str]) -> list[Page] | None:
+def _pages_sent(root: Path, config: Config, of: set[str]) -> list[Page] | None:
     """The pages that reached somebody; tickets, recoveries and drills are none."""
-    if not outbox.exists():
+    with pipeline.open_outbox(root, config) as outbox:
+        letters = outbox.letters()
+    if not letters and not (config.alerts.routes and (root / config.folder / "runs").is_dir()):
         return None
-    letters = FileOutbox(outbox).letters()
     return [
         Page(at=one.done, incidents=one.alert.incidents)
         for one in letters

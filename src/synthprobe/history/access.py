@@ -145,9 +145,9 @@ class Access:
         if not self.available:
             raise HistoryError(self.reason)
 
-    def write(self, act: Callable[[Connection], T]) -> T:
-        """Do something in a transaction that writes."""
-        return self.do(act, write=True)
+    def write(self, act: Callable[[Connection], T], *, durable: bool = False) -> T:
+        """Do something in a transaction that writes; a durable one is on the disk when this returns."""
+        return self.do(act, write=True, durable=durable)
 
     def read(self, act: Callable[[Connection], T], nothing: T) -> T:
         """Read."""
@@ -159,7 +159,7 @@ class Access:
             self.give_up(str(error))  # what is asked next must not look like a history that holds nothing
             return nothing
 
-    def do(self, act: Callable[[Connection], T], *, write: bool, again: bool = True) -> T:
+    def do(self, act: Callable[[Connection], T], *, write: bool, durable: bool = False, again: bool = True) -> T:
         """Do something in a transaction; once more on a fresh store, when this one is found to be damaged."""
         self.require()
         if left_s(self._left_s) <= 0:
@@ -168,7 +168,7 @@ class Access:
         began, watchdog = time.monotonic(), Watchdog(self._left_s)
         try:
             with watchdog.over(self._engine):
-                return self._once(act, write=write)
+                return self._once(act, write=write, durable=durable)
         except DBAPIError as error:
             if watchdog.bit:
                 self.give_up(self._late)
@@ -185,7 +185,7 @@ class Access:
             bring_up_to_date(self._engine)
             if not again:
                 raise HistoryError(f"The history {self.place} was found to be damaged while it was read.")
-            return self._once(act, write=write)
+            return self._once(act, write=write, durable=durable)
         except DBAPIError as error:
             raise HistoryError(self._why(error)) from None
 
@@ -195,9 +195,9 @@ class Access:
             return f"The history {self.place} was given up, as the run was asked to end."
         return f"The history {self.place} did not answer within {self._within_s:g} s in all, and was given up."
 
-    def _once(self, act: Callable[[Connection], T], *, write: bool) -> T:
+    def _once(self, act: Callable[[Connection], T], *, write: bool, durable: bool) -> T:
         assert self._engine is not None
-        with self._engine.execution_options(write=write).begin() as connection:
+        with self._engine.execution_options(write=write, durable=durable).begin() as connection:
             return act(connection)
 
 

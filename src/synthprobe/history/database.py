@@ -36,7 +36,7 @@ from synthprobe.deadlines import left_s
 from synthprobe.errors import HistoryError
 from synthprobe.history.address import wrong_with
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every schema this version knows, oldest first; the last is its own."""
 
 LOCK_WAIT_S = 5.0
@@ -197,14 +197,12 @@ for _dialect, _statement in (
     ),
 ):
     event.listen(AUDIT, "after_create", DDL(_statement).execute_if(dialect=_dialect))  # type: ignore[no-untyped-call]
-OUTBOX = Table(
-    "outbox",
+LETTERS = Table(
+    "letters",
     METADATA,
     _key("id", String),
-    _must("due_at"),
-    _must("state", String),
-    _must("tries", Integer),
-    _must("note", Text),
+    _must("at"),
+    Column("done", BigInteger),  # when a channel had taken it
     _must("body", Text),
 )
 WAITING = Table("waiting", METADATA, _key("kind", String), _key("id", String), _must("body", LargeBinary))
@@ -257,9 +255,11 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     # a read that later writes cannot wait for another writer, so writers take their turn at once; they wait in slices,
     # as a wait of SQLite itself cannot be cut short when the process is asked to end
-    if not connection.get_execution_options().get("write"):
+    options = connection.get_execution_options()
+    if not options.get("write"):
         connection.exec_driver_sql("BEGIN")
         return
+    connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if options.get('durable') else 'NORMAL'}")
     ends = time.monotonic() + LOCK_WAIT_S
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SLICE_MS}")
     try:

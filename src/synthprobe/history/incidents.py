@@ -1,4 +1,4 @@
-"""Incidents, the audit, and messages that wait to be delivered."""
+"""Incidents, the audit, and messages to people."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, select, text
 
-from synthprobe.history.database import AUDIT, INCIDENTS, OUTBOX, from_ms, to_ms, upsert
-from synthprobe.model.history import OutboxItem
+from synthprobe.history.database import AUDIT, INCIDENTS, LETTERS, to_ms, upsert
 from synthprobe.model.incident import Incident, merged
 
 
@@ -65,38 +64,13 @@ def read_audit(connection: Connection) -> list[dict[str, Any]]:
     ]
 
 
-def put_message(connection: Connection, item: OutboxItem) -> None:
-    """Put a message in the outbox, once."""
-    row = {
-        "id": item.id,
-        "due_at": to_ms(item.due_at),
-        "state": "waiting",
-        "tries": item.tries,
-        "note": item.note,
-        "body": msgspec.json.encode(item.payload).decode(),
-    }
-    connection.execute(upsert(connection, OUTBOX).values(row).on_conflict_do_nothing())
+def write_letter(connection: Connection, id: str, at: datetime, done: datetime | None, body: str) -> None:
+    """Write a message and what became of it, or replace what is known of it."""
+    said = {"at": to_ms(at), "done": to_ms(done) if done else None, "body": body}
+    statement = upsert(connection, LETTERS).values({"id": id, **said})
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=said))
 
 
-def due_messages(connection: Connection, now: datetime) -> list[OutboxItem]:
-    """Messages to be tried now, the longest waiting first."""
-    query = select(OUTBOX).where(OUTBOX.c.state == "waiting", OUTBOX.c.due_at <= to_ms(now)).order_by(OUTBOX.c.due_at)
-    return [
-        OutboxItem(
-            id=row.id,
-            due_at=from_ms(row.due_at),
-            payload=msgspec.json.decode(row.body),
-            tries=row.tries,
-            note=row.note,
-        )
-        for row in connection.execute(query)
-    ]
-
-
-def mark_message(connection: Connection, id: str, *, delivered: bool, again_at: datetime | None, note: str) -> None:
-    """Say how a try went: delivered, to be tried again, or given up."""
-    state = "delivered" if delivered else "waiting" if again_at else "given up"
-    said: dict[str, Any] = {"state": state, "note": note, "tries": OUTBOX.c.tries + 1}
-    if again_at is not None:
-        said["due_at"] = to_ms(again_at)
-    connection.execute(OUTBOX.update().where(OUTBOX.c.id == id).values(**said))
+def read_letters(connection: Connection) -> list[str]:
+    """All messages, oldest first."""
+    return list(connection.execute(select(LETTERS.c.body).order_by(LETTERS.c.at, LETTERS.c.id)).scalars())

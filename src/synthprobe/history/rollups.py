@@ -14,8 +14,8 @@ from synthprobe.history.database import (
     ATTEMPTS,
     DAILY,
     HOURLY,
+    LETTERS,
     OBSERVATIONS,
-    OUTBOX,
     PASSED,
     RUNS,
     SERVER_TIMING,
@@ -25,7 +25,7 @@ from synthprobe.history.database import (
     upsert,
 )
 from synthprobe.history.sketch import bucket, decode, encode
-from synthprobe.model.history import Retention
+from synthprobe.model.history import LETTERS_KEPT, Retention
 
 _HOUR, _DAY = 3_600_000, 86_400_000
 _ROWS, _GROUPS = 2000, 500  # read and written at a time
@@ -56,7 +56,7 @@ def prune(connection: Connection, now: datetime, keep: Retention) -> dict[str, i
     removed["runs"] = _remove(connection, RUNS, RUNS.c.started_at < min(seen, failures), ~bad)
     removed["daily"] = _remove(connection, DAILY, DAILY.c.at < daily)
     removed["slots"] = _remove(connection, SLOTS, SLOTS.c.at < daily)
-    removed["outbox"] = _remove(connection, OUTBOX, OUTBOX.c.state != "waiting", OUTBOX.c.due_at < failures)
+    removed["letters"] = _remove(connection, LETTERS, LETTERS.c.done < to_ms(now - LETTERS_KEPT))
     return removed
 
 

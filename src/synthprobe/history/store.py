@@ -23,7 +23,7 @@ from synthprobe.history.access import Access
 from synthprobe.history.database import META, RUNS, to_ms, upsert
 from synthprobe.history.packs import write_pack
 from synthprobe.history.whole_file import whole_file
-from synthprobe.model.history import JudgedSlot, OperationSum, OutboxItem, Retention, StepSample, StepSum
+from synthprobe.model.history import JudgedSlot, OperationSum, Retention, StepSample, StepSum
 from synthprobe.model.incident import Incident, Observation
 from synthprobe.model.verdict import Verdict
 
@@ -236,15 +236,9 @@ class History:
         """Add entries at the end of the audit; they can be neither changed nor removed."""
         self._stores[0].write(lambda connection: incidents.append_audit(connection, entries, check))
 
-    def outbox_put(self, item: OutboxItem) -> None:
-        """Put a message in the outbox; one that is there already stays as it is."""
-        self._home.write(lambda connection: incidents.put_message(connection, item))
-
-    def outbox_mark(self, id: str, *, delivered: bool, again_at: datetime | None = None, note: str = "") -> None:
-        """Say how a try went."""
-        self._home.write(
-            lambda connection: incidents.mark_message(connection, id, delivered=delivered, again_at=again_at, note=note)
-        )
+    def put_letter(self, id: str, at: datetime, done: datetime | None, body: str) -> None:
+        """Write a message and what became of it, on this machine alone; when it returns that is on the disk."""
+        self._home.write(lambda connection: incidents.write_letter(connection, id, at, done, body), durable=True)
 
     # reading
 
@@ -315,9 +309,10 @@ class History:
         """All entries of the audit."""
         return self._stores[0].read(incidents.read_audit, [])
 
-    def outbox_due(self, now: datetime) -> list[OutboxItem]:
-        """Messages to be tried now."""
-        return self._home.read(lambda connection: incidents.due_messages(connection, now), [])
+    def letters(self) -> list[str]:
+        """All messages of this machine."""
+        none: list[str] = []
+        return self._home.read(incidents.read_letters, none)
 
     # upkeep
 

@@ -1,9 +1,8 @@
-"""What the history gives back: samples of steps, sums of operations, judged slots, messages that wait."""
+"""What the history gives back: samples of steps, sums of operations, judged slots."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -12,6 +11,9 @@ from synthprobe.model.result import Outcome
 
 OWN = "synthprobe:"
 """How the ids begin under which the probe remembers what is its own; no journey of the target has such an id."""
+
+LETTERS_KEPT = timedelta(days=30)
+"""How long messages are kept that were delivered."""
 
 
 class Retention(Struct, frozen=True, kw_only=True):
@@ -118,21 +120,3 @@ class JudgedSlot(Struct, frozen=True, kw_only=True):
     def observation(self, target: str, journey: str, outcome: Outcome) -> Observation:
         """What it says of a journey, as far as a slot knows."""
         return Observation(run_id="", slot=self.slot, at=self.at, target=target, journey=journey, outcome=outcome)
-
-
-class OutboxItem(Struct, frozen=True, kw_only=True):
-    """A message that must be delivered, and has not been yet.
-
-    Attributes:
-        id: unique; the same message is put in once however often it is tried.
-        due_at: when it is to be tried next, UTC.
-        tries: how often it was tried.
-        payload: what the sender needs.
-        note: what the last try said.
-    """
-
-    id: str
-    due_at: datetime
-    payload: dict[str, Any]
-    tries: int = 0
-    note: str = ""

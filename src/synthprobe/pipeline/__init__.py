@@ -12,6 +12,7 @@ from synthprobe.pipeline.judging import (
     write_verdict,
 )
 from synthprobe.pipeline.memory import is_judged, open_history, remember, take_in
+from synthprobe.pipeline.spare import open_outbox
 from synthprobe.pipeline.telling import beat_start
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "judge",
     "newest_run",
     "open_history",
+    "open_outbox",
     "read_progress",
     "read_results",
     "read_verdict",

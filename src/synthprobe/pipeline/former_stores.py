@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe.errors import HistoryError
 from synthprobe.model.incident import Incident, merged
 from synthprobe.model.verdict import Verdict
 from synthprobe.pipeline.run_state import take_incidents
+from synthprobe.respond.message import Alert
+from synthprobe.respond.outbox import Attempt, Letter, put_letter
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -23,12 +28,24 @@ class _Spooled(Struct, frozen=True, kw_only=True):
     verdict: Verdict
 
 
+class _Delivered(Struct, frozen=True, kw_only=True):
+    alert: str
+    at: datetime
+
+
+class _Line(Struct, frozen=True, kw_only=True):
+    queued: Alert | None = None
+    tried: Attempt | None = None
+    delivered: _Delivered | None = None
+
+
 def take_over(history: History, folder: Path) -> None:
     """Take in what is left of them; what the history cannot take now stays for the next time."""
     try:
         if history.available:
             _take_spool(history, folder / "spool")
             _take_incidents(history, folder)
+            take_letters(history, folder / "outbox")
     except (HistoryError, OSError) as error:
         history.note(str(error))
 
@@ -60,3 +77,23 @@ def _take_incidents(history: History, folder: Path) -> None:
             history.put_incident(incident if known is None else merged(None, incident, known))
     for path in (*kept, *said):
         path.unlink(missing_ok=True)
+
+
+def take_letters(history: History, outbox: Path) -> None:
+    """Take in the messages of an outbox; a line cut off by a crash is left out, and its message is due again."""
+    path = outbox / "outbox.jsonl"
+    if not path.is_file():
+        return
+    letters: dict[str, Letter] = {}
+    for line in path.read_bytes().splitlines():
+        with contextlib.suppress(msgspec.DecodeError):
+            found = msgspec.json.decode(line, type=_Line)
+            if found.queued:
+                letters.setdefault(found.queued.id, Letter(alert=found.queued))
+            elif found.tried and (letter := letters.get(found.tried.alert)):
+                letters[letter.alert.id] = replace(letter, attempts=(*letter.attempts, found.tried))
+            elif found.delivered and (letter := letters.get(found.delivered.alert)):
+                letters[letter.alert.id] = replace(letter, done=found.delivered.at)
+    for letter in letters.values():
+        put_letter(history, letter)
+    shutil.rmtree(outbox)

@@ -15,7 +15,7 @@ from synthprobe.model.history import Retention
 from synthprobe.pipeline.clocks import TOLERATED, is_believed
 from synthprobe.pipeline.former_stores import take_over
 from synthprobe.pipeline.judging import read_verdict
-from synthprobe.pipeline.run_state import INCIDENTS, is_on, is_remembered, mark_remembered, take_incidents
+from synthprobe.pipeline.run_state import INCIDENTS, is_on, is_remembered, mark_remembered, take_incidents, take_letters
 from synthprobe.targets.secrets import read_address
 from synthprobe.verdict.observations import observe
 
@@ -118,7 +118,9 @@ def take_in(history: History, runs: Path, *, but: Path | None = None) -> list[st
         else:
             history.ingest(verdict, observe(verdict))
         taken.append(path.parent)
-    take_incidents(history, [folder / INCIDENTS for folder in taken])
+    if taken:
+        take_incidents(history, [folder / INCIDENTS for folder in taken])
+        take_letters(history, taken)
     for folder in taken:
         mark_remembered(folder, history)
     return unread

@@ -13,13 +13,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.model.incident import Incident, merged
+from synthprobe.respond.outbox import Letter, put_letter
 
 if TYPE_CHECKING:
     import psutil
 
     from synthprobe.history.store import History
 
-INCIDENTS = "incidents.json"
+INCIDENTS, _LETTERS = "incidents.json", "letters.json"
 _OWNER, _MARK = "supervisor.pid", "remembered"
 
 
@@ -90,9 +91,30 @@ def read_incidents(path: Path) -> RunIncidents:
 
 def write_incidents(folder: Path, left: RunIncidents) -> None:
     """Write it in one move."""
-    temporary = folder / f".{INCIDENTS}.new"
-    temporary.write_bytes(msgspec.json.encode(left))
-    temporary.replace(folder / INCIDENTS)
+    _write(folder / INCIDENTS, left)
+
+
+def write_letters(folder: Path, letters: Iterable[Letter], incidents: Iterable[Incident]) -> None:
+    """Keep what people were told of incidents that go on, and what waits, for a history that is lost later."""
+    going_on = {one.id for one in incidents if one.state != "resolved"}
+    _write(folder / _LETTERS, [one for one in letters if one.done is None or going_on & set(one.alert.incidents)])
+
+
+def take_letters(history: History, folders: Iterable[Path]) -> None:
+    """Take in the messages that runs kept and the history does not know."""
+    known = {msgspec.json.decode(body, type=Letter).alert.id for body in history.letters()}
+    for folder in reversed(list(folders)):  # the newest says best what became of one
+        with suppress(OSError, msgspec.DecodeError):
+            for letter in msgspec.json.decode((folder / _LETTERS).read_bytes(), type=list[Letter]):
+                if letter.alert.id not in known:
+                    known.add(letter.alert.id)
+                    put_letter(history, letter)
+
+
+def _write(path: Path, content: object) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(msgspec.json.encode(content))
+    temporary.replace(path)
 
 
 def last_incidents(*folders: Path) -> RunIncidents:

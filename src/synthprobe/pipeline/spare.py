@@ -14,9 +14,13 @@ import msgspec
 from msgspec.structs import replace
 
 from synthprobe.config import Config
+from synthprobe.errors import HistoryError
 from synthprobe.model.incident import Incident, IncidentEvent, Triage
 from synthprobe.model.verdict import Verdict
-from synthprobe.respond.outbox import FileOutbox
+from synthprobe.pipeline.former_stores import take_letters
+from synthprobe.respond.outbox import Outbox
+
+_STORE = "history.db"
 
 
 def spare_folder(root: Path) -> Path:
@@ -32,6 +36,16 @@ def spare_folder(root: Path) -> Path:
 def _place(root: Path) -> Path:
     digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"synthprobe-spare-{os.getuid()}-{digest}"
+
+
+def open_outbox(root: Path, config: Config) -> Outbox:
+    """Open the project's outbox, or a spare one."""
+    place = root / config.folder
+    kept = (_place(root) / _STORE).exists()
+    outbox = Outbox(place / _STORE, lambda: spare_folder(root) / _STORE, kept_in_spare=kept)
+    with contextlib.suppress(HistoryError, OSError):  # is taken in the next time
+        take_letters(outbox.history, place / "outbox")
+    return outbox
 
 
 def read_blindness(root: Path, target: str) -> Incident | None:
@@ -78,7 +92,7 @@ def blind_incident(known: Incident | None, verdict: Verdict, reason: str) -> Inc
 
 
 def bring_home(root: Path, config: Config) -> list[str]:
-    """Take verdicts and messages that were kept in the spare place back into the project."""
+    """Take verdicts that were kept in the spare place back into the project."""
     folder = spare_folder(root)
     taken = 0
     for path in sorted(folder.glob("runs/*/*/verdict.json")):
@@ -89,7 +103,4 @@ def bring_home(root: Path, config: Config) -> list[str]:
                 shutil.copy2(file, home / file.name)
         shutil.rmtree(path.parent)
         taken += 1
-    if (folder / "outbox").is_dir():
-        FileOutbox(root / config.folder / "outbox").adopt(FileOutbox(folder / "outbox"))
-        shutil.rmtree(folder / "outbox")
     return [f"{taken} verdicts that were kept in {folder} are in the project now."] if taken else []

@@ -13,7 +13,8 @@ from synthprobe.config import Config
 from synthprobe.model.incident import Incident
 from synthprobe.model.verdict import Verdict
 from synthprobe.pipeline.notes import noted
-from synthprobe.pipeline.spare import spare_folder
+from synthprobe.pipeline.run_state import write_letters
+from synthprobe.pipeline.spare import open_outbox
 from synthprobe.report.allure_results import run_folder
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.respond import alerts
@@ -21,7 +22,7 @@ from synthprobe.respond.channels import AppriseChannel
 from synthprobe.respond.heartbeat import Heartbeat, Signal
 from synthprobe.respond.job import job_url
 from synthprobe.respond.message import Background
-from synthprobe.respond.outbox import FileOutbox, Letter
+from synthprobe.respond.outbox import Letter
 from synthprobe.respond.routes import Mute, read_mutes
 from synthprobe.respond.runbook import Runbook
 from synthprobe.targets.secrets import read_secret
@@ -58,27 +59,24 @@ def tell_people(
     with noted(notes):  # what cannot be read silences nobody
         mutes = read_mutes(root / config.alerts.mutes)
 
-    def tell_through(folder: Path) -> bool:
-        outbox = FileOutbox(folder)
-        _, delivery = alerts.tell(
-            incidents,
-            config.alerts,
-            outbox,
-            AppriseChannel(environ, config.alerts.timeout_s),
-            datetime.now(UTC),
-            mutes=mutes,
-            background=background,
-            mask=mask,
-        )
-        notes.extend(delivery.sentences)
+    with open_outbox(root, config) as outbox:  # what cannot be written here is written elsewhere, and sent
+        try:
+            _, delivery = alerts.tell(
+                incidents,
+                config.alerts,
+                outbox,
+                AppriseChannel(environ, config.alerts.timeout_s),
+                datetime.now(UTC),
+                mutes=mutes,
+                background=background,
+                mask=mask,
+            )
+        finally:
+            notes += outbox.notes
+        notes += delivery.sentences
+        with noted(notes):
+            write_letters(folder, outbox.letters(), incidents)
         return _nobody_untold(verdict, incidents, outbox.letters(), mutes, notes) and delivery.complete
-
-    try:
-        return tell_through(root / config.folder / "outbox")
-    except OSError as error:  # a message that cannot be written down here is written down elsewhere, and sent
-        notes.append(f"The outbox cannot be written: {error.strerror or error}. Messages are kept in the spare folder.")
-        tell_through(spare_folder(root) / "outbox")
-        return False
 
 
 def _nobody_untold(

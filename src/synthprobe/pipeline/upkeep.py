@@ -11,7 +11,6 @@ from pathlib import Path
 from synthprobe.config import Config, KeepConfig
 from synthprobe.pipeline.run_state import is_remembered
 from synthprobe.probes.ledger import open_entries
-from synthprobe.respond.outbox import FileOutbox
 
 EVERY_S = 3600.0
 _DAY_S = 86_400.0
@@ -49,8 +48,6 @@ def tidy(state: Path, keep: KeepConfig, now: float) -> list[Path]:
         else:
             path.unlink(missing_ok=True)
     _shorten(state / "heartbeat.jsonl")
-    if (state / "outbox").is_dir():
-        FileOutbox(state / "outbox").forget(datetime.fromtimestamp(now, UTC))
     return gone
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
 
+from synthprobe.errors import HistoryError
 from synthprobe.respond.message import Alert
 
-KEPT = timedelta(days=30)
+if TYPE_CHECKING:
+    from synthprobe.history.store import History
+
+_SENDING = "outbox.sending"
 _FIRST_WAIT = timedelta(minutes=1)
 _LONGEST_WAIT = timedelta(hours=1)
 
@@ -69,126 +73,110 @@ class Letter(Struct, frozen=True, kw_only=True):
         return failures[-1].at + wait
 
 
-class Outbox(Protocol):
-    """Where messages wait. A file here; a table of the history where several machines share it."""
+class Outbox:
+    """Messages as rows of the file on this machine, each on the disk before anything is sent.
+
+    While that file cannot be written they are kept in another one, and brought back when it can.
+
+    Attributes:
+        history: the file's history.
+        notes: what a person must know of it, as sentences.
+    """
+
+    def __init__(self, place: Path, spare: Callable[[], Path] | None = None, *, kept_in_spare: bool = False) -> None:
+        from synthprobe.history.store import History  # most commands send nothing
+
+        self.history = History.open(place)
+        self.notes: list[str] = []
+        self._place = place
+        self._spare_place = spare
+        self._open: Callable[[Path], History] = History.open
+        self._spare: History | None = None
+        self._letters: dict[str, Letter] = {}
+        if kept_in_spare and spare is not None:
+            self._spare = History.open(spare())
+            with suppress(HistoryError):
+                self._bring_back(spare())
+
+    def __enter__(self) -> Outbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for store in filter(None, (self.history, self._spare)):
+            store.close()
 
     def put(self, alert: Alert) -> bool:
         """Write a message down, durably; false when it is there already."""
-
-    def tried(self, attempt: Attempt) -> None:
-        """Write down a try."""
-
-    def delivered(self, alert_id: str, at: datetime) -> None:
-        """A message needs no more tries."""
-
-    def letters(self) -> list[Letter]:
-        """Every message kept, oldest first."""
-
-    def lock(self, timeout_s: float) -> AbstractContextManager[object]:
-        """Held while messages are sent, so that two processes do not send the same."""
-
-
-class _Delivered(Struct, frozen=True, kw_only=True):
-    alert: str
-    at: datetime
-
-
-class _Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    queued: Alert | None = None
-    tried: Attempt | None = None
-    delivered: _Delivered | None = None
-
-
-def _lines(letter: Letter) -> list[_Line]:
-    lines = [_Line(queued=letter.alert), *(_Line(tried=attempt) for attempt in letter.attempts)]
-    if letter.done:
-        lines.append(_Line(delivered=_Delivered(alert=letter.alert.id, at=letter.done)))
-    return lines
-
-
-class FileOutbox:
-    """Messages as lines of one file, each on the disk before anything is sent."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "outbox.jsonl"
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def put(self, alert: Alert) -> bool:
-        """Write a message down, durably."""
-        with self._file_lock():
-            if any(letter.alert.id == alert.id for letter in self.letters()):
-                return False
-            self._append(_Line(queued=alert))
+        if any(letter.alert.id == alert.id for letter in self.letters()):
+            return False
+        self._write(Letter(alert=alert))
         return True
 
     def tried(self, attempt: Attempt) -> None:
         """Write down a try."""
-        with self._file_lock():
-            self._append(_Line(tried=attempt))
+        letter = self._letters[attempt.alert]
+        self._write(msgspec.structs.replace(letter, attempts=(*letter.attempts, attempt)))
 
     def delivered(self, alert_id: str, at: datetime) -> None:
         """A message needs no more tries."""
-        with self._file_lock():
-            self._append(_Line(delivered=_Delivered(alert=alert_id, at=at)))
+        self._write(msgspec.structs.replace(self._letters[alert_id], done=at))
 
     def letters(self) -> list[Letter]:
-        """Every message kept, oldest first; a line cut off by a crash is left out, and its message is due again."""
-        letters: dict[str, Letter] = {}
-        for line in self._path.read_bytes().splitlines() if self._path.exists() else ():
+        """Every message kept, oldest first."""
+        bodies = [*self.history.letters(), *(self._spare.letters() if self._spare else ())]
+        found = (msgspec.json.decode(body, type=Letter) for body in bodies)
+        self._letters = {letter.alert.id: letter for letter in found}
+        return sorted(self._letters.values(), key=lambda letter: (letter.alert.at, letter.alert.id))
+
+    @contextmanager
+    def lock(self, timeout_s: float) -> Iterator[None]:
+        """Held while messages are sent, so that two processes do not send the same."""
+        from filelock import FileLock, Timeout
+
+        try:
+            held = FileLock(self._place.with_name(_SENDING), timeout=timeout_s)
+            held.acquire()
+        except Timeout:
+            raise
+        except OSError as error:
+            held = FileLock(self._elsewhere(str(error)).with_name(_SENDING), timeout=timeout_s)
+            held.acquire()
+        try:
+            yield
+        finally:
+            held.release()
+
+    def _write(self, letter: Letter) -> None:
+        self._letters[letter.alert.id] = letter
+        if self._spare is None:
             try:
-                found = msgspec.json.decode(line, type=_Line)
-            except msgspec.DecodeError:
-                continue
-            if found.queued:
-                letters.setdefault(found.queued.id, Letter(alert=found.queued))
-            elif found.tried and (letter := letters.get(found.tried.alert)):
-                letters[found.tried.alert] = msgspec.structs.replace(letter, attempts=(*letter.attempts, found.tried))
-            elif found.delivered and (letter := letters.get(found.delivered.alert)):
-                letters[found.delivered.alert] = msgspec.structs.replace(letter, done=found.delivered.at)
-        return list(letters.values())
+                return put_letter(self.history, letter)
+            except HistoryError as error:
+                self._elsewhere(str(error))
+                assert self._spare is not None
+        put_letter(self._spare, letter)
 
-    def adopt(self, other: FileOutbox) -> None:
-        """Take over what another outbox holds."""
-        known = {letter.alert.id for letter in self.letters()}
-        with self._file_lock():
-            for letter in other.letters():
-                if letter.alert.id not in known:
-                    for line in _lines(letter):
-                        self._append(line)
+    def _elsewhere(self, why: str) -> Path:
+        """Keep messages in the spare file from now on."""
+        if self._spare_place is None:
+            raise HistoryError(why)
+        place = self._spare_place()
+        if self._spare is None:
+            self._spare = self._open(place)
+            self.notes.append(f"The outbox cannot be written. {why} Messages are kept in the spare folder.")
+        return place
 
-    def forget(self, now: datetime) -> int:
-        """Remove what was delivered more than 30 days ago."""
-        with self._file_lock():
-            letters = self.letters()
-            kept = [letter for letter in letters if letter.done is None or now - letter.done < KEPT]
-            if len(kept) < len(letters):
-                lines = [line for letter in kept for line in _lines(letter)]
-                temporary = self._path.with_suffix(".tmp")
-                with temporary.open("wb") as file:
-                    file.writelines(msgspec.json.encode(line) + b"\n" for line in lines)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(self._path)
-        return len(letters) - len(kept)
+    def _bring_back(self, place: Path) -> None:
+        assert self._spare is not None
+        for body in self._spare.letters():
+            put_letter(self.history, msgspec.json.decode(body, type=Letter))
+        self._spare.close()
+        self._spare = None
+        for path in place.parent.glob(f"{place.name}*"):
+            path.unlink(missing_ok=True)
 
-    def lock(self, timeout_s: float) -> AbstractContextManager[object]:
-        """Held while messages are sent."""
-        from filelock import FileLock
 
-        return FileLock(self._path.with_suffix(".sending"), timeout=timeout_s)
-
-    def _file_lock(self) -> AbstractContextManager[object]:
-        from filelock import FileLock
-
-        return FileLock(self._path.with_suffix(".lock"), timeout=10)
-
-    def _append(self, line: _Line) -> None:
-        with self._path.open("ab+") as file:
-            file.seek(0, os.SEEK_END)
-            torn = b""
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                torn = b"" if file.read(1) == b"\n" else b"\n"
-            file.write(torn + msgspec.json.encode(line) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+def put_letter(history: History, letter: Letter) -> None:
+    """Write a message and what became of it."""
+    alert = letter.alert
+    history.put_letter(alert.id, alert.at, letter.done, msgspec.json.encode(letter).decode())
