@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from synthprobe.errors import ReportError
+from synthprobe.files import write_whole
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Progress, Result, Run
 from synthprobe.model.verdict import Verdict
@@ -69,9 +70,7 @@ def _apart(results: list[Result]) -> tuple[list[Result], list[Result]]:
 
 def write_verdict(folder: Path, verdict: Verdict) -> None:
     """Write ``verdict.json`` in one move."""
-    temporary = folder / "verdict.json.tmp"
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(verdict)))
-    temporary.replace(folder / "verdict.json")
+    write_whole(folder / "verdict.json", msgspec.json.format(msgspec.json.encode(verdict)))
 
 
 def read_verdict(path: Path) -> Verdict:

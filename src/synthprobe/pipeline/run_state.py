@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from synthprobe.files import write_whole
 from synthprobe.model.incident import Incident, merged
 from synthprobe.respond.outbox import Letter, put_letter
 
@@ -91,13 +92,14 @@ def read_incidents(path: Path) -> RunIncidents:
 
 def write_incidents(folder: Path, left: RunIncidents) -> None:
     """Write it in one move."""
-    _write(folder / INCIDENTS, left)
+    write_whole(folder / INCIDENTS, msgspec.json.encode(left))
 
 
 def write_letters(folder: Path, letters: Iterable[Letter], incidents: Iterable[Incident]) -> None:
     """Keep what people were told of incidents that go on, and what waits, for a history that is lost later."""
     going_on = {one.id for one in incidents if one.state != "resolved"}
-    _write(folder / _LETTERS, [one for one in letters if one.done is None or going_on & set(one.alert.incidents)])
+    kept = [one for one in letters if one.done is None or going_on & set(one.alert.incidents)]
+    write_whole(folder / _LETTERS, msgspec.json.encode(kept))
 
 
 def take_letters(history: History, folders: Iterable[Path]) -> None:
@@ -109,12 +111,6 @@ def take_letters(history: History, folders: Iterable[Path]) -> None:
                 if letter.alert.id not in known:
                     known.add(letter.alert.id)
                     put_letter(history, letter)
-
-
-def _write(path: Path, content: object) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(msgspec.json.encode(content))
-    temporary.replace(path)
 
 
 def last_incidents(*folders: Path) -> RunIncidents:

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from synthprobe.config import Config, HistoryConfig
 from synthprobe.errors import ToolError
+from synthprobe.files import write_whole
 from synthprobe.model.impact import Counted, Snapshot
 from synthprobe.verdict.counters import count_between, counted, join
 
@@ -49,10 +50,10 @@ def add_snapshot(root: Path, config: Config, target: str, snapshot: Snapshot) ->
             file.write(b"".join(b"\n" + line for line in _lines(made, told)))
         if made and target == config.default_target:
             before.unlink(missing_ok=True)
-        _replace(kept, msgspec.json.encode(snapshot))
+        write_whole(kept, msgspec.json.encode(snapshot))
         if last is not None and last.at.date() != snapshot.at.date():
             lines = rolled_up(_read(path, *_EVER), snapshot.at, config.history)
-            _replace(path, b"".join(b"\n" + line for line in _lines(lines, {})))
+            write_whole(path, b"".join(b"\n" + line for line in _lines(lines, {})))
     except OSError as error:
         raise ToolError(
             f"The snapshot cannot be kept in {path.name}: {error.strerror}. Check disk and rights."
@@ -141,9 +142,3 @@ def _read_whole(path: Path) -> list[Snapshot]:
         with contextlib.suppress(msgspec.DecodeError):
             found.append(msgspec.json.decode(line, type=Snapshot))
     return sorted(found, key=lambda one: one.at)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from synthprobe.config import Config, KeepConfig
+from synthprobe.files import write_whole
 from synthprobe.pipeline.run_state import is_remembered
 from synthprobe.probes.ledger import open_entries
 
@@ -96,9 +97,7 @@ def _over(order: Sequence[Path], is_old: Callable[[Path], bool], *, count: int, 
 def _shorten(record: Path) -> None:
     if record.exists() and record.stat().st_size > _RECORD_BYTES:
         lines = record.read_bytes().splitlines(keepends=True)[-_LINES:]
-        temporary = record.with_suffix(".tmp")
-        temporary.write_bytes(b"".join(lines))
-        temporary.replace(record)
+        write_whole(record, b"".join(lines))
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from synthprobe.files import write_whole
 from synthprobe.hooks import load_plugins
 from synthprobe.model.journey import Journey
 from synthprobe.model.result import Run
@@ -69,16 +70,12 @@ class RunFolder:
         """Make the folder, and write down which run it is."""
         for part in _PARTS:
             (self.path / part).mkdir(parents=True, exist_ok=True)
-        temporary = self.path / f"run.{random.token_hex(4)}.tmp"
-        temporary.write_bytes(msgspec.json.encode(self.run))
-        temporary.replace(self.path / "run.json")
+        write_whole(self.path / "run.json", msgspec.json.encode(self.run))
 
     def collected(self, journeys: Sequence[Journey]) -> None:
         """Write down which journeys must be judged."""
         self.path.mkdir(parents=True, exist_ok=True)
-        temporary = self.path / f"collected.{random.token_hex(4)}.tmp"  # each worker, as any of them may die before
-        temporary.write_bytes(msgspec.json.encode(journeys))
-        temporary.replace(self.path / "collected.json")
+        write_whole(self.path / "collected.json", msgspec.json.encode(journeys))  # each worker: any may die before
 
     def clear(self) -> None:
         """Remove what stands empty: Allure makes its folder before anything is known of the journeys."""

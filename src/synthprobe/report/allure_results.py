@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from synthprobe.errors import ReportError
+from synthprobe.files import write_whole
 from synthprobe.model.evidence import Evidence
 from synthprobe.model.incident import Triage
 from synthprobe.model.journey import Journey
@@ -146,9 +147,7 @@ def _settle(
         content.setdefault("testCaseId", _digest(one.journey.id))
         content.setdefault("historyId", _digest(f"{one.journey.id} {verdict.run.target}"))
     for path, content in files.items():
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(content, ensure_ascii=False), "utf-8")
-        temporary.replace(path)
+        write_whole(path, json.dumps(content, ensure_ascii=False))
     return final
 
 

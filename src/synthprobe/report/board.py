@@ -15,6 +15,7 @@ from typing import Any, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
+from synthprobe.files import write_whole
 from synthprobe.model.impact import Change, Forecast, ImpactRow, OperationKind, Split
 from synthprobe.model.objective import ObjectiveStatus
 from synthprobe.report.allure_results import safe_name
@@ -148,14 +149,14 @@ def render_board(data: BoardData, site: Path) -> Path:
     shared = {"data": data, "signs": _SIGNS, "days": DAYS}
     for one in journeys:
         page = environment.get_template("board_journey.html.j2").render(one=one, **shared)
-        _replace(folder / one["page"], page)
+        write_whole(folder / one["page"], page)
     page = environment.get_template("board.html.j2").render(
         tables=[_table(kind, data.rows, known) for kind in KINDS if any(row.kind == kind for row in data.rows)],
         journeys=journeys,
         answer=answer(data.rows, {one.id: one.title for one in data.journeys}),
         **shared,
     )
-    return _replace(folder / "index.html", page)
+    return write_whole(folder / "index.html", page)
 
 
 def waiting(ms: float | None) -> str:
@@ -326,13 +327,6 @@ def _signed(ms: float) -> str:
 
 def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _replace(path: Path, text: str) -> Path:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)
-    return path
 
 
 __all__ = ["Alarm", "BoardChange", "BoardData", "BoardJourney", "Day", "StepSeries", "render_board"]

@@ -6,7 +6,6 @@ It needs neither Allure nor a network: one HTML file, its own style, and the evi
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from synthprobe.files import write_whole
 from synthprobe.model.objective import ObjectiveStatus, Standing
 from synthprobe.model.result import Outcome, Result, walk_steps
 from synthprobe.model.verdict import JourneyVerdict, Verdict
@@ -109,8 +109,8 @@ def render_oncall(
     environment.filters |= {"duration": duration, "utc": _utc}
     page = environment.get_template("oncall.html.j2").render(runs=views, badges=BADGES, stale_s=int(stale_s))
     site.mkdir(parents=True, exist_ok=True)
-    _replace(site / "status.json", json.dumps({"targets": [_status(view) for view in views]}, indent=2))
-    return _replace(site / "index.html", page)
+    write_whole(site / "status.json", json.dumps({"targets": [_status(view) for view in views]}, indent=2))
+    return write_whole(site / "index.html", page)
 
 
 def duration(seconds: float) -> str:
@@ -278,10 +278,3 @@ def _plural(number: int, word: str) -> str:
 
 def _utc(moment: datetime) -> str:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _replace(path: Path, text: str) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)
-    return path

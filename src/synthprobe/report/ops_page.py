@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
+from synthprobe.files import write_whole
 from synthprobe.model.measure import Measures
 from synthprobe.report.allure_results import safe_name
 from synthprobe.verdict.ratios import ENOUGH
@@ -54,10 +55,7 @@ def render_ops(data: OpsData, site: Path) -> Path:
     )
     folder = site / "ops" / safe_name(data.measures.target)
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / "index.html.tmp"
-    temporary.write_text(html, "utf-8")
-    temporary.replace(folder / "index.html")
-    return folder / "index.html"
+    return write_whole(folder / "index.html", html)
 
 
 def answer(measures: Measures) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from synthprobe.errors import ReportError, ToolError
+from synthprobe.files import write_whole
 from synthprobe.model.objective import Coverage
 from synthprobe.model.result import Outcome
 from synthprobe.model.verdict import Verdict
@@ -18,16 +19,13 @@ def write_metrics(path: Path, verdict: Verdict, coverage: Coverage | None = None
     """Write the metrics in one move, so that no collector reads half a file."""
     client = _client()
     text = client.generate_latest(_registry(client, verdict, coverage))
-    temporary = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(text)
-        temporary.replace(path)
+        return write_whole(path, text)
     except OSError as error:
         raise ReportError(
             f"The metrics cannot be written to {path.name}: {error.strerror}. Check its folder."
         ) from None
-    return path
 
 
 def push_metrics(gateway: str, verdict: Verdict, coverage: Coverage | None = None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import re
 import shutil
 import sys
@@ -19,6 +18,7 @@ import msgspec
 from filelock import FileLock
 
 from synthprobe.errors import ReportError, ToolError
+from synthprobe.files import write_whole
 from synthprobe.model.address import shown_address
 from synthprobe.model.objective import Standing
 from synthprobe.model.verdict import Verdict
@@ -135,9 +135,7 @@ def _publish(
                     shutil.rmtree(out / "allure", ignore_errors=True)
                     warn(str(error))
             record = PublishedRun(verdict=verdict, folder=folder, label=label, pages=pages, note=note)
-            temporary = out / f".{_RECORD}.{os.getpid()}"
-            temporary.write_bytes(msgspec.json.encode(record))
-            temporary.replace(out / _RECORD)
+            write_whole(out / _RECORD, msgspec.json.encode(record))
         if retention is not None:
             prune(site, published(site, warn), retention, datetime.now(UTC))
         beside(site)

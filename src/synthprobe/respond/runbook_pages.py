@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from synthprobe.files import write_whole
 from synthprobe.model.incident import Incident
 from synthprobe.model.plain_text import plain_line
 from synthprobe.model.result import Result, Step
@@ -100,22 +101,16 @@ def publish_runbooks(runbooks: Sequence[Runbook], site: Path, *, before: str = "
     link = "README.html" if before else ""
     if before:
         template = _environment().get_template("before.html.j2")
-        _replace(folder / link, template.render(body=parser().render(before), home="../index.html"))
+        write_whole(folder / link, template.render(body=parser().render(before), home="../index.html"))
     for runbook in runbooks:
         page = folder / f"{runbook.id}.html"
-        _replace(page, render(runbook, before=link))
+        write_whole(page, render(runbook, before=link))
         addresses[runbook.id] = f"runbooks/{page.name}"
     ordered = sorted(runbooks, key=lambda one: (one.cause_class, one.title))
     groups = [(cause, list(ours)) for cause, ours in groupby(ordered, key=lambda one: one.cause_class)]
     index = _environment().get_template("runbooks.html.j2").render(groups=groups, home="../index.html", causes=CAUSES)
-    _replace(folder / "index.html", index)
+    write_whole(folder / "index.html", index)
     return addresses
-
-
-def _replace(page: Path, text: str) -> None:
-    temporary = page.with_suffix(".tmp")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(page)
 
 
 def draft_id(incident: Incident) -> str:

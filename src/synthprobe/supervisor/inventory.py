@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from synthprobe.config import Config
+from synthprobe.files import write_whole
 from synthprobe.model.journey import Journey
 
 
@@ -52,9 +53,7 @@ def read_inventory(path: Path) -> Inventory | None:
 def write_inventory(path: Path, inventory: Inventory) -> None:
     """Keep an inventory for the next run."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(msgspec.json.encode(inventory))
-    temporary.replace(path)
+    write_whole(path, msgspec.json.encode(inventory))
 
 
 def disappeared(

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from synthprobe import pipeline
 from synthprobe.errors import ReportError
 from synthprobe.evidence.scratch import private_folder
+from synthprobe.files import write_whole
 from synthprobe.pipeline.run_state import owner, running
 from synthprobe.supervisor.clock import passed_s
 
@@ -111,9 +112,7 @@ def _read_lease(path: Path) -> Lease:
 
 
 def _write_lease(path: Path, held: Lease) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(msgspec.json.encode(held))
-    temporary.replace(path)
+    write_whole(path, msgspec.json.encode(held))
 
 
 def _stands(held: Lease) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.files import write_whole
 from synthprobe.model.impact import Change
 
 FILE = "changes.toml"
@@ -51,12 +52,9 @@ def mark_change(root: Path, change: Change) -> Path:
     path = root / FILE
     try:
         before = path.read_text("utf-8") if path.exists() else ""
-        temporary = path.with_name(f".{FILE}.new")
-        temporary.write_text((before.rstrip() + "\n\n" if before.strip() else "") + "\n".join(lines) + "\n", "utf-8")
-        temporary.replace(path)
+        return write_whole(path, (before.rstrip() + "\n\n" if before.strip() else "") + "\n".join(lines) + "\n")
     except OSError as error:
         raise ConfigurationError(f"{FILE} cannot be written: {error.strerror}. Check the folder's rights.") from None
-    return path
 
 
 def _check(change: Change) -> None:
