@@ -12,12 +12,14 @@ import zlib
 from functools import reduce
 from urllib.parse import quote, quote_plus
 
+import msgspec
 import pytest
 
 from synthprobe.errors import SecretError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.scan import TOO_DEEP, TOO_LARGE, UNREADABLE, Scanner
 from synthprobe.evidence.trace import TraceWithheld, redact_trace
+from synthprobe.model.finding import Contradiction, Finding, Refusal, Skew, Throttled, Wait
 
 SECRETS = ["Summer2026!", "p'a\"s\\s é+/=", "48151623"]
 FORMS = {
@@ -344,3 +346,22 @@ def test_a_trace_without_a_version_is_withheld(tmp_path, redactor):
     source = trace(tmp_path / "raw.zip", [{"type": "before", "callId": "1"}])
     with pytest.raises(TraceWithheld, match="does not say which format version"):
         redact_trace(source, tmp_path / "out.zip", redactor)
+
+
+def test_a_finding_is_masked_in_every_text_as_its_sentence_is():
+    redactor = Redactor()
+    redactor.add("kE7-winter-4711")
+    found = Finding(
+        contradiction=Contradiction(
+            about="json", expected="a kE7-winter-4711", got="kE7-winter-4711", url="/kE7-winter-4711"
+        ),
+        refusal=Refusal(
+            kind="dns", url="http://kE7-winter-4711/", tried=("kE7-winter-4711",), reason="kE7-winter-4711"
+        ),
+        throttled=Throttled(status=429, after="kE7-winter-4711"),
+        skew=Skew(what="kE7-winter-4711", ahead_s=3.0),
+        wait=Wait(within_s=1.0, attempts=2, reason="kE7-winter-4711", seen=(("kE7-winter-4711", 2),)),
+    )
+    masked = redactor.record(found)
+    assert b"winter" not in msgspec.json.encode(masked)
+    assert (masked.refusal.kind, masked.wait.seen[0][1]) == ("dns", 2)
