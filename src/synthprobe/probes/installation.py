@@ -9,14 +9,14 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from synthprobe.errors import ConfigurationError, ToolError
+from synthprobe.tools import tool_failure
 
 DOWNLOAD_S = 300.0
 """Seconds Playwright's own download may take."""
@@ -93,7 +93,7 @@ def install_browser(
     env = dict(os.environ if environ is None else environ)
     playwright = [python, "-m", "playwright", "install", "--only-shell", "--with-deps", "chromium"]
     report("Downloading Playwright's headless Chromium.")
-    reason = _run(playwright, env, timeout_s)
+    reason = tool_failure(playwright, timeout_s=timeout_s, environ=env)
     if not reason:
         return
     report(f"Playwright's download did not work: {reason}")
@@ -105,8 +105,10 @@ def install_browser(
         report("Installing chromium-headless-shell with apt-get.")
         prefix = [] if (os.geteuid() == 0 if root is None else root) else ["sudo", "-n"]
         # A stale package list is no reason to stop: the install itself tells.
-        _run([*prefix, apt, "update"], env, PACKAGE_S)
-        reason = _run([*prefix, apt, "install", "-y", "chromium-headless-shell"], env, PACKAGE_S)
+        tool_failure([*prefix, apt, "update"], timeout_s=PACKAGE_S, environ=env)
+        reason = tool_failure(
+            [*prefix, apt, "install", "-y", "chromium-headless-shell"], timeout_s=PACKAGE_S, environ=env
+        )
         if not reason:
             return
         report(f"apt-get did not work: {reason}")
@@ -121,7 +123,7 @@ def install_browser(
 def driver_trouble(driver: Path | None = None) -> str:
     """Why Playwright's driver, through which every browser is steered, does not start on this machine."""
     node = os.environ.get("PLAYWRIGHT_NODEJS_PATH") or str((driver or _driver()) / "node")
-    return _run([node, "--version"], os.environ, _START_S)
+    return tool_failure([node, "--version"], timeout_s=_START_S)
 
 
 def install_driver_library(
@@ -139,8 +141,8 @@ def install_driver_library(
     if package and apt:
         report(f"Installing {package} with apt-get: Playwright's driver needs it.")
         prefix = [] if (os.geteuid() == 0 if root is None else root) else ["sudo", "-n"]
-        _run([*prefix, apt, "update"], env, PACKAGE_S)
-        _run([*prefix, apt, "install", "-y", package], env, PACKAGE_S)
+        tool_failure([*prefix, apt, "update"], timeout_s=PACKAGE_S, environ=env)
+        tool_failure([*prefix, apt, "install", "-y", package], timeout_s=PACKAGE_S, environ=env)
     if reason := driver_trouble(driver):
         raise ToolError(
             f"Playwright's driver does not start: {reason}. Without it no browser journey runs. Install what is "
@@ -190,28 +192,3 @@ def _complete(folder: Path) -> bool:
         for pattern in patterns
         for found in folder.glob(pattern)
     )
-
-
-def _run(command: Sequence[str], env: Mapping[str, str], timeout_s: float) -> str:
-    """Run a command; answer an empty string when it worked, else why it did not, in one line."""
-    try:
-        done = subprocess.run(
-            command,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"no end after {timeout_s:g} s"
-    except OSError as error:
-        return f"{command[0]} could not be started ({error.strerror})"
-    if done.returncode == 0:
-        return ""
-    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    telling = [line for line in lines if "rror" in line or line.startswith("E:")]
-    return f"exit code {done.returncode}, {(telling or lines or ['no output'])[-1][:200]}"

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.report.allure_results import TRACE_TYPE, reconcile
 from synthprobe.report.node import allure_version, find_allure
+from synthprobe.tools import tool_failure
 
 __all__ = ["HISTORY_LIMIT", "TRACE_TYPE", "generate", "reconcile"]
 
@@ -155,28 +155,9 @@ def _run(
     config = work / "allurerc.json"
     config.write_text(json.dumps(_config(work, name, history_url, with_history=with_history)), "utf-8")
     env = {**(os.environ if environ is None else environ), "ALLURE_NO_ANALYTICS": "true"}
-    try:
-        done = subprocess.run(
-            [*command, "generate", str(results.resolve()), "-c", str(config)],
-            cwd=work,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"It did not end within {timeout_s:g} s."
-    except OSError as error:
-        return f"{command[0]} could not be started ({error.strerror})."
-    if done.returncode:
-        lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        telling = [line for line in lines if "rror" in line]
-        return f"It ended with exit code {done.returncode}: {(telling or lines or ['no output'])[0][:300]}."
-    return ""
+    generate = [*command, "generate", str(results.resolve()), "-c", str(config)]
+    reason = tool_failure(generate, timeout_s=timeout_s, environ=env, cwd=work)
+    return f"Why it failed: {reason}." if reason else ""
 
 
 def _usable_history(history: Path, name: str, warn: Callable[[str], None]) -> str:

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from synthprobe.errors import ToolError
+from synthprobe.tools import tool_failure
 
 MINIMUM_NODE = 22
 """Oldest major version of Node that runs Allure 3."""
@@ -143,27 +144,7 @@ def _install_tree(
 
 def _run(command: Sequence[str], environ: Mapping[str, str] | None, *, what: str, cwd: Path | None = None) -> None:
     """Run an installing command, or raise the sentence that says why it did not work."""
-    reason = ""
-    try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=None if environ is None else dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=INSTALL_S,
-            check=False,
-        )
-        if done.returncode:
-            lines = [line.strip() for line in done.stdout.splitlines() if "rror" in line or "ERR!" in line]
-            reason = f"exit code {done.returncode}, {(lines or ['no output'])[0][:300]}"
-    except subprocess.TimeoutExpired:
-        reason = f"no end after {INSTALL_S:g} s"
-    except OSError as error:
-        reason = f"{command[0]} could not be started: {error.strerror}"
+    reason = tool_failure(command, timeout_s=INSTALL_S, environ=environ, cwd=cwd)
     if reason:
         raise ToolError(
             f"{what} could not be installed ({reason}). The package registry must be reachable once."
