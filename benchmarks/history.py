@@ -182,8 +182,9 @@ def one_run(place: str, here: Path, number: int) -> float:
     return took
 
 
-def prepared(place: str, spool: Path, days: float, states: States) -> None:
-    with History.open(place, spool=spool) as history:
+def prepared(place: str, here: Path, days: float, states: States) -> None:
+    shared = place if place.startswith("postgresql") else ""
+    with History.open(Path(tempfile.mkdtemp(dir=here)) / "history.db" if shared else place, shared=shared) as history:
         assert history.ingest(verdict(at=NOW, journeys=JOURNEYS, steps=STEPS, run_id="first")), history.notes
         history.put_detector_states("demo", states)
         for number in range(JOURNEYS):
@@ -197,8 +198,8 @@ def prepared(place: str, spool: Path, days: float, states: States) -> None:
 
 def measure(name: str, day: str, year: str, here: Path, rounds: int) -> list[tuple[str, float, float | None]]:
     states = learned()
-    prepared(day, here / "spool", 1, states)
-    prepared(year, here / "spool", 365, states)
+    prepared(day, here, 1, states)
+    prepared(year, here, 365, states)
     times: dict[str, list[float]] = {day: [], year: []}
     for number in range(1, rounds + 1):
         for place in (day, year):
@@ -232,8 +233,13 @@ def board_ms(place: str, here: Path) -> tuple[float, float]:
 def project(place: str, here: Path) -> tuple[Path, Config]:
     """A project folder whose history is the one given."""
     root = Path(tempfile.mkdtemp(dir=here))
-    url = json.dumps(place if "://" in place else f"sqlite:///{place}")
-    (root / "synthprobe.toml").write_text(f'[targets.demo]\nbase_url = "http://127.0.0.1:9"\n[history]\nurl = {url}\n')
+    text = '[targets.demo]\nbase_url = "http://127.0.0.1:9"\n'
+    if "://" in place:
+        text += f"[history]\nurl = {json.dumps(place)}\n"
+    else:
+        (root / ".synthprobe").mkdir()
+        (root / ".synthprobe" / "history.db").symlink_to(place)
+    (root / "synthprobe.toml").write_text(text)
     return root, read_config(root)
 
 
