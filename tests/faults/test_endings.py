@@ -139,6 +139,24 @@ def test_what_ends_pytest_costs_the_journey_that_ran_and_the_rest_is_run_afresh(
     assert note in said
 
 
+def test_a_fresh_process_that_ends_early_too_is_not_explained_by_the_words_of_the_first(project, run):
+    project.journeys(
+        "import os, pytest\n\ndef test_ending():\n    pytest.exit('the town is closed')\n\n"
+        "def test_dying():\n    os._exit(0)\n\ndef test_later():\n    assert 1\n"
+    )
+    ended = run()
+    assert {name: why for name, (_, why) in ended.outcomes.items()} == {
+        "test_ending": 'cancelled: The run was ended while "ending" was running.',
+        "test_dying": 'worker: The process died while "dying" was running.',
+        "test_later": "worker: pytest ended before this journey began: it ended with code 0.",
+    }
+    (said,) = ended.verdict.notes
+    assert said.startswith(
+        "pytest ended early, and 2 journeys that had not begun were given to a fresh process, which ended early as "
+        "well (it ended with code 0): Exit: the town is closed"
+    )
+
+
 def test_options_that_leave_journeys_unjudged_are_switched_off_and_noted_f91(project, run):
     (project.root / "pytest.ini").write_text("[pytest]\naddopts = -x --stepwise --collect-only\n")
     project.journeys("def test_broken():\n    assert 1 == 2\n\n" + TWO)

@@ -14,6 +14,7 @@ class TestStore:
             assert target.name == "staging"
 def test_opens(target):
     assert target.name == "demo"
+test_opens.__doc__ = f"{__file__}: a scenario"  # as pytest-bdd writes it
 """
 
 OBJECTS = """
@@ -57,6 +58,8 @@ def test_tests_of_one_name_in_several_classes_are_several_journeys(project):
         "journeys/test_it.TestStore.TestBack.test_opens": "failed",
         "journeys/test_it.test_opens": "passed",
     }
+    titles = {result.journey.title for result in ran.all_results}
+    assert titles == {"opens", "journeys/test_it.py: a scenario"}, "no path of the machine"
 
 
 def test_an_id_that_is_given_twice_is_refused_and_leaves_no_run(project):

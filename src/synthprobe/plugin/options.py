@@ -101,6 +101,7 @@ def journey_of(item: pytest.Item) -> Journey:
     except ValueError as error:
         raise pytest.UsageError(_wrong(item, f"budget: {error}")) from None
     doc = inspect.cleandoc(getattr(getattr(item, "function", None), "__doc__", None) or "")
+    doc = doc.replace(f"{project_root(item.config)}{os.sep}", "")  # pytest-bdd writes where the scenario stands
     name, bracket, parameters = item.name.partition("[")
     if _AN_ADDRESS.search(parameters):  # ids=repr, for example: the name of the test is another one in each process
         parameters = "-".join(f"{name}{number}" for name, number in _indices(item).items()) + "]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -41,13 +41,13 @@ def read_last_words(folder: Path) -> list[LastWords]:
 
 
 class Ending:
-    """How the sessions of a run ended."""
+    """How a session of a run ended; what the sessions before it said is theirs."""
 
-    def __init__(self, folder: Path, reason: str, code: int | None) -> None:
+    def __init__(self, folder: Path, reason: str, code: int | None, words_before: int = 0) -> None:
         self.reason = reason
         self._folder = folder
         self._code = code
-        said = read_last_words(folder)
+        said = read_last_words(folder)[words_before:]
         self.notes = tuple(dict.fromkeys(one.message for one in said if one.kind == "note"))
         self._words = [one for one in said if one.kind != "note"]
 
@@ -90,28 +90,33 @@ class Missing:
     """Says why a journey has no result."""
 
     def __init__(
-        self, folder: Path, first: Ending, last: Ending, lost: set[str], frozen: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        ending_of: Callable[[Journey], Ending],
+        lost: set[str],
+        frozen: Mapping[str, str] | None = None,
     ) -> None:
         self._running = {note.journey: note.step for note in pipeline.read_progress(folder)}
-        self._first, self._last = first, last
+        self._ending_of = ending_of
         self._lost = lost
         self._frozen = frozen or {}
 
     def __call__(self, journey: Journey) -> str:
         """One sentence."""
-        ending = _ENDINGS.get(self._last.reason)
+        session = self._ending_of(journey)
+        ending = _ENDINGS.get(session.reason)
         if journey.id in self._lost:
             return "inventory: It was not collected, although no journey's source was changed since the last run."
         if journey.id in self._running:
             where = f'while "{self._running[journey.id] or journey.title}" was running'
             if journey.id in self._frozen:
                 return f"{self._frozen[journey.id]} {where}."
-            if ending or not self._first.spoke:
+            if ending or not session.spoke:
                 return f"{ending} {where}." if ending else f"worker: The process died {where}."
-            return f"worker: pytest ended {where}: {self._first.message.rstrip('.')}."
+            return f"worker: pytest ended {where}: {session.message.rstrip('.')}."
         if ending:
             return f"{ending} before this journey began."
-        return f"worker: pytest ended before this journey began: {self._first.message.rstrip('.')}."
+        return f"worker: pytest ended before this journey began: {session.message.rstrip('.')}."
 
 
 def _read(path: Path) -> str:

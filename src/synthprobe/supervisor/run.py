@@ -31,7 +31,7 @@ from synthprobe.supervisor import slots
 from synthprobe.supervisor.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
 from synthprobe.supervisor.clock import ClockWatch
 from synthprobe.supervisor.control import ask_control
-from synthprobe.supervisor.ending import LAST_WORDS_PLUGIN, Ending, Missing, last_words_file
+from synthprobe.supervisor.ending import LAST_WORDS_PLUGIN, Ending, Missing, last_words_file, read_last_words
 from synthprobe.supervisor.inventory import (
     Inventory,
     disappeared,
@@ -110,6 +110,7 @@ def run_journeys(
         frozen: dict[str, str] = {}
 
         def session(paths: Sequence[str]) -> Ending:
+            words_before = len(read_last_words(folder))
             child = Child(
                 _command(config, target, folder, run.slot, order, paths),
                 cwd=root,
@@ -125,7 +126,7 @@ def run_journeys(
             if reason:
                 child.end(TERMINATE_GRACE_S if signal.SIGTERM in asked else INTERRUPT_GRACE_S)
             child.clear()
-            return Ending(folder, reason, child.process.returncode)
+            return Ending(folder, reason, child.process.returncode, words_before)
 
         first = last = session(order.paths or config.journeys)
         collected = _collected(folder)
@@ -163,15 +164,24 @@ def run_journeys(
         lost = set() if explained else {journey.id for journey in gone}
         if not order.paths and not lost:
             write_inventory(kept, Inventory(revision=revision, journeys=tuple(collected)))
+
+    def ending_of(journey: Journey) -> Ending:
+        return last if not left or journey in left else first
+
     control = functools.partial(ask_control, config.control_url) if config.control_url else None
-    verdict = pipeline.judge(folder, missing=Missing(folder, first, last, lost, frozen), control=control)
+    verdict = pipeline.judge(folder, missing=Missing(folder, ending_of, lost, frozen), control=control)
     if collected is None and not verdict.journeys and not verdict.blind:
         blind = f"No journey is known, and pytest ended before it collected any: {first.message}"
         verdict = msgspec.structs.replace(verdict, blind=blind)
         pipeline.write_verdict(folder, verdict)
-    notes += last.notes
+    notes += dict.fromkeys((*first.notes, *last.notes))
     if last is not first:
-        notes.append(f"pytest ended early, and {_counted(left)} in a fresh process: {first.message}")
+        ended_too = collected is None or bool(last.unfinished(collected))
+        how = f", which ended early as well ({last.message})" if ended_too else ""
+        notes.append(
+            f"pytest ended early, and {_counted(left)} {'given to' if ended_too else 'run in'} a fresh process{how}: "
+            f"{first.message}"
+        )
     if jumped := clock.note():
         notes.append(jumped)
     if notes:
@@ -257,12 +267,8 @@ def _collected(folder: Path) -> list[Journey] | None:
 
 def _counted(left: Sequence[Journey]) -> str:
     if not left:
-        return "all journeys were run"
-    return (
-        "1 journey that had not begun was run"
-        if len(left) == 1
-        else f"{len(left)} journeys that had not begun were run"
-    )
+        return "all journeys were"
+    return "1 journey that had not begun was" if len(left) == 1 else f"{len(left)} journeys that had not begun were"
 
 
 def _write(path: Path, content: object) -> None:
