@@ -1,6 +1,7 @@
-"""What holding a read-only target costs: CPU seconds of the browser, its driver and ours, on pages dense with requests.
+"""What holding a read-only target costs: CPU of the browser, its driver and ours, on pages dense with requests.
 
-Prints a table of two pages, each opened on a target that may be changed and on a read-only one in alternating rounds.
+Prints a table of two pages, each opened in alternating rounds on a target that may be changed ("open"), with
+interception switched on in the browser for an address that nobody asks for ("idle"), and on a read-only target.
 """
 
 from __future__ import annotations
@@ -70,15 +71,18 @@ def cpu_of_children(root: int) -> float:
     return sum(ticks.get(one, 0) for one in found) / _TICK
 
 
-def visit(url: str, path: str, read_only: bool) -> None:
+def visit(url: str, path: str, way: str) -> None:
     """Open the page a few times, in a process of its own; print its CPU seconds."""
-    target = Target(base_url=url, name="bench", read_only=read_only)
+    target = Target(base_url=url, name="bench", read_only=way == "read-only")
     browser_found = find_browser()
     assert browser_found is not None
     with sync_playwright() as playwright:
         guard = GuardedBrowser(Guard(target), BrowserHeaders(target))
         how = launch_arguments({"executable_path": browser_found.path}, target, "chromium")
         browser = guard.watch(playwright.chromium.launch(**how))
+        if way == "idle":
+            idle = {"patterns": [{"urlPattern": "http://nobody.invalid/*"}]}
+            browser.new_browser_cdp_session().send("Fetch.enable", idle)
         page = browser.new_page()
         page.goto(url + path)
         page.wait_for_function("document.title == 'ready'")
@@ -97,23 +101,23 @@ def main() -> None:
     parser.add_argument("--visit", nargs=3)
     given = parser.parse_args()
     if given.visit:
-        visit(given.visit[0], given.visit[1], given.visit[2] == "True")
+        visit(given.visit[0], given.visit[1], given.visit[2])
         return
     server = ThreadingHTTPServer(("127.0.0.1", 0), Board)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     print(f"{PAGES} pages of {PARTS} requests, median of {given.rounds} alternating rounds")
-    print(f"{'page of':26} {'open, CPU s':>12} {'read-only, CPU s':>17} {'ratio':>6} {'ms a request':>13}")
+    print(f"{'CPU s of a page of':26} {'open':>6} {'idle':>6} {'read-only':>10} {'ratio':>6} {'ms a request':>13}")
     for name, path in (("images and scripts", "/static"), ("requests of scripts (GET)", "/asked")):
-        spent: dict[bool, list[float]] = {False: [], True: []}
+        spent: dict[str, list[float]] = {"open": [], "idle": [], "read-only": []}
         for _ in range(given.rounds):
-            for read_only, figures in spent.items():
-                command = [sys.executable, __file__, "--visit", url, path, str(read_only)]
+            for way, figures in spent.items():
+                command = [sys.executable, __file__, "--visit", url, path, way]
                 figures.append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
-        free, held = statistics.median(spent[False]), statistics.median(spent[True])
+        free, idle, held = (statistics.median(figures) for figures in spent.values())
         more = (held - free) / (PAGES * PARTS) * 1000
-        print(f"{name:26} {free:12.2f} {held:17.2f} {held / free:6.2f} {more:13.2f}")
+        print(f"{name:26} {free:6.2f} {idle:6.2f} {held:10.2f} {held / free:6.2f} {more:13.2f}")
     print(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores")
     server.shutdown()
 

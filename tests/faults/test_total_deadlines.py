@@ -128,6 +128,33 @@ def test_a_watcher_and_a_pager_that_drip_cost_seconds_f62_f65(begin, tmp_path):
     assert letter.done is None
 
 
+HANGS = """import os, socket, threading
+found = socket.getaddrinfo
+def look_up(host, *given, **options):
+    if str(host).endswith(".hangs.example"):
+        threading.Event().wait()  # as a resolver whose servers never answer
+    return found(host, *given, **options)
+socket.getaddrinfo = look_up
+"""
+
+
+def test_a_name_that_is_looked_up_for_ever_costs_seconds_and_no_verdict_f03(begin, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(HANGS)
+    config = tmp_path / "synthprobe.toml"
+    shared = '[history]\nurl = "postgresql+psycopg://probe@db.hangs.example/probe"\n'
+    config.write_text(
+        config.read_text().replace("[heartbeat]", f'allowed_hosts = ["*.hangs.example"]\n{shared}[heartbeat]')
+    )
+    lookup = "def test_lookup(api):\n    api.get('http://api.hangs.example/', timeout='1s')\n"
+    names = {"BEAT": "http://beat.hangs.example/b", "PAGER": "json://pager.hangs.example/p"}
+    run = begin(FAILS + lookup, PYTHONPATH=str(tmp_path), **names)
+    output = run.communicate(timeout=60)[0]
+    assert run.returncode == 1, output
+    failures = {one.journey.id.rpartition("_")[2]: one.results[-1].failure for one in verdict_of(tmp_path).journeys}
+    assert "no connection was made within 1 s: its name was not resolved" in failures["lookup"].message
+    assert "db.hangs.example" in output
+
+
 def test_a_kill_switch_that_drips_is_on_after_seconds_f72(drip):
     began = time.monotonic()
     reason = kill_switch_reason(f"http://127.0.0.1:{drip.port}/switch", {})

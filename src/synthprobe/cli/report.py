@@ -15,12 +15,16 @@ from synthprobe.cli.impact import make_board
 from synthprobe.cli.ops import ops_data
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
+from synthprobe.deadlines import end_within
 from synthprobe.errors import ConfigurationError, SynthprobeError
 from synthprobe.model.objective import Standing
 from synthprobe.report.ops_page import render_ops
 from synthprobe.report.site import newest, publish, serve
 from synthprobe.respond.runbook_pages import before_typing, publish_runbooks
 from synthprobe.respond.runbooks import read_runbooks
+
+PUBLISH_S = 600.0
+"""Seconds everything may take together; what is not made by then is left out, with a sentence."""
 
 _console = open_console()
 
@@ -40,6 +44,7 @@ def report(
     ] = None,
 ) -> None:
     """Make the on-call page and the Allure report of recorded runs."""
+    end_within(PUBLISH_S)
     root = find_root(Path.cwd())
     config = read_config(root)
     folders = [run.absolute() for run in runs] if runs else [pipeline.newest_run(root, config.folder)]

@@ -192,7 +192,7 @@ class Access:
     @property
     def _late(self) -> str:
         if is_ending():
-            return f"The history {self.place} was given up, as the run was asked to end."
+            return f"The history {self.place} was given up, as the time of the whole command was over."
         return f"The history {self.place} did not answer within {self._within_s:g} s in all, and was given up."
 
     def _once(self, act: Callable[[Connection], T], *, write: bool, durable: bool) -> T:

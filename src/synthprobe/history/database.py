@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
-from synthprobe.deadlines import left_s
+from synthprobe.deadlines import OverdueError, left_s, within
 from synthprobe.errors import HistoryError
 from synthprobe.history.address import wrong_with
 
@@ -234,7 +235,9 @@ def make_engine(url: str) -> Engine:
                 "keepalives_count": 3,
                 "tcp_user_timeout": 10_000,
             }
-            return create_engine(url, connect_args=connect, pool_pre_ping=False)
+            engine = create_engine(url, connect_args=connect, pool_pre_ping=False)
+            event.listen(engine, "do_connect", _connect_in_time)
+            return engine
     except (ArgumentError, NoSuchModuleError, ValueError):
         wrong = wrong or "postgresql+psycopg://USER@HOST/DATABASE was expected."
     except ImportError:
@@ -243,6 +246,14 @@ def make_engine(url: str) -> Engine:
             "Install it with: pip install 'synthprobe[postgres]'"
         ) from None
     raise HistoryError(f"The history's url cannot be used. {wrong} Correct [history] url.")
+
+
+def _connect_in_time(dialect: Any, _: Any, args: Any, options: dict[str, Any]) -> Any:
+    """A connection; no timeout of the driver holds while a name is looked up."""
+    try:
+        return within(LOCK_WAIT_S * 2, "The database's name", partial(dialect.connect, *args, **options))
+    except OverdueError as error:
+        raise dialect.dbapi.OperationalError(str(error)) from None
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:

@@ -23,6 +23,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family, create_connection
 
+from synthprobe.deadlines import OverdueError, within
 from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.model.journey import duration_s
 
@@ -30,6 +31,7 @@ NEXT_ADDRESS_S = 0.25
 """Seconds after which the next address of a host is tried as well, as RFC 8305 (Happy Eyeballs) has it."""
 
 Phase = Literal["connecting", "handshake", "answer"]
+_RESOLVING_S = 30.0
 _calls = threading.local()
 
 
@@ -116,9 +118,11 @@ class _Guarded(HTTPConnection):
         if bound is not None:
             bound.phase, bound.addresses = "connecting", ()
         try:
-            found = socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+            found = within(bound.left_s if bound is not None else _RESOLVING_S, f"The name {self.host}", self._resolve)
         except socket.gaierror as error:
             raise NameResolutionError(self.host, self, error) from error
+        except OverdueError as error:
+            raise ConnectTimeoutError(self, str(error)) from error
         limit_s = bound.left_s if bound is not None else self.timeout
         if bound is not None:
             bound.addresses = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
@@ -132,6 +136,9 @@ class _Guarded(HTTPConnection):
             bound.phase = "handshake" if isinstance(self, HTTPSConnection) else "answer"
             bound.guards(sock)  # before a TLS handshake, which can drip as well
         return sock
+
+    def _resolve(self) -> list[Any]:
+        return socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         bound = current_deadline()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from synthprobe.deadlines import left_s
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.report.allure_results import TRACE_TYPE, reconcile
 from synthprobe.report.node import allure_version, find_allure
@@ -156,7 +157,7 @@ def _run(
     config.write_text(json.dumps(_config(work, name, history_url, with_history=with_history)), "utf-8")
     env = {**(os.environ if environ is None else environ), "ALLURE_NO_ANALYTICS": "true"}
     generate = [*command, "generate", str(results.resolve()), "-c", str(config)]
-    reason = tool_failure(generate, timeout_s=timeout_s, environ=env, cwd=work)
+    reason = tool_failure(generate, timeout_s=left_s(timeout_s), environ=env, cwd=work)
     return f"Why it failed: {reason}." if reason else ""
 
 
