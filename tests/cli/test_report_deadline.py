@@ -7,7 +7,7 @@ import sys
 BRIEF = "import synthprobe.cli.report as r; r.PUBLISH_S = 3.0; from synthprobe.cli.main import main; main()"
 
 
-def test_a_report_that_hangs_is_left_out_and_the_oncall_page_made(project):
+def test_a_report_that_hangs_is_left_out_and_the_oncall_page_made_f59(project):
     root = project.root
     (root / "synthprobe.toml").write_text('[targets.demo]\nbase_url = "http://127.0.0.1:9"\n')
     (root / "journeys" / "test_it.py").write_text("def test_it():\n    assert 1 + 1 == 2\n")
