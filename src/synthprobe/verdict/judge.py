@@ -53,11 +53,16 @@ def judge_run(
         attempts.setdefault(result.journey.id, []).append(result)
         journeys.setdefault(result.journey.id, result.journey)
     verdicts = [
-        _judge_journey(journey, sorted(attempts.get(id, []), key=lambda r: (r.attempt, r.started_at)), missing, blind)
+        _judge_journey(journey, sorted(attempts.get(id, []), key=_order), missing, blind)
         for id, journey in journeys.items()
     ]
     verdicts.sort(key=lambda v: (_WORST_FIRST.index(v.outcome), _SEVERITIES.index(v.journey.severity), v.journey.title))
     return Verdict(run=run, journeys=tuple(verdicts), finished_at=now, blind=blind)
+
+
+def _order(result: Result) -> tuple[int, int, datetime]:
+    """The last one counts; of several first attempts, as xdist's ``--dist each`` makes them, that is the worst."""
+    return result.attempt, -_WORST_FIRST.index(result.outcome), result.started_at
 
 
 def _judge_journey(
