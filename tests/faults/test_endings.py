@@ -80,10 +80,11 @@ def beats() -> Iterator[tuple[str, list[str]]]:
 def test_a_conftest_that_cannot_be_imported_is_the_cause_in_its_own_slot_f89(project, run, beats):
     url, heard = beats
     conftest = project.root / "journeys" / "conftest.py"
-    conftest.write_text("import nobody_installed_this\n")
+    conftest.write_text("def (\n")
     first = run()
     assert (first.code, first.folders) == (2, [])
-    assert "journeys/conftest.py could not be imported: ModuleNotFoundError" in first.output.replace("\n", " ")
+    refusal = "journeys/conftest.py could not be imported: SyntaxError: invalid syntax (conftest.py, line 1)"
+    assert f"{refusal} Correct that," in first.output.replace("\n", " "), "it names no file of Python's own"
     conftest.write_text("")
     assert run().code == 0
     conftest.write_text("import nobody_installed_this\n")

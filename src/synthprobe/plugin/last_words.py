@@ -18,6 +18,7 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.model.ending import FILE_VARIABLE, LastWords, LastWordsKind
 
 _KEPT = 2000
+_STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _SHOWN = 5
 # what makes sense at a desk, and would leave journeys of a run unjudged
 _OFF: dict[str, tuple[str, object]] = {
@@ -115,7 +116,8 @@ def _switch_off(config: pytest.Config) -> None:
 
 def _in_words(config: pytest.Config | None, error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    outside = [frame for frame in frames if "site-packages" not in frame.filename and "<frozen" not in frame.filename]
+    foreign = (_STANDARD_LIBRARY, "<frozen")
+    outside = [one for one in frames if "site-packages" not in one.filename and not one.filename.startswith(foreign)]
     where = f" ({_shown(config, outside[-1].filename)}, line {outside[-1].lineno})" if outside else ""
     return f"{type(error).__name__}: {error}{where}"
 
