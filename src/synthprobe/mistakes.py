@@ -106,8 +106,9 @@ def _of(
     value: Any, kind: kinds.Type, hint: Any, place: Place, not_given: Mapping[type[Struct], str]
 ) -> Iterator[Mistake]:
     """Tables are looked into, a number out of range is said with its range, and all else msgspec converts or not."""
-    if isinstance(kind, kinds.StructType):
-        yield from _of_struct(value, kind.cls, place, not_given)
+    parts = kind.types if isinstance(kind, kinds.UnionType) else (kind,)  # a union: a table that may be left out
+    if record := next((part for part in parts if isinstance(part, kinds.StructType)), None):
+        yield from _of_struct(value, record.cls, place, not_given)
     elif isinstance(kind, kinds.DictType) and isinstance(value, dict):
         for key, entry in value.items():
             yield from _of(entry, kind.value_type, hint.__args__[1], (*place, key), not_given)
