@@ -290,7 +290,7 @@ def _follow(history: History | None, runs: Path, folder: Path, judged: _Judged, 
     changed = [one for one in incidents if one.id in left.waiting or one != known.get(one.id)]
     waiting = [one.id for one in changed]
     with noted(notes):
-        if history is not None and not alone:
+        if history is not None:
             history.ingest(verdict, observe(verdict), judged.states)
             for one in changed:
                 history.put_incident(one, base=stored.get(one.id))
