@@ -89,10 +89,16 @@ class Drill:
         self.runbooks = {one.drill: one for one in self.pages if one.drill}
 
     def healthy(self) -> tuple[str, ...]:
-        """Journeys that do not pass although nothing is wrong."""
+        """Journeys that do not pass although nothing is wrong, and why; who did not is asked once more."""
         _, verdict = self._run(())
-        self.places = {one.journey.id: one.journey.node_id for one in verdict.journeys}
-        return tuple(one.journey.id for one in verdict.journeys if one.outcome != "passed")
+        self.places = {journey.journey.id: journey.journey.node_id for journey in verdict.journeys}
+        if wrong := [journey.journey.node_id for journey in verdict.journeys if journey.outcome != "passed"]:
+            _, verdict = self._run(wrong)
+        return tuple(
+            f"{journey.journey.id} is {journey.outcome} ({journey.cause or 'no cause is known'})"
+            for journey in verdict.journeys
+            if journey.outcome != "passed"
+        )
 
     def fault(self, fault: Fault) -> Drilled:
         """Drill one fault, with every journey or those that are expected to notice it; follow its runbook to green."""
@@ -220,7 +226,7 @@ def _drilled(
         it = Drill(root, config, config.target(plan.target, base_url=system.base_url), system, workers, whole=whole)
         if bad := it.healthy():
             raise ConfigurationError(
-                f"{', '.join(bad)} did not pass although nothing is wrong. Correct that first; nothing was drilled."
+                f"Nothing is broken yet, and still {'; '.join(bad)}. Correct that first; nothing was drilled."
             )
         for fault in faults:
             result = it.fault(fault) if fault.cause else it.decoy(fault)

@@ -6,11 +6,11 @@ from playwright.sync_api import Page, expect
 from synthprobe import Api, step
 
 
-@pytest.mark.journey(id="sign-in-page", owner="first-line", severity="normal", runbook="sign-in-page", budget="10s")
+@pytest.mark.journey(id="sign-in-page", owner="first-line", severity="normal", runbook="sign-in-page", budget="20s")
 def test_the_sign_in_page_is_there(page: Page, api: Api):
     """The sign-in page is there, and the system behind it is ready"""
-    with step("open the sign-in page", budget="3s"):
+    with step("open the sign-in page", budget="8s"):
         page.goto("/login")
         expect(page.get_by_role("button", name="Log in")).to_be_visible()
-    with step("the system behind it is ready", budget="2s"):
+    with step("the system behind it is ready", budget="4s"):
         api.get("/readyz").expect(200)
