@@ -24,8 +24,8 @@ from typing import Protocol
 
 from apache_otava import NEWEST, RUNS, VERSION, Hunter, NotInstalled, Otava
 
-from synthprobe.verdict.degradation import StepDetector
-from synthprobe.verdict.suspicion import AS_USUAL, CALM, LOOK_AGAIN
+from synthprobe.detection.degradation import StepDetector
+from synthprobe.detection.suspicion import AS_USUAL, CALM, LOOK_AGAIN
 
 GROUPS = {
     "A quiet services, 5 min": ("petshop",),

@@ -16,7 +16,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from synthprobe.verdict.failing import Failing
+from synthprobe.detection.failing import Failing
 
 SHIPPED = Failing()
 RULES: tuple[tuple[float, float, float], ...] = (

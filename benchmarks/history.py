@@ -32,13 +32,13 @@ from synthprobe.cli import remembered
 from synthprobe.cli.impact import make_board
 from synthprobe.cli.past import Past
 from synthprobe.config import Config, read_config
+from synthprobe.detection.degradation import StepDetector
+from synthprobe.detection.watch import States, watch
 from synthprobe.history.database import METADATA
 from synthprobe.history.sketch import bucket, encode
 from synthprobe.history.store import History
-from synthprobe.model.incident import Incident
-from synthprobe.model.verdict import Verdict
-from synthprobe.verdict.degradation import StepDetector
-from synthprobe.verdict.watch import States, watch
+from synthprobe.records.incident import Incident
+from synthprobe.records.verdict import Verdict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "history"))

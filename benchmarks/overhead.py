@@ -27,7 +27,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from synthprobe.probes.installation import find_browser
+from synthprobe.browser.installation import find_browser
 from synthprobe_demo.process import running_centre
 
 BROWSER = """

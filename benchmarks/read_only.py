@@ -20,10 +20,10 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from synthprobe import Target
-from synthprobe.probes.browser import GuardedBrowser, launch_arguments
-from synthprobe.probes.browser_headers import BrowserHeaders
-from synthprobe.probes.guard import Guard
-from synthprobe.probes.installation import find_browser
+from synthprobe.browser.headers import BrowserHeaders
+from synthprobe.browser.installation import find_browser
+from synthprobe.browser.wall import GuardedBrowser, launch_arguments
+from synthprobe.journey.guard import Guard
 
 PAGES, PARTS = 10, 100
 _TICK = os.sysconf("SC_CLK_TCK")

@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from synthprobe import Api, step
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.journey import Journey
-from synthprobe.probes.steps import Recorder, recording
+from synthprobe.journey.steps import Recorder, recording
+from synthprobe.records.journey import Journey
 from synthprobe.targets.target import Target
 
 TOKENS = 300

@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from synthprobe import pipeline
-from synthprobe.model.result import Result
-from synthprobe.probes.installation import find_browser
+from synthprobe.browser.installation import find_browser
+from synthprobe.records.result import Result
 from synthprobe_demo.process import DispatchCentre, running_centre
 
 # The tests start Python some two thousand times; without compiled files each start would compile synthprobe anew.

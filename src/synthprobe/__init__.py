@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synthprobe.errors import ConfigurationError, ExpectationError, SynthprobeError, TargetError
-    from synthprobe.expect.eventually import eventually
-    from synthprobe.expect.response import Response
-    from synthprobe.model.journey import Journey
-    from synthprobe.probes.api import Api
-    from synthprobe.probes.freshness import freshness
-    from synthprobe.probes.steps import Recorder, recording, step
-    from synthprobe.probes.testdata import TestData
-    from synthprobe.respond.fixes import Plan, Work, fix
+    from synthprobe.firstline.fixes import Plan, Work, fix
+    from synthprobe.journey.api import Api
+    from synthprobe.journey.eventually import eventually
+    from synthprobe.journey.freshness import freshness
+    from synthprobe.journey.response import Response
+    from synthprobe.journey.steps import Recorder, recording, step
+    from synthprobe.journey.testdata import TestData
+    from synthprobe.records.journey import Journey
     from synthprobe.targets.secrets import Secret
     from synthprobe.targets.target import Target
 
@@ -40,24 +40,24 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Api": "synthprobe.probes.api",
+    "Api": "synthprobe.journey.api",
     "ConfigurationError": "synthprobe.errors",
     "ExpectationError": "synthprobe.errors",
-    "Journey": "synthprobe.model.journey",
-    "Plan": "synthprobe.respond.fixes",
-    "Recorder": "synthprobe.probes.steps",
-    "Response": "synthprobe.expect.response",
+    "Journey": "synthprobe.records.journey",
+    "Plan": "synthprobe.firstline.fixes",
+    "Recorder": "synthprobe.journey.steps",
+    "Response": "synthprobe.journey.response",
     "Secret": "synthprobe.targets.secrets",
     "SynthprobeError": "synthprobe.errors",
     "Target": "synthprobe.targets.target",
     "TargetError": "synthprobe.errors",
-    "TestData": "synthprobe.probes.testdata",
-    "Work": "synthprobe.respond.fixes",
-    "eventually": "synthprobe.expect.eventually",
-    "fix": "synthprobe.respond.fixes",
-    "freshness": "synthprobe.probes.freshness",
-    "recording": "synthprobe.probes.steps",
-    "step": "synthprobe.probes.steps",
+    "TestData": "synthprobe.journey.testdata",
+    "Work": "synthprobe.firstline.fixes",
+    "eventually": "synthprobe.journey.eventually",
+    "fix": "synthprobe.firstline.fixes",
+    "freshness": "synthprobe.journey.freshness",
+    "recording": "synthprobe.journey.steps",
+    "step": "synthprobe.journey.steps",
 }
 
 

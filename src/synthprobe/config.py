@@ -10,15 +10,15 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, field
 
+from synthprobe.alerts.heartbeat import HeartbeatConfig
+from synthprobe.alerts.routes import AlertsConfig
 from synthprobe.errors import ConfigurationError
+from synthprobe.firstline.policy import FixesConfig
 from synthprobe.history.address import wrong_with
 from synthprobe.mistakes import Mistake, mistakes_in, nearest, refuse, shown
-from synthprobe.model.address import shown_address
 from synthprobe.project import project_at, read_table
+from synthprobe.records.address import shown_address
 from synthprobe.report.retention import Retention
-from synthprobe.respond.heartbeat import HeartbeatConfig
-from synthprobe.respond.policy import FixesConfig
-from synthprobe.respond.routes import AlertsConfig
 from synthprobe.targets.addresses import host_of
 from synthprobe.targets.authorities import check_ca_file
 from synthprobe.targets.guardrails import check_guardrails

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from synthprobe.model.finding import Finding
+    from synthprobe.records.finding import Finding
 
 
 class SynthprobeError(Exception):

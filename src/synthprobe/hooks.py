@@ -21,7 +21,7 @@ import pluggy
 from msgspec import Struct
 
 from synthprobe.errors import ConfigurationError
-from synthprobe.model.incident import CauseClass
+from synthprobe.records.incident import CauseClass
 from synthprobe.targets.secrets import Secret
 
 hookimpl = pluggy.HookimplMarker("synthprobe")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from textwrap import shorten
 
-from synthprobe.model.address import path_of
-from synthprobe.model.figures import shown_above
-from synthprobe.model.finding import Contradiction, Refusal, Skew, Throttled, Wait
-from synthprobe.model.incident import Worth
-from synthprobe.model.result import Failure
+from synthprobe.records.address import path_of
+from synthprobe.records.figures import shown_above
+from synthprobe.records.finding import Contradiction, Refusal, Skew, Throttled, Wait
+from synthprobe.records.incident import Worth
+from synthprobe.records.result import Failure
 
 CLOCKS_AGREE_S = 2.0
 """Seconds two clocks may differ by before it is worth a word."""

@@ -11,8 +11,8 @@ from synthprobe import pipeline
 from synthprobe.cli.report import make_site, serve_until_interrupted
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
-from synthprobe.model.verdict import Verdict
-from synthprobe.supervisor import RunOrder, run_journeys
+from synthprobe.records.verdict import Verdict
+from synthprobe.runner import RunOrder, run_journeys
 from synthprobe_demo.process import running_centre
 
 FOUND_BY = {

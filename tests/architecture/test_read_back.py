@@ -14,9 +14,9 @@ from re import _parser
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "synthprobe"
-HOMES = (SOURCE / "words.py", SOURCE / "expect" / "response.py")
+HOMES = (SOURCE / "words.py", SOURCE / "journey" / "response.py")
 
-MASKS_ONLY = {"verdict/fingerprint.py", "verdict/fingerprint_v1.py"}
+MASKS_ONLY = {"triage/fingerprint.py", "triage/fingerprint_v1.py"}
 """They leave out of any text what differs from run to run and take no fact from it; open incidents hang on them."""
 
 _METHODS = {
@@ -147,7 +147,7 @@ def test_no_code_reads_a_sentence_of_ours():
         if path not in HOMES and str(path.relative_to(SOURCE)) not in MASKS_ONLY
         for line, text in reads_ours(path.read_text("utf-8"), words)
     ]
-    assert not found, "Make what is read here a field of its record (model/finding.py):\n" + "\n".join(found)
+    assert not found, "Make what is read here a field of its record (records/finding.py):\n" + "\n".join(found)
 
 
 def test_no_code_reads_three_words_of_any_sentence_in_the_source():

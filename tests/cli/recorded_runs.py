@@ -9,9 +9,9 @@ import msgspec
 from typer.testing import CliRunner
 
 from synthprobe.cli.main import app
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Result, Run, Step
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Result, Run, Step
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Outcome, Run
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Outcome, Run
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.site import serve
 from synthprobe_demo.demonstration import FOUND_BY, exactly_found
 

@@ -16,9 +16,9 @@ from synthprobe.cli.drill import Drill
 from synthprobe.cli.exercise import desk, target_secret
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError, ToolError
-from synthprobe.respond.runbook import Exercise
-from synthprobe.respond.runbook_stamp import stamp
-from synthprobe.respond.runbooks import read_runbook
+from synthprobe.firstline.runbook import Exercise
+from synthprobe.firstline.runbook_stamp import stamp
+from synthprobe.firstline.runbooks import read_runbook
 from synthprobe_demo.faults import DECOYS
 from synthprobe_demo.plugin import synthprobe_drill
 from synthprobe_demo.process import DispatchCentre

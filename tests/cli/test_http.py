@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from synthprobe.cli.main import app
 from synthprobe.errors import ConfigurationError
-from synthprobe.respond.read_only import only_reads
+from synthprobe.firstline.read_only import only_reads
 
 ISSUED = "issued-4f1c9a77de02b6"
 PLANTED = "planted-password-81b2"

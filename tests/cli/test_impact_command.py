@@ -15,17 +15,17 @@ from typer.testing import CliRunner
 from synthprobe import pipeline
 from synthprobe.cli.main import app
 from synthprobe.config import read_config
+from synthprobe.detection.watch import watch
 from synthprobe.errors import ConfigurationError, HistoryError
-from synthprobe.model.evidence import Evidence
-from synthprobe.model.impact import Change, Snapshot, StatementCounter
-from synthprobe.model.result import Degradation
-from synthprobe.model.verdict import Verdict
 from synthprobe.pipeline.memory import open_history
 from synthprobe.pipeline.statements import add_snapshot
+from synthprobe.records.evidence import Evidence
+from synthprobe.records.impact import Change, Snapshot, StatementCounter
+from synthprobe.records.result import Degradation
+from synthprobe.records.verdict import Verdict
 from synthprobe.report.board import journey_page
 from synthprobe.report.site import publish
 from synthprobe.targets.changes import mark_change, read_changes
-from synthprobe.verdict.watch import watch
 
 
 def test_steps_are_ranked_by_what_users_wait_and_not_by_the_schedule(root):

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from synthprobe.history.store import History
-from synthprobe.model.incident import Incident, Observation
-from synthprobe.verdict.lifecycle import advance
+from synthprobe.records.incident import Incident, Observation
+from synthprobe.triage.lifecycle import advance
 
 NOW = (datetime.now(UTC) - timedelta(days=5)).replace(hour=3, minute=12, second=0, microsecond=0)
 SAID = f"{NOW + timedelta(minutes=8):%Y-%m-%dT%H:%M}"

@@ -11,8 +11,8 @@ from recorded_runs import NOW, call, ran
 from synthprobe import pipeline
 from synthprobe.cli import recorded
 from synthprobe.config import read_config
-from synthprobe.model.journey import Journey
-from synthprobe.supervisor.inventory import Inventory, write_inventory
+from synthprobe.records.journey import Journey
+from synthprobe.runner.inventory import Inventory, write_inventory
 
 FAST = '[[objectives.login.rules]]\nfactor = 14.4\nlong = "1h"\nshort = "5m"\n'
 

@@ -9,12 +9,12 @@ import pytest
 from recorded_runs import NOW, call
 from typer.testing import CliRunner
 
+from synthprobe.alerts.message import Alert
+from synthprobe.alerts.outbox import Outbox
 from synthprobe.cli.main import app
 from synthprobe.errors import ConfigurationError
 from synthprobe.history.store import History
-from synthprobe.model.incident import Incident
-from synthprobe.respond.message import Alert
-from synthprobe.respond.outbox import Outbox
+from synthprobe.records.incident import Incident
 
 
 @pytest.fixture

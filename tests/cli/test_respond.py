@@ -15,8 +15,8 @@ from synthprobe.cli.main import app
 from synthprobe.cli.recorded_incidents import RecordedIncidents
 from synthprobe.config import read_config
 from synthprobe.errors import AuditError, ConfigurationError, FixRefused
-from synthprobe.model.incident import Incident
-from synthprobe.respond.applying import Done, FixDesk
+from synthprobe.firstline.applying import Done, FixDesk
+from synthprobe.records.incident import Incident
 
 ROOT = Path(__file__).parents[2]
 

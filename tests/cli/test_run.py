@@ -6,7 +6,7 @@ import sys
 import msgspec
 import pytest
 
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.verdict import Verdict
 
 
 def synthprobe(project, *arguments: str) -> subprocess.CompletedProcess[str]:

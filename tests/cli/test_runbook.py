@@ -18,10 +18,10 @@ from synthprobe.cli.main import app
 from synthprobe.cli.runbook import incidents as known_incidents
 from synthprobe.config import read_config
 from synthprobe.errors import SynthprobeError
-from synthprobe.model.evidence import Facts
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Failure, Result, Run, Step
-from synthprobe.respond.runbook_marks import marks
+from synthprobe.firstline.runbook_marks import marks
+from synthprobe.records.evidence import Facts
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Failure, Result, Run, Step
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

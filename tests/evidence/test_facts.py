@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from synthprobe.evidence.facts import KEPT, facts_of
-from synthprobe.model.evidence import ConsoleMessage, Exchange, NetworkRequest
+from synthprobe.records.evidence import ConsoleMessage, Exchange, NetworkRequest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

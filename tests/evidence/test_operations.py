@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 from synthprobe.evidence.exchanges import operations, server_timing
-from synthprobe.model.evidence import Exchange
+from synthprobe.records.evidence import Exchange
 
 
 def exchange(step, header):

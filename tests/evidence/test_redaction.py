@@ -15,11 +15,11 @@ from urllib.parse import quote, quote_plus
 import msgspec
 import pytest
 
+from synthprobe.browser.trace import TraceWithheld, redact_trace
 from synthprobe.errors import SecretError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.scan import TOO_DEEP, TOO_LARGE, UNREADABLE, Scanner
-from synthprobe.evidence.trace import TraceWithheld, redact_trace
-from synthprobe.model.finding import Contradiction, Finding, Refusal, Skew, Throttled, Wait
+from synthprobe.records.finding import Contradiction, Finding, Refusal, Skew, Throttled, Wait
 
 SECRETS = ["Summer2026!", "p'a\"s\\s é+/=", "48151623"]
 FORMS = {

@@ -16,16 +16,16 @@ import msgspec
 import pytest
 from aiosmtpd.controller import Controller
 
+from synthprobe.alerts import sending
+from synthprobe.alerts.channels import AppriseChannel, read_back
+from synthprobe.alerts.due import due
+from synthprobe.alerts.heartbeat import Heartbeat
+from synthprobe.alerts.message import Background
+from synthprobe.alerts.outbox import Outbox
+from synthprobe.alerts.routes import AlertRoute, AlertsConfig, Mute, lint, read_mutes
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.incident import Incident, Triage
-from synthprobe.respond import alerts
-from synthprobe.respond.channels import AppriseChannel, read_back
-from synthprobe.respond.due import due
-from synthprobe.respond.heartbeat import Heartbeat
-from synthprobe.respond.message import Background
-from synthprobe.respond.outbox import Outbox
-from synthprobe.respond.routes import AlertRoute, AlertsConfig, Mute, lint, read_mutes
+from synthprobe.records.incident import Incident, Triage
 from synthprobe.targets.secrets import Secret
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -131,7 +131,7 @@ def outbox(tmp_path) -> Iterator[Outbox]:
 
 def tell(outbox, environ, incidents, now=NOW, settings=None, **more):
     settings = settings or config()
-    return alerts.tell(incidents, settings, outbox, AppriseChannel(environ, settings.timeout_s), now, **more)
+    return sending.tell(incidents, settings, outbox, AppriseChannel(environ, settings.timeout_s), now, **more)
 
 
 def test_the_first_line_says_it_and_the_rest_what_to_do(outbox, environ, receiver):
@@ -275,7 +275,7 @@ def test_F62_a_crash_before_sending_loses_nothing(outbox, environ, receiver, tmp
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        alerts.tell([incident()], config(), outbox, dies, NOW)
+        sending.tell([incident()], config(), outbox, dies, NOW)
     tell(Outbox(tmp_path / "history.db"), environ, [incident()], NOW + timedelta(minutes=5))
     assert [one["title"][:4] for one in receiver.messages] == ["PAGE"]
 
@@ -410,9 +410,9 @@ def test_a_drill_is_read_back(environ, receiver):
     environ["BACK"] = f"http://{receiver.at}/"
     settings = AlertsConfig(routes=(AlertRoute(name="all", to=("env:PAGER",), read_back="env:BACK"),))
     read = lambda source: read_back(source, environ)  # noqa: E731
-    ((_, works, sentence),) = alerts.drill(settings, AppriseChannel(environ), NOW, read=read)
+    ((_, works, sentence),) = sending.drill(settings, AppriseChannel(environ), NOW, read=read)
     assert (works, sentence) == (True, "It was read back.")
-    ((_, works, sentence),) = alerts.drill(settings, AppriseChannel(environ), NOW, read=lambda _: "")
+    ((_, works, sentence),) = sending.drill(settings, AppriseChannel(environ), NOW, read=lambda _: "")
     assert (works, sentence) == (False, "The channel took it, but it did not arrive.")
 
 

@@ -19,7 +19,7 @@ import msgspec
 import psutil
 import pytest
 
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.verdict import Verdict
 
 GOOD = "def test_good(api):\n    api.get('/').expect(200)\n"
 RUN = [sys.executable, "-m", "synthprobe", "run", "--slot", "now"]
@@ -210,7 +210,7 @@ def wait_for_next_slot(world: World) -> None:
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("import synthprobe.supervisor.run as run\nrun.source_revision = None\n", "fault of synthprobe"),
+        ("import synthprobe.runner.run as run\nrun.source_revision = None\n", "fault of synthprobe"),
         ("import synthprobe.pipeline as p\np.after_run = lambda *a, **k: 1 // 0\n", "ZeroDivisionError"),
     ],
     ids=["before", "after"],

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from synthprobe import pipeline
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.verdict import Verdict
 
 TWO = "def test_first():\n    assert True\n\ndef test_second():\n    assert True\n"
 

@@ -10,14 +10,14 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page
 from two_hosts import Allowed, Forbidden, two_hosts
 
 from synthprobe import Api, ConfigurationError, Target, TargetError
+from synthprobe.browser.headers import BrowserHeaders
+from synthprobe.browser.installation import find_browser
+from synthprobe.browser.wall import GuardedBrowser, launch_arguments
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Failure
-from synthprobe.probes import steps
-from synthprobe.probes.browser import GuardedBrowser, launch_arguments
-from synthprobe.probes.browser_headers import BrowserHeaders
-from synthprobe.probes.guard import Guard
-from synthprobe.probes.installation import find_browser
+from synthprobe.journey import steps
+from synthprobe.journey.guard import Guard
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Failure
 
 
 @pytest.fixture(scope="module")

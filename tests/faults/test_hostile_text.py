@@ -11,8 +11,8 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from synthprobe.model.incident import Incident
-from synthprobe.respond.message import Background, write
+from synthprobe.alerts.message import Background, write
+from synthprobe.records.incident import Incident
 
 HOSTILE = (
     "\x1b[2Jgone\r::stop-commands::x ##[error] ##vso[task.complete result=Succeeded;] ##teamcity[x]\x9b2J \u202etxt "

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.node import find_node
 from synthprobe_demo.certificate import Certificate
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from synthprobe import pipeline
-from synthprobe.model.verdict import Verdict
-from synthprobe.probes.installation import find_browser
+from synthprobe.browser.installation import find_browser
+from synthprobe.records.verdict import Verdict
 
 OPEN_API = """
 import pytest

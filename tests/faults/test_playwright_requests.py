@@ -31,7 +31,7 @@ def test_it_arrives_nowhere_else_f71(project, hosts):
     allowed, forbidden = hosts
     project.configure(allowed.url)
     head = (
-        "from synthprobe.probes.installation import find_browser\n"
+        "from synthprobe.browser.installation import find_browser\n"
         f"BAD = {forbidden.url!r}\nEXE = str(find_browser().path)\n\n"
     )
     names = {f"test_{place}": body for place, body in enumerate(ASTRAY.values())}

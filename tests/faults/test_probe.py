@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 
 from hostile import hostile  # isort: skip
 

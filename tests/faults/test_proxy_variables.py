@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import msgspec
 from two_hosts import two_hosts
 
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.verdict import Verdict
 
 JOURNEYS = """
 from playwright.sync_api import expect
@@ -26,7 +26,7 @@ def test_page_elsewhere(page):
     page.goto("http://elsewhere.example.org/page")
 
 def test_another_browser(playwright):
-    from synthprobe.probes.installation import find_browser
+    from synthprobe.browser.installation import find_browser
     browser = playwright.chromium.launch(executable_path=find_browser().path)
     browser.new_page().goto("http://elsewhere.example.org/browser")
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 
 from hostile import hostile  # isort: skip
 

@@ -17,9 +17,9 @@ import msgspec
 import psutil
 import pytest
 
-from synthprobe.model.verdict import Verdict
-from synthprobe.probes.killswitch import kill_switch_reason
-from synthprobe.respond.outbox import Outbox
+from synthprobe.alerts.outbox import Outbox
+from synthprobe.journey.killswitch import kill_switch_reason
+from synthprobe.records.verdict import Verdict
 
 RUN = [sys.executable, "-m", "synthprobe", "run", "--slot", "now"]
 FAILS = "def test_bad(api):\n    api.get('/').expect(201)\n"

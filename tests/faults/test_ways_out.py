@@ -10,10 +10,10 @@ from two_hosts import Allowed, Forbidden, two_hosts
 from ways_out import CHANGES, RUN, SCRIPTS, TAGS
 
 from synthprobe import Target
-from synthprobe.probes.browser import GuardedBrowser, launch_arguments
-from synthprobe.probes.browser_headers import BrowserHeaders
-from synthprobe.probes.guard import Guard
-from synthprobe.probes.installation import find_browser
+from synthprobe.browser.headers import BrowserHeaders
+from synthprobe.browser.installation import find_browser
+from synthprobe.browser.wall import GuardedBrowser, launch_arguments
+from synthprobe.journey.guard import Guard
 
 
 def let_it_try(browser: Browser, allowed: Allowed, forbidden: Forbidden) -> tuple[set[str], set[str]]:

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from synthprobe.history.store import History
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Failure, Operation, Result, Run, Step
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Failure, Operation, Result, Run, Step
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 EVERY = timedelta(minutes=5)

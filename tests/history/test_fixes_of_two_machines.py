@@ -13,11 +13,11 @@ import pytest
 from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.config import read_config
 from synthprobe.errors import AuditError, FixRefused
-from synthprobe.model.incident import Incident
-from synthprobe.respond import fixes
-from synthprobe.respond.applying import Actor, FixDesk
-from synthprobe.respond.audit import AuditEntry
-from synthprobe.respond.fixes import Plan, fix
+from synthprobe.firstline import fixes
+from synthprobe.firstline.applying import Actor, FixDesk
+from synthprobe.firstline.audit import AuditEntry
+from synthprobe.firstline.fixes import Plan, fix
+from synthprobe.records.incident import Incident
 from synthprobe.targets.target import Target
 
 NOW = datetime.now(UTC)

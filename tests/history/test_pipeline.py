@@ -9,11 +9,11 @@ import psutil
 from made_history import START, verdict
 
 from synthprobe import pipeline
+from synthprobe.alerts.message import Alert
+from synthprobe.alerts.outbox import Attempt, Outbox
 from synthprobe.config import Config
 from synthprobe.history.store import History
-from synthprobe.model.incident import Incident, IncidentEvent
-from synthprobe.respond.message import Alert
-from synthprobe.respond.outbox import Attempt, Outbox
+from synthprobe.records.incident import Incident, IncidentEvent
 
 
 def test_every_judged_run_is_remembered_once_an_abandoned_one_too(tmp_path):

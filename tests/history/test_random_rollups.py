@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthprobe.history.store import History
-from synthprobe.model.history import Retention
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Result, Run
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.history import Retention
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Result, Run
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 JOURNEY = Journey(id="a", node_id="a", title="a")

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy
 from made_history import EVERY, START, opened, verdict
 
-from synthprobe.model.incident import Incident
+from synthprobe.records.incident import Incident
 
 LATER = START + timedelta(days=1)
 

@@ -6,7 +6,7 @@ from made_history import EVERY, START, opened, verdict
 from msgspec.structs import replace
 
 from synthprobe.history.database import STEPS, to_ms
-from synthprobe.model.history import Retention
+from synthprobe.records.history import Retention
 
 JOURNEY = ("demo", "journey-0", "step 0")
 

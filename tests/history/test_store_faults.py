@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from synthprobe.errors import HistoryError
 from synthprobe.history import database
 from synthprobe.history.store import History
-from synthprobe.model.incident import Incident, IncidentEvent
+from synthprobe.records.incident import Incident, IncidentEvent
 
 LOCKER = """
 import sys, sqlalchemy

@@ -20,17 +20,17 @@ import pytest
 from msgspec.structs import replace
 
 from synthprobe import pipeline
+from synthprobe.alerts import sending
+from synthprobe.alerts.channels import AppriseChannel
+from synthprobe.alerts.outbox import Outbox
 from synthprobe.config import Config, HistoryConfig, read_config
 from synthprobe.history import database
-from synthprobe.model.evidence import Evidence
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Degradation, Failure, Result, Run, Step
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.evidence import Evidence
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Degradation, Failure, Result, Run, Step
+from synthprobe.records.verdict import Verdict
 from synthprobe.report.site import publish
-from synthprobe.respond import alerts
-from synthprobe.respond.channels import AppriseChannel
-from synthprobe.respond.outbox import Outbox
-from synthprobe.verdict.fingerprint import fingerprint
+from synthprobe.triage.fingerprint import fingerprint
 from synthprobe.verdict.judge import exit_code, judge_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -422,7 +422,7 @@ def test_without_a_history_nobody_told_is_a_failure_to_the_watcher_and_the_messa
     outbox = Outbox(project.root / ".synthprobe" / "history.db")
     route = project.config.alerts
     now = datetime.now(UTC) + timedelta(minutes=2)
-    assert alerts.deliver(outbox, route, AppriseChannel(project.environ | {"PAGER": usual}), now).complete
+    assert sending.deliver(outbox, route, AppriseChannel(project.environ | {"PAGER": usual}), now).complete
     assert len(heard.messages) == 1
 
 

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from synthprobe.cli import impact
 from synthprobe.cli.main import app
 from synthprobe.config import read_config
-from synthprobe.model.impact import Snapshot, StatementCounter
+from synthprobe.goals.counters import MOST, REST, statement_totals
 from synthprobe.pipeline.statements import add_snapshot, read_counted
-from synthprobe.verdict.counters import MOST, REST, statement_totals
+from synthprobe.records.impact import Snapshot, StatementCounter
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 EVER = (NOW - timedelta(days=4000), NOW + timedelta(days=1))

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from test_afterwards import SIGN_IN, Heard, Project, heard, project
 
 from synthprobe import pipeline
-from synthprobe.model.incident import IncidentEvent
+from synthprobe.records.incident import IncidentEvent
 
 __all__ = ["Heard", "Project", "heard", "project"]
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")

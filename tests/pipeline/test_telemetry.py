@@ -17,9 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from synthprobe import pipeline
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Result, Run, Step
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Result, Run, Step
+from synthprobe.records.verdict import Verdict
 from synthprobe.report import otel, prometheus
 from synthprobe.verdict.judge import judge_run
 

@@ -12,8 +12,8 @@ import pytest
 
 from synthprobe import pipeline
 from synthprobe.config import KeepConfig
+from synthprobe.journey.ledger import Ledger
 from synthprobe.pipeline.upkeep import tidy
-from synthprobe.probes.ledger import Ledger
 
 DAY = 86_400.0
 NOW = datetime(2026, 6, 1, tzinfo=UTC).timestamp()

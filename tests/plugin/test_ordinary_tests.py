@@ -14,7 +14,7 @@ import pytest
 
 CONFTEST = """
 import pytest
-from synthprobe.probes.installation import find_browser
+from synthprobe.browser.installation import find_browser
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 
-from synthprobe.model.impact import Change, OperationTotal, Traffic
-from synthprobe.model.objective import Objective, Slice
+from synthprobe.goals.impact import ceiling, compare, rank, split
+from synthprobe.goals.objectives import judge_objective
+from synthprobe.records.impact import Change, OperationTotal, Traffic
+from synthprobe.records.objective import Objective, Slice
 from synthprobe.report.board import BoardChange, BoardData, BoardJourney, Day
 from synthprobe.report.latency import Alarm, StepSeries
-from synthprobe.verdict.impact import ceiling, compare, rank, split
-from synthprobe.verdict.objectives import judge_objective
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SLOT = int(NOW.timestamp()) // 300

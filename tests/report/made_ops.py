@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from synthprobe.model.incident import Incident
-from synthprobe.model.measure import Page
+from synthprobe.goals.measures import measure
+from synthprobe.records.incident import Incident
+from synthprobe.records.measure import Page
 from synthprobe.report.ops_page import OpsData
-from synthprobe.verdict.measures import measure
 
 UNTIL = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOSTILE = "<script>alert('x')</script> " + "MessageDispatcherInstanceWithoutAnySpace" * 4

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from synthprobe.model.evidence import Evidence
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Degradation, Failure, Outcome, Result, Run, Step
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.evidence import Evidence
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Degradation, Failure, Outcome, Result, Run, Step
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 
 SUSPECTED = "Probe suspected: 4 of 5 journeys took 2.0 × their usual in the same run."
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=2)

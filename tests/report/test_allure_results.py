@@ -9,7 +9,7 @@ from typing import Any
 import made_run
 import msgspec
 
-from synthprobe.model.incident import Triage
+from synthprobe.records.incident import Triage
 from synthprobe.report.allure import reconcile
 from synthprobe.report.allure_results import TRACE_TYPE
 

@@ -8,9 +8,9 @@ import pytest
 from made_board import HOSTILE, NOW, SEARCH, board
 from playwright.sync_api import Browser, Page, expect
 
-from synthprobe.model.impact import OperationTotal, Traffic
+from synthprobe.goals.impact import rank
+from synthprobe.records.impact import OperationTotal, Traffic
 from synthprobe.report.board import BoardData, journey_page, render_board
-from synthprobe.verdict.impact import rank
 
 
 @pytest.fixture(scope="module")

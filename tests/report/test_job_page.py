@@ -6,8 +6,8 @@ import made_run
 import pytest
 from markdown_it import MarkdownIt
 
+from synthprobe.alerts.job import job_url
 from synthprobe.report.job_page import append_summary
-from synthprobe.respond.job import job_url
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from made_ops import HOSTILE, ops_data
 from playwright.sync_api import Browser, expect
 
+from synthprobe.goals.measures import measure
 from synthprobe.report.ops_page import OpsData, render_ops
-from synthprobe.verdict.measures import measure
 
 
 @pytest.fixture(scope="module")

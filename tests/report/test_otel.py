@@ -15,8 +15,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from synthprobe import Journey, Recorder, recording, step
 from synthprobe.errors import ReportError, ToolError
-from synthprobe.model.result import Result
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.result import Result
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report import otel
 from synthprobe.report.otel import export_spans
 

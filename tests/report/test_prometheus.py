@@ -12,8 +12,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from synthprobe.errors import ReportError, ToolError
-from synthprobe.model.objective import Coverage
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.objective import Coverage
+from synthprobe.records.verdict import Verdict
 from synthprobe.report import prometheus
 from synthprobe.report.prometheus import push_metrics, write_metrics
 

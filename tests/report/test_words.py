@@ -8,8 +8,8 @@ import made_run
 import pytest
 from rich.console import Console
 
-from synthprobe.model.result import Outcome
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.result import Outcome
+from synthprobe.records.verdict import Verdict
 from synthprobe.report.oncall import duration, headline
 from synthprobe.report.terminal import summary
 

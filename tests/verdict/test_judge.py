@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Degradation, Failure, Outcome, Result, Run
-from synthprobe.model.verdict import JourneyVerdict
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Degradation, Failure, Outcome, Result, Run
+from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.verdict.judge import exit_code, judge_attempt, judge_run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from synthprobe.alerts.outbox import Outbox
 from synthprobe.history.store import History
-from synthprobe.respond.outbox import Outbox
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted([*(ROOT / ".github" / "workflows").glob("*.yml"), *ROOT.glob("src/**/workflows/*.yml")])

@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 
 from synthprobe import pipeline
+from synthprobe.alerts import sending
+from synthprobe.alerts.channels import AppriseChannel, read_back
+from synthprobe.alerts.routes import lint as lint_routes
+from synthprobe.alerts.routes import read_mutes
 from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
-from synthprobe.respond import alerts
-from synthprobe.respond.channels import AppriseChannel, read_back
-from synthprobe.respond.routes import lint as lint_routes
-from synthprobe.respond.routes import read_mutes
 
 app = typer.Typer(no_args_is_help=True)
 _console = open_console()
@@ -41,7 +41,7 @@ def replay() -> None:
     root = find_root(Path.cwd())
     config = read_config(root)
     with pipeline.open_outbox(root, config) as outbox:
-        done = alerts.deliver(outbox, config.alerts, _channel(config), datetime.now(UTC), everything=True)
+        done = sending.deliver(outbox, config.alerts, _channel(config), datetime.now(UTC), everything=True)
     for sentence in (*outbox.notes, *done.sentences):
         _console.print(sentence)
     _console.print(f"{len(done.delivered)} delivered, {len(done.waiting)} waiting.")
@@ -72,7 +72,7 @@ def _drill(route: str | None, *, back: bool) -> None:
     if route and route not in names:
         raise ConfigurationError(f"There is no route {route!r}. Known routes: {', '.join(names)}.")
     read = (lambda source: read_back(source, os.environ, config.alerts.timeout_s)) if back else None
-    results = alerts.drill(config.alerts, _channel(config), datetime.now(UTC), route=route, read=read)
+    results = sending.drill(config.alerts, _channel(config), datetime.now(UTC), route=route, read=read)
     for name, works, sentence in results:
         _console.print(f"{'✓' if works else '✗'} {name}: {sentence}")
     raise typer.Exit(0 if all(works for _, works, _ in results) else 1)

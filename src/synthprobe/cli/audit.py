@@ -13,8 +13,8 @@ from synthprobe.cli.recorded_incidents import fixing_actor
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import AuditError, ConfigurationError
-from synthprobe.respond import policy
-from synthprobe.respond.audit import AuditEntry
+from synthprobe.firstline import policy
+from synthprobe.firstline.audit import AuditEntry
 
 app = typer.Typer(no_args_is_help=True)
 _console = open_console()

@@ -13,8 +13,8 @@ import msgspec
 
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
-from synthprobe.model.journey import Journey
-from synthprobe.supervisor.inventory import Inventory, read_inventory, source_revision, write_inventory
+from synthprobe.records.journey import Journey
+from synthprobe.runner.inventory import Inventory, read_inventory, source_revision, write_inventory
 
 _NOTHING = 5
 """pytest's exit code when there is no test."""

@@ -10,10 +10,10 @@ from typing import Annotated
 import msgspec
 import typer
 
+from synthprobe.browser.installation import driver_trouble, find_browser, install_browser, install_driver_library
 from synthprobe.cli.checks import Finding, ProjectAtHand, findings
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, find_root, read_config
-from synthprobe.probes.installation import driver_trouble, find_browser, install_browser, install_driver_library
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
 
 _MISSING = "missing; install it with: synthprobe doctor --fix"

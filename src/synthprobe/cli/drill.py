@@ -20,17 +20,17 @@ from synthprobe.cli.exercise import desk, target_secret
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
+from synthprobe.firstline.matching import match, tell
+from synthprobe.firstline.runbook import Exercise, Runbook
+from synthprobe.firstline.runbook_stamp import stamp
+from synthprobe.firstline.runbooks import read_runbooks
 from synthprobe.hooks import DrillPlan, DrillSystem, Fault, load_plugins
-from synthprobe.model.result import Outcome
-from synthprobe.model.verdict import Verdict
-from synthprobe.respond.matching import match, tell
-from synthprobe.respond.runbook import Exercise, Runbook
-from synthprobe.respond.runbook_stamp import stamp
-from synthprobe.respond.runbooks import read_runbooks
-from synthprobe.supervisor import RunOrder, run_journeys
+from synthprobe.records.result import Outcome
+from synthprobe.records.verdict import Verdict
+from synthprobe.runner import RunOrder, run_journeys
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
-from synthprobe.verdict.triage import is_vague
+from synthprobe.triage.causes import is_vague
 
 _console = open_console()
 _NEVER_CODE = {"data", "config", "user"}

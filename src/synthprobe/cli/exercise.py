@@ -19,12 +19,12 @@ import msgspec
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError, SynthprobeError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.incident import Incident
-from synthprobe.model.result import Outcome
-from synthprobe.respond.applying import Actor, FixDesk
-from synthprobe.respond.audit import FileAudit
-from synthprobe.respond.fixes import Fix, load_fixes
-from synthprobe.respond.runbook import Command, Runbook, holds
+from synthprobe.firstline.applying import Actor, FixDesk
+from synthprobe.firstline.audit import FileAudit
+from synthprobe.firstline.fixes import Fix, load_fixes
+from synthprobe.firstline.runbook import Command, Runbook, holds
+from synthprobe.records.incident import Incident
+from synthprobe.records.result import Outcome
 from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
 

@@ -17,10 +17,10 @@ from synthprobe.cli.recorded_incidents import RecordedIncidents, account, fixing
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
-from synthprobe.model.result import Outcome
-from synthprobe.respond.applying import FixDesk
-from synthprobe.respond.fixes import Fix, load_fixes
-from synthprobe.supervisor import RunOrder, run_journeys
+from synthprobe.firstline.applying import FixDesk
+from synthprobe.firstline.fixes import Fix, load_fixes
+from synthprobe.records.result import Outcome
+from synthprobe.runner import RunOrder, run_journeys
 from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
 

@@ -18,8 +18,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.cli.terminal import open_console
+from synthprobe.detection.degradation import Alarm, StepDetector
 from synthprobe.errors import ToolError
-from synthprobe.verdict.degradation import Alarm, StepDetector
 
 _EXPECTED = {
     "timestamp": "seconds since the epoch or an ISO 8601 time",

@@ -18,11 +18,11 @@ from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, ExpectationError, TargetError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.expect.response import Response
-from synthprobe.probes.api import Api
-from synthprobe.probes.guard import Guard
-from synthprobe.probes.killswitch import kill_switch_reason
-from synthprobe.probes.testdata import signed_in
+from synthprobe.journey.api import Api
+from synthprobe.journey.guard import Guard
+from synthprobe.journey.killswitch import kill_switch_reason
+from synthprobe.journey.response import Response
+from synthprobe.journey.testdata import signed_in
 from synthprobe.targets.guardrails import egress_refusal
 from synthprobe.targets.secrets import Secret, read_credentials, read_secret
 from synthprobe.targets.target import Target

@@ -17,14 +17,14 @@ from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
-from synthprobe.model.impact import Change, Forecast, ImpactRow, Split
-from synthprobe.model.plain_text import plain_line
+from synthprobe.goals.impact import ceiling
+from synthprobe.journey.database import collect
 from synthprobe.pipeline.statements import add_snapshot
-from synthprobe.probes.database import collect
+from synthprobe.records.impact import Change, Forecast, ImpactRow, Split
+from synthprobe.records.plain_text import plain_line
 from synthprobe.report.board import KINDS, BoardChange, answer, milliseconds, percent, render_board, waiting
 from synthprobe.targets.changes import mark_change, parse_moment, read_changes
 from synthprobe.targets.target import Target
-from synthprobe.verdict.impact import ceiling
 
 app = typer.Typer(invoke_without_command=True)
 DAYS = 7.0

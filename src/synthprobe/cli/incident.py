@@ -16,7 +16,7 @@ from synthprobe.cli.recorded_incidents import RecordedIncidents, known_actor
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, HistoryError
-from synthprobe.model.incident import Incident, IncidentEvent, ResolvedHow
+from synthprobe.records.incident import Incident, IncidentEvent, ResolvedHow
 
 app = typer.Typer(no_args_is_help=True)
 _console = open_console()

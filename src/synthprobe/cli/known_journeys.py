@@ -12,8 +12,8 @@ from synthprobe.cli import recorded
 from synthprobe.cli.collected import collected_journeys
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
-from synthprobe.model.journey import Journey
-from synthprobe.supervisor.inventory import read_inventory
+from synthprobe.records.journey import Journey
+from synthprobe.runner.inventory import read_inventory
 
 
 class KnownJourneys:

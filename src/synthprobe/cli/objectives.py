@@ -15,12 +15,12 @@ from synthprobe.cli import recorded, remembered
 from synthprobe.cli.known_journeys import KnownJourneys, nearest
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
-from synthprobe.model.objective import BurnRule, CheckedRule, Objective, ObjectiveStatus
-from synthprobe.model.plain_text import plain_line
+from synthprobe.goals.objectives import DAY, STANDARD_RULES, check_rule, lint, span
 from synthprobe.pipeline import coverage
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
+from synthprobe.records.objective import BurnRule, CheckedRule, Objective, ObjectiveStatus
+from synthprobe.records.plain_text import plain_line
 from synthprobe.report.standing import percent
-from synthprobe.verdict.objectives import DAY, STANDARD_RULES, check_rule, lint, span
 
 app = typer.Typer(no_args_is_help=True)
 

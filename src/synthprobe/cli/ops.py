@@ -18,11 +18,11 @@ from synthprobe.cli.recorded_incidents import RecordedIncidents
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
-from synthprobe.model.history import LETTERS_KEPT
-from synthprobe.model.measure import Page
-from synthprobe.model.plain_text import plain_line
+from synthprobe.goals.measures import SHIFT_HOURS, measure
+from synthprobe.records.history import LETTERS_KEPT
+from synthprobe.records.measure import Page
+from synthprobe.records.plain_text import plain_line
 from synthprobe.report.ops_page import OpsData, answer, render_ops
-from synthprobe.verdict.measures import SHIFT_HOURS, measure
 
 _PAGES = frozenset({"opened", "worse", "repeat"})
 _console = open_console()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from synthprobe.respond.runbook import Runbook
+from synthprobe.firstline.runbook import Runbook
 
 _NAMED = re.compile(r"(?<![\w$/.:-])((?:[\w.-]+/)+[\w.-]+)((?:::\w+)*)")
 

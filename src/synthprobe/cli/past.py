@@ -13,19 +13,19 @@ from msgspec import Struct
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.objectives import statuses
 from synthprobe.config import Config
-from synthprobe.model.impact import Change, Counted, ImpactRow, OperationTotal, Traffic
-from synthprobe.model.journey import Journey
-from synthprobe.model.verdict import Verdict
+from synthprobe.detection.watch import read_state
+from synthprobe.goals.counters import statement_totals
+from synthprobe.goals.impact import ceiling, compare, rank, split
 from synthprobe.pipeline.statements import read_counted
+from synthprobe.records.impact import Change, Counted, ImpactRow, OperationTotal, Traffic
+from synthprobe.records.journey import Journey
+from synthprobe.records.verdict import Verdict
 from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney
 from synthprobe.report.latency import Alarm, StepSeries, thinned
 from synthprobe.report.site import published
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.changes import read_changes
 from synthprobe.targets.target import Target
-from synthprobe.verdict.counters import statement_totals
-from synthprobe.verdict.impact import ceiling, compare, rank, split
-from synthprobe.verdict.watch import read_state
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from synthprobe.model.address import shown_address
-from synthprobe.model.incident import Incident
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Result
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.address import shown_address
+from synthprobe.records.incident import Incident
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Result
+from synthprobe.records.verdict import Verdict
 from synthprobe.report.board import Alarm
 
 NEWEST = 50

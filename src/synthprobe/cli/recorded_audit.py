@@ -13,7 +13,7 @@ import msgspec
 from synthprobe import pipeline
 from synthprobe.config import Config
 from synthprobe.errors import HistoryError
-from synthprobe.respond.audit import AuditEntry, Check, FileAudit, Mark
+from synthprobe.firstline.audit import AuditEntry, Check, FileAudit, Mark
 
 
 class HistoryWitness:

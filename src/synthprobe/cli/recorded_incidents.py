@@ -12,9 +12,9 @@ from synthprobe import pipeline
 from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
-from synthprobe.model.incident import Incident, IncidentEvent
-from synthprobe.respond.applying import Actor
-from synthprobe.respond.identity import identity, logged_in_account
+from synthprobe.firstline.applying import Actor
+from synthprobe.firstline.identity import identity, logged_in_account
+from synthprobe.records.incident import Incident, IncidentEvent
 
 _ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 

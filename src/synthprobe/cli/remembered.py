@@ -15,13 +15,13 @@ import typer
 from synthprobe import pipeline
 from synthprobe.config import Config
 from synthprobe.errors import HistoryError
-from synthprobe.model.history import StepSample, StepSum
-from synthprobe.model.impact import OperationTotal, Traffic
-from synthprobe.model.incident import Observation
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Outcome
+from synthprobe.goals.operations import backend_totals
+from synthprobe.records.history import StepSample, StepSum
+from synthprobe.records.impact import OperationTotal, Traffic
+from synthprobe.records.incident import Observation
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Outcome
 from synthprobe.report.board import Alarm, Day
-from synthprobe.verdict.operations import backend_totals
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History

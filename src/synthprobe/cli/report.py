@@ -17,11 +17,11 @@ from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.deadlines import end_within
 from synthprobe.errors import ConfigurationError, SynthprobeError
-from synthprobe.model.objective import Standing
+from synthprobe.firstline.runbook_pages import before_typing, publish_runbooks
+from synthprobe.firstline.runbooks import read_runbooks
+from synthprobe.records.objective import Standing
 from synthprobe.report.ops_page import render_ops
 from synthprobe.report.site import newest, publish, serve
-from synthprobe.respond.runbook_pages import before_typing, publish_runbooks
-from synthprobe.respond.runbooks import read_runbooks
 
 PUBLISH_S = 600.0
 """Seconds everything may take together; what is not made by then is left out, with a sentence."""

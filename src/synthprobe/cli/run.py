@@ -22,16 +22,16 @@ from synthprobe.config import Config, read_config
 from synthprobe.deadlines import is_ending
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.verdict import Verdict
 from synthprobe.project import NO_PROJECT, project_at
+from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure_wish import grant_allure
 from synthprobe.report.job_page import append_summary
 from synthprobe.report.junit import PLACE, agree_with
 from synthprobe.report.terminal import summary
-from synthprobe.supervisor import RunOrder, run_again, run_journeys
-from synthprobe.supervisor.inventory import inventory_file, read_inventory
-from synthprobe.supervisor.signals import signals
-from synthprobe.supervisor.slots import AROUND_S, Held, lease, owned
+from synthprobe.runner import RunOrder, run_again, run_journeys
+from synthprobe.runner.inventory import inventory_file, read_inventory
+from synthprobe.runner.signals import signals
+from synthprobe.runner.slots import AROUND_S, Held, lease, owned
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import exit_code
 

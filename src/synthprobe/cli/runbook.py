@@ -19,19 +19,19 @@ from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, ReportError
+from synthprobe.firstline.fixes import load_fixes
+from synthprobe.firstline.matching import match, tell
+from synthprobe.firstline.runbook import Runbook
+from synthprobe.firstline.runbook_lint import Known, Snooze, lint, read_snoozes
+from synthprobe.firstline.runbook_marks import marks
+from synthprobe.firstline.runbook_pages import as_followed, before_typing, draft, draft_id, opening
+from synthprobe.firstline.runbooks import read_runbooks
 from synthprobe.hooks import load_plugins
-from synthprobe.model.incident import Incident, IncidentEvent, Worth
-from synthprobe.model.result import Result
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.incident import Incident, IncidentEvent, Worth
+from synthprobe.records.result import Result
+from synthprobe.records.verdict import Verdict
 from synthprobe.report.oncall import headline
-from synthprobe.respond.fixes import load_fixes
-from synthprobe.respond.matching import match, tell
-from synthprobe.respond.runbook import Runbook
-from synthprobe.respond.runbook_lint import Known, Snooze, lint, read_snoozes
-from synthprobe.respond.runbook_marks import marks
-from synthprobe.respond.runbook_pages import as_followed, before_typing, draft, draft_id, opening
-from synthprobe.respond.runbooks import read_runbooks
-from synthprobe.verdict.lifecycle import advance, describe
+from synthprobe.triage.lifecycle import advance, describe
 
 app = typer.Typer(no_args_is_help=True)
 _console = open_console()

@@ -15,11 +15,11 @@ from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.probes.api import Api
-from synthprobe.probes.guard import Guard
-from synthprobe.probes.killswitch import kill_switch_reason
-from synthprobe.probes.ledger import open_entries
-from synthprobe.probes.testdata import Swept, signed_in, sweep
+from synthprobe.journey.api import Api
+from synthprobe.journey.guard import Guard
+from synthprobe.journey.killswitch import kill_switch_reason
+from synthprobe.journey.ledger import open_entries
+from synthprobe.journey.testdata import Swept, signed_in, sweep
 from synthprobe.targets.secrets import Secret, read_credentials, read_secret
 from synthprobe.targets.target import Target
 

@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
 
-from synthprobe.model.plain_text import plain_text
+from synthprobe.records.plain_text import plain_text
 
 LOG_COLUMNS = 160
 _NOT_IN_JSON = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")

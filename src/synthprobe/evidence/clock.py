@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from synthprobe.model.evidence import Exchange
-from synthprobe.model.result import Degradation, Failure
+from synthprobe.records.evidence import Exchange
+from synthprobe.records.result import Degradation, Failure
 
 SKEW_S = 30.0
 """Seconds two clocks may differ by before ages are not believed."""

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from synthprobe.evidence.forms import MASK
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.evidence import Exchange, ServerTiming
-from synthprobe.model.result import Operation
+from synthprobe.records.evidence import Exchange, ServerTiming
+from synthprobe.records.result import Operation
 
 BODY_LIMIT = 4000
 OPERATION_LIMIT = 200

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from synthprobe.hooks import AnswerSource, load_plugins
-from synthprobe.model.address import path_of
-from synthprobe.model.evidence import (
+from synthprobe.records.address import path_of
+from synthprobe.records.evidence import (
     MANY_QUERIES,
     SLOW_MS,
     Age,

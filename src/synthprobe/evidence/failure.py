@@ -19,8 +19,8 @@ from synthprobe.errors import (
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.certificates import certificate_fault
 from synthprobe.evidence.records import masked_record
-from synthprobe.model.finding import Contradiction, Finding, Refusal
-from synthprobe.model.result import Failure
+from synthprobe.records.finding import Contradiction, Finding, Refusal
+from synthprobe.records.result import Failure
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _MESSAGE_LINES = 14

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 
 import msgspec
 
-from synthprobe.model.journey import OWN
+from synthprobe.records.journey import OWN
 
 R = TypeVar("R")
 

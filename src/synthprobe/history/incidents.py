@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, select, text
 
 from synthprobe.history.database import AUDIT, INCIDENTS, LETTERS, to_ms, upsert
-from synthprobe.model.incident import Incident, merged
+from synthprobe.records.incident import Incident, merged
 
 
 def read_incidents(connection: Connection, target: str | None, state: str | None) -> list[Incident]:

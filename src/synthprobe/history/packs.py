@@ -15,7 +15,7 @@ from synthprobe.errors import HistoryError
 from synthprobe.history import rollups
 from synthprobe.history.database import make_engine
 from synthprobe.history.whole_file import whole_file
-from synthprobe.model.history import Retention
+from synthprobe.records.history import Retention
 
 PACK = Retention(raw_days=2, failures_days=14, hourly_days=7, daily_days=396)
 """What travels in a pack: two days one by one, a week of hours, then days."""

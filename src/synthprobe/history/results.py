@@ -27,10 +27,10 @@ from synthprobe.history.database import (
     upsert,
 )
 from synthprobe.history.sketch import quantile_us
-from synthprobe.model.history import OWN, JudgedSlot, StepSample
-from synthprobe.model.incident import Observation
-from synthprobe.model.result import Outcome, Result, Step
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.history import OWN, JudgedSlot, StepSample
+from synthprobe.records.incident import Observation
+from synthprobe.records.result import Outcome, Result, Step
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 
 SeriesKey = tuple[str, str, str]
 """Journey, step and operation; an empty step is the whole journey, an empty operation the step itself."""

@@ -25,7 +25,7 @@ from synthprobe.history.database import (
     upsert,
 )
 from synthprobe.history.sketch import bucket, decode, encode
-from synthprobe.model.history import LETTERS_KEPT, Retention
+from synthprobe.records.history import LETTERS_KEPT, Retention
 
 _HOUR, _DAY = 3_600_000, 86_400_000
 _ROWS, _GROUPS = 2000, 500  # read and written at a time

@@ -23,9 +23,9 @@ from synthprobe.history.access import Access
 from synthprobe.history.database import META, RUNS, to_ms, upsert
 from synthprobe.history.packs import write_pack
 from synthprobe.history.whole_file import whole_file
-from synthprobe.model.history import JudgedSlot, OperationSum, Retention, StepSample, StepSum
-from synthprobe.model.incident import Incident, Observation
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.history import JudgedSlot, OperationSum, Retention, StepSample, StepSum
+from synthprobe.records.incident import Incident, Observation
+from synthprobe.records.verdict import Verdict
 
 T = TypeVar("T")
 Act = Callable[[Connection], T]

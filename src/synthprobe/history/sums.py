@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select
 
 from synthprobe.history.database import DAILY, HOURLY, JOURNEYS, SERIES, SERVER_TIMING, STEPS, to_ms
 from synthprobe.history.sketch import decode, slowest_us
-from synthprobe.model.history import OperationSum, StepSum
+from synthprobe.records.history import OperationSum, StepSum
 
 P95 = 0.95
 _NOTHING: Counter[int] = Counter()

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, delete, select
 
 from synthprobe.history import incidents, results
 from synthprobe.history.database import WAITING, upsert
-from synthprobe.model.incident import Incident, Observation, merged
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.incident import Incident, Observation, merged
+from synthprobe.records.verdict import Verdict
 
 RUN, INCIDENT = "run", "incident"
 

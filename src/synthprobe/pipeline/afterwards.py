@@ -16,10 +16,19 @@ from msgspec.structs import replace
 
 from synthprobe.config import Config
 from synthprobe.deadlines import is_ending, left_s
+from synthprobe.detection.suspicion import (
+    LookedAgain,
+    ProbeJudgement,
+    Suspicion,
+    judge_probe,
+    suspect,
+    with_reruns,
+    without_durations,
+)
+from synthprobe.detection.watch import timings, watch
 from synthprobe.errors import HistoryError
-from synthprobe.model.incident import Incident, IncidentEvent, Observation, merged
-from synthprobe.model.objective import Coverage
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.firstline.matching import match, tell
+from synthprobe.firstline.runbook import Runbook, Shelf
 from synthprobe.pipeline.clocks import Dated, in_order, of_now, out_of_order, put_on_timeline, shifted
 from synthprobe.pipeline.coverage import began_to_burn, last_day, missed_slots
 from synthprobe.pipeline.judging import write_verdict
@@ -30,22 +39,13 @@ from synthprobe.pipeline.spare import blind_incident, bring_home, read_blindness
 from synthprobe.pipeline.telemetry import send_telemetry
 from synthprobe.pipeline.telling import tell_people, tell_watcher
 from synthprobe.pipeline.upkeep import tidy_if_due
-from synthprobe.respond.matching import match, tell
-from synthprobe.respond.runbook import Runbook, Shelf
+from synthprobe.records.incident import Incident, IncidentEvent, Observation, merged
+from synthprobe.records.objective import Coverage
+from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.triage.causes import is_vague
+from synthprobe.triage.lifecycle import advance, describe, incident_of
+from synthprobe.triage.observations import observe, seen_in_a_row
 from synthprobe.verdict.isolation import Isolation
-from synthprobe.verdict.lifecycle import advance, describe, incident_of
-from synthprobe.verdict.observations import observe, seen_in_a_row
-from synthprobe.verdict.suspicion import (
-    LookedAgain,
-    ProbeJudgement,
-    Suspicion,
-    judge_probe,
-    suspect,
-    with_reruns,
-    without_durations,
-)
-from synthprobe.verdict.triage import is_vague
-from synthprobe.verdict.watch import timings, watch
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -162,7 +162,7 @@ def _shelf(root: Path, config: Config) -> Shelf:
     folder = root / config.runbooks
     if not folder.is_dir():
         return Shelf()
-    from synthprobe.respond.runbooks import read_runbooks
+    from synthprobe.firstline.runbooks import read_runbooks
 
     return read_runbooks(folder, root)
 

@@ -12,14 +12,14 @@ import msgspec
 from msgspec.structs import replace
 
 from synthprobe.config import Config
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Run
-from synthprobe.model.verdict import Verdict
 from synthprobe.pipeline.afterwards import after_run
 from synthprobe.pipeline.judging import judge, read_verdict, write_verdict
 from synthprobe.pipeline.notes import noted
 from synthprobe.pipeline.spare import blind_incident, spare_folder
 from synthprobe.pipeline.telling import tell_people, tell_watcher
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Run
+from synthprobe.records.verdict import Verdict
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import judge_run
 

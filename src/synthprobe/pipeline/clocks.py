@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.model.incident import Incident, Observation
-from synthprobe.model.result import Result, Step
-from synthprobe.model.verdict import Verdict
-from synthprobe.verdict.lifecycle import is_new
+from synthprobe.records.incident import Incident, Observation
+from synthprobe.records.result import Result, Step
+from synthprobe.records.verdict import Verdict
+from synthprobe.triage.lifecycle import is_new
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History

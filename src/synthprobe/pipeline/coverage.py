@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from synthprobe.config import Config, ObjectiveConfig
 from synthprobe.errors import ConfigurationError
-from synthprobe.model.history import JudgedSlot
-from synthprobe.model.incident import Observation
-from synthprobe.model.journey import duration_s
-from synthprobe.model.objective import BurnRule, Coverage, Objective, ObjectiveStatus, Standing
-from synthprobe.model.result import Run
-from synthprobe.model.verdict import Verdict
+from synthprobe.goals.slots import in_slots, slot_length
 from synthprobe.pipeline.memory import open_history
-from synthprobe.verdict.slots import in_slots, slot_length
+from synthprobe.records.history import JudgedSlot
+from synthprobe.records.incident import Observation
+from synthprobe.records.journey import duration_s
+from synthprobe.records.objective import BurnRule, Coverage, Objective, ObjectiveStatus, Standing
+from synthprobe.records.result import Run
+from synthprobe.records.verdict import Verdict
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -52,7 +52,7 @@ def last_day(history: History, config: Config, target: str, now: datetime) -> Co
 
 def began_to_burn(history: History, config: Config, verdict: Verdict) -> list[str]:
     """Say of which journeys the error budget began, with this run, to be used too fast."""
-    from synthprobe.verdict.objectives import STANDARD_RULES, burn_text, is_bad, slices
+    from synthprobe.goals.objectives import STANDARD_RULES, burn_text, is_bad, slices
 
     run = verdict.run
     objectives = {one.journey.id: _objective_of(config, one.journey.id) for one in verdict.journeys}
@@ -102,7 +102,7 @@ def judge_objectives(
     config: Config, seen: Sequence[Observation], now: datetime, began: Mapping[str, datetime] | None = None
 ) -> tuple[ObjectiveStatus, ...]:
     """How each journey stands against its objective."""
-    from synthprobe.verdict.objectives import judge_objective, slices
+    from synthprobe.goals.objectives import judge_objective, slices
 
     now_slot = _passed(in_slots(seen, config.interval_s), now, config.interval_s)
     made = []
@@ -154,7 +154,7 @@ def _objective_of(config: Config, journey: str) -> tuple[str, Objective]:
 
 
 def _coverage(slots: Iterable[JudgedSlot], target: str, now: datetime, interval_s: int) -> Coverage | None:
-    from synthprobe.verdict.objectives import judge_coverage  # what follows a run needs no objectives
+    from synthprobe.goals.objectives import judge_coverage  # what follows a run needs no objectives
 
     looked = [one.observation(target, "", outcome) for one in slots for outcome in set(one.outcomes.values())]
     seen = list(in_slots(looked, interval_s))

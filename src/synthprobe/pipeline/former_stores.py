@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from synthprobe.alerts.message import Alert
+from synthprobe.alerts.outbox import Attempt, Letter, put_letter
 from synthprobe.errors import HistoryError
-from synthprobe.model.incident import Incident, merged
-from synthprobe.model.verdict import Verdict
 from synthprobe.pipeline.run_state import take_incidents
-from synthprobe.respond.message import Alert
-from synthprobe.respond.outbox import Attempt, Letter, put_letter
+from synthprobe.records.incident import Incident, merged
+from synthprobe.records.verdict import Verdict
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History

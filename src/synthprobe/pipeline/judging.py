@@ -11,9 +11,9 @@ import msgspec
 
 from synthprobe.errors import ReportError
 from synthprobe.files import write_whole
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Progress, Result, Run
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Progress, Result, Run
+from synthprobe.records.verdict import Verdict
 from synthprobe.verdict.judge import (
     MUST_FAIL,
     MUST_PASS,

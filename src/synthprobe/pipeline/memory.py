@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from synthprobe.config import Config
 from synthprobe.errors import ReportError, SynthprobeError
-from synthprobe.model.history import Retention
 from synthprobe.pipeline.clocks import TOLERATED, is_believed
 from synthprobe.pipeline.former_stores import take_over
 from synthprobe.pipeline.judging import read_verdict
 from synthprobe.pipeline.run_state import INCIDENTS, is_on, is_remembered, mark_remembered, take_incidents, take_letters
+from synthprobe.records.history import Retention
 from synthprobe.targets.secrets import read_address
-from synthprobe.verdict.observations import observe
+from synthprobe.triage.observations import observe
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History

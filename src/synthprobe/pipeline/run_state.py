@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from synthprobe.alerts.outbox import Letter, put_letter
 from synthprobe.files import write_whole
-from synthprobe.model.incident import Incident, merged
-from synthprobe.respond.outbox import Letter, put_letter
+from synthprobe.records.incident import Incident, merged
 
 if TYPE_CHECKING:
     import psutil

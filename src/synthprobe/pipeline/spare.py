@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from synthprobe.alerts.outbox import Outbox
 from synthprobe.config import Config
 from synthprobe.errors import HistoryError
-from synthprobe.model.incident import Incident, IncidentEvent, Triage
-from synthprobe.model.verdict import Verdict
 from synthprobe.pipeline.former_stores import take_letters
-from synthprobe.respond.outbox import Outbox
+from synthprobe.records.incident import Incident, IncidentEvent, Triage
+from synthprobe.records.verdict import Verdict
 
 _STORE = "history.db"
 

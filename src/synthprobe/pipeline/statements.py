@@ -14,8 +14,8 @@ from msgspec import Struct, field
 from synthprobe.config import Config, HistoryConfig
 from synthprobe.errors import ToolError
 from synthprobe.files import write_whole
-from synthprobe.model.impact import Counted, Snapshot
-from synthprobe.verdict.counters import count_between, counted, join
+from synthprobe.goals.counters import count_between, counted, join
+from synthprobe.records.impact import Counted, Snapshot
 
 FOLDER = "statements"
 ONE_FILE = "statements.jsonl"

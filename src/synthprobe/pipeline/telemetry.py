@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from synthprobe.alerts.channels import SPARE_S
 from synthprobe.config import Config
 from synthprobe.deadlines import within
 from synthprobe.errors import SynthprobeError
-from synthprobe.model.objective import Coverage
-from synthprobe.model.verdict import Verdict
-from synthprobe.respond.channels import SPARE_S
+from synthprobe.records.objective import Coverage
+from synthprobe.records.verdict import Verdict
 from synthprobe.targets.secrets import read_address
 
 _TOTAL_S = 8.0

@@ -9,22 +9,22 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from synthprobe.alerts import sending
+from synthprobe.alerts.channels import AppriseChannel
+from synthprobe.alerts.heartbeat import Heartbeat, Signal
+from synthprobe.alerts.job import job_url
+from synthprobe.alerts.message import Background
+from synthprobe.alerts.outbox import Letter
+from synthprobe.alerts.routes import Mute, read_mutes
 from synthprobe.config import Config
-from synthprobe.model.incident import Incident
-from synthprobe.model.verdict import Verdict
+from synthprobe.firstline.runbook import Runbook
 from synthprobe.pipeline.notes import noted
 from synthprobe.pipeline.run_state import write_letters
 from synthprobe.pipeline.spare import open_outbox
+from synthprobe.records.incident import Incident
+from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure_results import run_folder
 from synthprobe.report.trace_viewer import viewer_link
-from synthprobe.respond import alerts
-from synthprobe.respond.channels import AppriseChannel
-from synthprobe.respond.heartbeat import Heartbeat, Signal
-from synthprobe.respond.job import job_url
-from synthprobe.respond.message import Background
-from synthprobe.respond.outbox import Letter
-from synthprobe.respond.routes import Mute, read_mutes
-from synthprobe.respond.runbook import Runbook
 from synthprobe.targets.secrets import read_secret
 
 
@@ -61,7 +61,7 @@ def tell_people(
 
     with open_outbox(root, config) as outbox:  # what cannot be written here is written elsewhere, and sent
         try:
-            _, delivery = alerts.tell(
+            _, delivery = sending.tell(
                 incidents,
                 config.alerts,
                 outbox,

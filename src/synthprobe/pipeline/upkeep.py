@@ -10,8 +10,8 @@ from pathlib import Path
 
 from synthprobe.config import Config, KeepConfig
 from synthprobe.files import write_whole
+from synthprobe.journey.ledger import open_entries
 from synthprobe.pipeline.run_state import is_remembered
-from synthprobe.probes.ledger import open_entries
 
 EVERY_S = 3600.0
 _DAY_S = 86_400.0

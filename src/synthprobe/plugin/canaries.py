@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from synthprobe.errors import TargetError
-from synthprobe.model.journey import Journey
-from synthprobe.probes.api import Api
-from synthprobe.probes.steps import step
+from synthprobe.journey.api import Api
+from synthprobe.journey.steps import step
+from synthprobe.records.journey import Journey
 from synthprobe.targets.guardrails import may_reach
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL, MUST_PASS

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from synthprobe.model.journey import Journey
 from synthprobe.plugin.leaks import refuse_secret_ids
 from synthprobe.plugin.options import (
     JOURNEY,
@@ -21,6 +20,7 @@ from synthprobe.plugin.options import (
 )
 from synthprobe.plugin.own_names import own_names
 from synthprobe.plugin.reports import redact_report
+from synthprobe.records.journey import Journey
 
 if TYPE_CHECKING:
     from synthprobe.plugin.session import JourneySession

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from synthprobe.model.plain_text import plain_text
+from synthprobe.records.plain_text import plain_text
 from synthprobe.targets.target import Target
 
 Clean = Callable[[str], str]

@@ -11,15 +11,15 @@ import pytest
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.journey import steps
+from synthprobe.journey.testdata import TestData
 from synthprobe.plugin.options import project_config, project_root, target_name
 from synthprobe.plugin.session import JourneySession
-from synthprobe.probes import steps
-from synthprobe.probes.testdata import TestData
 from synthprobe.targets.secrets import Secret, read_credentials, read_secret
 from synthprobe.targets.target import Target
 
 if TYPE_CHECKING:
-    from synthprobe.probes.api import Api
+    from synthprobe.journey.api import Api
 
 
 class Secrets(Mapping[str, Secret]):
@@ -85,7 +85,7 @@ def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[Callab
     session = JourneySession.current(pytestconfig)
     exchanges = session.exchanges if session else []
     guard = session.guard if session else None
-    from synthprobe.probes.api import Api  # collecting journeys needs no HTTP client
+    from synthprobe.journey.api import Api  # collecting journeys needs no HTTP client
 
     opened: list[Api] = []
 

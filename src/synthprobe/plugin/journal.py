@@ -12,29 +12,29 @@ import msgspec
 import pytest
 
 from synthprobe import words
+from synthprobe.browser.kept_evidence import Keeper, evidence_folder
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.clock import clock_failure
 from synthprobe.evidence.exchanges import operations
 from synthprobe.evidence.facts import facts_of
 from synthprobe.evidence.failure import leak_failure
 from synthprobe.evidence.issued import keep_digests
-from synthprobe.evidence.keeper import Keeper, evidence_folder
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import AnswerSource
-from synthprobe.model.evidence import Evidence, Exchange, Facts
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Degradation, Failure, Outcome, Result
+from synthprobe.journey import steps
+from synthprobe.journey.clock import SteadyClock
 from synthprobe.plugin.alarm import AttemptDeadline, own_time
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.reports import reason_of_skip
-from synthprobe.probes import steps
-from synthprobe.probes.clock import SteadyClock
+from synthprobe.records.evidence import Evidence, Exchange, Facts
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Degradation, Failure, Outcome, Result
 from synthprobe.report.allure_journey import AllureJourney, attach_evidence
 from synthprobe.targets.target import Target, backend_trace
 from synthprobe.verdict.judge import judge_attempt
 
 if TYPE_CHECKING:
-    from synthprobe.evidence.browser import BrowserEvidence
+    from synthprobe.browser.evidence import BrowserEvidence
 
 EVIDENCE_S = 20.0
 
@@ -233,7 +233,7 @@ class Journal:
     def _fill(self, keeper: Keeper, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         console, network, browsed = [], [], []
         if browser is not None:
-            from synthprobe.evidence.browser import read_trace
+            from synthprobe.browser.evidence import read_trace
 
             browser.learn(self._redactor, broken=True)
             raw_traces = browser.traces()

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.ending import FILE_VARIABLE, LastWords, LastWordsKind
+from synthprobe.records.ending import FILE_VARIABLE, LastWords, LastWordsKind
 
 _KEPT = 2000
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep

@@ -15,8 +15,8 @@ import pytest
 
 from synthprobe.config import Config, read_config
 from synthprobe.errors import ConfigurationError
-from synthprobe.model.journey import Journey, Severity, duration_s
 from synthprobe.plugin.gate import concern_of, journey_folders, nearest_project, stands_in
+from synthprobe.records.journey import Journey, Severity, duration_s
 
 MARKER = (
     "journey(id, title, owner, severity, runbook, uses_per_day, budget): what is known of a journey; every argument "

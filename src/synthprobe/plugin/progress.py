@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.result import Progress
+from synthprobe.records.result import Progress
 
 
 class ProgressWriter:

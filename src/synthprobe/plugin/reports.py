@@ -10,8 +10,8 @@ import pytest
 
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.model.plain_text import plain_text
-from synthprobe.model.result import Failure
+from synthprobe.records.plain_text import plain_text
+from synthprobe.records.result import Failure
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

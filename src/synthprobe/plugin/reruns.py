@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Result
+from synthprobe.detection.suspicion import CALM, Suspicion, Suspicions
 from synthprobe.plugin.options import is_repeatable
-from synthprobe.verdict.suspicion import CALM, Suspicion, Suspicions
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Result
 
 _JOURNEY, _NUMBER = pytest.StashKey[str](), pytest.StashKey[int]()
 

@@ -14,10 +14,10 @@ import pytest
 
 from synthprobe.files import write_whole
 from synthprobe.hooks import load_plugins
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Run
 from synthprobe.plugin.gate import is_a_run
 from synthprobe.plugin.options import project_config, project_root
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Run
 from synthprobe.report.allure_wish import grant_allure
 from synthprobe.targets.target import Target
 

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 import pytest
 
+from synthprobe.browser.headers import BrowserHeaders
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
 from synthprobe.evidence.cap import cap_error
 from synthprobe.evidence.failure import describe_failure
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.scratch import private_folder
 from synthprobe.hooks import load_plugins
-from synthprobe.model.evidence import Exchange
-from synthprobe.model.plain_text import plain_text
-from synthprobe.model.result import Failure, Outcome
+from synthprobe.journey import steps
+from synthprobe.journey.clock import SteadyClock
+from synthprobe.journey.guard import Guard
+from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.plugin import reports
 from synthprobe.plugin.alarm import AttemptDeadline, TookTooLong, limit_of, no_limit, own_time
 from synthprobe.plugin.artifacts import artifact_refusal, missing_plugin
@@ -36,11 +38,9 @@ from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.proof import proven
 from synthprobe.plugin.reports import counted_as_failed, reason_of_skip, redact_report
 from synthprobe.plugin.run_folder import RunFolder
-from synthprobe.probes import steps
-from synthprobe.probes.browser_headers import BrowserHeaders
-from synthprobe.probes.clock import SteadyClock
-from synthprobe.probes.guard import Guard
-from synthprobe.probes.killswitch import kill_switch_reason
+from synthprobe.records.evidence import Exchange
+from synthprobe.records.plain_text import plain_text
+from synthprobe.records.result import Failure, Outcome
 from synthprobe.report.allure_journey import AllureJourney
 from synthprobe.report.allure_live import RedactingFileLogger, follow_fixtures, redact_allure
 from synthprobe.report.allure_wish import note_wish, wished_folder
@@ -55,9 +55,9 @@ from synthprobe.verdict.judge import MUST_FAIL
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-    from synthprobe.evidence.browser import BrowserEvidence
+    from synthprobe.browser.evidence import BrowserEvidence
+    from synthprobe.browser.wall import GuardedBrowser
     from synthprobe.plugin.reruns import Reruns
-    from synthprobe.probes.browser import GuardedBrowser
 
 _LIMIT_S = pytest.StashKey[float]()
 _CLOSING_S = 10.0
@@ -121,7 +121,7 @@ class JourneySession:
         if refusal := refusal or artifact_refusal(config, project, target, project_root(config)):
             raise pytest.UsageError(refusal)
         if authorities := own_authorities(target, os.environ):
-            from synthprobe.probes.trust import authority_file  # most targets have none of their own
+            from synthprobe.journey.trust import authority_file  # most targets have none of their own
 
             os.environ["NODE_EXTRA_CA_CERTS"] = authority_file(authorities)  # read by Playwright's driver alone
         if worker is None and (refusal := capture_refusal(config, target)):
@@ -164,7 +164,7 @@ class JourneySession:
 
     def browser_executable(self) -> str | None:
         """The browser to launch; nothing means Playwright's own."""
-        from synthprobe.probes.installation import find_browser
+        from synthprobe.browser.installation import find_browser
 
         found = find_browser(project_config(self.config).browser.executable or None, os.environ)
         if found is None:
@@ -177,7 +177,7 @@ class JourneySession:
     def browser_evidence(self) -> BrowserEvidence:
         """The recorder of browser contexts, made when the first browser is launched."""
         if self._browser is None:
-            from synthprobe.evidence.browser import BrowserEvidence
+            from synthprobe.browser.evidence import BrowserEvidence
 
             self._browser = BrowserEvidence(
                 self.scratch, self.redactor, self.target.mask_selectors, self.target.action_timeout_s
@@ -189,7 +189,7 @@ class JourneySession:
     def guarded_browser(self) -> GuardedBrowser:
         """What holds browsers to the guardrails, made when the first browser is launched."""
         if self._guarded is None:
-            from synthprobe.probes.browser import GuardedBrowser
+            from synthprobe.browser.wall import GuardedBrowser
 
             door = read_credentials(self.target, os.environ, root=project_root(self.config))
             if door is not None:

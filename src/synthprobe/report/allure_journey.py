@@ -13,8 +13,8 @@ from allure_commons.model2 import ExecutableItem, TestResult, TestStepResult
 from allure_pytest.listener import AllureListener
 from allure_pytest.utils import allure_label, allure_name, allure_title, get_status, get_status_details
 
-from synthprobe.model.evidence import Evidence
-from synthprobe.model.journey import Journey, Severity
+from synthprobe.records.evidence import Evidence
+from synthprobe.records.journey import Journey, Severity
 from synthprobe.report.allure_results import environment_name
 
 

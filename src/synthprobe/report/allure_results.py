@@ -17,11 +17,11 @@ from typing import Any
 
 from synthprobe.errors import ReportError
 from synthprobe.files import write_whole
-from synthprobe.model.evidence import Evidence
-from synthprobe.model.incident import Triage
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Outcome, Result, Run, Step
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.evidence import Evidence
+from synthprobe.records.incident import Triage
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Outcome, Result, Run, Step
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.markdown import as_text
 from synthprobe.report.trace_viewer import viewer_link
 

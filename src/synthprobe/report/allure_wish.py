@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from synthprobe.errors import ReportError
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure_results import reconcile
 
 _WISH = "alluredir.txt"

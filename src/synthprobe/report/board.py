@@ -16,8 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
 from synthprobe.files import write_whole
-from synthprobe.model.impact import Change, Forecast, ImpactRow, OperationKind, Split
-from synthprobe.model.objective import ObjectiveStatus
+from synthprobe.records.impact import Change, Forecast, ImpactRow, OperationKind, Split
+from synthprobe.records.objective import ObjectiveStatus
 from synthprobe.report.allure_results import safe_name
 from synthprobe.report.latency import Alarm, StepSeries, latency_chart
 from synthprobe.report.oncall import duration
@@ -111,7 +111,7 @@ class BoardData(Struct, frozen=True, kw_only=True):
         target: the target's name.
         made_at: when it was made, UTC.
         window_days: days the ranking was counted over.
-        rows: the ranking, as `synthprobe.verdict.impact.rank` makes it.
+        rows: the ranking, as `synthprobe.goals.impact.rank` makes it.
         journeys: the journeys.
         changes: marked changes, newest first.
         notes: what a reader should know, as sentences, for example a reset of the counters.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.markdown import as_text
 from synthprobe.report.oncall import BADGES, broken_step, headline
 

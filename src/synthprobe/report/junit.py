@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
-from synthprobe.model.result import Outcome
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.result import Outcome
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.verdict.judge import MUST_FAIL, MUST_PASS
 
 JOURNEY, OUTCOME = "synthprobe.journey", "synthprobe.outcome"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from synthprobe.model.plain_text import plain_line
+from synthprobe.records.plain_text import plain_line
 
 
 def as_text(said: str) -> str:

@@ -16,9 +16,9 @@ import msgspec
 from msgspec import Struct
 
 from synthprobe.files import write_whole
-from synthprobe.model.objective import ObjectiveStatus, Standing
-from synthprobe.model.result import Outcome, Result, walk_steps
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.objective import ObjectiveStatus, Standing
+from synthprobe.records.result import Outcome, Result, walk_steps
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.allure_results import safe_name
 from synthprobe.report.standing import objective, watched
 from synthprobe.report.trace_viewer import viewer_link

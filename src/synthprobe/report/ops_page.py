@@ -12,9 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
 from synthprobe.files import write_whole
-from synthprobe.model.measure import Measures
+from synthprobe.goals.ratios import ENOUGH
+from synthprobe.records.measure import Measures
 from synthprobe.report.allure_results import safe_name
-from synthprobe.verdict.ratios import ENOUGH
 
 _GROUPS = (
     ("Who is first", ("detected_first", "lead")),

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from synthprobe.errors import ReportError, ToolError
-from synthprobe.model.result import Outcome, Result, Step
-from synthprobe.model.verdict import Verdict
-from synthprobe.probes.deadline import bounded_session
+from synthprobe.journey.deadline import bounded_session
+from synthprobe.records.result import Outcome, Result, Step
+from synthprobe.records.verdict import Verdict
 
 TIMEOUT_S = 5
 

@@ -7,10 +7,10 @@ from typing import Any, get_args
 
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.files import write_whole
-from synthprobe.model.objective import Coverage
-from synthprobe.model.result import Outcome
-from synthprobe.model.verdict import Verdict
-from synthprobe.probes.deadline import bounded_session
+from synthprobe.journey.deadline import bounded_session
+from synthprobe.records.objective import Coverage
+from synthprobe.records.result import Outcome
+from synthprobe.records.verdict import Verdict
 
 TIMEOUT_S = 5.0
 

@@ -19,9 +19,9 @@ from filelock import FileLock
 
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.files import write_whole
-from synthprobe.model.address import shown_address
-from synthprobe.model.objective import Standing
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.address import shown_address
+from synthprobe.records.objective import Standing
+from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure import generate, reconcile
 from synthprobe.report.allure_results import run_folder, safe_name
 from synthprobe.report.oncall import STALE_S, PublishedRun, render_oncall

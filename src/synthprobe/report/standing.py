@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from synthprobe.model.objective import ObjectiveStatus, Standing
-from synthprobe.verdict.objectives import UNKNOWN_CAP, span
+from synthprobe.goals.objectives import UNKNOWN_CAP, span
+from synthprobe.records.objective import ObjectiveStatus, Standing
 
 
 def percent(value: float | None) -> str:

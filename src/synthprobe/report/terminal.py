@@ -6,9 +6,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from synthprobe.model.plain_text import plain_line
-from synthprobe.model.result import Outcome
-from synthprobe.model.verdict import Verdict
+from synthprobe.records.plain_text import plain_line
+from synthprobe.records.result import Outcome
+from synthprobe.records.verdict import Verdict
 from synthprobe.report.oncall import BADGES, broken_step, duration, headline, worst
 
 _STYLES: dict[Outcome, str] = {

@@ -11,7 +11,7 @@ import msgspec
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.files import write_whole
-from synthprobe.model.impact import Change
+from synthprobe.records.impact import Change
 
 FILE = "changes.toml"
 _AHEAD = timedelta(days=366)

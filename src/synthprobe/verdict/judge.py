@@ -8,9 +8,9 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from synthprobe import words
-from synthprobe.model.journey import Journey
-from synthprobe.model.result import Degradation, Failure, Outcome, Result, Run
-from synthprobe.model.verdict import JourneyVerdict, Verdict
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Degradation, Failure, Outcome, Result, Run
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 
 _WORST_FIRST: tuple[Outcome, ...] = ("failed", "unknown", "degraded", "skipped", "passed")
 MUST_FAIL = "canary-must-fail"

@@ -1,0 +1,109 @@
+"""Handing a message to a channel through Apprise, within a deadline, without ever naming its address."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Mapping
+from functools import partial
+from typing import Protocol
+
+from msgspec import Struct
+
+from synthprobe.alerts.message import Alert
+from synthprobe.deadlines import OverdueError, within
+from synthprobe.errors import SecretError
+from synthprobe.targets.secrets import Secret, read_secret
+
+SPARE_S = 0.7
+"""Seconds left for the heartbeat when a run was asked to end."""
+
+_LOAD_S = 60.0
+_KINDS = {"page": "failure", "ticket": "warning", "probe": "warning"}
+
+
+class Sent(Struct, frozen=True, kw_only=True):
+    """What a channel said.
+
+    Attributes:
+        accepted: whether it took the message.
+        why: why it did not, as a sentence.
+    """
+
+    accepted: bool
+    why: str = ""
+
+
+class Channel(Protocol):
+    """Hands a message to the channel a source names."""
+
+    def __call__(self, source: str, alert: Alert) -> Sent:
+        """Send a message; never an exception."""
+
+
+class AppriseChannel:
+    """Channels of Apprise, their addresses read from secret sources."""
+
+    def __init__(self, environ: Mapping[str, str], timeout_s: float = 10.0) -> None:
+        self._environ = environ
+        self._timeout_s = timeout_s
+
+    def __call__(self, source: str, alert: Alert) -> Sent:
+        """Send a message."""
+        try:
+            address = read_secret(source, self._environ, source=source)
+        except SecretError as error:
+            return Sent(accepted=False, why=str(error))
+        try:
+            within(_LOAD_S, "Loading the channels", _load, spare_s=SPARE_S)
+            notify = partial(_notify, source, address, alert, self._timeout_s)
+            return within(self._timeout_s, f"The channel {source}", notify, spare_s=SPARE_S)
+        except OverdueError as error:
+            return Sent(accepted=False, why=str(error))
+
+
+@functools.cache
+def _load() -> None:
+    """Apprise loads its channels at the first use, which must not count as a channel's time."""
+    import apprise
+
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # its lines name addresses
+    apprise.Apprise.instantiate("json://localhost", suppress_exceptions=True)
+
+
+def _notify(source: str, address: Secret, alert: Alert, timeout_s: float) -> Sent:
+    import apprise
+
+    try:
+        plugin = apprise.Apprise.instantiate(address.reveal(), suppress_exceptions=True)
+        if plugin is None:
+            return Sent(
+                accepted=False,
+                why=f"What {source} holds is no address Apprise knows. See https://github.com/caronc/apprise/wiki.",
+            )
+        plugin.socket_connect_timeout = plugin.socket_read_timeout = timeout_s
+        post = apprise.Apprise()
+        post.add(plugin)
+        kind = (
+            "success" if alert.reason == "recovered" else "info" if alert.reason == "drill" else _KINDS[alert.urgency]
+        )
+        answer = post.notify(body=alert.body, title=alert.title, notify_type=kind, body_format="text")
+    except Exception as error:  # whatever a channel's code does, the message stays in the outbox
+        return Sent(accepted=False, why=f"The channel {source} broke with {type(error).__name__}.")
+    if answer is True:
+        return Sent(accepted=True)
+    said = "took no notice of it (None)" if answer is None else "did not take it"
+    return Sent(accepted=False, why=f"The channel {source} {said}.")
+
+
+def read_back(source: str, environ: Mapping[str, str], timeout_s: float = 10.0) -> str:
+    """What arrived at a receiver."""
+    import requests
+
+    try:
+        address = read_secret(source, environ, source=source)
+        with requests.Session() as session:
+            session.trust_env = False
+            return session.get(address.reveal(), timeout=timeout_s, allow_redirects=False).text
+    except (SecretError, requests.RequestException, ValueError):
+        return ""

@@ -1,0 +1,182 @@
+"""The outbox: a message is written down before it is sent, and stays until a channel has taken it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+
+from synthprobe.alerts.message import Alert
+from synthprobe.errors import HistoryError
+
+if TYPE_CHECKING:
+    from synthprobe.history.store import History
+
+_SENDING = "outbox.sending"
+_FIRST_WAIT = timedelta(minutes=1)
+_LONGEST_WAIT = timedelta(hours=1)
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One try to hand a message to one channel.
+
+    Attributes:
+        alert: the message's id.
+        channel: the channel's source, never its address.
+        at: when, UTC.
+        accepted: whether the channel took it.
+        why: why it did not, as a sentence.
+        second: whether it was the second channel.
+    """
+
+    alert: str
+    channel: str
+    at: datetime
+    accepted: bool
+    why: str = ""
+    second: bool = False
+
+
+class Letter(Struct, frozen=True, kw_only=True):
+    """A message and what became of it.
+
+    Attributes:
+        alert: the message.
+        attempts: the tries, oldest first.
+        done: when it was delivered, UTC.
+    """
+
+    alert: Alert
+    attempts: tuple[Attempt, ...] = ()
+    done: datetime | None = None
+
+    def accepted_by(self) -> set[str]:
+        """Sources of the channels that took it."""
+        return {attempt.channel for attempt in self.attempts if attempt.accepted}
+
+    def waits(self, now: datetime) -> bool:
+        """Whether it is too early for another try; a time that is more than an hour to come was a wrong clock's."""
+        return now < self.next_at() <= now + _LONGEST_WAIT
+
+    def next_at(self) -> datetime:
+        """When it is tried again: one minute after the first failure, then twice as long, at most an hour."""
+        failures = [attempt for attempt in self.attempts if not attempt.accepted]
+        if not failures:
+            return self.alert.at
+        passes = len({attempt.at for attempt in failures})
+        wait: timedelta = min(_FIRST_WAIT * float(2 ** min(passes - 1, 10)), _LONGEST_WAIT)
+        return failures[-1].at + wait
+
+
+class Outbox:
+    """Messages as rows of the file on this machine, each on the disk before anything is sent.
+
+    While that file cannot be written they are kept in another one, and brought back when it can.
+
+    Attributes:
+        history: the file's history.
+        notes: what a person must know of it, as sentences.
+    """
+
+    def __init__(self, place: Path, spare: Callable[[], Path] | None = None, *, kept_in_spare: bool = False) -> None:
+        from synthprobe.history.store import History  # most commands send nothing
+
+        self.history = History.open(place)
+        self.notes: list[str] = []
+        self._place = place
+        self._spare_place = spare
+        self._open: Callable[[Path], History] = History.open
+        self._spare: History | None = None
+        self._letters: dict[str, Letter] = {}
+        if kept_in_spare and spare is not None:
+            self._spare = History.open(spare())
+            with suppress(HistoryError):
+                self._bring_back(spare())
+
+    def __enter__(self) -> Outbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for store in filter(None, (self.history, self._spare)):
+            store.close()
+
+    def put(self, alert: Alert) -> bool:
+        """Write a message down, durably; false when it is there already."""
+        if any(letter.alert.id == alert.id for letter in self.letters()):
+            return False
+        self._write(Letter(alert=alert))
+        return True
+
+    def tried(self, attempt: Attempt) -> None:
+        """Write down a try."""
+        letter = self._letters[attempt.alert]
+        self._write(msgspec.structs.replace(letter, attempts=(*letter.attempts, attempt)))
+
+    def delivered(self, alert_id: str, at: datetime) -> None:
+        """A message needs no more tries."""
+        self._write(msgspec.structs.replace(self._letters[alert_id], done=at))
+
+    def letters(self) -> list[Letter]:
+        """Every message kept, oldest first."""
+        bodies = [*self.history.letters(), *(self._spare.letters() if self._spare else ())]
+        found = (msgspec.json.decode(body, type=Letter) for body in bodies)
+        self._letters = {letter.alert.id: letter for letter in found}
+        return sorted(self._letters.values(), key=lambda letter: (letter.alert.at, letter.alert.id))
+
+    @contextmanager
+    def lock(self, timeout_s: float) -> Iterator[None]:
+        """Held while messages are sent, so that two processes do not send the same."""
+        from filelock import FileLock, Timeout
+
+        try:
+            held = FileLock(self._place.with_name(_SENDING), timeout=timeout_s)
+            held.acquire()
+        except Timeout:
+            raise
+        except OSError as error:
+            held = FileLock(self._elsewhere(str(error)).with_name(_SENDING), timeout=timeout_s)
+            held.acquire()
+        try:
+            yield
+        finally:
+            held.release()
+
+    def _write(self, letter: Letter) -> None:
+        self._letters[letter.alert.id] = letter
+        if self._spare is None:
+            try:
+                return put_letter(self.history, letter)
+            except HistoryError as error:
+                self._elsewhere(str(error))
+                assert self._spare is not None
+        put_letter(self._spare, letter)
+
+    def _elsewhere(self, why: str) -> Path:
+        """Keep messages in the spare file from now on."""
+        if self._spare_place is None:
+            raise HistoryError(why)
+        place = self._spare_place()
+        if self._spare is None:
+            self._spare = self._open(place)
+            self.notes.append(f"The outbox cannot be written. {why} Messages are kept in the spare folder.")
+        return place
+
+    def _bring_back(self, place: Path) -> None:
+        assert self._spare is not None
+        for body in self._spare.letters():
+            put_letter(self.history, msgspec.json.decode(body, type=Letter))
+        self._spare.close()
+        self._spare = None
+        for path in place.parent.glob(f"{place.name}*"):
+            path.unlink(missing_ok=True)
+
+
+def put_letter(history: History, letter: Letter) -> None:
+    """Write a message and what became of it."""
+    alert = letter.alert
+    history.put_letter(alert.id, alert.at, letter.done, msgspec.json.encode(letter).decode())

@@ -1,0 +1,219 @@
+"""Who is told: the tables ``[alerts]`` and ``[[alerts.routes]]``, and the reviewed file of mutes."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.records.incident import CauseClass, Incident, IncidentKind
+from synthprobe.records.journey import Severity, duration_s
+
+Urgency = Literal["page", "ticket", "probe"]
+"""``page`` wakes somebody, ``ticket`` waits for the morning, ``probe`` goes to the monitor's own owner."""
+
+_URGENCY: dict[IncidentKind, Urgency] = {
+    "failing": "page",
+    "intermittent": "ticket",
+    "degraded": "ticket",
+    "monitor blind": "probe",
+}
+URGENCIES: tuple[Urgency, ...] = ("page", "ticket", "probe")
+LONGEST_MUTE = timedelta(days=90)
+_FINGERPRINT = re.compile(r"v[0-9]+:[0-9a-f]{16}")
+_ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+class AlertRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table ``[[alerts.routes]]``. The first route that fits an incident takes it; an empty key fits all.
+
+    Attributes:
+        name: what it is called in messages and for ``--route``.
+        to: sources of the channels' addresses, ``env:VARIABLE`` or ``file:/path``; every one is told.
+        second: sources of the channels used when one of ``to`` does not take the message.
+        urgency: ``page``, ``ticket``, ``probe``.
+        target: targets' names.
+        severity: severities.
+        cause_class: classes of the cause; written ``class`` in the file.
+        owner: owners.
+        repeat: how long an incident that nobody took stays quiet between two messages.
+        read_back: source of an address that shows what arrived, for the drill.
+    """
+
+    name: str
+    to: tuple[str, ...]
+    second: tuple[str, ...] = ()
+    urgency: tuple[Urgency, ...] = ()
+    target: tuple[str, ...] = ()
+    severity: tuple[Severity, ...] = ()
+    cause_class: tuple[CauseClass, ...] = field(default=(), name="class")
+    owner: tuple[str, ...] = ()
+    repeat: str = "1h"
+    read_back: str = ""
+
+    def fits(self, incident: Incident, owner: str, urgency: Urgency) -> bool:
+        """Whether this route takes an incident."""
+        cause = incident.triage.cause_class if incident.triage else "unknown"
+        pairs: tuple[tuple[Sequence[str], str], ...] = (
+            (self.urgency, urgency),
+            (self.target, incident.target),
+            (self.severity, incident.severity),
+            (self.cause_class, cause),
+            (self.owner, owner),
+        )
+        return all(not allowed or value in allowed for allowed, value in pairs)
+
+
+class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table ``[alerts]``.
+
+    Attributes:
+        routes: the tables ``[[alerts.routes]]``, in order.
+        probe_owner: the role told when the monitor is blind.
+        page_degraded: severities whose degraded incidents page, as failing ones do.
+        storm: from how many incidents at once one message is sent for all of them.
+        mutes: file of mutes, relative to the project's root.
+        timeout_s: seconds one channel may take for one message.
+    """
+
+    routes: tuple[AlertRoute, ...] = ()
+    probe_owner: str = "monitoring"
+    page_degraded: tuple[Severity, ...] = ()
+    storm: Annotated[int, Meta(ge=1, le=10_000)] = 4
+    mutes: str = "mutes.toml"
+    timeout_s: Annotated[float, Meta(gt=0, le=600)] = 10.0
+
+    def owner(self, incident: Incident) -> str:
+        """The role to tell of an incident."""
+        return self.probe_owner if incident.kind == "monitor blind" else incident.owner
+
+    def route(self, incident: Incident) -> AlertRoute | None:
+        """The route an incident takes."""
+        owner, urgency = self.owner(incident), self.urgency(incident)
+        return next((route for route in self.routes if route.fits(incident, owner, urgency)), None)
+
+    def urgency(self, incident: Incident) -> Urgency:
+        """How an incident is told."""
+        if incident.kind == "degraded" and incident.severity in self.page_degraded:
+            return "page"
+        return _URGENCY[incident.kind]
+
+
+class Mute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table ``[[mute]]`` of the mutes' file: known, owned, and ending.
+
+    Attributes:
+        fingerprint: which failure; empty for all of a journey.
+        journey: which journey; empty for one fingerprint in any.
+        owner: the role that answers for it.
+        reason: why nobody needs to hear of it.
+        until: the last day it holds, UTC.
+    """
+
+    fingerprint: str = ""
+    journey: str = ""
+    owner: str = ""
+    reason: str = ""
+    until: date | None = None
+
+    def holds(self, incident: Incident, now: datetime) -> bool:
+        """Whether it silences an incident now. One that is not in order silences nothing."""
+        if next(self.wrong(now), ""):
+            return False
+        journeys = set(incident.journeys)
+        return self.fingerprint in {"", *incident.fingerprints} and (not self.journey or journeys == {self.journey})
+
+    def wrong(self, now: datetime) -> Iterator[str]:
+        """What is not in order."""
+        what = self.fingerprint or self.journey
+        if not what:
+            yield "A mute names neither a fingerprint nor a journey. Say what it silences."
+        if self.fingerprint and not _FINGERPRINT.fullmatch(self.fingerprint):
+            yield (
+                f"The mute of {what!r} has a fingerprint that cannot be one; v1: and 16 hexadecimal digits were "
+                "expected, as synthprobe incident show prints it."
+            )
+        if not self.owner:
+            yield f"The mute of {what!r} has no owner. Name a role that answers for it: owner = 'dispatch-desk'."
+        elif not _ROLE.fullmatch(self.owner):
+            yield (
+                f"The mute of {what!r} has the owner {self.owner!r}; a role in small letters was expected, such as "
+                "dispatch-desk. Names of people are not kept."
+            )
+        if not self.reason.strip():
+            yield f"The mute of {what!r} has no reason. Say why nobody needs to hear of it."
+        if self.until is None:
+            yield f"The mute of {what!r} has no end. Set until = YYYY-MM-DD, at most {LONGEST_MUTE.days} days ahead."
+        elif datetime.combine(self.until + timedelta(days=1), time(), UTC) <= now:
+            yield f"The mute of {what!r} ended on {self.until}. Remove it, or have a new date reviewed."
+        elif datetime.combine(self.until, time(), UTC) - now > LONGEST_MUTE:
+            yield f"The mute of {what!r} lasts until {self.until}; at most {LONGEST_MUTE.days} days were expected."
+
+
+class _MuteFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    mute: tuple[Mute, ...] = ()
+
+
+def read_mutes(path: Path) -> tuple[Mute, ...]:
+    """Read the file of mutes."""
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), _MuteFile).mute
+    except FileNotFoundError:
+        return ()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ConfigurationError(
+            f"{path.name} cannot be used: {error}. Each mute is a table [[mute]] with fingerprint or journey, owner, "
+            "reason and until."
+        ) from None
+
+
+def lint(
+    config: AlertsConfig, mutes: Sequence[Mute], now: datetime, *, journeys: Collection[str] | None = None
+) -> list[str]:
+    """What would keep a message from reaching anybody, or keep somebody silent for too long."""
+    found = []
+    for name in {route.name for route in config.routes if sum(route.name == one.name for one in config.routes) > 1}:
+        found.append(f"Two routes are called {name!r}. Give each its own name.")
+    for route in config.routes:
+        if not route.to:
+            found.append(f"The route {route.name!r} leads nowhere. Give it to = ['env:VARIABLE'].")
+        if not route.second and "ticket" not in route.urgency:
+            found.append(
+                f"The route {route.name!r} has no second channel. A page needs one: second = ['env:VARIABLE']."
+            )
+        found += [
+            f"The route {route.name!r} has the channel {source.split(':', 1)[0]}:… in the file itself; an address is a "
+            "secret. Write env:VARIABLE or file:/path."
+            for source in (*route.to, *route.second, *filter(None, [route.read_back]))
+            if source.partition(":")[0] not in {"env", "file"}
+        ]
+        try:
+            duration_s(route.repeat)
+        except ValueError as error:
+            found.append(f"The route {route.name!r} has a repeat that cannot be used: {error}")
+    for one in URGENCIES:
+        if not any(
+            (not route.urgency or one in route.urgency)
+            and not (route.target or route.severity or route.cause_class or route.owner)
+            for route in config.routes
+        ):
+            found.append(f"No route takes every {one!r}. Add a last [[alerts.routes]] without other match keys for it.")
+    found += [sentence for mute in mutes for sentence in mute.wrong(now)]
+    return found + [
+        f"The mute of {mute.journey!r} names a journey there is none of, and silences nothing. {_near(mute, journeys)}"
+        for mute in mutes
+        if journeys is not None and mute.journey and mute.journey not in journeys
+    ]
+
+
+def _near(mute: Mute, journeys: Collection[str]) -> str:
+    near = difflib.get_close_matches(mute.journey, sorted(journeys), n=1)
+    return f"Did you mean {near[0]}?" if near else f"Known journeys: {', '.join(sorted(journeys)) or 'none'}."

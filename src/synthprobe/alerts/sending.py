@@ -1,0 +1,171 @@
+"""Telling people: what is due is written to the outbox, then sent until a channel has taken it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from synthprobe.alerts.channels import SPARE_S, Channel
+from synthprobe.alerts.due import Due, due
+from synthprobe.alerts.message import Background, write_drill
+from synthprobe.alerts.outbox import Attempt, Letter, Outbox
+from synthprobe.alerts.routes import AlertRoute, AlertsConfig, Mute
+from synthprobe.deadlines import is_ending, left_s
+from synthprobe.records.incident import Incident
+
+TOTAL_S = 60.0
+"""Seconds that all messages of a run together may take; what is left then waits."""
+
+_TRIES = 2
+_LEAST_S = 0.5
+_NO_TIME = "There was no time left to send every message; what was not sent waits in the outbox for the next run."
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """What came of sending.
+
+    Attributes:
+        delivered: ids of the messages a channel took.
+        by_second: ids among them that only the second channel took.
+        waiting: ids of the messages that still wait.
+        sentences: what went wrong, for a person.
+    """
+
+    delivered: tuple[str, ...] = ()
+    by_second: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing waits and no first channel failed."""
+        return not self.waiting and not self.sentences
+
+
+def tell(
+    incidents: Iterable[Incident],
+    config: AlertsConfig,
+    outbox: Outbox,
+    channel: Channel,
+    now: datetime,
+    *,
+    mutes: Sequence[Mute] = (),
+    background: Mapping[str, Background] | None = None,
+    mask: Callable[[str], str] = str,
+) -> tuple[Due, Delivery]:
+    """Tell whoever is to be told of the incidents, and send what still waits."""
+    told = [letter.alert for letter in outbox.letters()]
+    found = due(incidents, told, now, config, mutes=mutes, background=background, mask=mask)
+    for alert in found.alerts:
+        outbox.put(alert)
+    delivery = deliver(outbox, config, channel, now)
+    if not found.unrouted:
+        return found, delivery
+    lost = f"No route takes the incidents {', '.join(found.unrouted)}. Add one: synthprobe alert lint says which."
+    return found, Delivery(
+        delivered=delivery.delivered,
+        by_second=delivery.by_second,
+        waiting=delivery.waiting,
+        sentences=(*delivery.sentences, lost),
+    )
+
+
+def deliver(
+    outbox: Outbox, config: AlertsConfig, channel: Channel, now: datetime, *, everything: bool = False
+) -> Delivery:
+    """Send what waits. Each channel gets two tries; then the second channel is asked, and the rest waits."""
+    routes = {route.name: route for route in config.routes}
+    delivered: list[str] = []
+    by_second: list[str] = []
+    waiting: list[str] = []
+    sentences: list[str] = []
+    ends = time.monotonic() + TOTAL_S
+    with outbox.lock(left_s(TOTAL_S, spare_s=SPARE_S)):
+        for letter in outbox.letters():
+            if letter.done:
+                continue
+            alert = letter.alert
+            if ends <= time.monotonic() or left_s(_LEAST_S, spare_s=SPARE_S) < _LEAST_S:
+                waiting.append(alert.id)
+                sentences.append(_NO_TIME)
+                continue
+            route = routes.get(alert.route)
+            if route is None:
+                waiting.append(alert.id)
+                sentences.append(
+                    f"The route {alert.route!r} of a waiting message is gone from the configuration. Add it."
+                )
+                continue
+            if letter.waits(now) and not everything:
+                waiting.append(alert.id)
+                continue
+            how, problems = _send(letter, route, outbox, channel, now)
+            sentences += problems
+            (waiting if how == "waiting" else delivered).append(alert.id)
+            if how == "second":
+                by_second.append(alert.id)
+    return Delivery(
+        delivered=tuple(delivered),
+        by_second=tuple(by_second),
+        waiting=tuple(waiting),
+        sentences=tuple(dict.fromkeys(sentences)),
+    )
+
+
+def drill(
+    config: AlertsConfig,
+    channel: Channel,
+    now: datetime,
+    *,
+    route: str | None = None,
+    read: Callable[[str], str] | None = None,
+) -> list[tuple[str, bool, str]]:
+    """Send a message that asks nothing over every channel of every route, and read it back where that is possible."""
+    results = []
+    for one in config.routes:
+        if route not in {None, one.name}:
+            continue
+        word = f"drill-{secrets.token_hex(4)}"
+        alert = write_drill(one.name, one.urgency[0] if one.urgency else "ticket", word, now)
+        for source in (*one.to, *one.second):
+            sent = channel(source, alert)
+            sentence = sent.why or "The channel took it."
+            if sent.accepted and one.read_back and read and source == one.to[0]:
+                arrived = word in read(one.read_back)
+                sent_words = "It was read back." if arrived else "The channel took it, but it did not arrive."
+                results.append((f"{one.name} {source}", arrived, sent_words))
+                continue
+            results.append((f"{one.name} {source}", sent.accepted, sentence))
+    return results
+
+
+def _send(letter: Letter, route: AlertRoute, outbox: Outbox, channel: Channel, now: datetime) -> tuple[str, list[str]]:
+    problems = []
+    for source in route.to:
+        if source not in letter.accepted_by():
+            why = _try(letter, source, outbox, channel, now)
+            if why:
+                problems.append(why)
+    if not problems:
+        outbox.delivered(letter.alert.id, now)
+        return "first", problems
+    for source in route.second:
+        if not _try(letter, source, outbox, channel, now, second=True):
+            outbox.delivered(letter.alert.id, now)
+            return "second", [*problems, f"The second channel {source} took the message instead."]
+    return "waiting", problems
+
+
+def _try(letter: Letter, source: str, outbox: Outbox, channel: Channel, now: datetime, *, second: bool = False) -> str:
+    for _ in range(1 if is_ending() else _TRIES):
+        sent = channel(source, letter.alert)
+        outbox.tried(
+            Attempt(alert=letter.alert.id, channel=source, at=now, accepted=sent.accepted, why=sent.why, second=second)
+        )
+        if sent.accepted:
+            return ""
+    return sent.why or f"The channel {source} did not take it."

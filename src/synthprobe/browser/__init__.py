@@ -1,0 +1,1 @@
+"""All that knows Playwright: the guard of pages, what is recorded, the trace, the installation."""

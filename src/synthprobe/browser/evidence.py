@@ -1,0 +1,302 @@
+"""Browser evidence: always recorded, cheaply; written only when the journey did not pass.
+
+Playwright's trace with DOM snapshots and network is the one record. Console messages, page errors and
+failed or slow requests are read out of it afterwards, so a passing journey pays for nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Locator, Page
+
+from synthprobe.browser.issued import learn_from_contents, learn_from_folder
+from synthprobe.browser.recording import ContextRecording, hold_client_traces
+from synthprobe.evidence.exchanges import server_timing
+from synthprobe.evidence.learning import Learner
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.hooks import AnswerSource
+from synthprobe.records.address import path_of
+from synthprobe.records.evidence import ConsoleMessage, NetworkRequest
+
+_SCREENSHOT_TIMEOUT_MS = 4000
+_STORAGE_TIMEOUT_MS = 1000
+_FRAMES = 5
+_STORAGE = "() => [localStorage, sessionStorage].flatMap(storage => Object.entries(storage))"
+_TYPED_SELECTORS = (
+    'input[type="password"]',
+    *(f'input[autocomplete~="{what}" i]' for what in ("current-password", "new-password", "one-time-code")),
+)
+
+
+class BrowserEvidence:
+    """Watches every context a browser opens."""
+
+    def __init__(
+        self,
+        scratch: Path,
+        redactor: Redactor,
+        mask_selectors: tuple[str, ...] = (),
+        action_timeout_s: float = 5.0,
+    ) -> None:
+        self.scratch = scratch
+        self.mask_selectors = (*_TYPED_SELECTORS, *mask_selectors)
+        self.action_timeout_s = action_timeout_s
+        self.notes: list[str] = []
+        self._redactor = redactor
+        self._relaunched: list[Browser] = []
+        self._recordings: list[ContextRecording] = []
+        self._pictures: list[tuple[str, bytes]] = []
+        self._is_captured = False
+        self._is_stored_known = False
+        self._learned: set[Path] = set()
+        self._read_to: dict[Path, int] = {}
+        self._journey = ""
+        self._count = 0
+
+    def watch(self, browser: Browser, launch: Callable[[], Browser]) -> Browser:
+        """Record what happens in every context this browser opens from now on."""
+        new_context: Callable[..., BrowserContext] = browser.new_context
+
+        def new_watched_context(*args: Any, **kwargs: Any) -> BrowserContext:
+            if kwargs.get("record_video_dir") and not has_ffmpeg():
+                self.notes.append("No video is recorded, as ffmpeg is missing. Install it: playwright install ffmpeg")
+                kwargs = {name: value for name, value in kwargs.items() if not name.startswith("record_video")}
+            newest = self._relaunched[-1].new_context if self._relaunched else new_context
+            try:
+                context = newest(*args, **kwargs)
+            except Error as error:
+                if "closed" not in str(error):
+                    raise
+                self._relaunched.append(launch())  # it died in an earlier journey, or Playwright's own process did
+                context = self._relaunched[-1].new_context(*args, **kwargs)
+            self._opened(context)
+            return context
+
+        close = browser.close
+
+        def close_if_alive(**kwargs: Any) -> None:
+            with contextlib.suppress(Error):
+                close(**kwargs)
+
+        browser.new_context = new_watched_context  # type: ignore[method-assign]
+        browser.close = close_if_alive  # type: ignore[method-assign]
+        return browser
+
+    def hold_client(self, client: APIRequestContext) -> None:
+        """Redact the traces that are asked of a request client without a browser."""
+        hold_client_traces(client, self.scratch, self._redactor)
+
+    def close(self) -> None:
+        """Close browsers that replaced one that died; pytest-playwright closes its own."""
+        for browser in self._relaunched:
+            with contextlib.suppress(Error):
+                browser.close()
+
+    def begin(self, journey: str) -> None:
+        """A new attempt begins; what happens in contexts that are still open belongs to it from now on."""
+        self._journey = journey
+        self._is_captured = self._is_stored_known = False
+        self._pictures.clear()
+        self.notes.clear()
+        for recording in list(self._recordings):
+            try:
+                recording.begin()
+            except Error:  # its browser died in an earlier journey
+                self._recordings.remove(recording)
+
+    def drop(self) -> None:
+        """The attempt is over: what was recorded of it is not needed any more."""
+        for recording in self._recordings:
+            recording.forget()
+        self._recordings = [recording for recording in self._recordings if not recording.is_closed]
+
+    def capture(self) -> None:
+        """The journey broke: end recording, before anything of ours is in it, and take the pictures."""
+        if self._is_captured:
+            return
+        self._is_captured = True
+        for recording in self._recordings:
+            if not recording.is_closed:
+                recording.cut()
+        for recording in self._recordings:
+            if not recording.is_closed and recording.is_telling:
+                self._pictures += self._screenshots(recording.context)
+
+    def learn(self, learner: Learner, *, broken: bool) -> None:
+        """Learn what was issued to the browser in this attempt, before anything of it is written."""
+        if not broken:
+            if self._recordings:
+                learn_from_folder(self.scratch, self._read_to, learner)
+            return
+        self.capture()
+        for recording in self._recordings:
+            for piece, contents in recording.contents(self._learned):
+                self._learned.add(piece)
+                learn_from_contents(contents, learner)
+        if not self._is_stored_known:
+            self._is_stored_known = True
+            for recording in self._recordings:
+                if not recording.is_closed:
+                    _learn_from_storage(recording.context, learner)
+
+    def screenshots(self) -> list[tuple[str, bytes]]:
+        """Pictures of every page that was open when the journey broke, with secrets hidden."""
+        return self._pictures
+
+    def traces(self) -> list[Path]:
+        """Write what the journey did in each context into the private folder."""
+        self.capture()
+        traces = []
+        for recording in self._recordings:
+            self._count += 1
+            path = self.scratch / f"trace-{self._count}.zip"
+            self.notes += recording.trouble
+            recording.trouble.clear()
+            if recording.is_telling and recording.pack(path):
+                traces.append(path)
+                if recording.is_shared:
+                    self.notes.append(
+                        f"A browser context is shared: it was opened in {recording.opened_in}, and what was done in it "
+                        "before may matter here. Its trace begins with this journey."
+                    )
+        return traces
+
+    def _screenshots(self, context: BrowserContext) -> Iterator[tuple[str, bytes]]:
+        for page in _pages(context):
+            try:
+                png = page.screenshot(timeout=_SCREENSHOT_TIMEOUT_MS, animations="disabled")
+                yield f"screenshot of {path_of(page.url) or 'the page'}", png
+            except Error as error:
+                self.notes.append(f"No screenshot of a page: {str(error).splitlines()[0]}")
+
+    def _opened(self, context: BrowserContext) -> None:
+        context.on("page", self._opened_page)
+        context.set_default_timeout(self.action_timeout_s * 1000)
+        context.set_default_navigation_timeout(max(self.action_timeout_s, 10.0) * 1000)
+        self._count += 1
+        try:
+            name = f"context-{self._count}"
+            recording = ContextRecording(context, self.scratch, name, self._redactor, self._journey)
+        except Error as error:
+            self.notes.append(f"No trace of a browser context: {str(error).splitlines()[0]}")
+            return
+        self._recordings.append(recording)
+        self.hold_client(context.request)
+        close = context.close
+
+        def close_after_recording(*args: Any, **kwargs: Any) -> None:
+            recording.close()
+            close(*args, **kwargs)
+
+        context.close = close_after_recording  # type: ignore[method-assign]
+
+    def _opened_page(self, page: Page) -> None:
+        page.on("crash", lambda _: self.notes.append("A page of the browser crashed."))
+        screenshot = page.screenshot
+
+        def masked_screenshot(*, mask: Sequence[Locator] | None = None, **kwargs: Any) -> bytes:
+            ours = [frame.locator(selector) for frame in page.frames for selector in self.mask_selectors]
+            return screenshot(mask=[*(mask or ()), *ours], **kwargs)
+
+        page.screenshot = masked_screenshot  # type: ignore[method-assign]
+
+
+def _learn_from_storage(context: BrowserContext, learner: Learner) -> None:
+    with contextlib.suppress(Error):
+        for cookie in context.cookies():
+            learner.learn_cookie(cookie.get("name", ""), cookie.get("value", ""))
+    for frame in [frame for page in _pages(context) for frame in page.frames[:_FRAMES]]:
+        with contextlib.suppress(Error):  # it does not answer, or may not store anything
+            learner.learn_from_address(frame.url)
+            entries = frame.locator("html").evaluate(_STORAGE, timeout=_STORAGE_TIMEOUT_MS)
+            learner.learn_from_storage((str(name), str(value)) for name, value in entries)
+
+
+def has_ffmpeg() -> bool:
+    """Whether Playwright can record videos on this machine."""
+    browsers = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
+    return any(browsers.glob("ffmpeg-*/ffmpeg-*"))
+
+
+def _pages(context: BrowserContext) -> list[Page]:
+    try:
+        return context.pages
+    except Error:
+        return []
+
+
+def read_trace(
+    path: Path, *, slow_ms: float, describe: Callable[[Mapping[str, str]], AnswerSource]
+) -> tuple[list[ConsoleMessage], list[NetworkRequest]]:
+    """Read console, page errors, and failed or slow requests out of a redacted trace."""
+    console: list[ConsoleMessage] = []
+    network: list[NetworkRequest] = []
+    with zipfile.ZipFile(path) as archive:
+        begins_ms = _begins_ms(archive)
+        for name in archive.namelist():
+            if not name.endswith((".trace", ".network")):
+                continue
+            wall_ms = mono_ms = 0.0
+            for line in filter(None, archive.read(name).splitlines()):
+                entry = json.loads(line)
+                kind = entry.get("type")
+                if kind == "context-options":
+                    wall_ms, mono_ms = entry.get("wallTime", 0), entry.get("monotonicTime", 0)
+                elif kind == "console" or (kind == "event" and entry.get("method") == "pageError"):
+                    at = datetime.fromtimestamp((wall_ms + entry.get("time", mono_ms) - mono_ms) / 1000, UTC)
+                    console.append(_console_message(entry, at))
+                elif kind == "resource-snapshot" and entry["snapshot"].get("_monotonicTime", begins_ms) >= begins_ms:
+                    request = _network_request(entry["snapshot"], describe)
+                    if request.says_something(slow_ms):
+                        network.append(request)
+    return console, network
+
+
+def _begins_ms(archive: zipfile.ZipFile) -> float:
+    """When the record begins; a context that is older brings all its requests along."""
+    lines = (archive.read(name).partition(b"\n")[0] for name in archive.namelist() if name.endswith(".trace"))
+    return min((json.loads(line).get("monotonicTime", 0.0) for line in lines if line.strip()), default=0.0)
+
+
+def _console_message(entry: dict[str, Any], at: datetime) -> ConsoleMessage:
+    if entry["type"] == "console":
+        place = entry.get("location") or {}
+        return ConsoleMessage(
+            kind=entry.get("messageType", "log"),
+            text=entry.get("text", ""),
+            location=f"{place.get('url', '')}:{place.get('lineNumber', '')}",
+            page=entry.get("pageId", ""),
+            at=at,
+        )
+    error = entry.get("params", {}).get("error", {})
+    error = error.get("error", error)
+    text = error.get("stack") or error.get("message") or json.dumps(error)
+    return ConsoleMessage(kind="page error", text=text, location="", page=entry.get("pageId", ""), at=at)
+
+
+def _network_request(snapshot: dict[str, Any], describe: Callable[[Mapping[str, str]], AnswerSource]) -> NetworkRequest:
+    response = snapshot.get("response", {})
+    headers = {header["name"].lower(): header["value"] for header in response.get("headers", [])}
+    source = describe(headers)
+    error = snapshot.get("_failureText") or response.get("_failureText") or ""
+    status = max(int(response.get("status", 0)), 0)
+    return NetworkRequest(
+        method=snapshot["request"]["method"],
+        url=snapshot["request"]["url"],
+        status=status,
+        duration_ms=max(float(snapshot.get("time", 0)), 0.0),
+        resource_type=snapshot.get("_resourceType", ""),
+        error=error,
+        server_timing=server_timing(headers.get("server-timing", "")),
+        node=source.node,
+        build=source.build,
+        content_type=headers.get("content-type", "").split(";")[0].strip(),
+    )

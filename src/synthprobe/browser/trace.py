@@ -1,0 +1,192 @@
+"""Rewrites a Playwright trace so that no known secret and no password field is left in it; fails closed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from synthprobe.browser.issued import element_field, is_messages, page_fields
+from synthprobe.errors import SynthprobeError
+from synthprobe.evidence.forms import MASK
+from synthprobe.evidence.names import is_secret_name
+from synthprobe.evidence.redaction import Redactor
+
+KNOWN_VERSIONS = frozenset({8, 9, 10})
+_TEXTS = {".html", ".json", ".css", ".js", ".txt", ".svg", ".xml", ".jsonl", ".map", ".mjs", ".dat"}
+_VALUE = "__playwright_value_"
+_TYPED = {"press", "keyboardpress", "keyboardtype", "keyboardinserttext", "keyboarddown", "type"}
+_BINARY = 2
+_ADDRESSES = ("url", "frameUrl", "redirectURL", "documentUrl", "baseURL")
+
+
+class TraceWithheld(SynthprobeError):
+    """A trace that cannot be redacted for certain, and is therefore not kept."""
+
+
+class SecretLeft(TraceWithheld):
+    """A trace in which a secret was found after redaction."""
+
+
+def redact_trace(source: Path, destination: Path, redactor: Redactor) -> None:
+    """Redact a trace.
+
+    Lines are parsed, so that masking never breaks the JSON. Resources are renamed, since their name is the hash
+    of what they held. Sources, screencast, pictures, fonts and unknown binaries are left out. What was typed key by
+    key, and WebSocket messages, are searched as the whole they make.
+    """
+    temporary = destination.with_suffix(".tmp")
+    try:
+        with zipfile.ZipFile(source) as archive:
+            _write(archive, temporary, redactor)
+        left = redactor.residual(temporary.read_bytes())
+        if left:
+            raise SecretLeft(f"after redaction it still held {', '.join(left)}. Nothing of it is published.")
+        os.replace(temporary, destination)
+    except TraceWithheld:
+        raise
+    except Exception as error:
+        reason = redactor.text(f"{type(error).__name__}: {error}")
+        raise TraceWithheld(f"it could not be redacted ({reason}). Nothing of it is published.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(archive: zipfile.ZipFile, temporary: Path, redactor: Redactor) -> None:
+    renamed: dict[str, str] = {}
+    kinds = _kinds(archive)
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
+        for name in archive.namelist():
+            if name.startswith("resources/"):
+                content = _resource(archive.read(name), Path(name).suffix.lower(), kinds.get(name, ""), redactor)
+                new = f"{hashlib.sha1(content, usedforsecurity=False).hexdigest()}{Path(name).suffix}"
+                renamed |= {name: f"resources/{new}", name.removeprefix("resources/"): new}
+                if f"resources/{new}" not in out.NameToInfo:
+                    out.writestr(f"resources/{new}", content)
+        for name in archive.namelist():
+            if name.endswith((".trace", ".network", ".stacks")):
+                out.writestr(name, _lines(archive.read(name), name, renamed, redactor))
+
+
+def _kinds(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Media type of each resource, as the requests say."""
+    kinds = {}
+    for name in archive.namelist():
+        for line in archive.read(name).splitlines() if name.endswith((".network", ".trace")) else ():
+            snapshot = json.loads(line).get("snapshot") if b"mimeType" in line else None
+            if isinstance(snapshot, dict):
+                for body in (snapshot.get("request", {}).get("postData"), snapshot.get("response", {}).get("content")):
+                    file = (body or {}).get("_file") or f"resources/{(body or {}).get('_sha1')}"
+                    kinds[file] = str((body or {}).get("mimeType", ""))
+    return kinds
+
+
+def _resource(content: bytes, suffix: str, kind: str, redactor: Redactor) -> bytes:
+    if suffix not in _TEXTS:
+        return b""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return b""
+    if is_messages(content):
+        messages = _messages([json.loads(line) for line in content.splitlines() if line.strip()], redactor)
+        return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in messages).encode()
+    known = {".json": "application/json", ".dat": "application/x-www-form-urlencoded"}.get(suffix, "text/plain")
+    return redactor.body(text, kind if kind not in {"", "x-unknown"} else known).encode()
+
+
+def _lines(content: bytes, name: str, renamed: dict[str, str], redactor: Redactor) -> bytes:
+    entries = [json.loads(line) for line in content.split(b"\n") if line.strip()]
+    if name.endswith(".trace") and not any(isinstance(e, dict) and e.get("type") == "context-options" for e in entries):
+        raise TraceWithheld("it does not say which format version it is of. Nothing of it is published.")
+    fields = [field for entry in entries if isinstance(entry, dict) for field in page_fields(entry)]
+    typed = {field.value for field in fields if field.typed}
+    _mask_typed(entries, typed, redactor)
+    lines = []
+    for entry in entries:
+        if isinstance(entry, dict) and entry.get("type") == "context-options":
+            version = entry.get("version")
+            if version not in KNOWN_VERSIONS:
+                known = ", ".join(map(str, sorted(KNOWN_VERSIONS)))
+                raise TraceWithheld(
+                    f"its format version is {version}, and only {known} are known to be redacted in full. "
+                    "Install the Playwright version of requirements.lock, or a newer synthprobe."
+                )
+        lines.append(json.dumps(_clean(entry, renamed, redactor), ensure_ascii=False, separators=(",", ":")))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _mask_typed(entries: list[Any], typed: set[str], redactor: Redactor) -> None:
+    """Single keys, one action each, spell a value only together; named keys as Shift stand in between.
+
+    What was typed into a field for passwords or one-time codes is masked however short it is.
+    """
+    held = []
+    for entry in entries:
+        params = entry.get("params") if isinstance(entry, dict) else None
+        if isinstance(params, dict):
+            params |= {name: MASK for name in ("value", "text", "key") if params.get(name) in typed}
+        if isinstance(entry, dict) and isinstance(entry.get("message"), str):
+            for value in typed:
+                entry["message"] = entry["message"].replace(json.dumps(value), f'"{MASK}"')
+        if isinstance(params, dict) and str(entry.get("method", "")).lower() in _TYPED:
+            field = "key" if isinstance(params.get("key"), str) else "text"
+            if isinstance(params.get(field), str) and (field == "text" or len(params[field]) == 1):
+                held.append((params, field))
+    masked = redactor.pieces([params[field] for params, field in held])
+    spelt = "".join(params[field][:1] for params, field in held)
+    for value in typed:
+        for match in re.finditer(re.escape(value), spelt):
+            masked[match.start() : match.end()] = [MASK] * len(value)
+    for (params, field), piece in zip(held, masked, strict=True):
+        params[field] = piece
+
+
+def _messages(messages: list[Any], redactor: Redactor) -> list[Any]:
+    """WebSocket messages, each direction searched as one text."""
+    cleaned = [dict(one) if isinstance(one, dict) else one for one in messages]
+    ways = {str(one.get("type")) for one in cleaned if isinstance(one, dict)}
+    for way in ways:
+        same = [one for one in cleaned if isinstance(one, dict) and str(one.get("type")) == way]
+        texts = [one for one in same if one.get("opcode") != _BINARY and isinstance(one.get("data"), str)]
+        for one, data in zip(texts, redactor.pieces([one["data"] for one in texts]), strict=True):
+            one["data"] = redactor.body(data, "application/json")
+        binary = [one for one in same if one.get("opcode") == _BINARY and isinstance(one.get("data"), str)]
+        decoded = [base64.b64decode(one["data"] + "==").decode("latin-1") for one in binary]
+        joined = "".join(decoded).encode("latin-1")
+        named = [redactor.body(data, "application/octet-stream") for data in decoded]
+        if redactor.residual(joined) or redactor.pieces(decoded) != decoded or named != decoded:
+            for one in binary:
+                one["data"] = base64.b64encode(MASK.encode()).decode()
+    return cleaned
+
+
+def _clean(value: Any, renamed: dict[str, str], redactor: Redactor) -> Any:
+    if isinstance(value, str):
+        return renamed.get(value) or redactor.pieces([value])[0]
+    if isinstance(value, list):
+        if len(value) > 1 and isinstance(value[1], dict) and isinstance(value[0], str):
+            field = element_field(value)
+            if field.typed or (field.value and is_secret_name(field.name)):
+                shown = {k: MASK if k in {_VALUE, "value", "content"} else v for k, v in value[1].items()}
+                value = [value[0], shown, *value[2:]]
+        return [_clean(one, renamed, redactor) for one in value]
+    if isinstance(value, dict):
+        if isinstance(value.get("name"), str) and isinstance(value.get("value"), str):
+            value = {**value, "value": redactor.header(value["name"], value["value"])}
+        if isinstance(value.get("_webSocketMessages"), list):
+            value = {**value, "_webSocketMessages": _messages(value["_webSocketMessages"], redactor)}
+        if "cookies" in value and isinstance(value["cookies"], list):
+            value = {**value, "cookies": [{**c, "value": MASK} if isinstance(c, dict) else c for c in value["cookies"]]}
+        if isinstance(value.get("postData"), dict) and isinstance(value["postData"].get("text"), str):
+            post = value["postData"]
+            value = {**value, "postData": {**post, "text": redactor.body(post["text"], str(post.get("mimeType", "")))}}
+        addresses = {name: redactor.url(value[name]) for name in _ADDRESSES if isinstance(value.get(name), str)}
+        value = {**value, **addresses}
+        return {redactor.text(key): _clean(one, renamed, redactor) for key, one in value.items()}
+    return redactor.data(value)

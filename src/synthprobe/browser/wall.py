@@ -1,0 +1,290 @@
+"""Holds a browser to the target's guardrails.
+
+Resolver rules given at launch are the wall: no other host resolves in this browser. Here stands what they leave open:
+requests that Playwright itself sends, a context's own proxy, changes to a read-only target, and the marks.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
+from typing import Any
+
+import msgspec
+from playwright.sync_api import (
+    APIRequest,
+    APIRequestContext,
+    Browser,
+    BrowserContext,
+    BrowserType,
+    CDPSession,
+    Error,
+    Page,
+    Playwright,
+    Request,
+)
+
+from synthprobe.browser.headers import BrowserHeaders
+from synthprobe.browser.messages import hold_messages
+from synthprobe.browser.page_requests import guard_client, guard_routes, release_routes
+from synthprobe.browser.protocol import guard_protocol, release_protocol, send_unguarded
+from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError, ToolError
+from synthprobe.evidence.learning import Learner
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.journey.guard import Guard
+from synthprobe.journey.trust import trusting_home
+from synthprobe.records.result import Failure
+from synthprobe.targets.addresses import host_of, origin_of
+from synthprobe.targets.authorities import own_authorities
+from synthprobe.targets.guardrails import (
+    browser_arguments,
+    change_refusal,
+    egress_refusal,
+    is_read_only,
+    may_reach,
+)
+from synthprobe.targets.proxy_variables import without_proxies
+from synthprobe.targets.secrets import Secret
+from synthprobe.targets.target import Target
+
+CRASH = "A page crashed in the browser, so nothing more was seen in it."
+_OWN_ARGUMENTS = (
+    "--host-resolver-rules",
+    "--host-rules",
+    "--proxy-server",
+    "--proxy-bypass-list",
+    "--proxy-pac-url",
+    "--proxy-auto-detect",
+)
+_MAY_CHANGE = [
+    *({"resourceType": kind} for kind in ("Document", "XHR", "Fetch", "Ping", "CSPViolationReport", "Other")),
+    # of the other types are images, scripts and the like: always a GET, which may still ask for another method
+    *({"urlPattern": f"*{name}*=*"} for name in ("ethod", "ETHOD")),
+    *({"urlPattern": f"*\\?*%{letters}*"} for letters in "4567"),
+]
+"""What may be a change, as the browser can tell it: every other request goes its way without a stop here."""
+_UNSAFE_ARGUMENTS = ("--ignore-certificate-errors", "--allow-running-insecure-content", "--disable-web-security")
+
+
+def launch_arguments(given: Mapping[str, Any], target: Target, browser_name: str) -> dict[str, Any]:
+    """Launch arguments with the wall in them."""
+    if browser_name != "chromium":
+        raise ConfigurationError(
+            f"Which hosts a journey may reach is enforced by Chromium's resolver rules, and {browser_name} has none. "
+            "Run the journeys with --browser chromium."
+        )
+    arguments = list(given.get("args") or ())
+    refused = [one for one in arguments if one.split("=")[0] in _OWN_ARGUMENTS]
+    if target.production:
+        refused += [one for one in arguments if one.split("=")[0] in _UNSAFE_ARGUMENTS]
+    if given.get("proxy") or refused:
+        what = ", ".join(refused) or "a proxy"
+        raise ConfigurationError(
+            f"The browser was to be launched with {what}, behind which the hosts it reaches cannot be limited. "
+            "Remove it from browser_type_launch_args; hosts the journey needs belong into allowed_hosts of the target."
+        )
+    env = without_proxies(given.get("env") or os.environ)
+    if authorities := own_authorities(target, os.environ):
+        with nullcontext() if target.ca_file else suppress(ToolError):  # a machine's variables are often for others
+            env["HOME"] = trusting_home(authorities)
+    return {**given, "env": env, "args": [*arguments, *browser_arguments(target)]}
+
+
+class GuardedBrowser:
+    """Holds every context of a browser to the guardrails, and remembers what was refused."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        headers: BrowserHeaders,
+        credentials: tuple[str, Secret] | None = None,
+        learner: Learner | None = None,
+    ) -> None:
+        self.guard = guard
+        self._learner = learner or Redactor()
+        self.headers = headers
+        self._credentials = credentials
+        self._refused: Counter[str] = Counter()
+        self._navigation = ""
+        self._change = ""
+        self.crashed = False
+        """Whether a page of this attempt lost its renderer, so that nothing more is seen in it."""
+
+    def begin(self) -> None:
+        """A new attempt at a journey begins."""
+        self._refused.clear()
+        self._navigation = self._change = ""
+        self.crashed = False
+
+    def notes(self) -> list[str]:
+        """What was refused in this attempt, one sentence each host."""
+        return (
+            [
+                f"Not allowed, so not reached: {host} ({count} request{'s' if count > 1 else ''})."
+                for host, count in sorted(self._refused.items())
+            ]
+            + ([self._change] if self._change else [])
+            + ([CRASH] if self.crashed else [])
+        )
+
+    def explain(self, failure: Failure, *, of_page: bool = True) -> Failure:
+        """The failure, put down to a refused request or a crash where the journey stood on one."""
+        if failure.phase == "teardown" or failure.kind in {"egress", "read-only"}:
+            return failure
+        if of_page and self.crashed and failure.phase != "teardown" and failure.kind != "browser":
+            return msgspec.structs.replace(failure, kind="browser", ours=True, message=f"{CRASH}\n{failure.message}")
+        for kind, ours, why in (("egress", False, self._navigation), ("read-only", True, self._change)):
+            if why:
+                return msgspec.structs.replace(failure, kind=kind, ours=ours, message=f"{why}\n{failure.message}")
+        return failure
+
+    def watch(self, browser: Browser) -> Browser:
+        """Hold every context this browser opens from now on."""
+        new_context: Callable[..., BrowserContext] = browser.new_context
+        session = browser.new_browser_cdp_session()
+        user_agent: str = session.send("Browser.getVersion")["userAgent"]
+        if is_read_only(self.guard.target):
+            self._hold_network(session)
+        else:
+            session.detach()
+
+        def new_guarded_context(*args: Any, **kwargs: Any) -> BrowserContext:
+            own = kwargs.get("extra_http_headers")
+            arguments = self._context_arguments(kwargs, user_agent)
+            context = new_context(*args, **{**arguments, "extra_http_headers": self.headers.of_context(own)})
+            self.headers.follow(context, own)
+            self._hold(context, kwargs.get("base_url") or self.guard.target.base_url, own)
+            return context
+
+        def new_guarded_page(**kwargs: Any) -> Page:
+            return browser.new_context(**kwargs).new_page()
+
+        browser.new_context = new_guarded_context  # type: ignore[method-assign]
+        browser.new_page = new_guarded_page  # type: ignore[method-assign]
+        return browser
+
+    def hold(self, playwright: Playwright) -> Playwright:
+        """Hold all that Playwright can open: browsers, request clients, and answers to a page's requests."""
+        self._hold_clients(playwright.request)
+        for kind in (playwright.chromium, playwright.firefox, playwright.webkit):
+            self._hold_launches(kind)
+        guard_routes(self.guard, self._refused_answer)
+        guard_protocol(self.guard)
+        return playwright
+
+    def release(self) -> None:
+        """Playwright ends, and with it what was held in its classes."""
+        release_routes()
+        release_protocol()
+
+    def _hold_clients(self, opener: APIRequest) -> None:
+        new_context: Callable[..., APIRequestContext] = opener.new_context
+
+        def new_guarded_context(**kwargs: Any) -> APIRequestContext:
+            target = self.guard.target
+            arguments = self._context_arguments(kwargs, "Playwright")
+            del arguments["service_workers"]
+            client = new_context(**arguments)
+            own = kwargs.get("extra_http_headers")
+            guard_client(client, kwargs.get("base_url") or target.base_url, self.guard, self._learner, own)
+            return client
+
+        opener.new_context = new_guarded_context  # type: ignore[method-assign]
+
+    def _hold_launches(self, kind: BrowserType) -> None:
+        launch: Callable[..., Browser] = kind.launch
+
+        def launch_guarded(**kwargs: Any) -> Browser:
+            return self.watch(launch(**launch_arguments(kwargs, self.guard.target, kind.name)))
+
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise ConfigurationError(
+                "A browser was to be connected to, or launched with a profile of its own; which hosts it reaches "
+                "cannot be limited from here. Use the fixtures page, context or browser."
+            )
+
+        kind.launch = launch_guarded  # type: ignore[method-assign]
+        for name in ("connect", "connect_over_cdp", "launch_persistent_context"):
+            setattr(kind, name, refuse)
+
+    def _context_arguments(self, given: dict[str, Any], user_agent: str) -> dict[str, Any]:
+        target = self.guard.target
+        if given.get("proxy"):
+            raise ConfigurationError(
+                "A browser context was to be opened with a proxy, behind which the hosts it reaches cannot be limited. "
+                "Remove the proxy from the context's arguments."
+            )
+        if given.get("ignore_https_errors"):
+            self.guard.check_tls("ignore_https_errors", "a browser context")
+        ours: dict[str, Any] = {"service_workers": "block", "ignore_https_errors": not target.tls_verify}
+        if self._credentials is not None:
+            user, password = self._credentials
+            door = {"username": user, "password": password.reveal(), "origin": origin_of(target.base_url)}
+            ours["http_credentials"] = door
+        agent = f"{given.get('user_agent') or user_agent} {target.user_agent}".rstrip()
+        return {**ours, **given, "user_agent": agent}
+
+    def _hold(self, context: BrowserContext, base_url: str, own: Mapping[str, str] | None) -> None:
+        context.on("requestfailed", self._failed)
+        context.on("page", lambda page: page.on("crash", self._page_crashed))
+        guard_client(context.request, base_url, self.guard, self._learner, own)
+        hold_messages(context, self.guard, self._refused_change)
+
+    def _page_crashed(self, _: Page) -> None:
+        self.crashed = True
+
+    def _failed(self, request: Request) -> None:
+        """A request that did not resolve, to a host that is not allowed, was stopped by the wall."""
+        if may_reach(self.guard.target, request.url) or "ERR_NAME_NOT_RESOLVED" not in (request.failure or ""):
+            return
+        self._refused[host_of(request.url)] += 1
+        if request.is_navigation_request() and not _in_frame(request):
+            self._navigation = self._navigation or egress_refusal(self.guard.target, request.url)
+
+    def _hold_network(self, session: CDPSession) -> None:
+        """On a read-only target every request that may be a change waits here, whoever in the browser sends it.
+
+        A route belongs to a page: it knows no shared worker, ends when the page does, and a journey can take it away.
+        The browser's own session holds until the browser ends, behind all routes, and for HTTPS as well.
+        """
+
+        def decide(event: dict[str, Any]) -> None:
+            request, answer = event["request"], {"requestId": event["requestId"]}
+            method, url, headers = request["method"], request["url"], request["headers"]
+            change = change_refusal(self.guard.target, method, url, self.guard.mutates, headers, _sent(request))
+            astray = url.startswith("http") and not may_reach(self.guard.target, url)
+            if change and not astray:
+                self._refused_change(change)
+            how = {"errorReason": "NameNotResolved" if astray else "BlockedByClient"} if astray or change else {}
+            with suppress(Error):  # whoever asked is gone, and the request with it
+                send_unguarded(session, f"Fetch.{'fail' if how else 'continue'}Request", {**answer, **how})
+
+        session.on("Fetch.requestPaused", decide)
+        send_unguarded(session, "Fetch.enable", {"patterns": _MAY_CHANGE})
+
+    def _refused_answer(self, refusal: SynthprobeError) -> None:
+        if isinstance(refusal, TargetError) and refusal.kind == "egress":
+            self._navigation = self._navigation or str(refusal)
+        if isinstance(refusal, ConfigurationError):
+            self._refused_change(str(refusal))
+
+    def _refused_change(self, why: str) -> None:
+        self._change = self._change or why
+
+
+def _sent(request: Mapping[str, Any]) -> bytes | bool | None:
+    """The body of a request that waits; true when the browser does not show it."""
+    if "postDataEntries" in request:
+        return b"".join(base64.b64decode(entry.get("bytes", "")) for entry in request["postDataEntries"])
+    text = request.get("postData")
+    return text.encode() if text else request.get("hasPostData")
+
+
+def _in_frame(request: Request) -> bool:
+    try:
+        return request.frame.parent_frame is not None
+    except Error:
+        return False  # the first navigation of a popup has no frame yet

@@ -1,0 +1,1 @@
+"""What is usual, and what is not: baselines, slow and failing steps, drift, suspicion."""

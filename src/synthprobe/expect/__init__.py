@@ -1,1 +1,0 @@
-"""What must hold: expectations whose failure explains itself."""

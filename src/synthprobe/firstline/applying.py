@@ -1,0 +1,393 @@
+"""Applying a fix: every rule of safety in order, and a line of the audit before and after anything is changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from synthprobe.errors import AuditError, ConfigurationError, FixRefused, SynthprobeError
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.firstline import policy
+from synthprobe.firstline.audit import Audit, AuditEntry, Check, Event
+from synthprobe.firstline.fixes import TEXT_CHARACTERS, Fix, Guard, Plan, Work, check_complete
+from synthprobe.firstline.policy import FixesConfig
+from synthprobe.journey.api import Api
+from synthprobe.records.incident import Incident, IncidentEvent
+from synthprobe.records.result import Outcome
+from synthprobe.targets.secrets import Secret
+from synthprobe.targets.target import Target
+
+KILL_SWITCH = "SYNTHPROBE_FIXES_OFF"
+ANYBODY = "anybody"
+"""The role of who only looks: a plan asks for none."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts.
+
+    Attributes:
+        role: the role.
+        who: tells two people apart; only a hash of it is kept.
+    """
+
+    role: str
+    who: str
+
+    @property
+    def mark(self) -> str:
+        """The hash that is kept."""
+        return hashlib.sha256(f"synthprobe {self.who}".encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a fix.
+
+    Attributes:
+        ok: whether the incident's journeys passed and the independent read agreed.
+        changed: whether anything was changed.
+        text: what happened, in plain language.
+        plan: what was planned; nothing when nothing was needed.
+        request: what somebody else must approve first; empty otherwise.
+    """
+
+    ok: bool
+    changed: bool
+    text: str
+    plan: Plan | None = None
+    request: str = ""
+
+
+@dataclass
+class FixDesk:
+    """Where fixes are planned, approved and applied."""
+
+    config: FixesConfig
+    target: Target
+    folder: Path
+    audit: Audit
+    rerun: Callable[[Sequence[str]], Mapping[str, Outcome]]
+    record: Callable[[str, IncidentEvent], None]
+    secret: Callable[[str], Secret]
+    redactor: Redactor = field(default_factory=Redactor)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def plan(
+        self, fix: Fix, incident: Incident, inputs: Mapping[str, str] | None = None, *, who: str = ""
+    ) -> Plan | None:
+        """Look at the target as it is now, and say what the fix would do. Changes nothing.
+
+        What is refused is recorded.
+        """
+        try:
+            return self._plan(fix, incident, inputs or {})
+        except (FixRefused, ConfigurationError) as error:
+            self._write("refused", fix, incident, Actor(ANYBODY, who), text=str(error))
+            raise
+
+    def _plan(self, fix: Fix, incident: Incident, inputs: Mapping[str, str]) -> Plan | None:
+        check_complete(fix, self.config.roles)
+        policy.check_evidence(self.config, incident, self.target.name, self.now())
+        work, values = self._work(fix, incident), fix.read_inputs(inputs)
+        try:
+            planned = as_plan(fix, self._bounded(fix, work, fix.plan, values))
+        except (FixRefused, ConfigurationError):
+            raise
+        except Exception as error:  # whatever a project's own function does
+            why = f"The plan of the fix {fix.id} failed: {_reason(error)}".rstrip(".?!")
+            raise FixRefused(
+                self._masked(f"{why}. Nothing was changed. Look at what was typed, or escalate.")
+            ) from None
+        if planned is not None and len(planned.touches) > fix.most_touched:
+            raise FixRefused(
+                f"The fix {fix.id} would change {len(planned.touches)} objects; at most {fix.most_touched} were "
+                "expected. Something larger is wrong. Escalate."
+            )
+        return planned
+
+    def apply(
+        self,
+        fix: Fix,
+        incident: Incident,
+        actor: Actor,
+        inputs: Mapping[str, str] | None = None,
+        *,
+        really: bool = False,
+        automatic: bool = False,
+    ) -> Done:
+        """Apply a fix, if every rule of safety allows it, and verify it. A dry run unless told otherwise."""
+        from filelock import FileLock, Timeout
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / f"fixes-{self.target.name}.lock", timeout=0)
+        try:
+            try:
+                with lock:
+                    return self._apply(fix, incident, actor, inputs or {}, really=really, automatic=automatic)
+            except Timeout:
+                raise FixRefused(
+                    f"Another fix is being applied to {self.target.name!r}. Wait until it ended."
+                ) from None
+        except (FixRefused, ConfigurationError) as error:
+            self._write("refused", fix, incident, actor, text=str(error), automatic=automatic)
+            raise
+
+    def approve(self, request: str, actor: Actor) -> AuditEntry:
+        """Approve what somebody else asked for."""
+        asked = [one for one in self.audit.known() if one.event == "requested" and one.digest == request]
+        if not asked:
+            raise FixRefused(f"There is no request {request!r}. See: synthprobe fix log.")
+        now = self.now()
+        try:
+            policy.check_role(self.config, actor.role, "approve")
+            if asked[-1].who == actor.mark:
+                raise FixRefused("You asked for this fix yourself. Somebody else must approve it.")
+        except FixRefused as error:
+            refused = msgspec.structs.replace(
+                asked[-1], at=now, event="refused", role=actor.role, who=actor.mark, text=str(error), digest=""
+            )
+            self.audit.append(refused)
+            raise
+        return self.audit.append(
+            msgspec.structs.replace(
+                asked[-1],
+                at=now,
+                event="approved",
+                role=actor.role,
+                who=actor.mark,
+                text=f"The role {actor.role} approved: {asked[-1].text}",
+                expires=now + timedelta(seconds=self.config.approval_s),
+            )
+        )
+
+    def _apply(
+        self, fix: Fix, incident: Incident, actor: Actor, inputs: Mapping[str, str], *, really: bool, automatic: bool
+    ) -> Done:
+        now = self.now()
+        entries = self.audit.known()  # an audit that cannot be believed ends it here
+        policy.check_role(self.config, actor.role, "apply")
+        if actor.role not in fix.roles:
+            raise FixRefused(f"The role {actor.role!r} may not apply {fix.id}. Roles that may: {', '.join(fix.roles)}.")
+        if self.environ.get(KILL_SWITCH) or (self.folder / "fixes-off").exists():
+            raise FixRefused(f"Fixes are switched off ({KILL_SWITCH}, or the file fixes-off). Escalate.")
+        policy.check_freeze(self.config, now)
+        planned = self._plan(fix, incident, inputs)
+        if planned is None:
+            text = f"{fix.title}: not needed, the target is as it should be. Nothing was changed."
+            self._write("planned", fix, incident, actor, text=text, automatic=automatic)
+            return Done(ok=True, changed=False, text=text)
+        digest = self._digest(fix, incident, inputs, planned)
+        needs_approval = really and fix.approval
+        own = {one.hash for one in self.audit.entries()}  # the lock of this folder is held already
+
+        def check(known: Sequence[AuditEntry]) -> None:
+            policy.check_alone([one for one in known if one.hash not in own], self.target.name, self.now())
+            policy.check_rate(known, fix.id, self.target.name, fix.per_hour, now)
+            policy.check_breaker(self.config, known, fix.id, self.target.name, now)
+            if needs_approval and policy.approval(known, digest, actor.mark, now) is None:
+                raise FixRefused("Its approval was used meanwhile. Ask for it anew.")
+
+        policy.check_rate(entries, fix.id, self.target.name, fix.per_hour, now)
+        policy.check_breaker(self.config, entries, fix.id, self.target.name, now)
+        if automatic:
+            policy.check_earned(self.config, entries, fix.id, self.target.name, self.target.automatic_fixes)
+        what = f"{planned.seen} Would: {'; '.join(planned.steps)}."
+        if not really:
+            self._write("planned", fix, incident, actor, digest=digest, text=what, automatic=automatic)
+            return Done(ok=True, changed=False, text=f"Dry run, nothing was changed. {what}", plan=planned)
+        if needs_approval and policy.approval(entries, digest, actor.mark, now) is None:
+            self._write("requested", fix, incident, actor, digest=digest, text=what, automatic=automatic)
+            other = policy.outgrown(entries, digest, actor.mark, now)
+            text = (f"Refused: what was approved is another plan. {other.text} Now it is: {what} " if other else "") + (
+                f"Somebody else must approve this first: synthprobe fix approve {digest} --by ROLE. Roles that may: "
+                f"{policy.able(self.config, 'approve')}. Then apply it again. {what}"
+            )
+            return Done(ok=False, changed=False, text=text, plan=planned, request=digest)
+        self._begin(fix, incident, actor, digest, what, check, automatic=automatic)
+        try:
+            ok, text = self._change(fix, incident, inputs, planned)
+        except BaseException:
+            self._write("failed", fix, incident, actor, digest=digest, text="It was interrupted.", automatic=automatic)
+            raise
+        self._write(
+            "applied" if ok else "failed", fix, incident, actor, digest=digest, text=text, clean=ok, automatic=automatic
+        )
+        said = self._masked(f"{planned.seen} The role {actor.role} applied '{fix.title}'. {text}")
+        self.record(incident.id, IncidentEvent(at=self.now(), role=actor.role, text=said))
+        return Done(ok=ok, changed=True, text=said, plan=planned)
+
+    def _begin(
+        self, fix: Fix, incident: Incident, actor: Actor, digest: str, what: str, check: Check, *, automatic: bool
+    ) -> None:
+        """Write that it begins, where every machine that shares the history reads it, or refuse."""
+        try:
+            self._write("applying", fix, incident, actor, digest=digest, text=what, automatic=automatic, check=check)
+        except (FixRefused, AuditError):
+            raise
+        except SynthprobeError as error:
+            raise FixRefused(
+                f"It is not known what was applied elsewhere, so nothing was changed: {error} Put the history in "
+                "order, or escalate."
+            ) from None
+
+    def _change(self, fix: Fix, incident: Incident, inputs: Mapping[str, str], planned: Plan) -> tuple[bool, str]:
+        """Apply, read independently, run the journeys again; undo what did not help."""
+        values = fix.read_inputs(inputs)
+        assert fix.apply is not None
+        assert fix.check is not None
+        said = []
+        try:
+            work = self._work(fix, incident)
+            work.api.most_writes = max(len(planned.touches), len(planned.steps)) * max(len(fix.writes), 1)
+            said.append(self._bounded(fix, work, fix.apply, values, writing=True))
+            said.append(self._bounded(fix, self._work(fix, incident), fix.check, values))
+            outcomes = self.rerun(incident.journeys)
+            bad = [journey for journey in incident.journeys if outcomes.get(journey) != "passed"]
+            if not bad and incident.journeys:
+                return True, self._masked(" ".join([*map(_short, said), "Its journeys pass again."]))
+            missing = ", ".join(f"{one}: {outcomes.get(one, 'not run')}" for one in bad)
+            said.append(f"Its journeys do not all pass: {missing or 'the incident names none'}.")
+        except Exception as error:  # whatever a project's own function does
+            said.append(_reason(error))
+        if fix.undo is None:
+            said.append(f"It cannot be undone: {fix.irreversible}. Escalate.")
+        else:
+            try:
+                said.append(self._bounded(fix, self._work(fix, incident), fix.undo, values, writing=True))
+                said.append("It was undone. Escalate.")
+            except Exception as error:
+                said.append(f"Undoing it failed as well: {str(error).strip() or _reason(error)} Escalate at once.")
+        return False, self._masked(" ".join(map(_short, said)))
+
+    def _work(self, fix: Fix, incident: Incident) -> Work:
+        door = self.target.http_credentials
+        guard = Guard(
+            Api(self.target, self.redactor, credentials=(door.user, self.secret(door.secret)) if door else None),
+            always=fix.always,
+            writes=fix.writes,
+            within_s=fix.within_s,
+            most=fix.most_requests,
+        )
+
+        def secret(name: str) -> Secret:
+            found = self.secret(name)
+            self.redactor.add(found)
+            return found
+
+        return Work(target=self.target, api=guard, incident=incident, secret=secret)
+
+    def _bounded(
+        self, fix: Fix, work: Work, function: Callable[..., T], values: Mapping[str, Any], *, writing: bool = False
+    ) -> T:
+        """Run a part of a fix in a thread, so that one that never ends holds nobody and sends nothing more."""
+        found: list[T] = []
+        errors: list[BaseException] = []
+
+        def part() -> None:
+            try:
+                found.append(function(work, **values))
+            except BaseException as error:
+                errors.append(error)
+
+        work.api.writing = writing
+        thread = threading.Thread(target=part, daemon=True)
+        thread.start()
+        thread.join(fix.within_s)
+        work.api.closed = True
+        if errors and isinstance(errors[0], SystemExit):  # it would end the command without a word
+            raise FixRefused(
+                f"The fix {fix.id} ended itself with sys.exit({errors[0].code!r}); it was expected to return, or to "
+                f"raise. {_place(errors[0])}"
+            )
+        if errors:
+            raise errors[0]
+        if not found:
+            raise FixRefused(f"The fix {fix.id} did not end within {fix.within_s:g} s and was given up.")
+        return found[0]
+
+    def _digest(self, fix: Fix, incident: Incident, inputs: Mapping[str, str], planned: Plan) -> str:
+        """Two parts: what was ordered, and what would be done to how many objects, so that a grown plan is told."""
+        order = (fix.id, self.target.name, self.target.base_url, incident.id, dict(sorted(inputs.items())))
+        plan = (*order, planned.steps, planned.touches)
+        return "-".join(hashlib.sha256(msgspec.json.encode(part)).hexdigest()[:12] for part in (order, plan))
+
+    def _masked(self, text: str) -> str:
+        return _short(self.redactor.text(text))
+
+    def _write(
+        self,
+        event: Event,
+        fix: Fix,
+        incident: Incident,
+        actor: Actor,
+        *,
+        text: str,
+        digest: str = "",
+        clean: bool = False,
+        automatic: bool = False,
+        check: Check | None = None,
+    ) -> None:
+        self.audit.append(
+            AuditEntry(
+                at=self.now(),
+                event=event,
+                fix=fix.id,
+                target=self.target.name,
+                incident=incident.id,
+                role=actor.role,
+                who=actor.mark,
+                digest=digest,
+                text=self._masked(text),
+                clean=clean,
+                automatic=automatic,
+            ),
+            check,
+        )
+
+
+def as_plan(fix: Fix, given: object) -> Plan | None:
+    """What a plan gave, in the types it must have."""
+    if given is None:
+        return None
+    what = f"a {type(given).__name__}"
+    if isinstance(given, Plan):
+        try:
+            return msgspec.json.decode(msgspec.json.encode(given), type=Plan)
+        except (TypeError, ValueError, msgspec.MsgspecError) as error:
+            what = f"one that cannot be used ({error})"
+    raise ConfigurationError(
+        f"The plan of the fix {fix.id} gave {what}; a Plan was expected, or None when nothing is wrong. Nothing was "
+        "changed. Correct the function before anybody applies it."
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Why a project's own function failed; one that says nothing is known by its line."""
+    said = str(error).strip()
+    if not isinstance(error, SynthprobeError | AssertionError):
+        return f"The fix broke with {type(error).__name__}: {said or 'without a message'}. {_place(error)}"
+    return said if said else f"{type(error).__name__} without a message. {_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """Where a project's own function failed: the last of its lines in the file of the function itself."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename != __file__]
+    own = [one for one in frames if one.filename == frames[0].filename]
+    return f"It was {Path(own[-1].filename).name}:{own[-1].lineno}: {own[-1].line}." if own else ""
+
+
+def _short(text: object) -> str:
+    return str(text)[:TEXT_CHARACTERS]

@@ -1,0 +1,146 @@
+"""Who acts, known by what nobody types: the account the kernel logged in, or a claim that CI signed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from synthprobe.errors import ConfigurationError, FixRefused, SynthprobeError
+from synthprobe.targets.secrets import read_secret
+
+ASK_S = 10.0
+_LOGIN_UID = Path("/proc/self/loginuid")
+_NOBODY_LOGGED_IN = 2**32 - 1
+_ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class IdentityConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How it is known who applies and approves fixes: the table ``[fixes.identity]``.
+
+    Attributes:
+        kind: ``account``, the account of this machine that logged in, also behind sudo and SSH; or ``oidc``, a claim of
+            an OpenID Connect token that CI signed.
+        issuer: of ``oidc``: who signs, as the token names it.
+        audience: of ``oidc``: for whom the token must be made.
+        claim: of ``oidc``: the claim that tells two people apart.
+        source: of ``oidc``: ``github`` asks the runner for one; ``env:VARIABLE`` or ``file:PATH`` holds one.
+    """
+
+    kind: Literal["account", "oidc"] = "account"
+    issuer: str = "https://token.actions.githubusercontent.com"
+    audience: str = "synthprobe"
+    claim: str = "actor_id"
+    source: str = "github"
+
+
+def check_identity(config: IdentityConfig) -> None:
+    """Refuse an issuer that could be anybody."""
+    place = urlsplit(config.issuer)
+    if place.scheme != "https" and not (place.scheme == "http" and place.hostname in _LOOPBACK):
+        raise ConfigurationError(
+            f"fixes.identity.issuer is {config.issuer!r}; an https address was expected, as the claim iss has it."
+        )
+    if config.source != "github" and not config.source.startswith(("env:", "file:")):
+        raise ConfigurationError(
+            f"fixes.identity.source is {config.source!r}; github, env:VARIABLE or file:PATH was expected."
+        )
+
+
+def identity(config: IdentityConfig, environ: Mapping[str, str], root: Path = Path()) -> str:
+    """What tells two people apart, and cannot be typed."""
+    if config.kind == "account":
+        return f"account:{logged_in_account()}"
+    check_identity(config)
+    found = _claims(config, _token(config, environ, root)).get(config.claim)
+    if not isinstance(found, (str, int)) or found == "":
+        raise FixRefused(
+            f"The token of {config.issuer} has no claim {config.claim!r}, so it is not known who acts. Name one "
+            "that it has as fixes.identity.claim."
+        )
+    return f"oidc:{config.issuer}:{found}"
+
+
+def logged_in_account() -> str:
+    """The account that logged in, as the kernel keeps it through sudo and su; without a log-in, the process's own."""
+    try:
+        number = int(_LOGIN_UID.read_text("ascii"))
+    except (OSError, ValueError):
+        number = _NOBODY_LOGGED_IN
+    number = os.getuid() if number == _NOBODY_LOGGED_IN else number
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _token(config: IdentityConfig, environ: Mapping[str, str], root: Path) -> str:
+    if config.source != "github":
+        try:
+            return read_secret("fixes.identity.source", environ, source=config.source, root=root).reveal()
+        except SynthprobeError as error:
+            raise FixRefused(f"It is not known who acts. {error}") from None
+    url, bearer = (environ.get(f"ACTIONS_ID_TOKEN_REQUEST_{name}", "") for name in ("URL", "TOKEN"))
+    if not (url and bearer):
+        raise FixRefused(
+            "It is not known who acts: the runner offers no token. Give the job the permission id-token: write, or set "
+            'fixes.identity.kind to "account" where people log in.'
+        )
+    answer = _asked(f"{url}&audience={config.audience}", {"Authorization": f"Bearer {bearer}"})
+    return str(answer.get("value", ""))
+
+
+def _claims(config: IdentityConfig, token: str) -> dict[str, Any]:
+    try:
+        import jwt
+    except ImportError:
+        raise ConfigurationError(
+            "fixes.identity.kind is oidc, and PyJWT is not installed. Install it with: pip install 'synthprobe[oidc]'"
+        ) from None
+    known = _asked(f"{config.issuer.rstrip('/')}/.well-known/openid-configuration", {})
+    keys = _asked(str(known.get("jwks_uri", "")), {})
+    try:
+        wanted = jwt.get_unverified_header(token).get("kid")
+        key = next(one for one in jwt.PyJWKSet.from_dict(keys).keys if one.key_id == wanted)
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=_ALGORITHMS,
+            audience=config.audience,
+            issuer=config.issuer,
+            options={"require": ["exp", "iat", "iss", "aud"]},
+        )
+    except StopIteration:
+        raise FixRefused(f"It is not known who acts: the token is signed by no key of {config.issuer}.") from None
+    except jwt.PyJWTError as error:
+        raise FixRefused(f"It is not known who acts: the token of {config.issuer} does not hold: {error}.") from None
+    return claims
+
+
+def _asked(url: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    place = urlsplit(url)
+    where = f"{place.scheme}://{place.hostname}"
+    if place.scheme != "https" and place.hostname not in _LOOPBACK:
+        raise FixRefused(f"It is not known who acts: {where} is no https address, so its word counts for nothing.")
+    import requests
+
+    from synthprobe.journey.deadline import bounded_session
+
+    try:
+        with bounded_session(ASK_S) as session:
+            session.trust_env = False
+            answer = session.get(url, headers=headers)
+            answer.raise_for_status()
+            found = answer.json()
+    except (requests.RequestException, SynthprobeError, ValueError) as error:
+        why = f"{where} did not say who this is ({type(error).__name__})"
+        raise FixRefused(f"It is not known who acts: {why}. Try again when it answers.") from None
+    if not isinstance(found, dict):
+        raise FixRefused(f"It is not known who acts: {where} answered with no JSON object.")
+    return found

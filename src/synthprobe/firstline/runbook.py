@@ -1,0 +1,170 @@
+"""A runbook, as a record: what one Markdown file says of one failure pattern."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Literal
+
+from msgspec import Struct
+
+from synthprobe.records.incident import CauseClass
+from synthprobe.records.journey import Severity
+
+Audience = Literal["first-line", "second-line"]
+SECTIONS = ("Symptom", "Impact", "Confirm", "Fix", "Verify", "Escalate", "History")
+"""The sections of every runbook, in this order."""
+
+_UNFINISHED = re.compile(r"\b(TODO|TBD|FIXME|XXX)\b|lorem ipsum", re.IGNORECASE)
+
+LABELS = ("journey", "step", "kind", "class", "node", "checks", "rule")
+"""What a runbook may match on besides fingerprints and messages; each value may hold ``*``."""
+
+
+class Matches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a runbook is for, in the words of its front matter.
+
+    Attributes:
+        fingerprints: exact fingerprints, the aliases that people have recorded.
+        labels: each a set of labels that must all hold.
+        messages: regular expressions that are searched for in the normalised message.
+        default_for: journeys whose default page this is.
+    """
+
+    fingerprints: tuple[str, ...] = ()
+    labels: tuple[dict[str, str], ...] = ()
+    messages: tuple[str, ...] = ()
+    default_for: tuple[str, ...] = ()
+
+
+class Exercise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a drill last proved the runbook.
+
+    Attributes:
+        at: the day.
+        revision: the revision that was proved.
+    """
+
+    at: date
+    revision: str
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """A command a person types.
+
+    Attributes:
+        shell: what is typed, for a POSIX shell.
+        line: where it stands in the file, from 1.
+        expected: texts, or ``/regular expressions/``, that its output must hold.
+        unexpected: texts its output must not hold.
+        says: the whole sentence that says what to expect; empty when there is none.
+    """
+
+    shell: str
+    line: int
+    expected: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    says: str = ""
+
+
+class Section(Struct, frozen=True, kw_only=True):
+    """A section of the body.
+
+    Attributes:
+        title: one of `SECTIONS`, or the file's own.
+        line: where it begins, from 1.
+        text: its Markdown.
+        commands: its commands.
+        steps: how many numbered steps it has.
+    """
+
+    title: str
+    line: int
+    text: str
+    commands: tuple[Command, ...] = ()
+    steps: int = 0
+
+
+class Runbook(Struct, frozen=True, kw_only=True):
+    """One failure pattern, and what to do about it.
+
+    Attributes:
+        path: the file, relative to the project's root.
+        id: its name; the file's stem.
+        title: one line.
+        owner: the role or team that keeps it right, never a person.
+        audience: who can follow it.
+        severity: how bad it is for the users.
+        cause_class: where the cause lies; ``class`` in the file.
+        matches: what it is for.
+        last_exercised: when a drill last proved it; nothing when none did.
+        journeys: ids of journeys that show it.
+        fix: id of an allowed fix.
+        drill: the fault that reproduces it.
+        review_after: days after which it must be proved again.
+        supersedes: ids of runbooks it replaces.
+        sections: the body.
+        body: the body's Markdown.
+        body_line: where the body begins, from 1.
+    """
+
+    path: str
+    id: str
+    title: str
+    owner: str
+    audience: Audience
+    severity: Severity
+    cause_class: CauseClass
+    matches: Matches
+    last_exercised: Exercise | None
+    journeys: tuple[str, ...] = ()
+    fix: str = ""
+    drill: str = ""
+    review_after: int = 90
+    supersedes: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    body: str = ""
+    body_line: int = 1
+
+    def section(self, title: str) -> Section | None:
+        """The section of that title, if there is one."""
+        return next((one for one in self.sections if one.title == title), None)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing in it is left to do; a draft matches no failure and covers nothing."""
+        return not any(unfinished(text) for text in (self.title, self.owner, self.body))
+
+
+class Shelf(Struct, frozen=True, kw_only=True):
+    """All runbooks of a folder.
+
+    Attributes:
+        runbooks: those that could be read, by id.
+        refused: a sentence for each file that could not, with its name and line.
+    """
+
+    runbooks: tuple[Runbook, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+def unfinished(text: str) -> bool:
+    """Whether a text says itself that it is not done."""
+    return bool(_UNFINISHED.search(text))
+
+
+def as_pattern(expected: str) -> str:
+    """The regular expression an expectation stands for: itself between slashes, else its own letters."""
+    is_regex = len(expected) > 2 and expected[0] == expected[-1] == "/"
+    return expected[1:-1] if is_regex else re.escape(expected)
+
+
+def holds(command: Command, output: str) -> str:
+    """Whether a command printed what its runbook expects."""
+    for text in command.expected:
+        if not re.search(as_pattern(text), output):
+            return f"{text} was expected in the output, and is not there."
+    for text in command.unexpected:
+        if re.search(as_pattern(text), output):
+            return f"{text} stands in the output, and should not."
+    return ""

@@ -1,0 +1,337 @@
+"""What is wrong with the runbooks: coverage, content, references, staleness, names, snoozes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from fnmatch import fnmatchcase
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+from msgspec import Struct
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.firstline.read_only import only_reads
+from synthprobe.firstline.runbook import LABELS, SECTIONS, Runbook, unfinished
+from synthprobe.firstline.runbook_marks import Mark
+from synthprobe.triage.rules import RULES
+
+Rule = Literal["coverage", "content", "reference", "stale", "name", "tie", "snooze"]
+SNOOZES = "snoozes.yaml"
+
+_UNUSED = ", so the page matches no failure and covers nothing"
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+_PERSON = re.compile(
+    r"\b(?:Mr|Mrs|Ms|Dr)\.? [A-Z]\w+|\b(?:[Aa]sk|[Cc]all|[Pp]hone|[Pp]age|[Tt]ell) [A-Z][a-z]+ [A-Z][a-z]+"
+)
+_ROLE = re.compile(r"[a-z][a-z0-9]*([ -][a-z0-9]+)*")
+_FINGERPRINT = re.compile(r"v\d+:[0-9a-f]{16}")
+_FIX = re.compile(r"synthprobe fix (?:plan|apply) ([a-z][\w-]*)")
+_RUN = re.compile(r"(?:synthprobe run|pytest)((?: +[^\s`]+)+)")
+_RULES = ("nothing-fits", *(rule for _, rule, _, _ in RULES))
+_WAITS = timedelta(days=90)
+"""How far ahead a snooze may reach."""
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that is wrong.
+
+    Attributes:
+        path: the file.
+        line: from 1.
+        rule: which rule found it.
+        text: a sentence: what is wrong, and what to do.
+        error: whether it makes ``runbook lint`` fail; a notice does not.
+    """
+
+    path: str
+    line: int
+    rule: Rule
+    text: str
+    error: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.text}"
+
+
+class Snooze(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A finding that is known and accepted until a day.
+
+    Attributes:
+        what: id of the runbook or journey.
+        rule: the rule that is snoozed.
+        until: the last day.
+        why: the reason.
+        owner: the role that accepted it.
+    """
+
+    what: str
+    rule: Rule
+    until: date
+    why: str
+    owner: str
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """What runbooks may refer to. An empty collection is not checked, but for fixes: a project may have none.
+
+    Attributes:
+        journeys: the journeys, each with the id of its default page.
+        commands: the commands of the command line, for example ``synthprobe run``.
+        tests: journeys as commands name them, ``journeys/test_board.py::test_it_loads``, and their files.
+        fixes: ids of the project's fixes; not checked when it is ``None``.
+        drills: faults that a drill can inject.
+        changed: what a page's commands name and that changed since its last drill, by the page's id.
+        marks: what people said of pages after use, oldest first.
+        rewritten: when pages were last changed, by id; what was said before that does not count.
+    """
+
+    journeys: Mapping[str, str] = {}
+    commands: Collection[str] = ()
+    tests: Collection[str] = ()
+    fixes: Collection[str] | None = None
+    drills: Collection[str] = ()
+    changed: Mapping[str, Collection[str]] = {}
+    marks: Sequence[Mark] = ()
+    rewritten: Mapping[str, datetime] = {}
+
+
+def read_snoozes(folder: Path) -> tuple[Snooze, ...]:
+    """Read ``snoozes.yaml`` of the runbooks' folder."""
+    path = folder / SNOOZES
+    if not path.exists():
+        return ()
+    try:
+        given: Any = yaml.safe_load(path.read_text("utf-8")) or []
+        return msgspec.convert(given, tuple[Snooze, ...])
+    except (OSError, ValueError, yaml.YAMLError) as error:  # a day that no calendar has is a ValueError
+        raise ConfigurationError(
+            f"{folder.name}/{SNOOZES} cannot be read: {error}. Each entry needs what, rule, until, why and owner."
+        ) from None
+
+
+def lint(
+    runbooks: Sequence[Runbook], known: Known, today: date, *, snoozes: Sequence[Snooze] = ()
+) -> tuple[Finding, ...]:
+    """Look for all that is wrong with the runbooks."""
+    found = [finding for runbook in runbooks for finding in _one(runbook, known, today)]
+    bad = {finding.path for finding in found if finding.rule == "content" and finding.error}
+    found += _coverage([one for one in runbooks if one.path not in bad], known)
+    found += _ties(runbooks)
+    ids = {one.id for one in runbooks}
+    for one in runbooks:
+        for gone in (id for id in one.supersedes if id not in ids):
+            text = f"It supersedes {gone!r}, and there is no such runbook. Correct the name, or take it out."
+            found.append(Finding(path=one.path, line=1, rule="reference", text=text))
+    names = {one.path: one.id for one in runbooks}
+    awake = []
+    for finding in found:
+        subject = names.get(finding.path, finding.path)
+        if not any(s.what == subject and s.rule == finding.rule and s.until >= today for s in snoozes):
+            awake.append(finding)
+    for snooze in snoozes:
+        for text in _snoozed(snooze, {*ids, *known.journeys}, today):
+            awake.append(Finding(path=SNOOZES, line=1, rule="snooze", text=text))
+    return tuple(sorted(awake, key=lambda f: (not f.error, f.path, f.line)))
+
+
+def _snoozed(snooze: Snooze, subjects: Collection[str], today: date) -> Iterator[str]:
+    named = f"The snooze of {snooze.what} ({snooze.rule}, {snooze.owner})"
+    if snooze.until < today:
+        yield f"{named} ended on {snooze.until}. Repair it, or say why it may wait."
+    if snooze.until > today + _WAITS:
+        yield f"{named} lasts until {snooze.until}; {_WAITS.days} days are the most. Give a nearer day."
+    if snooze.what not in subjects:
+        yield f"{named} names no runbook and no journey. Correct 'what', or take it out."
+    if not snooze.why.strip():
+        yield f"{named} gives no reason. Say under 'why' what it waits for."
+    if not _ROLE.fullmatch(snooze.owner):
+        yield f"{named} has no role as its owner. Name a role or team, for example records-desk."
+
+
+def covered(runbooks: Sequence[Runbook], known: Known) -> tuple[int, int]:
+    """How many journeys have a default page that can be followed."""
+    missing = list(_coverage(runbooks, known))
+    return len(known.journeys) - len(missing), len(known.journeys)
+
+
+def _one(runbook: Runbook, known: Known, today: date) -> Iterator[Finding]:
+    def finding(rule: Rule, line: int, text: str, *, error: bool = True) -> Finding:
+        return Finding(path=runbook.path, line=line, rule=rule, text=text, error=error)
+
+    if Path(runbook.path).stem != runbook.id:
+        yield finding("reference", 2, f"The id is {runbook.id!r} and the file is named otherwise. Make them the same.")
+    if not _ROLE.fullmatch(runbook.owner):
+        yield finding(
+            "name", 3, f"The owner {runbook.owner!r} is no role. Name a role or team, for example records-desk."
+        )
+    if unfinished(runbook.title) or unfinished(runbook.owner):
+        yield finding("content", 3, f"The title or the owner is unfinished{_UNUSED}. Write them.")
+    yield from _content(runbook)
+    lines = runbook.body.splitlines()
+    for number, line in enumerate(lines, runbook.body_line):
+        if found := _EMAIL.search(line) or _PERSON.search(line):
+            yield finding("name", number, f"{found[0]!r} names a person. People change; write the role instead.")
+        if unfinished(line):
+            yield finding("content", number, f"Something here is unfinished{_UNUSED}. Finish it, or leave it out.")
+    yield from _references(runbook, known)
+    yield from _staleness(runbook, known, today)
+
+
+def _content(runbook: Runbook) -> Iterator[Finding]:
+    def finding(line: int, text: str) -> Finding:
+        return Finding(path=runbook.path, line=line, rule="content", text=text)
+
+    titles = [section.title for section in runbook.sections]
+    for title in SECTIONS:
+        if title not in titles:
+            yield finding(runbook.body_line, f'The section "## {title}" is missing.')
+    for section in runbook.sections:
+        if not section.text:
+            yield finding(section.line, f'The section "{section.title}" is empty.')
+        if section.title not in SECTIONS:
+            yield finding(section.line, f'"{section.title}" is no section of a runbook. Known: {", ".join(SECTIONS)}.')
+    if [title for title in titles if title in SECTIONS] != [title for title in SECTIONS if title in titles]:
+        yield finding(runbook.body_line, f"The sections are not in their order: {', '.join(SECTIONS)}.")
+    confirm, fix, verify = (runbook.section(title) for title in ("Confirm", "Fix", "Verify"))
+    if confirm is not None:
+        if not confirm.commands:
+            yield finding(confirm.line, "Confirm has no command. Give two or three that only read.")
+        for command in confirm.commands:
+            if not command.says:
+                yield finding(command.line, "The command has no line 'Expected: ...' below it.")
+            if not only_reads(command.shell):
+                yield finding(command.line, "A command of Confirm must only read. Move it to Fix.")
+        if "Otherwise:" not in confirm.text:
+            yield finding(confirm.line, "Confirm does not say what to do on another output: add 'Otherwise: ...'.")
+    if fix is not None:
+        if not fix.commands:
+            yield finding(fix.line, "Fix has no command.")
+        if not fix.steps or fix.text.count("Undo:") < fix.steps:
+            yield finding(fix.line, "Each numbered step of Fix needs its own 'Undo: ...'.")
+    if verify is not None and not verify.commands:
+        yield finding(verify.line, "Verify has no command. Name the probe that must pass, and one independent read.")
+
+
+def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
+    def finding(line: int, text: str) -> Finding:
+        return Finding(path=runbook.path, line=line, rule="reference", text=text)
+
+    matches = runbook.matches
+    for journey in (*runbook.journeys, *matches.default_for):
+        if known.journeys and journey not in known.journeys:
+            yield finding(1, f"There is no journey {journey!r}. Correct the name, or take it out.")
+    for labels in matches.labels:
+        for name in labels:
+            if name not in LABELS:
+                yield finding(1, f"{name!r} is no label. Known labels: {', '.join(LABELS)}.")
+        rule = labels.get("rule", "*")
+        if not any(fnmatchcase(one, rule) for one in _RULES):
+            yield finding(1, f"The label rule {rule!r} fits no rule of triage. Known: {', '.join(sorted(_RULES))}.")
+        journey = labels.get("journey", "*")
+        if known.journeys and not any(fnmatchcase(one, journey) for one in known.journeys):
+            yield finding(1, f"The label journey {journey!r} fits no journey.")
+    for fingerprint in matches.fingerprints:
+        if not _FINGERPRINT.fullmatch(fingerprint):
+            text = (
+                f"{fingerprint!r} is no fingerprint: v1: and 16 hexadecimal digits, as synthprobe incident show prints."
+            )
+            yield finding(1, text)
+    for pattern in matches.messages:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield finding(1, f"/{pattern}/ is no regular expression: {error}.")
+    if not (matches.fingerprints or matches.labels or matches.messages or matches.default_for):
+        yield finding(1, "It matches nothing: give fingerprints, labels, messages or default_for.")
+    if runbook.fix and known.fixes is not None and runbook.fix not in known.fixes:
+        yield finding(1, f"There is no fix {runbook.fix!r}. See: synthprobe fix list.")
+    if runbook.drill and known.drills and runbook.drill not in known.drills:
+        yield finding(1, f"There is no fault {runbook.drill!r} to drill with.")
+    for section in runbook.sections:
+        for command in section.commands:
+            for word in re.findall(r"^\s*(synthprobe [a-z]+(?: [a-z]+)?)", command.shell, re.MULTILINE):
+                if known.commands and not any(word == one or word.startswith(f"{one} ") for one in known.commands):
+                    yield finding(command.line, f"There is no command {word!r}.")
+
+    for number, line in enumerate(runbook.body.splitlines(), runbook.body_line):
+        for id in _FIX.findall(line):
+            if known.fixes is not None and id not in known.fixes:
+                yield finding(number, f"There is no fix {id!r}. See: synthprobe fix list.")
+        for word in (word for words in _RUN.findall(line) for word in words.split()):
+            test = word.partition("[")[0].rstrip("/").strip("\"'")
+            if known.tests and _names_tests(test) and not any(_within(one, test) for one in known.tests):
+                yield finding(number, f"There is no journey {test!r}. Correct the name.")
+
+
+def _names_tests(word: str) -> bool:
+    return bool(re.fullmatch(r"[\w.][\w./-]*", word.partition("::")[0])) and (".py" in word or "/" in word)
+
+
+def _within(test: str, named: str) -> bool:
+    """Whether a test is what is named, or stands in the folder of that name."""
+    return test == named or test.startswith(f"{named}/")
+
+
+def _staleness(runbook: Runbook, known: Known, today: date) -> Iterator[Finding]:
+    def finding(text: str, *, error: bool = True) -> Finding:
+        return Finding(path=runbook.path, line=1, rule="stale", text=text, error=error)
+
+    said = [mark for mark in known.marks if mark.runbook == runbook.id]
+    if (since := known.rewritten.get(runbook.id)) is not None:
+        said = [mark for mark in said if mark.at > since]
+    if len(said) > 1 and all(mark.said != "helped" for mark in said[-2:]):
+        days = " and ".join(f"{mark.said} on {mark.at:%Y-%m-%d}" for mark in said[-2:])
+        yield finding(f"It did not help twice in a row: {days}. Rewrite it as it is now, and commit it.")
+    last = runbook.last_exercised
+    if last is None:
+        if runbook.drill:
+            yield finding("No drill has proved it yet.", error=False)
+        return
+    if last.at > today:
+        yield finding(f"It says it was proved on {last.at}, which is still to come. Let a drill write the day.")
+    if last.at + timedelta(days=runbook.review_after) < today:
+        yield finding(f"It was last proved on {last.at}, more than {runbook.review_after} days ago. Drill it again.")
+    for name in known.changed.get(runbook.id, ()):
+        yield finding(f"{name}, which it names, changed since the last drill on {last.at}. Drill it again.")
+
+
+def _coverage(runbooks: Sequence[Runbook], known: Known) -> Iterator[Finding]:
+    ids = {one.id for one in runbooks if one.finished}
+    defaults = {journey for one in runbooks if one.finished for journey in one.matches.default_for}
+    for journey, page in sorted(known.journeys.items()):
+        if page not in ids and journey not in defaults:
+            said = (
+                f"names the runbook {page!r}, and there is no such page that can be followed"
+                if page
+                else "names no runbook"
+            )
+            text = f"The journey {journey!r} {said}. Write one, or snooze it with a date."
+            yield Finding(path=journey, line=1, rule="coverage", text=text)
+
+
+def _ties(runbooks: Sequence[Runbook]) -> Iterator[Finding]:
+    for one, other in combinations(sorted(runbooks, key=lambda r: r.id), 2):
+        if one.id == other.id:
+            yield Finding(path=other.path, line=2, rule="tie", text=f"The id {one.id!r} is taken by {one.path}.")
+            continue
+        a, b = one.matches, other.matches
+        same = [
+            *(f"the fingerprint {x}" for x in a.fingerprints if x in b.fingerprints),
+            *(f"the expression /{x}/" for x in a.messages if x in b.messages),
+            *(f"the default page of {x}" for x in a.default_for if x in b.default_for),
+            *(f"the labels {x} and {y}" for x in a.labels for y in b.labels if _could_tie(x, y)),
+        ]
+        for what in same:
+            text = f"It ties with {other.path} on {what}. Let one of them match more closely."
+            yield Finding(path=one.path, line=1, rule="tie", text=text)
+
+
+def _could_tie(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
+    if len(a) != len(b):
+        return False  # more labels come first
+    return all(fnmatchcase(a[name], b[name]) or fnmatchcase(b[name], a[name]) for name in a.keys() & b.keys())

@@ -1,0 +1,217 @@
+"""Runbooks as people read them: a page of the site, and a draft to begin with."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from synthprobe.files import write_whole
+from synthprobe.firstline.runbook import Runbook
+from synthprobe.firstline.runbooks import parser
+from synthprobe.records.incident import Incident
+from synthprobe.records.plain_text import plain_line
+from synthprobe.records.result import Result, Step
+
+CAUSES = {
+    "code": "the program itself does something wrong; only its makers can change that",
+    "config": "a setting or a permission is not what it should be",
+    "data": "a record is wrong or missing; the program is well",
+    "dependency": "another system that this one asks is slow, wrong or silent",
+    "infra": "something that should run does not, or one server of several is ill",
+    "user": "one person's account, unit or own view; everybody else is well",
+    "probe": "the monitor itself could not look",
+    "unknown": "nobody knows yet; the page holds until a closer one is written",
+}
+"""What a class of cause means, for whoever reads a page."""
+
+
+BEFORE = "README.md"
+"""The file beside the runbooks that says how to get the address and a session, before a command is typed."""
+
+
+def before_typing(folder: Path) -> Path | None:
+    """The project's own page of what to do before a command of a runbook is typed."""
+    page = folder / BEFORE
+    return page if page.is_file() else None
+
+
+def opening(runbook: Runbook, where: str) -> tuple[str, str]:
+    """What a person must know before the first command."""
+    variables = sorted(set(re.findall(r"\$((?:BASE_URL|TOKEN)\w*)", runbook.body)))
+    need = ", ".join(f"`${name}`" for name in variables)
+    means = "the system's address" + (", and a session for each `$TOKEN`" if "$TOKEN" in need else "")
+    first = "Do what stands after *Fallback* first."
+    if not variables:
+        return first, "Its commands need no address and no session."
+    return (
+        f"{first} The commands need {need}: {means}.",
+        f"How to get them: {where}."
+        if where
+        else f"How to get them is not written down: ask the {runbook.owner}, and write it into `runbooks/{BEFORE}`.",
+    )
+
+
+def as_followed(runbook: Runbook) -> str:
+    """The body as it is read: where there is a fix, its commands stand before the steps by hand."""
+    section = runbook.section("Fix")
+    if not runbook.fix or section is None:
+        return runbook.body
+    said = f"""
+Let the fix do it. The first command shows what it would do and changes nothing; the second does it. `INCIDENT` is the
+number in the alert, `ROLE` is yours.
+
+```sh
+synthprobe fix plan {runbook.fix} --incident INCIDENT
+synthprobe fix apply {runbook.fix} --incident INCIDENT --by ROLE --really
+```
+
+By hand, only when the fix is refused or does not help:
+"""
+    lines = runbook.body.splitlines()
+    place = section.line - runbook.body_line + 1
+    return "\n".join([*lines[:place], *said.splitlines(), *lines[place:]]) + "\n"
+
+
+def render(runbook: Runbook, *, home: str = "../index.html", before: str = "") -> str:
+    """A runbook as a page that needs nothing else: raw HTML in the file is shown as text."""
+    where = f"[before typing a command]({before})" if before else ""
+    # html is off in our parser, and it refuses javascript: links
+    first, body = parser().render("\n\n".join(opening(runbook, where))), parser().render(as_followed(runbook))
+    page = _environment().get_template("runbook.html.j2")
+    return page.render(runbook=runbook, opening=first, body=body, home=home, causes=CAUSES)
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("synthprobe.firstline"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+
+
+def publish_runbooks(runbooks: Sequence[Runbook], site: Path, *, before: str = "") -> dict[str, str]:
+    """Write every runbook's page into the site, and ``runbooks/index.html``, which lists them by cause."""
+    folder = site / "runbooks"
+    folder.mkdir(parents=True, exist_ok=True)
+    addresses = {}
+    link = "README.html" if before else ""
+    if before:
+        template = _environment().get_template("before.html.j2")
+        write_whole(folder / link, template.render(body=parser().render(before), home="../index.html"))
+    for runbook in runbooks:
+        page = folder / f"{runbook.id}.html"
+        write_whole(page, render(runbook, before=link))
+        addresses[runbook.id] = f"runbooks/{page.name}"
+    ordered = sorted(runbooks, key=lambda one: (one.cause_class, one.title))
+    groups = [(cause, list(ours)) for cause, ours in groupby(ordered, key=lambda one: one.cause_class)]
+    index = _environment().get_template("runbooks.html.j2").render(groups=groups, home="../index.html", causes=CAUSES)
+    write_whole(folder / "index.html", index)
+    return addresses
+
+
+def draft_id(incident: Incident) -> str:
+    """The id of a runbook begun from an incident."""
+    return "-".join(part for part in (incident.journeys[0] if incident.journeys else "", incident.id.lower()) if part)
+
+
+def draft(incident: Incident, result: Result | None = None) -> str:
+    """A runbook to begin with, filled with what was recorded of an incident.
+
+    What only people know is marked TODO, so that ``runbook lint`` does not take it for finished.
+    """
+    cause = incident.triage
+    name = draft_id(incident)
+    steps = "\n".join(_steps(result.steps)) if result else "- (no result is at hand)"
+    kept = "\n".join(f"- {one.kind}: {_plain(one.title)}" for one in result.evidence) if result else ""
+    history = "\n".join(
+        f"- {event.at:%Y-%m-%d %H:%M} UTC, {event.role}: {_plain(event.text)}" for event in incident.events
+    )
+    how = (
+        plain_line(f"{incident.resolved_how} by {incident.resolved_by}")
+        if incident.resolved_how
+        else "not resolved yet"
+    )
+    return f"""---
+id: {name}
+title: {_yaml(f"TODO: name the pattern ({incident.step or name})")}
+owner: {_yaml(incident.owner or "TODO")}
+audience: first-line
+severity: {incident.severity}
+class: {cause.cause_class if cause else "unknown"}
+journeys: [{", ".join(incident.journeys)}]
+matches:
+  fingerprints: [{_yaml(incident.fingerprint)}]
+last_exercised: never
+review_after: 90
+---
+
+## Symptom
+
+TODO: in the user's words. The probe saw: {_plain(incident.title)}
+
+## Impact
+
+TODO: what the user cannot do, and the fallback procedure. Journeys: {", ".join(incident.journeys)}.
+Blocked: {", ".join(incident.blocked) or "none"}.
+
+## Confirm
+
+1. Run the journey that shows it.
+   ```sh
+   {result.repeat.replace("pytest ", "synthprobe run ", 1) if result else "synthprobe run"}
+   ```
+   Expected: TODO
+
+   Otherwise: TODO
+
+## Fix
+
+1. TODO, the safest first. It was resolved: {plain_line(how)}.
+
+   Undo: TODO
+
+## Verify
+
+TODO: the probe that must pass, and one independent read.
+
+## Escalate
+
+TODO: when, to which role, what to attach.
+
+## History
+
+{history}
+
+Triage said {cause.cause_class if cause else "nothing"}: {_plain(cause.why) if cause else ""}
+
+Steps:
+
+{steps}
+
+Evidence:
+
+{kept or "- none was kept"}
+"""
+
+
+def _steps(steps: Sequence[Step], depth: int = 0) -> list[str]:
+    lines = []
+    for step in steps:
+        mark = "" if step.status == "passed" else " (broken)"
+        lines.append(f"{'  ' * depth}- {_plain(step.title)}: {step.duration_s:.1f} s{mark}")
+        lines += _steps(step.steps, depth + 1)
+    return lines
+
+
+def _plain(text: str) -> str:
+    """What the target said, so that it is neither Markdown nor HTML nor a second line."""
+    line = " ".join(plain_line(text).split())
+    return f"`{html.escape(line, quote=False).replace('`', chr(39))}`" if line else ""
+
+
+def _yaml(text: str) -> str:
+    return json.dumps(plain_line(text), ensure_ascii=False)

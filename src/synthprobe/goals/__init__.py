@@ -1,0 +1,1 @@
+"""Objectives, the impact of statements, measures and coverage."""

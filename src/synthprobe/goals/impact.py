@@ -1,0 +1,203 @@
+"""Ranks steps, backend operations and statements by what they cost the users, and says what a change did.
+
+A synthetic schedule is flat: ranking by the probe's own time would rank the schedule. So a row weighs
+``uses_per_day × weight × mean time of the operation in one walk of the journey``, summed over the journeys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from synthprobe.goals.statements import normalise_statement
+from synthprobe.records.impact import Change, Forecast, ImpactRow, OperationKind, OperationTotal, Split, Traffic
+
+PRIOR_RUNS = 5.0
+"""Weight of the prior, in runs, when so few were seen that one slow one would decide the rank."""
+PRIOR_OVER = 0.05
+"""Share of runs over budget that is supposed before anything was seen."""
+FEW_CALLS = 12
+"""Calls under which a row is marked as not sure."""
+MOVED = 0.2
+"""Difference between predicted and actual from which the load may have moved rather than vanished."""
+
+_COUNT = re.compile(r"(?:^|[;,\s])n=\d+\s*")
+_SQL = re.compile(r"\s*(?:/\*|--|select|insert|update|delete|with|merge|call)\b", re.IGNORECASE)
+
+
+def rank(
+    operations: Iterable[OperationTotal],
+    traffic: Iterable[Traffic],
+    *,
+    days: float = 1.0,
+    before: Iterable[OperationTotal] = (),
+) -> tuple[ImpactRow, ...]:
+    """Rank operations by their total impact on real users."""
+    if not days > 0:
+        raise ValueError(f"The window must be longer than nothing, but is {days!r} days.")
+    uses = {one.journey: one for one in traffic}
+    earlier = {key: _mean(group) for key, group in _grouped(before).items()}
+    rows = [_row(key, group, uses, days, earlier.get(key)) for key, group in _grouped(operations).items()]
+    ranked: list[ImpactRow] = []
+    for kind in ("step", "operation", "statement"):
+        ranked += _ranked([row for row in rows if row[0].kind == kind])
+    return tuple(ranked)
+
+
+def named_operation(metric: str, description: str) -> str:
+    """The operation a ``Server-Timing`` metric speaks of.
+
+    ``n=14`` in the description is a count. What else stands there names the operation; SQL is normalised.
+    """
+    text = _COUNT.sub("", description).strip(" ;,")
+    if _SQL.match(text):
+        return normalise_statement(text)
+    return f"{metric}: {text}" if text else metric
+
+
+def split(before: Iterable[OperationTotal], after: Iterable[OperationTotal]) -> Split:
+    """Divide the difference of two equally long windows into traffic and time per call, exactly.
+
+    ``T1 - T0 = (c1 - c0) × m0 + c1 × (m1 - m0)``. Only the second part is a change's merit.
+    """
+    c0, t0 = _sum(before)
+    c1, t1 = _sum(after)
+    m0 = t0 / c0 if c0 else (t1 / c1 if c1 else 0.0)
+    traffic = (c1 - c0) * m0
+    return Split(before_ms=t0, after_ms=t1, traffic_ms=traffic, per_call_ms=t1 - t0 - traffic)
+
+
+def ceiling(rows: Iterable[ImpactRow], name: str, *, kind: OperationKind | None = None) -> float:
+    """The most that work on one row can save (Amdahl): its share. To be said before work starts."""
+    found = next((row for row in rows if row.name == name and kind in (None, row.kind)), None)
+    if found is None:
+        return 0.0
+    share = found.production_share if found.production_share is not None else found.probe_share
+    return share or 0.0
+
+
+def compare(
+    before: Iterable[ImpactRow], after: Iterable[ImpactRow], change: Change, *, top: int = 5
+) -> tuple[Forecast, ...]:
+    """Compare what a change should have done to the board with what it did."""
+    target = next((row for row in before if row.name == change.operation), None)
+    kind = target.kind if target else None
+    old = {row.name: row for row in before if kind in (None, row.kind)}
+    new = {row.name: row for row in after if kind in (None, row.kind)}
+    cost = {name: _cost(row) * (1 - change.saves if name == change.operation else 1) for name, row in old.items()}
+    predicted = {name: place for place, name in enumerate(sorted(cost, key=lambda n: (-cost[n], n)), 1)}
+    looked_at = [name for name, row in old.items() if row.rank <= top or predicted[name] <= top]
+    looked_at += [name for name, row in new.items() if row.rank <= top and name not in old]
+    made = [
+        Forecast(
+            name=name,
+            rank_before=old[name].rank if name in old else 0,
+            rank_predicted=predicted.get(name, 0),
+            rank_after=new[name].rank if name in new else 0,
+            predicted_ms=cost.get(name, 0.0),
+            actual_ms=(actual := _cost(new[name]) if name in new else 0.0),
+            moved=abs(actual - cost.get(name, 0.0)) > MOVED * max(cost.get(name, 0.0), 1e-9),
+        )
+        for name in looked_at
+    ]
+    return tuple(sorted(made, key=lambda row: (row.rank_predicted or 10**6, row.rank_after)))
+
+
+def shrunk_share(over: int, calls: int) -> float:
+    """The share of calls over budget, drawn towards a prior while only few were seen."""
+    return (over + PRIOR_RUNS * PRIOR_OVER) / (calls + PRIOR_RUNS)
+
+
+def _grouped(operations: Iterable[OperationTotal]) -> dict[tuple[str, str], list[OperationTotal]]:
+    groups: dict[tuple[str, str], list[OperationTotal]] = {}
+    for one in operations:
+        if one.calls > 0 and one.total_ms >= 0:  # also leaves out NaN
+            # Steps of two journeys are two rows even when they have one title; a query is one row wherever it runs.
+            name = f"{one.journey}\0{one.name}" if one.kind == "step" else one.name
+            groups.setdefault((one.kind, name), []).append(one)
+    return groups
+
+
+def _row(
+    key: tuple[str, str],
+    group: list[OperationTotal],
+    uses: dict[str, Traffic],
+    days: float,
+    earlier: float | None,
+) -> tuple[ImpactRow, float]:
+    """The row without rank and shares, and its own time."""
+    calls, total = _sum(group)
+    by_cost = sorted(group, key=lambda one: -(_impact(one, uses, days) or 0.0))
+    known = [cost for one in group if (cost := _impact(one, uses, days)) is not None]
+    excess = [cost for one in group if (cost := _excess(one, uses, days)) is not None]
+    mean = total / calls
+    row = ImpactRow(
+        rank=0,
+        kind=group[0].kind,
+        name=group[0].name,
+        journeys=tuple(dict.fromkeys(one.journey for one in by_cost if one.journey)),
+        step=by_cost[0].step,
+        calls=calls,
+        mean_ms=mean,
+        impact_ms_per_day=sum(known) if known else None,
+        excess_ms_per_day=sum(excess) if excess else None,
+        p95_ms=max((one.p95_ms for one in group if one.p95_ms is not None), default=None),
+        trend=mean / earlier if earlier else None,
+        few=calls < FEW_CALLS,
+        slowest_trace=next((one.slowest_trace for one in by_cost if one.slowest_trace), ""),
+    )
+    return row, total
+
+
+def _ranked(rows: list[tuple[ImpactRow, float]]) -> list[ImpactRow]:
+    whole = sum(row.impact_ms_per_day or 0.0 for row, _ in rows)
+    probed = sum(total for _, total in rows)
+    rows.sort(
+        key=lambda pair: (pair[0].impact_ms_per_day is None, -(pair[0].impact_ms_per_day or pair[1]), pair[0].name)
+    )
+    return [
+        msgspec.structs.replace(
+            row,
+            rank=place,
+            production_share=None if row.impact_ms_per_day is None or not whole else row.impact_ms_per_day / whole,
+            probe_share=None if row.kind == "statement" or not probed else total / probed,
+        )
+        for place, (row, total) in enumerate(rows, 1)
+    ]
+
+
+def _impact(one: OperationTotal, uses: dict[str, Traffic], days: float) -> float | None:
+    if one.kind == "statement":
+        return one.total_ms / days
+    traffic = uses.get(one.journey)
+    if traffic is None or traffic.uses_per_day is None or traffic.runs <= 0:
+        return None
+    return traffic.uses_per_day * traffic.weight * one.total_ms / traffic.runs
+
+
+def _excess(one: OperationTotal, uses: dict[str, Traffic], days: float) -> float | None:
+    if one.budget_ms is None or _impact(one, uses, days) is None:
+        return None
+    if not one.over_budget_calls:
+        return 0.0
+    traffic = uses[one.journey]
+    mean_over = one.over_budget_ms / one.over_budget_calls
+    calls_a_use = one.calls / traffic.runs
+    over_a_use = shrunk_share(one.over_budget_calls, one.calls) * calls_a_use
+    return (traffic.uses_per_day or 0.0) * traffic.weight * over_a_use * mean_over
+
+
+def _sum(group: Iterable[OperationTotal]) -> tuple[int, float]:
+    listed = list(group)
+    return sum(one.calls for one in listed), sum(one.total_ms for one in listed)
+
+
+def _mean(group: Sequence[OperationTotal]) -> float:
+    calls, total = _sum(group)
+    return total / calls
+
+
+def _cost(row: ImpactRow) -> float:
+    return row.impact_ms_per_day if row.impact_ms_per_day is not None else row.mean_ms * row.calls

@@ -1,0 +1,323 @@
+"""API journeys: a requests session of the target whose every exchange is recorded."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import time
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import requests
+
+from synthprobe import words
+from synthprobe.errors import ConfigurationError, TargetError
+from synthprobe.evidence.certificates import certificate_fault
+from synthprobe.evidence.exchanges import record_exchange
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.journey import steps
+from synthprobe.journey.age import Freshness
+from synthprobe.journey.clock import SteadyClock
+from synthprobe.journey.correlation import correlation_headers, same_host
+from synthprobe.journey.deadline import Deadline, deadline, limit_of
+from synthprobe.journey.freshness import freshness
+from synthprobe.journey.guard import Guard
+from synthprobe.journey.response import Response
+from synthprobe.journey.session import GuardedSession
+from synthprobe.records.evidence import Exchange
+from synthprobe.records.finding import Finding, Refusal
+from synthprobe.targets.addresses import resolve
+from synthprobe.targets.guardrails import egress_refusal, synthetic_headers
+from synthprobe.targets.secrets import Secret
+from synthprobe.targets.target import Target
+
+MAX_REDIRECTS = 10
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[/\\\\]")
+_PREPARED = ("params", "json", "data", "files", "auth", "cookies", "hooks")
+_SENT = ("verify", "cert")
+_READ_WHOLE = ("stream",)
+
+
+class Api:
+    """A session with the target: relative paths, one deadline a call, every exchange recorded.
+
+    Args:
+        target: where to send.
+        redactor: masks what is recorded, and learns the session's own tokens.
+        exchanges: the list each exchange is added to.
+        guard: holds it to the target's guardrails; one of its own without it.
+        credentials: user and password of the door in front of the target, sent to its own origin only.
+
+    Example:
+        ``api.get("/api/incidents/7").expect(200).json_has(status="Active")``
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        redactor: Redactor,
+        exchanges: list[Exchange] | None = None,
+        guard: Guard | None = None,
+        credentials: tuple[str, Secret] | None = None,
+    ) -> None:
+        self.target = target
+        self.exchanges: list[Exchange] = [] if exchanges is None else exchanges
+        self.guard = guard or Guard(target)
+        self.session = GuardedSession(self.guard)
+        self.session.verify = target.tls_verify
+        self.session.headers["User-Agent"] = f"{requests.utils.default_user_agent()} {target.user_agent}".rstrip()
+        self.session.headers.update(synthetic_headers())
+        self._redactor = redactor
+        self._door = ""
+        if credentials is not None:
+            user, password = credentials
+            redactor.add(password)
+            self._door = f"Basic {b64encode(f'{user}:{password.reveal()}'.encode()).decode()}"
+        self._own_clock = SteadyClock()
+
+    def get(self, path: str, **options: Any) -> Response:
+        """Send a GET; see `request`."""
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Response:
+        """Send a POST; see `request`."""
+        return self.request("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> Response:
+        """Send a PUT; see `request`."""
+        return self.request("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> Response:
+        """Send a PATCH; see `request`."""
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Response:
+        """Send a DELETE; see `request`."""
+        return self.request("DELETE", path, **options)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: str | float | tuple[Any, Any] | None = None,
+        allow_redirects: bool = True,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> Response:
+        """Send a request and read the whole answer.
+
+        Args:
+            method: HTTP method.
+            path: relative to the target's base URL, or absolute.
+            timeout: how long the call may take in all, redirects and body included; the target's own without it. Of two
+                durations, as requests takes them for connecting and for the answer, it is the sum.
+            allow_redirects: whether redirects are followed, each hop recorded.
+            headers: more headers.
+            options: ``params``, ``json``, ``data``, ``files``, ``auth``, ``cookies``, ``hooks``, ``verify``, ``cert``
+                as in requests. ``stream`` changes nothing, an answer is always read whole; ``proxies`` are refused.
+
+        Returns:
+            The answer, with expectations.
+
+        Raises:
+            TargetError: when the target cannot be reached, breaks the protocol, takes too long, or leads to a host
+                that is not allowed.
+            ConfigurationError: when the target is read-only and the journey declares no change, or an option cannot be
+                used.
+        """
+        _check_options(options)
+        url = self._address(path)
+        recorder = steps.current()
+        ours = correlation_headers(recorder, own=same_host(url, self.target.base_url))
+        traceparent = ours.get("traceparent", "")
+        sent = {**ours, **(headers or {})} | ({"traceparent": traceparent} if traceparent else {})
+        how = {name: options.pop(name) for name in _SENT if options.get(name) is not None}
+        prepared = self.session.prepare_request(
+            requests.Request(
+                method, url, headers=sent, **{name: options[name] for name in _PREPARED if name in options}
+            )
+        )
+        limit = limit_of(timeout, self.target.timeout_s)
+        self.guard.pace_request()
+        with deadline(limit) as bound:
+            for _ in range(MAX_REDIRECTS + 1):
+                self._open_door(prepared)
+                answer = self._send(prepared, bound, how, traceparent, recorder.path if recorder else "")
+                following = answer[0].next
+                if following is None or not allow_redirects:
+                    return answer[1]
+                if why := egress_refusal(self.target, following.url or ""):
+                    redirected = f"{method} {url} was redirected to {following.url}. {why}"
+                    raise TargetError("egress", self._redactor.text(redirected))
+                self.guard.pace_request()
+                prepared = following
+                if not same_host(prepared.url or "", self.target.base_url):
+                    prepared.headers.pop("baggage", None)
+        raise TargetError(
+            "redirects",
+            self._redactor.text(
+                f"{method} {url} was redirected more than {MAX_REDIRECTS} times, last to {prepared.url}."
+            ),
+        )
+
+    def listens(self) -> None:
+        """Take what came until the deadline for the whole answer: for one that never ends, such as a stream."""
+        for adapter in self.session.adapters.values():
+            adapter.listens = True  # type: ignore[attr-defined]
+
+    def freshness(self, what: str, at: datetime | str, *, limit: str | float) -> Freshness:
+        """Compare the age of data with a limit, by the target's own clock; too old makes the journey degraded.
+
+        Args:
+            what: what is looked at, for example ``"position of SYN-01"``.
+            at: when it was made, with time zone.
+            limit: how old it may be.
+
+        Returns:
+            The measurement.
+
+        Raises:
+            ExpectationError: when the time is none or lies in the future.
+        """
+        return freshness(what, at, limit=limit, target_now=self._server_now())
+
+    def _server_now(self) -> datetime | None:
+        from synthprobe.evidence.clock import telling_answer  # most journeys ask for no age
+
+        own = [one for one in self.exchanges if same_host(one.url, self.target.base_url)]
+        found = telling_answer(own)
+        return found[0] + (self._clock.now() - found[1].started_at) if found else None
+
+    @property
+    def _clock(self) -> SteadyClock:
+        recorder = steps.current()
+        return recorder.clock if recorder else self._own_clock
+
+    def _open_door(self, prepared: requests.PreparedRequest) -> None:
+        """What the journey sends itself stands; another origin than the target's gets nothing of ours."""
+        if not self._door:
+            return
+        if same_host(prepared.url or "", self.target.base_url):
+            prepared.headers.setdefault("Authorization", self._door)
+        elif prepared.headers.get("Authorization") == self._door:
+            del prepared.headers["Authorization"]
+
+    def _address(self, path: str) -> str:
+        try:
+            return resolve(path if _ABSOLUTE.match(path) else f"{self.target.base_url}/{path.lstrip('/')}")
+        except TargetError as refusal:
+            raise TargetError("egress", self._redactor.text(str(refusal))) from None
+
+    def _send(
+        self, prepared: requests.PreparedRequest, bound: Deadline, how: dict[str, Any], traceparent: str, step: str
+    ) -> tuple[requests.Response, Response]:
+        body = prepared.body if isinstance(prepared.body, (bytes, str)) else None
+        with _left_out():
+            self._redactor.learn_from_request_headers(prepared.headers)
+            self._redactor.learn_from_address(prepared.url or "")
+            sent = body.encode() if isinstance(body, str) else body or b""
+            self._redactor.learn_from_body(sent, str(prepared.headers.get("Content-Type", "")))
+        started_at, began = self._clock.now(), time.monotonic()
+        known: dict[str, Any] = {
+            "step": step,
+            "method": prepared.method or "",
+            "url": prepared.url or "",
+            "request_headers": dict(prepared.headers),
+            "request_body": body,
+            "started_at": started_at,
+            "traceparent": traceparent,
+        }
+        try:
+            raw = self.session.send(prepared, paced=True, allow_redirects=False, **how)
+        except (requests.RequestException, TargetError, OSError) as error:
+            failure = _target_error(error, prepared, bound)
+            found = self._redactor.record(failure.finding)
+            failure = TargetError(failure.kind, self._redactor.text(str(failure)), found)
+            took = (time.monotonic() - began) * 1000
+            with _left_out():
+                self.exchanges.append(record_exchange(self._redactor, **known, duration_ms=took, error=str(failure)))
+            raise failure from None
+        took = (time.monotonic() - began) * 1000
+        with _left_out():
+            self._redactor.learn_from_response_headers(raw.headers)
+            self._redactor.learn_from_body(raw.content, raw.headers.get("Content-Type", ""))
+            exchange = record_exchange(
+                self._redactor,
+                **known,
+                duration_ms=took,
+                status=raw.status_code,
+                response_headers=dict(raw.headers),
+                response_body=raw.content,
+            )
+        self.exchanges.append(exchange)
+        return raw, Response(exchange, dict(raw.headers), raw.content)
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Refuse, by its name, an option that cannot be used."""
+    known = (*_PREPARED, *_SENT, *_READ_WHOLE, "headers", "timeout", "allow_redirects")
+    for name in options.keys() - set(known):
+        if name == "proxies":
+            raise ConfigurationError(
+                "The option proxies was given, and the hosts reached behind a proxy cannot be limited. Remove it: API "
+                "sessions go to the target directly."
+            )
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ConfigurationError(f"API requests have no option {name!r}.{hint} Known options: {', '.join(known)}.")
+
+
+@contextmanager
+def _left_out() -> Iterator[None]:
+    """Redaction is our own work, which no step is to be charged with."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        if recorder := steps.current():
+            recorder.leave_out(time.monotonic() - began)
+
+
+def _target_error(error: Exception, request: requests.PreparedRequest, bound: Deadline) -> TargetError:
+    if isinstance(error, TargetError):
+        return error
+    refusal = partial(Refusal, method=request.method or "", url=request.url or "")
+    found = (
+        _too_late(refusal, bound) if bound.expired or isinstance(error, requests.Timeout) else _broken(refusal, error)
+    )
+    return TargetError(found.kind, words.refused(found), Finding(refusal=found))
+
+
+def _broken(refusal: partial[Refusal], error: Exception) -> Refusal:
+    """What ended a request before its time was up, in the words of requests and what stands below it."""
+    text, reason = repr(error), _reason(error)
+    if isinstance(error, requests.exceptions.SSLError):
+        return refusal(kind="tls", certificate=certificate_fault(text), reason=reason)
+    if "NameResolution" in text or "getaddrinfo" in text:
+        return refusal(kind="dns")
+    if "Connection refused" in text or "Connect call failed" in text:
+        return refusal(kind="refused")
+    if isinstance(error, (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        return refusal(kind="protocol", reason=reason)
+    return refusal(kind="request", reason=reason)
+
+
+def _too_late(refusal: partial[Refusal], bound: Deadline) -> Refusal:
+    """What was waited for when the time was up."""
+    connected = bound.phase not in {"connecting", "handshake"}
+    return refusal(
+        kind="deadline" if connected else "no connection",
+        phase="answer" if connected else bound.phase,
+        within_s=bound.limit_s,
+        tried=tuple(bound.addresses),
+    )
+
+
+def _reason(error: Exception) -> str:
+    inner = error.args[0] if error.args else error
+    return str(getattr(inner, "reason", inner)).split("(_ssl.c")[0].strip().rstrip(".")

@@ -1,0 +1,232 @@
+"""A requests adapter whose deadline bounds the whole call: connecting, headers, body and redirects.
+
+requests' own timeout bounds one socket read, so a server that sends a byte now and then holds a call for ever.
+Here a timer shuts the call's socket down when its time is up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any, Literal
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family, create_connection
+
+from synthprobe.deadlines import OverdueError, within
+from synthprobe.errors import ConfigurationError, TargetError
+from synthprobe.records.journey import duration_s
+
+NEXT_ADDRESS_S = 0.25
+"""Seconds after which the next address of a host is tried as well, as RFC 8305 (Happy Eyeballs) has it."""
+
+Phase = Literal["connecting", "handshake", "answer"]
+_RESOLVING_S = 30.0
+_calls = threading.local()
+
+
+class Deadline:
+    """The time one call has in all."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self.expired = False
+        self.phase: Phase = "connecting"
+        self.addresses: tuple[str, ...] = ()
+        self._ends = time.monotonic() + limit_s
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left, never below a millisecond."""
+        return max(self._ends - time.monotonic(), 0.001)
+
+    def guards(self, sock: socket.socket | None) -> None:
+        """Name the socket that is shut down at the deadline."""
+        with self._lock:
+            self._socket = sock
+            if self.expired:
+                self._shut()
+
+    def expire(self) -> None:
+        """The time is up."""
+        with self._lock:
+            self.expired = True
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):  # it has ended by itself
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def current_deadline() -> Deadline | None:
+    """The deadline of the call that the current thread makes, if it makes one."""
+    return getattr(_calls, "deadline", None)
+
+
+def limit_of(timeout: object, otherwise_s: float) -> float:
+    """Seconds a call may take in all."""
+    parts = timeout if isinstance(timeout, (tuple, list)) else (timeout,)
+    try:
+        given = [duration_s(part) for part in parts if part is not None]
+        if len(parts) > 2:
+            raise ValueError(f"{timeout!r} has {len(parts)} parts; one duration or two were expected.")
+    except ValueError as error:
+        raise ConfigurationError(f"timeout cannot be used: {error}") from None
+    return sum(given) if given and len(given) == len(parts) else otherwise_s
+
+
+@contextmanager
+def deadline(limit_s: float) -> Iterator[Deadline]:
+    """Bound all that the current thread sends through a `BoundedAdapter`."""
+    bound = Deadline(limit_s)
+    timer = threading.Timer(limit_s, bound.expire)
+    timer.daemon = True
+    timer.start()
+    _calls.deadline = bound
+    try:
+        yield bound
+    finally:
+        timer.cancel()
+        _calls.deadline = None
+
+
+@contextmanager
+def bounded_session(limit_s: float, max_bytes: int = 1_000_000) -> Iterator[requests.Session]:
+    """A session for a few calls that must end in time, whatever the other side does."""
+    with requests.Session() as session, deadline(limit_s):
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, BoundedAdapter(max_bytes))
+        yield session
+
+
+class _Guarded(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        bound = current_deadline()
+        if bound is not None:
+            bound.phase, bound.addresses = "connecting", ()
+        try:
+            found = within(bound.left_s if bound is not None else _RESOLVING_S, f"The name {self.host}", self._resolve)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except OverdueError as error:
+            raise ConnectTimeoutError(self, str(error)) from error
+        limit_s = bound.left_s if bound is not None else self.timeout
+        if bound is not None:
+            bound.addresses = tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+        try:
+            sock = _connect(found, limit_s, self.socket_options)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"No connection to {self.host} within {limit_s} s") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+        if bound is not None:
+            bound.phase = "handshake" if isinstance(self, HTTPSConnection) else "answer"
+            bound.guards(sock)  # before a TLS handshake, which can drip as well
+        return sock
+
+    def _resolve(self) -> list[Any]:
+        return socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        bound = current_deadline()
+        if bound is not None and self.sock is not None:
+            bound.phase = "answer"
+            bound.guards(self.sock)
+        super().request(*args, **kwargs)
+        if bound is not None:
+            bound.phase = "answer"
+            bound.guards(self.sock)
+
+
+def _connect(found: Sequence[Any], limit_s: float | None, options: Any) -> socket.socket:
+    """A connection to whichever address answers first; one that swallows connections does not hold up the next."""
+    if len({address for *_, address in found}) == 1:
+        return create_connection(found[0][4][:2], limit_s, socket_options=options)
+    with ThreadPoolExecutor(max_workers=1) as beside:  # Playwright's loop may run in this thread
+        sock = beside.submit(asyncio.run, _first(found, limit_s)).result()
+    sock.settimeout(limit_s)
+    for option in options or ():
+        sock.setsockopt(*option)
+    return sock
+
+
+async def _first(found: Sequence[Any], limit_s: float | None) -> socket.socket:
+    from aiohappyeyeballs import start_connection  # hosts with one address need it not
+
+    async with asyncio.timeout(limit_s):
+        return await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_S, interleave=1)
+
+
+class _GuardedTLS(_Guarded, HTTPSConnection):
+    pass
+
+
+class _GuardedPool(HTTPConnectionPool):
+    ConnectionCls = _Guarded
+
+
+class _GuardedTLSPool(HTTPSConnectionPool):
+    ConnectionCls = _GuardedTLS
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Sends within the current deadline, and reads at most so many decoded bytes."""
+
+    listens = False
+    """Whether what came until the deadline is the whole answer, as of a stream that never ends."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Use connections that the deadline can shut down."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _GuardedPool, "https": _GuardedTLSPool}
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        """Send one request and read its whole body."""
+        bound = current_deadline()
+        if bound is not None:
+            kwargs["timeout"] = bound.left_s
+        kwargs["stream"] = True
+        response = super().send(request, **kwargs)
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            for chunk in response.raw.stream(65536, decode_content=True):
+                size += len(chunk)
+                if size > self.max_bytes:
+                    raise TargetError(
+                        "too large",
+                        f"{request.method} {request.url} answered with more than {self.max_bytes / 1e6:g} MB after "
+                        "decoding, so it was not read on. Raise max_body_mb of the target if that is right.",
+                    )
+                chunks.append(chunk)
+        except urllib3.exceptions.HTTPError as error:
+            if not (self.listens and bound is not None and bound.expired):
+                raise requests.exceptions.ChunkedEncodingError(error, request=request) from error
+        except BaseException:
+            response.close()
+            raise
+        finally:
+            response.raw.release_conn()
+        if bound is not None and bound.expired and not (self.listens and chunks):
+            # a header that was cut off looks like a complete answer to http.client
+            raise requests.exceptions.ReadTimeout(request=request)
+        response._content = b"".join(chunks)
+        response._content_consumed = True  # type: ignore[attr-defined]
+        return response

@@ -1,0 +1,249 @@
+"""Records the steps of one attempt, in whatever thread or task they run."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+import time
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Protocol
+
+from synthprobe import words
+from synthprobe.errors import JourneyError
+from synthprobe.evidence.cap import NAME_CAP, capped
+from synthprobe.journey.clock import SteadyClock
+from synthprobe.records.evidence import Age
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Check, Degradation, Step, StepStatus
+
+
+class StepListener(Protocol):
+    """Told of every step as it happens, for example to mirror it into a report."""
+
+    def step_started(self, key: str, title: str, around: str) -> None:
+        """A step begins.
+
+        ``key`` is unique to it; ``around`` is the key of the step it stands in where that is not simply the last one
+        that began: in a thread or task of its own.
+        """
+
+    def step_ended(self, key: str, error: BaseException | None) -> None:
+        """That step ended, with what broke it."""
+
+
+Flow = tuple[int, int]
+
+
+def current_flow() -> Flow:
+    """Names the thread and ``asyncio`` task that asks; the second is 0 outside tasks."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return threading.get_ident(), id(task) if task is not None else 0
+
+
+class OpenStep:
+    """A step that has not ended."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        around: OpenStep | None,
+        flow: Flow,
+        title: str,
+        budget_s: float | None,
+        started_at: datetime,
+        checks: Check = "",
+        role: str = "",
+        runbook: str = "",
+    ) -> None:
+        self.recorder = recorder
+        self.around = around
+        self.flow = flow
+        self.title = title
+        self.budget_s = budget_s
+        self.started_at = started_at
+        self.checks: Check = checks
+        self.role = role
+        self.runbook = runbook
+        self.key = secrets.token_hex(8)
+        self.began = time.monotonic()
+        self.steps: list[Step] = []
+        self.has_ended = False
+
+    @property
+    def lineage(self) -> list[OpenStep]:
+        """This step and those around it, innermost first."""
+        return [self, *self.around.lineage] if self.around else []
+
+    @property
+    def path(self) -> str:
+        """Titles, outermost first."""
+        return " › ".join(step.title for step in reversed(self.lineage))
+
+    def close(self, error: BaseException | None) -> Step:
+        """Its record."""
+        status: StepStatus = "passed" if error is None else "failed"
+        text = "" if error is None else (str(error).strip() or type(error).__name__).splitlines()[0]
+        longest_s = max(
+            (step.duration_s for step in self.steps), default=0.0
+        )  # of several at once each leaves out its own
+        return Step(
+            title=self.title,
+            status=status,
+            started_at=self.started_at,
+            duration_s=max(time.monotonic() - self.began, longest_s),
+            budget_s=self.budget_s,
+            error=text,
+            checks=self.checks,
+            role=self.role,
+            runbook=self.runbook,
+            steps=tuple(self.steps),
+            span_id=self.key,
+        )
+
+
+innermost: ContextVar[OpenStep | None] = ContextVar("innermost open step", default=None)
+
+
+class Recorder:
+    """Records the steps of one attempt at a journey.
+
+    Each thread and each ``asyncio`` task has open steps of its own. A task's stand in the step in which it was made;
+    a thread's, which Python tells nothing of that, in the innermost step the journey itself has open.
+    """
+
+    def __init__(
+        self, journey: Journey, *listeners: StepListener, trace_id: str | None = None, clock: SteadyClock | None = None
+    ) -> None:
+        self.journey = journey
+        self.trace_id = trace_id or secrets.token_hex(16)
+        self.clock = clock or SteadyClock()
+        self.started_at = self.clock.now()
+        self.degradations: list[Degradation] = []
+        self.notes: list[str] = []
+        self.ages: list[Age] = []
+        self.broken: str = ""
+        self._began = time.monotonic()
+        self._listeners = listeners
+        self._flow = current_flow()
+        self._root = OpenStep(self, None, self._flow, "", None, self.started_at)
+        self._trunk = self._root
+        self._elsewhere: list[BaseException] = []
+        self._unended: dict[str, OpenStep] = {}
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that ended so far."""
+        return tuple(self._root.steps)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds since the attempt began, on the monotonic clock."""
+        return time.monotonic() - self._began
+
+    @property
+    def path(self) -> str:
+        """Titles of the open steps, outermost first, joined by `` › ``."""
+        return self._innermost.path
+
+    @property
+    def root_span_id(self) -> str:
+        """16 hexadecimal digits that name the attempt as a whole in the target's traces."""
+        return self._root.key
+
+    @property
+    def span_id(self) -> str:
+        """16 hexadecimal digits that name the innermost open step in the target's traces."""
+        return self._innermost.key
+
+    @property
+    def _innermost(self) -> OpenStep:
+        """The open step of the thread or task that asks."""
+        step = innermost.get()
+        if step is None or step.recorder is not self:
+            return self._trunk
+        while step.has_ended and step.around is not None:
+            step = step.around
+        return step
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether whoever asks is a thread or task beside the journey's own flow."""
+        return current_flow() != self._flow
+
+    def start(
+        self, title: str, budget_s: float | None, checks: Check = "", role: str = "", runbook: str = ""
+    ) -> OpenStep:
+        """Open a step inside the innermost open one."""
+        title = capped(title, NAME_CAP)
+        flow, outer = current_flow(), innermost.get()
+        if flow != self._flow and outer is not None and outer.recorder is not self:
+            raise JourneyError(
+                f'The step "{title}" was entered in a thread or task that the journey '
+                f'"{outer.recorder.journey.title}" left running after its end. Join the thread, or await the task, '
+                "before the journey ends."
+            )
+        step = OpenStep(self, self._innermost, flow, title, budget_s, self.clock.now(), checks, role, runbook)
+        innermost.set(step)
+        if flow == self._flow:
+            self._trunk = step
+        else:
+            self._unended[step.key] = step
+        for listener in self._listeners:
+            listener.step_started(step.key, title, step.around.key if step.around and flow != self._flow else "")
+        return step
+
+    def end(self, step: OpenStep, error: BaseException | None) -> None:
+        """Close a step."""
+        path, around = step.path, step.around
+        if around is None or step.has_ended:
+            return  # a thread or task that the journey did not wait for
+        step.has_ended = True
+        self._unended.pop(step.key, None)
+        if error is not None:
+            self.broken = self.broken or path
+            if step.flow != self._flow:
+                self._elsewhere.append(error)
+        record = step.close(error)
+        while around.has_ended and around.around is not None:
+            around = around.around  # the step around it did not wait for it
+        around.steps.append(record)
+        if innermost.get() is step:
+            innermost.set(around)
+        if self._trunk is step:
+            self._trunk = around
+        if error is None and record.budget_s is not None and record.duration_s > record.budget_s:
+            self.degraded("over budget", path, words.over_budget(record.title, record.duration_s, record.budget_s))
+        for listener in self._listeners:
+            listener.step_ended(step.key, error)
+
+    def leave_out(self, seconds: float) -> None:
+        """Leave out time that was spent waiting on our own account."""
+        now = time.monotonic()
+        self._began = min(self._began + seconds, now)
+        for step in self._innermost.lineage:
+            step.began = min(step.began + seconds, now)
+
+    def left_elsewhere(self) -> BaseException | None:
+        """What threads and tasks found out that the journey's own flow did not hear, once its body has ended."""
+        unended = [step for step in self._unended.values() if step.around is not None]
+        for step in unended:
+            step.has_ended = True
+        self._unended.clear()
+        if self._elsewhere:
+            return self._elsewhere[0]
+        if unended:
+            titles = ", ".join(f'"{step.path}"' for step in unended)
+            return JourneyError(
+                f"The journey ended while a step was still open in a thread or task: {titles}. What it would have "
+                "found is not known. Join the thread, or await the task, before the journey ends."
+            )
+        return None
+
+    def degraded(self, kind: str, step: str, message: str) -> None:
+        """Note that a step did its job, but not well enough."""
+        self.degradations.append(Degradation(kind=kind, step=step, message=capped(message)))  # type: ignore[arg-type]

@@ -1,0 +1,208 @@
+"""An answer of the target's API, and what can be expected of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from synthprobe import words
+from synthprobe.errors import ConfigurationError, ExpectationError
+from synthprobe.records.evidence import Exchange
+from synthprobe.records.finding import About, Contradiction, Finding, Throttled
+from synthprobe.records.journey import duration_s
+
+_SHOWN = 600
+
+
+class Response:
+    """An answer, with expectations that can be chained.
+
+    Every failed expectation shows what was expected, what was got, and the request that can be repeated.
+
+    Args:
+        exchange: the redacted record of the exchange.
+        headers: the headers as received.
+        content: the decoded body.
+
+    Example:
+        >>> from datetime import UTC
+        >>> exchange = Exchange(step="", method="GET", url="http://t/x", request_headers={}, request_body="",
+        ...     status=200, response_headers={}, response_body="", started_at=datetime.now(UTC), duration_ms=3)
+        >>> Response(exchange, {"Content-Type": "application/json"}, b'{"a": 1}').expect(200).json_has(a=1).json["a"]
+        1
+    """
+
+    def __init__(self, exchange: Exchange, headers: Mapping[str, str], content: bytes) -> None:
+        self.exchange = exchange
+        self.headers = {name.lower(): value for name, value in headers.items()}
+        self.content = content
+
+    def __repr__(self) -> str:
+        return f"<{self.exchange.method} {self.exchange.url} → {self.exchange.status}>"
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+        return self.exchange.status
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.content.decode("utf-8", "replace")
+
+    @property
+    def server_now(self) -> datetime | None:
+        """The target's clock, from the ``Date`` header."""
+        date = self.headers.get("date")
+        return parsedate_to_datetime(date) if date else None
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON.
+
+        Raises:
+            ExpectationError: when it is none.
+        """
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            kind = self.headers.get("content-type", "no content type")
+            raise self._contradiction(
+                "json", "a JSON body", f"{kind}: {self.exchange.response_body[:_SHOWN]}"
+            ) from None
+
+    def expect(self, *statuses: int) -> Response:
+        """Expect one of these status codes.
+
+        Args:
+            statuses: the codes that are right.
+
+        Returns:
+            This answer, for more expectations.
+
+        Raises:
+            ExpectationError: when it has another.
+        """
+        if self.status not in statuses:
+            wanted = " or ".join(str(status) for status in statuses)
+            raise self._contradiction(
+                "status", f"status {wanted}", f"status {self.status}: {self.exchange.response_body[:_SHOWN]}"
+            )
+        return self
+
+    def json_has(self, **fields: Any) -> Response:
+        """Expect a JSON object with at least these fields.
+
+        Args:
+            fields: name and value; ``__`` steps into objects: ``unit__status="Available"``.
+
+        Returns:
+            This answer, for more expectations.
+
+        Raises:
+            ExpectationError: naming every field that is missing or different.
+        """
+        body = self.json
+        wrong = []
+        for name, expected in fields.items():
+            value: Any = body
+            for part in name.split("__"):
+                value = value[part] if isinstance(value, dict) and part in value else _MISSING
+            if value is _MISSING:
+                wrong.append(f"{name}: expected {expected!r}, but it is missing")
+            elif value != expected:
+                wrong.append(f"{name}: expected {expected!r}, got {value!r}")
+        if wrong:
+            wanted = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+            raise self._contradiction("fields", f"JSON with {wanted}", "\n".join(wrong))
+        return self
+
+    def json_matches(self, schema: Mapping[str, Any]) -> Response:
+        """Expect a body that a JSON Schema allows (https://json-schema.org).
+
+        Args:
+            schema: the schema.
+
+        Returns:
+            This answer, for more expectations.
+
+        Raises:
+            ExpectationError: naming the first three places that differ.
+            ConfigurationError: when the schema itself is wrong.
+        """
+        from jsonschema import Draft202012Validator, SchemaError  # a heavy import, for those who use it
+
+        try:
+            Draft202012Validator.check_schema(schema)
+        except SchemaError as error:
+            raise ConfigurationError(f"json_matches() was given a wrong schema: {error.message}.") from None
+        found = sorted(Draft202012Validator(schema).iter_errors(self.json), key=lambda error: error.json_path)
+        if found:
+            places = "\n".join(f"{error.json_path}: {error.message[:200]}" for error in found[:3])
+            raise self._contradiction("schema", "JSON as the schema says", places)
+        return self
+
+    def has_header(self, name: str, value: str | None = None) -> Response:
+        """Expect a header, and that it contains a text.
+
+        Args:
+            name: the header's name, in any case.
+            value: text it must contain; any value without it.
+
+        Returns:
+            This answer, for more expectations.
+
+        Raises:
+            ExpectationError: when it is missing or does not contain the text.
+        """
+        got = self.headers.get(name.lower())
+        if got is None or (value is not None and value not in got):
+            wanted = f"header {name}" + (f" with {value!r}" if value is not None else "")
+            shown = self.exchange.response_headers.get(name, "another value") if got is not None else "no such header"
+            raise self._contradiction("header", wanted, shown)
+        return self
+
+    def within(self, limit: str | float) -> Response:
+        """Expect the answer to have come within a time.
+
+        Args:
+            limit: for example ``"500ms"``.
+
+        Returns:
+            This answer, for more expectations.
+
+        Raises:
+            ExpectationError: when it took longer.
+            ConfigurationError: when the limit is no duration.
+        """
+        try:
+            limit_ms = duration_s(limit) * 1000
+        except ValueError as error:
+            raise ConfigurationError(f"within() cannot be used: {error}") from None
+        if self.exchange.duration_ms > limit_ms:
+            spent = ", ".join(f"{part.name} {part.duration_ms:.0f} ms" for part in self.exchange.server_timing)
+            raise self._contradiction(
+                "time",
+                f"an answer within {limit_ms:.0f} ms",
+                f"{self.exchange.duration_ms:.0f} ms" + (f" (server: {spent})" if spent else ""),
+            )
+        return self
+
+    def _contradiction(self, about: About, expected: str, got: str) -> ExpectationError:
+        asked = self.exchange
+        found = Contradiction(
+            about=about, expected=expected, got=got, method=asked.method, url=asked.url, status=asked.status
+        )
+        after = next((v for k, v in asked.response_headers.items() if k.lower() == "retry-after"), "")
+        throttled = Throttled(status=asked.status, after=after) if asked.status in {429, 503} and after else None
+        return ExpectationError(
+            words.contradicted(found, repeat=asked.curl(), throttled=throttled),
+            "throttled" if throttled else "expectation",
+            finding=Finding(contradiction=found, throttled=throttled),
+        )
+
+
+_MISSING = object()

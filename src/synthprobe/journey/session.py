@@ -1,0 +1,114 @@
+"""The requests session of an API journey: whatever is called on it stays within the wall, the pace and a deadline."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import BaseAdapter
+
+from synthprobe.errors import ConfigurationError, TargetError
+from synthprobe.journey.deadline import BoundedAdapter, current_deadline, deadline, limit_of
+from synthprobe.journey.guard import Guard
+from synthprobe.journey.trust import bundle
+from synthprobe.targets.addresses import resolve
+from synthprobe.targets.authorities import own_authorities
+
+
+class GuardedAdapter(BoundedAdapter):
+    """Sends each hop only where the guardrails let it, with its certificate checked as the target says."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        self._authorities = own_authorities(guard.target, os.environ)
+        super().__init__(int(guard.target.max_body_mb * 1_000_000))
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        """Send one request, if it may be sent."""
+        self.guard.check(request.method or "", request.url or "", request.headers, request.body)
+        if any((kwargs.get("proxies") or {}).values()):
+            raise ConfigurationError(
+                f"A proxy was given for {request.url}, behind which the hosts it reaches cannot be limited. "
+                "Remove proxies, and leave session.trust_env as it is."
+            )
+        _check_files(kwargs.get("verify"), kwargs.get("cert"))
+        if kwargs.get("verify", True) is True and self._authorities:
+            kwargs["verify"] = bundle(self._authorities)
+        if kwargs.get("verify", True):
+            return super().send(request, **kwargs)
+        self.guard.check_tls(f"verify = {kwargs['verify']!r}", request.url or "")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
+            return super().send(request, **{**kwargs, "verify": False})
+
+
+class GuardedSession(requests.Session):
+    """A session of which no method and no attribute leads around the guardrails."""
+
+    _adapter: GuardedAdapter | None = None
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__()
+        self.trust_env = False
+        self._guard = guard
+        for scheme in ("http://", "https://"):
+            self.adapters[scheme] = self._adapter = GuardedAdapter(guard)
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Prepare a request for the address that a browser would ask for."""
+        request.url = resolve(str(request.url))
+        return super().prepare_request(request)
+
+    def mount(self, prefix: str | bytes, adapter: BaseAdapter) -> None:
+        """Refuse another adapter: it would send past the guardrails."""
+        if self._adapter is not None:
+            raise ConfigurationError(
+                f"An adapter was to be mounted for {prefix!r}, and would send past the guardrails of "
+                f"target {self._guard.target.name!r}. Remove the call of session.mount."
+            )
+        super().mount(prefix, adapter)
+
+    def get_adapter(self, url: str) -> BaseAdapter:
+        """The guarded adapter, whatever was mounted."""
+        return self._adapter or super().get_adapter(url)
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Where an answer leads, as a browser reads it."""
+        found = super().get_redirect_target(resp)
+        if found is None:
+            return None
+        try:
+            return resolve(found, resp.url)
+        except TargetError as refusal:
+            raise TargetError("egress", f"{resp.request.method} {resp.url} was redirected. {refusal}") from None
+
+    def send(self, request: requests.PreparedRequest, *, paced: bool = False, **kwargs: Any) -> requests.Response:
+        """Send a request in its turn and within a deadline."""
+        if not paced:
+            self._guard.pace_request()
+        if current_deadline() is not None:
+            return super().send(request, **kwargs)
+        with deadline(limit_of(kwargs.get("timeout"), self._guard.target.timeout_s)):
+            return super().send(request, **kwargs)
+
+
+def _check_files(verify: object, cert: object) -> None:
+    """Say which file of an option is missing: requests says it as if the target were at fault."""
+    for option, path in _files(verify, cert):
+        if not os.path.exists(path):
+            raise ConfigurationError(f"{option} names the file {path!r}, which is not there. Correct the path.")
+
+
+def _files(verify: object, cert: object) -> Iterator[tuple[str, str]]:
+    if isinstance(verify, str) and verify:
+        yield "verify", verify
+    for path in cert if isinstance(cert, (tuple, list)) else (cert,):
+        if isinstance(path, (str, os.PathLike)) and os.fspath(path):
+            yield "cert", str(path)
+
+
+__all__ = ["GuardedAdapter", "GuardedSession"]

@@ -1,1 +1,0 @@
-"""The hands: what a journey uses to act on the target."""

@@ -1,0 +1,242 @@
+"""Evidence: what was seen while a step ran. Built only by `synthprobe.evidence`, redacted where it is born."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from synthprobe.records.journey import OwnName
+
+SLOW_MS = 1000.0
+"""Milliseconds from which an answer counts as slow."""
+
+MANY_QUERIES = 40
+"""Queries of one answer that are too many, whatever it shows."""
+
+EvidenceKind = Literal["trace", "screenshot", "console", "network", "exchanges", "timings", "repeat", "video", "text"]
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """One kept piece of evidence, a file beside the result.
+
+    Attributes:
+        kind: what it is.
+        title: what a person reads, for example ``"screenshot of the board"``.
+        media_type: the file's media type.
+        path: relative to the run's folder; empty when it was withheld.
+        size: bytes.
+        withheld: why there is no file, as a sentence; empty when there is one.
+    """
+
+    kind: EvidenceKind
+    title: str
+    media_type: OwnName
+    path: OwnName = ""
+    size: int = 0
+    withheld: str = ""
+
+
+class ServerTiming(Struct, frozen=True, kw_only=True):
+    """One metric of a ``Server-Timing`` header (https://www.w3.org/TR/server-timing/).
+
+    Attributes:
+        name: the metric's name, for example ``db``.
+        duration_ms: milliseconds, 0 when the server gave none.
+        description: the metric's description, for example ``n=14``.
+        calls: how often the operation ran, where the description says so; 0 when it does not.
+    """
+
+    name: str
+    duration_ms: float = 0.0
+    description: str = ""
+    calls: int = 0
+
+
+class Exchange(Struct, frozen=True, kw_only=True):
+    """One HTTP request and its answer, already redacted.
+
+    Attributes:
+        step: title of the step it happened in, empty outside any step.
+        method: HTTP method.
+        url: absolute address.
+        request_headers: as sent, secrets masked.
+        request_body: as sent, secrets masked, cut at the evidence limit.
+        status: the answer's status code; 0 when there was no answer.
+        response_headers: as received, secrets masked.
+        response_body: as received, secrets masked, cut at the evidence limit.
+        started_at: when it began, UTC.
+        duration_ms: milliseconds from sending to the last byte.
+        size: bytes of the answer's body after decoding.
+        server_timing: what the server says it spent.
+        traceparent: the W3C trace context that was sent.
+        error: why there was no answer, as a sentence.
+    """
+
+    step: str
+    method: str
+    url: str
+    request_headers: dict[str, str]
+    request_body: str
+    status: int
+    response_headers: dict[str, str]
+    response_body: str
+    started_at: datetime
+    duration_ms: float
+    size: int = 0
+    server_timing: tuple[ServerTiming, ...] = ()
+    traceparent: str = ""
+    error: str = ""
+
+    def curl(self) -> str:
+        """The command that repeats this request, with secrets masked.
+
+        Returns:
+            One line for a POSIX shell.
+        """
+        parts = ["curl", "-sS", "-i", "-X", self.method, self.url]
+        for name, value in self.request_headers.items():
+            if name.lower() not in {"accept-encoding", "connection", "content-length", "traceparent", "user-agent"}:
+                parts += ["-H", f"{name}: {value}"]
+        if self.request_body:
+            parts += ["--data-binary", self.request_body]
+        return shlex.join(parts)
+
+
+class ConsoleMessage(Struct, frozen=True, kw_only=True):
+    """A browser console message or an uncaught page error.
+
+    Attributes:
+        kind: ``error``, ``warning``, ``log`` ... or ``page error``.
+        text: the message.
+        location: where the script stands.
+        page: address of the page.
+        at: when, UTC.
+    """
+
+    kind: str
+    text: str
+    location: str
+    page: str
+    at: datetime
+
+
+class NetworkRequest(Struct, frozen=True, kw_only=True):
+    """A browser request that failed or was slow.
+
+    Attributes:
+        method: HTTP method.
+        url: absolute address.
+        status: the answer's status code; 0 when there was none.
+        duration_ms: milliseconds to the end of the answer.
+        resource_type: ``document``, ``fetch``, ``image`` ...
+        error: the browser's reason when it failed.
+        server_timing: what the server says it spent.
+        node: the target's ``X-Node`` header, when it sends one.
+        build: the target's ``X-Build`` header, when it sends one.
+        content_type: media type of the answer.
+    """
+
+    method: str
+    url: str
+    status: int
+    duration_ms: float
+    resource_type: str
+    error: str = ""
+    server_timing: tuple[ServerTiming, ...] = ()
+    node: str = ""
+    build: str = ""
+    content_type: str = ""
+
+    def says_something(self, slow_ms: float) -> bool:
+        """Whether it failed or was slow.
+
+        Args:
+            slow_ms: milliseconds from which a request counts as slow.
+
+        Returns:
+            True when a person should see it.
+        """
+        return bool(self.error) or self.status >= 400 or self.duration_ms >= slow_ms
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """One answer of the target, as short as triage needs it.
+
+    Attributes:
+        by: ``api`` when the journey asked, ``page`` when the browser did.
+        method: HTTP method.
+        path: the address's path, without host and query.
+        status: the answer's status code; 0 when there was none.
+        step: title of the step; empty for the browser's requests.
+        node: the node that answered, when it says so.
+        build: the build that answered, when it says so.
+        content_type: media type of the answer.
+        duration_ms: milliseconds to the last byte.
+        age_s: seconds the answer lay in a cache, from its ``Age`` header.
+        server_timing: what the server says it spent.
+        reason: first words of an answer that refuses, or why there was none.
+    """
+
+    by: Literal["api", "page"]
+    method: str
+    path: str
+    status: int
+    step: str = ""
+    node: str = ""
+    build: str = ""
+    content_type: str = ""
+    duration_ms: float = 0.0
+    age_s: float = 0.0
+    server_timing: tuple[ServerTiming, ...] = ()
+    reason: str = ""
+
+
+class NodeCount(Struct, frozen=True, kw_only=True):
+    """How one node of the target answered.
+
+    Attributes:
+        node: the node's name.
+        answers: all answers it gave.
+        broken: answers that were a server error.
+    """
+
+    node: str
+    answers: int
+    broken: int
+
+
+class Age(Struct, frozen=True, kw_only=True):
+    """One measured age of data.
+
+    Attributes:
+        what: what was looked at.
+        age_s: seconds; negative when it comes from the future.
+        limit_s: seconds it may be old.
+    """
+
+    what: str
+    age_s: float
+    limit_s: float
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """The evidence of one attempt that did not pass, short enough to judge by and to keep for ever.
+
+    Attributes:
+        answers: answers that say most: refused, broken or slow ones, and those of the broken step.
+        nodes: how each node answered, over all answers.
+        builds: every build that answered.
+        page_errors: first line of each uncaught error of a page.
+        ages: every measured age of data.
+        certificate_days: days until the target's certificate ends, when somebody looked.
+    """
+
+    answers: tuple[Answer, ...] = ()
+    nodes: tuple[NodeCount, ...] = ()
+    builds: tuple[str, ...] = ()
+    page_errors: tuple[str, ...] = ()
+    ages: tuple[Age, ...] = ()
+    certificate_days: float | None = None

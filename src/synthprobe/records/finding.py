@@ -1,0 +1,121 @@
+"""What was found out where an expectation broke: figures and texts as observed. `synthprobe.words` makes sentences."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from synthprobe.records.journey import OwnName
+
+About = Literal["status", "json", "fields", "schema", "header", "time", "locator"]
+"""What of an answer or a page was looked at."""
+
+
+class Contradiction(Struct, frozen=True, kw_only=True):
+    """The target answered, and otherwise than the journey expects.
+
+    Attributes:
+        about: what was looked at: the status code, whether the body is JSON, its fields, its schema, a header, the time
+            the answer took, or an element of a page.
+        expected: in a few words, for example ``status 200``.
+        got: what was there instead; one line for each field or place that differs.
+        method: HTTP method of the request that was answered; empty for a page.
+        url: its address.
+        status: the answer's status code; 0 for a page.
+    """
+
+    about: About
+    expected: str
+    got: str
+    method: str = ""
+    url: str = ""
+    status: int = 0
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """The target gave no answer that can be judged.
+
+    Attributes:
+        kind: ``refused``, ``dns``, ``tls``, ``no connection``, ``protocol``, ``request`` or ``deadline``.
+        method: HTTP method of the request; empty when a page asked.
+        url: its address.
+        phase: what was under way when the time was up: ``connecting``, ``handshake`` or ``answer``.
+        within_s: seconds there were; 0 when time was not the reason.
+        tried: addresses that were tried.
+        certificate: what is wrong with the target's certificate, as a sentence; empty when it is not that.
+        reason: what the library below said.
+    """
+
+    kind: OwnName
+    method: str = ""
+    url: str = ""
+    phase: OwnName = ""
+    within_s: float = 0.0
+    tried: tuple[str, ...] = ()
+    certificate: str = ""
+    reason: str = ""
+
+
+class Throttled(Struct, frozen=True, kw_only=True):
+    """The target asked to be left alone for a while.
+
+    Attributes:
+        status: the answer's status code, 429 or 503.
+        after: its ``Retry-After`` header: seconds, or a date.
+    """
+
+    status: int
+    after: str
+
+
+class Skew(Struct, frozen=True, kw_only=True):
+    """A time that lies in the future.
+
+    Attributes:
+        what: what has that time.
+        ahead_s: seconds from now, by the target's clock where it is known.
+        clock_s: seconds the target's clock is ahead of the probe's, as far as known.
+    """
+
+    what: str
+    ahead_s: float
+    clock_s: float = 0.0
+
+
+class Wait(Struct, frozen=True, kw_only=True):
+    """Something was waited for, and did not come.
+
+    Attributes:
+        within_s: seconds there were.
+        attempts: how often it was looked for.
+        reason: why it did not hold at the last one.
+        seen: each reason, and how often it was seen.
+    """
+
+    within_s: float
+    attempts: int
+    reason: str
+    seen: tuple[tuple[str, int], ...] = ()
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """What is known of why an expectation broke, where more than a sentence is known.
+
+    Attributes:
+        contradiction: what was expected and what was got.
+        refusal: why there was no answer.
+        throttled: that the target asked for a pause.
+        skew: that a time lies in the future.
+        wait: how long it was waited for.
+
+    Example:
+        >>> Finding(skew=Skew(what="position", ahead_s=731.0)).skew.ahead_s
+        731.0
+    """
+
+    contradiction: Contradiction | None = None
+    refusal: Refusal | None = None
+    throttled: Throttled | None = None
+    skew: Skew | None = None
+    wait: Wait | None = None

@@ -1,0 +1,122 @@
+"""What the history gives back: samples of steps, sums of operations, judged slots."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from synthprobe.records.incident import Observation
+from synthprobe.records.result import Outcome
+
+OWN = "synthprobe:"
+"""How the ids begin under which the probe remembers what is its own; no journey of the target has such an id."""
+
+LETTERS_KEPT = timedelta(days=30)
+"""How long messages are kept that were delivered."""
+
+
+class Retention(Struct, frozen=True, kw_only=True):
+    """How long the history keeps what.
+
+    Attributes:
+        raw_days: days every single measurement is kept; then it becomes part of an hourly roll-up.
+        failures_days: days the attempts that did not pass are kept one by one, with their words.
+        hourly_days: days hourly roll-ups are kept; then they become part of a daily one.
+        daily_days: days daily roll-ups and judged slots are kept.
+    """
+
+    raw_days: float = 14
+    failures_days: float = 90
+    hourly_days: float = 90
+    daily_days: float = 396
+
+
+class StepSample(Struct, frozen=True, kw_only=True):
+    """One measurement of a step, or the roll-up of an hour or a day.
+
+    Attributes:
+        at: when it began, UTC.
+        span_s: seconds the sample stands for; 0 for a single measurement.
+        count: measurements in it.
+        failed: how many of them broke.
+        total_ms: milliseconds of all together.
+        over_budget_ms: milliseconds over the budget, all together.
+        min_ms: the shortest, milliseconds.
+        max_ms: the longest, milliseconds.
+        p95_ms: time that 19 of 20 stay under, milliseconds, within 3 %.
+    """
+
+    at: datetime
+    span_s: float
+    count: int
+    failed: int
+    total_ms: float
+    over_budget_ms: float
+    min_ms: float
+    max_ms: float
+    p95_ms: float
+
+
+class OperationSum(Struct, frozen=True, kw_only=True):
+    """What one backend operation took in a window, in one step of one journey.
+
+    Attributes:
+        journey: the journey's id.
+        step: the step's path.
+        name: the operation, as the target's ``Server-Timing`` names it.
+        calls: how often it ran.
+        total_ms: milliseconds of all calls together.
+        p95_ms: milliseconds that the mean call stays under in 19 of 20 walks; None when only sums are kept.
+    """
+
+    journey: str
+    step: str
+    name: str
+    calls: int
+    total_ms: float
+    p95_ms: float | None = None
+
+
+class StepSum(Struct, frozen=True, kw_only=True):
+    """What one step took in a window, in the attempts that reached their end.
+
+    Attributes:
+        journey: the journey's id.
+        step: the step's path; empty for the whole journey.
+        tried: attempts that came to it, whatever became of them.
+        count: measurements that count.
+        total_ms: milliseconds of them together.
+        over_budget_calls: those that took longer than the budget.
+        over_budget_ms: milliseconds over the budget, all together.
+        p95_ms: time that 19 of 20 stay under, milliseconds; None when it was not asked for.
+    """
+
+    journey: str
+    step: str
+    tried: int
+    count: int
+    total_ms: float
+    over_budget_calls: int = 0
+    over_budget_ms: float = 0.0
+    p95_ms: float | None = None
+
+
+class JudgedSlot(Struct, frozen=True, kw_only=True):
+    """What was judged in one slot.
+
+    Attributes:
+        slot: the slot.
+        at: when its run began, UTC.
+        location: where the probe stood.
+        outcomes: the outcome of each journey that was judged, by its id.
+    """
+
+    slot: int
+    at: datetime
+    location: str
+    outcomes: dict[str, Outcome]
+
+    def observation(self, target: str, journey: str, outcome: Outcome) -> Observation:
+        """What it says of a journey, as far as a slot knows."""
+        return Observation(run_id="", slot=self.slot, at=self.at, target=target, journey=journey, outcome=outcome)

@@ -1,0 +1,218 @@
+"""An incident: the same thing wrong over several runs, from the first sight to how it was resolved."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from synthprobe.records.journey import Severity
+from synthprobe.records.result import Outcome
+
+IncidentKind = Literal["failing", "intermittent", "degraded", "monitor blind"]
+"""``failing`` pages; ``intermittent`` and ``degraded`` make a ticket; ``monitor blind`` goes to the probe's owner."""
+
+IncidentState = Literal["open", "acknowledged", "resolved"]
+CauseClass = Literal["code", "data", "config", "user", "infra", "dependency", "probe", "unknown"]
+"""Where the cause lies; ``probe`` when the monitor itself cannot be believed."""
+
+Worth = Literal["helped", "outdated", "missing"]
+"""What a runbook was worth, as said after use."""
+
+ResolvedHow = Literal["runbook", "fix", "engineer", "itself"]
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """What one run says of one journey: all that opening and closing incidents needs.
+
+    Attributes:
+        run_id: the run.
+        slot: the run's slot.
+        at: when the run began, UTC.
+        target: the target's name.
+        journey: the journey's id.
+        outcome: after all attempts.
+        intermittent: it failed and then passed.
+        fingerprint: which failure it was, ``v2:`` and a hash; empty when it passed.
+        former_fingerprint: the same in the version before; not kept in the history.
+        signature: the coarse signature that joins one cause across journeys; empty when it passed.
+        step: the broken or slow step.
+        cause: why it is not ``passed``, in one line.
+        node: the target's node that answered last, when it names one.
+        build: the target's build, when it names one.
+        location: where the probe stood.
+    """
+
+    run_id: str
+    slot: int
+    at: datetime
+    target: str
+    journey: str
+    outcome: Outcome
+    intermittent: bool = False
+    fingerprint: str = ""
+    former_fingerprint: str = ""
+    signature: str = ""
+    step: str = ""
+    cause: str = ""
+    node: str = ""
+    build: str = ""
+    location: str = ""
+
+
+class Triage(Struct, frozen=True, kw_only=True):
+    """Where the cause of a failure lies, and why we say so.
+
+    Attributes:
+        cause_class: the class.
+        rule: the rule that fired, by name.
+        why: a sentence with the evidence.
+        sure: ``high``, ``medium`` or ``low``.
+        runner_up: the class of the next rule that would have fired; empty when there is none.
+        runner_up_why: its sentence.
+        elsewhere: id of the journey of the same run that shows the cause; empty when this one does.
+    """
+
+    cause_class: CauseClass
+    rule: str
+    why: str
+    sure: Literal["high", "medium", "low"] = "medium"
+    runner_up: str = ""
+    runner_up_why: str = ""
+    elsewhere: str = ""
+
+
+class IncidentEvent(Struct, frozen=True, kw_only=True):
+    """One line of an incident's record, in plain language.
+
+    Attributes:
+        at: when, UTC.
+        role: who did it, by role; ``synthprobe`` for the monitor itself.
+        text: what happened.
+        runbook: id of the runbook it speaks of; empty when it speaks of none.
+        worth: what that runbook was worth; nothing when the line does not say so.
+    """
+
+    at: datetime
+    role: str
+    text: str
+    runbook: str = ""
+    worth: Worth | None = None
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """One cause, however many journeys it breaks and however long it lasts.
+
+    Attributes:
+        id: unique, sorts by time, short enough to say on the telephone.
+        target: the target's name.
+        kind: what it is to the people who are told.
+        state: how far it is.
+        fingerprint: of the first journey that showed it.
+        former_fingerprint: the same in the version before, by which mutes and runbooks may know it; empty without one.
+        signature: joins the journeys that show the same cause.
+        title: one line for a tired person: journey, step, what is wrong.
+        cause: what is wrong, alone; empty in records of older versions.
+        journeys: ids of the journeys that show it.
+        blocked: ids of journeys that cannot get as far because of it.
+        severity: the worst of its journeys.
+        owner: the role or team to tell.
+        step: the broken step.
+        triage: where the cause lies.
+        runbook: id of the runbook to follow; empty when none matches.
+        runbook_why: why that runbook.
+        opened_at: when it was opened, UTC.
+        first_seen_at: when it was first seen, UTC; before ``opened_at`` when it had to be confirmed.
+        last_seen_at: when it was last seen, UTC.
+        resolved_at: when it ended, UTC.
+        resolved_how: by what it was resolved.
+        resolved_by: the role that resolved it.
+        resolved_mark: a hash that tells two people apart and names neither; empty when nobody resolved it.
+        reported_at: when a user reported it, UTC, if one did.
+        acknowledged_by: the role that took it.
+        flapping: whether it opened and closed so often that it is kept open.
+        occurrences: in how many runs it was seen; 0 while only a user has seen it.
+        runbook_outcome: ``helped``, ``outdated`` or ``missing``, as said after use; empty until then.
+        events: its record, oldest first.
+    """
+
+    id: str
+    target: str
+    kind: IncidentKind
+    state: IncidentState
+    fingerprint: str
+    signature: str
+    title: str
+    opened_at: datetime
+    first_seen_at: datetime
+    last_seen_at: datetime
+    journeys: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+    severity: Severity = "normal"
+    owner: str = ""
+    step: str = ""
+    triage: Triage | None = None
+    runbook: str = ""
+    runbook_why: str = ""
+    resolved_at: datetime | None = None
+    resolved_how: ResolvedHow | None = None
+    resolved_by: str = ""
+    resolved_mark: str = ""
+    reported_at: datetime | None = None
+    acknowledged_by: str = ""
+    flapping: bool = False
+    occurrences: int = 1
+    runbook_outcome: str = ""
+    former_fingerprint: str = ""
+    cause: str = ""
+    events: tuple[IncidentEvent, ...] = ()
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """Every fingerprint it is known by."""
+        return frozenset({self.fingerprint, self.former_fingerprint} - {""})
+
+
+_ENDS = ("state", "resolved_at", "resolved_how", "resolved_by", "resolved_mark")
+_STATES = ("open", "acknowledged", "resolved")
+
+
+def merged(base: Incident | None, ours: Incident, theirs: Incident) -> Incident:
+    """One incident of two that went on apart from each other.
+
+    What one side alone changed stands. Of what both changed nothing that was seen or said is lost, the state that is
+    further stands, and otherwise ours.
+
+    Args:
+        base: what both sides knew before; nothing when they did not meet yet.
+        ours: what was made of it here.
+        theirs: what was made of it elsewhere.
+    """
+
+    def stands(name: str) -> bool:
+        known = getattr(base, name) if base is not None else None
+        return getattr(ours, name) not in {known, "", None, ()} and (
+            theirs.state != "resolved" or getattr(theirs, name) in {known, "", None, ()}
+        )
+
+    made = {name: getattr(ours, name) for name in Incident.__struct_fields__ if stands(name)}
+    further = max(theirs, ours, key=lambda one: _STATES.index(one.state))
+    return replace(
+        theirs,
+        **made
+        | {name: getattr(further, name) for name in _ENDS}
+        | {
+            "journeys": tuple(dict.fromkeys((*theirs.journeys, *ours.journeys))),
+            "blocked": tuple(dict.fromkeys((*theirs.blocked, *ours.blocked))),
+            "last_seen_at": max(ours.last_seen_at, theirs.last_seen_at),
+            "occurrences": max(ours.occurrences, theirs.occurrences),
+            "flapping": ours.flapping or theirs.flapping,
+            "events": _joined(ours.events, theirs.events),
+        },
+    )
+
+
+def _joined(ours: tuple[IncidentEvent, ...], theirs: tuple[IncidentEvent, ...]) -> tuple[IncidentEvent, ...]:
+    return tuple(sorted({*theirs, *ours}, key=lambda event: event.at))

@@ -1,0 +1,270 @@
+"""A result: one attempt at a journey, its steps, and what was kept of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from synthprobe.records.address import shown_address
+from synthprobe.records.evidence import Evidence, Facts
+from synthprobe.records.finding import Finding
+from synthprobe.records.journey import Journey, OwnName
+
+Outcome = Literal["passed", "degraded", "failed", "unknown", "skipped"]
+"""Nothing passes by default, by timeout, by crash or by absence."""
+
+StepStatus = Literal["passed", "failed"]
+DegradationKind = Literal["over budget", "stale", "above baseline"]
+_SURE: dict[DegradationKind, str] = {
+    "over budget": "measured",
+    "stale": "measured",
+    "above baseline": "by what is usual",
+}
+
+Check = Literal[
+    "",
+    "read-after-write",
+    "rule",
+    "sentinel",
+    "invariant",
+    "grant",
+    "setting",
+    "preference",
+    "account",
+    "freshness",
+    "live",
+    "delivery",
+]
+"""What it means when a step's expectation is contradicted; see docs/concepts/triage.md."""
+
+
+class Degradation(Struct, frozen=True, kw_only=True):
+    """A step did its job, but not well enough.
+
+    Attributes:
+        kind: in which way.
+        step: titles of the step and the steps around it, outermost first, joined by `` › ``; the journey's title for
+            its own budget.
+        message: a sentence with the figures; which failure it is is made of it, so it does not say how sure.
+        sure: how sure it is, in a few words, where more is known than the kind says.
+    """
+
+    kind: DegradationKind
+    step: str
+    message: str
+    sure: str = ""
+
+    @property
+    def told(self) -> str:
+        """What a person reads: which of the three, how sure, and the figures.
+
+        Example:
+            >>> Degradation(kind="stale", step="read the map", message="The map is 80 s old, the limit is 60 s.").told
+            'stale (measured): The map is 80 s old, the limit is 60 s.'
+        """
+        return f"{self.kind} ({self.sure or _SURE[self.kind]}): {self.message}"
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """Why an attempt did not finish.
+
+    Attributes:
+        kind: the reason in one or two words: ``expectation``, ``timeout``, ``refused``, ``dns``, ``tls``,
+            ``deadline``, ``browser``, ``credentials``, ``journey error`` ...
+        ours: true when the probe itself is at fault, so that nothing is known of the target.
+        message: what happened, in a few lines a person reads first.
+        detail: the whole text with the place in the journey's source.
+        step: titles of the broken step and the steps around it, outermost first, joined by `` › ``.
+        phase: ``setup``, ``call`` or ``teardown``.
+        finding: what is known of it besides words; nothing in records of older versions.
+    """
+
+    kind: OwnName
+    ours: bool
+    message: str
+    detail: str
+    step: str = ""
+    phase: OwnName = "call"
+    finding: Finding | None = None
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """A named, timed part of a journey.
+
+    Attributes:
+        title: what the user does.
+        status: whether its body ran to its end.
+        started_at: when it began, UTC.
+        duration_s: seconds on the monotonic clock.
+        budget_s: seconds it may take, if it has a budget.
+        error: first line of what broke it.
+        checks: what it means when it is contradicted; empty when the author did not say.
+        role: the role that acts in it; empty when the author did not say.
+        runbook: id of the runbook that belongs to this very step; usually empty.
+        steps: the steps inside it.
+        span_id: 16 hexadecimal digits that name it in the target's traces.
+    """
+
+    title: str
+    status: StepStatus
+    started_at: datetime
+    duration_s: float
+    budget_s: float | None = None
+    error: str = ""
+    checks: Check = ""
+    role: OwnName = ""
+    runbook: OwnName = ""
+    steps: tuple[Step, ...] = ()
+    span_id: OwnName = ""
+
+
+def walk_steps(steps: Iterable[Step], above: str = "") -> Iterator[tuple[str, Step]]:
+    """Every step and the steps inside it, in their order.
+
+    Args:
+        steps: the outermost ones.
+        above: path of the step they are inside.
+
+    Yields:
+        Path and step; a path is the titles of the step and the steps around it, outermost first, joined by `` › ``.
+
+    Example:
+        >>> began = datetime(2026, 11, 2)
+        >>> inner = Step(title="type the plate", status="passed", started_at=began, duration_s=0.2)
+        >>> outer = Step(title="search", status="passed", started_at=began, duration_s=0.3, steps=(inner,))
+        >>> [path for path, _ in walk_steps([outer])]
+        ['search', 'search › type the plate']
+    """
+    for step in steps:
+        path = f"{above} › {step.title}" if above else step.title
+        yield path, step
+        yield from walk_steps(step.steps, path)
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """What one backend operation took in one step of one attempt, as the target's ``Server-Timing`` says.
+
+    Attributes:
+        step: title of the step; empty outside any step.
+        name: the metric's name, and the query it names: ``db search incidents``.
+        calls: answers that named it.
+        total_ms: milliseconds of all of them together.
+    """
+
+    step: str
+    name: str
+    calls: int
+    total_ms: float
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """Where a worker is: written when an attempt or a step begins, so that a kill leaves a trace of where it struck.
+
+    Attributes:
+        journey: the journey's id.
+        attempt: 1 for the first.
+        step: titles of the open steps, outermost first; empty before the first.
+        at: when, UTC.
+        pid: the worker's process; 0 when it is not known.
+        within_s: seconds in which the next note must come; 0 when the attempt has no deadline.
+        ended: whether the attempt is over.
+    """
+
+    journey: str
+    attempt: int
+    step: str
+    at: datetime
+    pid: int = 0
+    within_s: float = 0.0
+    ended: bool = False
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """One pass over all journeys.
+
+    Attributes:
+        id: unique, sorts by time.
+        target: the target's name.
+        base_url: the target's address.
+        slot: ``floor(utc / interval)``.
+        started_at: when it began, UTC.
+        build: the target's own word for what it runs, from its ``X-Build`` header; empty when it sends none.
+        location: where the probe stands.
+        command: what was typed to start it.
+        scheduled: whether it judges its slot; a run started by hand does not.
+        ended: why it was ended before it was done, in one word: ``cancelled``, ``deadline``, ``stalled``.
+        reference_ms: milliseconds a fixed task took on the machine the probe stands on, just before.
+        identifiers: how identifiers of the target look: what stands for each in a fingerprint, by regular expression.
+    """
+
+    id: str
+    target: str
+    base_url: str
+    slot: int
+    started_at: datetime
+    build: str = ""
+    location: str = ""
+    command: str = ""
+    scheduled: bool = False
+    ended: str = ""
+    reference_ms: float = 0.0
+    identifiers: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        """A password in the address, which an older record may hold, goes no further than its file."""
+        for name in ("base_url", "command"):
+            force_setattr(self, name, shown_address(getattr(self, name)))
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """One attempt at a journey.
+
+    Attributes:
+        run_id: the run it belongs to.
+        target: the target's name.
+        journey: the journey.
+        attempt: 1 for the first.
+        outcome: of this attempt.
+        cause: why it is not ``passed``, in one line; empty for passed.
+        started_at: when it began, UTC.
+        duration_s: seconds on the monotonic clock, set-up and teardown included.
+        steps: what was done.
+        failure: why it did not finish, if it did not.
+        degradations: in which ways it was not well enough.
+        evidence: what was kept, most telling first.
+        operations: what the target's backend says it spent, also when the attempt passed.
+        notes: what a person should know besides, for example a clock that is off.
+        build: the ``X-Build`` the target's answers named.
+        worker: the xdist worker, ``main`` without xdist.
+        repeat: the command that repeats this journey here.
+        facts: the evidence in short, when it did not pass.
+        trace_id: 32 hexadecimal digits that name this attempt in the target's traces; empty when nothing ran.
+        span_id: 16 hexadecimal digits of the attempt as a whole.
+        backend_trace: where the attempt opens in the target's own tracing tool; empty when it has none.
+    """
+
+    run_id: OwnName
+    target: OwnName
+    journey: Journey
+    attempt: int
+    outcome: Outcome
+    started_at: datetime
+    duration_s: float
+    cause: str = ""
+    steps: tuple[Step, ...] = ()
+    failure: Failure | None = None
+    degradations: tuple[Degradation, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    operations: tuple[Operation, ...] = ()
+    notes: tuple[str, ...] = ()
+    build: str = ""
+    worker: OwnName = "main"
+    repeat: str = ""
+    facts: Facts | None = None
+    trace_id: OwnName = ""
+    span_id: OwnName = ""
+    backend_trace: str = ""

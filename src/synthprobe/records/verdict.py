@@ -1,0 +1,117 @@
+"""A verdict: the outcome of every journey in a run, judged from the recorded results."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from synthprobe.records.incident import Observation, Triage
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Degradation, Outcome, Result, Run
+
+
+class JourneyVerdict(Struct, frozen=True, kw_only=True):
+    """The outcome of one journey in a run.
+
+    Attributes:
+        journey: the journey.
+        outcome: after all attempts.
+        cause: why it is not ``passed``, in one line.
+        intermittent: it failed and then passed.
+        since: when the state began, UTC, if earlier runs are known.
+        degradations: in which ways it was not well enough, with what earlier runs say of it.
+        results: the attempts as they were written, oldest first; empty when nothing was recorded.
+        reruns: fresh runs of a journey that was slower than usual; samples, not attempts.
+        triage: where the cause lies, when it did not pass.
+        runbook: id of the runbook that fits; empty when none does.
+        runbook_why: why that one.
+        incident: id of the incident it belongs to; empty when it belongs to none.
+    """
+
+    journey: Journey
+    outcome: Outcome
+    cause: str = ""
+    intermittent: bool = False
+    since: datetime | None = None
+    degradations: tuple[Degradation, ...] = ()
+    results: tuple[Result, ...] = ()
+    reruns: tuple[Result, ...] = ()
+    triage: Triage | None = None
+    runbook: str = ""
+    runbook_why: str = ""
+    incident: str = ""
+
+    def __post_init__(self) -> None:
+        """What the last attempt measured stands, also in records of older versions."""
+        if self.results and not self.degradations and self.outcome != "passed":
+            force_setattr(self, "degradations", self.results[-1].degradations)
+
+    @property
+    def telling(self) -> Result | None:
+        """The last attempt that says why it is not ``passed``; nothing when every one passed or was skipped."""
+        return next((one for one in reversed(self.results) if self.outcome_of(one) not in {"passed", "skipped"}), None)
+
+    def outcome_of(self, result: Result) -> Outcome:
+        """The outcome of one of its attempts, with what earlier runs say of it."""
+        judged_by_past = {self.outcome, result.outcome} <= {"passed", "degraded"}
+        return self.outcome if self._is_last(result) and judged_by_past else result.outcome
+
+    def cause_of(self, result: Result) -> str:
+        """Why one of its attempts is not ``passed``, with what earlier runs say of it."""
+        degraded = self._is_last(result) and self.outcome_of(result) == "degraded"
+        return self.cause if degraded else "" if self.outcome_of(result) == "passed" else result.cause
+
+    def degradations_of(self, result: Result) -> tuple[Degradation, ...]:
+        """In which ways one of its attempts was not well enough, with what earlier runs say of it."""
+        return self.degradations if self._is_last(result) else result.degradations
+
+    def _is_last(self, result: Result) -> bool:
+        return bool(self.results) and self.results[-1] is result
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """The outcome of a run. Written before any evidence is published.
+
+    Attributes:
+        run: the run.
+        journeys: one verdict for each expected journey, worst first.
+        finished_at: when judging ended, UTC.
+        blind: why the monitor itself cannot be believed in this run, as a sentence; empty when it can.
+        notes: what a person should know besides.
+    """
+
+    run: Run
+    journeys: tuple[JourneyVerdict, ...]
+    finished_at: datetime
+    blind: str = ""
+    notes: tuple[str, ...] = ()
+
+    def observation(self, judged: JourneyVerdict) -> Observation:
+        """What the run says of one of its journeys, in the few words that incidents are made of."""
+        failure = next((one.failure for one in reversed(judged.results) if one.failure), None)
+        return Observation(
+            run_id=self.run.id,
+            slot=self.run.slot,
+            at=self.run.started_at,
+            target=self.run.target,
+            journey=judged.journey.id,
+            outcome=judged.outcome,
+            intermittent=judged.intermittent,
+            step=failure.step if failure else "",
+            cause=judged.cause,
+            build=self.run.build,
+            location=self.run.location,
+        )
+
+    def count(self, outcome: Outcome) -> int:
+        """How many journeys ended so.
+
+        Args:
+            outcome: the outcome to count.
+
+        Returns:
+            The number of journeys.
+        """
+        return sum(journey.outcome == outcome for journey in self.journeys)

@@ -1,0 +1,123 @@
+"""How a session of pytest ended, which journeys it left, and what is said of each."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from synthprobe import pipeline
+from synthprobe.records.ending import LastWords
+from synthprobe.records.journey import Journey
+
+LAST_WORDS_PLUGIN = "synthprobe.plugin.last_words"
+"""Loaded in every session of a run; it writes down what ends one."""
+
+_FILE = "last-words.jsonl"
+_ENDINGS = {
+    "cancelled": "cancelled: The run was ended by a signal or with its CI step",
+    "deadline": "deadline: The run reached its deadline",
+    "stalled": "stalled: The run made no progress and was ended",
+}
+
+
+def last_words_file(folder: Path) -> Path:
+    """Where pytest writes its last words."""
+    return (folder / _FILE).absolute()
+
+
+def read_last_words(folder: Path) -> list[LastWords]:
+    """Everything that was said, oldest first."""
+    words = []
+    path = last_words_file(folder)
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        try:
+            words.append(msgspec.json.decode(line, type=LastWords))
+        except msgspec.DecodeError:
+            continue
+    return words
+
+
+class Ending:
+    """How a session of a run ended; what the sessions before it said is theirs."""
+
+    def __init__(self, folder: Path, reason: str, code: int | None, words_before: int = 0) -> None:
+        self.reason = reason
+        self._folder = folder
+        self._code = code
+        said = read_last_words(folder)[words_before:]
+        self.notes = tuple(dict.fromkeys(one.message for one in said if one.kind == "note"))
+        self._words = [one for one in said if one.kind != "note"]
+
+    @property
+    def spoke(self) -> bool:
+        """Whether pytest left words of its own; a process that was killed leaves none."""
+        return bool(self._words)
+
+    @property
+    def refused(self) -> bool:
+        """Whether pytest would end in the same way once more."""
+        usage_error = 4  # which a journey may end its process with as well, but not before it was collected
+        collected = (self._folder / "collected.json").exists()
+        return (self._code == usage_error and not collected) or any(one.kind == "refused" for one in self._words)
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether a fresh session may judge what this one left: nobody ended it, and it did not refuse."""
+        return not self.reason and not self.refused
+
+    @property
+    def message(self) -> str:
+        """What ended it, as one line: pytest's own words where it left any, else the signal or the end of its log."""
+        if self._words:
+            return " ".join(self._words[0].message.split())
+        if self._code is not None and self._code < 0:
+            return f"it was killed by {signal.Signals(-self._code).name}"
+        lines = [line.strip() for line in _read(self._folder / "pytest.log").splitlines() if line.strip()]
+        telling = [line for line in lines if "error" in line.lower()]
+        return f"it ended with code {self._code}" + (f": {telling[-1]}" if telling else "")
+
+    def unfinished(self, collected: Sequence[Journey] | None) -> tuple[Journey, ...]:
+        """Journeys that were collected and never begun."""
+        seen = {result.journey.id for result in pipeline.read_results(self._folder)}
+        seen |= {note.journey for note in pipeline.read_progress(self._folder)}
+        return tuple(journey for journey in collected or () if journey.id not in seen)
+
+
+class Missing:
+    """Says why a journey has no result."""
+
+    def __init__(
+        self,
+        folder: Path,
+        ending_of: Callable[[Journey], Ending],
+        lost: set[str],
+        frozen: Mapping[str, str] | None = None,
+    ) -> None:
+        self._running = {note.journey: note.step for note in pipeline.read_progress(folder)}
+        self._ending_of = ending_of
+        self._lost = lost
+        self._frozen = frozen or {}
+
+    def __call__(self, journey: Journey) -> str:
+        """One sentence."""
+        session = self._ending_of(journey)
+        ending = _ENDINGS.get(session.reason)
+        if journey.id in self._lost:
+            return "inventory: It was not collected, although no journey's source was changed since the last run."
+        if journey.id in self._running:
+            where = f'while "{self._running[journey.id] or journey.title}" was running'
+            if journey.id in self._frozen:
+                return f"{self._frozen[journey.id]} {where}."
+            if ending or not session.spoke:
+                return f"{ending} {where}." if ending else f"worker: The process died {where}."
+            return f"worker: pytest ended {where}: {session.message.rstrip('.')}."
+        if ending:
+            return f"{ending} before this journey began."
+        return f"worker: pytest ended before this journey began: {session.message.rstrip('.')}."
+
+
+def _read(path: Path) -> str:
+    return path.read_text("utf-8", errors="replace") if path.exists() else ""

@@ -1,0 +1,67 @@
+"""Which journeys are expected: those of the last run, unless their source says otherwise."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from synthprobe.config import Config
+from synthprobe.files import write_whole
+from synthprobe.records.journey import Journey
+
+
+class Inventory(Struct, frozen=True, kw_only=True):
+    """The journeys of a project at one state of their source.
+
+    Attributes:
+        revision: hash of everything that decides which journeys there are.
+        journeys: the journeys.
+    """
+
+    revision: str
+    journeys: tuple[Journey, ...]
+
+
+def source_revision(root: Path, config: Config) -> str:
+    """A hash of the journeys' source and of the configuration."""
+    digest = hashlib.sha256()
+    files = {root / name for name in ("synthprobe.toml", "pyproject.toml", "pytest.ini", "conftest.py")}
+    for folder in config.journeys:
+        files |= set((root / folder).rglob("*.py"))
+    for path in sorted(file for file in files if file.is_file()):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def inventory_file(state: Path, target: str) -> Path:
+    """Where the inventory of the last complete run is kept."""
+    return state / "state" / target / "inventory.json"
+
+
+def read_inventory(path: Path) -> Inventory | None:
+    """The inventory of the last complete run."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Inventory)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def write_inventory(path: Path, inventory: Inventory) -> None:
+    """Keep an inventory for the next run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, msgspec.json.encode(inventory))
+
+
+def disappeared(
+    known: Inventory | None, revision: str, collected: Sequence[Journey]
+) -> tuple[tuple[Journey, ...], bool]:
+    """Journeys of the last run that are not there any more."""
+    if known is None:
+        return (), True
+    now = {journey.id for journey in collected}
+    gone = tuple(journey for journey in known.journeys if journey.id not in now)
+    return gone, known.revision != revision

@@ -1,0 +1,93 @@
+"""A journey that was slower than usual is run again at once: minutes are saved, and one hiccup is not believed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from synthprobe import pipeline
+from synthprobe.config import Config
+from synthprobe.deadlines import is_ending
+from synthprobe.detection.suspicion import LookedAgain, Suspicion, Suspicions
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.records.ending import FILE_VARIABLE
+from synthprobe.records.journey import Journey
+from synthprobe.runner import slots
+from synthprobe.runner.child import INTERRUPT_GRACE_S, Child
+from synthprobe.runner.ending import LAST_WORDS_PLUGIN, last_words_file
+from synthprobe.runner.run import RunOrder, Watch, address
+from synthprobe.runner.signals import signals
+from synthprobe.runner.standstill import Standstill
+from synthprobe.targets.target import Target
+
+_LEAST_S = 5.0
+
+
+def run_again(
+    root: Path,
+    config: Config,
+    target: Target,
+    order: RunOrder,
+    folder: Path,
+    until: float,
+    suspicions: Sequence[Suspicion],
+) -> LookedAgain:
+    """Run suspicious journeys again, one after the other, each until it was as usual twice or the budget is used up.
+
+    A journey that changes something is left alone, unless its marker says that it is repeatable.
+    """
+    wanted = Suspicions(most=config.suspicion_reruns, budget=config.suspicion_budget, journeys=tuple(suspicions))
+    left_s = until - time.monotonic()
+    if not suspicions or min(wanted.most, wanted.budget) <= 0 or left_s < _LEAST_S or is_ending():
+        return LookedAgain()
+    place = folder / "reruns"
+    for part in ("journal", "progress", "evidence", "allure-results"):
+        (place / part).mkdir(parents=True, exist_ok=True)
+    (place / "run.json").write_bytes((folder / "run.json").read_bytes())
+    written = place / "suspicions.json"
+    written.write_bytes(msgspec.json.encode(wanted))
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        LAST_WORDS_PLUGIN,
+        *(one.node_id for one in suspicions),
+        "--synthprobe-target",
+        target.name,
+    ]
+    command += address(config, target, order)
+    command += ["--synthprobe-run-folder", str(place), "--synthprobe-suspicions", str(written), "-q", *order.options]
+    with ExitStack() as stack:
+        scratch = stack.enter_context(slots.scratch())
+        asked = stack.enter_context(signals())
+        child = Child(
+            command,
+            cwd=root,
+            environ={**os.environ, "TMPDIR": str(scratch), FILE_VARIABLE: str(last_words_file(place))},
+            relay=None,
+            log=place / "pytest.log",
+            clean=Redactor.of(config.secret_sources(), root).text,
+        )
+        stack.callback(child.clear)
+        still = Standstill(place, child.family, config.stall_margin_s)
+        if child.wait(functools.partial(Watch(place, left_s, config, asked), still)):
+            child.end(INTERRUPT_GRACE_S)
+    results = pipeline.read_results(place)
+    left_out = wanted.left_out(results, _repeatable(place))
+    return LookedAgain(results=tuple(results), left_out=left_out, budget=wanted.budget)
+
+
+def _repeatable(place: Path) -> set[str]:
+    """What the re-runs collected: what may not be repeated is not among it."""
+    collected = place / "collected.json"
+    if not collected.exists():
+        return set()
+    return {one.id for one in msgspec.json.decode(collected.read_bytes(), type=list[Journey])}

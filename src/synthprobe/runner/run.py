@@ -1,0 +1,275 @@
+"""One run: start pytest in a child process, own the clock and the signals, and judge what was recorded."""
+
+from __future__ import annotations
+
+import functools
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from synthprobe import pipeline
+from synthprobe.config import Config
+from synthprobe.errors import ConfigurationError
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.hooks import load_plugins
+from synthprobe.pipeline.run_state import own
+from synthprobe.records.ending import FILE_VARIABLE
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Run
+from synthprobe.records.verdict import Verdict
+from synthprobe.runner import slots
+from synthprobe.runner.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
+from synthprobe.runner.clock import ClockWatch
+from synthprobe.runner.control import ask_control
+from synthprobe.runner.ending import LAST_WORDS_PLUGIN, Ending, Missing, last_words_file, read_last_words
+from synthprobe.runner.inventory import (
+    Inventory,
+    disappeared,
+    inventory_file,
+    read_inventory,
+    source_revision,
+    write_inventory,
+)
+from synthprobe.runner.reference import measure_reference_ms
+from synthprobe.runner.signals import signals
+from synthprobe.runner.standstill import Standstill
+from synthprobe.targets.proxy_variables import proxy_note
+from synthprobe.targets.target import Target
+
+_LEAST_S = 5.0
+
+
+class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run is to be done.
+
+    Attributes:
+        paths: journeys to run; all without it.
+        workers: parallel workers; 0 runs in one process.
+        options: more options for pytest.
+        deadline_s: seconds after which the run is ended; what did not finish is ``unknown``.
+        slot: the slot a scheduled run judges; nothing for a run started by hand.
+        quiet: whether pytest's own output is kept back.
+        address_given: whether the target's address was said for this run, so that no journey may go elsewhere.
+    """
+
+    paths: tuple[str, ...] = ()
+    workers: int = 0
+    options: tuple[str, ...] = ()
+    deadline_s: float = 240.0
+    slot: int | None = None
+    quiet: bool = False
+    address_given: bool = False
+
+
+def run_journeys(
+    root: Path,
+    config: Config,
+    target: Target,
+    order: RunOrder | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    relay: Callable[[str], None] = print,
+) -> tuple[Path, Verdict]:
+    """Run all journeys once, in a child process, and judge them."""
+    order = order or RunOrder()
+    state = root / config.folder
+    clock = ClockWatch()
+    run = _begin(root, config, target, order)
+    folder = slots.runs_folder(state, target.name) / f"{run.slot}-{run.id}"
+    kept = inventory_file(state, target.name)
+    revision, known = source_revision(root, config), None if order.paths else read_inventory(kept)
+    try:
+        slots.judge_abandoned(state, target.name)
+        for part in ("journal", "progress", "evidence", "allure-results"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        own(folder)
+        _write(folder / "run.json", run)
+        _write(folder / "inventory.json", known.journeys if known else ())
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"The run's folder {folder} cannot be written: {error.strerror or error}. "
+            "Nothing was run. Make room or correct the permissions, then run again.",
+        ) from None
+    watch_until = time.monotonic() + order.deadline_s
+    with ExitStack() as stack:
+        scratch = stack.enter_context(slots.scratch())
+        asked = stack.enter_context(signals())
+        given = {**(os.environ if environ is None else environ), "TMPDIR": str(scratch)}
+        watch = Watch(folder, order.deadline_s, config, asked)
+        frozen: dict[str, str] = {}
+
+        def session(paths: Sequence[str]) -> Ending:
+            words_before = len(read_last_words(folder))
+            child = Child(
+                _command(config, target, folder, run.slot, order, paths),
+                cwd=root,
+                environ={**given, FILE_VARIABLE: str(last_words_file(folder))},
+                relay=None if order.quiet else relay,
+                log=folder / "pytest.log",
+                clean=Redactor.of(config.secret_sources(), root).text,
+            )
+            stack.callback(child.clear)
+            still = Standstill(folder, child.family, config.stall_margin_s)
+            reason = child.wait(functools.partial(watch, still))
+            frozen.update(still.causes)
+            if reason:
+                child.end(TERMINATE_GRACE_S if signal.SIGTERM in asked else INTERRUPT_GRACE_S)
+            child.clear()
+            return Ending(folder, reason, child.process.returncode, words_before)
+
+        first = last = session(order.paths or config.journeys)
+        collected = _collected(folder)
+        left = first.unfinished(collected)
+        if (left or collected is None) and first.may_go_on and watch_until - time.monotonic() > _LEAST_S:
+            # once: what ends two sessions ends a third
+            last = session([journey.node_id for journey in left] or order.paths or config.journeys)
+            collected = collected or _collected(folder)
+            _write(folder / "collected.json", collected or ())
+    if collected is None and last.refused and order.slot is None and not known:
+        refusal = f"pytest refused to start the journeys: {last.message}"
+        shutil.rmtree(folder)
+        raise ConfigurationError(f"{refusal}\nCorrect that, then run again. Nothing was run.")
+    if (
+        collected is not None
+        and not collected
+        and not known
+        and order.slot is None
+        and not pipeline.read_results(folder)
+    ):
+        shutil.rmtree(folder)
+        raise ConfigurationError(
+            f"No journey was found in {', '.join(order.paths or config.journeys)}, so nothing was run and nothing is "
+            "known of the target. Give the path of a file with tests, relative to the folder of the configuration."
+        )
+    reason = last.reason
+    run = msgspec.structs.replace(msgspec.json.decode((folder / "run.json").read_bytes(), type=Run), ended=reason)
+    _write(folder / "run.json", run)
+    notes, lost = [note] if (note := proxy_note(os.environ if environ is None else environ)) else [], set()
+    if collected is not None and not reason:
+        gone, explained = disappeared(known, revision, collected)
+        if gone and explained:
+            notes += [f"No longer among the journeys, as their source was changed: {', '.join(j.id for j in gone)}."]
+            _write(folder / "inventory.json", collected)
+        lost = set() if explained else {journey.id for journey in gone}
+        if not order.paths and not lost:
+            write_inventory(kept, Inventory(revision=revision, journeys=tuple(collected)))
+
+    def ending_of(journey: Journey) -> Ending:
+        return last if not left or journey in left else first
+
+    control = functools.partial(ask_control, config.control_url) if config.control_url else None
+    verdict = pipeline.judge(folder, missing=Missing(folder, ending_of, lost, frozen), control=control)
+    if collected is None and not verdict.journeys and not verdict.blind:
+        blind = f"No journey is known, and pytest ended before it collected any: {first.message}"
+        verdict = msgspec.structs.replace(verdict, blind=blind)
+        pipeline.write_verdict(folder, verdict)
+    notes += dict.fromkeys((*first.notes, *last.notes))
+    if last is not first:
+        ended_too = collected is None or bool(last.unfinished(collected))
+        how = f", which ended early as well ({last.message})" if ended_too else ""
+        notes.append(
+            f"pytest ended early, and {_counted(left)} {'given to' if ended_too else 'run in'} a fresh process{how}: "
+            f"{first.message}"
+        )
+    if jumped := clock.note():
+        notes.append(jumped)
+    if notes:
+        verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, *notes))
+        pipeline.write_verdict(folder, verdict)
+    return folder, verdict
+
+
+class Watch:
+    """Says when a run must be ended, and why."""
+
+    def __init__(self, folder: Path, deadline_s: float, config: Config, asked: set[int]) -> None:
+        self._folder = folder
+        self._end = time.monotonic() + deadline_s
+        self._patience_s = (config.journey_deadline_s or deadline_s) + config.stall_margin_s
+        self._asked = asked
+        self._parent = os.getppid() if os.environ.get("CI") else None  # elsewhere a run may outlive its shell
+        self._size = -1
+        self._moved = time.monotonic()
+
+    def __call__(self, still: Standstill) -> str:
+        """Look once."""
+        still.look()
+        if self._asked or self._parent not in {None, os.getppid()}:
+            return "cancelled"
+        now = time.monotonic()
+        if now > self._end:
+            return "deadline"
+        size = sum(path.stat().st_size for part in ("journal", "progress") for path in (self._folder / part).iterdir())
+        if size != self._size:
+            self._size, self._moved = size, now
+        if next(still.running(), None) is not None:
+            self._moved = now
+        return "stalled" if now - self._moved > self._patience_s else ""
+
+
+def _begin(root: Path, config: Config, target: Target, order: RunOrder) -> Run:
+    now = datetime.now(UTC)
+    scheduled = order.slot is not None
+    return Run(
+        id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        target=target.name,
+        base_url=target.base_url,
+        slot=order.slot if order.slot is not None else int(now.timestamp()) // config.interval_s,
+        started_at=now,
+        location=config.location,
+        command=shlex.join(["synthprobe", *sys.argv[1:]]),
+        scheduled=scheduled,
+        reference_ms=measure_reference_ms(),
+        identifiers=load_plugins(config.plugins, root).identifiers(),
+    )
+
+
+def _command(
+    config: Config, target: Target, folder: Path, slot: int, order: RunOrder, paths: Sequence[str]
+) -> Sequence[str]:
+    command = [sys.executable, "-m", "pytest", "-p", LAST_WORDS_PLUGIN, *paths, "--synthprobe-target", target.name]
+    command += address(config, target, order)
+    command += ["--synthprobe-run-folder", str(folder), "--synthprobe-canaries", str(slot), "-q"]
+    if config.second_attempts:
+        command += ["--reruns", str(config.second_attempts), "--reruns-delay", f"{config.second_attempt_delay_s:g}"]
+        command += ["--rerun-except", "Retry-After"]  # a target that asks to be left alone is
+    if order.workers:
+        # not loadgroup, which gives a journey that kills its worker to one worker after the other
+        command += ["-n", str(order.workers), "--dist", "load"]
+    if sys.stdout.isatty() and not order.quiet:
+        command.append("--color=yes")
+    return [*command, *order.options]
+
+
+def address(config: Config, target: Target, order: RunOrder) -> Sequence[str]:
+    """Options that tell pytest where the target stands."""
+    given = order.address_given or target.base_url != config.targets[target.name].base_url.rstrip("/")
+    return ["--base-url", target.base_url] if given else []
+
+
+def _collected(folder: Path) -> list[Journey] | None:
+    try:
+        return msgspec.json.decode((folder / "collected.json").read_bytes(), type=list[Journey])
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _counted(left: Sequence[Journey]) -> str:
+    if not left:
+        return "all journeys were"
+    return "1 journey that had not begun was" if len(left) == 1 else f"{len(left)} journeys that had not begun were"
+
+
+def _write(path: Path, content: object) -> None:
+    path.write_bytes(msgspec.json.encode(content))

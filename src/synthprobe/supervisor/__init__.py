@@ -1,6 +1,0 @@
-"""Owns a run from outside pytest: inventory, clock, signals, and what is left to do when a child dies."""
-
-from synthprobe.supervisor.again import run_again
-from synthprobe.supervisor.run import RunOrder, run_journeys
-
-__all__ = ["RunOrder", "run_again", "run_journeys"]

@@ -1,0 +1,344 @@
+"""The life of an incident: when one opens, joins journeys, flaps and ends. Pure rules over observations.
+
+To open and to close are different rules, so that one lucky run neither opens nor closes anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
+
+from msgspec.structs import replace
+
+from synthprobe.records.incident import Incident, IncidentEvent, IncidentKind, Observation
+from synthprobe.records.journey import Journey
+from synthprobe.records.verdict import JourneyVerdict
+from synthprobe.verdict.isolation import Isolation
+
+WINDOW = 12
+"""Observations that the rule for intermittent failures looks at: an hour at five minutes."""
+
+INTERMITTENT = 2
+"""Failing observations in the window, the newest among them, that open an intermittent incident."""
+
+BLIND = 2
+"""Runs in a row in which a journey could not be looked at, that say the monitor is blind."""
+
+CLOSES_AFTER: dict[IncidentKind, int] = {"failing": 2, "degraded": 3, "intermittent": WINDOW, "monitor blind": 1}
+"""Clean observations in a row, of every journey concerned, that end an incident."""
+
+FLAPS = 4
+"""Changes between clean and not clean in the window from which an incident flaps."""
+
+FLAPPING_CLOSES_AFTER = 6
+"""Clean observations in a row that end an incident that flaps."""
+
+SPEAKS_FOR = timedelta(days=1)
+"""How long what a location saw last speaks against the end of an incident."""
+
+_LOG_IN = re.compile(r"\b(log(s|ged|ging)?[ -]?(in|on)|sign(s|ed)?[ -]?in|authenticat\w*|read access)\b", re.IGNORECASE)
+_FAMILY: dict[IncidentKind, str] = {"failing": "failure", "intermittent": "failure"}
+_SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
+_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # none that sounds or looks like another
+_ORDER: dict[IncidentKind, int] = {"failing": 0, "intermittent": 1, "degraded": 2, "monitor blind": 3}
+
+History = Mapping[str, Sequence[Observation]]
+
+
+def advance(
+    open_incidents: Sequence[Incident],
+    observations: Sequence[Observation],
+    history_by_journey: History,
+    now: datetime,
+    judged: Mapping[str, JourneyVerdict] | None = None,
+    isolation: Isolation | None = None,
+) -> tuple[Incident, ...]:
+    """What one run makes of the incidents.
+
+    Each location has an order of its own: only what history already holds, or holds a newer slot of the same location
+    of, changes nothing.
+    """
+    isolation = isolation or Isolation()
+    fresh = [one for one in observations if is_new(one, history_by_journey.get(one.journey, ()))]
+    incidents = list(open_incidents)
+    known = {one.journey: (*history_by_journey.get(one.journey, ()), one) for one in fresh}
+    judged = judged or {}
+    told_elsewhere = {id for id, its in judged.items() if its.triage is not None and its.triage.elsewhere}
+
+    def in_order(one: Observation) -> tuple[bool, int, bool, bool, str]:
+        return one.outcome != "failed", one.slot, one.journey in told_elsewhere, not _at_log_in(one), one.journey
+
+    for one in sorted(fresh, key=in_order):
+        here = [seen for seen in known[one.journey] if seen.location == one.location]
+        kind, its = _kind(one, here), judged.get(one.journey)
+
+        nowhere: tuple[int, Incident] | None = None
+        joined_to = partial(_joined_to, incidents, one, kind, its, now)
+        anew = "An incident of its own is opened for it when it did not pass."
+        if (joins := isolation.judge(one.journey, joined_to, otherwise=nowhere, consequence=anew)) is not None:
+            incidents[joins[0]] = joins[1]
+        elif kind is not None:
+            opened = _opened(one, kind, here, now)
+            if its is not None:
+                opened = replace(opened, triage=its.triage, runbook=its.runbook, runbook_why=its.runbook_why)
+            incidents.append(opened)
+    if fresh:
+        incidents = [
+            isolation.judge(
+                f"Incident {incident.id}",
+                partial(_ended, incident, known, history_by_journey, now),
+                otherwise=incident,
+                consequence="It stays as it is.",
+            )
+            for incident in incidents
+        ]
+    return tuple(incidents)
+
+
+def incident_of(one: Observation, incidents: Sequence[Incident]) -> Incident | None:
+    """Which open incident a journey's observation belongs to, once a run was advanced."""
+    known_by = {one.fingerprint, one.former_fingerprint} - {""}
+    concerned = [
+        incident
+        for incident in incidents
+        if incident.state != "resolved" and one.journey in (*incident.journeys, *incident.blocked)
+    ]
+    return max(
+        concerned,
+        key=lambda i: (not i.fingerprints.isdisjoint(known_by), i.last_seen_at == one.at, i.last_seen_at, i.id),
+        default=None,
+    )
+
+
+def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
+    """Add whom an incident concerns."""
+    its = [journeys[id] for id in (*incident.journeys, *incident.blocked) if id in journeys]
+    if not its:
+        return incident
+    worst = min(its, key=lambda journey: _SEVERITIES.index(journey.severity))
+    return replace(incident, severity=worst.severity, owner=worst.owner)
+
+
+def is_new(one: Observation, before: Sequence[Observation]) -> bool:
+    """Whether an observation counts: its location has none of a newer slot and time, and its run was not judged yet."""
+    return not any(
+        old.run_id == one.run_id or (old.location == one.location and old.slot > one.slot and old.at > one.at)
+        for old in before
+    )
+
+
+def _failing(one: Observation) -> bool:
+    return one.outcome == "failed" or one.intermittent
+
+
+def _clean(one: Observation, kind: IncidentKind) -> bool | None:
+    """Whether it speaks for the end of such an incident; nothing when it says nothing."""
+    if kind == "monitor blind":
+        return one.outcome not in {"unknown", "skipped"}
+    if one.outcome in {"unknown", "skipped"}:
+        return None
+    if kind == "degraded":
+        return one.outcome == "passed" and not one.intermittent
+    return not _failing(one)
+
+
+def _kind(one: Observation, known: Sequence[Observation]) -> IncidentKind | None:
+    """What this observation may open."""
+    if one.outcome == "failed":
+        return "failing"
+    if one.intermittent and sum(map(_failing, known[-WINDOW:])) >= INTERMITTENT:
+        return "intermittent"
+    if one.outcome == "degraded":
+        return "degraded"
+    if one.outcome == "unknown" and len(known) >= BLIND and all(o.outcome == "unknown" for o in known[-BLIND:]):
+        return "monitor blind"
+    return None
+
+
+def _joined_to(
+    incidents: Sequence[Incident],
+    one: Observation,
+    kind: IncidentKind | None,
+    its: JourneyVerdict | None,
+    now: datetime,
+) -> tuple[int, Incident] | None:
+    """The incident an observation belongs to: where it is, and as it is now."""
+    place = _place(incidents, one, kind, its)
+    return None if place is None else (place, _continued(incidents[place], one, kind, now))
+
+
+def _place(
+    incidents: Sequence[Incident], one: Observation, kind: IncidentKind | None, its: JourneyVerdict | None
+) -> int | None:
+    """Which incident an observation belongs to: the same failure, the same cause, or the log-in that blocks it."""
+    seen: IncidentKind | None = kind or ("intermittent" if one.intermittent else None)
+    if seen is None:
+        seen = "monitor blind" if one.outcome == "unknown" else None
+    if seen is None:
+        return None
+    candidates = [
+        (place, incident)
+        for place, incident in enumerate(incidents)
+        if incident.state != "resolved"
+        and incident.target == one.target
+        and _FAMILY.get(incident.kind, incident.kind) == _FAMILY.get(seen, seen)
+    ]
+    tests: tuple[Callable[[Incident], bool], ...] = (
+        lambda i: not i.fingerprints.isdisjoint({one.fingerprint, one.former_fingerprint}),
+        lambda i: one.journey in i.journeys and one.step == i.step,
+        lambda i: kind is not None and bool(one.signature) and one.signature == i.signature,
+        lambda i: kind is not None and its is not None and _same_cause(its, i),
+        lambda i: kind == "failing" and _at_log_in(one) and i.kind == "failing" and bool(_LOG_IN.search(i.step)),
+        lambda i: seen == "monitor blind" and (kind is not None or one.journey in i.journeys),
+    )
+    return next((place for test in tests for place, incident in candidates if test(incident)), None)
+
+
+def _same_cause(its: JourneyVerdict, incident: Incident) -> bool:
+    """Whether both are of one class, and somebody wrote one page for both."""
+    mine, other = its.triage, incident.triage
+    if mine is None or other is None or mine.cause_class == "unknown":
+        return False
+    return mine.cause_class == other.cause_class and bool(its.runbook) and its.runbook == incident.runbook
+
+
+def _at_log_in(one: Observation) -> bool:
+    return bool(_LOG_IN.search(one.step))
+
+
+def _continued(incident: Incident, one: Observation, kind: IncidentKind | None, now: datetime) -> Incident:
+    events = list(incident.events)
+    journeys, blocked = incident.journeys, incident.blocked
+    if one.journey not in (*journeys, *blocked):
+        if _LOG_IN.search(incident.step) and _at_log_in(one):
+            blocked = (*blocked, one.journey)
+            events.append(_event(now, f"{one.journey} cannot get past its log-in, so it is blocked by this."))
+        else:
+            journeys = (*journeys, one.journey)
+            events.append(_event(now, f"{one.journey} shows the same cause."))
+    became = incident.kind
+    if kind is not None and _ORDER[kind] < _ORDER[incident.kind]:
+        became = kind
+        events.append(_event(now, f"It was {incident.kind}; a second attempt agreed, so now it is {kind}."))
+    elif (
+        one.fingerprint
+        and one.journey == incident.journeys[0]
+        and incident.fingerprints.isdisjoint({one.fingerprint, one.former_fingerprint})
+    ):
+        events.append(_event(now, f"{one.journey} shows it with other words now: {_line(one.cause)}"))
+    return replace(
+        incident,
+        kind=became,
+        journeys=journeys,
+        blocked=blocked,
+        last_seen_at=max(incident.last_seen_at, one.at),
+        # several journeys of one run are one occurrence
+        occurrences=incident.occurrences + (one.at > incident.last_seen_at),
+        events=tuple(events),
+    )
+
+
+def _opened(one: Observation, kind: IncidentKind, known: Sequence[Observation], now: datetime) -> Incident:
+    if kind == "intermittent":
+        seen = [old for old in known[-WINDOW:] if _failing(old)]
+        why = f"{one.journey} failed in {len(seen)} of its last {min(WINDOW, len(known))} runs, the newest among them."
+    elif kind == "monitor blind":
+        seen = list(known[-BLIND:])
+        why = f"{one.journey} could not be looked at in {BLIND} runs in a row: {_line(one.cause)}"
+    elif kind == "degraded":
+        seen, why = [one], f"{one.journey} did its job, but not well enough: {_line(one.cause)}"
+    else:
+        seen, why = [one], f"{one.journey} failed, and a second attempt agreed: {_line(one.cause)}"
+    where = f'{one.journey}, "{one.step}"' if one.step else one.journey
+    return Incident(
+        id=_id(one, kind),
+        target=one.target,
+        kind=kind,
+        state="open",
+        fingerprint=one.fingerprint,
+        former_fingerprint=one.former_fingerprint,
+        signature=one.signature,
+        title=f"{where}: {_line(one.cause)}",
+        cause=_line(one.cause),
+        opened_at=now,
+        first_seen_at=seen[0].at,
+        last_seen_at=one.at,
+        journeys=(one.journey,),
+        step=one.step,
+        occurrences=len(seen),
+        events=(_event(now, f"Opened as {kind}. {why}"),),
+    )
+
+
+def _ended(incident: Incident, known: Mapping[str, Sequence[Observation]], history: History, now: datetime) -> Incident:
+    """Close it when every journey concerned has been clean long enough; mark it when it flaps."""
+    if incident.state == "resolved" or not incident.occurrences:  # what the monitor never saw, it cannot see end
+        return incident
+    runs = {
+        journey: known.get(journey) or history.get(journey, ()) for journey in (*incident.journeys, *incident.blocked)
+    }
+    if not any(journey in known for journey in runs):
+        return incident  # this run says nothing of it
+    looked = {
+        journey: [
+            [clean for one in here if (clean := _clean(one, incident.kind)) is not None]
+            for here in _by_location(some, now)
+        ]
+        for journey, some in runs.items()
+    }
+    everywhere = [here for places in looked.values() for here in places]
+    if not incident.flapping and incident.kind in {"failing", "degraded"} and any(map(_flaps, everywhere)):
+        text = f"It comes and goes; it stays open until {FLAPPING_CLOSES_AFTER} clean runs in a row."
+        incident = replace(incident, flapping=True, events=(*incident.events, _event(now, text)))
+    needed = CLOSES_AFTER[incident.kind]
+    if incident.flapping:
+        needed = max(needed, FLAPPING_CLOSES_AFTER)
+    if not all(_is_over(places, needed) for places in looked.values()):
+        return incident
+    what = "run" if needed == 1 else "runs in a row"
+    text = f"Resolved: {', '.join(runs)} had {needed} clean {what}."
+    return replace(
+        incident,
+        state="resolved",
+        resolved_at=now,
+        resolved_how=incident.resolved_how or "itself",
+        resolved_by=incident.resolved_by or "synthprobe",
+        events=(*incident.events, _event(now, text)),
+    )
+
+
+def _by_location(seen: Sequence[Observation], now: datetime) -> list[list[Observation]]:
+    """What each location saw; one that did not look for a day says nothing of now, unless it is the only one."""
+    places: dict[str, list[Observation]] = {}
+    for one in seen:
+        places.setdefault(one.location, []).append(one)
+    return [here for here in places.values() if len(places) == 1 or now - here[-1].at < SPEAKS_FOR]
+
+
+def _is_over(places: Sequence[Sequence[bool]], needed: int) -> bool:
+    """Whether some location saw enough clean runs in a row, and none saw anything else since."""
+    long_enough = any(len(clean) >= needed for clean in places)
+    return long_enough and all(all(clean[-needed:]) for clean in places)
+
+
+def _flaps(clean: Sequence[bool]) -> bool:
+    window = clean[-WINDOW:]
+    return sum(a != b for a, b in pairwise(window)) >= FLAPS
+
+
+def _id(one: Observation, kind: str) -> str:
+    digest = hashlib.sha256(f"{one.target}|{one.fingerprint or one.journey}|{kind}|{one.run_id}".encode()).digest()
+    return f"{one.at:%y%m%d-%H%M}-" + "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:4])
+
+
+def _event(now: datetime, text: str) -> IncidentEvent:
+    return IncidentEvent(at=now, role="synthprobe", text=text)
+
+
+def _line(cause: str) -> str:
+    first = next(iter(cause.strip().splitlines()), "") or "no cause was recorded"
+    return first if len(first) <= 160 else first[:157] + "..."

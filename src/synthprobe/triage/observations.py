@@ -1,0 +1,74 @@
+"""Observations: what a run says of each journey, in the few words that incidents are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import takewhile
+
+from msgspec.structs import replace
+
+from synthprobe.records.incident import Observation
+from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.triage.fingerprint import fingerprint, former_fingerprint, signature
+from synthprobe.verdict.isolation import Isolation
+
+
+def observe(verdict: Verdict, isolation: Isolation | None = None) -> tuple[Observation, ...]:
+    """What a run says of each journey."""
+    isolation = isolation or Isolation()
+    return tuple(
+        isolation.judge(one.journey.title, partial(_observation, one, verdict), otherwise=verdict.observation(one))
+        for one in verdict.journeys
+    )
+
+
+def seen_in_a_row(
+    verdict: Verdict, before: Mapping[str, Sequence[Observation]], isolation: Isolation | None = None
+) -> Verdict:
+    """Say of what was measured in how many runs in a row it was seen, where that is more than one."""
+    isolation = isolation or Isolation()
+    journeys = (
+        isolation.judge(
+            one.journey.title, partial(_in_a_row, one, verdict, before.get(one.journey.id, ())), otherwise=one
+        )
+        for one in verdict.journeys
+    )
+    return replace(verdict, journeys=tuple(journeys))
+
+
+def _in_a_row(one: JourneyVerdict, verdict: Verdict, seen: Sequence[Observation]) -> JourneyVerdict:
+    if one.outcome != "degraded" or not one.degradations:
+        return one
+    first, *others = one.degradations
+    failure = (one.journey.id, first.step, first.kind, first.message)
+    same = {fingerprint(*failure, verdict.run.identifiers), former_fingerprint(*failure)}
+    earlier = [old for old in seen if old.run_id != verdict.run.id and old.at < verdict.run.started_at]
+    runs = 1 + sum(1 for _ in takewhile(lambda old: old.fingerprint in same, reversed(earlier)))
+    if runs == 1 or first.kind == "above baseline":
+        return one
+    surer = replace(first, sure=f"measured in {runs} runs in a row")
+    return replace(one, cause=surer.told, degradations=(surer, *others))
+
+
+def _observation(one: JourneyVerdict, verdict: Verdict) -> Observation:
+    bare, run, telling = verdict.observation(one), verdict.run, one.telling
+    if one.outcome in {"passed", "skipped"} and not one.intermittent:
+        return replace(bare, step="")
+    kind, step, message = str(one.outcome), "", one.cause
+    if telling is not None and telling.failure is not None:
+        kind, step, message = telling.failure.kind, telling.failure.step, telling.failure.message
+    elif telling is not None and (found := one.degradations_of(telling)):
+        kind, step, message = found[0].kind, found[0].step, found[0].message
+    failure = (one.journey.id, step, kind, message)
+    answers = telling.facts.answers if telling and telling.facts else ()
+    return replace(
+        bare,
+        fingerprint=fingerprint(*failure, run.identifiers),
+        former_fingerprint=former_fingerprint(*failure),
+        signature=signature(kind, message, run.identifiers),
+        step=step,
+        cause=one.cause or (one.cause_of(telling) if telling else ""),
+        node=next((a.node for a in reversed(answers) if a.node), ""),
+        build=(telling.build if telling else "") or run.build,
+    )

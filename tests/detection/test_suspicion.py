@@ -1,0 +1,95 @@
+"""Slow once: who is looked at again, and when the probe is to blame."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from synthprobe.detection.suspicion import LookedAgain, judge_probe, suspect, with_reruns
+from synthprobe.detection.watch import watch
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Result, Run
+from synthprobe.records.verdict import JourneyVerdict, Verdict
+
+BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
+NAMES = ("sign in", "search", "board", "units")
+
+
+def verdict(number: int, took: dict[str, float], reference_ms: float = 10.0) -> Verdict:
+    at = BEGAN + timedelta(minutes=5 * number)
+    run = Run(id=str(number), target="demo", base_url="http://x", slot=number, started_at=at, reference_ms=reference_ms)
+    journeys = []
+    for name, seconds in took.items():
+        journey = Journey(id=name, node_id=f"test_{name}", title=name)
+        result = Result(
+            run_id=run.id, target="demo", journey=journey, attempt=1, outcome="passed", started_at=at,
+            duration_s=seconds,
+        )  # fmt: skip
+        journeys.append(JourneyVerdict(journey=journey, outcome="passed", results=(result,)))
+    return Verdict(run=run, journeys=tuple(journeys), finished_at=at)
+
+
+@pytest.fixture
+def states():
+    """Sixty healthy runs of four journeys that take about a second, on a steady probe."""
+    noise, known = random.Random(1), {}
+    for number in range(60):
+        one = verdict(number, {name: noise.uniform(0.95, 1.1) for name in NAMES}, noise.uniform(9, 11))
+        known |= watch(one, known).states | judge_probe(one, known).states
+    return known
+
+
+def usual(**other: float) -> dict[str, float]:
+    return dict.fromkeys(NAMES, 1.0) | other
+
+
+def test_only_what_is_slower_than_its_own_usual_is_looked_at_again(states):
+    (one,) = suspect(verdict(60, usual(search=2.0)), states)
+    assert one.journey == "search"
+    assert 1000 < one.limits[""] < 2000
+    assert suspect(verdict(60, usual()), states) == ()
+    assert suspect(verdict(60, usual(search=2.0)), {}) == ()
+
+
+def test_a_failed_journey_has_its_second_attempt_and_is_not_looked_at_again(states):
+    slow = verdict(60, usual(search=2.0))
+    failed = tuple(
+        replace(one, results=(replace(one.results[0], outcome="failed"),), outcome="failed") for one in slow.journeys
+    )
+    assert suspect(replace(slow, journeys=failed), states) == ()
+
+
+def test_reruns_open_the_alarm_in_the_same_run_and_teach_nothing(states):
+    slow = verdict(60, usual(search=2.0))
+    (why,) = suspicions = suspect(slow, states)
+    result = next(one.results[0] for one in slow.journeys if one.journey.id == "search")
+    reruns = [replace(result, started_at=result.started_at + timedelta(seconds=n)) for n in range(1, 9)]
+    assert not any(why.is_calm(one) for one in reruns)
+    alone = watch(slow, states).verdict
+    assert alone.count("degraded") == 0
+    again = watch(with_reruns(slow, suspicions, LookedAgain(results=tuple(reruns))), states).verdict
+    assert [one.journey.id for one in again.journeys if one.outcome == "degraded"] == ["search"]
+
+
+def test_most_journeys_slow_by_one_factor_is_the_probe_for_three_runs_f74(states):
+    said = []
+    for number in range(60, 65):
+        judged = judge_probe(verdict(number, dict.fromkeys(NAMES, 2.0)), states)
+        states = states | judged.states
+        said.append(judged.suspected)
+    assert said[0].startswith("Probe suspected: 4 of 4 journeys took 1.9 × their usual in the same run.")
+    assert [bool(one) for one in said] == [True, True, True, False, False]
+    judged = judge_probe(verdict(65, usual()), states)
+    assert judged.suspected == ""
+    assert judge_probe(verdict(66, dict.fromkeys(NAMES, 2.0)), states | judged.states).suspected
+
+
+@pytest.mark.parametrize("took", [usual(search=2.0, board=2.0), {"sign in": 2, "search": 4, "board": 8, "units": 16}])
+def test_other_factors_are_the_targets(states, took):
+    assert judge_probe(verdict(60, took), states).suspected == ""
+
+
+def test_a_slow_reference_task_is_the_probe_f74(states):
+    judged = judge_probe(verdict(60, usual(search=2.0), reference_ms=40.0), states)
+    assert "took 40 ms for a fixed task that usually takes 10 ms" in judged.suspected

@@ -1,0 +1,93 @@
+"""Who applies a fix is known by what nobody types."""
+
+from __future__ import annotations
+
+import os
+import pwd
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from issuer import running_issuer
+from msgspec.structs import replace
+
+from synthprobe.cli.recorded_incidents import fixing_actor
+from synthprobe.config import Config, read_config
+from synthprobe.errors import ConfigurationError, FixRefused
+from synthprobe.firstline.identity import IdentityConfig, identity
+
+
+@pytest.fixture(scope="module")
+def issuer():
+    with running_issuer() as running:
+        yield running
+
+
+@pytest.fixture
+def oidc(issuer):
+    issuer.person = "7"
+    return IdentityConfig(kind="oidc", issuer=issuer.url, source="env:CI_TOKEN")
+
+
+def test_no_variable_makes_somebody_else_of_an_account(tmp_path, monkeypatch):
+    before = fixing_actor("first-line", tmp_path, Config())
+    for name in ("SYNTHPROBE_WHO", "LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER", "SUDO_UID", "GITHUB_ACTOR"):
+        monkeypatch.setenv(name, "somebody-else")
+    assert fixing_actor("first-line", tmp_path, Config()) == before
+    assert before.who.startswith("account:")
+    assert before.who.removeprefix("account:") in {one.pw_name for one in pwd.getpwall()} | {str(os.getuid())}
+
+
+def test_a_claim_that_ci_signed_tells_two_people_apart(issuer, oidc, tmp_path):
+    first = identity(oidc, {"CI_TOKEN": issuer.token()})
+    assert first == identity(oidc, {"CI_TOKEN": issuer.token(), "GITHUB_ACTOR": "x", "SYNTHPROBE_WHO": "x"})
+    assert first != identity(oidc, {"CI_TOKEN": issuer.token(actor_id="8")})
+    (tmp_path / "token").write_text(issuer.token())
+    assert first == identity(replace(oidc, source="file:token"), {}, tmp_path)
+    runner = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{issuer.url}/token?a=b", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "runner"}
+    assert first == identity(replace(oidc, source="github"), runner)
+
+
+FORGED = {
+    "another key": {"key": rsa.generate_private_key(65537, 2048)},
+    "a key that is not the issuer's": {"kid": "two"},
+    "another issuer": {"iss": "https://elsewhere.example"},
+    "another audience": {"aud": "sts.example"},
+    "over": {"exp": 1},
+    "without an end": {"exp": None},
+    "without the claim": {"actor_id": None},
+}
+
+
+@pytest.mark.parametrize("how", FORGED)
+def test_a_token_that_does_not_hold_is_nobody(issuer, oidc, how):
+    with pytest.raises(FixRefused, match="not known who acts"):
+        identity(oidc, {"CI_TOKEN": issuer.token(**FORGED[how])})
+
+
+def test_what_is_no_token_or_does_not_answer_is_nobody(issuer, oidc):
+    runner = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{issuer.url}/token?a=b", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "typed"}
+    for config, environ, sentence in (
+        (oidc, {"CI_TOKEN": "typed-by-hand"}, "does not hold"),
+        (oidc, {}, "CI_TOKEN, which is not set"),
+        (replace(oidc, source="github"), {}, "permission id-token: write"),
+        (replace(oidc, source="github"), runner, "did not say who this is"),
+        (replace(oidc, issuer="http://127.0.0.1:9"), {"CI_TOKEN": issuer.token()}, "did not say who this is"),
+    ):
+        with pytest.raises(FixRefused, match=sentence):
+            identity(config, environ)
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ('kind = "variable"', "fixes.identity.kind"),
+        ('kin = "oidc"', "kin"),
+        ('issuer = "http://issuer.example"', "fixes.identity.issuer is 'http://issuer.example'; an https address"),
+        ('source = "GITHUB_ACTOR"', "fixes.identity.source is 'GITHUB_ACTOR'; github, env:VARIABLE or file:PATH"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_a_sentence(tmp_path, table, sentence):
+    (tmp_path / "synthprobe.toml").write_text(f"[fixes.identity]\n{table}\n")
+    with pytest.raises(ConfigurationError, match=sentence):
+        config = read_config(tmp_path)
+        identity(replace(config.fixes.identity, kind="oidc"), {})

@@ -1,0 +1,58 @@
+"""A failed expectation explains itself: expected, got, and the request to repeat."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from synthprobe import ConfigurationError, ExpectationError, Response
+from synthprobe.records.evidence import Exchange
+
+
+def answer(body: object, *, status: int = 200, duration_ms: float = 5.0) -> Response:
+    text = body if isinstance(body, str) else json.dumps(body)
+    exchange = Exchange(
+        step="",
+        method="GET",
+        url="http://cad.example/api/x",
+        request_headers={"Accept": "application/json"},
+        request_body="",
+        status=status,
+        response_headers={},
+        response_body=text,
+        started_at=datetime.now(UTC),
+        duration_ms=duration_ms,
+    )
+    return Response(exchange, {"Content-Type": "application/json", "X-Node": "a"}, text.encode())
+
+
+def test_expectations_chain():
+    unit = {"id": "SYN-01", "status": "Available", "at": {"town": "Harborview"}}
+    one = answer(unit).expect(200, 201).json_has(status="Available", at__town="Harborview").has_header("x-node", "a")
+    assert one.within("1s").json == unit
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected", "got"),
+    [
+        (lambda: answer({}, status=500).expect(200, 201), "status 200 or 201", "status 500"),
+        (lambda: answer({"status": "Closed"}).json_has(status="Active"), "status='Active'", "got 'Closed'"),
+        (lambda: answer({}).json_has(unit__id=1), "unit__id=1", "unit__id: expected 1, but it is missing"),
+        (lambda: answer("<html>Error</html>").json, "a JSON body", "<html>Error</html>"),
+        (lambda: answer({}).has_header("ETag"), "header ETag", "no such header"),
+        (lambda: answer({}, duration_ms=900).within("500ms"), "an answer within 500 ms", "900 ms"),
+        (lambda: answer({"n": "x"}).json_matches({"properties": {"n": {"type": "integer"}}}), "schema", "$.n"),
+    ],
+)
+def test_a_contradiction_shows_expected_got_and_the_request(broken, expected: str, got: str):
+    with pytest.raises(ExpectationError) as caught:
+        broken()
+    text = str(caught.value)
+    assert expected in text.split("got:")[0]
+    assert got in text.split("got:")[1]
+    assert "repeat:   curl -sS -i -X GET http://cad.example/api/x -H 'Accept: application/json'" in text
+
+
+def test_a_wrong_schema_is_our_mistake_not_the_targets():
+    with pytest.raises(ConfigurationError, match="wrong schema"):
+        answer({}).json_matches({"type": "nonsense"})

@@ -1,0 +1,264 @@
+"""A run is owned from outside: whatever dies, each journey has a verdict, nothing is green by default or lives on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import msgspec
+import psutil
+import pytest
+
+from synthprobe.records.verdict import Verdict
+
+WAITS = """
+import os, threading, pytest
+from synthprobe import step
+
+def test_before(api):
+    api.get('/healthz').expect(200)
+
+def test_in_it(page):
+    page.goto('/login')
+    with step('wait for the moon'):
+        open(os.environ['READY'] + '.tmp', 'w').write(str(os.getpid()))
+        os.replace(os.environ['READY'] + '.tmp', os.environ['READY'])
+        threading.Event().wait()
+
+def test_after(api):
+    api.get('/healthz').expect(200)
+"""
+
+
+class Supervised:
+    """A `synthprobe run` that has come to the step in which it waits for ever."""
+
+    def __init__(self, project, *options: str, shell: bool = False, **environ: str) -> None:
+        self.project = project
+        self.ready = project.root / "ready"
+        command = [sys.executable, "-m", "synthprobe", "run", *options]
+        self.process = subprocess.Popen(
+            ["bash", "-c", '"$@"; exit $?', "bash", *command] if shell else command,
+            cwd=project.root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "READY": str(self.ready), **environ},
+        )
+        deadline = time.monotonic() + 40
+        while not self.ready.exists() and time.monotonic() < deadline and self.process.poll() is None:
+            psutil.Process().cpu_percent(interval=0.05)
+        assert self.ready.exists(), self.process.communicate(timeout=5)[0]
+        self.family = psutil.Process(self.process.pid).children(recursive=True)
+
+    def named(self, word: str) -> list[psutil.Process]:
+        return [one for one in self.family if one.is_running() and any(word in part for part in one.cmdline())]
+
+    def end(self) -> int:
+        self.output = self.process.communicate(timeout=40)[0]
+        return self.process.returncode
+
+    def left(self) -> list[psutil.Process]:
+        return psutil.wait_procs(self.family, timeout=6)[1]
+
+    def verdict(self) -> Verdict:
+        (path,) = (self.project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
+        return msgspec.json.decode(path.read_bytes(), type=Verdict)
+
+    def outcomes(self) -> dict[str, tuple[str, str]]:
+        return {one.journey.id.rsplit(".", 1)[-1]: (one.outcome, one.cause) for one in self.verdict().journeys}
+
+
+@pytest.fixture
+def waiting(project, centre):
+    project.configure(centre.url)
+    text = (project.root / "synthprobe.toml").read_text()
+    (project.root / "synthprobe.toml").write_text("second_attempts = 0\n" + text)
+    project.journeys(WAITS)
+    started: list[Supervised] = []
+
+    def start(*options: str, **how) -> Supervised:
+        started.append(Supervised(project, *options, **how))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+
+
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [pytest.param(signal.SIGINT, 7, id="F40 SIGINT"), pytest.param(signal.SIGTERM, 4, id="F41 SIGTERM")],
+)
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["one process", "two workers"])
+def test_a_cancelled_run_is_judged_at_once(waiting, number, seconds, options):
+    run = waiting(*options)
+    began = time.monotonic()
+    run.process.send_signal(number)
+    code = run.end()
+    took = time.monotonic() - began
+    assert (code, took < seconds) == (3, True), f"{took:.1f} s\n{run.output}"
+    outcomes = run.outcomes()
+    assert outcomes["test_in_it"][0] == "unknown"
+    assert "cancelled" in outcomes["test_in_it"][1]
+    assert "wait for the moon" in outcomes["test_in_it"][1]
+    assert outcomes["test_before"][0] in {"passed", "unknown"}
+    assert len(outcomes) == 3
+    assert run.left() == []
+
+
+def test_a_run_whose_shell_is_killed_in_ci_is_ended_and_judged_f43(waiting):
+    run = waiting(shell=True, CI="true")
+    began = time.monotonic()
+    run.process.kill()
+    assert run.left() == []
+    assert time.monotonic() - began < 7
+    assert run.outcomes()["test_in_it"][0] == "unknown"
+    assert run.outcomes()["test_in_it"][1].startswith("cancelled: ")
+
+
+def test_a_killed_worker_leaves_its_journey_unknown_and_the_others_judged_f32(waiting):
+    run = waiting("-n", "2")
+    os.kill(int(run.ready.read_text()), signal.SIGKILL)
+    assert run.end() == 3, run.output
+    outcomes = run.outcomes()
+    assert outcomes["test_in_it"] == ("unknown", 'worker: The process died while "wait for the moon" was running.')
+    assert (outcomes["test_before"][0], outcomes["test_after"][0]) == ("passed", "passed")
+    assert run.left() == []
+
+
+def test_a_killed_worker_s_journey_is_tried_again_and_the_lost_attempt_is_not_forgotten_f32(waiting, project):
+    settings = project.root / "synthprobe.toml"
+    settings.write_text(settings.read_text().replace("second_attempts = 0", "second_attempt_delay_s = 0"))
+    project.journeys(WAITS.replace("    with step", "    again = os.path.exists(os.environ['READY'])\n    with step")
+                     .replace("threading.Event().wait()", "again or threading.Event().wait()"))  # fmt: skip
+    run = waiting("-n", "2")
+    os.kill(int(run.ready.read_text()), signal.SIGKILL)
+    assert run.end() == 0, run.output
+    (one,) = [one for one in run.verdict().journeys if one.journey.id.endswith("test_in_it")]
+    assert (one.outcome, [result.attempt for result in one.results]) == ("passed", [2])
+    lost = 'in it: attempt 1 was lost (its process died while "wait for the moon" was running); attempt 2 passed.'
+    assert lost in run.verdict().notes
+    assert lost in run.output.replace("\n", " ")
+    assert run.left() == []
+
+
+def test_a_killed_pytest_leaves_nothing_green_that_did_not_finish(waiting):
+    run = waiting()
+    os.kill(int(run.ready.read_text()), signal.SIGKILL)
+    assert run.end() == 3, run.output
+    outcomes = run.outcomes()
+    assert outcomes["test_in_it"] == ("unknown", 'worker: The process died while "wait for the moon" was running.')
+    assert (outcomes["test_before"][0], outcomes["test_after"][0]) == ("passed", "passed")
+    note = "pytest ended early, and 1 journey that had not begun was run in a fresh process: it was killed by SIGKILL"
+    assert note in run.verdict().notes
+    assert run.left() == []
+
+
+def test_a_killed_supervisor_takes_all_with_it_and_the_next_run_says_so_f42(waiting, project):
+    run = waiting()
+    run.process.kill()
+    run.end()
+    assert run.left() == []
+    project.journeys("def test_now(api):\n    api.get('/healthz').expect(200)\n")
+    again = subprocess.run([sys.executable, "-m", "synthprobe", "run"], cwd=project.root, timeout=60, check=False)
+    assert again.returncode == 0
+    first, _ = sorted((project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json"))
+    outcomes = {
+        one.journey.id.rsplit(".", 1)[-1]: one.outcome
+        for one in msgspec.json.decode(first.read_bytes(), type=Verdict).journeys
+    }
+    assert outcomes == {"test_before": "passed", "test_in_it": "unknown", "test_after": "unknown"}
+    assert not list((project.root / ".synthprobe").glob("runs/*/*/raw"))
+
+
+def test_a_failure_is_tried_again_and_a_second_pass_is_kept_as_intermittent(project, centre, tmp_path):
+    project.configure(centre.url)
+    text = (project.root / "synthprobe.toml").read_text()
+    (project.root / "synthprobe.toml").write_text("second_attempt_delay_s = 0\n" + text)
+    project.journeys(
+        "import os\nfrom synthprobe import step\n"
+        "def test_flaky(api):\n"
+        f"    first = not os.path.exists({str(tmp_path / 'been')!r})\n"
+        f"    open({str(tmp_path / 'been')!r}, 'w').close()\n"
+        "    with step('look'):\n        api.get('/healthz').expect(500 if first else 200)\n"
+        "def test_broken(api):\n    api.get('/healthz').expect(500)\n"
+    )
+    done = subprocess.run([sys.executable, "-m", "synthprobe", "run"], cwd=project.root, timeout=60, check=False)
+    assert done.returncode == 1
+    (path,) = (project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
+    verdicts = {
+        one.journey.id.rsplit(".", 1)[-1]: one for one in msgspec.json.decode(path.read_bytes(), type=Verdict).journeys
+    }
+    assert (verdicts["test_flaky"].outcome, verdicts["test_flaky"].intermittent) == ("passed", True)
+    assert [result.outcome for result in verdicts["test_broken"].results] == ["failed", "failed"]
+    evidence = [{kept.path for kept in result.evidence} for result in verdicts["test_broken"].results]
+    assert all(evidence)
+    assert not evidence[0] & evidence[1]
+
+
+def test_a_blind_probe_calls_nothing_good_f75(project, centre):
+    project.configure(centre.url)
+    project.journeys("def test_it(api):\n    api.get('/healthz').expect(200)\n")
+    (project.root / "blind.py").write_text(
+        "import pytest\n"
+        "@pytest.hookimpl(wrapper=True)\n"
+        "def pytest_pyfunc_call(pyfuncitem):\n"
+        "    try:\n        yield\n    except Exception:\n        pass\n"
+        "    return True\n"
+    )
+    environ = {
+        **os.environ,
+        "PYTEST_PLUGINS": "blind",
+        "PYTHONPATH": f"{project.root}:{os.environ.get('PYTHONPATH', '')}",
+    }
+    command = [sys.executable, "-m", "synthprobe", "run"]
+    done = subprocess.run(command, cwd=project.root, timeout=60, check=False, capture_output=True, env=environ)
+    (path,) = (project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")
+    verdict = msgspec.json.decode(path.read_bytes(), type=Verdict)
+    assert done.returncode == 3
+    assert "canary must fail ended as passed" in verdict.blind
+    assert [one.outcome for one in verdict.journeys] == ["unknown"]
+
+
+def test_a_journey_that_disappears_without_a_change_is_reported(project, centre):
+    project.configure(centre.url)
+    body = (
+        "import os\nif not os.environ.get('GONE'):\n    def test_gone(api):\n        api.get('/healthz').expect(200)\n"
+    )
+    project.journeys(body + "def test_stays(api):\n    api.get('/healthz').expect(200)\n")
+    command = [sys.executable, "-m", "synthprobe", "run"]
+    assert subprocess.run(command, cwd=project.root, timeout=60, check=False).returncode == 0
+    gone = subprocess.run(
+        command,
+        cwd=project.root,
+        timeout=60,
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GONE": "1", "COLUMNS": "200"},
+    )
+    assert gone.returncode == 3, gone.stdout
+    assert "was not collected" in gone.stdout
+    project.journeys("def test_stays(api):\n    api.get('/healthz').expect(200)\n")
+    changed = subprocess.run(command, cwd=project.root, timeout=60, check=False, capture_output=True, text=True)
+    assert changed.returncode == 0
+    assert "No longer among the journeys" in changed.stdout
+
+
+def test_a_slot_is_judged_once_f47_f48(project, centre):
+    project.configure(centre.url)
+    project.journeys("def test_it(api):\n    api.get('/healthz').expect(200)\n")
+    text = (project.root / "synthprobe.toml").read_text()
+    (project.root / "synthprobe.toml").write_text("interval_s = 86400\n" + text)
+    command = [sys.executable, "-m", "synthprobe", "run", "--slot", "now"]
+    first = subprocess.Popen(command, cwd=project.root, stdout=subprocess.PIPE, text=True)
+    second = subprocess.run(command, cwd=project.root, timeout=60, check=False, capture_output=True, text=True)
+    out = first.communicate(timeout=60)[0]
+    third = subprocess.run(command, cwd=project.root, timeout=60, check=False, capture_output=True, text=True)
+    assert (first.returncode, second.returncode, third.returncode) == (0, 0, 0)
+    assert sum("Nothing was run" in text for text in (out, second.stdout, third.stdout)) == 2
+    assert "already judged" in third.stdout
+    assert len(list((project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json"))) == 1

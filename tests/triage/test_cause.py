@@ -1,0 +1,126 @@
+"""The cause of a failure is told in words, without what only an engineer needs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from synthprobe.errors import ExpectationError
+from synthprobe.evidence.failure import describe_failure, leak_failure
+from synthprobe.journey.eventually import eventually
+from synthprobe.journey.response import Response
+from synthprobe.records.evidence import Exchange
+from synthprobe.verdict.judge import judge_attempt
+
+
+def answered(status: int, body: str) -> Response:
+    exchange = Exchange(
+        step="",
+        method="GET",
+        url="http://centre.invalid:8911/api/units/SYN-01?at=now",
+        request_headers={"Accept": "*/*"},
+        request_body="",
+        status=status,
+        response_headers={"content-type": "application/json"},
+        response_body=body,
+        started_at=datetime(2026, 11, 2, tzinfo=UTC),
+        duration_ms=812,
+    )
+    return Response(exchange, {"Content-Type": "application/json"}, body.encode())
+
+
+@pytest.mark.parametrize(
+    ("expectation", "said"),
+    [
+        (
+            lambda: answered(500, "boom").expect(200),
+            "GET /api/units/SYN-01 was answered 500, status 200 was expected",
+        ),
+        (
+            lambda: answered(200, '{"secondary": "Dispatched", "crew": []}').json_has(secondary="EnRoute", crew=[]),
+            "GET /api/units/SYN-01 was answered with secondary: expected 'EnRoute', got 'Dispatched'",
+        ),
+        (
+            lambda: answered(200, "<html>").json,
+            "GET /api/units/SYN-01: a JSON body was expected, got application/json: <html>",
+        ),
+        (
+            lambda: answered(200, "{}").has_header("age"),
+            "GET /api/units/SYN-01: header age was expected, got no such header",
+        ),
+        (
+            lambda: answered(200, "{}").within("500ms"),
+            "GET /api/units/SYN-01: an answer within 500 ms was expected, got 812 ms",
+        ),
+    ],
+    ids=["status", "json", "no json", "header", "within"],
+)
+def test_a_contradicted_answer_is_told_in_one_line(expectation, said):
+    with pytest.raises(ExpectationError) as contradicted:
+        expectation()
+    failure = describe_failure(contradicted.value, detail="", step="", phase="call")
+    assert judge_attempt(failure, (), finished=False) == ("failed", said)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("", ""),
+        (
+            "SYN-01 is stored as Dispatched, EnRoute was expected\nassert 1 == 2",
+            "SYN-01 is stored as Dispatched, EnRoute was expected",
+        ),
+        (
+            "Locator expected to be visible\nActual value: <element(s) not found>",
+            "Locator expected to be visible, got '<element(s) not found>'",
+        ),
+        (
+            "Locator expected to contain text 'EnRoute'\nActual value: " + "SYN-01 is InService  " * 9,
+            "Locator expected to contain text 'EnRoute', got 'SYN-01 is InService SYN-01 is InService SYN-01 is "
+            "InService SYN-01 is …'",
+        ),
+        ("Locator expected to be visible\nActual value: None", "Locator expected to be visible, got nothing"),
+        ("GET http://t → 404", "GET http://t → 404"),
+        ("Not within 2 s (11 attempts): it is late", "Not within 2 s (11 attempts): it is late"),
+    ],
+    ids=["nothing", "a sentence", "a page", "a long text", "no element", "an author's arrow", "an author's wait"],
+)
+def test_what_cannot_be_put_shorter_stays(message, said):
+    failure = describe_failure(AssertionError(message), detail="", step="", phase="call")
+    assert judge_attempt(failure, (), finished=False) == ("failed", said or "AssertionError")
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (
+            lambda: answered(500, "boom").expect(200),
+            "Not within 0.01 s (1 attempts): GET /api/units/SYN-01 was answered 500, status 200 was expected",
+        ),
+        (
+            lambda: _raise(AssertionError("Locator expected to be visible\nActual value: None")),
+            "Not within 0.01 s (1 attempts): Locator expected to be visible, got nothing",
+        ),
+        (lambda: False, "Not within 0.01 s (1 attempts): the check returned False"),
+    ],
+    ids=["an answer", "a page", "no words"],
+)
+def test_what_was_waited_for_in_vain_is_told_with_its_wait(check, said):
+    clock = iter((0.0, 1.0))
+    with pytest.raises(ExpectationError) as waited:
+        eventually(check, within="10ms", clock=lambda: next(clock), pause=lambda _: None)
+    failure = describe_failure(waited.value, detail="", step="", phase="call")
+    assert judge_attempt(failure, (), finished=False) == ("failed", said)
+
+
+def test_a_failure_told_in_other_words_keeps_its_record_and_is_told_by_the_new_words():
+    with pytest.raises(ExpectationError) as contradicted:
+        answered(500, "boom").expect(200)
+    failure = leak_failure(["a.zip"], describe_failure(contradicted.value, detail="", step="", phase="call"))
+    assert failure.finding.contradiction.expected == "status 200"
+    assert judge_attempt(failure, (), finished=False)[1].startswith("redaction: A secret was still in a.zip")
+
+
+def _raise(error):
+    raise error

@@ -1,0 +1,220 @@
+"""When an incident opens, what joins it, and when it ends."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from synthprobe.records.incident import Observation, Triage
+from synthprobe.records.journey import Journey
+from synthprobe.records.verdict import JourneyVerdict
+from synthprobe.triage.lifecycle import advance, describe
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def seen(journey, slot, state, step="save", fault="x"):
+    """One observation: passed, failed, flaky, degraded, unknown or skipped."""
+    bad = state not in {"passed", "skipped"}
+    return Observation(
+        run_id=f"r{slot}",
+        slot=slot,
+        at=START + timedelta(minutes=5 * slot),
+        target="t",
+        journey=journey,
+        outcome="passed" if state == "flaky" else state,
+        intermittent=state == "flaky",
+        fingerprint=f"v1:{journey}{step}{fault}" if bad else "",
+        signature=f"v1:{fault}" if bad else "",
+        step=step if bad else "",
+        cause=f"{fault} went wrong" if bad else "",
+    )
+
+
+class Monitor:
+    """Runs one after the other; what is open goes into the next one."""
+
+    def __init__(self):
+        self.all = {}
+        self.history = {}
+        self.slot = 0
+
+    def run(self, *observations):
+        open_ones = [one for one in self.all.values() if one.state != "resolved"]
+        now = START + timedelta(minutes=5 * self.slot, seconds=30)
+        changed = advance(open_ones, observations, self.history, now)
+        self.all |= {one.id: one for one in changed}
+        for one in observations:
+            self.history[one.journey] = (*self.history.get(one.journey, ()), one)
+        self.slot += 1
+        return changed
+
+    def walk(self, states, journey="a"):
+        for state in states:
+            self.run(seen(journey, self.slot, state))
+        return list(self.all.values())
+
+
+WORDS = {"p": "passed", "F": "failed", "f": "flaky", "d": "degraded", "u": "unknown", "s": "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [
+        ("pppp", []),
+        ("F", ["failing open"]),
+        ("FF", ["failing open"]),
+        ("Fp", ["failing open"]),
+        ("Fpp", ["failing resolved"]),
+        ("FpFp", ["failing open"]),
+        ("Fdd", ["failing resolved", "degraded open"]),
+        ("Fuu", ["failing open", "monitor blind open"]),
+        ("Fusup", ["failing open"]),
+        ("Fpup", ["failing resolved"]),
+        ("f", []),
+        ("fpppppppppp", []),
+        ("fppppppppppf", ["intermittent open"]),
+        ("fpppppppppppf", []),
+        ("ff", ["intermittent open"]),
+        ("ffF", ["failing open"]),
+        ("ff" + "p" * 11, ["intermittent open"]),
+        ("ff" + "p" * 12, ["intermittent resolved"]),
+        ("d", ["degraded open"]),
+        ("dpp", ["degraded open"]),
+        ("dppp", ["degraded resolved"]),
+        ("u", []),
+        ("uu", ["monitor blind open"]),
+        ("upu", []),
+        ("uup", ["monitor blind resolved"]),
+        ("uuF", ["monitor blind resolved", "failing open"]),
+        ("ssss", []),
+    ],
+)
+def test_what_opens_and_what_closes(runs, expected):
+    found = Monitor().walk([WORDS[letter] for letter in runs])
+    assert [f"{one.kind} {one.state}" for one in found] == expected
+
+
+def test_what_comes_and_goes_is_one_incident_that_stays_open():
+    monitor = Monitor()
+    found = monitor.walk(["failed", "passed"] * 4 + ["passed"] * 4)
+    assert [(one.flapping, one.state) for one in found] == [(True, "open")]
+    (one,) = monitor.walk(["passed"])
+    assert one.state == "resolved"
+    assert [event.text.split(";")[0] for event in one.events if "comes and goes" in event.text] == ["It comes and goes"]
+
+
+def test_one_cause_over_many_journeys_is_one_incident():
+    monitor = Monitor()
+    monitor.run(*(seen(name, 0, "failed") for name in "abc"))
+    (one,) = monitor.all.values()
+    assert (one.journeys, one.occurrences) == (("a", "b", "c"), 1)
+    monitor.run(*(seen(name, 1, "passed") for name in "abc"))
+    monitor.run(seen("a", 2, "passed"), seen("b", 2, "passed"), seen("c", 2, "failed"))
+    assert [one.state for one in monitor.all.values()] == ["open"]
+
+
+def test_two_causes_are_two_incidents():
+    monitor = Monitor()
+    monitor.run(seen("a", 0, "failed", fault="x"), seen("b", 0, "failed", fault="y"))
+    assert len(monitor.all) == 2
+
+
+def test_other_words_at_the_same_step_are_the_same_incident():
+    monitor = Monitor()
+    monitor.run(seen("a", 0, "failed", fault="x"))
+    monitor.run(seen("a", 1, "failed", fault="y"))
+    (one,) = monitor.all.values()
+    assert one.occurrences == 2
+    assert "with other words" in one.events[-1].text
+
+
+def test_who_cannot_get_past_the_log_in_is_blocked_by_it():
+    monitor = Monitor()
+    monitor.run(
+        seen("board", 0, "failed", step="log in", fault="x"),
+        seen("status", 0, "failed", step="dispatcher 2 logs in", fault="y"),
+        seen("search", 0, "failed", step="run a person", fault="z"),
+    )
+    log_in = next(one for one in monitor.all.values() if one.blocked)
+    assert (log_in.journeys, log_in.blocked) == (("board",), ("status",))
+    assert len(monitor.all) == 2
+    for slot in (1, 2):
+        monitor.run(seen("board", slot, "passed"), seen("status", slot, "failed", step="dispatcher 2 logs in"))
+    assert monitor.all[log_in.id].state == "open"  # somebody still cannot log in
+
+
+def test_a_run_that_comes_twice_or_late_changes_nothing():
+    monitor = Monitor()
+    monitor.walk(["failed", "failed"])
+    (before,) = monitor.all.values()
+    twice = advance([before], [seen("a", 1, "passed")], monitor.history, START)
+    late = advance([before], [seen("a", 0, "failed")], {"a": monitor.history["a"][1:]}, START)
+    assert twice == late == (before,)
+
+
+def test_the_same_runs_give_the_same_ids_whatever_order_they_are_told_in():
+    one, other = Monitor(), Monitor()
+    one.run(seen("a", 0, "failed"), seen("b", 0, "failed", fault="y"))
+    other.run(seen("b", 0, "failed", fault="y"), seen("a", 0, "failed"))
+    assert list(one.all) == list(other.all)
+    assert all(len(id) <= 16 for id in one.all)
+
+
+def test_acknowledged_incidents_continue_and_an_unconcerned_run_leaves_them():
+    import msgspec
+
+    monitor = Monitor()
+    monitor.run(seen("a", 0, "failed"))
+    (one,) = monitor.all.values()
+    taken = msgspec.structs.replace(one, state="acknowledged", acknowledged_by="first line")
+    (after,) = advance([taken], [seen("z", 1, "passed")], monitor.history, START)
+    assert after == taken
+    (after,) = advance([taken], [seen("a", 1, "failed")], monitor.history, START)
+    assert (after.state, after.occurrences) == ("acknowledged", 2)
+
+
+def test_an_incident_is_as_severe_as_its_worst_journey():
+    monitor = Monitor()
+    monitor.run(seen("a", 0, "failed"), seen("b", 0, "failed"))
+    (one,) = monitor.all.values()
+    journeys = {
+        "a": Journey(id="a", node_id="a", title="a", owner="desk", severity="minor"),
+        "b": Journey(id="b", node_id="b", title="b", owner="fleet", severity="blocker"),
+    }
+    assert (describe(one, journeys).severity, describe(one, journeys).owner) == ("blocker", "fleet")
+
+
+def judged(journey, cause_class, runbook, elsewhere=""):
+    said = Triage(cause_class=cause_class, rule="r", why="w", elsewhere=elsewhere)
+    return JourneyVerdict(
+        journey=Journey(id=journey, node_id=journey, title=journey), outcome="failed", triage=said, runbook=runbook
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "incidents"),
+    [
+        (("data", "place"), [("a", "z")]),
+        (("code", "place"), [("a",), ("z",)]),
+        (("data", "another"), [("a",), ("z",)]),
+        (("data", ""), [("a",), ("z",)]),
+    ],
+    ids=["one class and page", "another class", "another page", "no page"],
+)
+def test_journeys_of_one_class_that_lead_to_one_page_are_one_incident(other, incidents):
+    observations = [seen("a", 1, "failed", fault="x"), seen("z", 1, "failed", step="look", fault="y")]
+    said = {"a": judged("a", "data", "place"), "z": judged("z", *other)}
+    made = advance([], observations, {}, START, said)
+    assert [one.journeys for one in made] == incidents
+    again = [seen("a", 2, "failed", fault="x"), seen("z", 2, "failed", step="look", fault="y")]
+    earlier = {one.journey: (one,) for one in observations}
+    later = advance(made, again, earlier, START + timedelta(minutes=5), said)
+    assert [(one.id, len(one.events)) for one in later] == [(one.id, len(one.events)) for one in made]
+
+
+def test_an_incident_begins_with_the_journey_that_shows_the_cause():
+    observations = [seen("a", 1, "failed", fault="x"), seen("z", 1, "failed", fault="y")]
+    said = {"a": judged("a", "data", "place", elsewhere="z"), "z": judged("z", "data", "place")}
+    (made,) = advance([], observations, {}, START, said)
+    assert made.journeys == ("z", "a")
+    assert made.title.startswith("z,")
