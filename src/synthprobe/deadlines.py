@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from synthprobe.errors import SynthprobeError
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 _LOOK_S = 0.05
 _ends = math.inf
+_asked = False
 
 
 class OverdueError(SynthprobeError):
@@ -25,14 +27,26 @@ class OverdueError(SynthprobeError):
 
 
 def end_within(seconds: float) -> None:
-    """Shorten everything that is still to be done in this process; never lengthens it."""
+    """Shorten everything that is still to be done in this process, which was asked to end; never lengthens it."""
+    global _asked, _ends
+    _asked, _ends = True, min(_ends, time.monotonic() + seconds)
+
+
+@contextmanager
+def all_within(seconds: float) -> Iterator[None]:
+    """Give everything that is done meanwhile one total deadline."""
     global _ends
-    _ends = min(_ends, time.monotonic() + seconds)
+    before, _ends = _ends, min(_ends, time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        if not _asked:
+            _ends = before
 
 
 def is_ending() -> bool:
     """Whether this process was asked to end."""
-    return _ends < math.inf
+    return _asked
 
 
 def left_s(most_s: float, *, spare_s: float = 0.0) -> float:

@@ -15,7 +15,7 @@ from synthprobe.cli.impact import make_board
 from synthprobe.cli.ops import ops_data
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
-from synthprobe.deadlines import end_within
+from synthprobe.deadlines import all_within
 from synthprobe.errors import ConfigurationError, SynthprobeError
 from synthprobe.firstline.runbook_pages import before_typing, publish_runbooks
 from synthprobe.firstline.runbooks import read_runbooks
@@ -44,16 +44,16 @@ def report(
     ] = None,
 ) -> None:
     """Make the on-call page and the Allure report of recorded runs."""
-    end_within(PUBLISH_S)
     root = find_root(Path.cwd())
     config = read_config(root)
-    folders = [run.absolute() for run in runs] if runs else [pipeline.newest_run(root, config.folder)]
-    for folder in folders:
-        if not (folder / "verdict.json").exists():
-            pipeline.explain_run(root, config, folder, pipeline.judge(folder))
-    if publish_at is not None:
-        refuse_publishing(config, folders, site or root / config.folder / "site", publish_at)
-    page = make_site(root, config, folders, site=site)
+    with all_within(PUBLISH_S):
+        folders = [run.absolute() for run in runs] if runs else [pipeline.newest_run(root, config.folder)]
+        for folder in folders:
+            if not (folder / "verdict.json").exists():
+                pipeline.explain_run(root, config, folder, pipeline.judge(folder))
+        if publish_at is not None:
+            refuse_publishing(config, folders, site or root / config.folder / "site", publish_at)
+        page = make_site(root, config, folders, site=site)
     _console.print(f"On-call page: {page}")
     if serve_site:
         serve_until_interrupted(page.parent, port)

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 
-from synthprobe.deadlines import is_ending, left_s
+from synthprobe.deadlines import left_s
 from synthprobe.errors import HistoryError
 from synthprobe.history import database
 from synthprobe.history.database import NewerSchema, bring_up_to_date, make_engine
@@ -191,7 +191,7 @@ class Access:
 
     @property
     def _late(self) -> str:
-        if is_ending():
+        if left_s(math.inf) <= 0:
             return f"The history {self.place} was given up, as the time of the whole command was over."
         return f"The history {self.place} did not answer within {self._within_s:g} s in all, and was given up."
 

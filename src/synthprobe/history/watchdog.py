@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from synthprobe.deadlines import is_ending, left_s
+from synthprobe.deadlines import left_s
 
 _LOOK_S = 0.1
 
@@ -58,7 +58,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._done.wait(_LOOK_S):
-            if self._ends <= time.monotonic() or (is_ending() and left_s(math.inf) <= 0):
+            if self._ends <= time.monotonic() or left_s(math.inf) <= 0:
                 self.bit = True
                 for connection in self._connections:
                     _shut_down(connection)
