@@ -15,9 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: setup ## start the dispatch centre, run the journeys healthy and with two faults, build the report
 	$(BIN)/synthprobe demo
 
-# Four at once also on two cores: many tests wait for what hangs, or for a deadline.
 test: setup .venv/.postgres ## all tests, a real browser included
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 12
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 12
 
 check: setup ## format, lint, types, import contracts, workflows
 	$(BIN)/ruff format --check .
