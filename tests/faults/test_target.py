@@ -137,8 +137,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, JourneyVerdict]:
         closed = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with hostile() as url:
         (root / "synthprobe.toml").write_text(
-            "second_attempts = 0\njourney_deadline_s = 5\n[targets.demo]\n"
-            f'base_url = "{url}"\ntimeout_s = 0.8\nmax_body_mb = 1\naction_timeout_s = 1\n'
+            "second_attempts = 0\njourney_deadline_s = 9\n[targets.demo]\n"
+            f'base_url = "{url}"\ntimeout_s = 2\nmax_body_mb = 1\naction_timeout_s = 2\n'
             '[targets.demo.secrets]\nunset = "env:PROBE_UNSET"\n'
         )
         text = HEAD + "".join(

@@ -28,6 +28,9 @@ from synthprobe.verdict.judge import MUST_FAIL, MUST_PASS
 _PAGE = "<!doctype html><title>Canary</title><h1>alive</h1><button>Save</button>"
 
 
+_PATIENCE_S = 15.0
+"""Seconds each act of a canary may take, whatever the target's limits are: a busy machine is not a blind one."""
+_PATIENCE_MS = _PATIENCE_S * 1000
 _PLACES = tuple(f"127.91.7.{number}" for number in range(1, 255))
 _NOBODY = "http://synthprobe-canary.invalid/"
 """A name that no resolver knows: what answers for it is a proxy, and who says so is not the wall."""
@@ -67,7 +70,7 @@ def canary_url() -> Iterator[str]:
 @pytest.fixture
 def canary_api(canary_url: str, open_api: Callable[[Target], Api]) -> Api:
     """An API session there."""
-    return open_api(Target(name="canary", base_url=canary_url, timeout_s=2))
+    return open_api(Target(name="canary", base_url=canary_url, timeout_s=_PATIENCE_S))
 
 
 class NoEntry:
@@ -116,7 +119,7 @@ def _walled_page(page: Any, no_entry: NoEntry) -> None:
 
     for url in (no_entry.url, _NOBODY):
         try:
-            page.goto(url)
+            page.goto(url, timeout=_PATIENCE_MS)
             said = "an answer"
         except Error as refusal:
             said = str(refusal).splitlines()[0]
@@ -148,8 +151,8 @@ def test_pass_page(canary_api: Api, new_api: Callable[[], Api], no_entry: NoEntr
     with step("an API session is refused other hosts"):
         _walled_api(new_api(), no_entry)
     with step("a healthy page passes"):
-        page.set_content(_PAGE)  # an address of ours may be none the target allows
-        expect(page.get_by_text("alive")).to_be_visible()
+        page.set_content(_PAGE, timeout=_PATIENCE_MS)  # an address of ours may be none the target allows
+        expect(page.get_by_text("alive")).to_be_visible(timeout=_PATIENCE_MS)
     with step("a page is refused other hosts"):
         _walled_page(page, no_entry)
 
@@ -179,7 +182,7 @@ def test_fail_page(page: Any) -> None:
     """Text missing on a page must be seen."""
     from playwright.sync_api import expect
 
-    page.set_content(_PAGE)
+    page.set_content(_PAGE, timeout=_PATIENCE_MS)
     expect(page.get_by_text("this is not there")).to_be_visible(timeout=300)
 
 
