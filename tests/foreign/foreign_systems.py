@@ -101,7 +101,8 @@ class System:
             with suppress(OSError):
                 if self.ask("GET", self.home)[0] < 500:
                     return
-            time.sleep(0.05)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)  # ends at once when the system did
         said = (self.data / "output.txt").read_text(errors="replace")[-600:]
         raise Trouble(f"{self.name} did not answer at {self.address}{self.home}: {said}")
 

@@ -45,7 +45,7 @@ def take_over(history: History, folder: Path) -> None:
         if history.available:
             _take_spool(history, folder / "spool")
             _take_incidents(history, folder)
-            take_letters(history, folder / "outbox")
+            take_outbox(history, folder / "outbox")
     except (HistoryError, OSError) as error:
         history.note(str(error))
 
@@ -79,7 +79,7 @@ def _take_incidents(history: History, folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def take_letters(history: History, outbox: Path) -> None:
+def take_outbox(history: History, outbox: Path) -> None:
     """Take in the messages of an outbox; a line cut off by a crash is left out, and its message is due again."""
     path = outbox / "outbox.jsonl"
     if not path.is_file():

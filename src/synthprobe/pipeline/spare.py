@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.config import Config
 from synthprobe.errors import HistoryError
-from synthprobe.pipeline.former_stores import take_letters
+from synthprobe.pipeline.former_stores import take_outbox
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
 from synthprobe.records.verdict import Verdict
 
@@ -44,7 +44,7 @@ def open_outbox(root: Path, config: Config) -> Outbox:
     kept = (_place(root) / _STORE).exists()
     outbox = Outbox(place / _STORE, lambda: spare_folder(root) / _STORE, kept_in_spare=kept)
     with contextlib.suppress(HistoryError, OSError):  # is taken in the next time
-        take_letters(outbox.history, place / "outbox")
+        take_outbox(outbox.history, place / "outbox")
     return outbox
 
 

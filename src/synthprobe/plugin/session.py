@@ -28,12 +28,12 @@ from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.plugin import reports
 from synthprobe.plugin.alarm import AttemptDeadline, TookTooLong, limit_of, no_limit, own_time
-from synthprobe.plugin.artifacts import artifact_refusal, missing_plugin
 from synthprobe.plugin.console import HarmlessConsole, capture_refusal
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.junit import JUnitOfJourneys
 from synthprobe.plugin.leaks import browser_log_refusal
 from synthprobe.plugin.options import JOURNEY, mutates_of, parameter_names, project_config, project_root, target_name
+from synthprobe.plugin.other_plugins import artifact_refusal, missing_plugin
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.proof import proven
 from synthprobe.plugin.reports import counted_as_failed, reason_of_skip, redact_report
