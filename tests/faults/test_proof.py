@@ -12,8 +12,13 @@ from synthprobe import pipeline
 
 JOURNEYS = '''
 import unittest, pytest
+from playwright.sync_api import expect
+from synthprobe import step
 
 async def helper(): pass
+
+def compares(text):
+    text == "alive"
 
 def test_returns():
     return 1 == 2
@@ -36,6 +41,81 @@ def test_not_called(tmp_path):
     from playwright.sync_api import expect
     expect.set_options(timeout=1)
     pytest.approx(3).__eq__
+
+def test_negation(tmp_path):
+    not tmp_path.exists()
+
+def test_both(tmp_path):
+    tmp_path.exists() and tmp_path.name == "x"
+
+def test_helper(tmp_path):
+    compares(tmp_path.name)
+
+def test_text(tmp_path):
+    assert tmp_path.is_file() or "it is a folder"
+
+def test_function(tmp_path):
+    def check():
+        return tmp_path.is_file()
+    assert check
+
+def test_generator(tmp_path):
+    assert (path.is_file() for path in [tmp_path])
+
+class Page:
+    def get_by_text(self, text): return self
+    def is_visible(self): return False
+
+def test_element(tmp_path):
+    assert Page().get_by_text("Welcome")
+
+def test_dropped_element(tmp_path):
+    Page().get_by_text("Welcome")
+
+def test_dropped_question(tmp_path):
+    Page().is_visible()
+
+def test_uncalled_question(tmp_path):
+    assert Page().is_visible
+
+def test_step_that_is_not_entered(tmp_path):
+    step("look")
+
+def test_replaced(tmp_path):
+    assert 1 == 2
+
+def test_called_a_skip(tmp_path):
+    assert 1 == 2
+
+@pytest.fixture
+def skips_at_its_end():
+    yield
+    pytest.skip("nothing to tidy")
+
+def test_skip_after_failure(skips_at_its_end):
+    assert 1 == 2
+
+def test_skip_after_success(skips_at_its_end):
+    assert 1 == 1
+
+@pytest.mark.parametrize("row", [])
+def test_of_no_rows(row):
+    assert row
+
+def test_caught_step(tmp_path):
+    try:
+        with step("compare"):
+            assert 1 == 2, "the board is empty"
+    except AssertionError:
+        pass
+
+def test_step_tried_again(tmp_path):
+    for number in (1, 2):
+        try:
+            with step("compare"):
+                assert number == 2
+        except AssertionError:
+            pass
 
 def test_tuple():
     assert (1 == 2, "one is two")
@@ -64,6 +144,21 @@ def test_subtest(subtests):
         assert 1 == 2
 '''
 
+CONFTEST = """
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    return True if pyfuncitem.name == "test_replaced" else None
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    if item.name == "test_called_a_skip" and report.failed:
+        report.outcome, report.longrepr = "skipped", (__file__, 1, "Skipped: flaky")
+    return report
+"""
+
 EXPECTED = {
     "test_returns": ("unknown", "It returned False, and nothing looks at what a test returns"),
     "test_returns_a_coroutine": ("unknown", "It returned a value of type coroutine"),
@@ -71,6 +166,24 @@ EXPECTED = {
     "test_nothing": ("unknown", "It looks at nothing: its body calls and asserts nothing"),
     "test_comparison": ("unknown", "compares and drops the answer: `state == 'alive'`. Write `assert` before it."),
     "test_not_called": ("unknown", "names an expectation and does not call it: `pytest.approx(3).__eq__`"),
+    "test_negation": ("unknown", "compares and drops the answer: `not tmp_path.exists()`"),
+    "test_both": ("unknown", "compares and drops the answer: `tmp_path.exists() and tmp_path.name == 'x'`"),
+    "test_helper": ("unknown", "of compares() compares and drops the answer: `text == 'alive'`"),
+    "test_text": ("unknown", "asserts a text, which always holds"),
+    "test_function": ("unknown", "asserts a function that is not called, which always holds: `assert check`"),
+    "test_generator": ("unknown", "asserts a generator, which always holds"),
+    "test_element": ("unknown", "asserts an element, which is there even where the page has none"),
+    "test_dropped_element": ("unknown", "names an element and looks at nothing of it"),
+    "test_dropped_question": ("unknown", "asks and drops the answer: `Page().is_visible()`"),
+    "test_uncalled_question": ("unknown", "asserts a function that is not called, which always holds"),
+    "test_step_that_is_not_entered": ("unknown", "begins an expectation or a step and does not go on"),
+    "test_replaced": ("unknown", "Its body never ran: a plugin or a conftest.py took its place"),
+    "test_called_a_skip": ("failed", "1 == 2"),
+    "test_skip_after_failure": ("failed", "1 == 2"),
+    "test_skip_after_success": ("passed", ""),
+    "test_of_no_rows[NOTSET]": ("unknown", "Its list of parameters for row is empty"),
+    "test_caught_step": ("unknown", 'The step "compare" broke, and its error was caught: the board is empty'),
+    "test_step_tried_again": ("passed", ""),
     "test_tuple": ("unknown", "asserts a tuple, which always holds"),
     "test_strict_xfail": ("unknown", "marked as expected to fail and passed: [XPASS(strict)] repaired next week"),
     "test_xfail": ("skipped", "It is expected to fail: repaired next week"),
@@ -83,6 +196,7 @@ EXPECTED = {
 
 def test_a_test_that_cannot_have_failed_is_never_passed_f85(project):
     project.journeys(JOURNEYS)
+    (project.root / "journeys" / "conftest.py").write_text(CONFTEST)
     ran = project.run()
     assert ran.results.keys() == EXPECTED.keys()
     for name, (outcome, words) in EXPECTED.items():

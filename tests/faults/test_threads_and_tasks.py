@@ -57,6 +57,27 @@ def test_tolerated():
         await asyncio.gather(check(), return_exceptions=True)
     asyncio.run(both())
 
+def test_thread_without_a_step():
+    def check():
+        assert 1 == 2, "the other desk differs"
+    thread = threading.Thread(target=check)
+    thread.start()
+    thread.join()
+
+def test_task_nobody_awaits():
+    async def check():
+        assert 1 == 2, "the other desk differs"
+    async def main():
+        asyncio.create_task(check())
+        await asyncio.sleep(0.01)
+    asyncio.run(main())
+
+def test_thread_of_a_library():
+    thread = threading.Thread(target=lambda: 1 / 0, name="feeder")
+    thread.start()
+    thread.join()
+    assert not thread.is_alive()
+
 def test_unended():
     began = threading.Event()
     def wait_for_ever():
@@ -130,7 +151,7 @@ def test_requests_of_a_thread_belong_to_its_step_f99(ran):
 
 def test_allure_shows_the_same_tree_f99(ran):
     written = [json.loads(path.read_text()) for path in (ran.folder / "allure-results").glob("*-result.json")]
-    steps = {one["name"]: allure_tree(one["steps"]) for one in written}
+    steps = {one["name"]: allure_tree(one.get("steps", [])) for one in written}
     both = {"both": {"one": {"one within": {}}, "two": {"two within": {}}}}
     assert steps["pool"] == {"around": both}
     assert steps["tasks"] == both
@@ -148,6 +169,19 @@ def test_a_step_that_broke_where_nobody_listened_breaks_the_journey(ran, name):
     assert "the other desk differs" in result.failure.message
     assert result.failure.step.endswith("compare")
     assert result.attempt == 2, "a second attempt decides, as for any other failure"
+
+
+@pytest.mark.parametrize("name", ["test_thread_without_a_step", "test_task_nobody_awaits"], ids=["F99 one", "F99 two"])
+def test_an_assertion_outside_of_steps_that_nobody_heard_breaks_the_journey(ran, name):
+    result = ran.results[name]
+    assert (result.outcome, result.failure.kind) == ("failed", "expectation")
+    assert "the other desk differs" in result.failure.message
+
+
+def test_what_else_breaks_in_a_thread_is_noted_f99(ran):
+    result = ran.results["test_thread_of_a_library"]
+    assert result.outcome == "passed"
+    assert result.notes == ("The thread 'feeder' ended with ZeroDivisionError: division by zero",)
 
 
 def test_a_step_that_had_not_ended_makes_the_journey_unknown_f99(ran):

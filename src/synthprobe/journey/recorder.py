@@ -87,7 +87,7 @@ class OpenStep:
     def close(self, error: BaseException | None) -> Step:
         """Its record."""
         status: StepStatus = "passed" if error is None else "failed"
-        text = "" if error is None else (str(error).strip() or type(error).__name__).splitlines()[0]
+        text = "" if error is None else _first_line(error)
         longest_s = max(
             (step.duration_s for step in self.steps), default=0.0
         )  # of several at once each leaves out its own
@@ -104,6 +104,10 @@ class OpenStep:
             steps=tuple(self.steps),
             span_id=self.key,
         )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 innermost: ContextVar[OpenStep | None] = ContextVar("innermost open step", default=None)
@@ -133,6 +137,7 @@ class Recorder:
         self._root = OpenStep(self, None, self._flow, "", None, self.started_at)
         self._trunk = self._root
         self._elsewhere: list[BaseException] = []
+        self._caught: dict[str, BaseException] = {}
         self._unended: dict[str, OpenStep] = {}
 
     @property
@@ -208,6 +213,10 @@ class Recorder:
             self.broken = self.broken or path
             if step.flow != self._flow:
                 self._elsewhere.append(error)
+            elif isinstance(error, Exception):
+                self._caught.setdefault(path, error)
+        else:
+            self._caught.pop(path, None)
         record = step.close(error)
         while around.has_ended and around.around is not None:
             around = around.around  # the step around it did not wait for it
@@ -228,8 +237,12 @@ class Recorder:
         for step in self._innermost.lineage:
             step.began = min(step.began + seconds, now)
 
-    def left_elsewhere(self) -> BaseException | None:
-        """What threads and tasks found out that the journey's own flow did not hear, once its body has ended."""
+    def heard_elsewhere(self, error: BaseException) -> None:
+        """What broke in a thread or task, outside of any step."""
+        self._elsewhere.append(error)
+
+    def left_unheard(self) -> BaseException | None:
+        """What the journey did not hear once its body has ended: of threads and tasks, of steps that broke."""
         unended = [step for step in self._unended.values() if step.around is not None]
         for step in unended:
             step.has_ended = True
@@ -241,6 +254,11 @@ class Recorder:
             return JourneyError(
                 f"The journey ended while a step was still open in a thread or task: {titles}. What it would have "
                 "found is not known. Join the thread, or await the task, before the journey ends."
+            )
+        for path, error in self._caught.items():
+            return JourneyError(
+                f'The step "{path}" broke, and its error was caught: {_first_line(error)}. A journey passes only when '
+                "every step did its job. Catch what may break inside the step, or let it end the journey."
             )
         return None
 

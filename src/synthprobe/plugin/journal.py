@@ -64,6 +64,13 @@ class Attempt:
         self.facts: Facts | None = None
         self.whole_text = ""
 
+    def skip(self, reason: str, phase: str) -> None:
+        """It was skipped; what was seen before its clean-up stands."""
+        if phase == "teardown":
+            self.recorder.notes.append(f"Its clean-up was skipped: {reason}")
+        else:
+            self.skipped = reason
+
     def judged(self) -> tuple[Outcome, str]:
         """Its outcome, and in one line why it is not ``passed``."""
         return judge_attempt(self.failure, self.recorder.degradations, finished=self.finished, skipped=self.skipped)

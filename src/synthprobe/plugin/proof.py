@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import os
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,15 @@ import pytest
 
 from synthprobe.errors import JourneyError
 
+# Playwright's questions, its places, and what is written before something else
+_ASKS = frozenset(("is_checked", "is_disabled", "is_editable", "is_enabled", "is_hidden", "is_visible"))
+_PLACES = frozenset(
+    (
+        "locator",
+        *(f"get_by_{what}" for what in ("alt_text", "label", "placeholder", "role", "test_id", "text", "title")),
+    )
+)
+_BEGINNINGS = frozenset(("expect", "step"))
 _ACTS = (ast.Call, ast.Assert, ast.Raise, ast.Await, ast.With)
 
 
@@ -27,26 +37,42 @@ def proven(item: pytest.Item, looked: Callable[[], bool]) -> Iterator[None]:
     ):
         yield  # what unittest awaits goes another way
         return
+    began: list[object] = []
     returned: list[object] = []
-    item.obj = _reporting(function, returned.append)
+    item.obj = _reporting(function, began.append, returned.append)
     try:
         yield
     except pytest.fail.Exception:
-        if (why := _never_run(function, returned)) or (why := _gave_back(returned)):
+        if (why := _never_run(function, began)) or (why := _gave_back(returned)):
             raise JourneyError(why) from None
         raise
     finally:
         item.obj = function
-    if why := _never_run(function, returned) or _gave_back(returned) or _idle(function, looked):
+    ended_otherwise = bool(getattr(item, "_excinfo", None))  # how unittest tells of skips, and of its own set-up
+    why = "" if ended_otherwise else _never_run(function, began)
+    if why := why or _gave_back(returned) or _idle(function, looked, str(item.config.rootpath)):
         raise JourneyError(why)
 
 
-def _reporting(function: Callable[..., Any], returned: Callable[[object], None]) -> Callable[..., Any]:
-    """The same function; what it returns is noted."""
+def refuse_empty(item: pytest.Item) -> None:
+    """A list of parameters that is empty is no policy: pytest would skip the test."""
+    given: dict[str, object] = item.callspec.params if hasattr(item, "callspec") else {}
+    if empty := [name for name, value in given.items() if type(value).__name__ == "NotSetType"]:
+        raise JourneyError(
+            f"Its list of parameters for {', '.join(empty)} is empty, so nothing of it was run. Look at where the list "
+            "comes from; a journey that is not wanted is skipped with a reason."
+        )
+
+
+def _reporting(
+    function: Callable[..., Any], began: Callable[[object], None], returned: Callable[[object], None]
+) -> Callable[..., Any]:
+    """The same function; that it ran, and what it returns, is noted."""
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def run_later(*arguments: Any, **named: Any) -> None:
+            began(None)
             returned(await function(*arguments, **named))
 
         return run_later
@@ -55,6 +81,7 @@ def _reporting(function: Callable[..., Any], returned: Callable[[object], None])
 
     @functools.wraps(function)
     def run(*arguments: Any, **named: Any) -> Any:
+        began(None)
         value = function(*arguments, **named)
         returned(value)
         return value
@@ -66,9 +93,14 @@ def _is_asynchronous(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
-def _never_run(function: Callable[..., Any], returned: list[object]) -> str:
-    if returned or not _is_asynchronous(function):
+def _never_run(function: Callable[..., Any], began: list[object]) -> str:
+    if began:
         return ""
+    if not _is_asynchronous(function):
+        return (
+            "Its body never ran: a plugin or a conftest.py took its place (its pytest_pyfunc_call, or runtest of its "
+            "class). Have it call the test."
+        )
     return (
         "Its body never ran: it is declared with `async def`, and no plugin here runs that. "
         "Declare it with `def`; the fixtures of synthprobe and Playwright are synchronous."
@@ -86,23 +118,64 @@ def _gave_back(returned: list[object]) -> str:
     )
 
 
-def _idle(function: Callable[..., Any], looked: Callable[[], bool]) -> str:
-    try:
-        source, first = inspect.getsourcelines(inspect.unwrap(function))
-        (tree,) = ast.parse(textwrap.dedent("".join(source))).body
-    except Exception:  # without its source, the test is taken at its word
+def _idle(function: Callable[..., Any], looked: Callable[[], bool], project: str) -> str:
+    function = _plain(function)
+    source = _source(function)
+    if source is None:
         return ""
-    if not isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef):
-        return ""
-    for node in _statements(tree.body):
-        if why := _dropped(node):
-            return f"Line {first + node.lineno - 1} {why}"
+    for name, (tree, first) in _with_helpers(function, project).items():
+        local = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        for node in _statements(tree.body):
+            if why := _dropped(node, local):
+                where = "" if tree is source[0] else f" of {name}()"
+                return f"Line {first + node.lineno - 1}{where} {why}"
+    tree, _ = source
     if not looked() and not any(isinstance(node, _ACTS) for statement in tree.body for node in ast.walk(statement)):
         return (
             "It looks at nothing: its body calls and asserts nothing, and no step or request was recorded. "
             "Assert what must hold, or name it with step()."
         )
     return ""
+
+
+_Source = tuple[ast.FunctionDef | ast.AsyncFunctionDef, int]
+
+
+@functools.cache
+def _source(function: Callable[..., Any]) -> _Source | None:
+    """A function's tree and its first line; nothing without its source, when it is taken at its word."""
+    try:
+        lines, first = inspect.getsourcelines(function)
+        (tree,) = ast.parse(textwrap.dedent("".join(lines))).body
+    except Exception:
+        return None
+    return (tree, first) if isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef) else None
+
+
+def _with_helpers(function: Callable[..., Any], project: str) -> dict[str, _Source]:
+    """A test, and the functions of its project that it calls by their names, and those that they call."""
+    found: dict[str, _Source] = {}
+    waiting = [function]
+    while waiting:
+        plain: Any = _plain(waiting.pop())
+        source = _source(plain)
+        if source is None or plain.__qualname__ in found:
+            continue
+        found[plain.__qualname__] = source
+        for name in {_called(node) for node in ast.walk(source[0]) if isinstance(node, ast.Call)}:
+            helper = _plain(plain.__globals__.get(name))
+            if inspect.isfunction(helper) and _is_of(helper.__code__.co_filename, project):
+                waiting.append(helper)
+    return found
+
+
+def _plain(function: Any) -> Any:
+    """The function that was written: not bound, not decorated."""
+    return inspect.unwrap(getattr(function, "__func__", function))
+
+
+def _is_of(path: str, project: str) -> bool:
+    return path.startswith(project + os.sep) and "site-packages" not in path
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -118,18 +191,63 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from _statements([node] if isinstance(node, ast.stmt) else getattr(node, "body", []))
 
 
-def _dropped(statement: ast.stmt) -> str:
+def _dropped(statement: ast.stmt, functions: set[str]) -> str:
     """What a statement only seems to check."""
-    if isinstance(statement, ast.Assert) and isinstance(statement.test, ast.Tuple) and statement.test.elts:
-        return f"asserts a tuple, which always holds: `{_short(statement)}`. Remove the parentheses."
+    if isinstance(statement, ast.Assert):
+        if isinstance(statement.test, ast.Tuple) and statement.test.elts:
+            return f"asserts a tuple, which always holds: `{_short(statement)}`. Remove the parentheses."
+        if what := _always(statement.test, functions):
+            return f"asserts {what}, which always holds: `{_short(statement)}`. Assert what it must be, or call it."
     if not isinstance(statement, ast.Expr):
         return ""
     value = statement.value
-    if isinstance(value, ast.Compare):
+    if isinstance(value, ast.Compare) or _is_negation(value):
+        return f"compares and drops the answer: `{_short(value)}`. Write `assert` before it."
+    if isinstance(value, ast.BoolOp) and (isinstance(value.values[-1], ast.Compare) or _is_negation(value.values[-1])):
         return f"compares and drops the answer: `{_short(value)}`. Write `assert` before it."
     if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Call):
         return f"names an expectation and does not call it: `{_short(value)}`. Write `()` after it."
+    name = _called(value)
+    if name in _ASKS:
+        return f"asks and drops the answer: `{_short(value)}`. Write `assert` before it, or take expect()."
+    if name in _PLACES:
+        return f"names an element and looks at nothing of it: `{_short(value)}`. Write `expect(...).to_be_visible()`."
+    if _begins(value):
+        return f"begins an expectation or a step and does not go on: `{_short(value)}`."
     return ""
+
+
+def _always(test: ast.expr, functions: set[str]) -> str:
+    """What an assertion stands on that is always true, whatever the target says."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
+        return next((what for value in test.values if (what := _always(value, functions))), "")
+    if isinstance(test, ast.JoinedStr) or (isinstance(test, ast.Constant) and isinstance(test.value, str | bytes)):
+        return "a text" if not isinstance(test, ast.Constant) or test.value else ""
+    if isinstance(test, ast.Lambda) or (isinstance(test, ast.Name) and test.id in functions):
+        return "a function that is not called"
+    if isinstance(test, ast.GeneratorExp):
+        return "a generator"
+    if isinstance(test, ast.List | ast.Set) and test.elts:
+        return "a list that is not empty"
+    if isinstance(test, ast.Attribute) and (test.attr in _ASKS or _begins(test.value)):
+        return "a function that is not called"
+    if _begins(test):
+        return "an expectation that was only begun"
+    return "an element, which is there even where the page has none" if _called(test) in _PLACES else ""
+
+
+def _begins(value: ast.expr) -> bool:
+    return _called(value) in _BEGINNINGS and isinstance(value, ast.Call) and isinstance(value.func, ast.Name)
+
+
+def _is_negation(value: ast.expr) -> bool:
+    return isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not)
+
+
+def _called(value: ast.expr) -> str:
+    """The name of the function that an expression calls."""
+    func = value.func if isinstance(value, ast.Call) else None
+    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
 
 
 def _short(node: ast.AST) -> str:

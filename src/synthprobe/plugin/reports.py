@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import traceback
 from collections.abc import Generator
+from unittest import SkipTest
 
 import pytest
 
@@ -70,6 +71,11 @@ def counted_as_failed(report: pytest.TestReport) -> Failure:
     if why.startswith("[XPASS"):
         message = f"It is marked as expected to fail and passed: {why}. Remove its xfail marker."
     return Failure(kind="journey error", ours=True, message=message, detail=why, phase=report.when or "call")
+
+
+def is_skip(report: pytest.TestReport, error: BaseException | None) -> bool:
+    """Whether the test asked to be skipped; a failure that a plugin calls a skip is none."""
+    return error is None or hasattr(report, "wasxfail") or isinstance(error, (pytest.skip.Exception, SkipTest))
 
 
 def reason_of_skip(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -35,9 +35,10 @@ from synthprobe.plugin.leaks import browser_log_refusal
 from synthprobe.plugin.options import JOURNEY, mutates_of, parameter_names, project_config, project_root, target_name
 from synthprobe.plugin.other_plugins import artifact_refusal, missing_plugin
 from synthprobe.plugin.progress import ProgressWriter
-from synthprobe.plugin.proof import proven
-from synthprobe.plugin.reports import counted_as_failed, reason_of_skip, redact_report
+from synthprobe.plugin.proof import proven, refuse_empty
+from synthprobe.plugin.reports import counted_as_failed, is_skip, reason_of_skip, redact_report
 from synthprobe.plugin.run_folder import RunFolder
+from synthprobe.plugin.unheard import heard
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.plain_text import plain_text
 from synthprobe.records.result import Failure, Outcome
@@ -256,6 +257,8 @@ class JourneySession:
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
         with self.attempt.deadline.running() if self.attempt else nullcontext():
+            if journey is not None:
+                refuse_empty(item)
             yield
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
@@ -282,10 +285,14 @@ class JourneySession:
             yield
             return
         try:
-            with attempt.deadline.running(), proven(item, lambda: bool(attempt.recorder.steps or self.exchanges)):
+            with (
+                attempt.deadline.running(),
+                heard(attempt.recorder),
+                proven(item, lambda: bool(attempt.recorder.steps or self.exchanges)),
+            ):
                 yield
         finally:
-            unheard = attempt.recorder.left_elsewhere()
+            unheard = attempt.recorder.left_unheard()
         if unheard is not None:
             raise unheard
 
@@ -320,8 +327,8 @@ class JourneySession:
         if report.when == "setup":
             attempt.allure.begin()
         error = call.excinfo.value if call.excinfo is not None else None
-        if report.skipped:
-            attempt.skipped = reason_of_skip(report)
+        if report.skipped and is_skip(report, error):
+            attempt.skip(reason_of_skip(report), report.when)
         elif error is not None and attempt.failure is None:
             failure = describe_failure(
                 error, detail=report.longreprtext, step=attempt.recorder.broken, phase=report.when or "call"

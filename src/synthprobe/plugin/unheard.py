@@ -1,0 +1,50 @@
+"""Hears what breaks in a thread or an ``asyncio`` task that nobody waits for: Python only prints it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from synthprobe.journey.recorder import Recorder
+
+_CONTRADICTIONS = (AssertionError, pytest.fail.Exception)
+
+
+@contextmanager
+def heard(recorder: Recorder) -> Iterator[None]:
+    """What contradicts the target in this block counts for the journey; what else breaks is noted."""
+
+    def hear(error: BaseException | None, where: str) -> None:
+        if isinstance(error, _CONTRADICTIONS):
+            recorder.heard_elsewhere(error)
+        elif error is not None:
+            recorder.notes.append(f"{where} ended with {type(error).__name__}: {error}")
+
+    def of_thread(ended: threading.ExceptHookArgs) -> None:
+        hear(ended.exc_value, f"The thread {ended.thread.name!r}" if ended.thread else "A thread")
+        hook(ended)
+
+    tasks = _Tasks(hear)
+    hook, threading.excepthook = threading.excepthook, of_thread
+    logging.getLogger("asyncio").addHandler(tasks)
+    try:
+        yield
+    finally:
+        logging.getLogger("asyncio").removeHandler(tasks)
+        threading.excepthook = hook
+
+
+class _Tasks(logging.Handler):
+    """Told by asyncio of each task whose exception was never retrieved."""
+
+    def __init__(self, hear: Callable[[BaseException | None, str], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._hear = hear
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and "never retrieved" in record.getMessage():
+            self._hear(record.exc_info[1], "An asyncio task")
