@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Without Python's compiled files every start of synthprobe would compile all of it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check format lock setup clean bench
+.PHONY: demo test coverage check format lock setup clean bench
 
 demo: setup ## start the dispatch centre, run the journeys healthy and with two faults, build the report
 	$(BIN)/synthprobe demo
@@ -18,13 +18,19 @@ demo: setup ## start the dispatch centre, run the journeys healthy and with two 
 test: setup .venv/.postgres ## all tests, a real browser included
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 12
 
+coverage: setup .venv/.postgres ## the tests, and which lines of the product they run, child processes included
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --sort cover
+
 check: setup ## format, lint, types, import contracts, workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/actionlint .github/workflows/*.yml src/synthprobe/cli/scaffold/github/workflows/*.yml
-	$(BIN)/zizmor --offline --pedantic --quiet .github/workflows src/synthprobe/cli/scaffold/github
+	$(BIN)/zizmor --offline --pedantic --quiet .github src/synthprobe/cli/scaffold/github
 
 format: setup ## put the code in order
 	$(BIN)/ruff format .
