@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib.metadata import entry_points, version
 from typing import Annotated, Any
 
 import typer
@@ -62,12 +61,29 @@ class _Commands(TyperGroup):
         _, about, heading = _PLACES[cmd_name]
         return TyperCommand(cmd_name, short_help=about, help=about, rich_help_panel=heading)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Plain text: the library that draws boxes takes longer to load than all the rest."""
+        super(TyperGroup, self).format_help(ctx, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands under their headings."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            heading = getattr(command, "rich_help_panel", None) or "Added"
+            sections.setdefault(str(heading), []).append((name, command.short_help or command.help or ""))
+        for heading, rows in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
         return name, load_command(name) if name and command else command, rest
 
 
 def _added() -> dict[str, Any]:
+    from importlib.metadata import entry_points  # a command of ours needs none
+
     return {entry.name: entry for entry in entry_points(group="synthprobe.commands")}
 
 
@@ -114,6 +130,8 @@ app = typer.Typer(
 
 def _say_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"synthprobe {version('synthprobe')}")
         raise typer.Exit
 

@@ -21,6 +21,7 @@ from synthprobe.plugin.options import (
 from synthprobe.plugin.own_names import own_names
 from synthprobe.plugin.reports import redact_report
 from synthprobe.records.journey import Journey
+from synthprobe.verdict.judge import MUST_FAIL
 
 if TYPE_CHECKING:
     from synthprobe.plugin.session import JourneySession
@@ -115,4 +116,6 @@ def _canaries(session: pytest.Session, slot: int, *, browser: bool) -> list[pyte
         found[name].stash[JOURNEY] = journey
         found[name].add_marker(pytest.mark.flaky(reruns=0))
         found[name].add_marker(_OF_PLAYWRIGHT)
+        if journey.id == MUST_FAIL:  # nobody reads its traceback, and drawing it takes long
+            vars(found[name])["repr_failure"] = lambda *_, **__: ""
     return [found[name] for name in chosen]

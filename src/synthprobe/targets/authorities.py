@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from synthprobe.errors import ConfigurationError
@@ -18,7 +19,7 @@ def check_ca_file(target: Target) -> None:
     if not target.ca_file:
         return
     try:
-        found = bool(list(_certificates(Path(target.ca_file))))
+        found = bool(_certificates(Path(target.ca_file)))
     except (OSError, ValueError) as error:
         found, why = False, f"cannot be read ({getattr(error, 'strerror', None) or error})"
     else:
@@ -42,6 +43,12 @@ def own_authorities(target: Target, environ: Mapping[str, str]) -> str:
     return "".join(dict.fromkeys(f"{one}\n" for path in paths for one in _certificates(path) if one not in known))
 
 
-def _certificates(path: Path) -> Iterator[str]:
-    for found in _CERTIFICATE.findall(path.read_text("latin-1")):
-        yield "\n".join(found.split("\n")).replace("\r", "").strip()
+def _certificates(path: Path) -> tuple[str, ...]:
+    state = path.stat()
+    return _read(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)  # each session asks for the same few, and a machine's own hold hundreds of certificates
+def _read(path: Path, _changed_ns: int, _size: int) -> tuple[str, ...]:
+    found = _CERTIFICATE.findall(path.read_text("latin-1"))
+    return tuple("\n".join(each.split("\n")).replace("\r", "").strip() for each in found)
