@@ -280,6 +280,7 @@ def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
     found = list(mistakes_in(written.table, Config, {Target: "name"}))
     config = None if found else msgspec.convert(written.table, Config)
     found += _wrong_addresses(written.table)
+    found += _wrong_routes(config)
     refuse(found, written.name, written.text, written.above)
     assert config is not None
     placed = {name: _placed(target, root) for name, target in config.targets.items()}
@@ -315,6 +316,14 @@ def _wrong_addresses(table: Mapping[str, Any]) -> Iterator[Mistake]:
                 f"has {shown(place)} = {visible!r}, which holds a user or password; it would stand in links and "
                 "reports that others read. Take it out: whoever follows the link signs in there.",
             )
+
+
+def _wrong_routes(config: Config | None) -> Iterator[Mistake]:
+    """Durations, hours and time zones of routes that cannot be used."""
+    for number, route in enumerate(config.alerts.routes if config else ()):
+        for key, sentence in route.wrong():
+            place = ("alerts", "routes", number, key)
+            yield Mistake(place, f"has {shown(place)}, which cannot be used: {sentence}")
 
 
 def _placed(target: Target, root: Path) -> Target:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from textwrap import shorten
 
 from synthprobe.records.address import path_of
-from synthprobe.records.figures import shown_above
+from synthprobe.records.figures import shown_above, shown_durations
 from synthprobe.records.finding import Contradiction, Refusal, Skew, Throttled, Wait
 from synthprobe.records.incident import Worth
-from synthprobe.records.result import Failure
+from synthprobe.records.result import Degradation, Failure
 
 CLOCKS_AGREE_S = 2.0
 """Seconds two clocks may differ by before it is worth a word."""
@@ -63,6 +63,20 @@ def age(what: str, age_s: float, limit_s: float, clock_s: float) -> str:
 def over_budget(title: str, took_s: float, budget_s: float) -> str:
     """That a step or a journey took too long."""
     return f'"{title}" took {shown_above(took_s, budget_s, digits=1)} s, its budget is {budget_s:g} s.'
+
+
+def degradation(found: Degradation, journey: str) -> str:
+    """In which way a step was not well enough, with its figures, as short as a telephone shows it."""
+    if found.limit_s is None or found.measured_s is None:
+        return found.message
+    step = found.step.rpartition(" › ")[2]
+    where = "" if step == journey else f'"{step}" '
+    limit, measured = shown_durations(found.limit_s, found.measured_s)
+    if found.kind == "above baseline":
+        return f"{where}{limit} → {measured}"
+    measured, limit = shown_durations(found.measured_s, found.limit_s)
+    bound = f"budget {limit}" if found.kind == "over budget" else f"limit {limit}"
+    return f"{where}{measured}, {bound}" if found.kind == "over budget" else f"{where}{measured} old, {bound}"
 
 
 def clocks(clock_s: float) -> str:

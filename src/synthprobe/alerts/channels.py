@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
 
@@ -18,6 +20,8 @@ from synthprobe.targets.secrets import Secret, read_secret
 SPARE_S = 0.7
 """Seconds left for the heartbeat when a run was asked to end."""
 
+_GONE = frozenset({404, 410})
+_ANSWER_PARTS, _STATUS_PART = 8, 6  # of what urllib3 logs of an answer: scheme, host, port, method, path, version ...
 _LOAD_S = 60.0
 _KINDS = {"page": "failure", "ticket": "warning", "probe": "warning"}
 
@@ -28,10 +32,12 @@ class Sent(Struct, frozen=True, kw_only=True):
     Attributes:
         accepted: whether it took the message.
         why: why it did not, as a sentence.
+        final: whether it said that its address is gone, so that another try is of no use.
     """
 
     accepted: bool
     why: str = ""
+    final: bool = False
 
 
 class Channel(Protocol):
@@ -87,13 +93,42 @@ def _notify(source: str, address: Secret, alert: Alert, timeout_s: float) -> Sen
         kind = (
             "success" if alert.reason == "recovered" else "info" if alert.reason == "drill" else _KINDS[alert.urgency]
         )
-        answer = post.notify(body=alert.body, title=alert.title, notify_type=kind, body_format="text")
+        with _answers() as statuses:
+            answer = post.notify(body=alert.body, title=alert.title, notify_type=kind, body_format="text")
     except Exception as error:  # whatever a channel's code does, the message stays in the outbox
         return Sent(accepted=False, why=f"The channel {source} broke with {type(error).__name__}.")
     if answer is True:
         return Sent(accepted=True)
+    if gone := next((status for status in statuses if status in _GONE), 0):
+        return Sent(accepted=False, why=f"The channel {source} says that its address is gone ({gone}).", final=True)
     said = "took no notice of it (None)" if answer is None else "did not take it"
     return Sent(accepted=False, why=f"The channel {source} {said}.")
+
+
+@contextmanager
+def _answers() -> Iterator[list[int]]:
+    """The HTTP statuses that are answered meanwhile: Apprise says only whether it worked, urllib3 logs them as numbers.
+
+    Nothing of it is printed, since the same records hold addresses.
+    """
+    statuses: list[int] = []
+    mine = threading.get_ident()
+
+    class Statuses(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            if record.thread == mine and isinstance(record.args, tuple) and len(record.args) == _ANSWER_PARTS:
+                statuses.append(int(record.args[_STATUS_PART]))  # type: ignore[call-overload]
+            return record.levelno > logging.DEBUG
+
+    logger, listener = logging.getLogger("urllib3.connectionpool"), Statuses()
+    before = logger.level
+    logger.addFilter(listener)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield statuses
+    finally:
+        logger.setLevel(before)
+        logger.removeFilter(listener)
 
 
 def read_back(source: str, environ: Mapping[str, str], timeout_s: float = 10.0) -> str:

@@ -1,105 +1,261 @@
-"""Which messages are due: incidents, what was told before, and the time. No I/O."""
+"""Which messages are due: incidents, what people know of them, and the time. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from itertools import groupby
+from datetime import datetime, timedelta
+from itertools import groupby, pairwise
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from synthprobe.alerts.message import Alert, Background, Reason, write, write_storm
+from synthprobe.alerts.message import Alert, Background, Reason, threads, write, write_storm
 from synthprobe.alerts.routes import URGENCIES, AlertRoute, AlertsConfig, Mute, Urgency
-from synthprobe.records.incident import Incident
+from synthprobe.records.incident import SEVERITIES, Incident
 from synthprobe.records.journey import duration_s
 
-_Pending = tuple[AlertRoute, Reason, Urgency, int, Incident]
-_SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
+THREAD = timedelta(days=14)
+"""How long messages of the same trouble count together, whatever its incidents are called."""
+
+LONGEST_PACE = timedelta(days=7)
+"""The longest time between two tickets of the same trouble."""
+
+_CALM = timedelta(days=1)  # a page whose end was told that lately ends once more only after some quiet
 
 
 class Due(Struct, frozen=True, kw_only=True):
-    """What is to be said now.
+    """What is to be told now.
 
     Attributes:
         alerts: the messages, pages first.
-        muted: ids of the incidents a mute keeps silent.
+        muted: ids of the incidents that a mute or a maintenance window keeps silent.
         unrouted: ids of the incidents no route takes.
+        superseded: ids of waiting messages that are no longer true, or that a newer one replaces.
     """
 
     alerts: tuple[Alert, ...] = ()
     muted: tuple[str, ...] = ()
     unrouted: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
+
+
+class _Pending(Struct, frozen=True):
+    route: str
+    reason: Reason
+    urgency: Urgency
+    incident: Incident
+    after: str
+
+
+def concerns(alert: Alert, incident: Incident) -> bool:
+    """Whether a message speaks of an incident, or of the same trouble under an earlier one's id."""
+    return incident.id in alert.incidents or not threads(incident).isdisjoint(alert.threads)
 
 
 def due(
     incidents: Iterable[Incident],
-    told: Sequence[Alert],
+    heard: Sequence[Alert],
     now: datetime,
     config: AlertsConfig,
     *,
+    waiting: Sequence[Alert] = (),
+    silenced: Callable[[Incident], bool] | None = None,
     mutes: Sequence[Mute] = (),
-    background: Mapping[str, Background] | None = None,
+    backgrounds: Mapping[str, Background] | None = None,
     mask: Callable[[str], str] = str,
 ) -> Due:
-    """Decide which messages are due.
+    """Decide which messages are due, from those that reached somebody (``heard``) and those that still wait.
 
-    An incident is told when it opens, when it becomes more urgent, every ``repeat`` while nobody took it, and when
-    it is over. From ``storm`` at once on, one message speaks for all of them.
+    An incident is told when it opens, when it becomes worse, at the pace of its urgency while nobody has it, on the
+    next route when nobody takes it, and when it is over. Trouble that comes and goes is told at that pace as well,
+    however often its incident opens; of tickets each pace is twice the one before. What waits is written anew, so
+    that whoever hears at last hears what is so now.
     """
-    background = background or {}
+    backgrounds = dict(backgrounds or {})
     pending: list[_Pending] = []
-    muted, unrouted = [], []
-    for incident in sorted(incidents, key=lambda one: _worst_first(one, config.urgency(one))):
-        before = [alert for alert in told if incident.id in alert.incidents]
-        route = config.route(incident)
-        urgency = config.urgency(incident)
-        reason = _reason(incident, urgency, before, now, duration_s(route.repeat) if route else 3600.0)
+    muted, unrouted, silent = [], [], set()
+    known = sorted(incidents, key=lambda incident: _worst_first(incident, config.urgency(incident)))
+    for incident in known:
+        before = [alert for alert in heard if concerns(alert, incident)]
+        waits = [alert for alert in waiting if incident.id in alert.incidents]
+        if before and incident.state == "resolved":
+            before_it = backgrounds.get(incident.id, Background())
+            backgrounds[incident.id] = replace(
+                before_it,
+                journey=before_it.journey or before[-1].journey,
+                sentence=before_it.sentence or before[-1].sentence,
+            )
+        chain, urgency = config.fitting(incident), config.urgency(incident)
+        reached = _reached(chain, before, incident, now)
+        route = reached[-1] if reached else None
+        reason = None if _goes_on(incident, known) else _reason(incident, urgency, before, waits, now, route)
+        if route is not None and reason in {None, "repeat"} and route.name not in _routes(before, incident) and before:
+            reason = "escalated" if incident.state == "open" and len(reached) > 1 else reason
         if reason is None:
-            continue
-        if any(mute.holds(incident, now) for mute in mutes):
+            silent.add(incident.id)
+        elif any(mute.holds(incident, now) for mute in mutes) or (silenced and silenced(incident)):
             muted.append(incident.id)
+            silent.add(incident.id)
         elif route is None:
             unrouted.append(incident.id)
         else:
-            pending.append((route, reason, urgency, len(before), incident))
+            after = before[-1].id if before else ""
+            names = [place.name for place in reached] if reason in {"recovered", "worse"} else [route.name]
+            pending += [_Pending(name, reason, urgency, incident, after) for name in names]
+    alerts = _written(pending, config, now, backgrounds, mask)
+    ids, taken = {alert.id for alert in alerts}, silent | {place.incident.id for place in pending}
+    superseded = [
+        alert.id for alert in waiting if alert.id not in ids and alert.incidents and taken.issuperset(alert.incidents)
+    ]
+    alerts.sort(key=lambda alert: URGENCIES.index(alert.urgency))
+    return Due(alerts=tuple(alerts), muted=tuple(muted), unrouted=tuple(unrouted), superseded=tuple(superseded))
+
+
+def _written(
+    pending: Sequence[_Pending],
+    config: AlertsConfig,
+    now: datetime,
+    backgrounds: Mapping[str, Background],
+    mask: Callable[[str], str],
+) -> list[Alert]:
+    def kind(place: _Pending) -> tuple[str, Reason, Urgency]:
+        return place.route, place.reason, place.urgency
+
     alerts = []
-    for (name, reason, how), group in groupby(sorted(pending, key=_group), _group):
+    for (route, reason, urgency), group in groupby(sorted(pending, key=kind), kind):
         members = list(group)
-        common = {"reason": reason, "urgency": how, "route": name, "now": now, "mask": mask}
-        if len(members) >= config.storm:
-            together = [incident for *_, incident in members]
-            nth = max(nth for *_, nth, _ in members)
+        if reason == "missed":
+            least = 1
+        else:
+            least = min(config.storm, 2) if (reason, urgency) == ("repeat", "ticket") else config.storm
+        if len(members) >= least:
+            together = [place.incident for place in members]
+            after = max(place.after for place in members)
             alerts.append(
-                write_storm(together, nth=nth, background=background.get(together[0].id, Background()), **common)  # type: ignore[arg-type]
+                write_storm(
+                    together,
+                    reason=reason,
+                    urgency=urgency,
+                    route=route,
+                    after=after,
+                    now=now,
+                    backgrounds=backgrounds,
+                    mask=mask,
+                )
             )
             continue
-        for *_, nth, incident in members:
-            alerts.append(
-                write(incident, nth=nth, background=background.get(incident.id, Background()), **common)  # type: ignore[arg-type]
+        alerts += [
+            write(
+                place.incident,
+                reason=reason,
+                urgency=urgency,
+                route=route,
+                after=place.after,
+                now=now,
+                background=backgrounds.get(place.incident.id, Background()),
+                mask=mask,
             )
-    alerts.sort(key=lambda alert: URGENCIES.index(alert.urgency))
-    return Due(alerts=tuple(alerts), muted=tuple(muted), unrouted=tuple(unrouted))
+            for place in members
+        ]
+    return alerts
 
 
 def _reason(
-    incident: Incident, urgency: Urgency, before: Sequence[Alert], now: datetime, repeat_s: float
+    incident: Incident,
+    urgency: Urgency,
+    before: Sequence[Alert],
+    waits: Sequence[Alert],
+    now: datetime,
+    route: AlertRoute | None,
 ) -> Reason | None:
     last = before[-1] if before else None
+    ended = last is None or last.reason in {"recovered", "missed"}
     if incident.state == "resolved":
-        return "recovered" if last and last.reason != "recovered" else None
-    if last is None or last.reason == "recovered":
-        return "opened"
-    if URGENCIES.index(urgency) < URGENCIES.index(last.urgency) == URGENCIES.index("ticket"):
+        if ended:
+            return "missed" if waits else None
+        return "recovered" if _may_end(incident, urgency, before, now, route) else None
+    if last is None:
+        return None if incident.is_taken(now) or not _in_hours(urgency, now, route, first=True) else "opened"
+    if not ended and _is_worse(incident, urgency, last):
         return "worse"
+    if incident.is_taken(now):
+        return None
+    if ended and urgency != "ticket":
+        return "opened"
     # a message of the future was written by a clock that was ahead: it keeps nobody quiet
-    quiet = incident.state == "acknowledged" or abs((now - last.at).total_seconds()) < repeat_s
-    return None if quiet else "repeat"
+    if abs(now - last.at) < _pace(urgency, before, now, route) or not _in_hours(urgency, now, route):
+        return None
+    return "opened" if ended else "repeat"
+
+
+def _is_worse(incident: Incident, urgency: Urgency, last: Alert) -> bool:
+    if last.urgency == "ticket" and URGENCIES.index(urgency) < URGENCIES.index("ticket"):
+        return True
+    return bool(last.severity) and SEVERITIES.index(incident.severity) < SEVERITIES.index(last.severity)
+
+
+def _may_end(
+    incident: Incident, urgency: Urgency, before: Sequence[Alert], now: datetime, route: AlertRoute | None
+) -> bool:
+    """Whether the end is told now: at once, unless the same trouble ended and came back before."""
+    lately = THREAD if urgency == "ticket" else _CALM
+    if not any(alert.reason == "recovered" and now - alert.at < lately for alert in before):
+        return _in_hours(urgency, now, route, first=True)
+    if urgency == "ticket":
+        return abs(now - before[-1].at) >= _pace(urgency, before, now, route) and _in_hours(urgency, now, route)
+    return now - (incident.resolved_at or incident.last_seen_at) >= _pace(urgency, before, now, route)
+
+
+def _pace(urgency: Urgency, before: Sequence[Alert], now: datetime, route: AlertRoute | None) -> timedelta:
+    pace = (route or AlertRoute(name="", to=())).pace(urgency)
+    if urgency != "ticket":
+        return pace
+    lately = sum(abs(now - alert.at) < THREAD for alert in before)
+    return max(pace, min(pace * float(2 ** min(max(lately - 1, 0), 10)), LONGEST_PACE))
+
+
+def _in_hours(urgency: Urgency, now: datetime, route: AlertRoute | None, *, first: bool = False) -> bool:
+    """Tickets wait for working hours: the first message, and the first end, only where the route names them."""
+    if urgency != "ticket" or route is None or (first and not route.hours):
+        return True
+    return bool(route.repeat and not route.hours) or route.working_hours().hold(now)
+
+
+def _goes_on(incident: Incident, known: Sequence[Incident]) -> bool:
+    """Whether another incident speaks of the same trouble: one that is open, or a later one that is over as well."""
+    if incident.state != "resolved":
+        return False
+    return any(
+        other.id != incident.id
+        and (other.state != "resolved" or other.opened_at > incident.opened_at)
+        and not threads(other).isdisjoint(threads(incident))
+        for other in known
+    )
+
+
+def _reached(
+    chain: Sequence[AlertRoute], before: Sequence[Alert], incident: Incident, now: datetime
+) -> list[AlertRoute]:
+    """The routes that an incident is told on now; the last is the newest."""
+    reached = list(chain[:1])
+    for route, following in pairwise(chain):
+        heard_at = next((alert.at for alert in before if alert.route == route.name and _is_of(alert, incident)), None)
+        if not route.escalate or heard_at is None:
+            break
+        is_late = incident.state == "open" and now - heard_at >= timedelta(seconds=duration_s(route.escalate))
+        if not is_late and following.name not in _routes(before, incident):
+            break
+        reached.append(following)
+    return reached
+
+
+def _is_of(alert: Alert, incident: Incident) -> bool:
+    return incident.id in alert.incidents
+
+
+def _routes(before: Sequence[Alert], incident: Incident) -> set[str]:
+    return {alert.route for alert in before if _is_of(alert, incident)}
 
 
 def _worst_first(incident: Incident, urgency: Urgency) -> tuple[int, int, datetime]:
-    return URGENCIES.index(urgency), _SEVERITIES.index(incident.severity), incident.first_seen_at
-
-
-def _group(pending: _Pending) -> tuple[str, Reason, Urgency]:
-    route, reason, urgency, *_ = pending
-    return route.name, reason, urgency
+    return URGENCIES.index(urgency), SEVERITIES.index(incident.severity), incident.first_seen_at

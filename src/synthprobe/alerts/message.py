@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe.alerts.routes import Urgency
-from synthprobe.records.incident import Incident
+from synthprobe.records.incident import SEVERITIES, Incident
+from synthprobe.records.journey import Severity
 from synthprobe.records.plain_text import plain_line
 
-Reason = Literal["opened", "worse", "repeat", "recovered", "drill"]
-TITLE_CHARACTERS = 240
+Reason = Literal["opened", "worse", "repeat", "escalated", "recovered", "missed", "drill"]
+TITLE_CHARACTERS = 120
 LINE_CHARACTERS = 400
 LISTED = 12
 _NO_TAGS = str.maketrans("<>", "‹›")
@@ -23,7 +25,16 @@ _NO_MARKUP = str.maketrans("<>*`~|", "‹›∗ˋ∼¦")  # signs that look alik
 _EMPHASIS = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _MENTION = re.compile(r"(?<![\w.])@(?=\w)")
 _WORD = {"page": "PAGE", "ticket": "Ticket", "probe": "Monitor blind"}
-_STARTS = {"opened": "", "worse": "Worse: ", "repeat": "Still: ", "recovered": "Over: ", "drill": "Drill: "}
+_STARTS: dict[Reason, str] = {
+    "opened": "",
+    "worse": "Worse: ",
+    "repeat": "Still: ",
+    "escalated": "Nobody took it: ",
+    "recovered": "Over: ",
+    "missed": "Missed: ",
+    "drill": "Drill: ",
+}
+_TARGET_CHARACTERS = 24
 
 
 class Background(Struct, frozen=True, kw_only=True):
@@ -40,6 +51,8 @@ class Background(Struct, frozen=True, kw_only=True):
         evidence: the run's folder on the machine that ran it.
         published: whether the evidence is meant to be published, so that the folder is only the second place.
         history: why nothing is known of earlier runs; empty when something is.
+        journey: title of the journey that shows it.
+        sentence: what is wrong in this run, with its figures; without it, what was wrong when it was opened.
     """
 
     fallback: str = ""
@@ -52,6 +65,8 @@ class Background(Struct, frozen=True, kw_only=True):
     evidence: str = ""
     published: bool = False
     history: str = ""
+    journey: str = ""
+    sentence: str = ""
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -66,6 +81,10 @@ class Alert(Struct, frozen=True, kw_only=True):
         title: the first line.
         body: the rest.
         at: when it was written, UTC.
+        threads: what joins it with messages of the same trouble under another incident's id.
+        severity: the worst of its incidents; empty in records of older versions.
+        journey: title of the journey that showed it.
+        sentence: what was wrong.
     """
 
     id: str
@@ -76,6 +95,18 @@ class Alert(Struct, frozen=True, kw_only=True):
     title: str
     body: str
     at: datetime
+    threads: tuple[str, ...] = ()
+    severity: Severity | Literal[""] = ""
+    journey: str = ""
+    sentence: str = ""
+
+
+def threads(incident: Incident) -> frozenset[str]:
+    """What joins an incident with those before it: the same failure, or for what is no page the same step."""
+    keys = {f"{incident.target} {fingerprint}" for fingerprint in incident.fingerprints}
+    if incident.kind in {"degraded", "intermittent"}:
+        keys |= {f"{incident.target} {journey} {incident.step}" for journey in incident.journeys[:1]}
+    return frozenset(keys)
 
 
 def plain(text: str, limit: int = LINE_CHARACTERS) -> str:
@@ -94,15 +125,21 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def first_line(incident: Incident, now: datetime) -> str:
-    """Journey, step and what is wrong in words, since when, how sure."""
-    since = incident.first_seen_at
-    end = incident.resolved_at if incident.state == "resolved" and incident.resolved_at else now
-    seen = f"seen in {incident.occurrences} run{'s' if incident.occurrences != 1 else ''}"
-    sure = f"{incident.triage.cause_class}, sureness {incident.triage.sure}" if incident.triage else "cause unknown"
-    more = f" (+{len(incident.journeys) - 1} journeys)" if len(incident.journeys) > 1 else ""
-    tail = f" · since {since:%d %b %H:%M} UTC ({_span((end - since).total_seconds())}) · {seen}, {sure}"
-    return plain(f"{incident.title}{more}", TITLE_CHARACTERS - len(tail)) + tail
+def first_line(incident: Incident, background: Background, *, before: str = "", most: int = TITLE_CHARACTERS) -> str:
+    """Journey, what is wrong in a plain sentence, since when: short enough for a telephone."""
+    since, end = incident.first_seen_at, incident.resolved_at if incident.state == "resolved" else None
+    tail = f" · since {since:%d %b %H:%M} UTC"
+    if end:
+        until = f"{end:%H:%M}" if end.date() == since.date() else f"{end:%d %b %H:%M}"
+        tail = f" · {since:%d %b %H:%M} to {until} UTC"
+    concerned = len(incident.journeys)
+    more = f" (+{concerned - 1} journey{'s' if concerned > 2 else ''})" if concerned > 1 else ""
+    room = most - len(before) - len(tail) - len(more)
+    if not (title := background.journey) and not incident.cause:
+        return f"{before}{plain(incident.title, room)}{more}{tail}"
+    sentence = plain(background.sentence or incident.cause or incident.title)
+    title = plain(title or ", ".join(incident.journeys[:1]), max(room - len(sentence) - 2, room * 2 // 5))
+    return f"{before}{title}{more}: {_cut(sentence, room - len(title) - 2)}{tail}"
 
 
 def write(
@@ -111,43 +148,57 @@ def write(
     reason: Reason,
     urgency: Urgency,
     route: str,
-    nth: int,
+    after: str,
     now: datetime,
     background: Background,
     mask: Callable[[str], str],
 ) -> Alert:
-    """The message of one incident."""
+    """The message of one incident; ``after`` is the id of the message before it."""
     recovered = reason == "recovered"
+    triage = None if recovered else incident.triage
+    background = replace(background, sentence=mask(background.sentence), journey=mask(background.journey))
+    owner = incident.owner or "nobody is named"
+    taken = f"taken by {incident.acknowledged_by}" if incident.is_taken(now) else "nobody has it"
+    end = incident.resolved_at if recovered and incident.resolved_at else now
     lines = [
         "" if recovered else _line("Do now", background.fallback),
+        _line("Who", owner if recovered else f"{owner}; {taken}"),
         _link("Runbook", background.runbook_url)
         or _line("Runbook", "" if recovered else incident.runbook or "none fits"),
         _link("Report", background.report_url),
         _link("Trace", background.trace_url),
+        _line("What changed", background.changed),
+        "" if recovered else _line("What is wrong", incident.cause or incident.title),
+        _line("Step", incident.step),
+        f"Seen: in {incident.occurrences} run{'s' if incident.occurrences != 1 else ''}, "
+        f"{_span((end - incident.first_seen_at).total_seconds())}",
+        _line("Likely cause", f"{triage.cause_class} (confidence: {triage.sure}). {triage.why}" if triage else ""),
         _link("Backend trace", background.backend_trace),
         _link("Job", background.job_url),
         _where(background),
-        _line("What changed", background.changed),
         _line("Earlier runs", background.history),
-        _line("Why this class", incident.triage.why if incident.triage and not recovered else ""),
         _line("Journeys", ", ".join(incident.journeys[:LISTED])),
         _line("Blocked by it", ", ".join(incident.blocked[:LISTED])),
         _line("Resolved", f"by {incident.resolved_how or 'unknown'}" if recovered else ""),
         _line(
             "Incident", incident.id if recovered else f"{incident.id} (take it: synthprobe incident ack {incident.id})"
         ),
-        _line("Owner", incident.owner),
     ]
-    title = f"{_STARTS[reason]}{_WORD[urgency]} {plain(incident.target, 40)}: {first_line(incident, now)}"
+    before = f"{_STARTS[reason]}{_WORD[urgency]} {plain(incident.target, _TARGET_CHARACTERS)}: "
+    safe = replace(incident, title=mask(incident.title), cause=mask(incident.cause))  # before anything is cut
     return Alert(
-        id=_id(route, reason, [incident.id], nth),
+        id=_id(route, reason, [incident.id], after),
         route=route,
         reason=reason,
         urgency=urgency,
         incidents=(incident.id,),
-        title=mask(title),
+        title=_cut(mask(first_line(safe, background, before=before)), TITLE_CHARACTERS),
         body=mask("\n".join(line for line in lines if line)),
         at=now,
+        threads=tuple(sorted(threads(incident))),
+        severity=incident.severity,
+        journey=background.journey,
+        sentence=background.sentence or safe.cause,
     )
 
 
@@ -157,48 +208,64 @@ def write_storm(
     reason: Reason,
     urgency: Urgency,
     route: str,
-    nth: int,
+    after: str,
     now: datetime,
-    background: Background,
+    backgrounds: Mapping[str, Background],
     mask: Callable[[str], str],
 ) -> Alert:
     """One message for many incidents at once."""
+    background = backgrounds.get(incidents[0].id, Background())
     targets = ", ".join(sorted({incident.target for incident in incidents}))
     oldest = min(incident.first_seen_at for incident in incidents)
-    state = "incidents are over" if reason == "recovered" else "incidents at once"
-    listed = [f"- {incident.id}: {first_line(incident, now)}" for incident in incidents[:LISTED]]
-    if len(incidents) > LISTED:
-        listed.append(f"- and {len(incidents) - LISTED} more, all in the report")
+    count = f"{len(incidents)} incident{'s' if len(incidents) != 1 else ''}"
+    states = {"recovered": "over", "missed": "came and went while no channel answered", "repeat": "still open"}
+    state = states.get(reason, "at once")
     lines = [
         ""
-        if reason == "recovered"
+        if reason in {"recovered", "missed"}
         else _line("Do now", background.fallback or "look for one cause first: host, network, login"),
         _link("Report", background.report_url),
+        _line("What changed", background.changed),
+        *listed(incidents, backgrounds, mask),
         _link("Job", background.job_url),
         _where(background),
-        _line("What changed", background.changed),
         _line("Earlier runs", background.history),
-        *listed,
     ]
+    before = f"{_STARTS[reason]}{_WORD[urgency]} {plain(targets, _TARGET_CHARACTERS)}: {count} {state}"
+    tail = f" · since {oldest:%d %b %H:%M} UTC"
+    first = plain(mask(incidents[0].title), max(TITLE_CHARACTERS - len(before) - len(tail) - 8, 1))
     return Alert(
-        id=_id(route, reason, [incident.id for incident in incidents], nth),
+        id=_id(route, reason, [incident.id for incident in incidents], after),
         route=route,
         reason=reason,
         urgency=urgency,
         incidents=tuple(incident.id for incident in incidents),
-        title=mask(
-            f"{_STARTS[reason]}{_WORD[urgency]} {plain(targets, 80)}: {len(incidents)} {state}, "
-            f"first {plain(incidents[0].title, 90)} · since {oldest:%d %b %H:%M} UTC"
-        ),
+        title=_cut(mask(f"{before}, first {first}{tail}"), TITLE_CHARACTERS),
         body=mask("\n".join(line for line in lines if line)),
         at=now,
+        threads=tuple(sorted(frozenset().union(*map(threads, incidents)))),
+        severity=min((incident.severity for incident in incidents), key=SEVERITIES.index),
     )
+
+
+def listed(
+    incidents: Sequence[Incident], backgrounds: Mapping[str, Background], mask: Callable[[str], str]
+) -> list[str]:
+    """A line for each incident, as far as a person reads them."""
+    lines = []
+    for incident in incidents[:LISTED]:
+        safe = replace(incident, title=mask(incident.title), cause=mask(incident.cause))
+        known = backgrounds.get(incident.id, Background())
+        lines.append(f"- {incident.id}: {first_line(safe, known, most=LINE_CHARACTERS)}")
+    if len(incidents) > LISTED:
+        lines.append(f"- and {len(incidents) - LISTED} more, all in the report")
+    return lines
 
 
 def write_drill(route: str, urgency: Urgency, word: str, now: datetime) -> Alert:
     """A message that asks nothing of anybody."""
     return Alert(
-        id=_id(route, "drill", [word], 0),
+        id=_id(route, "drill", [word], ""),
         route=route,
         reason="drill",
         urgency=urgency,
@@ -209,8 +276,8 @@ def write_drill(route: str, urgency: Urgency, word: str, now: datetime) -> Alert
     )
 
 
-def _id(route: str, reason: str, incidents: Sequence[str], nth: int) -> str:
-    return hashlib.sha256("|".join((route, reason, str(nth), *sorted(incidents))).encode()).hexdigest()[:16]
+def _id(route: str, reason: str, incidents: Sequence[str], after: str) -> str:
+    return hashlib.sha256("|".join((route, reason, after, *sorted(incidents))).encode()).hexdigest()[:16]
 
 
 def _line(name: str, text: str) -> str:
@@ -226,7 +293,7 @@ def _link(name: str, url: str) -> str:
 
 
 def _where(background: Background) -> str:
-    """The alert goes out before the upload, so it must still lead somewhere when the upload fails."""
+    """Publishing may fail, or take too long; the alert must lead somewhere all the same."""
     name = "Evidence also in" if background.published else "Evidence local only"
     return _line(name, background.evidence)
 

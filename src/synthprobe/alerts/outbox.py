@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SENDING = "outbox.sending"
 _FIRST_WAIT = timedelta(minutes=1)
 _LONGEST_WAIT = timedelta(hours=1)
+_GIVEN_UP_AFTER = timedelta(days=7)
+_FINAL_PASSES = 3
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
@@ -32,6 +34,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
         accepted: whether the channel took it.
         why: why it did not, as a sentence.
         second: whether it was the second channel.
+        final: whether the channel said that its address is gone, so that another try is of no use.
     """
 
     alert: str
@@ -40,6 +43,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     accepted: bool
     why: str = ""
     second: bool = False
+    final: bool = False
 
 
 class Letter(Struct, frozen=True, kw_only=True):
@@ -49,11 +53,32 @@ class Letter(Struct, frozen=True, kw_only=True):
         alert: the message.
         attempts: the tries, oldest first.
         done: when it was delivered, UTC.
+        ended: when it was put aside without being delivered, UTC.
+        end: why: a newer message took its place, no channel would take it, or somebody dropped it.
     """
 
     alert: Alert
     attempts: tuple[Attempt, ...] = ()
     done: datetime | None = None
+    ended: datetime | None = None
+    end: Literal["", "superseded", "given up", "dropped"] = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is still to be delivered."""
+        return self.done is None and self.ended is None
+
+    @property
+    def heard_at(self) -> datetime | None:
+        """When people heard of it, as far as anything more is to be done; nothing when they are still to hear."""
+        return self.done or (self.ended if self.end in {"given up", "dropped"} else None)
+
+    def is_hopeless(self, now: datetime) -> bool:
+        """Whether its channels were tried long enough: for a week, or until each said that its address is gone."""
+        failed = [attempt for attempt in self.attempts if not attempt.accepted]
+        newest = sorted({attempt.at for attempt in failed})[-_FINAL_PASSES:]
+        gone = len(newest) == _FINAL_PASSES and all(attempt.final for attempt in failed if attempt.at >= newest[0])
+        return gone or (bool(failed) and now - failed[0].at >= _GIVEN_UP_AFTER)
 
     def accepted_by(self) -> set[str]:
         """Sources of the channels that took it."""
@@ -106,10 +131,12 @@ class Outbox:
             store.close()
 
     def put(self, alert: Alert) -> bool:
-        """Write a message down, durably; false when it is there already."""
-        if any(letter.alert.id == alert.id for letter in self.letters()):
+        """Write a message down, durably, or anew while it waits; false when people heard of it already."""
+        known = next((letter for letter in self.letters() if letter.alert.id == alert.id), Letter(alert=alert))
+        if known.heard_at is not None:
             return False
-        self._write(Letter(alert=alert))
+        kept = msgspec.structs.replace(alert, at=known.alert.at)
+        self._write(msgspec.structs.replace(known, alert=kept, ended=None, end=""))
         return True
 
     def tried(self, attempt: Attempt) -> None:
@@ -121,12 +148,20 @@ class Outbox:
         """A message needs no more tries."""
         self._write(msgspec.structs.replace(self._letters[alert_id], done=at))
 
+    def put_aside(self, alert_id: str, at: datetime, end: Literal["superseded", "given up", "dropped"]) -> None:
+        """A message is not tried any more, though nobody has it."""
+        self._write(msgspec.structs.replace(self._letters[alert_id], ended=at, end=end))
+
     def letters(self) -> list[Letter]:
         """Every message kept, oldest first."""
         bodies = [*self.history.letters(), *(self._spare.letters() if self._spare else ())]
         found = (msgspec.json.decode(body, type=Letter) for body in bodies)
         self._letters = {letter.alert.id: letter for letter in found}
         return sorted(self._letters.values(), key=lambda letter: (letter.alert.at, letter.alert.id))
+
+    def letter(self, alert_id: str) -> Letter:
+        """A message that was read or written before, and what became of it since."""
+        return self._letters[alert_id]
 
     @contextmanager
     def lock(self, timeout_s: float) -> Iterator[None]:
@@ -179,4 +214,4 @@ class Outbox:
 def put_letter(history: History, letter: Letter) -> None:
     """Write a message and what became of it."""
     alert = letter.alert
-    history.put_letter(alert.id, alert.at, letter.done, msgspec.json.encode(letter).decode())
+    history.put_letter(alert.id, alert.at, letter.done or letter.ended, msgspec.json.encode(letter).decode())

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
+from synthprobe.alerts.hours import USUAL, Hours, read_hours, read_zone
 from synthprobe.errors import ConfigurationError
 from synthprobe.records.incident import CauseClass, Incident, IncidentKind
 from synthprobe.records.journey import Severity, duration_s
@@ -27,6 +28,13 @@ _URGENCY: dict[IncidentKind, Urgency] = {
     "monitor blind": "probe",
 }
 URGENCIES: tuple[Urgency, ...] = ("page", "ticket", "probe")
+REPEATS: dict[Urgency, timedelta] = {
+    "page": timedelta(hours=1),
+    "probe": timedelta(hours=4),
+    "ticket": timedelta(days=1),
+}
+"""How long a message is not repeated where the route does not say."""
+
 LONGEST_MUTE = timedelta(days=90)
 _FINGERPRINT = re.compile(r"v[0-9]+:[0-9a-f]{16}")
 _ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -44,7 +52,12 @@ class AlertRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         severity: severities.
         cause_class: classes of the cause; written ``class`` in the file.
         owner: owners.
-        repeat: how long an incident that nobody took stays quiet between two messages.
+        repeat: how long an incident that nobody took stays quiet between two messages; empty for what its urgency asks:
+            a page an hour, a blind monitor four hours, a ticket a day.
+        escalate: after how long without anybody taking it an incident is also told on the next route that fits; empty
+            for never.
+        hours: working hours, in which tickets are told.
+        timezone: time zone of the working hours.
         read_back: source of an address that shows what arrived, for the drill.
     """
 
@@ -56,7 +69,10 @@ class AlertRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     severity: tuple[Severity, ...] = ()
     cause_class: tuple[CauseClass, ...] = field(default=(), name="class")
     owner: tuple[str, ...] = ()
-    repeat: str = "1h"
+    repeat: str = ""
+    escalate: str = ""
+    hours: str = ""
+    timezone: str = "UTC"
     read_back: str = ""
 
     def fits(self, incident: Incident, owner: str, urgency: Urgency) -> bool:
@@ -70,6 +86,25 @@ class AlertRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             (self.owner, owner),
         )
         return all(not allowed or value in allowed for allowed, value in pairs)
+
+    def pace(self, urgency: Urgency) -> timedelta:
+        """How long a message of that urgency is not repeated."""
+        return timedelta(seconds=duration_s(self.repeat)) if self.repeat else REPEATS[urgency]
+
+    def working_hours(self) -> Hours:
+        """When tickets are repeated."""
+        return read_hours(self.hours or USUAL, self.timezone)
+
+    def wrong(self) -> Iterator[tuple[str, str]]:
+        """Keys whose values cannot be used, each with a sentence."""
+        durations = ((key, duration_s) for key in ("repeat", "escalate"))
+        hours = (("hours", lambda text: read_hours(text, "UTC")), ("timezone", read_zone))
+        for key, read in (*durations, *hours):
+            try:
+                if text := getattr(self, key):
+                    read(text)
+            except ValueError as error:
+                yield key, str(error)
 
 
 class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,10 +130,10 @@ class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """The role to tell of an incident."""
         return self.probe_owner if incident.kind == "monitor blind" else incident.owner
 
-    def route(self, incident: Incident) -> AlertRoute | None:
-        """The route an incident takes."""
+    def fitting(self, incident: Incident) -> list[AlertRoute]:
+        """The route an incident takes, and those after it to which it may be escalated."""
         owner, urgency = self.owner(incident), self.urgency(incident)
-        return next((route for route in self.routes if route.fits(incident, owner, urgency)), None)
+        return [route for route in self.routes if route.fits(incident, owner, urgency)]
 
     def urgency(self, incident: Incident) -> Urgency:
         """How an incident is told."""
@@ -195,10 +230,11 @@ def lint(
             for source in (*route.to, *route.second, *filter(None, [route.read_back]))
             if source.partition(":")[0] not in {"env", "file"}
         ]
-        try:
-            duration_s(route.repeat)
-        except ValueError as error:
-            found.append(f"The route {route.name!r} has a repeat that cannot be used: {error}")
+        found += [f"The route {route.name!r} has {key}: {sentence}" for key, sentence in route.wrong()]
+        if route.escalate and route is config.routes[-1]:
+            found.append(
+                f"The route {route.name!r} escalates, and no route stands after it. Add one, or remove escalate."
+            )
     for one in URGENCIES:
         if not any(
             (not route.urgency or one in route.urgency)

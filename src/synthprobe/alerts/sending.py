@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe.alerts.channels import SPARE_S, Channel
 from synthprobe.alerts.due import Due, due
@@ -54,14 +55,12 @@ def tell(
     now: datetime,
     *,
     mutes: Sequence[Mute] = (),
+    silenced: Callable[[Incident], bool] | None = None,
     background: Mapping[str, Background] | None = None,
     mask: Callable[[str], str] = str,
 ) -> tuple[Due, Delivery]:
     """Tell whoever is to be told of the incidents, and send what still waits."""
-    told = [letter.alert for letter in outbox.letters()]
-    found = due(incidents, told, now, config, mutes=mutes, background=background, mask=mask)
-    for alert in found.alerts:
-        outbox.put(alert)
+    found = decide(incidents, config, outbox, now, mutes=mutes, silenced=silenced, background=background, mask=mask)
     delivery = deliver(outbox, config, channel, now)
     if not found.unrouted:
         return found, delivery
@@ -72,6 +71,38 @@ def tell(
         waiting=delivery.waiting,
         sentences=(*delivery.sentences, lost),
     )
+
+
+def decide(
+    incidents: Iterable[Incident],
+    config: AlertsConfig,
+    outbox: Outbox,
+    now: datetime,
+    *,
+    mutes: Sequence[Mute] = (),
+    silenced: Callable[[Incident], bool] | None = None,
+    background: Mapping[str, Background] | None = None,
+    mask: Callable[[str], str] = str,
+) -> Due:
+    """Write what is to be told of the incidents into the outbox, and put aside what is no longer so."""
+    letters = outbox.letters()
+    heard = [replace(letter.alert, at=at) for letter in letters if (at := letter.heard_at)]
+    found = due(
+        incidents,
+        sorted(heard, key=lambda alert: alert.at),
+        now,
+        config,
+        waiting=[letter.alert for letter in letters if letter.is_waiting],
+        silenced=silenced,
+        mutes=mutes,
+        backgrounds=background,
+        mask=mask,
+    )
+    for alert in found.alerts:
+        outbox.put(alert)
+    for alert_id in found.superseded:
+        outbox.put_aside(alert_id, now, "superseded")
+    return found
 
 
 def deliver(
@@ -86,7 +117,7 @@ def deliver(
     ends = time.monotonic() + TOTAL_S
     with outbox.lock(left_s(TOTAL_S, spare_s=SPARE_S)):
         for letter in outbox.letters():
-            if letter.done:
+            if not letter.is_waiting:
                 continue
             alert = letter.alert
             if ends <= time.monotonic() or left_s(_LEAST_S, spare_s=SPARE_S) < _LEAST_S:
@@ -97,7 +128,8 @@ def deliver(
             if route is None:
                 waiting.append(alert.id)
                 sentences.append(
-                    f"The route {alert.route!r} of a waiting message is gone from the configuration. Add it."
+                    f"The route {alert.route!r} of a waiting message is gone from the configuration. Add it, or look "
+                    "at the message with synthprobe alert waiting and drop it with synthprobe alert drop."
                 )
                 continue
             if letter.waits(now) and not everything:
@@ -105,6 +137,13 @@ def deliver(
                 continue
             how, problems = _send(letter, route, outbox, channel, now)
             sentences += problems
+            if how == "waiting" and outbox.letter(alert.id).is_hopeless(now):
+                outbox.put_aside(alert.id, now, "given up")
+                sentences.append(
+                    f"The message {alert.id} is given up: no channel of the route {alert.route!r} takes it. Correct "
+                    "the channel's address; what is still wrong then is told with its next repeat."
+                )
+                continue
             (waiting if how == "waiting" else delivered).append(alert.id)
             if how == "second":
                 by_second.append(alert.id)
@@ -164,7 +203,15 @@ def _try(letter: Letter, source: str, outbox: Outbox, channel: Channel, now: dat
     for _ in range(1 if is_ending() else _TRIES):
         sent = channel(source, letter.alert)
         outbox.tried(
-            Attempt(alert=letter.alert.id, channel=source, at=now, accepted=sent.accepted, why=sent.why, second=second)
+            Attempt(
+                alert=letter.alert.id,
+                channel=source,
+                at=now,
+                accepted=sent.accepted,
+                why=sent.why,
+                second=second,
+                final=sent.final,
+            )
         )
         if sent.accepted:
             return ""

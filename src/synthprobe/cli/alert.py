@@ -48,6 +48,47 @@ def replay() -> None:
     raise typer.Exit(1 if done.waiting else 0)
 
 
+@app.command("waiting")
+def list_waiting() -> None:
+    """List the messages that no channel took yet: since when, on which route, and why."""
+    root = find_root(Path.cwd())
+    config = read_config(root)
+    routes = {route.name for route in config.alerts.routes}
+    with pipeline.open_outbox(root, config) as outbox:
+        letters = [letter for letter in outbox.letters() if letter.is_waiting]
+    for letter in letters:
+        alert, newest = letter.alert, letter.attempts[-1].why if letter.attempts else "It was not tried yet."
+        gone = "" if alert.route in routes else " (which is gone from the configuration)"
+        _console.print(
+            f"{alert.id}  {alert.at:%Y-%m-%d %H:%M} UTC  route {alert.route}{gone}, {len(letter.attempts)} tries. "
+            f"{newest}\n  {alert.title}",
+            markup=False,
+        )
+    _console.print(f"{len(letters)} waiting." if letters else "No message waits.")
+
+
+@app.command("drop")
+def drop(
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids of messages, as `alert waiting` lists them.")] = None,
+    route: Annotated[str | None, typer.Option(help="All messages that wait for this route.")] = None,
+) -> None:
+    """Drop waiting messages: they are never sent. What is still wrong is told with its next repeat."""
+    root = find_root(Path.cwd())
+    config = read_config(root)
+    if bool(ids) == bool(route):
+        raise ConfigurationError("Give ids of messages, or --route; exactly one of both was expected.")
+    with pipeline.open_outbox(root, config) as outbox, outbox.lock(sending.TOTAL_S):
+        letters = {letter.alert.id: letter.alert for letter in outbox.letters() if letter.is_waiting}
+        chosen = ids or [id for id, alert in letters.items() if alert.route == route]
+        if unknown := [id for id in chosen if id not in letters] or ([] if chosen else [f"on route {route!r}"]):
+            raise ConfigurationError(
+                f"No message {', '.join(unknown)} waits. synthprobe alert waiting lists those that do."
+            )
+        for id in chosen:
+            outbox.put_aside(id, datetime.now(UTC), "dropped")
+            _console.print(f"Dropped {id}: {letters[id].title}", markup=False)
+
+
 @app.command("lint")
 def lint() -> None:
     """Look for routes that lead nowhere and mutes that are not in order. Exit code 1 when there are any."""

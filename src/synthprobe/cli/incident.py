@@ -17,6 +17,7 @@ from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.records.incident import Incident, IncidentEvent, ResolvedHow
+from synthprobe.records.journey import duration_s
 
 app = typer.Typer(no_args_is_help=True)
 _console = open_console()
@@ -77,9 +78,18 @@ def show(id: _Id) -> None:
 
 
 @app.command("ack")
-def acknowledge(id: _Id, by: _By) -> None:
-    """Take an incident, so that it is not told again and again."""
-    _change(id, by, "took it", state="acknowledged", acknowledged_by=by)
+def acknowledge(
+    id: _Id,
+    by: _By,
+    lasts: Annotated[str, typer.Option("--for", help="How long nobody is told of it, for example `8h`.")] = "24h",
+) -> None:
+    """Take an incident: nobody is told of it again until it becomes worse, is over, or the time has passed."""
+    try:
+        until = datetime.now(UTC) + timedelta(seconds=duration_s(lasts))
+    except ValueError as error:
+        raise ConfigurationError(f"--for cannot be used: {error}") from None
+    _change(id, by, "took it", state="acknowledged", acknowledged_by=by, acknowledged_until=until)
+    _console.print(f"If it still lasts at {until:%Y-%m-%d %H:%M} UTC, it is told again.")
 
 
 @app.command("resolve")

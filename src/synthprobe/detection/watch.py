@@ -76,7 +76,14 @@ def _journey(
         notes += [f"{where}{sentence}." for sentence in judged.reported]
         alarm = judged.watched.alarm
         if alarm is not None and alarm.now_ms - alarm.usual_ms >= least_ms:
-            found[path] = Degradation(kind="above baseline", step=title, message=judged.message, sure=SURENESS)
+            found[path] = Degradation(
+                kind="above baseline",
+                step=title,
+                message=judged.message,
+                sure=SURENESS,
+                limit_s=alarm.usual_ms / 1000,
+                measured_s=alarm.now_ms / 1000,
+            )
     steps = [told for path, told in found.items() if path]
     return steps or list(found.values()), notes
 

@@ -35,5 +35,5 @@ def freshness(what: str, at: datetime | str, *, limit: str | float, target_now: 
         if abs(found.skew_s) > words.CLOCKS_AGREE_S:
             recorder.notes.append(f"The target's clock differs from the probe's by {found.skew_s:+.0f} s.")
         if found.stale:
-            recorder.degraded("stale", recorder.path, found.message)
+            recorder.degraded("stale", recorder.path, found.message, found.limit_s, found.age_s)
     return found

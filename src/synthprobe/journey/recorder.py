@@ -16,7 +16,7 @@ from synthprobe.evidence.cap import NAME_CAP, capped
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.records.evidence import Age
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import Check, Degradation, Step, StepStatus
+from synthprobe.records.result import Check, Degradation, DegradationKind, Step, StepStatus
 
 
 class StepListener(Protocol):
@@ -226,7 +226,8 @@ class Recorder:
         if self._trunk is step:
             self._trunk = around
         if error is None and record.budget_s is not None and record.duration_s > record.budget_s:
-            self.degraded("over budget", path, words.over_budget(record.title, record.duration_s, record.budget_s))
+            text = words.over_budget(record.title, record.duration_s, record.budget_s)
+            self.degraded("over budget", path, text, record.budget_s, record.duration_s)
         for listener in self._listeners:
             listener.step_ended(step.key, error)
 
@@ -262,6 +263,8 @@ class Recorder:
             )
         return None
 
-    def degraded(self, kind: str, step: str, message: str) -> None:
+    def degraded(self, kind: DegradationKind, step: str, message: str, limit_s: float, measured_s: float) -> None:
         """Note that a step did its job, but not well enough."""
-        self.degradations.append(Degradation(kind=kind, step=step, message=capped(message)))  # type: ignore[arg-type]
+        self.degradations.append(
+            Degradation(kind=kind, step=step, message=capped(message), limit_s=limit_s, measured_s=measured_s)
+        )

@@ -50,7 +50,7 @@ from synthprobe.verdict.isolation import Isolation
 if TYPE_CHECKING:
     from synthprobe.history.store import History
 
-_LATELY = timedelta(hours=1)
+_LATELY = timedelta(days=8)  # until then the end of what comes and goes may be told
 _LEAST_S = 2.0  # a history needs about one to be opened
 _ALONE = (
     "The history could not be used, so nothing is known of earlier runs here; "

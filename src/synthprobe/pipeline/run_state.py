@@ -98,7 +98,7 @@ def write_incidents(folder: Path, left: RunIncidents) -> None:
 def write_letters(folder: Path, letters: Iterable[Letter], incidents: Iterable[Incident]) -> None:
     """Keep what people were told of incidents that go on, and what waits, for a history that is lost later."""
     going_on = {one.id for one in incidents if one.state != "resolved"}
-    kept = [one for one in letters if one.done is None or going_on & set(one.alert.incidents)]
+    kept = [one for one in letters if one.is_waiting or going_on & set(one.alert.incidents)]
     write_whole(folder / _LETTERS, msgspec.json.encode(kept))
 
 

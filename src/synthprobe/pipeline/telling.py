@@ -9,8 +9,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from synthprobe import words
 from synthprobe.alerts import sending
 from synthprobe.alerts.channels import AppriseChannel
+from synthprobe.alerts.due import concerns
 from synthprobe.alerts.heartbeat import Heartbeat, Signal
 from synthprobe.alerts.job import job_url
 from synthprobe.alerts.message import Background
@@ -22,7 +24,8 @@ from synthprobe.pipeline.notes import noted
 from synthprobe.pipeline.run_state import write_letters
 from synthprobe.pipeline.spare import open_outbox
 from synthprobe.records.incident import Incident
-from synthprobe.records.verdict import Verdict
+from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.report.addresses import card_address
 from synthprobe.report.allure_results import run_folder
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.secrets import read_secret
@@ -84,6 +87,11 @@ def _nobody_untold(
 ) -> bool:
     """Whether somebody knows of each failing journey; a run that changed nothing and told nobody is no success."""
     arrived = {id for letter in letters if letter.done for id in letter.alert.incidents}
+    heard = sorted((letter for letter in letters if letter.done), key=lambda letter: letter.done or letter.alert.at)
+    for incident in incidents:  # what came back before its end was told is known
+        newest = next((letter.alert for letter in reversed(heard) if concerns(letter.alert, incident)), None)
+        if newest is not None and newest.reason not in {"recovered", "missed"}:
+            arrived.add(incident.id)
     now = datetime.now(UTC)
     taken = {incident.id for incident in incidents if incident.state == "acknowledged"}
     muted = {incident.id for incident in incidents if any(mute.holds(incident, now) for mute in mutes)}
@@ -101,20 +109,33 @@ def _background(
     config: Config, kept: Path, job: str, verdict: Verdict, incident: Incident, runbook: Runbook | None
 ) -> Background:
     site = config.report.site_url.rstrip("/")
+    judged = {shown.journey.id: shown for shown in verdict.journeys}
+    seen = next((judged[id] for id in incident.journeys if id in judged), None)
     pattern = config.report.runbook_url or (f"{site}/runbooks/{{id}}.html" if site else "")
     impact = runbook.section("Impact") if runbook else None
     lines = impact.text.splitlines() if impact else []
     return Background(
         fallback=next((line.partition(":")[2].strip() for line in lines if line.startswith("Fallback:")), ""),
         runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
-        report_url=f"{site}/index.html" if site else "",
+        report_url=card_address(site, incident.target, seen.journey.id if seen else "") if site else "",
         trace_url=_trace_url(site, verdict, incident) if site else "",
         backend_trace=_backend_trace(verdict, incident),
         job_url=job,
         evidence=kept.as_posix(),
         published=bool(site),
         changed=f"The build is {verdict.run.build}." if verdict.run.build else "",
+        journey=seen.journey.title if seen else "",
+        sentence=_sentence(seen, incident) if seen else "",
     )
+
+
+def _sentence(seen: JourneyVerdict, incident: Incident) -> str:
+    """What is wrong in this run, with its figures; empty when this run does not show it."""
+    if incident.state == "resolved" or seen.incident not in {"", incident.id}:
+        return ""
+    if seen.outcome == "degraded" and seen.degradations:
+        return words.degradation(seen.degradations[0], seen.journey.title)
+    return next(iter(seen.cause.strip().splitlines()), "")
 
 
 def _trace_url(site: str, verdict: Verdict, incident: Incident) -> str:

@@ -28,7 +28,7 @@ from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.reports import reason_of_skip
 from synthprobe.records.evidence import Evidence, Exchange, Facts
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import Degradation, Failure, Outcome, Result
+from synthprobe.records.result import Failure, Outcome, Result
 from synthprobe.report.allure_journey import AllureJourney, attach_evidence
 from synthprobe.targets.target import Target, backend_trace
 from synthprobe.verdict.judge import judge_attempt
@@ -126,8 +126,10 @@ class Journal:
     def _settle(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         recorder, journey = attempt.recorder, attempt.journey
         if journey.budget_s is not None and recorder.duration_s > journey.budget_s:
-            text = words.over_budget(journey.title, recorder.duration_s, journey.budget_s)
-            recorder.degradations.append(Degradation(kind="over budget", step=journey.title, message=text))
+            took_s, budget_s = recorder.duration_s, journey.budget_s
+            recorder.degraded(
+                "over budget", journey.title, words.over_budget(journey.title, took_s, budget_s), budget_s, took_s
+            )
         attempt.failure = clock_failure(self._exchanges, attempt.failure, recorder.degradations, step=recorder.broken)
         outcome, _ = attempt.judged()
         attempt.settled = True

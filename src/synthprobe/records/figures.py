@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _MOST_DIGITS = 9
+_ROUNDED_FROM = 10.0
+_UNITS = ((1.0, 0.001, "ms"), (120.0, 1.0, "s"), (7200.0, 60.0, "min"), (float("inf"), 3600.0, "h"))
 
 
 def shown_above(figure: float, limit: float, digits: int = 0) -> str:
@@ -22,3 +24,26 @@ def shown_above(figure: float, limit: float, digits: int = 0) -> str:
     """
     tried = (f"{figure:.{more}f}" for more in range(digits, _MOST_DIGITS + 1))
     return next((text for text in tried if float(text) > limit), f"{figure:.{digits}f}")
+
+
+def shown_durations(*seconds: float) -> list[str]:
+    """Durations in the unit of the longest, with as many decimals as it takes to tell different ones apart.
+
+    Args:
+        seconds: the durations.
+
+    Returns:
+        Each as text; the unit stands with the last.
+
+    Example:
+        >>> shown_durations(0.053, 0.11), shown_durations(1, 1.04), shown_durations(60, 540)
+        (['53', '110 ms'], ['1', '1.04 s'], ['1', '9 min'])
+    """
+    longest = max(seconds)
+    scale, unit = next((scale, unit) for limit, scale, unit in _UNITS if longest < limit or unit == _UNITS[-1][2])
+    for digits in range(_MOST_DIGITS + 1):
+        texts = [f"{second / scale:.{digits}f}" for second in seconds]
+        if len(set(texts)) == len(set(seconds)) and (digits or longest / scale >= _ROUNDED_FROM):
+            break
+    texts = [text.rstrip("0").rstrip(".") if "." in text else text for text in texts]
+    return [*texts[:-1], f"{texts[-1]} {unit}"]

@@ -18,6 +18,9 @@ IncidentState = Literal["open", "acknowledged", "resolved"]
 CauseClass = Literal["code", "data", "config", "user", "infra", "dependency", "probe", "unknown"]
 """Where the cause lies; ``probe`` when the monitor itself cannot be believed."""
 
+SEVERITIES: tuple[Severity, ...] = ("blocker", "critical", "normal", "minor", "trivial")
+"""Worst first."""
+
 Worth = Literal["helped", "outdated", "missing"]
 """What a runbook was worth, as said after use."""
 
@@ -132,6 +135,7 @@ class Incident(Struct, frozen=True, kw_only=True):
         resolved_mark: a hash that tells two people apart and names neither; empty when nobody resolved it.
         reported_at: when a user reported it, UTC, if one did.
         acknowledged_by: the role that took it.
+        acknowledged_until: until when nobody is told of it again, UTC; nothing when that has no end.
         flapping: whether it opened and closed so often that it is kept open.
         occurrences: in how many runs it was seen; 0 while only a user has seen it.
         runbook_outcome: ``helped``, ``outdated`` or ``missing``, as said after use; empty until then.
@@ -162,12 +166,17 @@ class Incident(Struct, frozen=True, kw_only=True):
     resolved_mark: str = ""
     reported_at: datetime | None = None
     acknowledged_by: str = ""
+    acknowledged_until: datetime | None = None
     flapping: bool = False
     occurrences: int = 1
     runbook_outcome: str = ""
     former_fingerprint: str = ""
     cause: str = ""
     events: tuple[IncidentEvent, ...] = ()
+
+    def is_taken(self, now: datetime) -> bool:
+        """Whether somebody has it, so that nobody needs to hear of it again."""
+        return self.state == "acknowledged" and (self.acknowledged_until is None or now < self.acknowledged_until)
 
     @property
     def fingerprints(self) -> frozenset[str]:

@@ -51,12 +51,16 @@ class Degradation(Struct, frozen=True, kw_only=True):
             its own budget.
         message: a sentence with the figures; which failure it is is made of it, so it does not say how sure.
         sure: how sure it is, in a few words, where more is known than the kind says.
+        limit_s: seconds it should be: the budget, the greatest age, or what is usual; nothing when it is not known.
+        measured_s: seconds it was; nothing when it is not known.
     """
 
     kind: DegradationKind
     step: str
     message: str
     sure: str = ""
+    limit_s: float | None = None
+    measured_s: float | None = None
 
     @property
     def told(self) -> str:

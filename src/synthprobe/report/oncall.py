@@ -19,6 +19,7 @@ from synthprobe.files import write_whole
 from synthprobe.records.objective import ObjectiveStatus, Standing
 from synthprobe.records.result import Outcome, Result, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.report.addresses import card_anchor
 from synthprobe.report.allure_results import safe_name
 from synthprobe.report.standing import objective, watched
 from synthprobe.report.trace_viewer import viewer_link
@@ -183,6 +184,8 @@ def _journey(
     address = runbooks.get(fits, "")
     return {
         "id": one.journey.id,
+        "anchor": card_anchor(run.verdict.run.target, one.journey.id)
+        + (f"-{safe_name(run.label)}" if run.label else ""),
         "journey": one.journey,
         "outcome": one.outcome,
         "cause": one.cause,

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
-from synthprobe.records.incident import Incident, IncidentEvent, IncidentKind, Observation
+from synthprobe.records.incident import SEVERITIES, Incident, IncidentEvent, IncidentKind, Observation
 from synthprobe.records.journey import Journey
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.verdict.isolation import Isolation
@@ -42,7 +42,6 @@ SPEAKS_FOR = timedelta(days=1)
 
 _LOG_IN = re.compile(r"\b(log(s|ged|ging)?[ -]?(in|on)|sign(s|ed)?[ -]?in|authenticat\w*|read access)\b", re.IGNORECASE)
 _FAMILY: dict[IncidentKind, str] = {"failing": "failure", "intermittent": "failure"}
-_SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
 _LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # none that sounds or looks like another
 _ORDER: dict[IncidentKind, int] = {"failing": 0, "intermittent": 1, "degraded": 2, "monitor blind": 3}
 
@@ -119,7 +118,7 @@ def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
     its = [journeys[id] for id in (*incident.journeys, *incident.blocked) if id in journeys]
     if not its:
         return incident
-    worst = min(its, key=lambda journey: _SEVERITIES.index(journey.severity))
+    worst = min(its, key=lambda journey: SEVERITIES.index(journey.severity))
     return replace(incident, severity=worst.severity, owner=worst.owner)
 
 
