@@ -138,19 +138,21 @@ def test_the_first_line_says_it_and_the_rest_what_to_do(outbox, environ, receive
     background = Background(
         fallback="take calls on paper cards", runbook_url="https://site/runbooks/dead-button.html",
         report_url="https://site/run/7/", trace_url="https://site/trace/7", changed="build 2026.11.2 → 2026.11.3",
+        journey="Call intake", sentence="the button Create does nothing",
     )  # fmt: skip
     tell(outbox, environ, [incident()], background={"I-1": background})
     (message,) = receiver.messages
-    assert message["title"] == (
-        "PAGE production: Call intake, 'take the call': the button Create does nothing "
-        "· since 02 Nov 03:00 UTC (12 min) · seen in 3 runs, code, sureness high"
-    )
-    assert message["message"].splitlines()[:5] == [
+    assert message["title"] == ("PAGE production: Call intake: the button Create does nothing · since 02 Nov 03:00 UTC")
+    assert message["message"].splitlines()[:9] == [
         "Do now: take calls on paper cards",
+        "Who: dispatch-desk; nobody has it",
         "Runbook: https://site/runbooks/dead-button.html",
         "Report: https://site/run/7/",
         "Trace: https://site/trace/7",
         "What changed: build 2026.11.2 → 2026.11.3",
+        "What is wrong: Call intake, 'take the call': the button Create does nothing",
+        "Seen: in 3 runs, 12 min",
+        "Likely cause: code (confidence: high). A page error came with it.",
     ]
     assert message["type"] == "failure"
 
@@ -345,7 +347,7 @@ def test_L40_text_is_masked_cut_and_without_markup(outbox, environ, receiver):
     assert "@channel" not in whole
     assert "\x1b" not in whole
     assert "\n" not in message["title"]
-    assert len(message["title"]) < 320
+    assert len(message["title"]) <= 120
 
 
 def test_L41_addresses_stay_secret_on_the_disk(outbox, environ, receiver, tmp_path):

@@ -116,7 +116,7 @@ def test_markdown_of_the_target_is_inert_in_alerts():
         reason="opened",
         urgency="page",
         route="all",
-        nth=0,
+        after="",
         now=now,
         background=Background(changed=HOSTILE, report_url="https://site.example/a_b_c/"),
         mask=str,

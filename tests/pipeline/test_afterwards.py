@@ -167,7 +167,7 @@ def project(tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Pr
     return Project(tmp_path, heard)
 
 
-def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(project):
+def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(project, heard):
     for _ in range(40):
         assert {one.outcome for one in project.run().journeys} == {"passed"}
     outcomes = [project.run(ms=1008).journeys[0] for _ in range(3)]
@@ -177,6 +177,9 @@ def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(p
     assert "The least this step can show is" in last.cause
     assert last.degradations[0].kind == "above baseline"
     assert "newest run" not in last.cause
+    assert re.match(r'Ticket demo: Sign in.*: "log in" 4\d\d → 1\d\d\d ms · since', heard.messages[0]["title"]), (
+        heard.messages
+    )
     cause = project.run().journeys[0].cause
     assert "log in takes 2.1 × its usual 4" in cause
     assert re.search(r"The newest run took 4\d\d ms; it is called well again after several such runs in a row", cause)
@@ -216,7 +219,9 @@ def test_which_of_the_three_and_how_sure_is_said_and_makes_no_other_incident(pro
     assert incident.fingerprint == fingerprint(journey, "log in", "over budget", OVER.message)
     assert incident.occurrences == 3
     assert "other words" not in " ".join(event.text for event in incident.events)
-    assert "over budget (measured): " in heard.messages[0]["title"]
+    assert heard.messages[0]["title"].startswith(
+        'Ticket demo: Sign in (+1 journey): "log in" took 1.9 s, its budget is'
+    )
     for _ in range(40):
         project.run()
     slow = [project.run(ms=1008).journeys[0] for _ in range(3)][-1]
@@ -270,7 +275,7 @@ def test_the_alert_leads_to_the_report_and_to_the_trace_that_is_published(projec
     project.evidence = (Evidence(kind="trace", title="trace", media_type="application/zip", path=trace),)
     project.run(failing=(SIGN_IN,))
     lines = dict(line.split(": ", 1) for line in heard.messages[0]["message"].splitlines())
-    assert lines["Report"] == "https://site.example/watch/index.html"
+    assert lines["Report"] == "https://site.example/watch/index.html#demo-sign-in"
     assert lines["Job"] == "https://forge.example/ops/watch/actions/runs/7"
     assert lines["Backend trace"] == "https://traces.example/run-001"
     viewer = "https://site.example/watch/trace-viewer/index.html?trace="
@@ -279,6 +284,7 @@ def test_the_alert_leads_to_the_report_and_to_the_trace_that_is_published(projec
     assert lines["Evidence also in"] == run.relative_to(tmp_path).as_posix()
     site = tmp_path / "site"
     publish([run], site, state=tmp_path / "state", allure=False)
+    assert 'id="demo-sign-in"' in (site / "index.html").read_text()
     opened = urljoin("https://site.example/watch/trace-viewer/", unquote(lines["Trace"].removeprefix(viewer)))
     published = site / unquote(opened.removeprefix("https://site.example/watch/"))
     assert published.read_bytes() == (run / trace).read_bytes()
@@ -363,7 +369,7 @@ def test_without_a_history_a_failure_is_told_once_and_goes_on_as_one_incident_la
     assert {verdict.journeys[0].outcome for verdict in away} == {"failed"}
     assert all(verdict.notes for verdict in away)
     (message,) = heard.messages
-    assert message["title"].startswith("PAGE demo: sign-in")
+    assert message["title"].startswith("PAGE demo: Sign in")
     assert ("Earlier runs: The history could not be used" in message["message"]) is not known
     assert heard.beats == ["success"] * 4, "every slot was judged, and everybody was told"
     back = project.run(failing=(SIGN_IN,))

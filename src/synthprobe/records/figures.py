@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _MOST_DIGITS = 9
 _ROUNDED_FROM = 10.0
-_UNITS = ((1.0, 0.001, "ms"), (120.0, 1.0, "s"), (7200.0, 60.0, "min"), (float("inf"), 3600.0, "h"))
+_UNITS = ((120.0, 1.0, "s"), (7200.0, 60.0, "min"), (float("inf"), 3600.0, "h"))
 
 
 def shown_above(figure: float, limit: float, digits: int = 0) -> str:
@@ -27,7 +27,7 @@ def shown_above(figure: float, limit: float, digits: int = 0) -> str:
 
 
 def shown_durations(*seconds: float) -> list[str]:
-    """Durations in the unit of the longest, with as many decimals as it takes to tell different ones apart.
+    """Durations in one unit, with as many decimals as it takes to tell different ones apart.
 
     Args:
         seconds: the durations.
@@ -36,12 +36,16 @@ def shown_durations(*seconds: float) -> list[str]:
         Each as text; the unit stands with the last.
 
     Example:
-        >>> shown_durations(0.053, 0.11), shown_durations(1, 1.04), shown_durations(60, 540)
-        (['53', '110 ms'], ['1', '1.04 s'], ['1', '9 min'])
+        >>> shown_durations(0.053, 0.11), shown_durations(0.48, 1.008), shown_durations(1, 1.04), shown_durations(60, 540)
+        (['53', '110 ms'], ['480', '1008 ms'], ['1', '1.04 s'], ['1', '9 min'])
     """
-    longest = max(seconds)
-    scale, unit = next((scale, unit) for limit, scale, unit in _UNITS if longest < limit or unit == _UNITS[-1][2])
-    for digits in range(_MOST_DIGITS + 1):
+    longest, shortest = max(seconds), min(seconds)
+    if longest < 1 or (shortest < 1 and longest < _ROUNDED_FROM):
+        scale, unit = 0.001, "ms"
+    else:
+        scale, unit = next((size, name) for limit, size, name in _UNITS if longest < limit)
+    texts = [f"{second / scale:.0f}" for second in seconds]
+    for digits in range(_MOST_DIGITS):
         texts = [f"{second / scale:.{digits}f}" for second in seconds]
         if len(set(texts)) == len(set(seconds)) and (digits or longest / scale >= _ROUNDED_FROM):
             break
