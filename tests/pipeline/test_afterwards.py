@@ -177,7 +177,7 @@ def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(p
     assert "The least this step can show is" in last.cause
     assert last.degradations[0].kind == "above baseline"
     assert "newest run" not in last.cause
-    assert re.match(r'Ticket demo: Sign in.*: "log in" 4\d\d → 1\d\d\d ms · since', heard.messages[0]["title"]), (
+    assert re.match(r'Ticket demo: Search: "log in" 4\d\d → 1\d\d\d ms · since', heard.messages[0]["title"]), (
         heard.messages
     )
     cause = project.run().journeys[0].cause
@@ -220,7 +220,7 @@ def test_which_of_the_three_and_how_sure_is_said_and_makes_no_other_incident(pro
     assert incident.occurrences == 3
     assert "other words" not in " ".join(event.text for event in incident.events)
     assert heard.messages[0]["title"].startswith(
-        'Ticket demo: Sign in (+1 journey): "log in" took 1.9 s, its budget is'
+        'Ticket demo: Search: "log in" took 1.9 s, its budget is'
     )
     for _ in range(40):
         project.run()
@@ -254,7 +254,7 @@ def test_one_cause_is_one_incident_told_once_and_its_end_as_well(project, heard)
     assert incident.triage is not None
     assert {one.incident for one in verdict.journeys} == {incident.id}
     assert len(heard.messages) == 1
-    assert "Sign in" in heard.messages[0]["title"] or "log in" in heard.messages[0]["title"], heard.messages[0]
+    assert heard.messages[0]["title"].startswith("PAGE demo: Search: 503 · since"), heard.messages[0]
     for _ in range(3):
         project.run()
     assert project.incidents("open") == []
