@@ -219,9 +219,7 @@ def test_which_of_the_three_and_how_sure_is_said_and_makes_no_other_incident(pro
     assert incident.fingerprint == fingerprint(journey, "log in", "over budget", OVER.message)
     assert incident.occurrences == 3
     assert "other words" not in " ".join(event.text for event in incident.events)
-    assert heard.messages[0]["title"].startswith(
-        'Ticket demo: Search: "log in" took 1.9 s, its budget is'
-    )
+    assert heard.messages[0]["title"].startswith('Ticket demo: Search: "log in" took 1.9 s, its budget is')
     for _ in range(40):
         project.run()
     slow = [project.run(ms=1008).journeys[0] for _ in range(3)][-1]
