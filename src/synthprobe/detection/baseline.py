@@ -1,150 +1,38 @@
-"""What is usual for a step: its own recent durations, and how surprising a new one is against them.
-
-Durations are kept as whole numbers on a logarithmic grid (2,048 steps per factor e, 0.05 %), so that sums are exact,
-the state is small, and a replay gives the same answer on every machine.
-"""
+"""What is usual for a step: its own recent durations, at this hour, at the level it has."""
 
 from __future__ import annotations
 
 import math
-from array import array
-from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Sequence
 
-GRID = 2048
-"""Grid points per factor e."""
+from synthprobe.detection.window import FORGIVEN, GRID, Window, pack, unpack
 
 WARM = 20
 """Runs before anything is judged."""
 
 _WINDOW = 288
 _LAG = 12
-_FORGIVEN = round(math.log(1.10) * GRID)
-_TAIL = 0.10
-_PRIOR_EXCESS, _PRIOR_WEIGHT, _LEAST_EXCESS = 0.25, 4, 0.03
-_FAR, _FAR_WEIGHT = 0.03, 1
-_NEAR_LEAST, _NEAR_MORE = 100, 2
-_MOST = 12.0
-_HOUR_WINDOW, _HOUR_LEAST = 84, 24
-
-
-def to_grid(ms: float) -> int:
-    """A duration on the grid."""
-    return max(-14_147, min(37_428, round(math.log(ms) * GRID)))
-
-
-def from_grid(point: float) -> float:
-    """The duration at a grid point."""
-    return math.exp(point / GRID)
-
-
-class Window:
-    """The newest durations of one kind, in order and sorted."""
-
-    __slots__ = ("_fit", "newest", "ordered", "size")
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.newest: deque[int] = deque()
-        self.ordered: list[int] = []
-        self._fit: tuple[_Tail, _Tail] | None = None
-
-    def add(self, point: int) -> int | None:
-        """Add the newest."""
-        self._fit = None
-        self.newest.append(point)
-        insort(self.ordered, point)
-        if len(self.newest) <= self.size:
-            return None
-        oldest = self.newest.popleft()
-        del self.ordered[bisect_left(self.ordered, oldest)]
-        return oldest
-
-    def fill(self, points: Sequence[int]) -> None:
-        """Start again with these, oldest first."""
-        self.newest = deque(points)
-        self.ordered = sorted(points)
-        self._fit = None
-
-    def median(self) -> int:
-        """The upper median."""
-        return self.ordered[len(self.ordered) // 2]
-
-    def surprise(self, point: int) -> float:
-        """``-ln P`` that a healthy run is at least this slow.
-
-        Ranks up to the 90th percentile. Above it an exponential tail in the logarithm of the duration, whose mean
-        excess is drawn towards 0.25 while there is little to go by; above the 97th a tail of its own, where that makes
-        less of it: the slowest runs of a step are often of another kind.
-        """
-        ordered, n = self.ordered, len(self.ordered)
-        if self._fit is None:
-            self._fit = _tail(ordered, _TAIL, _PRIOR_WEIGHT), _tail(ordered, _FAR, _FAR_WEIGHT)
-        (floor, threshold, mean), (far_floor, far, far_mean) = self._fit
-        if point <= threshold:
-            return -math.log((n - bisect_left(ordered, point) + 0.5) / (n + 1))
-        surprise = floor + (point - threshold) / mean
-        if point > far:
-            surprise = min(surprise, far_floor + (point - far) / far_mean)
-        return min(_MOST, surprise)
-
-    def moved(self, points: Sequence[int]) -> float:
-        """How much better the durations here explain some others once all of them are moved up by one factor."""
-        ordered, n = self.ordered, len(self.ordered)
-        width = max(_NEAR_LEAST, (ordered[3 * n // 4] - ordered[n // 4]) // 2)
-        shift = sorted(points)[len(points) // 2] - self.median()
-
-        def near(point: int) -> int:
-            return bisect_right(ordered, point + width) - bisect_left(ordered, point - width) + _NEAR_MORE
-
-        return sum(math.log(near(point - shift) / near(point - _FORGIVEN)) for point in points)
-
-
-_Tail = tuple[float, int, float]
-
-
-def _tail(ordered: Sequence[int], share: float, weight: int) -> _Tail:
-    """Surprise where the slowest share begins, where that is, and the mean excess of it, on the grid."""
-    n = len(ordered)
-    k = max(4, int(n * share))
-    threshold = ordered[n - k - 1]
-    excess = (sum(ordered[n - k :]) - k * threshold) / GRID
-    mean = max((excess + weight * _PRIOR_EXCESS) / (k + weight), _LEAST_EXCESS)
-    return -math.log(k / n), threshold, mean * GRID
 
 
 class Baseline:
-    """The last 288 healthy durations of a step, the newest 12 held back, and those of each hour of the day.
+    """The last 288 healthy durations of a step, the newest 12 held back."""
 
-    An hour's own durations are learned in alarms too: what happens every day at that hour is usual.
-    """
+    __slots__ = ("_pending", "window")
 
-    __slots__ = ("_hours", "_packed_hours", "_pending", "_pending_hours", "window")
-
-    def __init__(self) -> None:
+    def __init__(self, points: Sequence[int] = ()) -> None:
         self.window = Window(_WINDOW)
+        self.window.fill(points)
         self._pending: deque[int] = deque()
-        self._pending_hours: deque[tuple[int, int]] = deque()
-        self._hours: dict[int, Window] = {}
-        self._packed_hours: dict[
-            int, bytes
-        ] = {}  # of a state: a run looks at one hour or two, so the others stay packed
 
     @property
     def ready(self) -> bool:
         """Whether there is enough to judge by."""
         return len(self.window.ordered) >= WARM
 
-    def surprise(self, point: int, at: float) -> float:
-        """How surprising a duration is, forgiving ten per cent; against the last day, or this hour if that is less."""
-        point -= _FORGIVEN
-        surprise = self.window.surprise(point)
-        if surprise > 1.0:
-            hour = self._hour(int(at) // 3600 % 24)
-            if hour is not None and len(hour.ordered) >= _HOUR_LEAST:
-                surprise = min(surprise, hour.surprise(point))
-        return surprise
+    def surprise(self, point: int) -> float:
+        """How surprising a duration is, forgiving ten per cent."""
+        return self.window.surprise(point - FORGIVEN)
 
     def learn(self, point: int) -> None:
         """A healthy duration; it counts once twelve more were seen."""
@@ -153,89 +41,28 @@ class Baseline:
         while len(pending) > (_LAG if self.ready else 0):
             self.window.add(pending.popleft())
 
-    def learn_hour(self, point: int, at: float) -> None:
-        """Any duration, for the hour of the day it fell in."""
-        pending = self._pending_hours
-        pending.append((int(at) // 3600 % 24, point))
-        while len(pending) > _LAG:
-            hour, held = pending.popleft()
-            window = self._hour(hour)
-            if window is None:
-                window = self._hours[hour] = Window(_HOUR_WINDOW)
-            window.add(held)
-
-    def _hour(self, hour: int) -> Window | None:
-        packed = self._packed_hours.pop(hour, None)
-        if packed is not None:
-            self._hours[hour] = Window(_HOUR_WINDOW)
-            self._hours[hour].fill(unpack(packed))
-        return self._hours.get(hour)
-
     def hold(self) -> None:
-        """An alarm opens: what was held back may belong to it, and is not learned."""
+        """A level begins: what was held back may belong to it, and is not learned."""
         self._pending.clear()
-
-    def accept(self, points: Sequence[int]) -> None:
-        """A new level is the usual one from now on."""
-        self.window.fill(points)
 
     def smallest_visible(self, surprise: float) -> float:
         """The slowdown that makes a usual run this surprising."""
         low, high = 0, 5 * GRID
         while low < high:
             middle = (low + high) // 2
-            if self.window.surprise(self.window.median() + middle - _FORGIVEN) >= surprise:
+            if self.surprise(self.window.median() + middle) >= surprise:
                 high = middle
             else:
                 low = middle + 1
         return math.exp(high / GRID)
 
-    def state(self) -> tuple[bytes, bytes, list[tuple[int, int]], dict[int, bytes]]:
+    def state(self) -> tuple[bytes, bytes]:
         """Everything, small."""
-        return (
-            pack(self.window.newest),
-            pack(self._pending),
-            list(self._pending_hours),
-            dict(sorted((self._packed_hours | {h: pack(w.newest) for h, w in self._hours.items()}).items())),
-        )
+        return pack(self.window.newest), pack(self._pending)
 
     @classmethod
-    def from_state(cls, state: tuple[bytes, bytes, list[tuple[int, int]], dict[int, bytes]]) -> Baseline:
+    def from_state(cls, state: Sequence[bytes]) -> Baseline:
         """The baseline of a state; a ``TypeError`` when it is broken."""
-        made = cls()
-        newest, pending, pending_hours, hours = state
-        made.window.fill(unpack(newest))
-        made._pending.extend(unpack(pending))
-        made._pending_hours.extend((hour, point) for hour, point in pending_hours)
-        if not all(
-            isinstance(hour, int) and isinstance(raw, bytes) and len(raw) % 2 == 0 for hour, raw in hours.items()
-        ):
-            raise TypeError("the durations of an hour are no pairs of bytes")
-        made._packed_hours = dict(hours)
+        made = cls(unpack(state[0]))
+        made._pending.extend(unpack(state[1]))
         return made
-
-
-def pack(points: Sequence[int] | deque[int]) -> bytes:
-    """Grid points as bytes, two each, the same on every machine."""
-    packed = array("H", [point + 14_147 for point in points])
-    if packed.itemsize != 2:
-        raise OverflowError("An unsigned short of two bytes was expected on this machine.")
-    return packed.tobytes() if _LITTLE else _swapped(packed)
-
-
-def unpack(raw: bytes) -> list[int]:
-    """The grid points of `pack`."""
-    packed = array("H")
-    packed.frombytes(raw)
-    if not _LITTLE:
-        packed.byteswap()
-    return [point - 14_147 for point in packed]
-
-
-_LITTLE = array("H", [1]).tobytes() == b"\x01\x00"
-
-
-def _swapped(packed: array[int]) -> bytes:
-    copy = array("H", packed)
-    copy.byteswap()
-    return copy.tobytes()

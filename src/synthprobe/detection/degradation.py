@@ -1,9 +1,7 @@
 """Slower than usual: watches the durations of one step and says when they are no longer what they were.
 
-Three lanes. **Paging**: burst (2 runs in a row, each slower than 999 of 1,000 usual ones), streak (3 runs in a row,
-each slower than 96 of 100, or than 91 of 100 and all by one factor), drag (12 runs that are slow together) and again
-(a run and its re-runs are slow together). **Report**: drift and
-ragged, which are too slow to page anybody. **Failures**: a step that fails more often than it used to. How it was
+Three lanes. **Paging**: the step leaves its level (`levels`). **Report**: what pages nobody: drift, ragged, and levels
+that are better, lost again or accepted. **Failures**: a step that fails more often than it used to. How it was
 chosen and what it finds on real data stands in docs/concepts/degradation.md.
 """
 
@@ -13,51 +11,30 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import cache
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from synthprobe.detection.baseline import Baseline, from_grid, pack, to_grid, unpack
 from synthprobe.detection.drift import Drift
 from synthprobe.detection.failing import Failing
+from synthprobe.detection.levels import STREAK, Level, Levels
+from synthprobe.detection.window import from_grid, to_grid, unpack
 
-Rule = Literal["burst", "streak", "drag", "again", "drift", "ragged", "failing"]
+Rule = Literal[
+    "burst", "streak", "drag", "shift", "again", "drift", "ragged", "faster", "eased", "lost", "accepted", "failing"
+]
 Lane = Literal["paging", "report", "failures"]
-
-SUSPICIOUS = 2.3
-"""Surprise of a run that is slower than nine of ten usual ones."""
 
 SURENESS = "at most one false alarm in 10,000 runs"
 """How sure the paging lane is, as measured on public series: docs/concepts/degradation.md."""
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 
-_LEAST, _BURST, _STREAK, _LEVEL_LEAST, _LEVEL = 2.0, 7.0, 3.2, 2.4, 8.0
-_DRAG_RUNS, _DRAG_CAP = 12, 4.0
-_CALM_RUNS, _ACCEPT_RUNS = 6, 144
+_BEFORE = 2
 _KEPT = 48
-_ONSET_RUNS, _ONSET_DRIFT = 36, 1.7
-
-
-@cache
-def _gamma_threshold(runs: int, log_chance: float) -> float:
-    """The sum of so many exponential surprises that has this chance: the tail of Gamma(runs)."""
-    low, high = float(runs), 400.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        total, term = 0.0, 1.0
-        for i in range(runs):
-            total += term
-            term *= middle / (i + 1)
-        low, high = (low, middle) if middle - math.log(total) > log_chance else (middle, high)
-    return high
-
-
-_DRAG = _gamma_threshold(_DRAG_RUNS, 8.5)
-_AGAIN_CAP, _AGAIN_MOST = 7.0, 20
+_REPORTED = ("faster", "eased", "lost", "accepted")
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
@@ -73,6 +50,8 @@ class Alarm(Struct, frozen=True, kw_only=True):
         usual_ms: the usual duration, milliseconds.
         now_ms: the median duration since then, milliseconds.
         lane: who is told.
+        first_since: when the open alarm began that this is news of, seconds since the epoch; 0 when it is the first.
+        first_ratio: what was told of it first, over usual.
     """
 
     index: int
@@ -84,76 +63,64 @@ class Alarm(Struct, frozen=True, kw_only=True):
     usual_ms: float
     now_ms: float
     lane: Lane = "paging"
+    first_since: float = 0.0
+    first_ratio: float = 0.0
 
     def sentence(self, step: str) -> str:
         """What a tired person reads."""
-        began = datetime.fromtimestamp(self.since, UTC)
-        day = "" if self.time - self.since < 20 * 3600 else f"{began:%d %B} "
-        since = f"since {day}{began:%H:%M} ({self.runs} run{'' if self.runs == 1 else 's'})"
+        since = f"since {_moment(self.since, self.time)} ({self.runs} run{'' if self.runs == 1 else 's'})"
         if self.rule == "failing":
             return f"{step} fails in {self.ratio:.0%} of its runs {since}"
         if self.rule == "ragged":
             return f"{step} is slow again and again, {self.ratio:.1f} × its usual {_shown(self.usual_ms)}, {since}"
-        creeping = " and it crept there" if self.rule == "drift" else ""
-        return f"{step} takes {self.ratio:.1f} × its usual {_shown(self.usual_ms)} {since}{creeping}"
+        if self.rule == "lost":
+            return f"{step} takes {self.ratio:.1f} × the {_shown(self.usual_ms)} it had come down to, {since}"
+        takes = f"{step} takes {self.ratio:.{1 if self.ratio >= 1 else 2}f} × its usual {_shown(self.usual_ms)} {since}"
+        if self.rule == "accepted":
+            return f"{takes}; after so many runs this is its usual now"
+        if self.first_since:
+            first = f"{self.first_ratio:.1f} × since {_moment(self.first_since, self.time)}"
+            return f"{takes}, {'better' if self.rule == 'eased' else 'worse'} than first told: {first}"
+        return f"{takes}{' and it crept there' if self.rule == 'drift' else ''}"
 
 
 class StepDetector:
     """Watches one step. Pure: the same samples give the same alarms, on every machine, also across `to_bytes`."""
 
-    __slots__ = (
-        "_again",
-        "_age",
-        "_alarm",
-        "_baseline",
-        "_calm",
-        "_drift",
-        "_failed",
-        "_failing",
-        "_index",
-        "_points",
-        "_since_failing",
-        "_surprises",
-        "_times",
-    )
+    __slots__ = ("_drift", "_failed", "_failing", "_index", "_levels", "_since_failing")
 
     def __init__(self) -> None:
-        self._baseline = Baseline()
         self._drift = Drift()
+        self._levels = Levels(self._drift.reference)
         self._failing = Failing()
-        self._surprises: deque[float] = deque(maxlen=_KEPT)
-        self._points: deque[int] = deque(maxlen=_KEPT)
-        self._times: deque[float] = deque(maxlen=_KEPT)
         self._failed: deque[bool] = deque(maxlen=_KEPT)
         self._since_failing: deque[float] = deque(maxlen=_KEPT)
-        self._alarm = False
-        self._age = self._calm = self._again = 0
         self._index = -1
 
     @property
     def degraded(self) -> bool:
         """Whether a paging alarm is open."""
-        return self._alarm
+        return self._levels.level is not None and self._levels.level.slower
 
     @property
     def ready(self) -> bool:
         """Whether enough runs were seen to judge by."""
-        return self._baseline.ready
+        return self._levels.baseline.ready
 
     @property
     def usual_ms(self) -> float:
         """The usual duration in milliseconds; 0 before there is one."""
-        return from_grid(self._baseline.window.median()) if self._baseline.window.ordered else 0.0
+        return from_grid(self._levels.usual) if self._levels.baseline.window.ordered else 0.0
 
     def smallest_visible(self) -> float:
         """The slowdown this step can show: held by every run, half of them trip the streak rule."""
-        return self._baseline.smallest_visible(_STREAK) if self.ready else math.inf
+        return self._levels.baseline.smallest_visible(STREAK) if self.ready else math.inf
 
     def surprise(self, at: float, duration_ms: float) -> float:
         """How surprising a sample would be, without learning it."""
         if not self.ready or not _usable(duration_ms):
             return 0.0
-        return self._baseline.surprise(to_grid(duration_ms), at)
+        return self._levels.surprise(to_grid(duration_ms), at)
 
     def update(
         self, at: float, duration_ms: float, ok: bool = True, *, scheduled: bool = True, once_more: bool = True
@@ -168,7 +135,6 @@ class StepDetector:
         if not math.isfinite(at) or (once_more and scheduled and at in self._since_failing):
             return alarms  # no time, or the same run once more
         self._index += 1
-        self._again = 0 if scheduled else self._again + 1
         if scheduled:
             self._failed.append(not ok)
             self._since_failing.append(at)
@@ -177,82 +143,42 @@ class StepDetector:
         if not ok or not _usable(duration_ms):
             return alarms
         point = to_grid(duration_ms)
-        rule = self._paging(at, point, scheduled)
-        if rule:
-            alarms.append(self._paging_alarm(at, rule))
+        levels, level = self._levels, self._levels.level
+        event = levels.update(at, point, scheduled=scheduled)
+        if event:
+            first = level if level is not None and level.slower and event != "accepted" else None
+            alarms.append(self._alarm(at, event, first))
         if scheduled:
-            self._baseline.learn_hour(point, at)
-            slow = self._drift.add(point, told=self._alarm)
+            slow = self._drift.add(point, told=self.degraded)
             if slow:
                 alarms.append(self._report_alarm(at, slow))
         return alarms
 
-    def _paging(self, at: float, point: int, scheduled: bool) -> Literal["", "burst", "streak", "drag", "again"]:
-        baseline = self._baseline
-        if not baseline.ready:
-            if scheduled:
-                baseline.learn(point)
-            return ""
-        surprise = baseline.surprise(point, at)
-        self._surprises.append(surprise)
-        self._points.append(point)
-        self._times.append(at)
-        if self._alarm:
-            self._age += 1
-            self._calm = self._calm + 1 if surprise < SUSPICIOUS else 0
-            if self._calm >= _CALM_RUNS:
-                self._close()
-            elif self._age >= _ACCEPT_RUNS:
-                baseline.accept(list(self._points))
-                self._close()
-            return ""
-        rule = self._rule() if surprise >= _LEAST else ""
-        if rule:
-            self._alarm, self._age, self._calm = True, 1, 0
-            baseline.hold()
-        elif scheduled:
-            baseline.learn(point)
-        return rule
+    def accept(self) -> tuple[float, float] | None:
+        """Take the level of an open alarm as the usual one: milliseconds before and now; nothing when none is open."""
+        levels = self._levels
+        if levels.level is None or not levels.level.slower:
+            return None
+        before, now = self.usual_ms, from_grid(levels.level.point)
+        levels.accept()
+        return before, now
 
-    def _rule(self) -> Literal["", "burst", "streak", "drag", "again"]:
-        newest = self._surprises
-        n = len(newest)
-        last = newest[-1]
-        before = newest[-2] if n > 1 else 0.0
-        if last >= _BURST and before >= _BURST:
-            return "burst"
-        least = min(last, before, newest[-3]) if n > 2 else 0.0
-        if least >= _STREAK:
-            return "streak"
-        if least >= _LEVEL_LEAST:
-            points = self._points
-            if self._baseline.window.moved((points[-3], points[-2], points[-1])) >= _LEVEL:
-                return "streak"
-        if n >= _DRAG_RUNS and sum([min(newest[-i], _DRAG_CAP) for i in range(1, _DRAG_RUNS + 1)]) >= _DRAG:
-            return "drag"
-        runs = min(self._again + 1, n, _AGAIN_MOST)
-        if runs > 1 and sum([min(newest[-i], _AGAIN_CAP) for i in range(1, runs + 1)]) >= _gamma_threshold(runs, 8.5):
-            return "again"
-        return ""
-
-    def _close(self) -> None:
-        self._alarm = False
-        self._surprises.clear()
-        self._points.clear()
-        self._times.clear()
-
-    def _onset(self) -> int:
-        """How many of the newest samples belong to it: the start that makes the sum of evidence largest."""
-        best, total, runs = -1.0, 0.0, 1
-        for i in range(1, min(len(self._surprises), _ONSET_RUNS) + 1):
-            total += min(self._surprises[-i], _DRAG_CAP) - _ONSET_DRIFT
-            if total > best:
-                best, runs = total, i
-        return runs
-
-    def _paging_alarm(self, at: float, rule: Rule) -> Alarm:
-        runs = self._onset()
-        return self._made(at, rule, self._times[-runs], runs, _median(list(self._points)[-runs:]), "paging")
+    def _alarm(self, at: float, rule: Rule, first: Level | None) -> Alarm:
+        levels = self._levels
+        usual_ms, now_ms = from_grid(levels.before), from_grid(levels.now)
+        return Alarm(
+            index=self._index,
+            time=at,
+            rule=rule,
+            since=levels.since,
+            runs=levels.runs,
+            ratio=now_ms / usual_ms,
+            usual_ms=usual_ms,
+            now_ms=now_ms,
+            lane="report" if rule in _REPORTED else "paging",
+            first_since=first.first_since if first else 0.0,
+            first_ratio=from_grid(first.first_point) / usual_ms if first else 0.0,
+        )
 
     def _report_alarm(self, at: float, rule: Rule) -> Alarm:
         recent, reference = self._drift.recent, self._drift.reference
@@ -296,61 +222,61 @@ class StepDetector:
             lane="failures",
         )
 
-    def _made(self, at: float, rule: Rule, since: float, runs: int, now: float, lane: Lane) -> Alarm:
-        usual_ms, now_ms = self.usual_ms, from_grid(now)
-        return Alarm(
-            index=self._index,
-            time=at,
-            rule=rule,
-            since=since,
-            runs=runs,
-            ratio=now_ms / usual_ms,
-            usual_ms=usual_ms,
-            now_ms=now_ms,
-            lane=lane,
-        )
-
     def to_bytes(self) -> bytes:
         """The whole state, to go on with another time."""
         return msgspec.msgpack.encode(
             (
                 STATE_VERSION,
-                self._baseline.state(),
+                self._levels.state(),
                 self._drift.state(),
                 self._failing.state(),
-                (list(self._surprises), pack(self._points), list(self._times)),
                 (list(self._failed), list(self._since_failing)),
-                (self._alarm, self._age, self._calm, self._index, self._again),
+                self._index,
             )
         )
 
     @classmethod
     def from_bytes(cls, state: bytes) -> StepDetector:
-        """The detector that was saved."""
+        """The detector that was saved, also by the version before."""
         try:
             version, *parts = msgspec.msgpack.decode(state)
-            if version != STATE_VERSION:
+            if version == _BEFORE:
+                parts = list(_of_before(parts))
+            elif version != STATE_VERSION:
                 raise ValueError(
                     f"The detector's state has version {version}, {STATE_VERSION} was expected. "
                     "A new detector is needed; it judges again after 20 runs."
                 )
-            baseline, drift, failing, newest, failures, flags = parts
+            levels, drift, failing, failures, index = parts
             made = cls()
-            made._baseline = Baseline.from_state(baseline)
             made._drift = Drift.from_state(drift)
+            made._levels = Levels.from_state(levels, made._drift.reference)
             made._failing = Failing.from_state(failing)
-            made._surprises.extend(newest[0])
-            made._points.extend(unpack(newest[1]))
-            made._times.extend(newest[2])
             made._failed.extend(failures[0])
             made._since_failing.extend(failures[1])
-            made._alarm, made._age, made._calm, made._index, made._again = flags
+            made._index = index
         except (msgspec.DecodeError, TypeError, IndexError, AttributeError, OverflowError) as error:
             raise ValueError(
                 f"The detector's state cannot be read: {error}. "
                 "A new detector is needed; it judges again after 20 runs."
             ) from None
         return made
+
+
+def _of_before(parts: Sequence[Any]) -> tuple[Any, ...]:
+    """The parts of version 2, which knew the usual level and that it was left; what it knew of hours is begun anew."""
+    baseline, drift, failing, newest, failures, (alarm, age, calm, index, again) = parts
+    level = None
+    if alarm and newest[1]:
+        points = sorted(unpack(newest[1]))
+        now = points[len(points) // 2]
+        level = (now, True, now, newest[2][0], age, calm, (b"", b""))
+    return (baseline[:2], (-1, b"", b""), level, newest, (again, 0)), drift, failing, failures, index
+
+
+def _moment(at: float, told: float) -> str:
+    when = datetime.fromtimestamp(at, UTC)
+    return f"{when:%H:%M}" if told - at < 20 * 3600 else f"{when:%d %B %H:%M}"
 
 
 def _usable(duration_ms: float) -> bool:

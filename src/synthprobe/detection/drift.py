@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from typing import Literal
 
-from synthprobe.detection.baseline import GRID, Window, pack, unpack
+from synthprobe.detection.window import GRID, Window, pack, unpack
 
 _RECENT, _REFERENCE, _LOOK = 144, 1008, 12
 _DRIFT_RATIO, _DRIFT_OVER = math.log(1.15) * GRID, math.log(1.08) * GRID

@@ -1,0 +1,93 @@
+"""What is usual at an hour: how much slower than the step's usual it was at that hour of other days and weeks."""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+from synthprobe.detection.window import GRID, Window, pack, unpack
+
+_DAYS, _WEEKS = 7, 4
+_KEPT = _WEEKS * 7 * 24 + 24
+_NONE = -14_147
+_LEAST = math.log(1.15) * GRID
+_SPREADS = 1.5
+_SLOT_MOST = 60
+
+
+class Hours:
+    """One figure for each hour of the last four weeks: its upper quartile over what was usual then.
+
+    An hour is slower by what all but the slowest of its last seven days show, or all but the slowest of its last four
+    weeks. So one bad day teaches nothing, and what comes every day or every week is usual the third time.
+    """
+
+    __slots__ = ("_answer", "_asked", "_figures", "_hour", "_slot")
+
+    def __init__(self) -> None:
+        self._hour = self._asked = -1
+        self._answer = (_NONE, 0)
+        self._slot: list[int] = []
+        self._figures = array("h", [_NONE]) * _KEPT
+
+    def learn(self, over: int, at: float) -> None:
+        """How much a run took over the usual of its time, on the grid."""
+        hour = int(at) // 3600
+        if hour != self._hour:
+            self._move_to(hour)
+        if len(self._slot) < _SLOT_MOST:
+            self._slot.append(max(_NONE + 1, min(30_000, over)))
+
+    def _move_to(self, hour: int) -> None:
+        if self._slot:
+            ordered = sorted(self._slot)
+            self._figures[self._hour % _KEPT] = ordered[3 * len(ordered) // 4]
+        for skipped in range(max(self._hour + 1, hour - _KEPT + 1), hour + 1):
+            self._figures[skipped % _KEPT] = _NONE
+        if hour < self._hour - 24:  # the clock was set back: what is known has hours that are to come
+            self._figures = array("h", [_NONE]) * _KEPT
+        self._hour, self._slot, self._asked = hour, [], -1
+
+    def slower_by(self, at: float, window: Window) -> int:
+        """How much slower this hour is than the window, on the grid; 0 where it is as any other."""
+        most = self._known(at)[0]
+        if most < _LEAST:
+            return 0
+        ordered = window.ordered
+        n = len(ordered)
+        return most if most >= _SPREADS * (ordered[3 * n // 4] - ordered[n // 4]) else 0
+
+    def faster_by(self, at: float) -> int:
+        """How much faster this hour is on most days, on the grid; 0 where it is not."""
+        return min(0, self._known(at)[1])
+
+    def _known(self, at: float) -> tuple[int, int]:
+        hour = int(at) // 3600
+        if hour != self._asked:
+            days, weeks = self._of(hour, 24, _DAYS), self._of(hour, 168, _WEEKS)
+            most = max(days[-2:-1] + weeks[-2:-1], default=_NONE)
+            self._asked, self._answer = hour, (most, days[1] if len(days) > 1 else 0)
+        return self._answer
+
+    def _of(self, hour: int, apart: int, times: int) -> list[int]:
+        """The figures of the same hour so many times before, in order."""
+        known = range(max(hour - apart * times, self._hour - _KEPT + 1), min(hour, self._hour), 1)
+        before = (hour - apart * back for back in range(1, times + 1))
+        return sorted(figure for one in before if one in known and (figure := self._figures[one % _KEPT]) != _NONE)
+
+    def state(self) -> tuple[int, bytes, bytes]:
+        """Everything, small."""
+        known = self._figures if any(figure != _NONE for figure in self._figures) else ()
+        return self._hour, pack(self._slot), pack(known)
+
+    @classmethod
+    def from_state(cls, state: tuple[int, bytes, bytes]) -> Hours:
+        """The hours of a state; a ``TypeError`` when it is broken."""
+        made = cls()
+        made._hour = state[0]
+        made._slot = unpack(state[1])
+        figures = unpack(state[2])
+        if not isinstance(made._hour, int) or len(figures) not in (0, _KEPT):
+            raise TypeError("the hours of four weeks were expected")
+        made._figures = array("h", figures) if figures else made._figures
+        return made

@@ -1,0 +1,315 @@
+"""At which level a step is, and when it leaves it: one event after another, each against the level told before.
+
+A level is the usual law moved by one factor, until the runs at that level make a law of their own. A slowdown, a
+further one inside an open alarm and an improvement that is lost are the same thing: runs that are slow for the level.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from functools import cache
+from itertools import islice
+from typing import Any, Literal
+
+from synthprobe.detection.baseline import Baseline
+from synthprobe.detection.hours import Hours
+from synthprobe.detection.window import FORGIVEN, GRID, Window, pack, unpack
+
+Slow = Literal["burst", "streak", "drag", "shift", "again"]
+Event = Literal["", Slow, "lost", "faster", "eased", "accepted"]
+
+STREAK = 3.2
+"""Surprise of three runs in a row that raises an alarm."""
+
+SUSPICIOUS = 2.3
+"""Surprise of a run that is slower than nine of ten usual ones."""
+
+_LEAST, _BURST, _LEVEL_LEAST, _LEVEL = 2.0, 7.0, 2.4, 8.0
+_DRAG_RUNS, _DRAG_CAP = 12, 4.0
+_HALF, _SHIFTS = 0.69, ((12, 10, 12.0), (24, 18, 14.0))
+_CALM_RUNS, _ACCEPT_RUNS = 6, 144
+_KEPT = 48
+_PAST_LEAST = 288
+_ONSET_RUNS, _ONSET_DRIFT, _SHIFT_DRIFT = 36, 1.7, 1.0
+_AGAIN_CAP, _AGAIN_MOST = 7.0, 20
+_WORSE, _BETTER = round(math.log(1.2) * GRID), round(math.log(1.3) * GRID)
+_LOOK, _EASED_RUNS, _FASTER_RUNS, _TURNED_RUNS = 12, 12, 24, 300
+
+
+@cache
+def _gamma_threshold(runs: int, log_chance: float) -> float:
+    """The sum of so many exponential surprises that has this chance: the tail of Gamma(runs)."""
+    low, high = float(runs), 400.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        total, term = 0.0, 1.0
+        for i in range(runs):
+            total += term
+            term *= middle / (i + 1)
+        low, high = (low, middle) if middle - math.log(total) > log_chance else (middle, high)
+    return high
+
+
+_DRAG = _gamma_threshold(_DRAG_RUNS, 8.5)
+
+
+class Level:
+    """What a step takes where that is not its usual: what was told of it, and its own law."""
+
+    __slots__ = ("calm", "first_point", "first_since", "law", "point", "runs", "slower")
+
+    def __init__(self, point: int, *, slower: bool, first_point: int = 0, first_since: float = 0.0) -> None:
+        self.point, self.slower = point, slower
+        self.first_point, self.first_since = first_point, first_since
+        self.law = Baseline()
+        self.runs = self.calm = 0
+
+    def state(self) -> tuple[Any, ...]:
+        """Everything, small."""
+        said = (self.point, self.slower, self.first_point, self.first_since)
+        return (*said, self.runs, self.calm, self.law.state())
+
+    @classmethod
+    def from_state(cls, state: Sequence[Any]) -> Level:
+        """The level of a state."""
+        point, slower, first_point, first_since, runs, calm, law = state
+        made = cls(point, slower=slower, first_point=first_point, first_since=first_since)
+        made.runs, made.calm, made.law = runs, calm, Baseline.from_state(law)
+        return made
+
+
+class Levels:
+    """The usual level of a step and the one it is at now.
+
+    After an event ``since``, ``runs``, ``now`` (grid) and ``before`` (grid, what ``now`` is compared with) say of it.
+    """
+
+    __slots__ = (
+        "_again", "_looked", "_slow", "baseline", "before", "hours", "level", "now", "past", "points", "runs", "since",
+        "surprises", "times",
+    )  # fmt: skip
+
+    def __init__(self, past: Window) -> None:
+        self.baseline = Baseline()
+        self.past = past
+        self.hours = Hours()
+        self.level: Level | None = None
+        self.surprises: deque[float] = deque(maxlen=_KEPT)
+        self.points: deque[int] = deque(maxlen=_KEPT)
+        self.times: deque[float] = deque(maxlen=_KEPT)
+        self._again = self._looked = self._slow = 0
+        self.since, self.runs, self.now, self.before = 0.0, 0, 0, 0
+
+    @property
+    def usual(self) -> int:
+        """The usual duration, on the grid."""
+        return self.baseline.window.median()
+
+    def surprise(self, point: int, at: float) -> float:
+        """How surprising a duration is at the level of now."""
+        return self._against_level(point, self._against_usual(point, at), at)
+
+    def _against_usual(self, point: int, at: float) -> float:
+        surprise = self.baseline.surprise(point)
+        if surprise > _HALF and (extra := self.hours.slower_by(at, self.baseline.window)):
+            surprise = min(surprise, self.baseline.surprise(point - extra))
+        if surprise >= _LEAST and len(self.past.ordered) >= _PAST_LEAST:
+            surprise = min(surprise, self.past.surprise(point - FORGIVEN))
+        return surprise
+
+    def _against_level(self, point: int, usual: float, at: float) -> float:
+        level = self.level
+        if level is None:
+            return usual
+        window, moved = self._law(level)
+        if level.slower:
+            return min(usual, window.surprise(point - moved))
+        return window.surprise(point - moved - self.hours.slower_by(at, self.baseline.window))
+
+    def _law(self, level: Level | None) -> tuple[Window, int]:
+        """What is judged by, and how far a run may be over it: a level's own law, or the usual one moved."""
+        if level is None:
+            return self.baseline.window, FORGIVEN
+        if level.law.ready:
+            return level.law.window, FORGIVEN
+        return self.baseline.window, level.point - self.usual + FORGIVEN + (_WORSE if level.slower else 0)
+
+    def update(self, at: float, point: int, *, scheduled: bool) -> Event:
+        """Take one run; what it brings about."""
+        self._again = 0 if scheduled else self._again + 1
+        if not self.baseline.ready:
+            if scheduled:
+                self.baseline.learn(point)
+            return ""
+        usual = self._against_usual(point, at)
+        surprise = self._against_level(point, usual, at)
+        self._keep(point, at, surprise)
+        event = self._event(usual, surprise, at)
+        if scheduled:
+            self._learn(point, at)
+        return event
+
+    def _keep(self, point: int, at: float, surprise: float) -> None:
+        self.surprises.append(surprise)
+        self.points.append(point)
+        self.times.append(at)
+        self._slow = self._slow << 1 & 0xFFFFFF | (surprise > _HALF)
+
+    def _learn(self, point: int, at: float) -> None:
+        level = self.level
+        self.hours.learn(point - self.usual, at)
+        if level is None or not level.slower:
+            self.baseline.learn(point)
+        if level is not None:
+            level.law.learn(point)
+
+    def _event(self, usual: float, surprise: float, at: float) -> Event:
+        rule = self._rule(surprise) if surprise > _HALF else ""
+        if rule:
+            return self._slower(rule)
+        level = self.level
+        if level is not None:
+            level.runs += 1
+            level.calm = level.calm + 1 if usual < SUSPICIOUS else 0
+            if level.slower and level.calm >= _CALM_RUNS:
+                self._move_to(None)
+                return ""
+            if level.slower and level.runs >= _ACCEPT_RUNS:
+                self.runs, self.since, self.now, self.before = level.runs, level.first_since, level.point, self.usual
+                self.accept()
+                return "accepted"
+            if not level.slower and level.runs >= _TURNED_RUNS:
+                self._move_to(None)  # by now all that is usual was learned at this level
+                self.past.fill(())
+                return ""
+        self._looked += 1
+        return self._faster(at) if self._looked % _LOOK == 0 else ""
+
+    def _rule(self, last: float) -> Literal["", Slow]:
+        newest = self.surprises
+        n = len(newest)
+        before = newest[-2] if n > 1 else 0.0
+        if last >= _BURST and before >= _BURST:
+            return "burst"
+        for runs, slow, evidence in _SHIFTS:
+            if n >= runs and (self._slow & (1 << runs) - 1).bit_count() >= slow and self._moved(runs) >= evidence:
+                return "shift"
+        if last < _LEAST:
+            return ""
+        least = min(last, before, newest[-3]) if n > 2 else 0.0
+        if least >= STREAK:
+            return "streak"
+        if least >= _LEVEL_LEAST and self._moved(3) >= _LEVEL:
+            return "streak"
+        if n >= _DRAG_RUNS and sum([min(newest[-i], _DRAG_CAP) for i in range(1, _DRAG_RUNS + 1)]) >= _DRAG:
+            return "drag"
+        runs = min(self._again + 1, n, _AGAIN_MOST)
+        if runs > 1 and sum([min(newest[-i], _AGAIN_CAP) for i in range(1, runs + 1)]) >= _gamma_threshold(runs, 8.5):
+            return "again"
+        return ""
+
+    def _moved(self, runs: int) -> float:
+        """How much better the newest runs are explained by one factor than by the level of now."""
+        window, moved = self._law(self.level)
+        return window.moved([point - moved for point in islice(self.points, len(self.points) - runs, None)])
+
+    def _onset(self, rule: Slow) -> int:
+        """How many of the newest runs belong to it: the start that makes the sum of evidence largest."""
+        best, total, runs = -1.0, 0.0, 1
+        drift = _SHIFT_DRIFT if rule == "shift" else _ONSET_DRIFT
+        for i in range(1, min(len(self.surprises), _ONSET_RUNS) + 1):
+            total += min(self.surprises[-i], _DRAG_CAP) - drift
+            if total > best:
+                best, runs = total, i
+        return runs
+
+    def _found(self, runs: int, before: int) -> None:
+        self.runs, self.since, self.before = runs, self.times[-runs], before
+        self.now = _median(list(islice(self.points, len(self.points) - runs, None)))
+
+    def _slower(self, rule: Slow) -> Event:
+        level, runs = self.level, self._onset(rule)
+        if level is not None and not level.slower:
+            self._found(runs, level.point)
+            newest = list(zip(self.points, self.times, strict=True))[-runs:]
+            self._move_to(None)
+            for point, at in newest:
+                self._keep(point, at, self._against_usual(point, at))
+            slow: Literal["", Slow] = self._rule(self.surprises[-1])
+            if not slow:
+                return "lost"
+            rule, level = slow, None
+        self._found(runs, self.usual)
+        first = (self.now, self.since) if level is None else (level.first_point, level.first_since)
+        self.baseline.hold()
+        self._move_to(Level(self.now, slower=True, first_point=first[0], first_since=first[1]))
+        return rule
+
+    def _faster(self, at: float) -> Event:
+        """Whether three of four of the newest runs are faster than the level told, and than this hour mostly is."""
+        level = self.level
+        eased = level is not None and level.slower
+        runs = _EASED_RUNS if eased else _FASTER_RUNS
+        if len(self.points) < runs:
+            return ""
+        told = self.usual + self.hours.faster_by(at) if level is None else level.point
+        newest = sorted(islice(self.points, len(self.points) - runs, None))
+        if newest[3 * runs // 4] >= told - _BETTER:
+            return ""
+        self._found(runs, self.usual)
+        made = Level(self.now, slower=eased)
+        if level is not None:
+            made.first_point, made.first_since = level.first_point, level.first_since
+        self._move_to(made)
+        return "eased" if eased else "faster"
+
+    def _move_to(self, level: Level | None) -> None:
+        self.level = level
+        self.surprises.clear()
+        self.points.clear()
+        self.times.clear()
+        self._slow = 0
+
+    def accept(self) -> None:
+        """The level of now is the usual one: by its own law, or by the usual one moved while that is too young."""
+        level = self.level
+        if level is None:
+            return
+        moved = level.point - self.usual
+        own = level.law.window.newest
+        self.baseline = Baseline(
+            list(own) if level.law.ready else [point + moved for point in self.baseline.window.newest]
+        )
+        self.past.fill(())
+        self._move_to(None)
+
+    def state(self) -> tuple[Any, ...]:
+        """Everything, small."""
+        return (
+            self.baseline.state(),
+            self.hours.state(),
+            None if self.level is None else self.level.state(),
+            (list(self.surprises), pack(self.points), list(self.times)),
+            (self._again, self._looked),
+        )
+
+    @classmethod
+    def from_state(cls, state: Sequence[Any], past: Window) -> Levels:
+        """The levels of a state."""
+        baseline, hours, level, newest, (again, looked) = state
+        made = cls(past)
+        made.baseline = Baseline.from_state(baseline)
+        made.hours = Hours.from_state(hours)
+        made.level = None if level is None else Level.from_state(level)
+        for surprise, point, at in zip(newest[0], unpack(newest[1]), newest[2], strict=True):
+            made._keep(point, at, surprise)
+        made._again, made._looked = again, looked
+        return made
+
+
+def _median(points: Sequence[int]) -> int:
+    ordered = sorted(points)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) // 2
