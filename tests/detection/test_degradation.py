@@ -190,9 +190,9 @@ def damaged_hour():
     detector = StepDetector()
     for n, ms in enumerate(noise(0.2, 900)):
         detector.update(n * 300.0, ms)
-    version, baseline, *others = msgspec.msgpack.decode(detector.to_bytes())
-    baseline[3][0] += b"!"
-    return msgspec.msgpack.encode((version, baseline, *others))
+    version, levels, *others = msgspec.msgpack.decode(detector.to_bytes())
+    levels[1][2] += b"!"
+    return msgspec.msgpack.encode((version, levels, *others))
 
 
 @pytest.mark.parametrize(

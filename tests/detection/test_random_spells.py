@@ -28,12 +28,13 @@ def _weeks() -> bytes:
 STATE = _weeks()
 spell = st.fixed_dictionaries(
     {
-        "runs": st.integers(1, 60),
-        "factor": st.sampled_from([1.0, 1.0, 1.2, 3.0, 3.0, 1e9, 1e-9]),
+        "runs": st.one_of(st.integers(1, 60), st.just(150)),  # after 144 runs a level is usual
+        "factor": st.sampled_from([1.0, 1.0, 0.4, 1.2, 3.0, 3.0, 12.0, 1e9, 1e-9]),
         "failing": st.sampled_from([0.0, 0.0, 0.3, 1.0]),
         "gap_s": st.sampled_from([300.0, 300.0, 0.0, 7200.0, -3600.0, 86_400.0 * 400]),
         "restart": st.booleans(),
         "reruns": st.booleans(),
+        "accepted": st.sampled_from([False, False, True]),
     }
 )
 
@@ -42,7 +43,15 @@ spell = st.fixed_dictionaries(
 @given(spells=st.lists(spell, min_size=2, max_size=6), seed=st.integers(0, 99))
 @example(  # an alarm that ends in the run in which runs are found to be ragged
     spells=[
-        {"runs": runs, "factor": factor, "failing": 0.0, "gap_s": 300.0, "restart": False, "reruns": False}
+        {
+            "runs": runs,
+            "factor": factor,
+            "failing": 0.0,
+            "gap_s": 300.0,
+            "restart": False,
+            "reruns": False,
+            "accepted": False,
+        }
         for runs, factor in ((14, 1.0), (26, 3.0), (30, 1.0))
     ],
     seed=1,
@@ -50,18 +59,28 @@ spell = st.fixed_dictionaries(
 def test_no_spell_stops_the_detector_and_a_restart_changes_nothing(spells, seed):
     source, at = random.Random(seed), 300.0 * WEEKS
     whole, restarted = StepDetector.from_bytes(STATE), StepDetector.from_bytes(STATE)
+    told, backwards = 0.0, any(one["gap_s"] < 0 for one in spells)
     for one in spells:
         at += one["gap_s"]
         for number in range(one["runs"]):
             at += 300.0
             ms, ok = one["factor"] * (100 + 10 * source.random()), source.random() >= one["failing"]
             scheduled = not (one["reruns"] and number % 3 == 2)
+            before = whole.degraded
+            told = told if before else 0.0
             alarms = whole.update(at, ms, ok, scheduled=scheduled)
             assert restarted.update(at, ms, ok, scheduled=scheduled) == alarms
             for alarm in alarms:
                 assert alarm.sentence("save")
                 assert math.isfinite(alarm.ratio)
-                assert alarm.since <= alarm.time or one["gap_s"] < 0
+                assert alarm.since <= alarm.time or backwards
+                if alarm.lane == "paging" or alarm.rule == "eased":
+                    assert (alarm.first_since != 0) == before
+                    assert alarm.now_ms > told or alarm.rule == "eased", "inside an alarm only what is worse is told"
+                    told = alarm.now_ms
+        if one["accepted"]:
+            assert whole.accept() == restarted.accept()
+            assert not whole.degraded
         if one["restart"]:
             restarted = StepDetector.from_bytes(restarted.to_bytes())
     assert restarted.to_bytes() == whole.to_bytes()

@@ -84,6 +84,9 @@ def mark(
         float, typer.Option(help="Part of that row's time it is expected to save, 0 to 1.", callback=finite)
     ] = 1.0,
     at: Annotated[str | None, typer.Option(help="When it went live, as 2026-03-02T12:00Z; now without it.")] = None,
+    expected: Annotated[
+        str, typer.Option(help="slower: the level it brings that row, or all steps where none is named, is usual.")
+    ] = "",
     target: Annotated[str | None, typer.Option(help="Target whose board tells the ceiling.")] = None,
 ) -> None:
     """Mark a change in changes.toml, and say what it can save at most."""
@@ -92,7 +95,9 @@ def mark(
     now = recorded.now().replace(microsecond=0)
     moment = parse_moment(at, now) if at else now
     chosen = config.target(target) if operation or target else None
-    marked = Change(at=moment, title=title, operation=operation, saves=saves)
+    if expected not in {"", "slower"}:
+        raise ConfigurationError(f"--expected is {expected!r}: slower was expected, or nothing.")
+    marked = Change(at=moment, title=title, operation=operation, saves=saves, expected="slower" if expected else "")
     path = mark_change(root, marked)
     _console.print(f"Marked in {path.name}: {title}")
     if operation and chosen:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.objectives import statuses
 from synthprobe.config import Config
-from synthprobe.detection.watch import read_state
+from synthprobe.detection.watch import read_accepted, read_state
 from synthprobe.goals.counters import statement_totals
 from synthprobe.goals.impact import ceiling, compare, rank, split
 from synthprobe.pipeline.statements import read_counted
@@ -168,6 +168,7 @@ class Past:
                             alarms=marks.get((id, step), ()),
                             usual_ms=fine[id, step][0] if (id, step) in fine else 0.0,
                             smallest=fine[id, step][1] if (id, step) in fine else None,
+                            accepted=fine[id, step][2] if (id, step) in fine else "",
                         )
                         for (journey, step), points in _in_order(lines, list(budgets))
                         if journey == id
@@ -202,15 +203,16 @@ class Past:
             for key in {**found, **told}
         }
 
-    def _sensitivity(self) -> dict[tuple[str, str], tuple[float, float]]:
-        """What each step usually takes, milliseconds, and the smallest slowdown it can show, by journey and step."""
+    def _sensitivity(self) -> dict[tuple[str, str], tuple[float, float, str]]:
+        """What each step usually takes (milliseconds), the least slowdown it can show, and what was accepted last."""
         found = {}
         for key, state in self._history.detector_states(self._target.name, location=self._config.location).items():
             detector, _ = read_state(state)
             usual, smallest = detector.usual_ms, detector.smallest_visible()
             # fewer milliseconds are not called degraded, however sure the detector is
             least = 1 + self._config.least_slowdown_ms / usual if usual else smallest
-            found[key] = usual, max(smallest, least)
+            accepted = read_accepted(state)
+            found[key] = usual, max(smallest, least), accepted.sentence if accepted else ""
         return found
 
     def _published(self) -> tuple[dict[str, str], dict[tuple[str, str], str]]:

@@ -243,10 +243,7 @@ class StepDetector:
             if version == _BEFORE:
                 parts = list(_of_before(parts))
             elif version != STATE_VERSION:
-                raise ValueError(
-                    f"The detector's state has version {version}, {STATE_VERSION} was expected. "
-                    "A new detector is needed; it judges again after 20 runs."
-                )
+                raise TypeError(f"it has version {version}, {STATE_VERSION} was expected")
             levels, drift, failing, failures, index = parts
             made = cls()
             made._drift = Drift.from_state(drift)
@@ -255,7 +252,7 @@ class StepDetector:
             made._failed.extend(failures[0])
             made._since_failing.extend(failures[1])
             made._index = index
-        except (msgspec.DecodeError, TypeError, IndexError, AttributeError, OverflowError) as error:
+        except (msgspec.DecodeError, TypeError, IndexError, AttributeError, OverflowError, ValueError) as error:
             raise ValueError(
                 f"The detector's state cannot be read: {error}. "
                 "A new detector is needed; it judges again after 20 runs."

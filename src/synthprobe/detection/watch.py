@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -11,22 +12,51 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.detection.degradation import SURENESS, Alarm, StepDetector
+from synthprobe.records.impact import Change
 from synthprobe.records.result import Degradation, Result, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.verdict.isolation import Isolation
 
 _BROKEN = "Its state is kept, or begun anew when that fails twice; everything else was judged without it."
+_EARLY_S, _EXPECTED_S = 1800, 86_400
+"""How long before a marked change a slowdown may seem to have begun, and how long after it the change explains it."""
 
 States = Mapping[tuple[str, str], bytes]
 """What is known of each step, by journey's id and step's path; the path of the whole journey is empty."""
 
 
+class Accepted(Struct, frozen=True, array_like=True):
+    """A level that is taken as usual from a moment on.
+
+    Attributes:
+        at: when, seconds since the epoch.
+        usual_ms: what the step took before, milliseconds.
+        now_ms: the level, milliseconds.
+        reason: why, as a sentence or the title of a marked change.
+    """
+
+    at: float
+    usual_ms: float
+    now_ms: float
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """What a person reads."""
+        on = datetime.fromtimestamp(self.at, UTC)
+        return f"{_ms(self.now_ms)} was accepted on {on:%d %B %H:%M}, before it was {_ms(self.usual_ms)}: {self.reason}"
+
+
 class _Watched(Struct, frozen=True, array_like=True):
-    """One step's state as it is stored: its detector, the open alarm, and how many runs it could not judge."""
+    """One step's state as it is stored.
+
+    Its detector, the open alarm, how many runs it could not judge, and the level that was accepted last.
+    """
 
     detector: bytes
     alarm: Alarm | None = None
     broken_runs: int = 0
+    accepted: Accepted | None = None
 
 
 class Watched(Struct, frozen=True, kw_only=True):
@@ -43,13 +73,14 @@ class Watched(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-def watch(verdict: Verdict, states: States, *, least_ms: float = 0.0) -> Watched:
-    """Judge each step of a run against its own past."""
+def watch(verdict: Verdict, states: States, *, least_ms: float = 0.0, changes: Sequence[Change] = ()) -> Watched:
+    """Judge each step of a run against its own past; a change that was to make it slower takes its level as usual."""
+    slower = [one for one in changes if one.expected == "slower"]
     journeys, notes, after, isolation = [], [], dict(states), Isolation()
     nothing: tuple[list[Degradation], list[str]] = ([], [])
     for one in verdict.journeys:
         found, reported = isolation.judge(
-            one.journey.title, partial(_journey, one, after, least_ms, isolation), otherwise=nothing
+            one.journey.title, partial(_journey, one, after, least_ms, slower, isolation), otherwise=nothing
         )
         notes += reported
         journeys.append(_degraded(one, found) if found else one)
@@ -58,7 +89,11 @@ def watch(verdict: Verdict, states: States, *, least_ms: float = 0.0) -> Watched
 
 
 def _journey(
-    one: JourneyVerdict, states: dict[tuple[str, str], bytes], least_ms: float, isolation: Isolation
+    one: JourneyVerdict,
+    states: dict[tuple[str, str], bytes],
+    least_ms: float,
+    slower: Sequence[Change],
+    isolation: Isolation,
 ) -> tuple[list[Degradation], list[str]]:
     found: dict[str, Degradation] = {}
     notes: list[str] = []
@@ -68,7 +103,10 @@ def _journey(
         where = f"{one.journey.title}: " if path else ""
         known = states.get(key)
         judged = isolation.judge(
-            f"{where}{title}", partial(_step, known, title, path, durations), otherwise=None, consequence=_BROKEN
+            f"{where}{title}",
+            partial(_step, known, title, path, durations, slower),
+            otherwise=None,
+            consequence=_BROKEN,
         )
         if judged is None:
             judged = _broken(known, title)
@@ -97,28 +135,54 @@ class _Judged(Struct, frozen=True, kw_only=True):
 
 
 def _step(
-    known: bytes | None, title: str, path: str, durations: Sequence[Mapping[str, tuple[float, float, bool]]]
+    known: bytes | None,
+    title: str,
+    path: str,
+    durations: Sequence[Mapping[str, tuple[float, float, bool]]],
+    slower: Sequence[Change],
 ) -> _Judged:
-    detector, alarm = read_state(known)
-    reported = []
+    before = _stored(known)
+    detector, alarm = _detector(before), before.alarm
+    accepted, reported = before.accepted, []
     for number, took in enumerate(durations):
         if path in took:
             at, ms, ok = took[path]
             for raised in detector.update(at, ms, ok, scheduled=number == 0):
-                if raised.lane == "paging":
+                sentence = raised.sentence(title)
+                if raised.lane == "paging" or raised.rule == "eased":
                     alarm = raised
-                else:
-                    reported.append(raised.sentence(title))
+                if raised.rule == "faster" and accepted is not None:
+                    sentence, accepted = f"{sentence}. {accepted.sentence}; that is over", None
+                if raised.rule == "accepted":
+                    accepted = Accepted(at, raised.usual_ms, raised.now_ms, f"it held for {raised.runs} runs")
+                if raised.lane != "paging":
+                    reported.append(sentence)
             if alarm is not None and not detector.degraded:
                 alarm = None
             elif alarm is not None and alarm.time != at:
                 alarm = replace(alarm, runs=alarm.runs + 1)
+    change = next((one for one in slower if alarm is not None and _explains(one, alarm, path, accepted)), None)
+    if alarm is not None and change is not None and (levels := detector.accept()):
+        accepted = Accepted(alarm.time, *levels, change.title)
+        reported.append(f"{alarm.sentence(title)}. {accepted.sentence}")
+        alarm = None
     message = ""
     if alarm is not None:
         least = f"The least this step can show is {detector.smallest_visible():.1f} ×."
-        message = f"{alarm.sentence(title)}, rule {alarm.rule}. {_now(alarm, durations, path)}{least}"
-    watched = _Watched(detector=detector.to_bytes(), alarm=alarm)
+        newest = _now(alarm, durations, path)
+        beyond = f"{accepted.sentence}. " if accepted is not None else ""
+        message = f"{alarm.sentence(title)}, rule {alarm.rule}. {newest}{beyond}{least}"
+    watched = _Watched(detector=detector.to_bytes(), alarm=alarm, accepted=accepted)
     return _Judged(watched=watched, reported=tuple(reported), message=message)
+
+
+def _explains(change: Change, alarm: Alarm, path: str, accepted: Accepted | None) -> bool:
+    """Whether a change was to make this step slower, and its level has not been accepted since it went live."""
+    live = change.at.timestamp()
+    if accepted is not None and accepted.at >= live:
+        return False
+    named = not change.operation or path in {"", change.operation} or change.operation in path.split(" › ")
+    return named and live - _EARLY_S <= alarm.since <= live + _EXPECTED_S and alarm.time >= live
 
 
 def _broken(known: bytes | None, title: str) -> _Judged:
@@ -127,7 +191,7 @@ def _broken(known: bytes | None, title: str) -> _Judged:
     with contextlib.suppress(msgspec.DecodeError):
         kept = msgspec.msgpack.decode(known or b"", type=_Watched)
     if known is None or kept.broken_runs:
-        return _Judged(watched=_Watched(detector=StepDetector().to_bytes()))
+        return _Judged(watched=_Watched(detector=StepDetector().to_bytes(), accepted=kept.accepted))
     alarm = kept.alarm
     message = f"{title} was slower than usual in the run before, and could not be judged now." if alarm else ""
     return _Judged(watched=replace(kept, broken_runs=1), message=message)
@@ -138,8 +202,7 @@ def _now(alarm: Alarm, durations: Sequence[Mapping[str, tuple[float, float, bool
     ms = next((took[path][1] for took in reversed(durations) if path in took and took[path][2]), alarm.now_ms)
     if 2 * ms > alarm.usual_ms + alarm.now_ms:
         return ""
-    shown = f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
-    return f"The newest run took {shown}; it is called well again after several such runs in a row. "
+    return f"The newest run took {_ms(ms)}; it is called well again after several such runs in a row. "
 
 
 def _degraded(one: JourneyVerdict, found: Sequence[Degradation]) -> JourneyVerdict:
@@ -171,10 +234,57 @@ def timings(result: Result) -> dict[str, tuple[float, float, bool]] | None:
 
 def read_state(state: bytes | None) -> tuple[StepDetector, Alarm | None]:
     """The detector of a step as it was stored, and the alarm that is open."""
-    if state is not None:
-        try:
-            stored = msgspec.msgpack.decode(state, type=_Watched)
-            return StepDetector.from_bytes(stored.detector), stored.alarm
-        except (ValueError, msgspec.DecodeError):
-            pass  # of another version: it judges again after 20 runs
-    return StepDetector(), None
+    stored = _stored(state)
+    return _detector(stored), stored.alarm
+
+
+def read_accepted(state: bytes) -> Accepted | None:
+    """The level of a step that was accepted last."""
+    return _stored(state).accepted
+
+
+def accept(states: States, journey: str, step: str, at: datetime, reason: str) -> dict[tuple[str, str], bytes]:
+    """Take the level of an open alarm as usual: the step's, that of what it is part of, and of its own parts.
+
+    The journey as a whole goes with its last slow step. Returns what is known of each of them now; nothing when the
+    step has no open alarm.
+    """
+    open_now = {path for id, path in states if id == journey and _degraded_state(states[id, path])}
+    if step not in open_now:
+        return {}
+    taken = {path for path in open_now if _within(path, step) or _within(step, path) or not step}
+    if open_now <= {"", *taken}:
+        taken |= open_now & {""}
+    after = {}
+    for path in taken:
+        stored = _stored(states[journey, path])
+        detector = _detector(stored)
+        if levels := detector.accept():
+            accepted = Accepted(at.timestamp(), *levels, reason)
+            after[journey, path] = msgspec.msgpack.encode(_Watched(detector.to_bytes(), accepted=accepted))
+    return after
+
+
+def _within(path: str, other: str) -> bool:
+    return bool(other) and (path == other or path.startswith(f"{other} › "))
+
+
+def _degraded_state(state: bytes) -> bool:
+    return _detector(_stored(state)).degraded
+
+
+def _stored(state: bytes | None) -> _Watched:
+    with contextlib.suppress(msgspec.DecodeError):
+        return msgspec.msgpack.decode(state or b"", type=_Watched)
+    return _Watched(b"")
+
+
+def _detector(stored: _Watched) -> StepDetector:
+    try:
+        return StepDetector.from_bytes(stored.detector)
+    except ValueError:
+        return StepDetector()  # of a version that is no longer read: it judges again after 20 runs
+
+
+def _ms(ms: float) -> str:
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"

@@ -39,9 +39,11 @@ from synthprobe.pipeline.spare import blind_incident, bring_home, read_blindness
 from synthprobe.pipeline.telemetry import send_telemetry
 from synthprobe.pipeline.telling import tell_people, tell_watcher
 from synthprobe.pipeline.upkeep import tidy_if_due
+from synthprobe.records.impact import Change
 from synthprobe.records.incident import Incident, IncidentEvent, Observation, merged
 from synthprobe.records.objective import Coverage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.targets.changes import read_changes
 from synthprobe.triage.causes import is_vague
 from synthprobe.triage.lifecycle import advance, describe, incident_of
 from synthprobe.triage.observations import observe, seen_in_a_row
@@ -83,7 +85,7 @@ def after_run(
     followed: _Followed | None = None
     coverage: Coverage | None = None
     with noted(notes), _opened(root, config, environ, notes) as history:
-        judged = _judged(history, config, folder, verdict, runbooks, notes, look_again)
+        judged = _judged(history, root, config, folder, verdict, runbooks, notes, look_again)
         verdict = judged.verdict
         followed = _follow(history, runs, folder, judged, notes)
         if verdict.run.scheduled and (config.telemetry.metrics_folder or config.telemetry.push_url):
@@ -209,6 +211,7 @@ def _opened(root: Path, config: Config, environ: Mapping[str, str] | None, notes
 
 def _judged(
     history: History,
+    root: Path,
     config: Config,
     folder: Path,
     verdict: Verdict,
@@ -246,7 +249,10 @@ def _judged(
                 with noted(notes):
                     verdict = with_reruns(verdict, suspicions, look_again(suspicions))
                     notes += verdict.notes
-            watched = watch(verdict, known, least_ms=config.least_slowdown_ms)
+            changes: Sequence[Change] = ()
+            with noted(notes):
+                changes = read_changes(root)
+            watched = watch(verdict, known, least_ms=config.least_slowdown_ms, changes=changes)
             verdict = watched.verdict
             states |= {k: v for k, v in watched.states.items() if v != known.get(k)}
             notes += watched.notes

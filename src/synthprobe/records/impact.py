@@ -211,9 +211,11 @@ class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
         title: what was done.
         operation: the row of the board it is to make cheaper; empty when none is named.
         saves: the part of that row's time it is expected to save, 0 to 1.
+        expected: ``slower`` when it makes that row, or any where none is named, slower: the level it brings is usual.
     """
 
     at: datetime
     title: str
     operation: str = ""
     saves: float = 1.0
+    expected: Literal["", "slower"] = ""

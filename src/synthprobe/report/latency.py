@@ -35,6 +35,7 @@ class StepSeries(Struct, frozen=True, kw_only=True):
         alarms: when it was called slow.
         usual_ms: milliseconds it usually takes.
         smallest: the smallest slowdown it can show, as a ratio; endless after too few runs, None when nothing is known.
+        accepted: the level that was accepted last, with when and why; empty when none was.
     """
 
     title: str
@@ -43,6 +44,7 @@ class StepSeries(Struct, frozen=True, kw_only=True):
     alarms: tuple[Alarm, ...] = ()
     usual_ms: float = 0.0
     smallest: float | None = None
+    accepted: str = ""
 
 
 def latency_chart(series: StepSeries, now: datetime) -> str:

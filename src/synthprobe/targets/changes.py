@@ -28,7 +28,7 @@ def read_changes(root: Path) -> tuple[Change, ...]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ConfigurationError(
             f"{FILE} cannot be read: {error}. Tables [[change]] with at (a time with its zone), title, and perhaps "
-            "operation and saves (0 to 1) were expected."
+            'operation, saves (0 to 1) and expected ("slower") were expected.'
         ) from None
     for one in changes:
         _check(one)
@@ -49,6 +49,8 @@ def mark_change(root: Path, change: Change) -> Path:
         lines.append(f"operation = {_quoted(change.operation)}")
     if change.saves != 1.0:
         lines.append(f"saves = {change.saves!r}")
+    if change.expected:
+        lines.append(f"expected = {_quoted(change.expected)}")
     path = root / FILE
     try:
         before = path.read_text("utf-8") if path.exists() else ""
