@@ -200,6 +200,8 @@ def _line(alarm: Alarm) -> dict[str, Any]:
         "usual_ms": round(alarm.usual_ms, 3),
         "now_ms": round(alarm.now_ms, 3),
     }
+    if alarm.first_since:
+        line |= {"first_since": alarm.first_since, "first_ratio": round(alarm.first_ratio, 4)}
     return line if alarm.lane == "paging" else {**line, "lane": alarm.lane}
 
 
