@@ -108,8 +108,9 @@ class Levels:
         return self.baseline.window.median()
 
     def surprise(self, point: int, at: float) -> float:
-        """How surprising a duration is at the level of now."""
-        return self._against_level(point, self._against_usual(point, at), at)
+        """How surprising a duration is against the usual, or what the step has come down to."""
+        usual = self._against_usual(point, at)
+        return usual if self.level is None or self.level.slower else self._against_level(point, usual, at)
 
     def _against_usual(self, point: int, at: float) -> float:
         surprise = self.baseline.surprise(point)
