@@ -123,6 +123,7 @@ def test_a_full_disk_costs_no_verdict_and_is_told_once_until_it_is_over_f54(worl
     if small:
         world.state.rmdir()
         moved.rename(world.state)
+    wait_for_next_slot(world)
     assert world.run().code == 0
     assert [page[:5] for page in world.pages] == ["Monit", "Over:"]
     assert not list(world.temp.glob("*/runs/demo/*/verdict.json")), "brought home"
