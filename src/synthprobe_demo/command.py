@@ -16,7 +16,6 @@ app = typer.Typer()
 )
 def demo(
     context: typer.Context,
-    serve: Annotated[bool, typer.Option("--serve", help="Keep the centre and the report open until Ctrl-C.")] = False,
     workers: Annotated[int, typer.Option("--workers", "-n", help="Parallel workers.", min=0)] = 2,
 ) -> None:
     """Watch the dispatch centre healthy, then with two faults, and build the report.
@@ -26,7 +25,7 @@ def demo(
     if context.invoked_subcommand is None:
         from synthprobe_demo.demonstration import demonstrate
 
-        raise typer.Exit(0 if demonstrate(serve=serve, workers=workers) else 1)
+        raise typer.Exit(0 if demonstrate(workers=workers) else 1)
 
 
 @app.command("serve")

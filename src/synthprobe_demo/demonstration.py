@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import os
+import sys
+import time
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from rich.table import Table
-
 from synthprobe import pipeline
-from synthprobe.cli.report import make_site, serve_until_interrupted
-from synthprobe.cli.terminal import open_console
+from synthprobe.cli.report import make_site
+from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.config import find_root, read_config
 from synthprobe.records.verdict import Verdict
+from synthprobe.report.live_line import LiveLine
+from synthprobe.report.oncall import broken_step, duration, headline
 from synthprobe.runner import RunOrder, run_journeys
 from synthprobe_demo.process import running_centre
 
@@ -24,41 +29,68 @@ FOUND_BY = {
 _console = open_console()
 
 
-def demonstrate(*, serve: bool, workers: int) -> bool:
+def demonstrate(*, workers: int) -> bool:
     """Watch the centre healthy, then with two faults, and build the report; whether exactly the faults were found."""
     root = find_root(Path.cwd())
     config = read_config(root)
-    with running_centre() as centre:
+    with ExitStack() as stack:
+        with _phase("The dispatch centre is started") as told:
+            centre = stack.enter_context(running_centre())
+            told.append(f"at {centre.base_url}")
         target = config.target("demo", base_url=centre.base_url)
-        _console.print(f"The dispatch centre is up at {target.base_url}")
-        _console.print("\nEvery journey, the centre is healthy:")
-        healthy_folder, healthy = run_journeys(root, config, target, RunOrder(workers=workers))
-        with ExitStack() as broken:
+
+        def run() -> tuple[Path, Verdict]:
+            return run_journeys(root, config, target, RunOrder(workers=workers), watching=_watching)
+
+        with _phase("Every journey, the centre is healthy") as told:
+            healthy_folder, healthy = run()
+            told.append(headline(healthy))
+        with _phase("Every journey, two faults are on") as told, ExitStack() as broken:
             for fault in FOUND_BY:
                 broken.enter_context(centre.broken(fault))
-            _console.print(f"\nEvery journey again, with {' and '.join(FOUND_BY)} switched on:")
-            faulty_folder, faulty = run_journeys(root, config, target, RunOrder(workers=workers))
+            faulty_folder, faulty = run()
             faulty = pipeline.explain_run(root, config, faulty_folder, faulty)
-        page = make_site(
-            root,
-            config,
-            [healthy_folder, faulty_folder],
-            labels={healthy_folder: "healthy", faulty_folder: "two faults"},
-        )
-        found = exactly_found(healthy, faulty)
-        _console.print(_table(healthy, faulty))
-        _console.print(
-            "Exactly the injected faults were found."
-            if found
-            else "The outcome is not what was injected: see the lines marked ✗.",
-            style="bold green" if found else "bold red",
-        )
-        _console.print(f"On-call page: {page}")
-        _console.print("Open it with its traces: synthprobe report --serve, or see all of it: synthprobe demo --serve")
-        if serve:
-            _console.print(f"The dispatch centre: {centre.base_url} (users: see docs/reference/demo.md)")
-            serve_until_interrupted(page.parent)
+            told.append(headline(faulty))
+        with _phase("The report is made"):
+            page = make_site(
+                root,
+                config,
+                [healthy_folder, faulty_folder],
+                labels={healthy_folder: "healthy", faulty_folder: "two faults"},
+            )
+    found = exactly_found(healthy, faulty)
+    _console.print()
+    _print_found(healthy, faulty)
+    _console.print(
+        "Exactly the injected faults were found."
+        if found
+        else "The outcome is not what was injected: see the lines marked ✗.",
+        style="bold green" if found else "bold red",
+    )
+    _console.print(f"Open {page.as_uri()}")
+    _console.print("With its traces: synthprobe report --serve. The centre itself: synthprobe demo serve")
+    open_page(page.as_uri(), os.environ, is_terminal=_console.is_terminal)
     return found
+
+
+def open_page(address: str, environ: Mapping[str, str], *, is_terminal: bool) -> bool:
+    """Open an address in the browser of a person at a desktop; elsewhere nothing happens."""
+    is_desktop = sys.platform == "darwin" or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
+    if not is_terminal or not is_desktop or environ.get("CI") or environ.get("SSH_CONNECTION"):
+        return False
+    return webbrowser.open(address)
+
+
+@contextmanager
+def _phase(what: str) -> Iterator[list[str]]:
+    """Say what was done, what came of it, and how long it took."""
+    began, told = time.monotonic(), list[str]()
+    yield told
+    _console.print(f"{what}{''.join(f': {text}' for text in told)} ({duration(time.monotonic() - began)})")
+
+
+def _watching(folder: Path) -> AbstractContextManager[Callable[[str], None]]:
+    return LiveLine(folder, sys.stdout).shown()
 
 
 def exactly_found(healthy: Verdict, faulty: Verdict) -> bool:
@@ -79,13 +111,10 @@ def exactly_found(healthy: Verdict, faulty: Verdict) -> bool:
     )
 
 
-def _table(healthy: Verdict, faulty: Verdict) -> Table:
+def _print_found(healthy: Verdict, faulty: Verdict) -> None:
     before = {journey.journey.id: journey for journey in healthy.journeys}
     faults = {journey: fault for fault, journeys in FOUND_BY.items() for journey in journeys}
-    table = Table(title="What the journeys found", show_lines=True)
-    for heading in ("", "journey", "healthy", "with faults", "injected fault", "broken step", "cause, runbook"):
-        table.add_column(heading, overflow="fold")
-    quiet = 0
+    rows, quiet = [], 0
     for verdict in faulty.journeys:
         id = verdict.journey.id
         first = before.get(id)
@@ -94,16 +123,13 @@ def _table(healthy: Verdict, faulty: Verdict) -> Table:
         if right and verdict.outcome == "passed":
             quiet += 1
             continue
-        failure = verdict.results[-1].failure if verdict.results else None
-        broken = (failure.step or failure.phase) if failure else verdict.cause
-        table.add_row(
-            "✓" if right else "✗",
-            verdict.journey.title,
-            first.outcome if first else "missing",
-            verdict.outcome,
-            faults.get(id, ""),
-            broken,
-            "\n".join(filter(None, [verdict.triage.cause_class if verdict.triage else "", verdict.runbook])),
-        )
-    table.caption = f"{quiet} other journeys passed both times"
-    return table
+        cause = verdict.triage.cause_class if verdict.triage else ""
+        outcomes = f"{first.outcome if first else 'missing'} → {verdict.outcome}"
+        journey = f"{'✓' if right else '✗'} {id}"
+        broken = broken_step(verdict) or verdict.cause
+        rows.append((journey, faults.get(id, "none"), outcomes, broken, cause, verdict.runbook))
+    rows.sort(key=lambda row: row[1])
+    headings = ("Journey", "Injected fault", "Outcome", "Broken step", "Likely cause", "Runbook")
+    whole = {"Journey", "Injected fault", "Outcome", "Runbook"}
+    print_records(_console, headings, rows, whole=whole, framed=True)
+    _console.print(f"{quiet} other journeys passed both times.")

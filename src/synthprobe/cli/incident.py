@@ -9,11 +9,10 @@ from typing import Annotated, get_args
 
 import typer
 from msgspec.structs import replace
-from rich.table import Table
 
 from synthprobe.cli.known_journeys import KnownJourneys, nearest
 from synthprobe.cli.recorded_incidents import RecordedIncidents, known_actor
-from synthprobe.cli.terminal import open_console
+from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.records.incident import Incident, IncidentEvent, ResolvedHow
@@ -45,15 +44,20 @@ def list_incidents(
     if not found:
         _console.print("No incident is open." if not everything else "No incident is recorded.")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Incident", "State", "Kind", "Since (UTC)", "Seen", "What", "Runbook"):
-        table.add_column(heading, overflow="fold")
-    for one in sorted(found, key=lambda one: (one.state == "resolved", -one.opened_at.timestamp())):
-        state = one.state + (", flapping" if one.flapping else "")
-        table.add_row(
-            one.id, state, one.kind, f"{one.first_seen_at:%m-%d %H:%M}", f"{one.occurrences} ×", one.title, one.runbook
+    rows = [
+        (
+            one.id,
+            one.state + (", flapping" if one.flapping else ""),
+            one.kind,
+            f"{one.first_seen_at:%m-%d %H:%M}",
+            f"{one.occurrences} ×",
+            one.runbook,
+            one.title,
         )
-    _console.print(table)
+        for one in sorted(found, key=lambda one: (one.state == "resolved", -one.opened_at.timestamp(), one.title))
+    ]
+    headings = ("Incident", "State", "Kind", "Since (UTC)", "Seen", "Runbook", "What")
+    print_records(_console, headings, rows, whole={*headings} - {"What"})
 
 
 @app.command("show")

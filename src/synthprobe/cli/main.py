@@ -149,7 +149,7 @@ def main() -> None:
     """Run the command line; an error on purpose is a sentence and exit code 2."""
     print_anywhere()
     try:
-        app()
+        app(prog_name="synthprobe")
     except SynthprobeError as error:
         from synthprobe.cli.terminal import open_console
 

@@ -7,17 +7,18 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.cli.numbers import finite
-from synthprobe.cli.terminal import open_console
+from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, read_config
 from synthprobe.deadlines import is_ending
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
@@ -27,6 +28,7 @@ from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure_wish import grant_allure
 from synthprobe.report.job_page import append_summary
 from synthprobe.report.junit import PLACE, agree_with
+from synthprobe.report.live_line import LiveLine
 from synthprobe.report.terminal import summary
 from synthprobe.runner import RunOrder, run_again, run_journeys
 from synthprobe.runner.inventory import inventory_file, read_inventory
@@ -37,7 +39,40 @@ from synthprobe.verdict.judge import exit_code
 
 FailOn = Literal["failed", "degraded"]
 
-_console = open_console()
+
+class _Output:
+    """Where the run's words go: standard output, or standard error when that holds one JSON document."""
+
+    def __init__(self, mask: Callable[[str], str], *, as_json: bool) -> None:
+        self.mask, self.as_json = mask, as_json
+        self._console = open_console(stderr=as_json)
+        self._stream = sys.stderr if as_json else sys.stdout
+
+    def say(self, line: str) -> None:
+        """Print a line; that nobody reads it any more ends no run."""
+        with suppress(OSError, SystemExit):  # Rich ends the process where a pipe broke
+            self._console.print(line)
+
+    def watching(self, folder: Path) -> AbstractContextManager[Callable[[str], None]]:
+        """Show how far a run is."""
+        return LiveLine(folder, self._stream).shown()
+
+    def show(self, verdict: Verdict, folder: Path) -> None:
+        """Say what was found, and where it is kept."""
+        with suppress(OSError, SystemExit):
+            self._console.print(summary(verdict))
+        for note in verdict.notes:
+            self.say(f"note: {note}")
+        for trouble in _kept_beside(verdict, folder, self.mask):
+            self.say(f"note: {trouble}")
+        self.say(f"Report: synthprobe report {os.path.relpath(folder)}")
+
+    def document(self, code: int, folder: Path | None = None, verdict: Verdict | None = None, why: str = "") -> None:
+        """Print the one JSON document: the verdict with the run's folder and exit code, or why nothing was run."""
+        if self.as_json:
+            known = {"exit_code": code, "folder": str(folder) if folder else "", "nothing_run": why}
+            with suppress(OSError):
+                print_json(known | (to_builtins(verdict) if verdict else {}))
 
 
 def run(
@@ -56,6 +91,10 @@ def run(
             help="Judge this slot, as a scheduled run does: never twice, never while another run is on.",
         ),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the verdict as one JSON document, and nothing else.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show pytest's own reporter.")] = False,
 ) -> None:
     """Run all journeys once, and judge them from outside pytest.
 
@@ -67,38 +106,46 @@ def run(
         raise ConfigurationError(NO_PROJECT)
     config = read_config(root)
     chosen = config.target(target, base_url=base_url)
-    order = RunOrder(paths=tuple(paths or ()), workers=workers, deadline_s=deadline, address_given=base_url is not None)
-    number = None if slot is None else _slot(slot, config.interval_s)
-    order = replace(order, slot=number)
-    mask = Redactor.of(config.secret_sources(), root).text
+    order = RunOrder(
+        paths=tuple(paths or ()),
+        workers=workers,
+        deadline_s=deadline,
+        verbose=verbose,
+        address_given=base_url is not None,
+    )
+    out = _Output(Redactor.of(config.secret_sources(), root).text, as_json=as_json)
+    if slot is not None:
+        order = replace(order, slot=_slot(slot, config.interval_s, out))
     with signals():
         try:
-            code = _run(root, config, chosen, order, fail_on, mask)
+            code = _run(root, config, chosen, order, fail_on, out)
         except Exception as error:
-            if isinstance(error, SynthprobeError) and number is None:
+            if isinstance(error, SynthprobeError) and order.slot is None:
                 raise  # who typed it reads it
-            code = _end_blind(root, config, chosen, order, mask, error)
+            code = _end_blind(root, config, chosen, order, out, error)
         if is_ending():
             _end_now(code)
     raise typer.Exit(code)
 
 
-def _run(
-    root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn, mask: Callable[[str], str]
-) -> int:
+def _run(root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn, out: _Output) -> int:
     if order.slot is None:
-        return _judge(root, config, target, order, fail_on, mask)
+        return _judge(root, config, target, order, fail_on, out)
     with lease(root / config.folder, target.name, order.deadline_s + AROUND_S) as held:
         if held is None:
-            _say(f"Another run against {target.name} is on; slot {order.slot} is left to it. Nothing was run.")
-            return 0
+            return _nothing(f"Another run against {target.name} is on; slot {order.slot} is left to it.", out)
         judged, notes = pipeline.is_judged(root, config, target.name, order.slot)
         if judged:
-            _say(f"Slot {order.slot} of {target.name} is already judged. Nothing was run.")
-            return 0
+            return _nothing(f"Slot {order.slot} of {target.name} is already judged.", out)
         pipeline.beat_start(root, config, target.name, order.slot)
         overtook = [held.overtook] if held.overtook else []
-        return _judge(root, config, target, order, fail_on, mask, [*notes, *overtook], held)
+        return _judge(root, config, target, order, fail_on, out, [*notes, *overtook], held)
+
+
+def _nothing(why: str, out: _Output) -> int:
+    out.say(f"{why} Nothing was run.")
+    out.document(0, why=why)
+    return 0
 
 
 def _judge(
@@ -107,21 +154,24 @@ def _judge(
     target: Target,
     order: RunOrder,
     fail_on: FailOn,
-    mask: Callable[[str], str],
+    out: _Output,
     notes: Sequence[str] = (),
     held: Held | None = None,
 ) -> int:
     until = time.monotonic() + order.deadline_s
-    folder, verdict = run_journeys(root, config, target, order)
+    folder, verdict = run_journeys(root, config, target, order, watching=out.watching)
     verdict = replace(verdict, notes=(*notes, *verdict.notes))
     if held is not None and not held.is_ours():
-        _say("Another run has overtaken this one, so nobody is told what it found. It outlived its lease: it froze.")
+        out.say("Another run has overtaken this one, so nobody is told what it found. It outlived its lease: it froze.")
+        out.document(3, folder, verdict)
         return 3
     look_again = functools.partial(run_again, root, config, target, order, folder, until)
     blind = "" if is_ending() else _why_nothing_began(verdict)
-    verdict = pipeline.after_run(root, config, folder, verdict, mask=mask, look_again=look_again, blind=blind)
-    _show(verdict, folder, mask)
-    return exit_code(verdict, fail_on_degraded=fail_on == "degraded")
+    verdict = pipeline.after_run(root, config, folder, verdict, mask=out.mask, look_again=look_again, blind=blind)
+    out.show(verdict, folder)
+    code = exit_code(verdict, fail_on_degraded=fail_on == "degraded")
+    out.document(code, folder, verdict)
+    return code
 
 
 def _why_nothing_began(verdict: Verdict) -> str:
@@ -131,35 +181,23 @@ def _why_nothing_began(verdict: Verdict) -> str:
     return verdict.journeys[0].cause if verdict.journeys else verdict.blind
 
 
-def _show(verdict: Verdict, folder: Path, mask: Callable[[str], str]) -> None:
-    with suppress(OSError, SystemExit):
-        _console.print(summary(verdict))
-    for note in verdict.notes:
-        _say(f"note: {note}")
+def _kept_beside(verdict: Verdict, folder: Path, mask: Callable[[str], str]) -> Iterator[str]:
+    """Write the verdict to where others look for it: Allure's folder, the CI job's page, the JUnit file."""
     if trouble := grant_allure(folder, verdict):
-        _say(f"note: {trouble}")
+        yield trouble
     if page := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             append_summary(verdict, Path(page), mask=mask)
         except OSError as error:
-            _say(f"note: The job's page could not be written: {error}")
+            yield f"The job's page could not be written: {error}"
     if (place := folder / PLACE).exists():
         try:
             agree_with(verdict, Path(place.read_text("utf-8")), mask)
         except OSError as error:
-            _say(f"note: The JUnit file could not be written: {error}")
-    _say(f"Report: synthprobe report {os.path.relpath(folder)}")
+            yield f"The JUnit file could not be written: {error}"
 
 
-def _say(line: str) -> None:
-    """Print a line; that nobody reads it any more ends no run."""
-    with suppress(OSError, SystemExit):  # Rich ends the process where a pipe broke
-        _console.print(line)
-
-
-def _end_blind(
-    root: Path, config: Config, target: Target, order: RunOrder, mask: Callable[[str], str], error: Exception
-) -> int:
+def _end_blind(root: Path, config: Config, target: Target, order: RunOrder, out: _Output, error: Exception) -> int:
     """Whatever ended the run: it has a verdict, people and the watcher hear of it, and the exit code says blind."""
     on_purpose = isinstance(error, SynthprobeError | OSError)
     reason = str(error)
@@ -179,11 +217,12 @@ def _end_blind(
         slot=order.slot,
         folder=owned(root / config.folder, target.name),
         expected=known.journeys if known else (),
-        mask=mask,
+        mask=out.mask,
     )
-    _say(f"Monitor blind: {mask(reason)}")
-    _show(verdict, folder, mask)
-    _say(f"The verdict is in {folder}.")
+    out.say(f"Monitor blind: {out.mask(reason)}")
+    out.show(verdict, folder)
+    out.say(f"The verdict is in {folder}.")
+    out.document(3, folder, verdict)
     return 3
 
 
@@ -195,7 +234,7 @@ def _end_now(code: int) -> None:
     os._exit(code)
 
 
-def _slot(given: str, interval_s: int) -> int:
+def _slot(given: str, interval_s: int, out: _Output) -> int:
     """A late run judges what is now; an old slot stays unjudged for ever."""
     current = int(time.time()) // interval_s
     if given == "now":
@@ -203,5 +242,5 @@ def _slot(given: str, interval_s: int) -> int:
     if not given.isdecimal() or int(given) > current + 1:
         raise ToolError(f"--slot is {given!r}; `now` or the number of a slot was expected. The slot now is {current}.")
     if int(given) < current:
-        _say(f"Slot {given} is over; slot {current} is judged instead.")
+        out.say(f"Slot {given} is over; slot {current} is judged instead.")
     return max(int(given), current)

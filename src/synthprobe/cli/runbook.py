@@ -9,10 +9,10 @@ from typing import Annotated, get_args
 
 import msgspec
 import typer
-from rich.markdown import Markdown
 
 from synthprobe import pipeline, words
 from synthprobe.cli.collected import collected_journeys, tests_of
+from synthprobe.cli.markdown_text import print_markdown
 from synthprobe.cli.page_changes import changed_since, last_changes
 from synthprobe.cli.recorded import last_sight
 from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
@@ -154,9 +154,9 @@ def show(id: Annotated[str, typer.Argument(help="The runbook's id.")]) -> None:
     _console.print(f"{runbook.audience} · {runbook.severity} · {runbook.cause_class} · {runbook.owner} · {proved}\n")
     page = before_typing(root / config.runbooks)
     for line in opening(runbook, f"`{page.relative_to(root).as_posix()}`" if page else ""):
-        _console.print(Markdown(line))
+        print_markdown(_console, line)
     _console.print()
-    _console.print(Markdown(as_followed(runbook), hyperlinks=False))
+    print_markdown(_console, as_followed(runbook))
 
 
 @app.command("outcome")

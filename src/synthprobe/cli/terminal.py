@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +15,9 @@ from rich.segment import Segment
 from synthprobe.records.plain_text import plain_text
 
 LOG_COLUMNS = 160
+TABLE_COLUMNS = 100
+"""Below this width a record is a block of lines and not a row of a table."""
+_LEAST_COLUMN = 16
 _NOT_IN_JSON = re.compile("[\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
@@ -60,3 +64,58 @@ def open_console(*, stderr: bool = False) -> Console:
         console.width = LOG_COLUMNS
     console.push_render_hook(_PlainText())
     return console
+
+
+def print_records(
+    console: Console,
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    whole: Collection[str],
+    framed: bool = False,
+) -> None:
+    """Print records as a table, or each as a block of lines where the console is narrow.
+
+    Args:
+        console: where.
+        headings: of the columns.
+        rows: the cells of each record.
+        whole: headings of the columns that are never broken: ids, states, times.
+        framed: whether lines are drawn around a table's rows.
+    """
+    from rich.box import ROUNDED
+    from rich.table import Table
+    from rich.text import Text
+
+    known = [[plain_text(cell) for cell in row] for row in rows]
+    widths = [max([len(heading), *(len(row[at]) for row in known)]) for at, heading in enumerate(headings)]
+    least = sum(
+        (width if heading in whole else min(width, _LEAST_COLUMN)) + 3
+        for heading, width in zip(headings, widths, strict=True)
+    )
+    if console.width < max(TABLE_COLUMNS, least + 1):
+        for row in known:
+            _print_block(console, headings, row)
+        return
+    table = Table(box=ROUNDED if framed else None, pad_edge=framed, show_lines=framed, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading in whole, overflow="fold")
+    for row in known:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def _print_block(console: Console, headings: Sequence[str], row: Sequence[str]) -> None:
+    first, *rest = zip(headings, row, strict=True)
+    console.print(first[1])
+    for heading, cell in rest:
+        if cell:
+            wrap_lines = textwrap.wrap(
+                f"{heading}: {cell}",
+                width=max(console.width, 40),
+                initial_indent="  ",
+                subsequent_indent="    ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            console.print("\n".join(wrap_lines))

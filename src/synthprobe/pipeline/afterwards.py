@@ -169,13 +169,14 @@ def _shelf(root: Path, config: Config) -> Shelf:
     return read_runbooks(folder, root)
 
 
-def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict) -> Verdict:
+def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict, *, write: bool = True) -> Verdict:
     """Add where the causes lie and which runbooks fit, without any memory."""
     shelf = _shelf(root, config)
     notes = [*verdict.notes, *shelf.refused]
     verdict = _explained(verdict, shelf.runbooks, notes)
     verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
-    write_verdict(folder, verdict)
+    if write:
+        write_verdict(folder, verdict)
     return verdict
 
 

@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if concern.journeys:
         from synthprobe.plugin import ladder
         from synthprobe.plugin.collection import JourneyCollection
+        from synthprobe.plugin.quiet import QuietConsole, is_quiet
         from synthprobe.plugin.session import JourneySession
 
         # Registered here, after every installed plugin, so that these fixtures extend pytest-playwright's
@@ -56,6 +57,8 @@ def pytest_configure(config: pytest.Config) -> None:
         session: JourneySession = JourneySession.of(config)
         config.pluginmanager.register(session, "synthprobe-session")
         config.pluginmanager.register(JourneyCollection(session), "synthprobe-collection")
+        if is_quiet(config):
+            config.pluginmanager.register(QuietConsole(session), "synthprobe-quiet")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -86,6 +86,12 @@ def is_a_run(config: pytest.Config) -> bool:
     return not any(config.getoption(name, False) for name in _NO_RUN)
 
 
+def names_only_journeys(config: pytest.Config) -> bool:
+    """Whether pytest was given nothing but journeys, be it by ``testpaths``."""
+    root = concern_of(config).root
+    return root is not None and all(stands_in(place, journey_folders(root)) for place in _places(config))
+
+
 def refuse_unguarded(item: pytest.Item) -> None:
     """Fail a journey that is not held to its target's guardrails, before anything of it runs."""
     root = nearest_project(item.path.parent)

@@ -217,7 +217,7 @@ class Journal:
         lines = [line for line in text.splitlines() if line.strip()]
         last = next((line for line in reversed(lines) if line.startswith("E ")), lines[-1] if lines else "")
         message = f"{path} could not be read as journeys: {last.removeprefix('E ').strip()}"
-        return Failure(kind="journey file", ours=True, message=message, detail=text, phase="collection")
+        return Failure(kind="journey file", ours=True, message=message, detail=text, phase="collection", place=path)
 
     def _expected(self) -> list[Journey]:
         """What the supervisor expects, from its last run; plain pytest expects nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import traceback
 from collections.abc import Generator
+from pathlib import Path
 from unittest import SkipTest
 
 import pytest
@@ -43,6 +44,23 @@ def _report_plainly(item: pytest.Item, call: pytest.CallInfo[None], trouble: Exc
     report = pytest.TestReport.from_item_and_call(item, plain)
     report.outcome, report.longrepr = "failed", "".join(lines)
     return report
+
+
+def hide_frames(error: BaseException) -> None:
+    """Have pytest hide frames of Playwright and of synthprobe: a journey's author can do nothing about them."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        package = str(frame.f_globals.get("__name__") or "").partition(".")[0]
+        if package in {"synthprobe", "playwright", "pytest_playwright"}:
+            frame.f_globals["__tracebackhide__"] = True
+
+
+def journey_place(error: BaseException, file: Path, root: Path) -> str:
+    """File and line of the journey at which an exception was raised, else of another file of the project."""
+    lines = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    within = [(path, line) for path, line in lines if path.is_relative_to(root) and "site-packages" not in path.parts]
+    for path, line in reversed([one for one in lines if one[0] == file] or within):
+        return f"{path.relative_to(root) if path.is_relative_to(root) else path.name}:{line}"
+    return ""
 
 
 def redact_report(report: pytest.TestReport | pytest.CollectReport, redactor: Redactor, *, plain: bool) -> None:

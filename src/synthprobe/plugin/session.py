@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from synthprobe.browser.headers import BrowserHeaders
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
@@ -36,7 +37,14 @@ from synthprobe.plugin.options import JOURNEY, mutates_of, parameter_names, proj
 from synthprobe.plugin.other_plugins import artifact_refusal, missing_plugin
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.proof import proven, refuse_empty
-from synthprobe.plugin.reports import counted_as_failed, is_skip, reason_of_skip, redact_report
+from synthprobe.plugin.reports import (
+    counted_as_failed,
+    hide_frames,
+    is_skip,
+    journey_place,
+    reason_of_skip,
+    redact_report,
+)
 from synthprobe.plugin.run_folder import RunFolder
 from synthprobe.plugin.unheard import heard
 from synthprobe.records.evidence import Exchange
@@ -316,6 +324,10 @@ class JourneySession:
         option, style = self.config.option, self.config.option.tbstyle
         if style == "auto" and JOURNEY in item.stash:
             option.tbstyle = "short"
+        error = call.excinfo.value if call.excinfo is not None else None
+        place = journey_place(error, item.path, project_root(self.config)) if error is not None else ""
+        if error is not None and place and JOURNEY in item.stash:
+            hide_frames(error)
         try:
             report = yield
         finally:
@@ -326,13 +338,13 @@ class JourneySession:
             return report
         if report.when == "setup":
             attempt.allure.begin()
-        error = call.excinfo.value if call.excinfo is not None else None
         if report.skipped and is_skip(report, error):
             attempt.skip(reason_of_skip(report), report.when)
         elif error is not None and attempt.failure is None:
             failure = describe_failure(
                 error, detail=report.longreprtext, step=attempt.recorder.broken, phase=report.when or "call"
             )
+            failure = replace(failure, place=place)
             if self._guarded is not None:
                 failure = self._guarded.explain(failure, of_page=not isinstance(error, SynthprobeError))
             failure = self.redactor.record(failure)
@@ -406,9 +418,11 @@ class JourneySession:
         if not self.run_folder.recorded or not (self.folder / "run.json").exists():
             return
         if self.config.option.synthprobe_canaries is not None:
-            terminalreporter.write_line(
-                "synthprobe: one failed test is the canary, which proves that failures are seen"
-            )
+            if self.config.option.verbose > 0:
+                terminalreporter.write_line(
+                    "synthprobe: one failed test is the canary, which proves that failures are seen"
+                )
+            return
         folder = os.path.relpath(self.folder, self.config.invocation_params.dir)
         terminalreporter.write_line(f"synthprobe: results in {folder}; see them with: synthprobe report {folder}")
 

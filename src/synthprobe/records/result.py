@@ -85,6 +85,8 @@ class Failure(Struct, frozen=True, kw_only=True):
         step: titles of the broken step and the steps around it, outermost first, joined by `` › ``.
         phase: ``setup``, ``call`` or ``teardown``.
         finding: what is known of it besides words; nothing in records of older versions.
+        place: file and line of the journey at which it broke, relative to the project, as ``journeys/test_x.py:12``;
+            empty when it is not known.
     """
 
     kind: OwnName
@@ -94,6 +96,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     step: str = ""
     phase: OwnName = "call"
     finding: Finding | None = None
+    place: str = ""
 
 
 class Step(Struct, frozen=True, kw_only=True):

@@ -1,14 +1,16 @@
-"""The table a person sees in the terminal after a run."""
+"""What a person sees in the terminal after a run: at most six lines for each journey that did not pass."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from textwrap import shorten
+
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.result import Outcome
-from synthprobe.records.verdict import Verdict
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.oncall import BADGES, broken_step, duration, headline, worst
 
 _STYLES: dict[Outcome, str] = {
@@ -18,32 +20,54 @@ _STYLES: dict[Outcome, str] = {
     "skipped": "dim",
     "passed": "green",
 }
+_SENTENCE = 300
+"""Characters of a sentence; the whole text is in the evidence."""
 
 
 def summary(verdict: Verdict) -> RenderableType:
-    """The outcome of each journey, worst first."""
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    table.add_column("Outcome", no_wrap=True)
-    table.add_column("Journey", overflow="fold")
-    table.add_column("Time", justify="right", no_wrap=True)
-    table.add_column("Broken step, cause", overflow="fold")
-    table.add_column("Owner", overflow="fold")
+    """Each journey that did not pass, worst first, then how the target is."""
     rank = list(BADGES)
-    for one in sorted(verdict.journeys, key=lambda one: rank.index(one.outcome)):
-        last = one.results[-1] if one.results else None
-        why = [broken_step(one), one.cause]
-        if one.triage is not None:
-            why.append(f"{one.triage.cause_class}: {one.triage.why}")
-        if one.runbook:
-            why.append(f"runbook: {one.runbook}")
-        sign, word = BADGES[one.outcome]
-        table.add_row(
-            Text(f"{sign} {word}", style=_STYLES[one.outcome]),
-            Text(plain_line(one.journey.title)),
-            Text(duration(last.duration_s) if last else ""),
-            Text("\n".join(plain_line(line) for line in why if line)),
-            Text(plain_line(one.journey.owner)),
-        )
-    title = Text(plain_line(headline(verdict)), style=_STYLES[worst(verdict)])
+    broken = sorted(
+        (one for one in verdict.journeys if one.outcome != "passed"), key=lambda one: rank.index(one.outcome)
+    )
+    blocks = [_block(one) for one in broken]
+    took_s = (verdict.finished_at - verdict.run.started_at).total_seconds()
+    title = Text(f"{plain_line(headline(verdict))} ({duration(max(took_s, 0))})", style=_STYLES[worst(verdict)])
     blind = [Text(plain_line(verdict.blind))] if verdict.blind and not verdict.journeys else []
-    return Group(table, Text(), title, *blind)
+    return Group(*blocks, title, *blind)
+
+
+def failure_lines(one: JourneyVerdict) -> list[str]:
+    """At most six lines: the step, what happened, where in the journey, the likely cause, the runbook, how to repeat.
+
+    A skipped journey has one line.
+    """
+    sign, word = BADGES[one.outcome]
+    step, last = broken_step(one), one.results[-1] if one.results else None
+    if one.outcome == "skipped":
+        return [_line(f"{sign} {word} {one.journey.id}: {one.cause}")]
+    failure = last.failure if last is not None else None
+    place = (failure.place if failure is not None else "") or one.journey.node_id.partition("::")[0]
+    lines = [_line(f"{sign} {word} {one.journey.id}{f': {step}' if step else ''}"), *_indented([one.cause, place])]
+    if one.triage is not None:
+        cause = f"{one.triage.cause_class}, confidence {one.triage.sure}: {one.triage.why}"
+        lines += _indented([f"Likely cause: {cause}"])
+    if one.runbook or one.journey.runbook:
+        id = one.runbook or one.journey.runbook
+        lines += _indented([f"Runbook: synthprobe runbook show {id}"])
+    if last is not None and last.repeat:
+        lines.append(f"  Repeat: {plain_line(last.repeat)}")
+    return lines
+
+
+def _block(one: JourneyVerdict) -> Text:
+    first, *rest = failure_lines(one)
+    return Text("\n").join([Text(first, style=_STYLES[one.outcome]), *map(Text, rest)])
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"  {_line(line)}" for line in lines if line]
+
+
+def _line(text: str) -> str:
+    return shorten(plain_line(text), _SENTENCE, placeholder=" …")

@@ -64,7 +64,7 @@ def run_again(
         target.name,
     ]
     command += address(config, target, order)
-    command += ["--synthprobe-run-folder", str(place), "--synthprobe-suspicions", str(written), "-q", *order.options]
+    command += ["--synthprobe-run-folder", str(place), "--synthprobe-suspicions", str(written), *order.options]
     with ExitStack() as stack:
         scratch = stack.enter_context(slots.scratch())
         asked = stack.enter_context(signals())

@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,6 +59,7 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
         deadline_s: seconds after which the run is ended; what did not finish is ``unknown``.
         slot: the slot a scheduled run judges; nothing for a run started by hand.
         quiet: whether pytest's own output is kept back.
+        verbose: whether pytest's own reporter is shown.
         address_given: whether the target's address was said for this run, so that no journey may go elsewhere.
     """
 
@@ -68,6 +69,7 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float = 240.0
     slot: int | None = None
     quiet: bool = False
+    verbose: bool = False
     address_given: bool = False
 
 
@@ -78,9 +80,21 @@ def run_journeys(
     order: RunOrder | None = None,
     *,
     environ: Mapping[str, str] | None = None,
-    relay: Callable[[str], None] = print,
+    watching: Callable[[Path], AbstractContextManager[Callable[[str], None]]] | None = None,
 ) -> tuple[Path, Verdict]:
-    """Run all journeys once, in a child process, and judge them."""
+    """Run all journeys once, in a child process, and judge them.
+
+    Args:
+        root: the project's root.
+        config: its configuration.
+        target: the target.
+        order: how the run is to be done.
+        environ: variables of the child; those of this process without it.
+        watching: shows how far the run in a folder is, and takes each line that pytest prints.
+
+    Returns:
+        The run's folder and its verdict.
+    """
     order = order or RunOrder()
     state = root / config.folder
     clock = ClockWatch()
@@ -105,6 +119,7 @@ def run_journeys(
     with ExitStack() as stack:
         scratch = stack.enter_context(slots.scratch())
         asked = stack.enter_context(signals())
+        relay = stack.enter_context(watching(folder)) if watching is not None else print
         given = {**(os.environ if environ is None else environ), "TMPDIR": str(scratch)}
         watch = Watch(folder, order.deadline_s, config, asked)
         frozen: dict[str, str] = {}
@@ -240,7 +255,8 @@ def _command(
 ) -> Sequence[str]:
     command = [sys.executable, "-m", "pytest", "-p", LAST_WORDS_PLUGIN, *paths, "--synthprobe-target", target.name]
     command += address(config, target, order)
-    command += ["--synthprobe-run-folder", str(folder), "--synthprobe-canaries", str(slot), "-q"]
+    command += ["--synthprobe-run-folder", str(folder), "--synthprobe-canaries", str(slot)]
+    command += ["-v"] if order.verbose else []
     if config.second_attempts:
         command += ["--reruns", str(config.second_attempts), "--reruns-delay", f"{config.second_attempt_delay_s:g}"]
         command += ["--rerun-except", "Retry-After"]  # a target that asks to be left alone is

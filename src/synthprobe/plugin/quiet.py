@@ -1,0 +1,138 @@
+"""What a session of journeys prints: how far it is, and at most six lines for each journey that did not pass.
+
+pytest's own reporter stays in place, and ``-v`` brings all of it back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import pytest
+
+from synthprobe.plugin.gate import is_a_run, names_only_journeys
+from synthprobe.plugin.options import project_config, project_root
+
+if TYPE_CHECKING:
+    from synthprobe.plugin.session import JourneySession
+
+_USUAL_SUMMARY = "fE"
+
+
+def is_quiet(config: pytest.Config) -> bool:
+    """Whether a session is one of journeys alone, of which nobody asked for more words."""
+    asked = config.option.verbose > 0 or hasattr(config, "workerinput")
+    return is_a_run(config) and not asked and (is_supervised(config) or names_only_journeys(config))
+
+
+def is_supervised(config: pytest.Config) -> bool:
+    """Whether `synthprobe run` started this session: it shows progress and failures itself."""
+    return config.option.synthprobe_canaries is not None or bool(config.option.synthprobe_suspicions)
+
+
+class QuietConsole:
+    """Keeps pytest's reporter from printing what is told in fewer lines here."""
+
+    def __init__(self, session: JourneySession) -> None:
+        self._session = session
+        self._supervised = is_supervised(session.config)
+        self._live = ExitStack()
+        self._is_over = False
+        session.config.option.verbose = min(session.config.option.verbose, -2 if self._supervised else -1)
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Say where the journeys run, and begin to show how far they are."""
+        config = session.config
+        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+        workers: Any = config.pluginmanager.get_plugin("terminaldistreporter")
+        if workers is not None:  # "bringing up nodes..." says nothing of journeys
+            workers.ensure_show_status = workers.rewrite = lambda *_, **__: None
+        if self._supervised or reporter is None:
+            return
+        for line in self._session.pytest_report_header():
+            reporter.write_line(line)
+        if config.getoption("capture", "fd") == "no" or config.option.usepdb or config.option.trace:
+            return  # a person looks at what the journeys print
+        stream = _own_stream(reporter)
+        if stream is not None:
+            from synthprobe.report.live_line import LiveLine
+
+            self._live.enter_context(stream)
+            self._live.enter_context(LiveLine(self._session.folder, stream).shown())
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_report_teststatus(self) -> Generator[None, tuple[str, Any, Any], tuple[str, Any, Any]]:
+        """Print no letter for a journey as it ends; a summary that was asked for has its words."""
+        category, letter, word = yield
+        return (category, letter, word) if self._is_over else (category, "", "")
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self) -> Generator[None, None, None]:
+        """The line of progress is over before anything is summed up."""
+        self._live.close()
+        self._is_over = True
+        yield
+
+    def pytest_unconfigure(self) -> None:
+        """It is so as well where a session broke."""
+        self._live.close()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> Generator[None, None, None]:
+        """Six lines a failure in the place of pytest's own text, unless that was asked for with an option."""
+        style, wanted = config.option.tbstyle, terminalreporter.reportchars
+        as_usual = config.option.reportchars == _USUAL_SUMMARY
+        lines = [] if self._supervised else self._failures()
+        usual = style == "auto" and (self._supervised or lines or not self._has_failures(terminalreporter))
+        for line in lines if usual else ():
+            terminalreporter.write_line(line)
+        if usual:
+            config.option.tbstyle = "no"
+        if as_usual:
+            terminalreporter.reportchars = ""
+        try:
+            yield
+        finally:
+            config.option.tbstyle, terminalreporter.reportchars = style, wanted
+            warned = len(terminalreporter.stats.get("warnings", ()))
+            if warned and not self._supervised and as_usual:
+                terminalreporter.write_line(f"{warned} warning{'s' if warned > 1 else ''}; see them with -v")
+
+    @staticmethod
+    def _has_failures(reporter: Any) -> bool:
+        return bool(reporter.stats.get("failed") or reporter.stats.get("error"))
+
+    def _failures(self) -> list[str]:
+        """What is told of each journey that did not pass, once it is explained."""
+        folder, config = self._session.folder, self._session.config
+        if not (folder / "run.json").exists() or not _is_worth_a_word(folder):
+            return []
+        from synthprobe import pipeline  # most sessions pass
+        from synthprobe.report.terminal import failure_lines
+
+        verdict = pipeline.judge(folder, write=False)
+        with suppress(Exception):  # what cannot be explained is told without its cause
+            verdict = pipeline.explain_run(project_root(config), project_config(config), folder, verdict, write=False)
+        told = [one for one in verdict.journeys if one.results and one.outcome in {"failed", "unknown", "degraded"}]
+        return [self._session.redactor.text(line) for one in told for line in failure_lines(one)]
+
+
+def _is_worth_a_word(folder: Path) -> bool:
+    """Whether any attempt did not pass, found out without reading it."""
+    lines = [line for path in (folder / "journal").glob("*.jsonl") for line in path.read_bytes().splitlines()]
+    return any(b'"outcome":"passed"' not in line and b'"outcome":"skipped"' not in line for line in lines)
+
+
+def _own_stream(reporter: Any) -> TextIO | None:
+    """The reporter's stream, by a descriptor that is open as well while pytest captures what journeys print."""
+    try:
+        given: Any = reporter._tw._file
+        return os.fdopen(os.dup(given.fileno()), "w", encoding=given.encoding or "utf-8", errors="backslashreplace")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+__all__ = ["QuietConsole", "is_quiet"]
