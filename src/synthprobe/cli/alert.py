@@ -15,7 +15,7 @@ from synthprobe.alerts.channels import AppriseChannel, read_back
 from synthprobe.alerts.routes import lint as lint_routes
 from synthprobe.alerts.routes import read_mutes
 from synthprobe.cli.known_journeys import KnownJourneys
-from synthprobe.cli.terminal import open_console
+from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
 
@@ -90,16 +90,19 @@ def drop(
 
 
 @app.command("lint")
-def lint() -> None:
+def lint(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Look for routes that lead nowhere and mutes that are not in order. Exit code 1 when there are any."""
     root = find_root(Path.cwd())
     config = read_config(root)
     mutes = read_mutes(root / config.alerts.mutes)
     journeys = KnownJourneys(root, config).ids() if mutes else None
     found = lint_routes(config.alerts, mutes, datetime.now(UTC), journeys=journeys)
-    for sentence in found:
-        _console.print(sentence)
-    _console.print(f"{len(found)} findings." if found else "The routes and the mutes are in order.")
+    if as_json:
+        print_json({"findings": found})
+    else:
+        for sentence in found:
+            _console.print(sentence)
+        _console.print(f"{len(found)} findings." if found else "The routes and the mutes are in order.")
     raise typer.Exit(1 if found else 0)
 
 

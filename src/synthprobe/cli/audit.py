@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from synthprobe.cli.completion import complete_roles
 from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.cli.recorded_incidents import fixing_actor
 from synthprobe.cli.terminal import open_console
@@ -43,7 +44,9 @@ def verify() -> None:
 
 @app.command("begin")
 def begin(
-    by: Annotated[str, typer.Option("--by", help="Your role, one that may approve fixes.")],
+    by: Annotated[
+        str, typer.Option("--by", autocompletion=complete_roles, help="Your role, one that may approve fixes.")
+    ],
     reason: Annotated[str, typer.Option(help="Why the audit cannot be believed any more, in a line.")],
 ) -> None:
     """Put an audit that cannot be believed aside as evidence, and begin a new one."""

@@ -12,6 +12,7 @@ import typer
 
 from synthprobe.browser.installation import driver_trouble, find_browser, install_browser, install_driver_library
 from synthprobe.cli.checks import Finding, ProjectAtHand, findings
+from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
@@ -34,7 +35,9 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def doctor(
-    target: Annotated[str | None, typer.Option(help="Target that is asked whether it answers.")] = None,
+    target: Annotated[
+        str | None, typer.Option(autocompletion=complete_targets, help="Target that is asked whether it answers.")
+    ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Install the tools that are missing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

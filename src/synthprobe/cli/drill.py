@@ -16,6 +16,7 @@ import typer
 from rich.table import Table
 
 from synthprobe import pipeline
+from synthprobe.cli.completion import complete_faults
 from synthprobe.cli.exercise import desk, target_secret
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Config, find_root, read_config
@@ -163,7 +164,10 @@ class Drill:
 
 
 def drill(
-    names: Annotated[list[str] | None, typer.Argument(help="Faults and decoys of the project's plugins.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(autocompletion=complete_faults, help="Faults and decoys of the project's plugins."),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every fault and every decoy.")] = False,
     score: Annotated[bool, typer.Option("--score", help="Show which class was said for which.")] = False,
     whole: Annotated[

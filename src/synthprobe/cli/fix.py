@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
+from synthprobe.cli.completion import complete_fixes, complete_incidents, complete_roles, complete_targets
 from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.cli.recorded_incidents import RecordedIncidents, account, fixing_actor
-from synthprobe.cli.terminal import open_console
+from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.firstline.applying import FixDesk
@@ -43,20 +44,26 @@ _WRITTEN_AS = """One is a small function in a file there:
 
 The guide "Fixes" has a whole one."""
 
-_Id = Annotated[str, typer.Argument(help="Id of the fix.")]
-_Incident = Annotated[str, typer.Option(help="Id of the incident.")]
-_TargetName = Annotated[str | None, typer.Option("--target", help="Target of the configuration.")]
+_Id = Annotated[str, typer.Argument(autocompletion=complete_fixes, help="Id of the fix.")]
+_Incident = Annotated[str, typer.Option(autocompletion=complete_incidents, help="Id of the incident.")]
+_TargetName = Annotated[
+    str | None, typer.Option("--target", autocompletion=complete_targets, help="Target of the configuration.")
+]
 _BaseUrl = Annotated[str | None, typer.Option(help="Address that replaces the target's own.")]
 _Inputs = Annotated[list[str] | None, typer.Option("--input", help="`name=value`, as the fix asks.")]
-_Role = Annotated[str, typer.Option("--by", help="Your role.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_Role = Annotated[str, typer.Option("--by", autocompletion=complete_roles, help="Your role.")]
 
 
 @app.command("list")
-def list_fixes() -> None:
+def list_fixes(as_json: _AsJson = False) -> None:
     """The fixes there are, who may apply them, and whether they can be undone."""
     root = find_root(Path.cwd())
     config = read_config(root)
     fixes = _fixes(root, config)
+    if as_json:
+        print_json({"fixes": [_fix_data(one) for one in fixes.values()]})
+        return
     if not fixes:
         _console.print(f"There are no fixes in {config.fixes.folder}/. {_WRITTEN_AS}")
     for one in fixes.values():
@@ -66,13 +73,27 @@ def list_fixes() -> None:
         _console.print(f"{one.id}: {one.title} ({', '.join(one.roles)}{asks}; {undo}{inputs})")
 
 
+def _fix_data(one: Fix) -> dict[str, object]:
+    names = ("id", "title", "roles", "writes", "approval", "irreversible")
+    return {name: getattr(one, name) for name in names} | {"inputs": list(one.inputs)}
+
+
 @app.command("plan")
 def plan(
-    fix: _Id, incident: _Incident, target: _TargetName = None, base_url: _BaseUrl = None, inputs: _Inputs = None
+    fix: _Id,
+    incident: _Incident,
+    target: _TargetName = None,
+    base_url: _BaseUrl = None,
+    inputs: _Inputs = None,
+    as_json: _AsJson = False,
 ) -> None:
     """Look at the target now, and say what the fix would do. Changes nothing."""
     desk, one, incidents = _desk(fix, target, base_url)
     planned = desk.plan(one, incidents.get(incident), _pairs(inputs), who=account())
+    if as_json:
+        plan = planned and {"seen": planned.seen, "steps": planned.steps, "changes": planned.touches}
+        print_json({"fix": one.id, "needed": plan is not None, "plan": desk.redactor.data(plan)})
+        return
     if planned is None:
         _console.print(f"{one.title}: not needed, the target is as it should be.")
         return
@@ -122,13 +143,17 @@ def approve(request: Annotated[str, typer.Argument(help="The request, as printed
 
 
 @app.command("log")
-def log(fix: Annotated[str | None, typer.Option(help="Only this fix.")] = None) -> None:
+def log(fix: Annotated[str | None, typer.Option(help="Only this fix.")] = None, as_json: _AsJson = False) -> None:
     """Everything that was planned, refused, approved and applied, oldest first."""
     root = find_root(Path.cwd())
     config = read_config(root)
     found = [entry for entry in recorded_audit(root, config).entries() if fix in {None, entry.fix}]
     if not found:
         _known(root, config, fix)
+    if as_json:
+        print_json({"entries": found})
+        return
+    if not found:
         _console.print(f"Nothing was planned or applied yet{f' with {fix}' if fix else ''}.")
     for entry in found:
         digest = f" {entry.digest}" if entry.digest else ""

@@ -12,7 +12,7 @@ import typer
 
 from synthprobe import pipeline
 from synthprobe.cli.history_replay import replay
-from synthprobe.cli.terminal import open_console
+from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import find_root, read_config
 from synthprobe.detection.watch import accept as accept_level
 from synthprobe.detection.watch import read_accepted, read_state
@@ -105,8 +105,13 @@ def import_(file: _File) -> None:
 
 
 @app.command()
-def check() -> None:
+def check(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Look at the whole store. Exit code 1 when something is wrong with it."""
+    if as_json:
+        root = find_root(Path.cwd())
+        with pipeline.open_history(root, read_config(root)) as history:
+            print_json({"troubles": (troubles := history.check()), "notes": history.notes})
+        raise typer.Exit(1 if troubles else 0)
     with _history() as history:
         troubles = history.check()
     for trouble in troubles:

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 import typer
 
+from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
@@ -37,7 +38,9 @@ def http(
     as_: Annotated[
         str | None, typer.Option("--as", metavar="ROLE", help="A session of the target; nobody in particular without.")
     ] = None,
-    target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
+    target: Annotated[
+        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
+    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address that replaces the target's own.")] = None,
     body: Annotated[str | None, typer.Option("--json", help="JSON to send.")] = None,
     show: Annotated[

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import recorded, remembered
+from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console, print_json
@@ -38,7 +39,9 @@ _console = open_console()
 @app.callback()
 def impact(
     context: typer.Context,
-    target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
+    target: Annotated[
+        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
+    ] = None,
     days: Annotated[float, typer.Option(help="Days to count over.", min=0.01, max=400, callback=finite)] = DAYS,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     change: Annotated[
@@ -87,7 +90,9 @@ def mark(
     expected: Annotated[
         str, typer.Option(help="slower: the level it brings that row, or all steps where none is named, is usual.")
     ] = "",
-    target: Annotated[str | None, typer.Option(help="Target whose board tells the ceiling.")] = None,
+    target: Annotated[
+        str | None, typer.Option(autocompletion=complete_targets, help="Target whose board tells the ceiling.")
+    ] = None,
 ) -> None:
     """Mark a change in changes.toml, and say what it can save at most."""
     root = find_root(Path.cwd())
@@ -117,7 +122,9 @@ def mark(
 @app.command("collect")
 def collect_statements(
     url: Annotated[str, typer.Option(envvar="SYNTHPROBE_DATABASE_URL", help="postgresql:// address, read-only role.")],
-    target: Annotated[str | None, typer.Option(help="Target whose database it is.")] = None,
+    target: Annotated[
+        str | None, typer.Option(autocompletion=complete_targets, help="Target whose database it is.")
+    ] = None,
 ) -> None:
     """Add what pg_stat_statements counted since the last time; run it on a schedule."""
     root = find_root(Path.cwd())

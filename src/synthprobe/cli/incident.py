@@ -10,9 +10,10 @@ from typing import Annotated, get_args
 import typer
 from msgspec.structs import replace
 
+from synthprobe.cli.completion import complete_incidents, complete_journeys, complete_roles, complete_targets
 from synthprobe.cli.known_journeys import KnownJourneys, nearest
 from synthprobe.cli.recorded_incidents import RecordedIncidents, known_actor
-from synthprobe.cli.terminal import open_console, print_records
+from synthprobe.cli.terminal import open_console, print_json, print_records
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.records.incident import Incident, IncidentEvent, ResolvedHow
@@ -22,14 +23,20 @@ app = typer.Typer(no_args_is_help=True)
 _console = open_console()
 _LATE = timedelta(days=30)
 
-_Id = Annotated[str, typer.Argument(help="The incident's id.")]
-_By = Annotated[str, typer.Option("--by", help="Your role, never a name: `first-line`, `dispatch-desk` ...")]
+_Id = Annotated[str, typer.Argument(autocompletion=complete_incidents, help="The incident's id.")]
+_By = Annotated[
+    str,
+    typer.Option(
+        "--by", autocompletion=complete_roles, help="Your role, never a name: `first-line`, `dispatch-desk` ..."
+    ),
+]
 
 
 @app.command("list")
 def list_incidents(
-    target: Annotated[str | None, typer.Option(help="Only this target.")] = None,
+    target: Annotated[str | None, typer.Option(autocompletion=complete_targets, help="Only this target.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List incidents, the open ones first."""
     incidents = _recorded()
@@ -39,6 +46,10 @@ def list_incidents(
     if target and not known:
         read_config(find_root(Path.cwd())).target(target)  # an unknown one is refused
     found = [one for one in known if everything or one.state != "resolved"]
+    found.sort(key=lambda one: (one.state == "resolved", -one.opened_at.timestamp(), one.title))
+    if as_json:
+        print_json({"incidents": found, "notes": incidents.notes})
+        return
     for note in incidents.notes:
         _console.print(note)
     if not found:
@@ -54,16 +65,19 @@ def list_incidents(
             one.runbook,
             one.title,
         )
-        for one in sorted(found, key=lambda one: (one.state == "resolved", -one.opened_at.timestamp(), one.title))
+        for one in found
     ]
     headings = ("Incident", "State", "Kind", "Since (UTC)", "Seen", "Runbook", "What")
     print_records(_console, headings, rows, whole={*headings} - {"What"})
 
 
 @app.command("show")
-def show(id: _Id) -> None:
+def show(id: _Id, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show one incident: what, where the cause lies, which runbook, and its record."""
     one = _recorded().get(id)
+    if as_json:
+        print_json(one)
+        return
     lines = [
         f"{one.id}  {one.state}  {one.kind}  {one.severity}  owner: {one.owner or 'none'}",
         one.title,
@@ -113,12 +127,24 @@ def resolve(
 @app.command("report-user")
 def report_user(
     by: _By,
-    id: Annotated[str, typer.Argument(help="The incident's id; without it, one the monitor did not see.")] = "",
-    journey: Annotated[str, typer.Option(help="What the user could not do, for one the monitor did not see.")] = "",
+    id: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=complete_incidents, help="The incident's id; without it, one the monitor did not see."
+        ),
+    ] = "",
+    journey: Annotated[
+        str,
+        typer.Option(
+            autocompletion=complete_journeys, help="What the user could not do, for one the monitor did not see."
+        ),
+    ] = "",
     at: Annotated[
         str | None, typer.Option(help="When the user said so, UTC, as `2026-11-02T03:10`; now without it.")
     ] = None,
-    target: Annotated[str | None, typer.Option(help="Target of the configuration, with --journey.")] = None,
+    target: Annotated[
+        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration, with --journey.")
+    ] = None,
     note: Annotated[str, typer.Option(help="What the user said, in a line, without names.")] = "",
 ) -> None:
     """Record that a user reported it: whether we or they were first cannot be measured otherwise."""

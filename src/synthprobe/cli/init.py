@@ -2,51 +2,199 @@
 
 from __future__ import annotations
 
+import ipaddress
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated
+from string import Template
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from synthprobe.cli.terminal import open_console
-from synthprobe.errors import ToolError
+from synthprobe.errors import ConfigurationError, ToolError
+from synthprobe.project import is_project
 
-_PLACES = {
-    "synthprobe.toml": "synthprobe.toml",
-    "conftest.py.txt": "conftest.py",
-    "drills.py.txt": "drills.py",
-    "journeys/test_example.py": "journeys/test_example.py",
-    "runbooks/sign-in-page.md": "runbooks/sign-in-page.md",
-    "github/workflows/journeys.yml": ".github/workflows/journeys.yml",
-    "gitignore": ".gitignore",
-    "requirements.in": "requirements.in",
+if TYPE_CHECKING:
+    from synthprobe.browser.first_look import Site
+
+_EVERYWHERE = {"github/workflows/journeys.yml": ".github/workflows/journeys.yml", "gitignore": ".gitignore"}
+_DEMO = {
+    "demo/synthprobe.toml": "synthprobe.toml",
+    "demo/conftest.py.txt": "conftest.py",
+    "demo/drills.py.txt": "drills.py",
+    "demo/journeys/test_example.py": "journeys/test_example.py",
+    "demo/runbooks/sign-in-page.md": "runbooks/sign-in-page.md",
 }
-"""Each file of the scaffold, and where it goes: dot files and conftest.py are stored under names nothing acts on."""
+"""Each file, and where it goes: dot files and conftest.py are stored under names nothing acts on."""
+
+_PINNED = ("synthprobe", "playwright", "pytest", "pytest-playwright")
+_LOCK = "uv pip compile --generate-hashes --python-version 3.12 pyproject.toml -o requirements.lock"
+_STAGING = ("staging", "stage", "test", "dev", "qa", "preprod", "sandbox")
 
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder of the new project.")] = Path(),
+    base_url: Annotated[str | None, typer.Option(help="Address of the system to watch.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Watch the dispatch centre that comes with synthprobe.")] = False,
 ) -> None:
-    """Begin a project: configuration, a first journey, a runbook and the workflow that runs it every five minutes.
+    """Begin a project: configuration, a first journey, a runbook, the workflow that runs it every five minutes.
 
-    Nothing that is there already is overwritten.
+    The site is opened, and the journey checks what was found there. Nothing that is there already is overwritten.
     """
-    scaffold: Traversable = files("synthprobe.cli") / "scaffold"
-    there = [place for place in _PLACES.values() if (folder / place).exists()]
-    if there:
+    if demo == (base_url is not None):
+        raise ConfigurationError(
+            "Which system is to be watched? Give its address: synthprobe init --base-url https://shop.example.org. "
+            "To try synthprobe on the dispatch centre that comes with it: synthprobe init --demo"
+        )
+    if is_project(folder):
         raise ToolError(
-            f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} there already in {folder.absolute()}, "
-            "and nothing was written. Choose an empty folder, or move what is there."
+            f"synthprobe.toml is there already in {folder.absolute()}, and nothing was written. Choose another folder, "
+            "or add a table [targets.NAME] to it."
         )
     console = open_console()
-    for source, place in _PLACES.items():
+    if base_url is None:
+        written = {place: _scaffold(source) for source, place in (_DEMO | _EVERYWHERE).items()}
+        name, extra = "demo", "[demo]"
+    else:
+        from synthprobe.browser.first_look import look_at
+        from synthprobe.targets.target import check_base_url
+
+        site = look_at(check_base_url("NAME", base_url))
+        for line in _found(site, base_url):
+            console.print(line)
+        name, extra = _target_name(site.origin), ""
+        written = _of_site(site, name) | {place: _scaffold(source) for source, place in _EVERYWHERE.items()}
+    workflow = ".github/workflows/journeys.yml"
+    written[workflow] = written[workflow].replace("""'["demo"]'""", f"""'["{name}"]'""")
+    written["pyproject.toml"] = _pyproject(folder, extra)
+    for place, text in written.items():
         path = folder / place
+        if path.exists():
+            console.print(f"kept  {path}, which is there already{_missing(place)}")
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(scaffold.joinpath(source).read_text("utf-8"), "utf-8")
+        path.write_text(text, "utf-8")
         console.print(f"wrote {path}")
-    console.print(
-        "For the workflow, lock what it installs and commit requirements.lock: "
-        "uv pip compile --generate-hashes --python-version 3.12 requirements.in -o requirements.lock"
-    )
-    console.print("Try it: pytest journeys, then synthprobe run and synthprobe report.")
+    console.print(f"For the workflow, lock what it installs, and commit requirements.lock: {_LOCK}")
+    for line in _next_steps(folder):
+        console.print(line)
+
+
+def _scaffold(source: str) -> str:
+    return (files("synthprobe.cli") / "scaffold").joinpath(source).read_text("utf-8")
+
+
+def _found(site: Site, given: str) -> Iterator[str]:
+    if site.trouble:
+        yield f"{given} was not seen: {site.trouble} The journey only checks that it answers with status 200."
+        return
+    seen = [f'title "{site.title}"' if site.title else "", f'heading "{site.heading}"' if site.heading else ""]
+    seen += [
+        f"data at {site.api}" if site.api else "",
+        f"hosts beside it: {', '.join(site.hosts)}" if site.hosts else "",
+    ]
+    yield f"Found at {site.origin}{site.path}: {'; '.join(filter(None, seen)) or 'a page without title and heading'}."
+
+
+def _target_name(origin: str) -> str:
+    """Local, staging or production, by what the host's name says; an unknown one is handled with care."""
+    host = urlsplit(origin).hostname or ""
+    try:
+        is_local = ipaddress.ip_address(host).is_private
+    except ValueError:
+        is_local = host == "localhost" or "." not in host or host.endswith((".local", ".test", ".internal"))
+    if is_local:
+        return "local"
+    words = host.replace("-", ".").split(".")
+    return "staging" if any(word in _STAGING for word in words) else "production"
+
+
+def _of_site(site: Site, name: str) -> dict[str, str]:
+    return {
+        "synthprobe.toml": "\n".join(_configuration(site, name)) + "\n",
+        "journeys/test_home_page.py": "\n".join(_journey(site)) + "\n",
+        "runbooks/home-page.md": Template(_scaffold("site/runbooks/home-page.md")).safe_substitute(path=site.path),
+    }
+
+
+def _configuration(site: Site, name: str) -> Iterator[str]:
+    yield "# What synthprobe watches. Every key is described in the configuration reference."
+    yield 'journeys = ["journeys"]'
+    yield f'default_target = "{name}"'
+    yield ""
+    yield f"[targets.{name}]"
+    yield f"base_url = {json.dumps(site.origin)}"
+    if name == "production":
+        yield "production = true  # real users work there: journeys may only read, unless `allows` says otherwise"
+    if site.hosts:
+        yield "# What the page takes scripts, styles or data from. Any other host is refused."
+        yield f"allowed_hosts = {json.dumps(list(site.hosts))}"
+
+
+def _journey(site: Site) -> Iterator[str]:
+    page, api = site.is_page and not site.trouble, site.api or ("" if site.is_page and not site.trouble else site.path)
+    yield '"""The first journey. Write the paths your users walk beside it; a test in this folder is all it takes."""'
+    yield ""
+    yield "import pytest"
+    if page:
+        yield "from playwright.sync_api import Page, expect"
+    yield ""
+    yield f"from synthprobe import {'Api, step' if api else 'step'}"
+    yield ""
+    yield ""
+    yield '@pytest.mark.journey(id="home-page", owner="first-line", severity="normal", runbook="home-page")'
+    given = ", ".join(["page: Page"] * page + ["api: Api"] * bool(api))
+    yield f"def test_home_page({given}):"
+    yield f'    """The home page opens{" and shows what it should" if site.title or site.heading else ""}"""'
+    if page:
+        yield '    with step("open the home page"):'
+        yield f"        page.goto({json.dumps(site.path)})"
+        if site.title:
+            yield f"        expect(page).to_have_title({json.dumps(site.title, ensure_ascii=False)})"
+        if site.heading:
+            yield '    with step("see the heading of the home page"):'
+            heading = f'page.get_by_role("heading", name={json.dumps(site.heading, ensure_ascii=False)})'
+            yield f"        expect({heading}.first).to_be_visible()"
+        if not site.title and not site.heading:
+            yield '        expect(page.locator("body")).not_to_be_empty()'
+    if api:
+        yield f'    with step("ask for {api}"):'
+        yield f"        api.get({json.dumps(api)}).expect(200)"
+
+
+def _pyproject(folder: Path, extra: str) -> str:
+    name = "".join(sign if sign.isalnum() else "-" for sign in folder.absolute().name).strip("-").lower() or "journeys"
+    pins = [f'  "{package}{extra if package == _PINNED[0] else ""}=={version(package)}",' for package in _PINNED]
+    lines = [
+        "[project]",
+        f'name = "{name}"',
+        'version = "0"',
+        'requires-python = ">=3.11"',
+        f"# What the workflow installs, by way of requirements.lock: {_LOCK}",
+        "dependencies = [",
+        *pins,
+        "]",
+        "",
+        "[tool.pytest.ini_options]",
+        'testpaths = ["journeys"]',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _missing(place: str) -> str:
+    if place == ".gitignore":
+        return "; add .synthprobe/ to it"
+    return f"; add synthprobe=={version('synthprobe')} to it" if place == "pyproject.toml" else ""
+
+
+def _next_steps(folder: Path) -> Iterator[str]:
+    from synthprobe.browser.installation import find_browser
+
+    if find_browser() is None:
+        yield "No browser is on this machine. Get one: synthprobe doctor --fix"
+    into = f"cd {folder} && " if folder != Path() else ""
+    yield f"Try it: {into}synthprobe run. Then look at it: synthprobe report --serve"

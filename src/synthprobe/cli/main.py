@@ -125,6 +125,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     add_completion=True,
     pretty_exceptions_show_locals=False,  # they may hold a secret
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -146,12 +147,23 @@ def _root(
 
 
 def main() -> None:
-    """Run the command line; an error on purpose is a sentence and exit code 2."""
+    """Run the command line; an error on purpose, or of a path, is a sentence and exit code 2."""
     print_anywhere()
     try:
         app(prog_name="synthprobe")
     except SynthprobeError as error:
-        from synthprobe.cli.terminal import open_console
+        _refuse(str(error))
+    except OSError as error:
+        if not error.filename:
+            raise
+        _refuse(
+            f"{error.filename} cannot be used: {error.strerror}. A path that can be read, or written, was expected. "
+            "Give another one, or correct what is in the way."
+        )
 
-        open_console(stderr=True).print(f"synthprobe: {error}")
-        sys.exit(2)
+
+def _refuse(sentence: str) -> None:
+    from synthprobe.cli.terminal import open_console
+
+    open_console(stderr=True).print(f"synthprobe: {sentence}")
+    sys.exit(2)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from synthprobe.cli import recorded, remembered
+from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.known_journeys import KnownJourneys, nearest
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
@@ -59,7 +60,9 @@ def lint_objectives() -> None:
 
 @app.command("show")
 def show(
-    target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
+    target: Annotated[
+        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show how each journey stands against its objective, coverage beside availability."""

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from synthprobe import pipeline
 from synthprobe.cli import recorded
+from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.recorded_incidents import RecordedIncidents
 from synthprobe.cli.terminal import open_console, print_json
@@ -29,7 +30,9 @@ _console = open_console()
 
 
 def ops(
-    target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
+    target: Annotated[
+        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
+    ] = None,
     days: Annotated[float, typer.Option(help="Days to count over.", min=1, max=3650, callback=finite)] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     page: Annotated[bool, typer.Option("--page", help="Make the page site/ops/TARGET/index.html.")] = False,

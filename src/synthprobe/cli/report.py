@@ -33,7 +33,7 @@ def report(
     runs: Annotated[list[Path] | None, typer.Argument(help="Folders of runs; the newest run without it.")] = None,
     site: Annotated[Path | None, typer.Option(help="Folder the site is made in.")] = None,
     serve_site: Annotated[bool, typer.Option("--serve", help="Serve the site until Ctrl-C.")] = False,
-    port: Annotated[int, typer.Option(help="Port to serve at; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(help="Port to serve at; 0 takes a free one.", min=0, max=65535)] = 0,
     publish_at: Annotated[
         str | None,
         typer.Option(

@@ -17,6 +17,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from synthprobe import pipeline
+from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, read_config
@@ -77,7 +78,9 @@ class _Output:
 
 def run(
     paths: Annotated[list[str] | None, typer.Argument(help="Journeys to run; all without it.")] = None,
-    target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
+    target: Annotated[
+        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
+    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address that replaces the target's own.")] = None,
     workers: Annotated[int, typer.Option("--workers", "-n", help="Parallel workers.", min=0)] = 0,
     deadline: Annotated[

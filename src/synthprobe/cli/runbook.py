@@ -12,15 +12,16 @@ import typer
 
 from synthprobe import pipeline, words
 from synthprobe.cli.collected import collected_journeys, tests_of
+from synthprobe.cli.completion import complete_incidents, complete_roles, complete_runbooks
 from synthprobe.cli.markdown_text import print_markdown
 from synthprobe.cli.page_changes import changed_since, last_changes
 from synthprobe.cli.recorded import last_sight
 from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
-from synthprobe.cli.terminal import open_console
+from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.firstline.fixes import load_fixes
-from synthprobe.firstline.matching import match, tell
+from synthprobe.firstline.matching import Match, Told, match, tell
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.firstline.runbook_lint import Known, Snooze, lint, read_snoozes
 from synthprobe.firstline.runbook_marks import marks
@@ -38,7 +39,7 @@ _console = open_console()
 
 
 @app.command("lint")
-def lint_runbooks() -> None:
+def lint_runbooks(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Check every runbook: coverage, content, references, staleness, names. Exit code 1 when one is wrong."""
     root = find_root(Path.cwd())
     config = read_config(root)
@@ -72,11 +73,15 @@ def lint_runbooks() -> None:
     )
     findings = lint(runbooks, known, datetime.now(UTC).date(), snoozes=snoozes)
     errors = [*refused, *(str(finding) for finding in findings if finding.error)]
+    if as_json:
+        notices = [str(finding) for finding in findings if not finding.error]
+        print_json({"runbooks": len(runbooks) + len(shelf.refused), "errors": errors, "notices": notices})
+        raise typer.Exit(1 if errors else 0)
     for error_text in errors:
         _console.print(f"✗ {error_text}")
-    notices = [finding for finding in findings if not finding.error]
-    for text in dict.fromkeys(finding.text for finding in notices):
-        count = sum(finding.text == text for finding in notices)
+    texts = [finding.text for finding in findings if not finding.error]
+    for text in dict.fromkeys(texts):
+        count = texts.count(text)
         _console.print(f"! {count} of {len(runbooks)} runbooks: {text}")
     total = len(runbooks) + len(shelf.refused)
     _console.print(f"{total} runbooks, {len(errors)} errors." if errors else f"{total} runbooks, all well.")
@@ -86,12 +91,17 @@ def lint_runbooks() -> None:
 @app.command("match")
 def match_run(
     run: Annotated[Path | None, typer.Argument(help="Folder of a run; the newest run without it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say which runbook fits each journey that did not pass, why, and what was next."""
     root = find_root(Path.cwd())
     runbooks, verdict = _runbooks(root), _verdict(root, run)
     told = list(tell(verdict))
     tied = []
+    if as_json:
+        matches = [(one, match(runbooks, one.subject)) for one in told]
+        print_json({"run": verdict.run.id, "journeys": [_match_data(one, found) for one, found in matches]})
+        raise typer.Exit(1 if any(found.runbook and found.tied for _, found in matches) else 0)
     if not told:
         judged = verdict.count("passed") == len(verdict.journeys) > 0
         good = "every journey passed, so no runbook is needed."
@@ -119,9 +129,26 @@ def match_run(
     raise typer.Exit(1 if tied else 0)
 
 
+def _match_data(one: Told, found: Match) -> dict[str, object]:
+    return {
+        "journey": one.subject.journey,
+        "step": one.subject.step,
+        "fingerprint": one.subject.fingerprint,
+        "triage": one.triage,
+        "runbook": found.runbook.id if found.runbook else "",
+        "level": found.level,
+        "why": found.why,
+        "fix": found.runbook.fix if found.runbook else "",
+        "runner_up": found.runner_up,
+        "tied": found.tied,
+    }
+
+
 @app.command("new")
 def new(
-    fingerprint: Annotated[str, typer.Argument(help="Fingerprint or id of a recorded incident.")],
+    fingerprint: Annotated[
+        str, typer.Argument(autocompletion=complete_incidents, help="Fingerprint or id of a recorded incident.")
+    ],
     run: Annotated[
         Path | None, typer.Option(help="Folder of a run; the one that saw the incident last without it.")
     ] = None,
@@ -144,7 +171,7 @@ def new(
 
 
 @app.command("show")
-def show(id: Annotated[str, typer.Argument(help="The runbook's id.")]) -> None:
+def show(id: Annotated[str, typer.Argument(autocompletion=complete_runbooks, help="The runbook's id.")]) -> None:
     """Show a runbook in the terminal."""
     root = find_root(Path.cwd())
     config = read_config(root)
@@ -161,9 +188,9 @@ def show(id: Annotated[str, typer.Argument(help="The runbook's id.")]) -> None:
 
 @app.command("outcome")
 def outcome(
-    incident: Annotated[str, typer.Argument(help="Id of the incident.")],
+    incident: Annotated[str, typer.Argument(autocompletion=complete_incidents, help="Id of the incident.")],
     said: Annotated[str, typer.Argument(help="helped, outdated or missing.", metavar="OUTCOME")],
-    by: Annotated[str, typer.Option(help="The role that says so.")] = "first-line",
+    by: Annotated[str, typer.Option(autocompletion=complete_roles, help="The role that says so.")] = "first-line",
 ) -> None:
     """Say after use whether the runbook helped, was outdated, or was missing."""
     if said not in get_args(Worth):

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError
@@ -27,7 +28,9 @@ _ORDER = ("left", "not tried", "in use", "removed", "gone")
 
 
 def sweep_command(
-    target: Annotated[str | None, typer.Option(help="Target of the configuration.")] = None,
+    target: Annotated[
+        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
+    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address that replaces the target's own.")] = None,
     limit: Annotated[int, typer.Option(help="Entries that are tried at most.", min=1)] = 50,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Starts a dispatch centre when journeys run against the demo, no address was given and none is served there."""
+"""For a conftest.py: starts a dispatch centre when journeys run against the demo and none is served there."""
 
 from __future__ import annotations
 
