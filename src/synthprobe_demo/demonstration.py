@@ -128,7 +128,7 @@ def _print_found(healthy: Verdict, faulty: Verdict) -> None:
         journey = f"{'✓' if right else '✗'} {id}"
         broken = broken_step(verdict) or verdict.cause
         rows.append((journey, faults.get(id, "none"), outcomes, broken, cause, verdict.runbook))
-    rows.sort(key=lambda row: row[1])
+    rows.sort(key=lambda row: (row[1], row[0]))
     headings = ("Journey", "Injected fault", "Outcome", "Broken step", "Likely cause", "Runbook")
     whole = {"Journey", "Injected fault", "Outcome", "Runbook"}
     print_records(_console, headings, rows, whole=whole, framed=True)

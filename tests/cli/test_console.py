@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from rich.console import Console
+from texts import compare
 
 from synthprobe.cli.markdown_text import print_markdown
 from synthprobe.firstline.runbook_pages import as_followed
@@ -26,7 +27,6 @@ from synthprobe.records.journey import Journey
 from synthprobe.records.result import Progress
 from synthprobe.report.live_line import RunProgress
 
-TEXTS = Path(__file__).parent / "console"
 JOURNEYS = """
 import pytest
 from synthprobe import Api, step
@@ -96,30 +96,6 @@ def typed(root: Path, *words: str, columns: int = 80) -> subprocess.CompletedPro
     return subprocess.run(
         [sys.executable, "-m", *words], cwd=root, capture_output=True, text=True, timeout=100, check=False, env=environ
     )
-
-
-def normal(text: str) -> str:
-    """What differs from run to run has the same form: times, ids, ports and places."""
-    for pattern, instead in (
-        (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
-        (r"\d{8}T\d{6}-[0-9a-f]{6}", "RUN"),
-        (r"\b\d{7}-RUN", "SLOT-RUN"),
-        (r"\b\d{6}-\d{4}-\w{4,5}\b", "261127-0400-ABCD"),
-        (r"\b\d\d-\d\d \d\d:\d\d", "11-27 04:00"),
-        (r"\(\d+(\.\d+)? (ms|s|min \d+ s)\)", "(TIME)"),
-        (r" in \d+\.\d\ds", " in TIME"),
-        (r"file://\S+/", "file:///PLACE/"),
-    ):
-        text = re.sub(pattern, instead, text)
-    return "\n".join(line.rstrip() for line in text.strip().splitlines()) + "\n"
-
-
-def compare(text: str, name: str) -> None:
-    """A text is as it stands in the repository; a new one is written there with SYNTHPROBE_TEXTS=write."""
-    path = TEXTS / name
-    if os.environ.get("SYNTHPROBE_TEXTS") == "write":
-        path.write_text(normal(text), "utf-8")
-    assert normal(text) == path.read_text("utf-8")
 
 
 def test_a_failing_run_has_six_lines_a_failure_and_one_json_document(shop):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
+from texts import compare
 
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Outcome, Run
@@ -25,7 +27,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def demonstration(tmp_path_factory) -> tuple[subprocess.CompletedProcess[str], Path]:
     root = tmp_path_factory.mktemp("demo")
-    shutil.copytree(ROOT / "journeys", root / "journeys", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("journeys", "runbooks"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("conftest.py", "synthprobe.toml"):
         shutil.copy(ROOT / name, root / name)
     command = [sys.executable, "-m", "synthprobe", "demo"]
@@ -37,6 +40,9 @@ def test_it_finds_exactly_the_injected_faults(demonstration):
     done, _ = demonstration
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Exactly the injected faults were found." in done.stdout
+    assert len(done.stdout.splitlines()) <= 60
+    progress = re.compile(r"collecting journeys$|\d+/30( · |$)")
+    compare("\n".join(line for line in done.stdout.splitlines() if not progress.match(line)), "demo.txt")
 
 
 def test_the_report_shows_step_picture_and_a_trace_that_opens_offline(demonstration, chromium: Browser):

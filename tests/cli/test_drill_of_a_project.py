@@ -21,7 +21,7 @@ def typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
     folder = tmp_path_factory.mktemp("begun")
-    assert typed(folder, "init").returncode == 0
+    assert typed(folder, "init", "--demo").returncode == 0
     return folder
 
 

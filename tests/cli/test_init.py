@@ -1,12 +1,20 @@
-"""`synthprobe init` makes a project that passes its own run, and overwrites nothing."""
+"""`synthprobe init` looks at a site, makes a project that passes its own run, and overwrites nothing."""
 
+from __future__ import annotations
+
+import itertools
 import os
+import re
 import subprocess
 import sys
+import threading
+import tomllib
 import zipfile
-from importlib.resources import files
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -17,8 +25,121 @@ def synthprobe(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
 
 
+class Site(BaseHTTPRequestHandler):
+    """A small site: a page with a title, a heading and a script, data beside it, and pages of other kinds."""
+
+    title = "Orchard shop"
+    shown = itertools.count()
+
+    def do_GET(self) -> None:
+        number = next(self.shown)
+        status, kind, body = {
+            "/": (200, "text/html", f"<title>{self.title}</title><div></div><script>{SCRIPT}</script>"),
+            "/clock": (200, "text/html", f"<title>It is {number}</title><p>Nothing else</p>"),
+            "/stock.json": (200, "application/json", '{"apples": 12}'),
+            "/healthz": (200, "text/html", "every path is answered with a page"),
+        }.get(self.path, (404, "text/plain", "not here"))
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def do_POST(self) -> None:
+        self.server.changed = True  # type: ignore[attr-defined]
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+SCRIPT = (
+    "fetch('/basket', {method: 'POST'}).catch(() => 0); fetch('/stock.json').then(answer => answer.json())"
+    ".then(stock => document.querySelector('div').innerHTML = '<h1>Apples and pears</h1>')"
+)
+
+
+@pytest.fixture
+def site() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    server.changed = False  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_site_of_ones_own_is_green_after_two_commands_and_red_once_it_is_another(tmp_path, site, monkeypatch):
+    address = f"http://127.0.0.1:{site.server_port}"
+    made = synthprobe(tmp_path, "init", "--base-url", address)
+    assert made.returncode == 0, made.stderr
+    assert 'title "Orchard shop"; heading "Apples and pears"; data at /stock.json' in made.stdout
+    assert not site.changed, "a look changes nothing"
+    journey = (tmp_path / "journeys" / "test_home_page.py").read_text()
+    assert set(re.findall(r"^(?:from|import) (\S+)", journey, re.M)) == {"pytest", "playwright.sync_api", "synthprobe"}
+    pins = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert all("==" in pin for pin in pins)
+    ran = synthprobe(tmp_path, "run", "--slot", "now")
+    assert (ran.returncode, "The only journey passes on local" in ran.stdout) == (0, True), ran.stdout + ran.stderr
+    linted = synthprobe(tmp_path, "runbook", "lint")
+    assert linted.returncode == 0, linted.stdout
+    monkeypatch.setattr(Site, "title", "Placeholder")
+    broken = subprocess.run([sys.executable, "-m", "pytest"], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert broken.returncode == 1
+    assert "✗ failed home-page: open the home page\n  Page title expected to be 'Orchard shop'" in broken.stdout
+
+
+def test_what_differs_each_time_is_not_checked_and_data_alone_needs_no_browser(tmp_path, site):
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'mine'\nversion = '1'\n")
+    address = f"http://127.0.0.1:{site.server_port}"
+    made = synthprobe(tmp_path, "init", "--base-url", f"{address}/clock")
+    assert "kept  pyproject.toml, which is there already; add synthprobe==" in made.stdout
+    assert "mine" in (tmp_path / "pyproject.toml").read_text()
+    journey = (tmp_path / "journeys" / "test_home_page.py").read_text()
+    assert "have_title" not in journey
+    assert 'page.goto("/clock")' in journey
+    synthprobe(tmp_path, "init", "data", "--base-url", f"{address}/stock.json")
+    journey = (tmp_path / "data" / "journeys" / "test_home_page.py").read_text()
+    assert 'api.get("/stock.json").expect(200)' in journey
+    assert "playwright" not in journey
+
+
+def test_what_cannot_be_seen_is_said_and_what_is_not_said_is_asked_for(tmp_path):
+    for words in ((), ("--demo", "--base-url", "http://127.0.0.1:9")):
+        asked = synthprobe(tmp_path, "init", *words)
+        assert (asked.returncode, "synthprobe init --base-url https://" in asked.stderr) == (2, True)
+    wrong = synthprobe(tmp_path, "init", "--base-url", "shop.example.org")
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
+    assert list(tmp_path.iterdir()) == []
+    away = synthprobe(tmp_path, "init", "--base-url", "http://127.0.0.1:9")
+    assert (away.returncode, "was not seen: It did not answer" in away.stdout) == (0, True)
+    outside = synthprobe(tmp_path.parent, "run")
+    assert (outside.returncode, "Begin with: synthprobe init" in outside.stderr) == (2, True)
+
+
+def test_without_the_extra_all_but_the_demo_works(tmp_path):
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for entry in Path(pytest.__file__).parents[1].iterdir():
+        if not entry.name.lower().startswith(("uvicorn", "starlette", "sse_starlette")):
+            (packages / entry.name).symlink_to(entry)
+    environ = {**os.environ, "PYTHONPATH": f"{packages}{os.pathsep}{ROOT / 'src'}"}
+    program = "import sys; from synthprobe.cli.main import main; sys.argv = ['synthprobe', *sys.argv[1:]]; main()"
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-S", "-c", program, *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, env=environ)
+
+    for words in (("demo",), ("demo", "serve")):
+        missing = call(*words)
+        assert (missing.returncode, "pip install 'synthprobe[demo]'" in missing.stderr) == (2, True), missing.stderr
+        assert "Traceback" not in missing.stderr
+    made = call("init", "--base-url", "http://127.0.0.1:9", "mine")
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "mine" / "synthprobe.toml").exists()
+
+
 def test_the_scaffold_passes_its_own_run_against_the_demo(tmp_path):
-    made = synthprobe(tmp_path, "init")
+    made = synthprobe(tmp_path, "init", "--demo")
     assert made.returncode == 0, made.stderr
     linted = synthprobe(tmp_path, "runbook", "lint")
     assert linted.returncode == 0, linted.stdout + linted.stderr
@@ -29,15 +150,11 @@ def test_the_scaffold_passes_its_own_run_against_the_demo(tmp_path):
 
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "synthprobe.toml").write_text("mine = true")
-    made = synthprobe(tmp_path, "init")
+    made = synthprobe(tmp_path, "init", "--demo")
     assert made.returncode == 2
     assert "synthprobe.toml is there already" in made.stderr
     assert (tmp_path / "synthprobe.toml").read_text() == "mine = true"
     assert [path.name for path in tmp_path.iterdir()] == ["synthprobe.toml"]
-
-
-def test_the_scaffold_starts_the_demo_as_this_project_does():
-    assert (files("synthprobe.cli") / "scaffold" / "conftest.py.txt").read_text() == (ROOT / "conftest.py").read_text()
 
 
 def made_wheel(path):
@@ -49,9 +166,9 @@ def made_wheel(path):
 
 
 def test_the_workflow_installs_only_what_a_lockfile_names_with_its_hash(tmp_path):
-    made = synthprobe(tmp_path, "init")
+    made = synthprobe(tmp_path, "init", "--demo")
     assert "uv pip compile --generate-hashes" in made.stdout
-    assert "synthprobe[demo]" in (tmp_path / "requirements.in").read_text()
+    assert "synthprobe[demo]==" in (tmp_path / "pyproject.toml").read_text()
     workflow = yaml.safe_load((tmp_path / ".github" / "workflows" / "journeys.yml").read_text())
     steps = {step.get("id"): step.get("run", "") for step in workflow["jobs"]["journeys"]["steps"]}
     assert [step for step in steps.values() if "pip install" in step] == [steps["install"]]

@@ -42,7 +42,7 @@ def test_a_first_project_is_begun_run_and_reported_from_the_wheel(installed: Pat
 
     where = call("-c", "import synthprobe; print(synthprobe.__file__)", folder=tmp_path)
     assert Path(where.strip()).is_relative_to(installed), "this is the checkout, not the wheel"
-    call("-m", "synthprobe", "init", "probes", folder=tmp_path)
+    call("-m", "synthprobe", "init", "--demo", "probes", folder=tmp_path)
     project = tmp_path / "probes"
     assert "The only journey passes on demo" in call("-m", "synthprobe", "run", folder=project)
     call("-m", "synthprobe", "report", folder=project)

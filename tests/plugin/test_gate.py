@@ -193,7 +193,7 @@ def test_ordinary_tests_beside_journeys_keep_the_manners_of_pytest(tmp_path, pos
 
 def test_what_init_makes_runs_inside_a_repository_with_a_pytest_configuration(tmp_path):
     write(tmp_path, {"pyproject.toml": '[tool.pytest.ini_options]\naddopts = ["--strict-markers"]\n'})
-    assert Ran(tmp_path, "init", "probes", command="synthprobe").code == 0
+    assert Ran(tmp_path, "init", "--demo", "probes", command="synthprobe").code == 0
     (tmp_path / "probes" / "journeys" / "test_example.py").write_text(
         "import pytest\n@pytest.mark.journey(owner='desk')\ndef test_ready(api):\n    api.get('/readyz').expect(200)\n"
     )

@@ -63,7 +63,8 @@ def init(
         from synthprobe.browser.first_look import look_at
         from synthprobe.targets.target import check_base_url
 
-        site = look_at(check_base_url("NAME", base_url))
+        check_base_url("NAME", base_url)
+        site = look_at(base_url)
         for line in _found(site, base_url):
             console.print(line)
         name, extra = _target_name(site.origin), ""

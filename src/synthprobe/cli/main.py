@@ -150,7 +150,7 @@ def main() -> None:
     """Run the command line; an error on purpose, or of a path, is a sentence and exit code 2."""
     print_anywhere()
     try:
-        app(prog_name="synthprobe")
+        app(args=sys.argv[1:] or ["--help"], prog_name="synthprobe")
     except SynthprobeError as error:
         _refuse(str(error))
     except OSError as error:
