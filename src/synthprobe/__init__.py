@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synthprobe.errors import ConfigurationError, ExpectationError, SynthprobeError, TargetError
+    from synthprobe.evidence.redaction import Redactor
     from synthprobe.firstline.fixes import Plan, Work, fix
-    from synthprobe.journey.api import Api
+    from synthprobe.journey.api import Api, NewApi, OpenApi
     from synthprobe.journey.eventually import eventually
     from synthprobe.journey.freshness import freshness
     from synthprobe.journey.response import Response
     from synthprobe.journey.steps import Recorder, recording, step
     from synthprobe.journey.testdata import TestData
+    from synthprobe.plugin.fixtures import Secrets
     from synthprobe.records.journey import Journey
     from synthprobe.targets.secrets import Secret
     from synthprobe.targets.target import Target
@@ -23,10 +25,14 @@ __all__ = [
     "ConfigurationError",
     "ExpectationError",
     "Journey",
+    "NewApi",
+    "OpenApi",
     "Plan",
     "Recorder",
+    "Redactor",
     "Response",
     "Secret",
+    "Secrets",
     "SynthprobeError",
     "Target",
     "TargetError",
@@ -44,10 +50,14 @@ _HOMES = {
     "ConfigurationError": "synthprobe.errors",
     "ExpectationError": "synthprobe.errors",
     "Journey": "synthprobe.records.journey",
+    "NewApi": "synthprobe.journey.api",
+    "OpenApi": "synthprobe.journey.api",
     "Plan": "synthprobe.firstline.fixes",
     "Recorder": "synthprobe.journey.steps",
+    "Redactor": "synthprobe.evidence.redaction",
     "Response": "synthprobe.journey.response",
     "Secret": "synthprobe.targets.secrets",
+    "Secrets": "synthprobe.plugin.fixtures",
     "SynthprobeError": "synthprobe.errors",
     "Target": "synthprobe.targets.target",
     "TargetError": "synthprobe.errors",

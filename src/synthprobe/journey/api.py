@@ -6,7 +6,7 @@ import difflib
 import re
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -291,6 +291,12 @@ def _target_error(error: Exception, request: requests.PreparedRequest, bound: De
         _too_late(refusal, bound) if bound.expired or isinstance(error, requests.Timeout) else _broken(refusal, error)
     )
     return TargetError(found.kind, words.refused(found), Finding(refusal=found))
+
+
+NewApi = Callable[[], Api]
+"""The type of the fixture `new_api`."""
+OpenApi = Callable[[Target], Api]
+"""The type of the fixture `open_api`."""
 
 
 def _broken(refusal: partial[Refusal], error: Exception) -> Refusal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from synthprobe.targets.secrets import Secret, read_credentials, read_secret
 from synthprobe.targets.target import Target
 
 if TYPE_CHECKING:
-    from synthprobe.journey.api import Api
+    from synthprobe.journey.api import Api, NewApi, OpenApi
 
 
 class Secrets(Mapping[str, Secret]):
@@ -74,13 +74,13 @@ def redactor(pytestconfig: pytest.Config) -> Redactor:
 
 
 @pytest.fixture(scope="session")
-def secrets(pytestconfig: pytest.Config, target: Target, redactor: Redactor) -> Mapping[str, Secret]:
+def secrets(pytestconfig: pytest.Config, target: Target, redactor: Redactor) -> Secrets:
     """The target's secrets by name."""
     return Secrets(target, redactor, project_root(pytestconfig))
 
 
 @pytest.fixture
-def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[Callable[[Target], Api]]:
+def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[OpenApi]:
     """A function that opens an API session of any target; each is closed at the journey's end."""
     session = JourneySession.current(pytestconfig)
     exchanges = session.exchanges if session else []
@@ -101,13 +101,13 @@ def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[Callab
 
 
 @pytest.fixture
-def new_api(open_api: Callable[[Target], Api], target: Target) -> Callable[[], Api]:
+def new_api(open_api: OpenApi, target: Target) -> NewApi:
     """A function that opens one more API session, for a journey with several users."""
     return lambda: open_api(target)
 
 
 @pytest.fixture
-def api(new_api: Callable[[], Api]) -> Api:
+def api(new_api: NewApi) -> Api:
     """An API session of the target."""
     return new_api()
 
