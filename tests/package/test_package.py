@@ -62,7 +62,9 @@ def test_each_link_and_picture_of_its_page_leads_to_the_release(metadata: Messag
 
 def test_every_extra_is_explained(metadata: Message) -> None:
     page = (ROOT / "docs" / "guides" / "install.md").read_text()
-    assert set(re.findall(r"^\| `synthprobe\[(\w+)\]` \|", page, re.MULTILINE)) == set(metadata.get_all("Provides-Extra"))
+    assert set(re.findall(r"^\| `synthprobe\[(\w+)\]` \|", page, re.MULTILINE)) == set(
+        metadata.get_all("Provides-Extra")
+    )
 
 
 def test_what_it_brings_along_is_listed_with_versions() -> None:
