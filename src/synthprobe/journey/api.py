@@ -6,11 +6,11 @@ import difflib
 import re
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 
@@ -293,10 +293,18 @@ def _target_error(error: Exception, request: requests.PreparedRequest, bound: De
     return TargetError(found.kind, words.refused(found), Finding(refusal=found))
 
 
-NewApi = Callable[[], Api]
-"""The type of the fixture `new_api`."""
-OpenApi = Callable[[Target], Api]
-"""The type of the fixture `open_api`."""
+class NewApi(Protocol):
+    """The type of the fixture `new_api`: ``new_api()`` opens one more session with the target."""
+
+    def __call__(self) -> Api:
+        """Open it."""
+
+
+class OpenApi(Protocol):
+    """The type of the fixture `open_api`: ``open_api(target)`` opens a session with any target."""
+
+    def __call__(self, target: Target, /) -> Api:
+        """Open it."""
 
 
 def _broken(refusal: partial[Refusal], error: Exception) -> Refusal:
