@@ -18,6 +18,7 @@ from synthprobe.history.address import wrong_with
 from synthprobe.mistakes import Mistake, mistakes_in, nearest, refuse, shown
 from synthprobe.project import project_at, read_table
 from synthprobe.records.address import shown_address
+from synthprobe.report.places import wrong_with_url
 from synthprobe.report.retention import Retention
 from synthprobe.targets.addresses import host_of
 from synthprobe.targets.authorities import check_ca_file
@@ -49,6 +50,18 @@ class ReportConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     runbook_url: str = ""
     keep: Retention = field(default_factory=Retention)
     public: tuple[str, ...] = ()
+
+
+class PublishConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table ``[publish]``: where each run that is not plain green is published before anybody is told of it.
+
+    Attributes:
+        url: ``s3://``, ``gs://`` or ``az://`` bucket and prefix, or ``file:///folder``; empty publishes nothing.
+        timeout_s: seconds publishing may take; alerts wait no longer.
+    """
+
+    url: str = ""
+    timeout_s: Annotated[float, Meta(gt=0, le=600)] = 45.0
 
 
 class KeepConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -151,6 +164,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         browser: the table ``[browser]``.
         report: the table ``[report]``.
         keep: the table ``[keep]``.
+        publish: the table ``[publish]``.
         history: the table ``[history]``.
         objectives: the tables ``[objectives.NAME]``.
         alerts: the table ``[alerts]``.
@@ -179,6 +193,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     keep: KeepConfig = field(default_factory=KeepConfig)
+    publish: PublishConfig = field(default_factory=PublishConfig)
     history: HistoryConfig = field(default_factory=HistoryConfig)
     objectives: dict[str, ObjectiveConfig] = field(default_factory=dict)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
@@ -302,6 +317,9 @@ def _wrong_addresses(table: Mapping[str, Any]) -> Iterator[Mistake]:
     address = text_at("history", "url")
     if address and not address.startswith(("env:", "file:")) and (wrong := wrong_with(address)):
         yield Mistake(("history", "url"), f"has a history.url that cannot be used. {wrong}")
+    place_to_publish = text_at("publish", "url")
+    if place_to_publish and (wrong := wrong_with_url(place_to_publish)):
+        yield Mistake(("publish", "url"), f"has publish.url = {place_to_publish!r}, which cannot be used. {wrong}")
     targets = table.get("targets")
     for place in (
         ("report", "site_url"),

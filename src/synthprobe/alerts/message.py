@@ -50,6 +50,7 @@ class Background(Struct, frozen=True, kw_only=True):
         job_url: absolute address of the CI job, which is there even when nothing could be published.
         evidence: the run's folder on the machine that ran it.
         published: whether the evidence is meant to be published, so that the folder is only the second place.
+        opened_by: the command that opens the report, where it has no address on the web.
         history: why nothing is known of earlier runs; empty when something is.
         journey: title of the journey that shows it.
         sentence: what is wrong in this run, with its figures; without it, what was wrong when it was opened.
@@ -64,6 +65,7 @@ class Background(Struct, frozen=True, kw_only=True):
     job_url: str = ""
     evidence: str = ""
     published: bool = False
+    opened_by: str = ""
     history: str = ""
     journey: str = ""
     sentence: str = ""
@@ -165,7 +167,7 @@ def write(
         _line("Who", owner if recovered else f"{owner}; {taken}"),
         _link("Runbook", background.runbook_url)
         or _line("Runbook", "" if recovered else incident.runbook or "none fits"),
-        _link("Report", background.report_url),
+        _link("Report", background.report_url) or _line("Report", background.opened_by),
         _link("Trace", background.trace_url),
         _line("What changed", background.changed),
         "" if recovered else _line("What is wrong", incident.cause or incident.title),
@@ -224,7 +226,7 @@ def write_storm(
         ""
         if reason in {"recovered", "missed"}
         else _line("Do now", background.fallback or "look for one cause first: host, network, login"),
-        _link("Report", background.report_url),
+        _link("Report", background.report_url) or _line("Report", background.opened_by),
         _line("What changed", background.changed),
         *listed(incidents, backgrounds, mask),
         _link("Job", background.job_url),

@@ -34,6 +34,7 @@ from synthprobe.pipeline.coverage import began_to_burn, last_day, missed_slots
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.memory import AFTER_S, open_history, take_in
 from synthprobe.pipeline.notes import noted
+from synthprobe.pipeline.publishing import publish_run
 from synthprobe.pipeline.run_state import RunIncidents, last_incidents, mark_remembered, write_incidents
 from synthprobe.pipeline.spare import blind_incident, bring_home, read_blindness, write_blindness
 from synthprobe.pipeline.telemetry import send_telemetry
@@ -100,6 +101,7 @@ def after_run(
         with noted(notes):
             followed = _with_blindness(followed, root, config, verdict, blind, notes, environ)
     verdict = _with_incidents(verdict, followed.incidents)
+    write_verdict(folder, verdict)
     told = False
     if verdict.run.scheduled:
         with noted(notes):
@@ -111,6 +113,7 @@ def after_run(
                 followed.incidents,
                 runbooks,
                 notes,
+                publish=partial(publish_run, root, config, folder, verdict, runbooks, notes),
                 history=_ALONE if followed.alone else "",
                 mask=mask,
                 environ=environ,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ from synthprobe.alerts.routes import Mute, read_mutes
 from synthprobe.config import Config
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.pipeline.notes import noted
+from synthprobe.pipeline.publishing import Published
 from synthprobe.pipeline.run_state import write_letters
 from synthprobe.pipeline.spare import open_outbox
 from synthprobe.records.incident import Incident
@@ -40,40 +42,48 @@ def tell_people(
     runbooks: Sequence[Runbook],
     notes: list[str],
     *,
+    publish: Callable[[], Published],
     history: str = "",
     mask: Callable[[str], str] = str,
     environ: Mapping[str, str] | None = None,
 ) -> bool:
-    """Send what is due of a run's incidents."""
+    """Write down what is due of a run's incidents, publish the run, and send it with where it was published."""
     if not config.alerts.routes:
+        publish()
         return _nobody_untold(verdict, incidents, (), (), notes if config.heartbeat.url else [])
-    pages = {one.id: one for one in runbooks}
+    pages = {page.id: page for page in runbooks}
     kept = folder.relative_to(root) if folder.is_relative_to(root) else folder
     environ = os.environ if environ is None else environ
     job = job_url(environ)
-    background = {
-        one.id: replace(
-            _background(config, kept, job, verdict, one, pages.get(one.runbook)),
-            history=history,
-        )
-        for one in incidents
-    }
     mutes: tuple[Mute, ...] = ()
     with noted(notes):  # what cannot be read silences nobody
         mutes = read_mutes(root / config.alerts.mutes)
 
+    def backgrounds(published: Published | None) -> dict[str, Background]:
+        return {
+            incident.id: replace(
+                _background(config, kept, job, verdict, incident, pages.get(incident.runbook), published),
+                history=history,
+            )
+            for incident in incidents
+        }
+
     with open_outbox(root, config) as outbox:  # what cannot be written here is written elsewhere, and sent
         try:
-            _, delivery = sending.tell(
-                incidents,
-                config.alerts,
-                outbox,
-                AppriseChannel(environ, config.alerts.timeout_s),
-                datetime.now(UTC),
-                mutes=mutes,
-                background=background,
-                mask=mask,
+            tell = partial(
+                sending.tell, incidents, config.alerts, outbox, AppriseChannel(environ, config.alerts.timeout_s)
             )
+            if config.publish.url:  # written down first, so that nothing that happens meanwhile loses it
+                sending.decide(
+                    incidents,
+                    config.alerts,
+                    outbox,
+                    datetime.now(UTC),
+                    mutes=mutes,
+                    background=backgrounds(None),
+                    mask=mask,
+                )
+            _, delivery = tell(datetime.now(UTC), mutes=mutes, background=backgrounds(publish()), mask=mask)
         finally:
             notes += outbox.notes
         notes += delivery.sentences
@@ -106,23 +116,35 @@ def _nobody_untold(
 
 
 def _background(
-    config: Config, kept: Path, job: str, verdict: Verdict, incident: Incident, runbook: Runbook | None
+    config: Config,
+    kept: Path,
+    job: str,
+    verdict: Verdict,
+    incident: Incident,
+    runbook: Runbook | None,
+    published: Published | None,
 ) -> Background:
     site = config.report.site_url.rstrip("/")
     judged = {shown.journey.id: shown for shown in verdict.journeys}
     seen = next((judged[id] for id in incident.journeys if id in judged), None)
     pattern = config.report.runbook_url or (f"{site}/runbooks/{{id}}.html" if site else "")
+    page = card_address(f"{site}/index.html", incident.target, seen.journey.id if seen else "") if site else ""
+    trace = _trace_url(site, verdict, incident) if site else ""
+    if config.publish.url:  # a store holds what was published, and nothing that was only meant to be
+        page = card_address(published.page, incident.target, seen.journey.id if seen else "") if published else ""
+        trace = published.traces.get(seen.journey.id, "") if published and seen else ""
     impact = runbook.section("Impact") if runbook else None
     lines = impact.text.splitlines() if impact else []
     return Background(
         fallback=next((line.partition(":")[2].strip() for line in lines if line.startswith("Fallback:")), ""),
         runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
-        report_url=card_address(site, incident.target, seen.journey.id if seen else "") if site else "",
-        trace_url=_trace_url(site, verdict, incident) if site else "",
+        report_url=page,
+        trace_url=trace,
+        opened_by=published.opened_by if published else "",
         backend_trace=_backend_trace(verdict, incident),
         job_url=job,
         evidence=kept.as_posix(),
-        published=bool(site),
+        published=bool(site) and (not config.publish.url or bool(published and published.page)),
         changed=f"The build is {verdict.run.build}." if verdict.run.build else "",
         journey=seen.journey.title if seen else "",
         sentence=_sentence(seen, incident) if seen else "",

@@ -12,6 +12,6 @@ def card_anchor(target: str, journey: str) -> str:
     return f"{safe_name(target)}-{safe_name(journey)}"
 
 
-def card_address(site: str, target: str, journey: str = "") -> str:
-    """Where the on-call page shows a journey of a target."""
-    return f"{site.rstrip('/')}/index.html" + (f"#{quote(card_anchor(target, journey))}" if journey else "")
+def card_address(page: str, target: str, journey: str = "") -> str:
+    """Where a page shows a journey of a target."""
+    return f"{page}#{quote(card_anchor(target, journey))}" if page and journey else page

@@ -46,6 +46,7 @@ class PublishedRun(Struct, frozen=True, kw_only=True):
         label: what tells this run from another of the same target, for example ``faulty``; usually empty.
         pages: id of each journey's page in the Allure report; empty when there is no Allure report.
         note: why something is missing, as a sentence; empty when nothing is.
+        files: where evidence stands in the site, by its path in the records, where it does not stand in the folder.
     """
 
     verdict: Verdict
@@ -53,6 +54,7 @@ class PublishedRun(Struct, frozen=True, kw_only=True):
     label: str = ""
     pages: dict[str, str] = {}
     note: str = ""
+    files: dict[str, str] = {}
 
 
 def headline(verdict: Verdict) -> str:
@@ -97,18 +99,25 @@ def render_oncall(
     runbooks: Mapping[str, str] | None = None,
     standings: Mapping[str, Standing] | None = None,
     stale_s: float = STALE_S,
+    prefix: str = "",
+    index: str = "",
 ) -> Path:
-    """Write `status.json` and then, last and in one move, `index.html`."""
+    """Write `status.json` and then, last and in one move, `index.html`.
+
+    ``prefix`` leads from the page to the site; ``index`` is what publishing keeps in the page.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     ordered = sorted(runs, key=lambda run: (list(BADGES).index(worst(run.verdict)), run.verdict.run.target, run.label))
     known = standings or {}
-    views = [_view(run, site, runbooks or {}, known.get(run.verdict.run.target, Standing())) for run in ordered]
+    views = [_view(run, site, runbooks or {}, known.get(run.verdict.run.target, Standing()), prefix) for run in ordered]
     environment = Environment(
         loader=PackageLoader("synthprobe.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"duration": duration, "utc": _utc}
-    page = environment.get_template("oncall.html.j2").render(runs=views, badges=BADGES, stale_s=int(stale_s))
+    page = environment.get_template("oncall.html.j2").render(
+        runs=views, badges=BADGES, stale_s=int(stale_s), index=index
+    )
     site.mkdir(parents=True, exist_ok=True)
     write_whole(site / "status.json", json.dumps({"targets": [_status(view) for view in views]}, indent=2))
     return write_whole(site / "index.html", page)
@@ -133,12 +142,14 @@ def broken_step(one: JourneyVerdict) -> str:
     return ", ".join(dict.fromkeys(degradation.step for degradation in one.degradations))
 
 
-def _view(run: PublishedRun, site: Path, runbooks: Mapping[str, str], standing: Standing) -> dict[str, Any]:
+def _view(
+    run: PublishedRun, site: Path, runbooks: Mapping[str, str], standing: Standing, prefix: str
+) -> dict[str, Any]:
     order = list(BADGES)
     order.remove("degraded")
     order.insert(1, "degraded")
     of = {status.objective.journey: status for status in standing.objectives}
-    journeys = [_journey(run, one, site, runbooks, of.get(one.journey.id)) for one in run.verdict.journeys]
+    journeys = [_journey(run, one, site, runbooks, of.get(one.journey.id), prefix) for one in run.verdict.journeys]
     base = quote(run.folder)
     return {
         "run": run.verdict.run,
@@ -169,15 +180,23 @@ def _beside(target: str, site: Path) -> list[tuple[str, str]]:
 
 
 def _journey(
-    run: PublishedRun, one: JourneyVerdict, site: Path, runbooks: Mapping[str, str], status: ObjectiveStatus | None
+    run: PublishedRun,
+    one: JourneyVerdict,
+    site: Path,
+    runbooks: Mapping[str, str],
+    status: ObjectiveStatus | None,
+    prefix: str,
 ) -> dict[str, Any]:
     last = one.results[-1] if one.results else None
     published: dict[str, str] = {}
     # When the last attempt left nothing, for example because it was killed, an earlier one that broke still tells.
     telling = one.results if one.outcome in {"failed", "unknown"} else one.results[-1:]
     for kept in (kept for result in reversed(telling) for kept in result.evidence):
-        if kept.path and (site / run.folder / kept.path).is_file():
-            published.setdefault(kept.kind, f"{run.folder}/{kept.path}")
+        place = run.files.get(kept.path, "")
+        if not place and kept.path and (site / run.folder / kept.path).is_file():
+            place = f"{run.folder}/{kept.path}"
+        if place:
+            published.setdefault(kept.kind, place)
     trace = published.get("trace", "")
     page = run.pages.get(one.journey.id, "")
     fits = one.runbook or one.journey.runbook
@@ -197,20 +216,27 @@ def _journey(
         "message": _message(one, last),
         "notes": last.notes if last else (),
         "withheld": [kept for kept in (last.evidence if last else ()) if kept.withheld],
-        "screenshot": quote(published.get("screenshot", "")),
-        "trace": viewer_link(trace) if trace else "",
+        "screenshot": prefix + quote(published["screenshot"]) if "screenshot" in published else "",
+        "trace": prefix + viewer_link(trace) if trace else "",
         "allure": f"{quote(run.folder)}/allure/index.html#{page}" if page else "",
         "backend_trace": next((result.backend_trace for result in reversed(telling) if result.backend_trace), ""),
         "triage": one.triage,
         "incident": one.incident,
         "runbook_id": fits,
         "runbook_why": one.runbook_why,
-        "runbook": address if address.startswith(("https://", "http://")) or ":" not in address else "",
+        "runbook": _address(address, prefix),
         "bars": _bars(one, last) if last else [],
         "repeat": last.repeat if last else "",
         "objective": objective(status),
         "status": status,
     }
+
+
+def _address(address: str, prefix: str) -> str:
+    """An address as a page may lead to it: of this site, or of the web."""
+    if address.startswith(("https://", "http://")):
+        return address
+    return prefix + address if address and ":" not in address else ""
 
 
 def _message(one: JourneyVerdict, last: Result | None) -> str:

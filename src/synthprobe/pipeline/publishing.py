@@ -1,0 +1,117 @@
+"""Publishes a run after the decision whom to tell, and before they are told, so that the alert's link opens."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from synthprobe.config import Config
+from synthprobe.deadlines import left_s, within
+from synthprobe.errors import ReportError, SynthprobeError
+from synthprobe.firstline.runbook import Runbook
+from synthprobe.pipeline.coverage import stand
+from synthprobe.pipeline.judging import read_verdict
+from synthprobe.records.objective import Standing
+from synthprobe.records.verdict import Verdict
+
+if TYPE_CHECKING:
+    from synthprobe.report.publishing import Publication, Site
+
+_MARK = "unpublished"  # a run that should have been, with the reason
+_CAUGHT_UP = 3
+_STALE_S = 3600.0
+_SPARE_S = 5.0  # for whom a run that was asked to end still has to tell
+
+
+class Published(Struct, frozen=True, kw_only=True):
+    """Where a run stands: nothing when it was not published, or could not be.
+
+    Attributes:
+        page: address of its page.
+        traces: address of the trace of each journey, by its id.
+        opened_by: the command that opens the place, where it has no address on the web.
+    """
+
+    page: str = ""
+    traces: dict[str, str] = {}
+    opened_by: str = ""
+
+
+def publish_run(
+    root: Path, config: Config, folder: Path, verdict: Verdict, runbooks: Sequence[Runbook], notes: list[str]
+) -> Published:
+    """Publish a run where the configuration says so, within its time; what could not be is told and tried once more."""
+    if not config.publish.url:
+        return Published()
+    most_s = left_s(config.publish.timeout_s, spare_s=_SPARE_S)
+    try:
+        if most_s <= 0:
+            raise ReportError("The run was not published, as it was asked to end. The next run publishes it.")
+        found = within(most_s, f"Publishing at {config.publish.url}", lambda: _publish(root, config, folder, runbooks))
+    except Exception as error:  # whatever a store's client does, people are told
+        known = isinstance(error, SynthprobeError)
+        reason = str(error) if known else f"Publishing broke with {type(error).__name__}: {error}."
+        (folder / _MARK).write_text(reason, "utf-8")
+        notes.append(reason)
+        return Published()
+    if found is None:
+        return Published()
+    from synthprobe.report.trace_viewer import viewer_link
+
+    base = config.report.site_url.rstrip("/")
+    if not base:
+        return Published(page=found.page, opened_by=f"synthprobe serve {config.publish.url}")
+    traces = {journey: f"{base}/{viewer_link(path)}" for journey, path in found.traces.items()}
+    return Published(page=f"{base}/{found.page}", traces=traces)
+
+
+def _publish(root: Path, config: Config, folder: Path, runbooks: Sequence[Runbook]) -> Publication | None:
+    from synthprobe.report import publishing
+    from synthprobe.report.store import open_store
+
+    store = open_store(config.publish.url, timeout_s=config.publish.timeout_s)
+    now = datetime.now(UTC)
+    newest = read_verdict(folder / "verdict.json")
+    site = _site(root, config, newest.run.target, runbooks)
+    target = config.targets.get(newest.run.target)
+    guarded = bool(target and target.production) and newest.run.target not in config.report.public
+    found = None
+    late = sorted(mark.parent for mark in folder.parent.glob(f"*/{_MARK}") if mark.parent != folder)[-_CAUGHT_UP:]
+    for run in (*late, folder):
+        judged = newest if run == folder else read_verdict(run / "verdict.json")
+        found = publishing.publish_run(store, run, judged, site, now, must_be_private=guarded)
+        (run / _MARK).unlink(missing_ok=True)
+    return found
+
+
+def _site(root: Path, config: Config, target: str, runbooks: Sequence[Runbook]) -> Site:
+    from synthprobe.firstline.runbook_pages import before_typing, publish_runbooks
+    from synthprobe.report.publishing import Site
+
+    shared: dict[str, dict[str, bytes]] = {}
+    addresses: dict[str, str] = {}
+    if pattern := config.report.runbook_url:
+        addresses = {runbook.id: pattern.replace("{id}", runbook.id) for runbook in runbooks}
+    elif runbooks:
+        page = before_typing(root / config.runbooks)
+        with tempfile.TemporaryDirectory(prefix="synthprobe-runbooks-") as place:
+            before = page.read_text("utf-8", errors="replace") if page else ""
+            addresses = publish_runbooks(runbooks, Path(place), before=before)
+            pages = (Path(place) / "runbooks").rglob("*")
+            shared["runbooks"] = {file.name: file.read_bytes() for file in pages if file.is_file()}
+    standing = Standing()
+    with suppress(SynthprobeError):  # the page stands without it, and the history has said why
+        standing = stand(root, config, target, datetime.now(UTC))
+    return Site(
+        runbooks=addresses,
+        standings={target: standing},
+        shared=shared,
+        stale_s=_STALE_S + 2 * config.interval_s,
+        retention=config.report.keep,
+    )

@@ -1,0 +1,293 @@
+"""Publishing a run at a store: what is new of it, then the small pages, last and unless somebody changed them."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from synthprobe.errors import ReportError
+from synthprobe.records.objective import Standing
+from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.report.allure_results import run_folder
+from synthprobe.report.oncall import PublishedRun, render_oncall, worst
+from synthprobe.report.retention import Retention
+from synthprobe.report.store import Store
+from synthprobe.report.trace_viewer import copy_trace_viewer
+
+PAGE = "index.html"
+_INDEX = re.compile(rb'<meta name="synthprobe-index" content="([A-Za-z0-9+/=]*)">')
+_SHOWN = ("screenshot", "trace")  # what the page leads to
+_WRITERS, _TRIES = 8, 12
+_DAILY = timedelta(days=1)
+
+
+class Entry(Struct, frozen=True, kw_only=True, array_like=True):
+    """A run that stands in the store, in the few words that retention needs."""
+
+    folder: str
+    target: str
+    at: datetime
+    passed: bool
+    bytes: int
+    files: tuple[str, ...] = ()
+
+
+class Index(Struct, frozen=True, kw_only=True):
+    """What stands in a store. It travels in the first page itself, so that both change at once.
+
+    Attributes:
+        runs: every run that is kept.
+        newest: the newest run of each target, whole.
+        standings: how each target stood when it was published last.
+        shared: what each bundle that runs share was made of, by its folder.
+        private_at: when a stranger was refused last, UTC.
+        swept_at: when what no run names was removed last, UTC.
+    """
+
+    runs: tuple[Entry, ...] = ()
+    newest: tuple[PublishedRun, ...] = ()
+    standings: dict[str, Standing] = {}
+    shared: dict[str, str] = {}
+    private_at: datetime | None = None
+    swept_at: datetime | None = None
+
+
+class Site(Struct, frozen=True, kw_only=True):
+    """What pages need besides the runs: runbooks by id, how targets stand, and files that runs share, by folder."""
+
+    runbooks: Mapping[str, str] = {}
+    standings: Mapping[str, Standing] = {}
+    shared: Mapping[str, Mapping[str, bytes]] = {}
+    stale_s: float = 3600.0
+    retention: Retention = Retention()
+
+
+class Publication(Struct, frozen=True, kw_only=True):
+    """What became of publishing a run.
+
+    Attributes:
+        page: path of the run's own page in the store; of the first page where all passed.
+        traces: path of the trace of each journey, by its id.
+    """
+
+    page: str
+    traces: dict[str, str] = {}
+
+
+def read_index(store: Store) -> tuple[Index, object]:
+    """What stands in a store, and the tag of the page it was read from."""
+    page = store.get(PAGE)
+    if page is None:
+        return Index(), None
+    match = _INDEX.search(page.data)
+    try:
+        return msgspec.json.decode(
+            gzip.decompress(base64.b64decode(match[1])), type=Index
+        ) if match else Index(), page.tag
+    except (ValueError, OSError, EOFError, msgspec.DecodeError):
+        return Index(), page.tag  # of another version, or not ours: runs are published anew from here
+
+
+def is_worth(index: Index, verdict: Verdict) -> bool:
+    """Whether a run is published: all that is not plain green, each recovery, and one green run an hour."""
+    run = verdict.run
+    earlier = [entry for entry in index.runs if entry.target == run.target and entry.at <= run.started_at]
+    before = max(earlier, key=lambda entry: entry.at, default=None)
+    if not _is_green(verdict) or before is None or not before.passed:
+        return True
+    return (before.at.date(), before.at.hour) != (run.started_at.date(), run.started_at.hour)
+
+
+def publish_run(
+    store: Store,
+    run_dir: Path,
+    verdict: Verdict,
+    site: Site,
+    now: datetime,
+    *,
+    must_be_private: bool = False,
+) -> Publication | None:
+    """Publish a run; nothing when it is not worth it. Readers see all of it or nothing."""
+    index, tag = read_index(store)
+    folder = run_folder(verdict.run)
+    if not is_worth(index, verdict) or any(entry.folder == folder for entry in index.runs):
+        return None
+    private_at = index.private_at
+    if must_be_private and (private_at is None or not timedelta(0) <= now - private_at < _DAILY):
+        if store.is_open(PAGE):
+            raise ReportError(
+                f"{store.shown} answers without credentials, and {verdict.run.target} is production. Nothing was "
+                f'published. Make the place private, or allow it: public = ["{verdict.run.target}"] in [report].'
+            )
+        private_at = now
+    known = {name for entry in index.runs for name in entry.files}
+    shared = dict(_new_bundles(index, site, verdict))
+    uploads, addresses = _evidence(run_dir, verdict)
+    record = PublishedRun(verdict=_slim(verdict), folder=folder, files=addresses)
+    green = _is_green(verdict)
+    for files, _ in shared.values():
+        uploads |= files
+    if not green:
+        uploads[f"{folder}/{PAGE}"] = _pages([record], site, prefix="../" * (folder.count("/") + 1))[PAGE]
+    _write_all(store, {path: data for path, data in uploads.items() if path not in known})
+    names = tuple(sorted(set(addresses.values())))
+    size = sum(len(data) for path, data in uploads.items() if path in names or path.startswith(folder))
+    entry = Entry(
+        folder=folder, target=verdict.run.target, at=verdict.run.started_at, passed=green, bytes=size, files=names
+    )
+    for _ in range(_TRIES):
+        kept, gone = _pruned((*index.runs, entry), site.retention, now)
+        swept = index.swept_at is None or now - index.swept_at >= _DAILY
+        changed = replace(
+            index,
+            runs=kept,
+            newest=_newest((*index.newest, record)),
+            standings={**index.standings, **site.standings},
+            shared={**index.shared, **{name: digest for name, (_, digest) in shared.items()}},
+            private_at=private_at,
+            swept_at=now if swept else index.swept_at,
+        )
+        pages = _pages(changed.newest, site, index=changed)
+        store.put("status.json", pages["status.json"])  # whoever loses the race for the page writes both once more
+        if store.replace(PAGE, pages[PAGE], tag):
+            _remove(store, changed, gone, now, sweep=swept and index.swept_at is not None)
+            traces = {one.journey.id: addresses[path] for one in verdict.journeys for path in _kept(one, "trace")}
+            return Publication(page=PAGE if green else f"{folder}/{PAGE}", traces=traces)
+        index, tag = read_index(store)
+    raise ReportError(f"{store.shown} was changed by others at each of {_TRIES} tries. The next run publishes again.")
+
+
+def _is_green(verdict: Verdict) -> bool:
+    return worst(verdict) == "passed" and not any(one.intermittent for one in verdict.journeys)
+
+
+def _kept(one: JourneyVerdict, kind: str) -> Iterator[str]:
+    """Path of the evidence of a kind that the page leads to."""
+    telling = one.results if one.outcome in {"failed", "unknown"} else one.results[-1:]
+    found = (kept for result in reversed(telling) for kept in result.evidence if kept.kind == kind and kept.path)
+    yield from (kept.path for kept, _ in zip(found, range(1), strict=False))
+
+
+def _evidence(run_dir: Path, verdict: Verdict) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Files by the name their content gives them, and that name by the path in the records."""
+    root = (run_dir / "evidence").resolve()
+    uploads: dict[str, bytes] = {}
+    addresses: dict[str, str] = {}
+    for path in (path for one in verdict.journeys for kind in _SHOWN for path in _kept(one, kind)):
+        source = run_dir / path
+        if source.resolve().is_relative_to(root) and source.is_file():
+            data = source.read_bytes()
+            addresses[path] = f"evidence/{hashlib.sha256(data).hexdigest()[:32]}{source.suffix}"
+            uploads[addresses[path]] = data
+    return uploads, addresses
+
+
+def _new_bundles(index: Index, site: Site, verdict: Verdict) -> Iterator[tuple[str, tuple[dict[str, bytes], str]]]:
+    """Bundles that the store has not, or not in this version."""
+    bundles: dict[str, Callable[[], Mapping[str, bytes]]] = {}
+    for name, files in site.shared.items():
+        bundles[name] = partial(dict, files)
+    digests = {name: _digest(files) for name, files in site.shared.items()}
+    if any(path for one in verdict.journeys for path in _kept(one, "trace")):
+        digests["trace-viewer"], bundles["trace-viewer"] = f"playwright {version('playwright')}", _viewer
+    for name, made in bundles.items():
+        if index.shared.get(name) != digests[name]:
+            yield name, ({f"{name}/{path}": data for path, data in made().items()}, digests[name])
+
+
+def _viewer() -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory(prefix="synthprobe-viewer-") as place:
+        viewer = copy_trace_viewer(Path(place))
+        return {file.relative_to(viewer).as_posix(): file.read_bytes() for file in viewer.rglob("*") if file.is_file()}
+
+
+def _digest(files: Mapping[str, bytes]) -> str:
+    total = hashlib.sha256()
+    for path in sorted(files):
+        total.update(path.encode() + b"\0" + hashlib.sha256(files[path]).digest())
+    return total.hexdigest()[:16]
+
+
+def _slim(verdict: Verdict) -> Verdict:
+    """Without what no page shows: it travels in the first page."""
+
+    def slim(one: JourneyVerdict) -> JourneyVerdict:
+        telling = one.results if one.outcome in {"failed", "unknown"} else one.results[-1:]
+        results = tuple(replace(result, facts=None, operations=()) for result in telling)
+        return replace(one, results=results, reruns=())
+
+    return replace(verdict, journeys=tuple(map(slim, verdict.journeys)))
+
+
+def _newest(runs: Sequence[PublishedRun]) -> tuple[PublishedRun, ...]:
+    found: dict[str, PublishedRun] = {}
+    for published in sorted(runs, key=lambda published: published.verdict.run.started_at):
+        found[published.verdict.run.target] = published
+    return tuple(found.values())
+
+
+def _pages(
+    runs: Sequence[PublishedRun], site: Site, *, prefix: str = "", index: Index | None = None
+) -> dict[str, bytes]:
+    packed = ""
+    if index is not None:
+        packed = base64.b64encode(gzip.compress(msgspec.json.encode(index), mtime=0)).decode()
+    with tempfile.TemporaryDirectory(prefix="synthprobe-pages-") as place:
+        folder = Path(place)
+        render_oncall(
+            runs,
+            folder,
+            runbooks=site.runbooks,
+            standings=index.standings if index is not None else site.standings,
+            stale_s=site.stale_s,
+            prefix=prefix,
+            index=packed,
+        )
+        return {name: (folder / name).read_bytes() for name in (PAGE, "status.json")}
+
+
+def _pruned(
+    entries: Sequence[Entry], retention: Retention, now: datetime
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """What stays and what goes: by age, number and size, the oldest first; the newest of each target stays."""
+    ordered = sorted({entry.folder: entry for entry in entries}.values(), key=lambda entry: entry.at)
+    newest = {entry.target: entry.folder for entry in ordered}
+    left, total, kept, gone = len(ordered), sum(entry.bytes for entry in ordered), [], []
+    for entry in ordered:
+        over = left > retention.runs or total > retention.megabytes * 1e6
+        if (over or now - entry.at > timedelta(days=retention.days)) and entry.folder not in newest.values():
+            gone.append(entry)
+            left, total = left - 1, total - entry.bytes
+        else:
+            kept.append(entry)
+    return tuple(kept), tuple(gone)
+
+
+def _remove(store: Store, index: Index, gone: Sequence[Entry], now: datetime, *, sweep: bool) -> None:
+    """Remove what is kept no longer, and once a day what a killed publisher left."""
+    named = {name for entry in index.runs for name in entry.files}
+    pages = {f"{entry.folder}/{PAGE}" for entry in index.runs}
+    paths = [path for entry in gone for path in (*entry.files, f"{entry.folder}/{PAGE}") if path not in named]
+    if sweep:
+        old = (path for prefix in ("evidence", "runs") for path, at in store.listed(prefix) if now - at > _DAILY)
+        paths += [path for path in old if path not in named and path not in pages]
+    store.delete(sorted(set(paths)))
+
+
+def _write_all(store: Store, uploads: Mapping[str, bytes]) -> None:
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        for done in [pool.submit(store.put, path, data) for path, data in uploads.items()]:
+            done.result()

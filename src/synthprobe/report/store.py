@@ -1,0 +1,277 @@
+"""Where the site is published: a bucket of S3, Google or Azure by one client, or a folder."""
+
+from __future__ import annotations
+
+import gzip
+import mimetypes
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
+
+from synthprobe.errors import ReportError
+from synthprobe.files import write_whole
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_PACKED = ("text/", "application/json", "application/javascript", "image/svg+xml")
+_PAYS_FROM = 1_400  # bytes: below it an answer is one packet anyway
+_TRIES = 2
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """An object of a store: its bytes, its kind, and a tag by which a change by somebody else is noticed."""
+
+    data: bytes
+    media_type: str
+    tag: Any
+    size: int
+
+
+class Store(Protocol):
+    """What publishing and serving need of a place."""
+
+    shown: str
+
+    def get(self, path: str, part: tuple[int, int] | None = None) -> Held | None:
+        """An object, or a part of it; nothing when there is none."""
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write an object, whole or not at all."""
+
+    def replace(self, path: str, data: bytes, tag: Any) -> bool:
+        """Write an object unless somebody changed it since it was read; ``None`` stands for none."""
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Remove objects; those that are gone already are none the less gone."""
+
+    def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """Paths below a prefix, and when each was written."""
+
+    def is_open(self, path: str) -> bool:
+        """Whether the place answers whoever asks, without credentials."""
+
+
+def open_store(url: str, *, timeout_s: float = 45.0) -> Store:
+    """The place an address names; credentials come from where its own tools look for them."""
+    if url.startswith("file://"):
+        return FolderStore(Path(unquote(urlsplit(url).path)))
+    return BucketStore(url, timeout_s)
+
+
+class FolderStore:
+    """A folder of this machine, or one that is mounted."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.shown = root.as_uri() if root.is_absolute() else str(root)
+
+    def get(self, path: str, part: tuple[int, int] | None = None) -> Held | None:
+        """Read a file below the folder; what a link leads out of it to is not there."""
+        place = self._root / path
+        try:
+            if not place.resolve().is_relative_to(self._root.resolve()) or not place.is_file():
+                return None
+            with place.open("rb") as file:
+                begin, end = part or (0, place.stat().st_size)
+                file.seek(begin)
+                data = file.read(end - begin)
+                return Held(data=data, media_type=media_type(path), tag=data, size=place.stat().st_size)
+        except ValueError:  # a name that no file can have
+            return None
+        except OSError as error:
+            raise ReportError(f"{self.shown} cannot be read: {error.strerror}. Check its rights.") from error
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file."""
+        try:
+            (self._root / path).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(self._root / path, data)
+        except OSError as error:
+            raise ReportError(
+                f"{self.shown} cannot be written: {error.strerror}. Check its rights and the free space."
+            ) from error
+
+    def replace(self, path: str, data: bytes, tag: Any) -> bool:
+        """Write a file while nobody else may."""
+        from filelock import FileLock
+
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self._root / ".publishing.lock")
+        except OSError as error:
+            raise ReportError(f"{self.shown} cannot be written: {error.strerror}. Check its rights.") from error
+        with lock:
+            known = self.get(path)
+            if (known.tag if known else None) != tag:
+                return False
+            self.put(path, data)
+            return True
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Remove files, and folders that are empty then."""
+        for path in paths:
+            place = self._root / path
+            place.unlink(missing_ok=True)
+            for above in place.parents:
+                if above == self._root or not above.is_relative_to(self._root):
+                    break
+                with suppress(OSError):  # is not empty, or gone
+                    above.rmdir()
+
+    def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """Files below a prefix."""
+        for place in sorted((self._root / prefix).rglob("*")):
+            if place.is_file():
+                at = datetime.fromtimestamp(place.stat().st_mtime, UTC)
+                yield place.relative_to(self._root).as_posix(), at
+
+    def is_open(self, path: str) -> bool:
+        """A folder answers nobody by itself."""
+        return False
+
+
+class BucketStore:
+    """A bucket, by obstore."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self.shown = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._store = self._opened()
+        self.requests = 0
+        self._counting = threading.Lock()
+
+    def get(self, path: str, part: tuple[int, int] | None = None) -> Held | None:
+        """Read an object; one that is packed is unpacked."""
+        import obstore
+        from obstore.exceptions import NotFoundError
+
+        with self._sentences(f"read {path}"):
+            try:
+                found = obstore.get(self._store, path, options={"range": part} if part else None)
+            except (NotFoundError, FileNotFoundError):
+                return None
+            data, meta = bytes(found.bytes()), found.meta
+            if found.attributes.get("Content-Encoding") == "gzip" and part is None:
+                data = gzip.decompress(data)
+            kind = str(found.attributes.get("Content-Type") or media_type(path))
+            tag = {name: meta[name] for name in ("e_tag", "version") if meta[name]}
+            return Held(data=data, media_type=kind, tag=tag, size=meta["size"] if part else len(data))
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write an object in one request, so that nothing is left of a half one."""
+        self._put(path, data, "overwrite")
+
+    def replace(self, path: str, data: bytes, tag: Any) -> bool:
+        """Write an object on condition."""
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        try:
+            self._put(path, data, "create" if tag is None else tag)
+        except (AlreadyExistsError, PreconditionError):
+            return False
+        return True
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Remove objects."""
+        import obstore
+
+        with self._sentences("remove what is kept no longer"):
+            if paths:
+                obstore.delete(self._store, list(paths))
+
+    def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+        """Objects below a prefix."""
+        import obstore
+
+        with self._sentences(f"list {prefix}"):
+            for found in obstore.list(self._store, prefix):
+                for meta in found:
+                    yield meta["path"], meta["last_modified"]
+
+    def is_open(self, path: str) -> bool:
+        """Ask as a stranger would; only a refusal shows that strangers are refused."""
+        import obstore
+        from obstore.exceptions import NotFoundError, PermissionDeniedError, UnauthenticatedError
+
+        with self._sentences("see whether strangers are refused"):
+            try:
+                obstore.head(self._opened(skip_signature=True), path)
+            except (PermissionDeniedError, UnauthenticatedError):
+                return False
+            except (NotFoundError, FileNotFoundError):
+                return True
+            return True
+
+    def _put(self, path: str, data: bytes, mode: Any) -> None:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        kind = media_type(path)
+        attributes = {"Content-Type": kind, "Cache-Control": "no-cache"}
+        if kind.startswith(_PACKED) and len(data) >= _PAYS_FROM:
+            data, attributes["Content-Encoding"] = gzip.compress(data, mtime=0), "gzip"
+        with self._sentences(f"write {path}", AlreadyExistsError, PreconditionError):
+            obstore.put(self._store, path, data, attributes=attributes, mode=mode, use_multipart=False)
+
+    def _opened(self, **more: Any) -> ObjectStore:
+        try:
+            from obstore.store import from_url
+        except ImportError:
+            raise ReportError(
+                f"Publishing at {self.shown} needs the extra 'publish'. Install it: pip install 'synthprobe[publish]'."
+            ) from None
+        if self.shown.startswith("s3://"):
+            more["conditional_put"] = "etag"
+        limit = timedelta(seconds=self._timeout_s)
+        try:
+            return from_url(
+                self.shown,
+                client_options={"allow_http": True, "timeout": limit, "connect_timeout": min(limit, timedelta(seconds=5))},
+                retry_config={"max_retries": _TRIES, "retry_timeout": limit},
+                **more,
+            )
+        except Exception as error:
+            raise ReportError(f"{self.shown} is no place to publish at: {_first(error)}") from None
+
+    @contextmanager
+    def _sentences(self, doing: str, *through: type[Exception]) -> Iterator[None]:
+        from obstore.exceptions import NotFoundError, PermissionDeniedError, UnauthenticatedError
+
+        with self._counting:
+            self.requests += 1
+        try:
+            yield
+        except (PermissionDeniedError, UnauthenticatedError):
+            raise ReportError(
+                f"{self.shown} refused to {doing}: the credentials of this machine are not accepted there, or its "
+                "clock is wrong. Check both, and what the credentials may do."
+            ) from None
+        except (NotFoundError, FileNotFoundError):
+            raise ReportError(f"{self.shown} has no such bucket. Make it, or correct [publish] url.") from None
+        except ReportError:
+            raise
+        except Exception as error:
+            if isinstance(error, through):
+                raise
+            raise ReportError(
+                f"{self.shown} could not {doing}: {_first(error)} Check that it is reached from here and has room."
+            ) from None
+
+
+def media_type(path: str) -> str:
+    """What a file is, by its name."""
+    kind, _ = mimetypes.guess_type(path)
+    return kind or "application/octet-stream"
+
+
+def _first(error: Exception) -> str:
+    """What a client says, without the request it repeats below."""
+    text = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return f"{text[:200].rstrip('.')}."

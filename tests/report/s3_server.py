@@ -1,0 +1,108 @@
+"""A real S3 server (SeaweedFS), and a line to it that is slow, or during which the server is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+PARTS = ("master", "volume", "filer", "s3")
+KEYS = {"accessKey": "probe", "secretKey": "hush-hush-7"}
+
+
+class S3Server:
+    """The server, started and killed as often as a test wants; what it has is in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = dict(zip(PARTS, _free_ports(len(PARTS)), strict=True))
+        actions = ["Admin", "Read", "Write", "List", "Tagging"]
+        identity = {"name": "probe", "credentials": [KEYS], "actions": actions}
+        (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        options = {
+            "dir": self.folder, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": self.folder / "s3.json",
+            "s3.port.iceberg": 0, "s3.port.lance": 0, "s3.iam": "false", "master.volumeSizeLimitMB": 64,
+            "volume.max": 8, "master.telemetry": "false", "s3": "true", "filer": "true",
+        }  # fmt: skip
+        options |= {f"{part}.port": port for part, port in self.ports.items()}
+        weed = Path(sys.executable).with_name("weed")
+        command = [
+            str(weed),
+            f"-logdir={self.folder}",
+            "server",
+            *(f"-{name}={value}" for name, value in options.items()),
+        ]
+        with (self.folder / "out").open("ab") as out:
+            self.process = subprocess.Popen(command, stdout=out, stderr=out, cwd=self.folder)
+        ends = time.monotonic() + 60
+        while True:
+            assert self.process.poll() is None, (self.folder / "out").read_text()[-2000:]
+            assert time.monotonic() < ends, (self.folder / "out").read_text()[-2000:]
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.ports["s3"]), 1):
+                return
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+
+class Line:
+    """Passes bytes on to the server: each answer late, or the server killed once so many bytes were sent."""
+
+    def __init__(self, server: S3Server, *, late_s: float = 0.0, kill_after: int = 0) -> None:
+        self.server, self.late_s, self.kill_after, self.sent = server, late_s, kill_after, 0
+        self.ended = threading.Event()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self.ended.set()
+        self._socket.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._socket.accept()
+                try:
+                    far = socket.create_connection(("127.0.0.1", self.server.ports["s3"]), 5)
+                except OSError:
+                    near.close()
+                    continue
+                for source, sink, answers in ((near, far, False), (far, near, True)):
+                    threading.Thread(target=self._pass_on, args=(source, sink, answers), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                if answers and self.late_s and self.ended.wait(self.late_s):
+                    break
+                self.sent += 0 if answers else len(data)
+                if self.kill_after and self.sent >= self.kill_after:
+                    self.kill_after = 0
+                    self.server.kill()
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Free ports whose twin, 10,000 above, is a port too: the server takes it for its own calls."""
+    ports: list[int] = []
+    with contextlib.ExitStack() as held:
+        while len(ports) < count:
+            one = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port = one.getsockname()[1]
+            if port < 55_000:
+                ports.append(port)
+    return ports

@@ -1,0 +1,129 @@
+"""Publishing at a real S3 server: what server, line and credentials do to it, and what is said of that."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import made_run
+import pytest
+from s3_server import Line, S3Server
+
+from synthprobe.errors import ReportError
+from synthprobe.report.publishing import Site, publish_run, read_index
+from synthprobe.report.store import BucketStore, open_store
+
+ENVIRON = {"AWS_ACCESS_KEY_ID": "probe", "AWS_SECRET_ACCESS_KEY": "hush-hush-7", "AWS_REGION": "us-east-1"}
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    started = S3Server(tmp_path_factory.mktemp("s3"))
+    started.start()
+    yield started
+    started.kill()
+
+
+@pytest.fixture
+def place(server: S3Server, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in (ENVIRON | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.ports['s3']}"}).items():
+        monkeypatch.setenv(name, value)
+    return f"s3://watch/{request.node.name}"
+
+
+def written(folder: Path, name: str, *, target: str = "demo", minutes: int = 0, trace: bytes = b"PK" * 999, **more):
+    """A run in its folder, and its verdict."""
+    run = made_run.run(name, target, NOW + timedelta(minutes=minutes))
+    return folder / name, made_run.write(folder / name, of=run, trace=trace, **more)
+
+
+def passed():
+    return tuple(one for one in made_run.journeys() if one.outcome == "passed")
+
+
+def published(url: str, folder: Path, verdict, **how):
+    return publish_run(open_store(url, timeout_s=how.pop("timeout_s", 10)), folder, verdict, Site(), NOW, **how)
+
+
+def folders(url: str) -> list[str]:
+    return [entry.folder.rpartition("/")[2] for entry in read_index(open_store(url))[0].runs]
+
+
+def test_a_run_costs_few_requests_and_what_is_there_already_is_not_written_again(place, tmp_path):
+    published(place, *written(tmp_path, "first"))
+    store = BucketStore(place, 10)
+    found = publish_run(store, *written(tmp_path, "second", minutes=5), Site(), NOW)
+    assert found is not None
+    assert store.requests <= 12
+    page = store.get(found.page)
+    assert page is not None
+    assert page.media_type == "text/html"
+    assert b"A call reaches the other dispatcher" in page.data
+    (trace,) = found.traces.values()
+    assert store.get(trace).data == b"PK" * 999
+    assert store.get(trace, (0, 2)).data == b"PK"
+    green = BucketStore(place, 10)
+    assert publish_run(green, *written(tmp_path, "third", minutes=10, some=passed()), Site(), NOW) is not None
+    assert green.requests <= 3
+    assert folders(place) == ["first", "second", "third"]
+
+
+def test_a_server_killed_in_the_middle_of_an_upload_loses_nothing(server, place, tmp_path, monkeypatch):
+    published(place, *written(tmp_path, "before"))
+    line = Line(server, kill_after=600_000)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
+    late = written(tmp_path, "during", minutes=5, trace=os.urandom(2_000_000))
+    with pytest.raises(ReportError, match="Check that it is reached from here and has room"):
+        published(place, *late, timeout_s=5)
+    line.close()
+    server.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.ports['s3']}")
+    assert folders(place) == ["before"], "the page of before stands"
+    assert published(place, *late) is not None
+    assert folders(place) == ["before", "during"]
+
+
+def test_a_slow_server_is_given_up_in_time(server, place, tmp_path, monkeypatch):
+    line = Line(server, late_s=30)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
+    began = time.monotonic()
+    with pytest.raises(ReportError, match=r"could not read index\.html"):
+        published(place, *written(tmp_path, "slow"), timeout_s=1)
+    assert time.monotonic() - began < 10
+    line.close()
+
+
+def test_publishers_at_once_lose_nothing(place, tmp_path):
+    runs = [written(tmp_path, f"run-{number}", target=f"target-{number}") for number in range(4)]
+    together = threading.Barrier(len(runs))
+
+    def publish(folder: Path, verdict) -> None:
+        together.wait()
+        published(place, folder, verdict)
+
+    threads = [threading.Thread(target=publish, args=run) for run in runs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(folders(place)) == [f"run-{number}" for number in range(4)]
+
+
+@pytest.mark.parametrize("wrong", [{"AWS_SECRET_ACCESS_KEY": "other"}, {"AWS_ACCESS_KEY_ID": "nobody"}])
+def test_credentials_that_are_refused_are_a_sentence_without_them(place, tmp_path, monkeypatch, wrong):
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ReportError, match="refused to read index.html: the credentials of this machine") as refused:
+        published(place, *written(tmp_path, "run"))
+    assert not [value for value in (*wrong.values(), "hush-hush-7") if value in str(refused.value)]
+
+
+def test_a_place_that_refuses_strangers_is_private(place, tmp_path):
+    assert published(place, *written(tmp_path, "run"), must_be_private=True) is not None
