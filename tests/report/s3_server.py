@@ -1,4 +1,4 @@
-"""A real S3 server (SeaweedFS), and a line to it that is slow, or during which the server is killed."""
+"""A real S3 server (SeaweedFS), and a line to it that is slow, or gone in the middle of an upload."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYS = {"accessKey": "probe", "secretKey": "hush-hush-7"}
 
 
 class S3Server:
-    """The server, started and killed as often as a test wants; what it has is in its folder."""
+    """The server; what it has is in its folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -56,14 +56,18 @@ class S3Server:
 
 
 class Line:
-    """Passes bytes on to the server: each answer late, or the server killed once so many bytes were sent."""
+    """Passes bytes on to the server: each answer late, or nothing at all once so many bytes were sent."""
 
-    def __init__(self, server: S3Server, *, late_s: float = 0.0, kill_after: int = 0) -> None:
-        self.server, self.late_s, self.kill_after, self.sent = server, late_s, kill_after, 0
+    def __init__(self, server: S3Server, *, late_s: float = 0.0, gone_after: int = 0) -> None:
+        self.server, self.late_s, self.gone_after, self.sent = server, late_s, gone_after, 0
         self.ended = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def is_gone(self) -> bool:
+        return 0 < self.gone_after <= self.sent
 
     def close(self) -> None:
         self.ended.set()
@@ -73,11 +77,10 @@ class Line:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._socket.accept()
-                try:
-                    far = socket.create_connection(("127.0.0.1", self.server.ports["s3"]), 5)
-                except OSError:
+                if self.is_gone:
                     near.close()
                     continue
+                far = socket.create_connection(("127.0.0.1", self.server.ports["s3"]), 5)
                 for source, sink, answers in ((near, far, False), (far, near, True)):
                     threading.Thread(target=self._pass_on, args=(source, sink, answers), daemon=True).start()
 
@@ -87,9 +90,8 @@ class Line:
                 if answers and self.late_s and self.ended.wait(self.late_s):
                     break
                 self.sent += 0 if answers else len(data)
-                if self.kill_after and self.sent >= self.kill_after:
-                    self.kill_after = 0
-                    self.server.kill()
+                if self.is_gone:
+                    break
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):

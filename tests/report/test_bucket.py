@@ -75,15 +75,14 @@ def test_a_run_costs_few_requests_and_what_is_there_already_is_not_written_again
     assert folders(place) == ["first", "second", "third"]
 
 
-def test_a_server_killed_in_the_middle_of_an_upload_loses_nothing(server, place, tmp_path, monkeypatch):
+def test_a_server_that_is_gone_in_the_middle_of_an_upload_loses_nothing(server, place, tmp_path, monkeypatch):
     published(place, *written(tmp_path, "before"))
-    line = Line(server, kill_after=600_000)
+    line = Line(server, gone_after=600_000)
     monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
     late = written(tmp_path, "during", minutes=5, trace=os.urandom(2_000_000))
     with pytest.raises(ReportError, match="Check that it is reached from here and has room"):
         published(place, *late, timeout_s=5)
     line.close()
-    server.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.ports['s3']}")
     assert folders(place) == ["before"], "the page of before stands"
     assert published(place, *late) is not None
@@ -94,7 +93,7 @@ def test_a_slow_server_is_given_up_in_time(server, place, tmp_path, monkeypatch)
     line = Line(server, late_s=30)
     monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
     began = time.monotonic()
-    with pytest.raises(ReportError, match=r"could not read index\.html"):
+    with pytest.raises(ReportError, match=r"could not be done: read index\.html"):
         published(place, *written(tmp_path, "slow"), timeout_s=1)
     assert time.monotonic() - began < 10
     line.close()
@@ -127,3 +126,12 @@ def test_credentials_that_are_refused_are_a_sentence_without_them(place, tmp_pat
 
 def test_a_place_that_refuses_strangers_is_private(place, tmp_path):
     assert published(place, *written(tmp_path, "run"), must_be_private=True) is not None
+
+
+def test_a_server_that_is_killed_is_a_sentence_within_a_second(server, place, tmp_path):
+    published(place, *written(tmp_path, "before"))
+    server.kill()
+    began = time.monotonic()
+    with pytest.raises(ReportError, match="Check that it is reached from here"):
+        published(place, *written(tmp_path, "after", minutes=5))
+    assert time.monotonic() - began < 5

@@ -182,8 +182,8 @@ class BucketStore:
         """Remove objects."""
         import obstore
 
-        with self._sentences("remove what is kept no longer"):
-            if paths:
+        if paths:
+            with self._sentences("remove what is kept no longer"):
                 obstore.delete(self._store, list(paths))
 
     def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
@@ -233,7 +233,11 @@ class BucketStore:
         try:
             return from_url(
                 self.shown,
-                client_options={"allow_http": True, "timeout": limit, "connect_timeout": min(limit, timedelta(seconds=5))},
+                client_options={
+                    "allow_http": True,
+                    "timeout": limit,
+                    "connect_timeout": min(limit, timedelta(seconds=5)),
+                },
                 retry_config={"max_retries": _TRIES, "retry_timeout": limit},
                 **more,
             )
@@ -261,7 +265,7 @@ class BucketStore:
             if isinstance(error, through):
                 raise
             raise ReportError(
-                f"{self.shown} could not {doing}: {_first(error)} Check that it is reached from here and has room."
+                f"At {self.shown} this could not be done: {doing}. {_first(error)} Check that it is reached from here and has room."
             ) from None
 
 
