@@ -265,7 +265,8 @@ class BucketStore:
             if isinstance(error, through):
                 raise
             raise ReportError(
-                f"At {self.shown} this could not be done: {doing}. {_first(error)} Check that it is reached from here and has room."
+                f"At {self.shown} this could not be done: {doing}. {_first(error)} Check that it is reached "
+                "from here and has room."
             ) from None
 
 
