@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from synthprobe.cli.main import app
+from synthprobe.report.serving import serve as serve_store
 from synthprobe.report.site import serve
+from synthprobe.report.store import FolderStore
 
 SCRIPT = "<script>document.title = 'taken'</script>"
 
@@ -80,3 +86,57 @@ def test_what_a_target_may_have_written_runs_no_script(port: int, folder: str, n
     assert "sandbox" in policy
     assert "default-src 'none'" in policy
     assert "script" not in policy
+
+
+def fetch(port: int, **headers: str) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/index.html", headers=headers)
+    return connection.getresponse()
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "shown", "text"),
+    [
+        ("bytes=4-7", 206, "bytes 4-7/8", "page"),
+        ("bytes=4-", 206, "bytes 4-7/8", "page"),
+        ("bytes=-4", 206, "bytes 4-7/8", "page"),
+        ("bytes=0-99", 206, "bytes 0-7/8", "the page"),
+        ("bytes=8-", 416, "bytes */8", ""),
+        ("lines=1-2", 200, None, "the page"),
+    ],
+)
+def test_parts_of_a_file_are_served(port: int, asked: str, status: int, shown: str | None, text: str) -> None:
+    answer = fetch(port, Range=asked)
+    assert (answer.status, answer.headers["Content-Range"], answer.read().decode()) == (status, shown, text)
+
+
+def test_text_is_packed_for_whom_it_serves(port: int) -> None:
+    answer = fetch(port, **{"Accept-Encoding": "gzip, br"})
+    assert (answer.headers["Content-Encoding"], gzip.decompress(answer.read())) == ("gzip", b"the page")
+
+
+def test_nothing_is_written_through_it(port: int) -> None:
+    assert [ask(port, "/index.html", method=method)[0] for method in ("PUT", "POST", "DELETE")] == [501] * 3
+
+
+def test_a_name_of_a_proxy_is_answered_when_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("the page")
+    server = serve_store(FolderStore(tmp_path), names=["Watch.example"])
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    answers = [ask(server.server_port, "/", host)[0] for host in ("watch.example", "other.example")]
+    server.shutdown()
+    server.server_close()
+    assert answers == [200, 421]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["."], "There is no page in"),
+        (["ftp://host/x"], "cannot be served"),
+        ([".", "--host", "0.0.0.0"], "Say by which name with --name"),
+    ],
+)
+def test_what_cannot_be_served_is_a_sentence(tmp_path, monkeypatch, words, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in str(CliRunner().invoke(app, ["serve", *words]).exception)

@@ -18,6 +18,7 @@ COMMANDS = {
     "Every day": {
         "run": ("run:run", "Run the journeys once, judge them, tell people."),
         "report": ("report:report", "Build the on-call page and the Allure report, and serve them."),
+        "serve": ("serve:serve", "Serve the site of a folder or a store, to be read."),
         "history": ("history:app", "The results of earlier runs: look, pack, merge, replay."),
         "impact": ("impact:app", "What costs users most: the ranking of the last days."),
         "objectives": ("objectives:app", "How good each journey must be, and whether it is."),

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 from filelock import FileLock
@@ -29,8 +23,6 @@ from synthprobe.report.retention import Retention, prune
 from synthprobe.report.trace_viewer import copy_trace_viewer
 
 _RECORD = "published.json"
-_FOREIGN = re.compile(r"/(evidence|attachments)/")
-_NO_SCRIPTS = "sandbox; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'"
 
 
 def publish(
@@ -188,61 +180,10 @@ def published(site: Path, warn: Callable[[str], None] | None = None) -> Iterator
 
 def serve(site: Path, port: int = 0) -> ThreadingHTTPServer:
     """Serve the site on this machine only."""
-    if not (site / "index.html").is_file():
-        raise ReportError(f"There is no page in {site} to serve. Run `synthprobe report` first.")
-    try:
-        return _Server(("127.0.0.1", port), functools.partial(_Handler, directory=str(site)))
-    except OSError as error:
-        raise ReportError(
-            f"Port {port} on this machine cannot be used ({error.strerror}). Choose another one, or 0 for any."
-        ) from error
+    from synthprobe.report.serving import serve as serve_store  # most commands serve nothing
+    from synthprobe.report.store import FolderStore
 
-
-class _Server(ThreadingHTTPServer):
-    """A server that says nothing when a browser leaves before the answer's end."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(SimpleHTTPRequestHandler):
-    """A static file server that is silent and keeps nothing in the browser's cache.
-
-    It answers to this machine's own names only (a page elsewhere could give its name this address), lists no folder,
-    and follows no link out of the site. What a target may have written runs no script.
-    """
-
-    def send_head(self) -> Any:
-        if not _own_name(self.headers.get("Host", "")):
-            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "Open the address that synthprobe printed")
-            return None
-        place = Path(self.translate_path(self.path))
-        if not place.resolve().is_relative_to(Path(self.directory).resolve()):
-            self.send_error(HTTPStatus.NOT_FOUND)
-            return None
-        return super().send_head()
-
-    def list_directory(self, path: Any) -> None:
-        """Nothing is listed: what is for people is linked from a page."""
-        self.send_error(HTTPStatus.NOT_FOUND)
-
-    def end_headers(self) -> None:
-        self.send_header("Cache-Control", "no-cache")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        if _FOREIGN.search(unquote(self.path.partition("?")[0])):
-            self.send_header("Content-Security-Policy", _NO_SCRIPTS)
-        super().end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-def _own_name(host: str) -> bool:
-    name = host.rpartition(":")[0] if re.search(r":\d*$", host) else host
-    return name.lower() in {"127.0.0.1", "localhost", "[::1]"}
+    return serve_store(FolderStore(site.absolute()), port)
 
 
 def _copy_evidence(run_dir: Path, verdict: Verdict, out: Path) -> None:

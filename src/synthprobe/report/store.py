@@ -31,7 +31,6 @@ class Held(Struct, frozen=True, kw_only=True):
     data: bytes
     media_type: str
     tag: Any
-    size: int
 
 
 class Store(Protocol):
@@ -39,8 +38,8 @@ class Store(Protocol):
 
     shown: str
 
-    def get(self, path: str, part: tuple[int, int] | None = None) -> Held | None:
-        """An object, or a part of it; nothing when there is none."""
+    def get(self, path: str) -> Held | None:
+        """An object; nothing when there is none."""
 
     def put(self, path: str, data: bytes) -> None:
         """Write an object, whole or not at all."""
@@ -72,17 +71,14 @@ class FolderStore:
         self._root = root
         self.shown = root.as_uri() if root.is_absolute() else str(root)
 
-    def get(self, path: str, part: tuple[int, int] | None = None) -> Held | None:
+    def get(self, path: str) -> Held | None:
         """Read a file below the folder; what a link leads out of it to is not there."""
         place = self._root / path
         try:
             if not place.resolve().is_relative_to(self._root.resolve()) or not place.is_file():
                 return None
-            with place.open("rb") as file:
-                begin, end = part or (0, place.stat().st_size)
-                file.seek(begin)
-                data = file.read(end - begin)
-                return Held(data=data, media_type=media_type(path), tag=data, size=place.stat().st_size)
+            data = place.read_bytes()
+            return Held(data=data, media_type=media_type(path), tag=data)
         except ValueError:  # a name that no file can have
             return None
         except OSError as error:
@@ -147,22 +143,22 @@ class BucketStore:
         self.requests = 0
         self._counting = threading.Lock()
 
-    def get(self, path: str, part: tuple[int, int] | None = None) -> Held | None:
+    def get(self, path: str) -> Held | None:
         """Read an object; one that is packed is unpacked."""
         import obstore
         from obstore.exceptions import NotFoundError
 
         with self._sentences(f"read {path}"):
             try:
-                found = obstore.get(self._store, path, options={"range": part} if part else None)
+                found = obstore.get(self._store, path)
             except (NotFoundError, FileNotFoundError):
                 return None
             data, meta = bytes(found.bytes()), found.meta
-            if found.attributes.get("Content-Encoding") == "gzip" and part is None:
+            if found.attributes.get("Content-Encoding") == "gzip":
                 data = gzip.decompress(data)
             kind = str(found.attributes.get("Content-Type") or media_type(path))
             tag = {name: meta[name] for name in ("e_tag", "version") if meta[name]}
-            return Held(data=data, media_type=kind, tag=tag, size=meta["size"] if part else len(data))
+            return Held(data=data, media_type=kind, tag=tag)
 
     def put(self, path: str, data: bytes) -> None:
         """Write an object in one request, so that nothing is left of a half one."""
@@ -215,7 +211,7 @@ class BucketStore:
 
         kind = media_type(path)
         attributes = {"Content-Type": kind, "Cache-Control": "no-cache"}
-        if kind.startswith(_PACKED) and len(data) >= _PAYS_FROM:
+        if is_text(kind) and len(data) >= _PAYS_FROM:
             data, attributes["Content-Encoding"] = gzip.compress(data, mtime=0), "gzip"
         with self._sentences(f"write {path}", AlreadyExistsError, PreconditionError):
             obstore.put(self._store, path, data, attributes=attributes, mode=mode, use_multipart=False)
@@ -268,6 +264,11 @@ class BucketStore:
                 f"At {self.shown} this could not be done: {doing}. {_first(error)} Check that it is reached "
                 "from here and has room."
             ) from None
+
+
+def is_text(kind: str) -> bool:
+    """Whether packing pays."""
+    return kind.startswith(_PACKED)
 
 
 def media_type(path: str) -> str:
