@@ -91,7 +91,7 @@ def test_a_second_run_writes_what_is_new_only(project, place, monkeypatch):
     assert len(written) <= 2
 
 
-def test_what_cannot_be_published_costs_the_link_and_nothing_else_and_is_published_later(project, heard, place):
+def test_what_cannot_be_published_costs_the_link_and_nothing_else_and_is_published_later_f61(project, heard, place):
     place.write_text("a file, where a folder was expected")
     verdict = project.run(failing=(SIGN_IN,))
     assert any("cannot be written" in note for note in verdict.notes)

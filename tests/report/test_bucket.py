@@ -74,7 +74,7 @@ def test_a_run_costs_few_requests_and_what_is_there_already_is_not_written_again
     assert folders(place) == ["first", "second", "third"]
 
 
-def test_a_server_that_is_gone_in_the_middle_of_an_upload_loses_nothing(server, place, tmp_path, monkeypatch):
+def test_a_server_that_is_gone_in_the_middle_of_an_upload_loses_nothing_f61(server, place, tmp_path, monkeypatch):
     published(place, *written(tmp_path, "before"))
     line = Line(server, gone_after=600_000)
     monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
