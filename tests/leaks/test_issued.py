@@ -24,6 +24,9 @@ def test_a_broken_journey(page: Page, api):
     expect(out).to_contain_text("tokens")
     page.get_by_label("Code").press_sequentially("482913")
     page.request.get("/api")
+    with page.expect_download() as key:
+        page.evaluate("() => Object.assign(document.createElement('a'), {href: '/key', download: ''}).click()")
+    print(key.value.path().read_text())
     print(out.inner_text())
     with step("see " + out.inner_text()[:31]):
         assert out.inner_text() == "no tokens", api.get("/api").text
@@ -33,6 +36,17 @@ def test_a_journey_that_passes(page: Page):
     out = page.locator("#out")
     expect(out).to_contain_text("tokens")
     print(out.inner_text())
+"""
+# another plugin that writes what it is told, as those for reports do
+CONFTEST = """
+import pathlib, pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    with pathlib.Path(".synthprobe", "another.txt").open("a") as file:
+        print(report.longrepr, report.sections, item._report_sections, file=file)
+    return report
 """
 WORDS = re.compile(rb"[\w.~+/=-]{8,}")
 
@@ -47,6 +61,7 @@ def ran(tmp_path_factory, new_project):
             f"action_timeout_s = 5\n[alerts]\n[[alerts.routes]]\nname = 'all'\nto = ['json://127.0.0.1:9/']\n"
         )
         made.journeys(JOURNEYS)
+        made.journeys(CONFTEST, "conftest.py")
         command = [sys.executable, "-m", "synthprobe", "run", "--slot", "now", "--", "--junitxml=.synthprobe/junit.xml"]
         done = subprocess.run(command, cwd=made.root, env=os.environ, capture_output=True, timeout=150, check=False)
     state = made.root / ".synthprobe"
@@ -65,7 +80,7 @@ def texts(content: bytes):
 
 def test_the_ways_were_taken(ran):
     _, written, issued = ran
-    assert len(issued) == 17, sorted(issued)
+    assert len(issued) == 18, sorted(issued)
     verdict = json.loads(next(content for name, content in written.items() if name.endswith("verdict.json")))
     assert {one["journey"]["title"]: one["outcome"] for one in verdict["journeys"]} == {
         "a broken journey": "failed",
@@ -73,6 +88,7 @@ def test_the_ways_were_taken(ran):
     }
     assert [name for name in written if name.endswith("trace.zip")], "there is a trace"
     assert b"no tokens" in written["output"]
+    assert b"Captured stdout call" in written["another.txt"]
 
 
 def test_no_text_of_the_artefacts_is_a_token_that_works(ran):

@@ -56,6 +56,8 @@ class Issuer(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if path == "/comms":
             self.messages()
+        elif path == "/key":
+            self.answer(f"KEY={self.new('key')[:0]}\nAPI_KEY={self.new('key')}\n".encode(), "application/octet-stream")
         elif path == "/api":
             self.answer(f"<a><authToken>{self.new('xml')}</authToken></a>".encode(), "application/xml")
         else:

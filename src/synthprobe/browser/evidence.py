@@ -17,7 +17,7 @@ from typing import Any
 
 from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Locator, Page
 
-from synthprobe.browser.issued import learn_from_contents, learn_from_folder
+from synthprobe.browser.issued import DOWNLOADS, learn_from_contents, learn_from_downloads, learn_from_folder
 from synthprobe.browser.recording import ContextRecording, hold_client_traces
 from synthprobe.evidence.exchanges import server_timing
 from synthprobe.evidence.learning import Learner
@@ -132,6 +132,8 @@ class BrowserEvidence:
 
     def learn(self, learner: Learner, *, broken: bool) -> None:
         """Learn what was issued to the browser in this attempt, before anything of it is written."""
+        if self._recordings:
+            learn_from_downloads(self.scratch / DOWNLOADS, self._read_to, learner)
         if not broken:
             if self._recordings:
                 learn_from_folder(self.scratch, self._read_to, learner)

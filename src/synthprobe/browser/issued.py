@@ -12,7 +12,10 @@ from typing import Any
 from synthprobe.evidence.fields import Field, fields_of, of_attributes
 from synthprobe.evidence.learning import Learner
 
+DOWNLOADS = "downloads"
+"""Where a browser puts what pages have it download, in the private folder of a session."""
 _BINARY = 2
+_LARGEST_DOWNLOAD = 8_000_000
 Read = Callable[[str], bytes]
 
 
@@ -36,6 +39,17 @@ def learn_from_folder(folder: Path, read_to: dict[Path, int], learner: Learner) 
             whole, end, _ = file.read().rpartition(b"\n")
         read_to[path] = read_to.get(path, 0) + len(whole) + len(end)
         learn_from_lines(whole.splitlines(), read, learner)
+
+
+def learn_from_downloads(folder: Path, known: dict[Path, int], learner: Learner) -> None:
+    """Learn from files that pages had the browser download."""
+    for path in sorted(folder.glob("*")):
+        with suppress(OSError):  # it went with its context
+            size = path.stat().st_size
+            if known.get(path) != size:
+                known[path] = size
+                with path.open("rb") as file:
+                    learner.learn_from_body(file.read(_LARGEST_DOWNLOAD), "text/plain")
 
 
 def learn_from_lines(lines: Iterable[bytes], read: Read, learner: Learner) -> None:
@@ -102,7 +116,7 @@ def _learn_from_exchange(snapshot: dict[str, Any], read: Read, learner: Learner)
         if is_messages(content):
             _learn_from_messages([json.loads(line) for line in content.splitlines()], learner)
         else:
-            learner.learn_from_body(content, kind)
+            learner.learn_from_body(content, kind, str(request.get("url", "")))
     _learn_from_messages(snapshot.get("_webSocketMessages") or [], learner)
 
 

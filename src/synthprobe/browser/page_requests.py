@@ -167,9 +167,7 @@ def _learn_from_request(learner: Learner, url: str, options: Mapping[str, Any]) 
 def _learn_from_answer(learner: Learner, answer: APIResponse) -> None:
     learner.learn_from_response_headers((one["name"], one["value"]) for one in answer.headers_array)
     with suppress(Error):  # it has no body, or it is gone
-        kind = answer.headers.get("content-type", "")
-        if "json" in kind or "text" in kind or "xml" in kind or "form" in kind:
-            learner.learn_from_body(answer.body(), kind)
+        learner.learn_from_body(answer.body(), answer.headers.get("content-type", ""), answer.url)
 
 
 def _without_credentials(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -11,21 +11,24 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from synthprobe.evidence.forms import MASK
+from synthprobe.evidence.free_text import free_fields, packed_texts
 from synthprobe.evidence.names import is_secret_name, looks_random
 
 _NAME = r"[A-Za-z_$][\w.$:-]{0,80}"
 # "name": "value", name: 'value', name="value", "name": 4711; the end may be cut off
 _PAIR = re.compile(
     rf"""(?P<name>(?<![\w$]){_NAME})(?P<quote>\\?["']?)\s*[:=]\s*
-    (?:\\?"(?P<double>(?:[^"\\\n]|\\.)*)|\\?'(?P<single>(?:[^'\\\n]|\\.)*)|(?P<bare>-?\d[\d.]*(?=\s*(?:[,}}\]]|$))))""",
+    (?:\\"(?P<escaped>(?:[^"\\\n]|\\[^"\n])*)|"(?P<double>(?:[^"\\\n]|\\.)*)|\\?'(?P<single>(?:[^'\\\n]|\\.)*)
+    |`(?P<back>[^`\n]*)|(?P<bare>-?\d[\d.]*(?=\s*(?:[,}}\]]|$))))""",
     re.VERBOSE,
 )
-_ELEMENT = re.compile(rf"<(?:[\w-]+:)?(?P<name>{_NAME})(?:\s[^<>]*)?>(?P<value>[^<>]+)")
+_ELEMENT = re.compile(rf"<(?:[\w-]+:)?(?P<name>{_NAME})(?:\s[^<>]*)?>(?:<!\[CDATA\[)?(?P<value>[^<>\]]+)")
 _TAG = re.compile(r"<(?:input|meta)\b(?:[^<>\"']|\"[^\"]*\"|'[^']*')*", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"([\w:-]+)\s*=\s*(\"[^\"]*\"?|'[^']*'?|[^\s\"'<>]+)")
 _PART_NAME = re.compile(r'form-data;[^\r\n]{0,200}?\bname="([^"\r\n]{0,200})"', re.IGNORECASE)
 _QUERY_PAIR = re.compile(r"(?P<name>[^&=?#;\s]+)=(?P<value>[^&#\s]*)")
 _FORM = re.compile(r"[\w.%\[\]+-]+=[^\s<>{}\"]*")
+_NAMING = ("name", "id", "property", "aria-label")
 _MASKED_TYPES = {"current-password", "new-password", "one-time-code"}
 
 
@@ -47,25 +50,34 @@ class Field(NamedTuple):
 
 def fields_of(text: str, kind: str) -> Iterator[Field]:
     """Every named value in a text."""
+    yield from (Field(name, value) for name, value in free_fields(text, kind))
+    for packed in packed_texts(text):
+        with suppress(ValueError, RecursionError):
+            yield from _of_json(json.loads(packed), "")
     if "x-www-form-urlencoded" in kind or (len(text) < 100_000 and _FORM.fullmatch(text)):
-        yield from (Field(name, value) for name, value in parse_qsl(text))
+        for name, value in parse_qsl(text):
+            yield from _of_json(value, name)
     with suppress(ValueError, RecursionError):
         yield from _of_json(json.loads(re.sub(r"\A(?:\)\]\}',?|\d+(?=[\[{]))\s*", "", text)), "")
         return
     for tag in _TAG.finditer(text):
         yield from _of_tag(dict(_attributes(tag[0])))
+    if "&quot;" in text or "&#" in text:
+        text = html.unescape(text)
     for pattern in (_PAIR, _ELEMENT):
         for match in pattern.finditer(text):
-            yield Field(match["name"], _decoded(_value(match)))
-    yield from (Field(name, text[start:end]) for name, start, end in _parts(text))
+            yield from _of_json(_decoded(_value(match)), match["name"])
+    for name, start, end in _parts(text):
+        yield from _of_json(text[start:end], name)
 
 
 def of_attributes(attributes: dict[str, str]) -> Field:
     """The field that an HTML element is."""
     kind = attributes.get("type", "").lower()
     completes = set(attributes.get("autocomplete", "").lower().split())
+    names = [attributes[naming] for naming in _NAMING if attributes.get(naming)]
     return Field(
-        attributes.get("name") or attributes.get("id") or attributes.get("property", ""),
+        next(filter(is_secret_name, names), next(iter(names), "")),
         attributes.get("value") or attributes.get("content", ""),
         hidden=kind == "hidden",
         typed=kind == "password" or bool(completes & _MASKED_TYPES),
@@ -130,6 +142,9 @@ def _of_json(value: Any, name: str) -> Iterator[Field]:
     if isinstance(value, dict):
         for key, inner in value.items():
             under = name if is_secret_name(name) and isinstance(inner, str) and not is_secret_name(key) else key
+            if key == "value":  # {"name": "token", "value": "..."}, {"key": {"value": "..."}}
+                named = [value.get(naming) for naming in ("name", "key", "id", "type")]
+                under = next((str(one) for one in named if is_secret_name(str(one))), name or key)
             yield from _of_json(inner, under)
     if isinstance(value, list):
         for inner in value:
@@ -167,7 +182,7 @@ def _value(match: re.Match[str]) -> str:
 
 
 def _span_groups(match: re.Match[str]) -> tuple[str, ...]:
-    return ("double", "single", "bare") if "double" in match.re.groupindex else ("value",)
+    return ("escaped", "double", "single", "back", "bare") if "double" in match.re.groupindex else ("value",)
 
 
 def _mask_value(secret: Callable[[str, str], bool]) -> Callable[[re.Match[str]], str]:

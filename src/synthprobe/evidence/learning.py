@@ -10,10 +10,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from synthprobe.evidence.fields import Field, fields_of, is_code, query_fields
+from synthprobe.evidence.free_text import free_fields
 from synthprobe.evidence.names import is_readable, is_secret_name, looks_random, may_be_secret_name
 from synthprobe.targets.secrets import SHORTEST
 
 RUNTIME_SHORTEST = 8
+_LONGEST_TOKEN = 8_000
 ADDRESSES = frozenset({"location", "content-location", "referer", "refresh", "link"})
 _STANDARD = re.compile(
     r":|accept|access-control-|alt-svc|baggage|cache-control|connection|content-|date|dnt|etag|expect|host|if-|"
@@ -68,18 +70,22 @@ class Learner:
             self.learn_from_fields(fields_of(unquote(value), "application/json"))
 
     def learn_from_address(self, address: str) -> None:
-        """Learn tokens in an address's query and fragment."""
+        """Learn tokens in an address's path, query and fragment."""
         if "=" in address:
             self.learn_from_fields(query_fields(address))
+        self.learn_from_fields(Field(name, value) for name, value in free_fields(address))
 
-    def learn_from_body(self, content: bytes, kind: str = "application/json") -> None:
-        """Learn tokens in a body."""
+    def learn_from_body(self, content: bytes, kind: str = "application/json", address: str = "") -> None:
+        """Learn tokens in a body, also one that is nothing else, where its address says so: ``/api/csrf-token``."""
         if kind.startswith(_NO_TEXT):
             return
         if b"\0" in content[:100]:
             content = content.decode("utf-16", "replace").encode()
         code = is_code(kind)
-        fields = fields_of(content.decode("utf-8", "replace").removeprefix("\ufeff"), kind)
+        text = content.decode("utf-8", "replace").removeprefix("\ufeff")
+        fields = fields_of(text, kind)
+        if len(text) < _LONGEST_TOKEN and looks_random(whole := text.strip().strip('"')):
+            self.learn_from_fields([Field(address.partition("?")[0].rstrip("/").rpartition("/")[2], whole)])
         self.learn_from_fields(
             field for field in fields if not code or field.hidden or field.typed or looks_random(field.value)
         )

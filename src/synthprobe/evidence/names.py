@@ -10,7 +10,7 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # within a word that is written without borders, as csrfmiddlewaretoken or PHPSESSID
 _WITHIN = re.compile(
     r"passw(or)?d|passwort|passphrase|credential|csrf|xsrf|sess(ion)?id"
-    r"|(token|secret|signature|apikey|privatekey|accesskey|authkey|sessionkey)s?$"
+    r"|(token|secret|signature|apikey|privatekey|accesskey|authkey|sessionkey|sesskey)s?$"
 )
 _ANYWHERE = {"authorization", "bearer", "jwt", "otp", "totp", "pwd", "passwd", "sid", "token", "tokens"}
 _LAST = {"nonce", "pass", "passcode", "pin", "refresh", "secret", "secrets", "session", "sessions", "sess", "ticket"}

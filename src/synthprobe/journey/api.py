@@ -245,7 +245,7 @@ class Api:
         took = (time.monotonic() - began) * 1000
         with _left_out():
             self._redactor.learn_from_response_headers(raw.headers)
-            self._redactor.learn_from_body(raw.content, raw.headers.get("Content-Type", ""))
+            self._redactor.learn_from_body(raw.content, raw.headers.get("Content-Type", ""), prepared.url or "")
             exchange = record_exchange(
                 self._redactor,
                 **known,

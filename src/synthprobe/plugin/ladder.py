@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from synthprobe.browser.issued import DOWNLOADS
 from synthprobe.errors import ConfigurationError
 from synthprobe.plugin.leaks import without_secrets
 from synthprobe.plugin.options import JOURNEY, project_config
@@ -81,7 +82,7 @@ def browser_type_launch_args(
     session = JourneySession.required(pytestconfig)
     if session.attempt is None:
         return browser_type_launch_args
-    ours: dict[str, Any] = {"traces_dir": session.scratch}
+    ours: dict[str, Any] = {"traces_dir": session.scratch, "downloads_path": session.scratch / DOWNLOADS}
     if browser_name == "chromium" and not browser_type_launch_args.get("channel"):
         executable = session.browser_executable()
         if executable:

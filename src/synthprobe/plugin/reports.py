@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import traceback
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from unittest import SkipTest
 
@@ -16,15 +16,27 @@ from synthprobe.records.plain_text import plain_text
 from synthprobe.records.result import Failure
 
 
-@pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failure that pytest cannot render is shown plainly; this is the innermost wrapper."""
-    try:
-        return (yield)
-    except Exception as error:
-        return _report_plainly(item, call, error)
+class BareReports:
+    """Reports as they are made, before any other plugin has seen them: rendered whatever breaks, and masked.
+
+    Args:
+        mask: masks a report of an item.
+    """
+
+    def __init__(self, mask: Callable[[pytest.Item, pytest.TestReport], None]) -> None:
+        self._mask = mask
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """A failure that pytest cannot render is shown plainly; this is the innermost wrapper."""
+        try:
+            report = yield
+        except Exception as error:
+            report = _report_plainly(item, call, error)
+        self._mask(item, report)
+        return report
 
 
 def _report_plainly(item: pytest.Item, call: pytest.CallInfo[None], trouble: Exception) -> pytest.TestReport:
@@ -61,6 +73,12 @@ def journey_place(error: BaseException, file: Path, root: Path) -> str:
     for path, line in reversed([one for one in lines if one[0] == file] or within):
         return f"{path.relative_to(root) if path.is_relative_to(root) else path.name}:{line}"
     return ""
+
+
+def redact_sections(item: pytest.Item, redactor: Redactor) -> None:
+    """Mask what a test printed where pytest keeps it as well; other plugins read it there."""
+    kept: list[tuple[str, str, str]] = getattr(item, "_report_sections", [])
+    kept[:] = [(when, name, redactor.text(capped(content))) for when, name, content in kept]
 
 
 def redact_report(report: pytest.TestReport | pytest.CollectReport, redactor: Redactor, *, plain: bool) -> None:

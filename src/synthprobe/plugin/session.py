@@ -27,7 +27,6 @@ from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
-from synthprobe.plugin import reports
 from synthprobe.plugin.alarm import AttemptDeadline, TookTooLong, limit_of, no_limit, own_time
 from synthprobe.plugin.console import HarmlessConsole, capture_refusal
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
@@ -38,12 +37,14 @@ from synthprobe.plugin.other_plugins import artifact_refusal, missing_plugin
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.proof import proven, refuse_empty
 from synthprobe.plugin.reports import (
+    BareReports,
     counted_as_failed,
     hide_frames,
     is_skip,
     journey_place,
     reason_of_skip,
     redact_report,
+    redact_sections,
 )
 from synthprobe.plugin.run_folder import RunFolder
 from synthprobe.plugin.unheard import heard
@@ -211,7 +212,7 @@ class JourneySession:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
         """Render reports plainly where pytest cannot; put the redacting writer in the place of Allure's."""
-        self.config.pluginmanager.register(reports, "synthprobe-reports")
+        self.config.pluginmanager.register(BareReports(self._mask), "synthprobe-reports")
         if self.config.option.allure_report_dir:
             folder = Path(self.config.option.allure_report_dir)
             self.allure = redact_allure(folder, self.redactor, self.folder / "evidence", self.clock.now)
@@ -332,8 +333,7 @@ class JourneySession:
             report = yield
         finally:
             option.tbstyle = style
-        self._learn(broken=report.failed or bool(report.sections))
-        redact_report(report, self.redactor, plain=JOURNEY in item.stash)
+        redact_report(report, self.redactor, plain=JOURNEY in item.stash)  # once more: others add to it
         if attempt is None or JOURNEY not in item.stash:
             return report
         if report.when == "setup":
@@ -450,6 +450,11 @@ class JourneySession:
         if not reason and self.guard.pace_journey():
             reason = kill_switch_reason(switch, os.environ)  # it may have been thrown meanwhile
         return reason
+
+    def _mask(self, item: pytest.Item, report: pytest.TestReport) -> None:
+        self._learn(broken=report.failed or bool(report.sections))
+        redact_report(report, self.redactor, plain=JOURNEY in item.stash)
+        redact_sections(item, self.redactor)
 
     def _learn(self, *, broken: bool) -> None:
         """What was issued to the browser must be known before the first text of this attempt is written."""

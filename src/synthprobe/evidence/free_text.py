@@ -1,0 +1,76 @@
+"""Credentials in free text, where no syntax names them: settings, tables, labels, addresses, what is packed in base64.
+
+What stands so loosely counts only if nobody would type or read it.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from urllib.parse import unquote
+
+from synthprobe.evidence.names import is_secret_name, looks_random, may_be_secret_name
+
+_VALUE = r"[\w.~+/=:|!$-]{16,}"
+_SCHEMES = ("earer", "asic", "oken", "pikey", "piKey", "EARER", "BASIC")  # their first letter is written either way
+_CREDENTIAL = re.compile(rf"(?:{'|'.join(_SCHEMES)})(?:[ +]|%20|\\u0020)({_VALUE})")
+# {" and [{" in base64; a JWT goes on after a dot
+_PACKED = re.compile(r"((?:eyJ|eyAi|W3si)[\w+/-]{16,})(\.[\w-]{8,}\.[\w-]{8,})?")
+_SETTING = re.compile(
+    rf"(?:\A|\n)[ \t>#-]*(?:export |set )?([A-Za-z_][\w.-]{{1,60}})[ \t]*[:=][ \t]*({_VALUE})[ \t]*(?=[\r\n]|\Z)"
+)
+_PARAMETER = re.compile(r"[?&;#]([\w.\[\]-]{2,60})=([^&#;?\"'`\s<>()\\]{16,})")
+_PATH = re.compile(r"/([A-Za-z][\w-]{2,40})/([\w~=-]{16,})(?![\w~=-])")
+_LABELLED = re.compile(rf">\s*([A-Za-z][\w .-]{{1,40}}?)\s*:?\s*(?:<[^<>]{{0,300}}>\s*){{1,6}}({_VALUE})\s*<")
+_ELEMENT = re.compile(rf"<\w[\w-]*\s([^<>]{{1,500}})>\s*({_VALUE})\s*<")
+_NAMING = re.compile(r"\b(?:id|name|class|aria-label|title|data-testid)\s*=\s*[\"']?([^\"'<>]{2,60})")
+_ROWS = 10_000
+_STANDARD = str.maketrans("-_", "+/")
+
+
+def free_fields(text: str, kind: str = "") -> Iterator[tuple[str, str]]:
+    """Name and value of each credential that stands loosely in a text."""
+    if "&" in text:
+        text = html.unescape(text)
+    if any(scheme in text for scheme in _SCHEMES):
+        for value in _CREDENTIAL.findall(text):
+            yield from _random("authorization", value)
+    for head, rest in _PACKED.findall(text):
+        yield from [("jwt", head + rest)] * bool(rest)
+    marks = {"\n": _SETTING, "=": _PARAMETER, "/": _PATH, "<": _LABELLED}
+    for pattern in (pattern for mark, pattern in marks.items() if mark in text):
+        for name, value in pattern.findall(text):
+            yield from _random(name, unquote(value))
+    if "<" in text:
+        for attributes, value in _ELEMENT.findall(text):
+            for name in _NAMING.findall(attributes):
+                yield from _random(name, value)
+    if "csv" in kind:
+        yield from _of_table(text)
+
+
+def packed_texts(text: str) -> Iterator[str]:
+    """JSON that stands in a text as base64, also within a JWT."""
+    for head, rest in _PACKED.findall(text):
+        for part in (head, *rest.split(".")[1:2]):
+            with suppress(ValueError):
+                padded = part.translate(_STANDARD) + "=" * (-len(part) % 4)
+                yield base64.b64decode(padded).decode()
+
+
+def _of_table(text: str) -> Iterator[tuple[str, str]]:
+    rows = csv.reader(text.splitlines()[:_ROWS])
+    with suppress(csv.Error, StopIteration):
+        names = next(rows)
+        for row in rows:
+            for name, value in zip(names, row, strict=False):
+                yield from _random(name, value)
+
+
+def _random(name: str, value: str) -> Iterator[tuple[str, str]]:
+    if (is_secret_name(name) or may_be_secret_name(name)) and looks_random(value):
+        yield name, value

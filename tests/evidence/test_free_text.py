@@ -1,0 +1,80 @@
+"""Credentials that no syntax names are learned all the same; what only looks a little like one is not."""
+
+import base64
+import json
+
+import pytest
+
+from synthprobe.evidence.redaction import Redactor
+
+TOKEN = "q7Rk2Vn9Xb4Lw8Zt3Hp6"
+PACKED = base64.b64encode(json.dumps({"user": "probe", "access_token": TOKEN}).encode()).decode()
+HEADER = base64.urlsafe_b64encode(b'{"alg":"HS256"}').decode().rstrip("=")
+JWT = f"{HEADER}.{'aB3' * 8}.{'xY7-' * 6}"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        pytest.param(f"A=1\nexport API_TOKEN={TOKEN}\nB=2\n", "text/plain", id="settings of a shell"),
+        pytest.param(f"users:\n- name: probe\n  token: {TOKEN}\n", "application/yaml", id="YAML"),
+        pytest.param(f"user,api_token\nprobe,{TOKEN}\n", "text/csv", id="a table"),
+        pytest.param(f'curl -H "Authorization: Bearer {TOKEN}" http://shop/', "text/plain", id="a command"),
+        pytest.param(f"<a href='/out?a=1&amp;authenticity_token={TOKEN}'>out</a>", "text/html", id="a link"),
+        pytest.param(f'<form action="/save?sesskey={TOKEN}">', "text/html", id="where a form goes"),
+        pytest.param(f'<a href="/app;jsessionid={TOKEN}?x=1">', "text/html", id="a parameter of a path"),
+        pytest.param(f'{{"next": "/password/reset/{TOKEN}/"}}', "application/json", id="a part of a path"),
+        pytest.param(f'<img src="data:,otpauth://totp/x?secret={TOKEN}&amp;issuer=x">', "text/html", id="a QR code"),
+        pytest.param(f"<tr><th>API key</th><td> {TOKEN}</td></tr>", "text/html", id="a label"),
+        pytest.param(f'<code class="x" id=token>{TOKEN}</code>', "text/html", id="an element"),
+        pytest.param(f"<textarea name=access_token>{TOKEN}</textarea>", "text/html", id="an area of text"),
+        pytest.param(
+            f'<input aria-label="API token" readonly value="{TOKEN}">', "text/html", id="what a reader is read"
+        ),
+        pytest.param(f'<input name="f1" id="apiToken" value="{TOKEN}">', "text/html", id="an id beside a name"),
+        pytest.param(f'<div data-page=\'{{"csrf_token": "{TOKEN}"}}\'>', "text/html", id="an attribute"),
+        pytest.param(f'<div data-page="{{&quot;csrf_token&quot;:&quot;{TOKEN}&quot;}}">', "text/html", id="escaped"),
+        pytest.param(f"const apiKey = `{TOKEN}`;", "text/javascript", id="a template of a script"),
+        pytest.param(f'go(JSON.parse(\'{{\\"sid\\": \\"{TOKEN}\\"}}\'))', "text/javascript", id="JSON in a script"),
+        pytest.param(f"<password><![CDATA[{TOKEN}]]></password>", "application/xml", id="CDATA"),
+        pytest.param(json.dumps({"data": PACKED}), "application/json", id="base64"),
+        pytest.param(f"go(atob('{PACKED}'))", "text/html", id="base64 in a script"),
+        pytest.param("payload=" + json.dumps({"refresh_token": TOKEN}), "application/x-www-form-urlencoded", id="form"),
+        pytest.param(json.dumps([{"name": "csrf", "value": TOKEN}]), "application/json", id="a name and a value"),
+        pytest.param(json.dumps({"key": {"id": 7, "value": TOKEN}}), "application/json", id="the value of a key"),
+    ],
+)
+def test_a_credential_in_free_text_is_learned(text, kind):
+    redactor = Redactor()
+    redactor.learn_from_body(text.encode(), kind)
+    assert redactor.text(f"it said {TOKEN}.") == "it said [masked]."
+
+
+def test_a_jwt_is_known_by_its_form_whoever_names_it():
+    redactor = Redactor()
+    redactor.learn_from_body(json.dumps({"login": JWT}).encode())
+    assert JWT.rpartition(".")[2] not in redactor.text(f"{JWT} {JWT.rpartition('.')[2]}")
+
+
+def test_an_answer_that_is_nothing_but_a_token_is_one_where_its_address_says_so():
+    redactor = Redactor()
+    redactor.learn_from_body(f'"{TOKEN}"'.encode(), "text/plain", "http://shop/api/csrf-token?x=1")
+    assert redactor.text(TOKEN) == "[masked]"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "address"),
+    [
+        ("4f2a9c1be07d4f2a9c1be07d", "text/plain", "http://shop/version"),
+        ("Token: required\npassword: at-least-eight-characters\n", "text/plain", ""),
+        ("<th>API key</th><td>none</td><th>Order</th><td>4f2a9c1be07d4f2a9c1b</td>", "text/html", ""),
+        ('{"build": "4f2a9c1be07d4f2a9c1b", "see": "/orders/4f2a9c1be07d4f2a9c1b"}', "application/json", ""),
+        ("The bearer of good news, a basic explanation of tokens", "text/plain", ""),
+        ("name,value\nsort,4f2a9c1be07d4f2a9c1b\n", "text/csv", ""),
+        ("https://shop/?page=4f2a9c1be07d4f2a9c1b&view=call-intake", "text/plain", ""),
+    ],
+)
+def test_what_only_looks_a_little_like_a_credential_is_not_learned(text, kind, address):
+    redactor = Redactor()
+    redactor.learn_from_body(text.encode(), kind, address)
+    assert redactor.issued == set()
