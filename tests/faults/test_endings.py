@@ -140,6 +140,26 @@ def test_what_ends_pytest_costs_the_journey_that_ran_and_the_rest_is_run_afresh(
     assert note in said
 
 
+def test_a_journey_that_a_conftest_takes_out_is_not_said_to_have_met_an_end_f91(project, run):
+    """In a project that names its tests in another way, too; canaries have their own names."""
+    (project.root / "pytest.ini").write_text("[pytest]\npython_files = check_*.py\npython_functions = check_*\n")
+    (project.root / "journeys" / "test_it.py").unlink()
+    project.journeys("def check_first():\n    assert 1\n\ndef check_second():\n    assert 1\n", "check_it.py")
+    project.journeys(
+        "import pytest\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_protocol(item):\n"
+        "    return True if item.name == 'check_second' else None\n",
+        "conftest.py",
+    )
+    ended = run()
+    assert ended.outcomes["check_first"] == ("passed", "")
+    outcome, why = ended.outcomes["check_second"]
+    assert (outcome, why.partition(": a plugin")[0]) == (
+        "unknown", "worker: pytest went through without this journey"
+    )  # fmt: skip
+    (said,) = ended.verdict.notes
+    assert said.startswith("pytest left journeys out, and 1 journey that had not begun was given to a fresh process")
+
+
 def test_a_fresh_process_that_ends_early_too_is_not_explained_by_the_words_of_the_first(project, run):
     project.journeys(
         "import os, pytest\n\ndef test_ending():\n    pytest.exit('the town is closed')\n\n"

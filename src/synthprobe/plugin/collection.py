@@ -106,10 +106,17 @@ def _fixtures(item: pytest.Item) -> list[str]:
     return getattr(item, "fixturenames", [])
 
 
+class _CanaryModule(pytest.Module):
+    """The canaries have names of their own, whatever the project calls its tests."""
+
+    def funcnamefilter(self, name: str) -> bool:
+        return name.startswith("test_")
+
+
 def _canaries(session: pytest.Session, slot: int, *, browser: bool) -> list[pytest.Item]:
     from synthprobe.plugin import canaries
 
-    module = pytest.Module.from_parent(session, path=Path(canaries.__file__))
+    module = _CanaryModule.from_parent(session, path=Path(canaries.__file__))
     found = {getattr(item, "originalname", item.name): item for item in session.genitems(module)}
     chosen = canaries.choose(list(found), slot, browser=browser)
     for name, journey in chosen.items():

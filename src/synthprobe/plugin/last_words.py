@@ -99,10 +99,14 @@ def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> N
         _write(None, "stopped", _in_words(None, excinfo.value))
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The same, asked of the session."""
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """The same, asked of the session; or that nothing did."""
     if why := session.shouldfail or session.shouldstop:
         _write(session.config, "stopped", str(why))
+    elif exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED} and not hasattr(
+        session.config, "workerinput"
+    ):
+        _write(session.config, "through", "")
 
 
 def _switch_off(config: pytest.Config) -> None:

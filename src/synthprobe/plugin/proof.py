@@ -48,8 +48,7 @@ def proven(item: pytest.Item, looked: Callable[[], bool]) -> Iterator[None]:
         raise
     finally:
         item.obj = function
-    ended_otherwise = bool(getattr(item, "_excinfo", None))  # how unittest tells of skips, and of its own set-up
-    why = "" if ended_otherwise else _never_run(function, began)
+    why = "" if issubclass(item.cls or object, TestCase) else _never_run(function, began)  # unittest calls as it likes
     if why := why or _gave_back(returned) or _idle(function, looked, str(item.config.rootpath)):
         raise JourneyError(why)
 

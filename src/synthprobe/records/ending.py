@@ -9,7 +9,7 @@ from msgspec import Struct
 FILE_VARIABLE = "SYNTHPROBE_LAST_WORDS"
 """Names the file, one JSON object a line, in the environment of a run's pytest."""
 
-LastWordsKind = Literal["refused", "broken", "stopped", "note"]
+LastWordsKind = Literal["refused", "broken", "stopped", "through", "note"]
 
 
 class LastWords(Struct, frozen=True, kw_only=True):
@@ -18,7 +18,7 @@ class LastWords(Struct, frozen=True, kw_only=True):
     Attributes:
         kind: ``refused`` when what is typed, configured or collected cannot be used, so that trying once more is of no
             use; ``broken`` when something raised where it must not; ``stopped`` when something asked pytest to stop;
-            ``note`` when nothing ended, and a person should know.
+            ``through`` when it came to its end; ``note`` when nothing ended, and a person should know.
         message: what happened, masked.
     """
 

@@ -49,7 +49,8 @@ class Ending:
         self._code = code
         said = read_last_words(folder)[words_before:]
         self.notes = tuple(dict.fromkeys(one.message for one in said if one.kind == "note"))
-        self._words = [one for one in said if one.kind != "note"]
+        self._words = [one for one in said if one.kind not in {"note", "through"}]
+        self._went_through = any(one.kind == "through" for one in said)
 
     @property
     def spoke(self) -> bool:
@@ -69,10 +70,20 @@ class Ending:
         return not self.reason and not self.refused
 
     @property
+    def went_through(self) -> bool:
+        """Whether pytest came to its end by itself, so that what it did not run was taken out of it."""
+        return self._went_through and not self._words and not self.reason
+
+    @property
     def message(self) -> str:
         """What ended it, as one line: pytest's own words where it left any, else the signal or the end of its log."""
         if self._words:
             return " ".join(self._words[0].message.split())
+        if self.went_through:
+            return (
+                "a plugin or a conftest.py takes it out (look at pytest_collection_modifyitems, "
+                "pytest_collection_finish and pytest_runtest_protocol)"
+            )
         if self._code is not None and self._code < 0:
             return f"it was killed by {signal.Signals(-self._code).name}"
         lines = [line.strip() for line in _read(self._folder / "pytest.log").splitlines() if line.strip()]
@@ -116,6 +127,8 @@ class Missing:
             return f"worker: pytest ended {where}: {session.message.rstrip('.')}."
         if ending:
             return f"{ending} before this journey began."
+        if session.went_through:
+            return f"worker: pytest went through without this journey: {session.message}."
         return f"worker: pytest ended before this journey began: {session.message.rstrip('.')}."
 
 

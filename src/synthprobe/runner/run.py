@@ -192,17 +192,19 @@ def run_journeys(
     notes += dict.fromkeys((*first.notes, *last.notes))
     if last is not first:
         ended_too = collected is None or bool(last.unfinished(collected))
-        how = f", which ended early as well ({last.message})" if ended_too else ""
-        notes.append(
-            f"pytest ended early, and {_counted(left)} {'given to' if ended_too else 'run in'} a fresh process{how}: "
-            f"{first.message}"
-        )
+        how = f", which {_came(last)} as well ({last.message})" if ended_too else ""
+        given = "given to" if ended_too else "run in"
+        notes.append(f"pytest {_came(first)}, and {_counted(left)} {given} a fresh process{how}: {first.message}")
     if jumped := clock.note():
         notes.append(jumped)
     if notes:
         verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, *notes))
         pipeline.write_verdict(folder, verdict)
     return folder, verdict
+
+
+def _came(session: Ending) -> str:
+    return "left journeys out" if session.went_through else "ended early"
 
 
 class Watch:
