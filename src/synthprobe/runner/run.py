@@ -193,8 +193,8 @@ def run_journeys(
     if last is not first:
         ended_too = collected is None or bool(last.unfinished(collected))
         how = f", which {_came(last)} as well ({last.message})" if ended_too else ""
-        given = "given to" if ended_too else "run in"
-        notes.append(f"pytest {_came(first)}, and {_counted(left)} {given} a fresh process{how}: {first.message}")
+        how_given = "given to" if ended_too else "run in"
+        notes.append(f"pytest {_came(first)}, and {_counted(left)} {how_given} a fresh process{how}: {first.message}")
     if jumped := clock.note():
         notes.append(jumped)
     if notes:
