@@ -15,8 +15,10 @@ from synthprobe.cli.report import make_site
 from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.config import find_root, read_config
 from synthprobe.records.verdict import Verdict
+from synthprobe.report.cards import broken_step
 from synthprobe.report.live_line import LiveLine
-from synthprobe.report.oncall import broken_step, duration, headline
+from synthprobe.report.oncall import headline
+from synthprobe.report.page import duration
 from synthprobe.runner import RunOrder, run_journeys
 from synthprobe_demo.process import running_centre
 

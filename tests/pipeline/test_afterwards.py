@@ -273,7 +273,8 @@ def test_the_alert_leads_to_the_report_and_to_the_trace_that_is_published(projec
     project.evidence = (Evidence(kind="trace", title="trace", media_type="application/zip", path=trace),)
     project.run(failing=(SIGN_IN,))
     lines = dict(line.split(": ", 1) for line in heard.messages[0]["message"].splitlines())
-    assert lines["Report"] == "https://site.example/watch/index.html#demo-sign-in"
+    (incident,) = project.incidents()
+    assert lines["Report"] == f"https://site.example/watch/index.html#incident-{incident.id}"
     assert lines["Job"] == "https://forge.example/ops/watch/actions/runs/7"
     assert lines["Backend trace"] == "https://traces.example/run-001"
     viewer = "https://site.example/watch/trace-viewer/index.html?trace="
@@ -282,7 +283,7 @@ def test_the_alert_leads_to_the_report_and_to_the_trace_that_is_published(projec
     assert lines["Evidence also in"] == run.relative_to(tmp_path).as_posix()
     site = tmp_path / "site"
     publish([run], site, state=tmp_path / "state", allure=False)
-    assert 'id="demo-sign-in"' in (site / "index.html").read_text()
+    assert f'id="incident-{incident.id}"' in (site / "index.html").read_text()
     opened = urljoin("https://site.example/watch/trace-viewer/", unquote(lines["Trace"].removeprefix(viewer)))
     published = site / unquote(opened.removeprefix("https://site.example/watch/"))
     assert published.read_bytes() == (run / trace).read_bytes()

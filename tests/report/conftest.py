@@ -10,6 +10,7 @@ import made_run
 import pytest
 from playwright.sync_api import Browser
 
+from synthprobe.report.cards import PublishedRunbook
 from synthprobe.report.node import install_allure
 from synthprobe.report.site import publish, serve
 
@@ -42,7 +43,7 @@ def published(allure: list[str], trace: bytes, tmp_path_factory: pytest.TempPath
     publish(
         [folder / "run"],
         folder / "site",
-        runbooks={"call-intake": "runbooks/call-intake.html"},
+        runbooks={"call-intake": PublishedRunbook(address="runbooks/call-intake.html")},
         warn=warnings.append,
     )
     (folder / "site" / "runbooks").mkdir()

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import Verdict
-from synthprobe.report.oncall import duration, headline
+from synthprobe.report.oncall import headline
+from synthprobe.report.page import duration
 from synthprobe.report.terminal import summary
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.cli import recorded
@@ -19,7 +20,9 @@ from synthprobe.deadlines import all_within
 from synthprobe.errors import ConfigurationError, SynthprobeError
 from synthprobe.firstline.runbook_pages import before_typing, publish_runbooks
 from synthprobe.firstline.runbooks import read_runbooks
-from synthprobe.records.objective import Standing
+from synthprobe.pipeline.publishing import shown_runbook
+from synthprobe.records.standing import Standing
+from synthprobe.report.cards import PublishedRunbook
 from synthprobe.report.ops_page import render_ops
 from synthprobe.report.site import newest, publish, serve
 
@@ -90,20 +93,24 @@ def make_site(
         _warn(sentence)
     page = before_typing(root / config.runbooks)
     before = page.read_text("utf-8", errors="replace") if page else ""
-    runbooks = publish_runbooks(shelf.runbooks, site, before=before)
+    addresses = publish_runbooks(shelf.runbooks, site, before=before)
     base = config.report.site_url.rstrip("/")
-    if base:
-        runbooks = {id: f"{base}/{page}" for id, page in runbooks.items()}
+    runbooks = {
+        one.id: shown_runbook(one, f"{base}/{addresses[one.id]}" if base else addresses[one.id])
+        for one in shelf.runbooks
+    }
     verdicts = [pipeline.read_verdict(folder / "verdict.json") for folder in folders]
     if pattern := config.report.runbook_url:
         judged = [one for verdict in verdicts for one in verdict.journeys]
-        ids = {id for one in judged for id in (one.runbook, one.journey.runbook) if id}
-        runbooks |= {id: pattern.replace("{id}", id) for id in ids}
+        for id in {id for one in judged for id in (one.runbook, one.journey.runbook) if id}:
+            known = runbooks.get(id, PublishedRunbook(address=""))
+            runbooks[id] = replace(known, address=pattern.replace("{id}", id))
     targets = {verdict.run.target for verdict in verdicts}
     return publish(
         folders,
         site,
         labels=labels,
+        production={name for name, target in config.targets.items() if target.production},
         runbooks=runbooks,
         site_url=config.report.site_url,
         retention=config.report.keep,

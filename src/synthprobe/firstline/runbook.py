@@ -131,6 +131,13 @@ class Runbook(Struct, frozen=True, kw_only=True):
         return next((one for one in self.sections if one.title == title), None)
 
     @property
+    def fallback(self) -> str:
+        """How the work goes on without the broken part; empty when the page does not say."""
+        impact = self.section("Impact")
+        lines = impact.text.splitlines() if impact else []
+        return next((line.partition(":")[2].strip() for line in lines if line.startswith("Fallback:")), "")
+
+    @property
     def finished(self) -> bool:
         """Whether nothing in it is left to do; a draft matches no failure and covers nothing."""
         return not any(unfinished(text) for text in (self.title, self.owner, self.body))

@@ -7,15 +7,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from synthprobe.alerts.routes import Mute, read_mutes
 from synthprobe.config import Config, ObjectiveConfig
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.slots import in_slots, slot_length
 from synthprobe.pipeline.memory import open_history
+from synthprobe.pipeline.notes import noted
 from synthprobe.records.history import JudgedSlot
 from synthprobe.records.incident import Observation
 from synthprobe.records.journey import duration_s
-from synthprobe.records.objective import BurnRule, Coverage, Objective, ObjectiveStatus, Standing
+from synthprobe.records.objective import BurnRule, Coverage, Objective, ObjectiveStatus
 from synthprobe.records.result import Run
+from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 DEFAULT = "default"
 """Name of the objective of all journeys that have none of their own."""
 
+_RECENT = timedelta(days=30)  # an incident that ended keeps its page so long
 _SAID_BEFORE = 12  # slots: a failure that comes and goes is said once, not each time it comes
 
 
@@ -84,12 +88,24 @@ def stand(root: Path, config: Config, target: str, now: datetime, environ: Mappi
     """How a target stands, by the slots in the project's history."""
     if not config.history.url and not (root / config.folder / "history.db").exists():
         return Standing()
+    day = timedelta(days=1)
     with open_history(root, config, environ) as history:
         slots = history.judged_slots(target, since(config, now), now + timedelta(seconds=1))
         began = history.first_judged(target)
+        incidents = [one for one in history.incidents(target) if now - (one.resolved_at or now) < _RECENT]
+    mutes: tuple[Mute, ...] = ()
+    with noted([]):  # alert lint says what is wrong with them
+        mutes = read_mutes(root / config.alerts.mutes)
     return Standing(
         coverage=_coverage(slots, target, now, config.interval_s),
         objectives=judge_objectives(config, _observed(slots, target), now, began),
+        incidents=tuple(incidents),
+        muted={
+            one.id: mute.until for one in incidents for mute in mutes if mute.until is not None and mute.holds(one, now)
+        },
+        day=tuple(one for one in slots if now - one.at < day),
+        slots=round(day.total_seconds() / config.interval_s),
+        now_slot=int(now.timestamp() // config.interval_s),
     )
 
 

@@ -17,8 +17,9 @@ from synthprobe.errors import ReportError, SynthprobeError
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.pipeline.coverage import stand
 from synthprobe.pipeline.judging import read_verdict
-from synthprobe.records.objective import Standing
+from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import Verdict
+from synthprobe.report.cards import PublishedRunbook
 
 if TYPE_CHECKING:
     from synthprobe.report.publishing import Publication, Site
@@ -109,9 +110,14 @@ def _site(root: Path, config: Config, target: str, runbooks: Sequence[Runbook]) 
     with suppress(SynthprobeError):  # the page stands without it, and the history has said why
         standing = stand(root, config, target, datetime.now(UTC))
     return Site(
-        runbooks=addresses,
+        runbooks={runbook.id: shown_runbook(runbook, addresses[runbook.id]) for runbook in runbooks},
         standings={target: standing},
         shared=shared,
         stale_s=_STALE_S + 2 * config.interval_s,
         retention=config.report.keep,
     )
+
+
+def shown_runbook(runbook: Runbook, address: str) -> PublishedRunbook:
+    """What the site's pages need of a runbook."""
+    return PublishedRunbook(address=address, title=runbook.title, fallback=runbook.fallback, fix=runbook.fix)

@@ -128,15 +128,13 @@ def _background(
     judged = {shown.journey.id: shown for shown in verdict.journeys}
     seen = next((judged[id] for id in incident.journeys if id in judged), None)
     pattern = config.report.runbook_url or (f"{site}/runbooks/{{id}}.html" if site else "")
-    page = card_address(f"{site}/index.html", incident.target, seen.journey.id if seen else "") if site else ""
+    page = card_address(f"{site}/index.html", incident.id) if site else ""
     trace = _trace_url(site, verdict, incident) if site else ""
     if config.publish.url:  # a store holds what was published, and nothing that was only meant to be
-        page = card_address(published.page, incident.target, seen.journey.id if seen else "") if published else ""
+        page = card_address(published.page, incident.id) if published else ""
         trace = published.traces.get(seen.journey.id, "") if published and seen else ""
-    impact = runbook.section("Impact") if runbook else None
-    lines = impact.text.splitlines() if impact else []
     return Background(
-        fallback=next((line.partition(":")[2].strip() for line in lines if line.startswith("Fallback:")), ""),
+        fallback=runbook.fallback if runbook else "",
         runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
         report_url=page,
         trace_url=trace,

@@ -105,18 +105,6 @@ class Coverage(Struct, frozen=True, kw_only=True):
         return 100 * self.judged / self.elapsed if self.elapsed else 0.0
 
 
-class Standing(Struct, frozen=True, kw_only=True):
-    """How a target stands: whether it is watched, and how each journey stands against its objective.
-
-    Attributes:
-        coverage: of the last hours; nothing when no slot was ever judged.
-        objectives: one status for each journey that was seen.
-    """
-
-    coverage: Coverage | None = None
-    objectives: tuple[ObjectiveStatus, ...] = ()
-
-
 class BurnRule(Struct, frozen=True, kw_only=True):
     """Alert when the error budget is used up this many times too fast, in a long and in a short window.
 

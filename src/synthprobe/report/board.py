@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
 from synthprobe.files import write_whole
@@ -20,7 +19,7 @@ from synthprobe.records.impact import Change, Forecast, ImpactRow, OperationKind
 from synthprobe.records.objective import ObjectiveStatus
 from synthprobe.report.allure_results import safe_name
 from synthprobe.report.latency import Alarm, StepSeries, latency_chart
-from synthprobe.report.oncall import duration
+from synthprobe.report.page import duration, pages
 from synthprobe.report.standing import percent as percentage
 
 DAYS = 90
@@ -130,14 +129,11 @@ def render_board(data: BoardData, site: Path) -> Path:
     """Write the board's pages, the first page last."""
     folder = site / "board" / safe_name(data.target)
     folder.mkdir(parents=True, exist_ok=True)
-    environment = Environment(
-        loader=PackageLoader("synthprobe.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    environment = pages()
     environment.filters |= {
         "ms": milliseconds,
         "waiting": waiting,
         "percent": percent,
-        "utc": _utc,
         "times": _times,
         "gap": _gap,
         "signed": _signed,
@@ -323,10 +319,6 @@ def _gap(seconds: float) -> str:
 
 def _signed(ms: float) -> str:
     return f"{'−' if ms < 0 else '+'}{waiting(abs(ms))}" if ms else "nothing"
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 __all__ = ["Alarm", "BoardChange", "BoardData", "BoardJourney", "Day", "StepSeries", "render_board"]

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.report.cards import broken_step
 from synthprobe.report.markdown import as_text
-from synthprobe.report.oncall import BADGES, broken_step, headline
+from synthprobe.report.oncall import BADGES, headline
 
 LISTED = 20
 """Journeys that are listed: the job's page holds 1 MiB, and a person reads the first few."""

@@ -5,16 +5,16 @@ One plain page under ``site/ops/TARGET/``, without any script, so it opens from 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
 from synthprobe.files import write_whole
 from synthprobe.goals.ratios import ENOUGH
 from synthprobe.records.measure import Measures
 from synthprobe.report.allure_results import safe_name
+from synthprobe.report.page import pages
 
 _GROUPS = (
     ("Who is first", ("detected_first", "lead")),
@@ -44,14 +44,12 @@ class OpsData(Struct, frozen=True, kw_only=True):
 
 def render_ops(data: OpsData, site: Path) -> Path:
     """Write the page."""
-    environment = Environment(
-        loader=PackageLoader("synthprobe.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["utc"] = lambda at: f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     known = {one.id: one for one in data.measures.measures}
     groups = [(title, [known[id] for id in ids if id in known]) for title, ids in _GROUPS]
-    html = environment.get_template("ops.html.j2").render(
-        data=data, measures=data.measures, groups=groups, answer=answer(data.measures), enough=ENOUGH
+    html = (
+        pages()
+        .get_template("ops.html.j2")
+        .render(data=data, measures=data.measures, groups=groups, answer=answer(data.measures), enough=ENOUGH)
     )
     folder = site / "ops" / safe_name(data.measures.target)
     folder.mkdir(parents=True, exist_ok=True)

@@ -19,10 +19,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.errors import ReportError
-from synthprobe.records.objective import Standing
+from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.allure_results import run_folder
-from synthprobe.report.oncall import PublishedRun, render_oncall, worst
+from synthprobe.report.cards import PublishedRun, PublishedRunbook
+from synthprobe.report.oncall import render_oncall, worst
 from synthprobe.report.retention import Retention
 from synthprobe.report.store import Store
 from synthprobe.report.trace_viewer import copy_trace_viewer
@@ -68,7 +69,7 @@ class Index(Struct, frozen=True, kw_only=True):
 class Site(Struct, frozen=True, kw_only=True):
     """What pages need besides the runs: runbooks by id, how targets stand, and files that runs share, by folder."""
 
-    runbooks: Mapping[str, str] = {}
+    runbooks: Mapping[str, PublishedRunbook] = {}
     standings: Mapping[str, Standing] = {}
     shared: Mapping[str, Mapping[str, bytes]] = {}
     stale_s: float = 3600.0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta, Struct
 
 if TYPE_CHECKING:
-    from synthprobe.report.oncall import PublishedRun
+    from synthprobe.report.cards import PublishedRun
 
 
 class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -14,11 +14,13 @@ from filelock import FileLock
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.files import write_whole
 from synthprobe.records.address import shown_address
-from synthprobe.records.objective import Standing
+from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure import generate, reconcile
 from synthprobe.report.allure_results import run_folder, safe_name
-from synthprobe.report.oncall import STALE_S, PublishedRun, render_oncall
+from synthprobe.report.cards import PublishedRun, PublishedRunbook
+from synthprobe.report.oncall import STALE_S, render_oncall, render_run
+from synthprobe.report.record_pages import render_incidents, render_runs
 from synthprobe.report.retention import Retention, prune
 from synthprobe.report.trace_viewer import copy_trace_viewer
 
@@ -31,7 +33,8 @@ def publish(
     *,
     labels: Mapping[Path, str] | None = None,
     names: Mapping[str, str] | None = None,
-    runbooks: Mapping[str, str] | None = None,
+    production: Collection[str] = (),
+    runbooks: Mapping[str, PublishedRunbook] | None = None,
     site_url: str = "",
     state: Path | None = None,
     allure: bool = True,
@@ -55,6 +58,7 @@ def publish(
             labels={path.resolve(): label for path, label in (labels or {}).items()},
             names=names or {},
             runbooks=runbooks or {},
+            production=production,
             site_url=site_url,
             state=state or site.parent / "state",
             allure=allure,
@@ -73,7 +77,8 @@ def _publish(
     *,
     labels: Mapping[Path, str],
     names: Mapping[str, str],
-    runbooks: Mapping[str, str],
+    runbooks: Mapping[str, PublishedRunbook],
+    production: Collection[str],
     site_url: str,
     state: Path,
     allure: bool,
@@ -102,7 +107,8 @@ def _publish(
             pages, note = {}, ""
             if allure:
                 title = names.get(run.id) or " · ".join(filter(None, (run.target, label, run.id)))
-                absolute = {name: url for name, url in runbooks.items() if url.startswith(("http:", "https:"))}
+                addresses = ((name, page.address) for name, page in runbooks.items())
+                absolute = {name: url for name, url in addresses if url.startswith(("http:", "https:"))}
                 try:
                     pages = reconcile(run_dir, verdict, site_url=site_url, runbooks=absolute)
                     shown = generate(
@@ -126,13 +132,27 @@ def _publish(
                     pages, note = {}, f"There is no Allure report of this run. {error}"
                     shutil.rmtree(out / "allure", ignore_errors=True)
                     warn(str(error))
-            record = PublishedRun(verdict=verdict, folder=folder, label=label, pages=pages, note=note)
+            record = PublishedRun(
+                verdict=verdict,
+                folder=folder,
+                label=label,
+                pages=pages,
+                note=note,
+                production=run.target in production,
+            )
             write_whole(out / _RECORD, msgspec.json.encode(record))
         if retention is not None:
             prune(site, published(site, warn), retention, datetime.now(UTC))
         beside(site)
         runs = newest(site, warn)
+        fresh = {run_folder(verdict.run) for _, verdict in verdicts}
         standings = {name: stand(name) for name in sorted({run.verdict.run.target for run in runs})}
+        every = list(published(site, warn))
+        for record in every:
+            if not (site / record.folder / "index.html").exists() or record.folder in fresh:
+                render_run(record, site, runbooks, standings.get(record.verdict.run.target, Standing()))
+        render_incidents(standings, every, site, runbooks)
+        render_runs(every, site)
         return render_oncall(runs, site, runbooks=runbooks, standings=standings, stale_s=stale_s)
     except OSError as error:
         raise ReportError(

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from synthprobe.goals.objectives import UNKNOWN_CAP, span
-from synthprobe.records.objective import ObjectiveStatus, Standing
+from synthprobe.records.objective import ObjectiveStatus
+from synthprobe.records.standing import Standing
 
 
 def percent(value: float | None) -> str:

@@ -11,7 +11,9 @@ from rich.text import Text
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.report.oncall import BADGES, broken_step, duration, headline, worst
+from synthprobe.report.cards import broken_step
+from synthprobe.report.oncall import BADGES, headline, worst
+from synthprobe.report.page import duration
 
 _STYLES: dict[Outcome, str] = {
     "failed": "bold red",

@@ -1,0 +1,265 @@
+"""Cards of the on-call page: one for each incident, with all that a person needs before the first click."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from synthprobe.records.incident import Incident, Triage
+from synthprobe.records.journey import Severity
+from synthprobe.records.result import Outcome, Result, walk_steps
+from synthprobe.records.standing import Standing
+from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.report.addresses import card_anchor
+from synthprobe.report.standing import objective
+from synthprobe.report.strip import Strip, strip
+from synthprobe.report.trace_viewer import viewer_link
+
+BAD: tuple[Outcome, ...] = ("failed", "degraded", "unknown")
+"""The outcomes that make a card, in the order of the page."""
+
+_SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+
+class PublishedRun(Struct, frozen=True, kw_only=True):
+    """A run as it stands in the site.
+
+    Attributes:
+        verdict: the run's verdict.
+        folder: the run's folder, relative to the site.
+        label: what tells this run from another of the same target, for example ``faulty``; usually empty.
+        pages: id of each journey's page in the Allure report; empty when there is no Allure report.
+        note: why something is missing, as a sentence; empty when nothing is.
+        production: whether the target is one that users depend on.
+        files: where evidence stands in the site, by its path in the records, where it does not stand in the folder.
+    """
+
+    verdict: Verdict
+    folder: str
+    label: str = ""
+    pages: dict[str, str] = {}
+    note: str = ""
+    production: bool = False
+    files: dict[str, str] = {}
+
+
+class PublishedRunbook(Struct, frozen=True, kw_only=True):
+    """A runbook as the pages need it.
+
+    Attributes:
+        address: its page, relative to the site or absolute.
+        title: one line.
+        fallback: how the work goes on without the broken part.
+        fix: id of an allowed fix; empty without one.
+    """
+
+    address: str
+    title: str = ""
+    fallback: str = ""
+    fix: str = ""
+
+
+class Card(Struct, frozen=True, kw_only=True):
+    """What is wrong, since when, who has it and what to do.
+
+    Attributes:
+        anchor: where it stands in the page.
+        outcome: the worst of its journeys.
+        title: what the user cannot do.
+        sentence: what is wrong, in one line.
+        step: the broken or weak step.
+        since: when it began, UTC, if it is known.
+        triage: where the cause lies.
+        incident: the incident; nothing when there is none, or the history is away.
+        incident_id: its id; empty without one.
+        muted: until which day nobody is told.
+        runbook: the page that knows this failure.
+        runbook_id: its id; empty when no page knows it.
+        runbook_why: why that page.
+        general: the page that is for the journey in general, when none knows the failure.
+        general_id: its id; empty without one.
+        journeys: views of the journeys that show it, the most telling first.
+        blocked: titles of journeys that cannot get as far because of it.
+        day: the last 24 hours.
+    """
+
+    anchor: str
+    outcome: Outcome
+    title: str
+    sentence: str
+    step: str = ""
+    since: datetime | None = None
+    triage: Triage | None = None
+    incident: Incident | None = None
+    incident_id: str = ""
+    muted: date | None = None
+    runbook: PublishedRunbook | None = None
+    runbook_id: str = ""
+    runbook_why: str = ""
+    general: PublishedRunbook | None = None
+    general_id: str = ""
+    journeys: tuple[dict[str, Any], ...] = ()
+    blocked: tuple[str, ...] = ()
+    day: Strip | None = None
+
+
+def cards(
+    run: PublishedRun, views: Mapping[str, dict[str, Any]], standing: Standing, runbooks: Mapping[str, PublishedRunbook]
+) -> list[Card]:
+    """One card for each cause, worst first."""
+    known = {one.id: one for one in standing.incidents}
+    made = [_card(group, views, known, standing, runbooks, run.verdict) for group in _by_cause(run.verdict)]
+    return sorted(made, key=lambda card: (BAD.index(card.outcome), _severity(card)))
+
+
+def _by_cause(verdict: Verdict) -> Iterator[list[JourneyVerdict]]:
+    """Journeys that did not pass, by the incident they belong to; what could not be looked at, by its reason."""
+    groups: dict[tuple[str, str], list[JourneyVerdict]] = {}
+    for judged in verdict.journeys:
+        if judged.outcome in BAD:
+            alone = judged.cause if judged.outcome == "unknown" else judged.journey.id
+            key = (judged.incident, "") if judged.incident else ("", alone)
+            groups.setdefault(key, []).append(judged)
+    yield from groups.values()
+
+
+def _card(
+    group: Sequence[JourneyVerdict],
+    views: Mapping[str, dict[str, Any]],
+    known: Mapping[str, Incident],
+    standing: Standing,
+    runbooks: Mapping[str, PublishedRunbook],
+    verdict: Verdict,
+) -> Card:
+    incident = known.get(group[0].incident)
+    first = incident.journeys[0] if incident and incident.journeys else ""
+    ordered = sorted(
+        group,
+        key=lambda judged: (
+            BAD.index(judged.outcome),
+            judged.journey.id != first,
+            bool(judged.triage and judged.triage.elsewhere),
+            _SEVERITIES.index(judged.journey.severity),
+        ),
+    )
+    lead = ordered[0]
+    general_id = "" if lead.runbook else lead.journey.runbook
+    titles = {judged.journey.id: judged.journey.title for judged in verdict.journeys}
+    return Card(
+        anchor=card_anchor(lead.incident, verdict.run.target, lead.journey.id),
+        outcome=lead.outcome,
+        title=lead.journey.title,
+        sentence=views[lead.journey.id]["sentence"],
+        step=broken_step(lead),
+        since=incident.first_seen_at if incident else min((one.since for one in group if one.since), default=None),
+        triage=lead.triage,
+        incident=incident,
+        incident_id=lead.incident,
+        muted=standing.muted.get(lead.incident),
+        runbook=runbooks.get(lead.runbook),
+        runbook_id=lead.runbook,
+        runbook_why=lead.runbook_why,
+        general=runbooks.get(general_id),
+        general_id=general_id,
+        journeys=tuple(views[judged.journey.id] for judged in ordered),
+        blocked=tuple(titles.get(id, id) for id in (incident.blocked if incident else ())),
+        day=strip(standing, {judged.journey.id for judged in group}),
+    )
+
+
+def _severity(card: Card) -> int:
+    return min(_SEVERITIES.index(view["journey"].severity) for view in card.journeys)
+
+
+def journey_views(run: PublishedRun, site: Path, standing: Standing) -> dict[str, dict[str, Any]]:
+    """What the page shows of each journey, by its id."""
+    of = {status.objective.journey: status for status in standing.objectives}
+    return {judged.journey.id: _view(run, judged, site, of.get(judged.journey.id)) for judged in run.verdict.journeys}
+
+
+def _view(run: PublishedRun, judged: JourneyVerdict, site: Path, status: Any) -> dict[str, Any]:
+    last = judged.results[-1] if judged.results else None
+    # When the last attempt left nothing, for example because it was killed, an earlier one that broke still tells.
+    telling = judged.results if judged.outcome in {"failed", "unknown"} else judged.results[-1:]
+    there = _published(run, telling, site)
+    trace, page = there.get("trace", ""), run.pages.get(judged.journey.id, "")
+    return {
+        "id": judged.journey.id,
+        "journey": judged.journey,
+        "outcome": judged.outcome,
+        "cause": judged.cause,
+        "sentence": _sentence(judged),
+        "intermittent": judged.intermittent,
+        "since": judged.since,
+        "attempts": len(judged.results),
+        "duration_s": last.duration_s if last else None,
+        "step": broken_step(judged),
+        "message": _message(judged, last),
+        "notes": last.notes if last else (),
+        "withheld": [kept for kept in (last.evidence if last else ()) if kept.withheld],
+        "screenshot": quote(there.get("screenshot", "")),
+        "trace": viewer_link(trace) if trace else "",
+        "allure": f"{quote(run.folder)}/allure/index.html#{page}" if page else "",
+        "backend_trace": next((result.backend_trace for result in reversed(telling) if result.backend_trace), ""),
+        "bars": _bars(judged, last) if last else [],
+        "repeat": last.repeat if last else "",
+        "objective": objective(status),
+        "status": status,
+    }
+
+
+def _published(run: PublishedRun, telling: Iterable[Result], site: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for kept in (kept for result in reversed(list(telling)) for kept in result.evidence):
+        place = run.files.get(kept.path, "")
+        if not place and kept.path and (site / run.folder / kept.path).is_file():
+            place = f"{run.folder}/{kept.path}"
+        if place:
+            found.setdefault(kept.kind, place)
+    return found
+
+
+def broken_step(judged: JourneyVerdict) -> str:
+    """The path of the step that broke or was not well enough."""
+    last = judged.results[-1] if judged.results else None
+    if last is None or judged.outcome in {"passed", "skipped"}:
+        return ""
+    if last.failure is not None:
+        return last.failure.step
+    return ", ".join(dict.fromkeys(degradation.step for degradation in judged.degradations))
+
+
+def _sentence(judged: JourneyVerdict) -> str:
+    """What is wrong, in one line."""
+    if judged.outcome == "degraded" and judged.degradations:
+        return " ".join(found.told for found in judged.degradations)
+    return judged.cause or "Nothing more is known."
+
+
+def _message(judged: JourneyVerdict, last: Result | None) -> str:
+    if last is not None and last.failure is not None and judged.outcome in {"failed", "unknown"}:
+        return last.failure.message.strip()
+    return ""
+
+
+def _bars(judged: JourneyVerdict, result: Result) -> list[dict[str, Any]]:
+    """Each step with the width of its bar in percent, the longest time or budget being 100."""
+    walked = list(walk_steps(result.steps))
+    longest = max((max(step.duration_s, step.budget_s or 0) for _, step in walked), default=0) or 1
+    weak = {degradation.step for degradation in judged.degradations}
+    return [
+        {
+            "step": step,
+            "depth": min(path.count(" › "), 4),
+            "width": round(100 * step.duration_s / longest, 1),
+            "budget": round(100 * step.budget_s / longest, 1) if step.budget_s else None,
+            "over": bool(step.status == "passed" and step.budget_s and step.duration_s > step.budget_s),
+            "weak": step.status == "passed" and path in weak,
+        }
+        for path, step in walked
+    ]

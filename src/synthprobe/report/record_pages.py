@@ -1,0 +1,70 @@
+"""Pages of what was: each incident with its record, and the lists of incidents and of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from synthprobe.files import write_whole
+from synthprobe.records.standing import Standing
+from synthprobe.report.addresses import card_anchor
+from synthprobe.report.cards import PublishedRun, PublishedRunbook
+from synthprobe.report.oncall import BADGES, worst
+from synthprobe.report.page import pages
+from synthprobe.report.strip import strip
+
+
+def render_incidents(
+    standings: Mapping[str, Standing],
+    runs: Iterable[PublishedRun],
+    site: Path,
+    runbooks: Mapping[str, PublishedRunbook],
+) -> None:
+    """Write a page for each incident, remove the pages of those that are forgotten, and list them all."""
+    folder = site / "incidents"
+    folder.mkdir(parents=True, exist_ok=True)
+    seen = _sightings(runs)
+    template = pages().get_template("incident.html.j2")
+    listed = [(one, standing) for standing in standings.values() for one in standing.incidents]
+    for incident, standing in listed:
+        html = template.render(
+            root="../",
+            badges=BADGES,
+            incident=incident,
+            muted=standing.muted.get(incident.id),
+            runbook=runbooks.get(incident.runbook),
+            seen=seen.get(incident.id, ()),
+            day=strip(standing, incident.journeys),
+            anchor=card_anchor(incident.id),
+        )
+        write_whole(folder / f"{incident.id}.html", html)
+    known = {f"{incident.id}.html" for incident, _ in listed}
+    for page in folder.glob("*.html"):
+        if page.name not in known:
+            page.unlink(missing_ok=True)
+    incidents = sorted(
+        (one for one, _ in listed), key=lambda one: (one.state == "resolved", -one.opened_at.timestamp())
+    )
+    html = pages().get_template("incidents.html.j2").render(root="../", badges=BADGES, incidents=incidents)
+    write_whole(folder / "index.html", html)
+
+
+def _sightings(runs: Iterable[PublishedRun]) -> dict[str, Sequence[PublishedRun]]:
+    """The first and the newest published run that shows each incident."""
+    found: dict[str, list[PublishedRun]] = {}
+    for run in sorted(runs, key=lambda run: run.verdict.run.started_at):
+        for id in {judged.incident for judged in run.verdict.journeys if judged.incident}:
+            found.setdefault(id, []).append(run)
+    return {id: shown[:1] + shown[1:][-1:] for id, shown in found.items()}
+
+
+def render_runs(runs: Iterable[PublishedRun], site: Path) -> None:
+    """List the published runs, newest first."""
+    ordered = sorted(runs, key=lambda run: run.verdict.run.started_at, reverse=True)
+    shown = [
+        (run, worst(run.verdict), {outcome: number for outcome in BADGES if (number := run.verdict.count(outcome))})
+        for run in ordered
+    ]
+    (site / "runs").mkdir(parents=True, exist_ok=True)
+    html = pages().get_template("runs.html.j2").render(root="../", badges=BADGES, runs=shown)
+    write_whole(site / "runs" / "index.html", html)

@@ -1,0 +1,76 @@
+"""The last 24 hours of journeys, slot by slot, drawn as SVG that needs no script."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from msgspec import Struct
+
+from synthprobe.records.result import Outcome
+from synthprobe.records.standing import Standing
+
+_WORST: tuple[Outcome, ...] = ("failed", "unknown", "degraded", "passed", "skipped")
+_HEIGHT = {"failed": 14, "unknown": 11, "degraded": 9, "passed": 5, "skipped": 2}  # never told by colour alone
+
+
+class Stretch(Struct, frozen=True, kw_only=True):
+    """Slots beside each other that ended alike.
+
+    Attributes:
+        outcome: how; empty when nobody looked.
+        left: the first slot, counted from the strip's left end.
+        width: how many slots.
+        height: of its bar, in parts of 14.
+        title: what a reader sees who points at it.
+    """
+
+    outcome: str
+    left: int
+    width: int
+    height: int
+    title: str
+
+
+class Strip(Struct, frozen=True, kw_only=True):
+    """The last 24 hours.
+
+    Attributes:
+        slots: how many slots it shows.
+        stretches: what they hold, oldest first.
+        text: the same in a sentence.
+    """
+
+    slots: int
+    stretches: tuple[Stretch, ...]
+    text: str
+
+
+def strip(standing: Standing, journeys: Collection[str]) -> Strip | None:
+    """How journeys ended in each slot of the last 24 hours, the worst of them standing for the slot."""
+    if not standing.day:
+        return None
+    ends: dict[int, Outcome] = {}
+    for looked in standing.day:
+        found = {looked.outcomes[journey] for journey in journeys if journey in looked.outcomes}
+        if found:
+            ends[looked.slot] = min(found | {ends[looked.slot]} if looked.slot in ends else found, key=_WORST.index)
+    first = standing.now_slot - standing.slots + 1
+    stretches = tuple(_stretches(ends, first, standing.slots))
+    bad = {outcome: sum(end == outcome for end in ends.values()) for outcome in _WORST[:3]}
+    what = ", ".join(f"{outcome} in {number}" for outcome, number in bad.items() if number) or "passed in all"
+    return Strip(slots=standing.slots, stretches=stretches, text=f"Last 24 hours: {what} of {len(ends)} slots judged")
+
+
+def _stretches(ends: dict[int, Outcome], first: int, slots: int) -> Iterator[Stretch]:
+    day = timedelta(days=1)
+    for outcome, group in groupby(range(first, first + slots), key=lambda slot: ends.get(slot, "")):
+        held = list(group)
+        begins, over = (
+            datetime.fromtimestamp(slot * day.total_seconds() / slots, UTC) for slot in (held[0], held[-1] + 1)
+        )
+        if outcome:
+            title = f"{begins:%H:%M} to {over:%H:%M} UTC: {outcome}"
+            left, height = held[0] - first, _HEIGHT[outcome]
+            yield Stretch(outcome=outcome, left=left, width=len(held), height=height, title=title)

@@ -1,0 +1,227 @@
+"""The on-call page by incident, as a tired person reads it on a phone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import made_run
+import msgspec
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from synthprobe.records.history import JudgedSlot
+from synthprobe.records.incident import Incident, IncidentEvent, Triage
+from synthprobe.records.standing import Standing
+from synthprobe.records.verdict import JourneyVerdict
+from synthprobe.report.cards import PublishedRunbook
+from synthprobe.report.site import publish, serve
+
+NOW = made_run.NOW
+LOST, OVER = "261102-0310-AAAA", "261102-0110-BBBB"
+WHY = Triage(
+    cause_class="code", rule="script-error", why="A script of the page broke: queue is not defined", sure="high"
+)
+
+
+def _verdicts() -> tuple[JourneyVerdict, ...]:
+    """Two journeys with one cause, one with a cause of its own, two that could not look for one reason."""
+    shown = made_run.verdict_of(
+        made_run.journey("call-intake", "A call becomes an incident", owner="dispatch-desk", severity="blocker"),
+        "failed",
+        steps=(made_run.step("take the call", 1.0, failed="it did not"),),
+        cause="No number was shown.",
+    )
+    also = made_run.verdict_of(made_run.journey("second-call", "A second call is taken"), "failed", cause="Nor here.")
+    own = made_run.verdict_of(made_run.journey("search", "Old records are found"), "failed", cause="GET /find was 500.")
+    away = "The browser could not be started."
+    blind = [
+        made_run.verdict_of(made_run.journey(name, f"Journey {name}"), "unknown", cause=away, results=False)
+        for name in ("map", "export")
+    ]
+    replace = msgspec.structs.replace
+    return (
+        replace(also, incident=LOST, triage=replace(WHY, elsewhere="call-intake")),
+        replace(shown, incident=LOST, triage=WHY, runbook="dead-button", runbook_why="It names the script error."),
+        own,
+        *blind,
+        made_run.verdict_of(made_run.journey("login", "A dispatcher signs in"), "passed"),
+    )
+
+
+def _standing() -> Standing:
+    slot = int(NOW.timestamp() // 300)
+    incident = Incident(
+        id=LOST,
+        target="demo",
+        kind="failing",
+        state="acknowledged",
+        fingerprint="v2:0",
+        signature="s",
+        title="A call becomes an incident, take the call: No number was shown.",
+        opened_at=NOW - timedelta(minutes=20),
+        first_seen_at=NOW - timedelta(minutes=25),
+        last_seen_at=NOW,
+        journeys=("call-intake", "second-call"),
+        acknowledged_by="first-line",
+        occurrences=5,
+        triage=WHY,
+        runbook="dead-button",
+        events=(IncidentEvent(at=NOW - timedelta(minutes=9), role="first-line", text="took it <now>"),),
+    )
+    over = msgspec.structs.replace(
+        incident,
+        id=OVER,
+        state="resolved",
+        title="The map was old",
+        resolved_at=NOW - timedelta(hours=2),
+        resolved_how="fix",
+        journeys=("map",),
+    )
+    day = tuple(
+        JudgedSlot(
+            slot=slot - back,
+            at=NOW - timedelta(seconds=300 * back),
+            location="local",
+            outcomes={"call-intake": "failed" if back < 5 else "passed", "second-call": "passed"},
+        )
+        for back in range(100)
+    )
+    return Standing(incidents=(over, incident), muted={LOST: date(2026, 12, 24)}, day=day, now_slot=slot)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("cards")
+    earlier = made_run.run("20261123T111500Z-0001", at=NOW - timedelta(minutes=25))
+    for run in (earlier, made_run.run()):
+        made_run.write(folder / run.id, _verdicts(), of=run)
+    publish(
+        [folder / earlier.id, folder / made_run.run().id],
+        folder / "site",
+        allure=False,
+        production={"demo"},
+        runbooks={
+            "dead-button": PublishedRunbook(
+                address="runbooks/dead-button.html", title="The button does nothing", fallback="write cards", fix="undo"
+            )
+        },
+        stand=lambda target: _standing(),
+    )
+    server = serve(folder / "site")
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join(5)
+
+
+@pytest.fixture
+def opened(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    contexts: list[Any] = []
+
+    def open_page(url: str, width: int = 1280, scheme: Any = "light") -> Page:
+        contexts.append(chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme))
+        page = contexts[-1].new_page()
+        page.goto(url)
+        return page  # type: ignore[no-any-return]
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def test_one_cause_is_one_card_with_what_to_do_and_who_has_it(site: str, opened: Callable[..., Page]) -> None:
+    page = opened(f"{site}/#incident-{LOST}", 390)
+    expect(page.get_by_role("article")).to_have_count(3)
+    card = page.locator(f"#incident-{LOST}")
+    expect(card).to_be_in_viewport()
+    expect(card.get_by_role("heading")).to_have_text("A call becomes an incident")
+    for text in ("taken by first-line", "muted until 2026-12-24", "seen in 5 runs", "Do now: write cards"):
+        expect(card.get_by_text(text).first).to_be_visible()
+    expect(card).to_contain_text("Likely cause: code (high confidence). A script of the page broke")
+    expect(card.get_by_role("link", name="Runbook: The button does nothing")).to_be_visible()
+    expect(card.get_by_role("img", name="Last 24 hours: failed in 5 of 100 slots judged")).to_be_visible()
+    journeys = card.locator("[data-journey]").evaluate_all("all => all.map(each => each.dataset.journey)")
+    assert journeys == ["call-intake", "second-call"]
+    assert f"synthprobe fix plan undo --incident {LOST}" in card.inner_html()
+
+
+def test_what_could_not_be_looked_at_for_one_reason_is_one_card_and_the_headline_counts_it(
+    site: str, opened: Callable[..., Page]
+) -> None:
+    page = opened(site)
+    expect(page.get_by_role("heading", level=1)).to_have_text("3 of 6 journeys fail on demo, 2 unknown")
+    expect(page.locator("article.unknown")).to_have_count(1)
+    expect(page.locator("article.unknown [data-journey]")).to_have_count(2)
+    expect(page.get_by_text("production")).to_be_visible()
+    page.get_by_text("1 over in the last day").click()
+    page.get_by_role("link", name="The map was old").click()
+    expect(page.get_by_text("by fix").first).to_be_visible()
+
+
+def test_an_incident_has_a_page_with_its_record_and_its_first_and_newest_evidence(
+    site: str, opened: Callable[..., Page]
+) -> None:
+    page = opened(f"{site}/incidents/{LOST}.html")
+    expect(page.get_by_text("first-line: took it <now>")).to_be_visible()
+    sightings = page.get_by_role("link", name="run 2026")
+    assert sightings.all_inner_texts() == ["run 20261123T111500Z-0001", f"run {made_run.run().id}"]
+    sightings.first.click()
+    expect(page.locator(f"#incident-{LOST}")).to_be_in_viewport()
+    page.goto(f"{site}/runs/index.html")
+    expect(page.get_by_role("row")).to_have_count(3)
+
+
+def test_a_page_left_open_says_when_it_cannot_be_renewed_and_renews_itself(
+    site: str, opened: Callable[..., Page]
+) -> None:
+    page = opened("about:blank")
+    page.clock.install(time=datetime.now(UTC))
+    page.goto(site)
+    page.route("**/status.json", lambda route: route.abort())
+    page.clock.fast_forward(31_000)
+    expect(page.get_by_text("This page cannot be renewed since")).to_be_visible()
+    page.unroute_all()
+    page.route("**/status.json", lambda route: route.fulfill(body="{}"))
+    with page.expect_navigation():
+        page.clock.fast_forward(61_000)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_every_page_can_be_read_by_everybody(site: str, opened: Callable[..., Page], width: int, scheme: str) -> None:
+    for path in ("/", f"/incidents/{LOST}.html", "/incidents/index.html", "/runs/index.html"):
+        page = opened(site + path, width, scheme)
+        page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true })")
+        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+        assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+
+
+def test_five_failures_on_three_targets_fit_two_screens_and_four_on_a_phone(
+    tmp_path: Path, opened: Callable[..., Page]
+) -> None:
+    runs = []
+    for number, target in enumerate(("live", "staging", "training")):
+        failed = [
+            made_run.verdict_of(
+                made_run.journey(f"j{n}", f"The user of kind {n} finds what was entered", owner="desk"),
+                "failed",
+                steps=(made_run.step("look for the entry", 2.0, failed="not there"),),
+                cause="GET /api/entries/7 was answered 500, 200 was expected.",
+            )
+            for n in range(2 if number < 2 else 1)
+        ]
+        good = made_run.verdict_of(made_run.journey("good", "A good path"), "passed")
+        runs.append(tmp_path / target)
+        made_run.write(runs[-1], (*failed, good), of=made_run.run(f"20261123T114000Z-{number:04}", target))
+    page_file = publish(runs, tmp_path / "site", allure=False)
+    for width, screens in ((1280, 2), (390, 4)):
+        page = opened(page_file.as_uri(), width)
+        expect(page.get_by_role("article")).to_have_count(5)
+        assert page.locator("article").last.bounding_box()["y"] + 100 < screens * 900  # type: ignore[index]
