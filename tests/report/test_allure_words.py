@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from synthprobe.report.site import read_verdict
+
 SUITE = """
 import allure, pytest
 from synthprobe import step
@@ -153,4 +155,5 @@ def test_a_supervised_run_keeps_nested_steps_attachments_and_both_attempts_in_bo
             "state of the order",
             "the order was on hold",
         )
-    assert "A title made while it runs" in done.stdout
+    (judged,) = read_verdict(run).journeys
+    assert judged.journey.title == "A title made while it runs"

@@ -30,7 +30,10 @@ from synthprobe.report.terminal import summary
 )
 def test_the_headline(outcomes: list[Outcome], said: str) -> None:
     some = tuple(made_run.verdict_of(made_run.journey(str(n), "x"), one) for n, one in enumerate(outcomes))
-    assert headline(Verdict(run=made_run.run(), journeys=some, finished_at=made_run.NOW)) == said
+    assert (
+        headline(Verdict(run=made_run.run(), journeys=(skipped, *made_run.journeys()), finished_at=made_run.NOW))
+        == said
+    )
 
 
 def test_durations() -> None:
@@ -39,12 +42,15 @@ def test_durations() -> None:
 
 def test_the_terminal_lists_the_worst_first_and_runs_nothing_the_target_said() -> None:
     hostile = made_run.verdict_of(made_run.journey("h", "[red]x\x1b[2J"), "passed")
-    some = (hostile, *made_run.journeys())
+    intake = made_run.journeys()[-1]
+    skipped = made_run.verdict_of(hostile.journey, "skipped", cause="[red]x\x1b[2J")
     console = Console(width=160, file=io.StringIO(), record=True)
-    console.print(summary(Verdict(run=made_run.run(), journeys=some, finished_at=made_run.NOW)))
+    console.print(
+        summary(Verdict(run=made_run.run(), journeys=(skipped, *made_run.journeys()), finished_at=made_run.NOW))
+    )
     text = console.export_text()
     lines = [line for line in text.splitlines() if line.strip()]
-    assert "failed" in lines[1]
-    assert "dispatch-desk" in lines[1]
+    assert lines[0] == f"✗ failed call-intake: {intake.results[-1].failure.step}"
+    assert intake.cause in lines[1]
     assert "[red]x" in text
     assert "\x1b" not in text
