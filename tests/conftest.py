@@ -23,6 +23,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.pop("COLUMNS", None)
 # The runs of these tests are not what the page of the CI job that runs them should speak of.
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
+os.environ.pop("GITHUB_OUTPUT", None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ import yaml
 
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.history.store import History
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Run
+from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.report.job_page import write_output
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted([*(ROOT / ".github" / "workflows").glob("*.yml"), *ROOT.glob("src/**/workflows/*.yml")])
@@ -57,6 +62,7 @@ def test_its_steps_run_against_the_demo(tmp_path):
         "SLOT": "now",
         "VISIBILITY": "public",
         "GITHUB_STEP_SUMMARY": os.fspath(page),
+        "GITHUB_OUTPUT": os.fspath(tmp_path / "output"),
     }
     for name in ("Unpack the history", "Run", "Sweep", "Pack the history", "Report"):
         done = subprocess.run(
@@ -71,6 +77,7 @@ def test_its_steps_run_against_the_demo(tmp_path):
         assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
     assert (tmp_path / ".synthprobe" / "site" / "index.html").exists()
     assert (tmp_path / "history.pack").exists()
+    assert (tmp_path / "output").read_text() == "outcome=passed\n"
     assert page.read_text().startswith("### All "), "who opens the job sees first how the target is"
 
 
@@ -179,8 +186,22 @@ def test_the_run_is_the_whole_step_and_nothing_is_left_to_chance_f43():
     for step in of["steps"]:
         if "upload-artifact" in step.get("uses", ""):
             assert "secrets." not in str(step)
-            assert "failure" in step["if"]
             assert "steps.report.outcome == 'success'" in step["if"], "what was refused is not uploaded"
+
+
+def test_what_is_degraded_is_reported_too_and_the_job_says_how_to_open_it(tmp_path):
+    steps = {step.get("name"): step for step in job(WRITTEN)["steps"]}
+    assert "steps.run.outcome == 'failure' || steps.run.outputs.outcome == 'degraded'" in steps["Report"]["if"]
+    page, output = tmp_path / "job.md", tmp_path / "output"
+    environ = {"RUN_ID": "7", "REPOSITORY": "ops/watch", "TARGET": "demo", "GITHUB_STEP_SUMMARY": os.fspath(page)}
+    command = ["bash", "-eo", "pipefail", "-c", steps["How to open it"]["run"]]
+    done = subprocess.run(command, env=os.environ | environ, capture_output=True, text=True, check=True)
+    opens = "gh run download 7 -R ops/watch -p 'report-demo*' -D report && synthprobe serve report/report-demo"
+    assert done.stdout == page.read_text() == f"Open the report: `{opens}`\n"
+    judged = JourneyVerdict(journey=Journey(id="a", node_id="a", title="A"), outcome="degraded")
+    run = Run(id="r", target="demo", base_url="http://a", slot=1, started_at=datetime.now(UTC))
+    write_output(Verdict(run=run, journeys=(judged,), finished_at=run.started_at), output)
+    assert output.read_text() == "outcome=degraded\n"
 
 
 def test_f61_an_upload_that_failed_is_tried_once_more_under_another_name():

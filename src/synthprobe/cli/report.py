@@ -33,7 +33,9 @@ _console = open_console()
 
 
 def report(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Folders of runs; the newest run without it.")] = None,
+    runs: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of runs; the newest of each target without it.")
+    ] = None,
     site: Annotated[Path | None, typer.Option(help="Folder the site is made in.")] = None,
     serve_site: Annotated[bool, typer.Option("--serve", help="Serve the site until Ctrl-C.")] = False,
     port: Annotated[int, typer.Option(help="Port to serve at; 0 takes a free one.", min=0, max=65535)] = 0,
@@ -50,7 +52,7 @@ def report(
     root = find_root(Path.cwd())
     config = read_config(root)
     with all_within(PUBLISH_S):
-        folders = [run.absolute() for run in runs] if runs else [pipeline.newest_run(root, config.folder)]
+        folders = [run.absolute() for run in runs] if runs else pipeline.newest_runs(root, config.folder)
         for folder in folders:
             if not (folder / "verdict.json").exists():
                 pipeline.explain_run(root, config, folder, pipeline.judge(folder))

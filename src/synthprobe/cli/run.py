@@ -27,7 +27,7 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.project import NO_PROJECT, project_at
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure_wish import grant_allure
-from synthprobe.report.job_page import append_summary
+from synthprobe.report.job_page import append_summary, write_output
 from synthprobe.report.junit import PLACE, agree_with
 from synthprobe.report.live_line import LiveLine
 from synthprobe.report.terminal import summary
@@ -193,6 +193,11 @@ def _kept_beside(verdict: Verdict, folder: Path, mask: Callable[[str], str]) -> 
             append_summary(verdict, Path(page), mask=mask)
         except OSError as error:
             yield f"The job's page could not be written: {error}"
+    if output := os.environ.get("GITHUB_OUTPUT"):
+        try:
+            write_output(verdict, Path(output))
+        except OSError as error:
+            yield f"The job's later steps could not be told the outcome: {error}"
     if (place := folder / PLACE).exists():
         try:
             agree_with(verdict, Path(place.read_text("utf-8")), mask)

@@ -6,6 +6,7 @@ from synthprobe.pipeline.coverage import stand
 from synthprobe.pipeline.judging import (
     judge,
     newest_run,
+    newest_runs,
     read_progress,
     read_results,
     read_verdict,
@@ -23,6 +24,7 @@ __all__ = [
     "is_judged",
     "judge",
     "newest_run",
+    "newest_runs",
     "open_history",
     "open_outbox",
     "read_progress",

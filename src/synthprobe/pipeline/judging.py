@@ -113,6 +113,13 @@ def newest_run(root: Path, folder: str) -> Path:
     return runs[-1].parent
 
 
+def newest_runs(root: Path, folder: str) -> list[Path]:
+    """The run of each target that started last, the newest of all last."""
+    newest_run(root, folder)  # there is one
+    runs = sorted((root / folder / "runs").glob("*/*/run.json"), key=lambda path: path.stat().st_mtime)
+    return list({path.parent.parent: path.parent for path in runs}.values())
+
+
 def _read(path: Path, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)

@@ -8,7 +8,7 @@ from pathlib import Path
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.cards import broken_step
 from synthprobe.report.markdown import as_text
-from synthprobe.report.oncall import BADGES, headline
+from synthprobe.report.oncall import BADGES, headline, worst
 
 LISTED = 20
 """Journeys that are listed: the job's page holds 1 MiB, and a person reads the first few."""
@@ -25,6 +25,12 @@ def append_summary(verdict: Verdict, page: Path, *, mask: Callable[[str], str] =
     """
     with page.open("a", encoding="utf-8") as file:
         file.write(_summary(verdict, lambda text: as_text(_cut(mask(text)))))
+
+
+def write_output(verdict: Verdict, file: Path) -> None:
+    """Say the worst outcome to the job's later steps, as ``steps.ID.outputs.outcome`` (``GITHUB_OUTPUT``)."""
+    with file.open("a", encoding="utf-8") as output:
+        output.write(f"outcome={worst(verdict)}\n")
 
 
 def _summary(verdict: Verdict, cell: Callable[[str], str]) -> str:
