@@ -16,7 +16,7 @@ demo: setup ## start the dispatch centre, run the journeys healthy and with two 
 	$(BIN)/synthprobe demo
 
 test: setup .venv/.postgres ## all tests, a real browser included
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 12
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12
 
 coverage: setup .venv/.postgres ## the tests, and which lines of the product they run, child processes included
 	$(BIN)/coverage erase

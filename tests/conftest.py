@@ -26,6 +26,29 @@ os.environ.pop("GITHUB_STEP_SUMMARY", None)
 os.environ.pop("GITHUB_OUTPUT", None)
 
 
+LONGEST = (
+    "cli/test_drill.py",
+    "faults/test_endings.py",
+    "cli/test_demo.py",
+    "runner/test_again.py",
+    "runner/test_supervised_run.py",
+    "faults/test_clock_jump.py",
+    "workflows/test_journeys.py",
+    "cli/test_half_broken.py",
+    "faults/test_ended_runs.py",
+    "docs/test_first_line_guide.py",
+    "cli/test_drill_of_a_project.py",
+    "faults/test_dropped_slots.py",
+    "faults/test_deadlines.py",
+)
+"""Files that take longest, in that order: a worker that begins with one leaves nobody waiting at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def plain_projects() -> None:
     """What these tests themselves are written with is no part of a journey project, and slow to load."""

@@ -48,27 +48,16 @@ def gaps(verdict) -> list[str]:
 
 
 def test_f44_the_next_run_says_how_many_slots_nobody_judged(judged):
-    first = judged(0, "--slot", "now")
-    assert gaps(first) == [], "before the first run nothing was missed"
+    assert gaps(judged(0, "--slot", "now")) == [], "before the first run nothing was missed"
     assert gaps(judged(1, "--slot", "now")) == []
-    (gap,) = gaps(judged(5, "--slot", "now"))
-    assert gap.startswith(said("3 slots", 2, 5))
+    (gap,) = gaps(judged(3, "--slot", "now"))
+    assert gap.startswith(said("slot", 2, 3))
+    assert gaps(judged(5)) == [], "a run by hand judges no slot and misses none"
     (gap,) = gaps(judged(7, "--slot", "now"))
-    assert gap.startswith(said("slot", 6, 7))
-
-
-def test_f44_a_run_by_hand_judges_no_slot_and_misses_none(judged):
-    judged(0, "--slot", "now")
-    assert gaps(judged(2)) == []
-    (gap,) = gaps(judged(4, "--slot", "now"))
-    assert gap.startswith(said("3 slots", 1, 4))
-
-
-def test_f44_a_gap_over_midnight_names_its_days(judged):
-    judged(0, "--slot", "now")
-    (gap,) = gaps(judged(288, "--slot", "now"))
-    assert gap.startswith(said("287 slots", 1, 288))
-    assert f"({datetime.fromtimestamp((NOW + 1) * SLOT_S, UTC):%Y-%m-%d %H:%M} to " in gap
+    assert gap.startswith(said("3 slots", 4, 7))
+    (gap,) = gaps(judged(295, "--slot", "now"))
+    assert gap.startswith(said("287 slots", 8, 295)), "a gap over midnight names its days"
+    assert f"({datetime.fromtimestamp((NOW + 8) * SLOT_S, UTC):%Y-%m-%d %H:%M} to " in gap
 
 
 def test_f44_slots_of_another_length_are_not_counted(judged, project):

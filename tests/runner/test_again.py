@@ -164,8 +164,6 @@ def test_one_hiccup_ends_after_two_runs_as_usual(look_again):
         ("@pytest.mark.mutates('incident', repeatable=True)", "", 2),
         ("", "suspicion_reruns = 0", 0),
         ("", "suspicion_budget = 0", 0),
-        ("", "suspicion_reruns = 30", 2),
-        ("", "suspicion_budget = 7", 2),
     ],
 )
 def test_what_changes_something_or_is_over_the_budget_is_left_alone(look_again, marker, settings, reruns):
