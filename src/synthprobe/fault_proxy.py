@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -32,6 +34,8 @@ class Break(Struct, frozen=True, kw_only=True):
         body: body of that answer.
         drop: close the connection without an answer.
         substitute: text of the answer's body that is replaced, and what replaces it.
+        headers: headers that the answer gets; an empty value takes the header away.
+        cut_bytes: the answer ends after so many bytes of its body; 0 sends all of it.
     """
 
     path: str
@@ -41,6 +45,8 @@ class Break(Struct, frozen=True, kw_only=True):
     body: str = ""
     drop: bool = False
     substitute: tuple[str, str] = ("", "")
+    headers: dict[str, str] = {}
+    cut_bytes: int = 0
 
     def matches(self, method: str, path: str) -> bool:
         """Whether the rule is about a request."""
@@ -52,7 +58,7 @@ def proxy_drill(
 ) -> DrillPlan:
     """A drill that breaks a running system by a proxy in front of it.
 
-    Plain HTTP/1.1 is passed on. WebSockets and streams that never end are not: drill those with a system of your own.
+    HTTP/1.1 and WebSockets are passed on. Streams that never end are not: drill those with a system of your own.
     """
     rules: dict[str, Break] = {}
     for fault, rule in faults.items():
@@ -128,14 +134,36 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if refused := next((rule for rule in rules if rule.status), None):
-            self._answer(refused.status, {"Content-Type": "text/plain; charset=utf-8"}, refused.body.encode())
-            return
-        self._pass_on(body, rules)
+            headers = [("Content-Type", "text/plain; charset=utf-8")]
+            self._answer(refused.status, headers, refused.body.encode(), rules)
+        elif self.headers.get("Upgrade"):
+            self._tunnel(body)
+        else:
+            self._pass_on(body, rules)
+
+    def _tunnel(self, body: bytes) -> None:
+        """Hand on bytes both ways until a side ends, as a WebSocket needs it."""
+        self.close_connection = True
+        listen, address = f"http://{self.headers.get('Host', '')}", urlsplit(self.upstream)
+        kept = [(name, value.replace(listen, self.upstream)) for name, value in self.headers.items() if name != "Host"]
+        lines = [f"{self.command} {self.path} HTTP/1.1", f"Host: {address.netloc}", *(f"{n}: {v}" for n, v in kept)]
+        with suppress(OSError), socket.create_connection((address.hostname, address.port or 80), _UPSTREAM_S) as far:
+            far.settimeout(None)
+            far.sendall("\r\n".join((*lines, "", "")).encode() + body)
+            back = threading.Thread(target=_pump, args=(far, self.connection), daemon=True)
+            back.start()
+            _pump(self.connection, far)
+            back.join()
 
     def _pass_on(self, body: bytes, rules: list[Break]) -> None:
         import requests
 
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
+        listen = f"http://{self.headers.get('Host', '')}"  # the upstream compares who asks with its own name
+        headers = {
+            name: value.replace(listen, self.upstream) if name.lower() in {"origin", "referer"} else value
+            for name, value in self.headers.items()
+            if name.lower() not in _HOP_BY_HOP
+        }
         try:
             with requests.Session() as session:
                 session.trust_env = False
@@ -149,26 +177,40 @@ class _Handler(BaseHTTPRequestHandler):
                 )
         except requests.RequestException as error:
             text = f"The drill's proxy cannot reach {self.upstream}: {type(error).__name__}"
-            self._answer(502, {"Content-Type": "text/plain"}, text.encode())
+            self._answer(502, [("Content-Type", "text/plain")], text.encode(), rules)
             return
         content = answer.content
         for old, new in (rule.substitute for rule in rules if rule.substitute[0]):
             content = content.replace(old.encode(), new.encode())
-        listen = f"http://{self.headers.get('Host', '')}"
         kept = [
             (name, value.replace(self.upstream, listen) if name.lower() == "location" else value)
             for name, value in answer.raw.headers.items()
             if name.lower() not in _MADE_ANEW
         ]
-        self._answer(answer.status_code, kept, content)
+        self._answer(answer.status_code, kept, content, rules)
 
-    def _answer(self, status: int, headers: Mapping[str, str] | list[tuple[str, str]], body: bytes) -> None:
+    def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes, rules: list[Break]) -> None:
+        changed = {name: value for rule in rules for name, value in rule.headers.items()}
+        replaced = {name.lower() for name in changed}
+        cut = min((rule.cut_bytes for rule in rules if rule.cut_bytes), default=len(body))
         self.send_response(status)
-        for name, value in headers.items() if isinstance(headers, Mapping) else headers:
-            self.send_header(name, value)
+        for name, value in [*((n, v) for n, v in headers if n.lower() not in replaced), *changed.items()]:
+            if value:
+                self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            with suppress(OSError):  # whoever asked may have gone
+                self.wfile.write(body[:cut])
+        self.close_connection = self.close_connection or cut < len(body)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - the library's names
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while piece := source.recv(65536):
+            sink.sendall(piece)
+    for end in (source, sink):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import shorten
 
 from synthprobe.records.address import path_of
 from synthprobe.records.figures import shown_above, shown_durations
-from synthprobe.records.finding import Contradiction, Refusal, Skew, Throttled, Wait
+from synthprobe.records.finding import Contradiction, Refusal, Skew, Sought, Throttled, Wait
 from synthprobe.records.incident import Worth
 from synthprobe.records.result import Degradation, Failure
 
@@ -14,6 +15,18 @@ CLOCKS_AGREE_S = 2.0
 """Seconds two clocks may differ by before it is worth a word."""
 
 _WIDTH = 80
+_LOCATOR = re.compile(
+    r"""^get_by_(\w+)\((?:"(?P<first>[^"]*)"|re\.compile.*?)(?:, name="(?P<name>[^"]*)")?[^()]*\)"""
+    r"(?:\.(?:first|last|nth\(-?\d+\)))?$"
+)
+_KINDS = {
+    "label": "field",
+    "placeholder": "field",
+    "text": "text",
+    "title": "title",
+    "alt_text": "picture",
+    "test_id": "element",
+}
 _UNDER_GOT = "\n          "
 
 
@@ -93,6 +106,8 @@ def waited(found: Wait) -> str:
 def cause(failure: Failure) -> str:
     """The cause of a failure in one line, as a tired person reads it in an alert, a title or a list."""
     found = failure.finding
+    if found is not None and found.sought is not None and failure.kind in {"expectation", "timeout"}:
+        return looked_for(found.sought)
     told = failure.kind in {"expectation", "throttled"}  # elsewhere the message says more than what was expected
     if not told or found is None or found.contradiction is None:
         return next(iter(failure.message.strip().splitlines()), "")
@@ -110,6 +125,36 @@ def contradiction(found: Contradiction) -> str:
     if found.about == "fields":  # what was got names the field, and what was expected of it
         return f"{where} was answered with {got}"
     return f"{where}: {found.expected} was expected, got {got}"
+
+
+def shown_ms(ms: float) -> str:
+    """Milliseconds as a person reads them."""
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+
+
+def element(locator: str) -> tuple[str, str]:
+    """What a locator looks for, as kind and name; the kind is empty where it is another language."""
+    found = _LOCATOR.match(locator)
+    if found is None:
+        return "", ""
+    if found[1] == "role":
+        return found["first"] or "", found["name"] or ""
+    return _KINDS.get(found[1], "element"), found["first"] or ""
+
+
+def looked_for(found: Sought) -> str:
+    """That an element was not there, or could not be used."""
+    kind, name = element(found.locator)
+    what = f'{kind} "{name}"' if kind and name else kind if kind else found.locator
+    for_s = f" for {found.within_s:g} s" if found.within_s else ""
+    after_s = f" after {found.within_s:g} s" if found.within_s else ""
+    return {
+        "absent": f"{what} was not there{after_s}",
+        "hidden": f"{what} was not visible{for_s}",
+        "disabled": f"{what} was disabled{for_s}",
+        "covered": f"{what} was covered{f' by {found.by}' if found.by else ''}{for_s}",
+        "moving": f"{what} did not stand still{for_s}",
+    }[found.sight]
 
 
 def runbook_mark(runbook: str, worth: Worth) -> str:

@@ -1,17 +1,49 @@
 """Words and neighbours that look like a cause and are none: what triage says was observed, or it says less."""
 
-import pytest
+from datetime import UTC, datetime
 
-from synthprobe.records.evidence import Answer, Facts
-from synthprobe.records.finding import Contradiction, Finding, Refusal
+import pytest
+from msgspec.structs import replace
+
+from synthprobe.records.evidence import Answer, Facts, PageSeen
+from synthprobe.records.finding import Contradiction, Finding, Refusal, Sought
 from synthprobe.records.incident import Triage
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Failure, Result, Run
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import triage, triage_together
-from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.facts import Peer, TriageFacts, facts_for, request_of
 from synthprobe.words import contradicted, refused
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RUN = Run(id="r", target="t", base_url="http://t.invalid", slot=1, started_at=NOW)
 
-def answered(method="GET", path="/", status=200, duration_ms=20.0, reason=""):
-    return Answer(by="api", method=method, path=path, status=status, duration_ms=duration_ms, reason=reason, step="ask")
+
+def told(id, outcome, *answers):
+    """What a run says of a journey with these answers."""
+    journey = Journey(id=id, node_id=id, title=id)
+    broke = Failure(kind="expectation", ours=False, message="it was not so", detail="", step="ask")
+    result = Result(
+        run_id="r",
+        target="t",
+        journey=journey,
+        attempt=1,
+        outcome=outcome,
+        started_at=NOW,
+        duration_s=1.0,
+        failure=broke if outcome == "failed" else None,
+        facts=Facts(answers=answers),
+    )
+    return JourneyVerdict(journey=journey, outcome=outcome, results=(result,))
+
+
+def alone(judged):
+    return Verdict(run=RUN, journeys=(judged,), finished_at=NOW)
+
+
+def answered(method="GET", path="/", status=200, duration_ms=20.0, reason="", **more):
+    known = {"by": "api", "step": "ask", **more}
+    return Answer(method=method, path=path, status=status, duration_ms=duration_ms, reason=reason, **known)
 
 
 def facts(answer, kind="expectation", **more):
@@ -26,10 +58,12 @@ def test_a_word_that_holds_another_is_no_log_in(path):
     assert "log-in" not in found.why
 
 
-@pytest.mark.parametrize("path", ["/api/login", "/-/login", "/log_in/", "/auth/token", "/oauth/authorize", "/session"])
-def test_a_path_that_ends_in_a_log_in_is_one(path):
-    found = triage(facts(answered("POST", path, 403, reason="this account is suspended")))
+@pytest.mark.parametrize("path", ["/api/login", "/-/login", "/door", "/authors"])
+def test_a_log_in_is_where_a_password_was_sent_and_never_a_word_in_a_path(path):
+    refused = answered("POST", path, 403, reason="this account is suspended", credentials="password")
+    found = triage(facts(refused))
     assert (found.cause_class, found.rule) == ("user", "account-state")
+    assert triage(facts(replace(refused, credentials=""))).rule == "forbidden"
 
 
 def test_a_slow_list_is_no_slow_log_in_and_a_slow_write_proves_no_lock():
@@ -44,6 +78,7 @@ def test_a_request_without_an_answer_proves_nothing_of_the_servers_workers():
     found = triage(facts(answered(path="/hang", status=0, duration_ms=10_000.0), kind="deadline"))
     assert "worker" not in found.why
     assert "GET /hang was never answered" in found.why
+    assert found.cause_class == "infra"
 
 
 @pytest.mark.parametrize("asked", ["/shop/provider/7", "/upstream/health", "/third-party/keys"])
@@ -58,8 +93,97 @@ def test_a_word_in_the_address_that_was_asked_for_names_no_other_system(asked):
         assert said.rule in {"unreachable", "nothing-fits"}
 
 
-@pytest.mark.parametrize("rule", ["forbidden", "account-state", "account-refused"])
-def test_a_refusal_of_one_request_explains_no_journey_that_did_not_ask_for_it(rule):
-    refused = Triage(cause_class="config", rule=rule, why="GET /authors/9 is refused with 403.", sure="medium")
-    silent = Triage(cause_class="unknown", rule="nothing-fits", why="Nothing points at one class.", sure="low")
-    assert triage_together({"author": refused, "orders": silent})["orders"] == silent
+def test_a_gate_that_refuses_everybody_says_nothing_of_others_who_got_in():
+    gate = answered("POST", "/door", 403, reason="Forbidden", credentials="password")
+    alone = triage(facts(gate, peers=(Peer(journey="catalogue", outcome="passed"),)))
+    assert alone.cause_class == "config"
+    assert alone.why.endswith('POST /door was answered 403 ("Forbidden").')
+    wrong = replace(gate, status=401, reason="Wrong password")
+    other = triage(facts(wrong, peers=(Peer(journey="catalogue", outcome="passed", let_in=("/door",)),)))
+    assert (other.cause_class, other.rule) == ("user", "account-refused")
+    assert "Another journey of the run logged in there" in other.why
+
+
+@pytest.mark.parametrize("check", ["sentinel", "read-after-write", "rule", "grant", "delivery"])
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_server_error_is_never_what_the_author_declared(check, status):
+    broke = Contradiction(about="status", expected="status 200", got=f"status {status}", status=status)
+    found = triage(facts(answered(status=status), checks=check, finding=Finding(contradiction=broke)))
+    assert (found.cause_class, found.rule) in {("code", "server-error"), ("infra", "unreachable")}
+    assert f"was answered {status}" in found.why
+
+
+@pytest.mark.parametrize(
+    "page", ["<html><h1>502 Bad Gateway</h1><hr>nginx</html>", "HTTP Error 503. The service is unavailable."]
+)
+def test_the_page_of_a_gateway_names_no_other_system(page):
+    found = triage(facts(answered(status=503, reason=page)))
+    assert (found.cause_class, found.rule) == ("infra", "unreachable")
+
+
+def test_what_also_happens_where_a_journey_passes_is_no_evidence_as_often_as_it_does_there():
+    stranger = answered(path="/settings", status=401, by="page", resource="xhr")
+    let_in = answered("POST", "/token", credentials="password")
+    lost = answered(path="/flows", status=401, by="page", resource="xhr")
+    usual = {request_of(stranger): 1}
+
+    def classed(*answers):
+        result = told("flow", "failed", *answers)
+        verdict = Verdict(run=RUN, journeys=(result, told("other", "passed", stranger)), finished_at=NOW)
+        return triage(facts_for(result, verdict)).rule, triage(facts_for(result, alone(result), usual=usual)).rule
+
+    assert classed(stranger) == ("nothing-fits", "nothing-fits")
+    assert classed(stranger, let_in, stranger) == ("session-lost", "session-lost")
+    assert classed(stranger, let_in, lost) == ("session-lost", "session-lost")
+    assert (
+        triage(facts_for(told("flow", "failed", stranger), alone(told("flow", "failed", stranger)))).rule
+        == "nothing-fits"
+    )
+
+
+def test_what_another_journey_asks_for_and_expects_is_usual_for_nobody_else():
+    refused = answered("POST", "/door", 401, reason="Your password has expired.", credentials="password")
+    broken = told("shift", "failed", refused)
+    verdict = Verdict(run=RUN, journeys=(broken, told("strangers are refused", "passed", refused)), finished_at=NOW)
+    assert triage(facts_for(broken, verdict)).rule == "account-state"
+
+
+BUTTONS = ('heading "Welcome" [level=1]', 'textbox "Name"', 'button "Sign in"', 'button "Cancel"')
+SAYS = {
+    "renamed": (
+        Sought(locator='get_by_role("button", name="Log in")', sight="absent", within_s=5.0),
+        'button "Log in" was not there after 5 s; the page /door has button "Sign in".',
+    ),
+    "disabled": (
+        Sought(locator='get_by_role("button", name="Sign in")', sight="disabled", within_s=5.0),
+        'button "Sign in" was disabled for 5 s.',
+    ),
+    "covered": (
+        Sought(locator='get_by_label("Name")', sight="covered", within_s=2.0, by='<div id="tour">'),
+        'field "Name" was covered by <div id="tour"> for 2 s.',
+    ),
+    "gone": (
+        Sought(locator='locator("#price")', sight="absent", within_s=5.0),
+        'locator("#price") was not there after 5 s; the page /door says "Welcome".',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SAYS)
+def test_where_no_class_is_known_it_is_said_what_was_looked_for_and_what_is_there(case):
+    sought, said = SAYS[case]
+    seen = Facts(pages=(PageSeen(path="/door", outline=BUTTONS),))
+    found = triage(TriageFacts(outcome="failed", kind="timeout", finding=Finding(sought=sought), evidence=seen))
+    assert (found.cause_class, found.why) == ("unknown", said)
+
+
+def test_a_borrowed_cause_needs_something_that_was_seen_in_both_and_replaces_no_class():
+    missing = answered(path="/main.js", status=404, by="page", resource="script")
+    other = answered(path="/other", status=404)
+    seen = {"a": facts(missing), "b": facts(missing), "c": facts(other)}
+    sure = Triage(cause_class="infra", rule="missing-script", why="GET /main.js was answered 404.", sure="high")
+    silent = Triage(cause_class="unknown", rule="nothing-fits", why="Nothing is known.", sure="low")
+    found = triage_together({"a": sure, "b": silent, "c": silent}, seen)
+    assert (found["a"], found["c"]) == (sure, silent)
+    assert (found["b"].cause_class, found["b"].elsewhere) == ("unknown", "a")
+    assert "Possible cause, as a shows GET /main.js was answered 404 too" in found["b"].why

@@ -18,13 +18,14 @@ from typing import Any
 from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Locator, Page
 
 from synthprobe.browser.issued import DOWNLOADS, learn_from_contents, learn_from_downloads, learn_from_folder
+from synthprobe.browser.network import is_odd, network_request
+from synthprobe.browser.page_sight import pages_of, pending_requests, seen_page
 from synthprobe.browser.recording import ContextRecording, hold_client_traces
-from synthprobe.evidence.exchanges import server_timing
 from synthprobe.evidence.learning import Learner
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import AnswerSource
 from synthprobe.records.address import path_of
-from synthprobe.records.evidence import ConsoleMessage, NetworkRequest
+from synthprobe.records.evidence import ConsoleMessage, NetworkRequest, PageSeen
 
 _SCREENSHOT_TIMEOUT_MS = 4000
 _STORAGE_TIMEOUT_MS = 1000
@@ -54,6 +55,8 @@ class BrowserEvidence:
         self._relaunched: list[Browser] = []
         self._recordings: list[ContextRecording] = []
         self._pictures: list[tuple[str, bytes]] = []
+        self._pages: list[PageSeen] = []
+        self._pending: list[NetworkRequest] = []
         self._is_captured = False
         self._is_stored_known = False
         self._learned: set[Path] = set()
@@ -105,6 +108,8 @@ class BrowserEvidence:
         self._journey = journey
         self._is_captured = self._is_stored_known = False
         self._pictures.clear()
+        self._pages.clear()
+        self._pending.clear()
         self.notes.clear()
         for recording in list(self._recordings):
             try:
@@ -128,6 +133,9 @@ class BrowserEvidence:
                 recording.cut()
         for recording in self._recordings:
             if not recording.is_closed and recording.is_telling:
+                for page in pages_of(recording.context):
+                    self._pending += pending_requests(page)
+                    self._pages += seen_page(page)
                 self._pictures += self._screenshots(recording.context)
 
     def learn(self, learner: Learner, *, broken: bool) -> None:
@@ -153,6 +161,26 @@ class BrowserEvidence:
         """Pictures of every page that was open when the journey broke, with secrets hidden."""
         return self._pictures
 
+    def pages(self) -> list[PageSeen]:
+        """What pages showed when the journey broke, not yet redacted."""
+        return self._pages
+
+    def pending(self) -> list[NetworkRequest]:
+        """Requests that had no answer when the journey broke, not yet redacted."""
+        return self._pending
+
+    def odd_requests(
+        self, since: datetime, describe: Callable[[Mapping[str, str]], AnswerSource]
+    ) -> list[NetworkRequest]:
+        """Of an attempt that passed: requests that were refused, and those that sent credentials; not yet redacted."""
+        read = self.scratch.joinpath
+        lines = [line for recording in self._recordings for line in recording.network_lines() if is_odd(line)]
+        found = (
+            network_request(json.loads(line)["snapshot"], describe, lambda name: read(name).read_bytes())
+            for line in lines
+        )
+        return [one for one in found if one.at is None or one.at >= since]
+
     def traces(self) -> list[Path]:
         """Write what the journey did in each context into the private folder."""
         self.capture()
@@ -172,7 +200,7 @@ class BrowserEvidence:
         return traces
 
     def _screenshots(self, context: BrowserContext) -> Iterator[tuple[str, bytes]]:
-        for page in _pages(context):
+        for page in pages_of(context):
             try:
                 png = page.screenshot(timeout=_SCREENSHOT_TIMEOUT_MS, animations="disabled")
                 yield f"screenshot of {path_of(page.url) or 'the page'}", png
@@ -215,7 +243,7 @@ def _learn_from_storage(context: BrowserContext, learner: Learner) -> None:
     with contextlib.suppress(Error):
         for cookie in context.cookies():
             learner.learn_cookie(cookie.get("name", ""), cookie.get("value", ""))
-    for frame in [frame for page in _pages(context) for frame in page.frames[:_FRAMES]]:
+    for frame in [frame for page in pages_of(context) for frame in page.frames[:_FRAMES]]:
         with contextlib.suppress(Error):  # it does not answer, or may not store anything
             learner.learn_from_address(frame.url)
             entries = frame.locator("html").evaluate(_STORAGE, timeout=_STORAGE_TIMEOUT_MS)
@@ -226,13 +254,6 @@ def has_ffmpeg() -> bool:
     """Whether Playwright can record videos on this machine."""
     browsers = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
     return any(browsers.glob("ffmpeg-*/ffmpeg-*"))
-
-
-def _pages(context: BrowserContext) -> list[Page]:
-    try:
-        return context.pages
-    except Error:
-        return []
 
 
 def read_trace(
@@ -256,7 +277,7 @@ def read_trace(
                     at = datetime.fromtimestamp((wall_ms + entry.get("time", mono_ms) - mono_ms) / 1000, UTC)
                     console.append(_console_message(entry, at))
                 elif kind == "resource-snapshot" and entry["snapshot"].get("_monotonicTime", begins_ms) >= begins_ms:
-                    request = _network_request(entry["snapshot"], describe)
+                    request = network_request(entry["snapshot"], describe, archive.read)
                     if request.says_something(slow_ms):
                         network.append(request)
     return console, network
@@ -282,23 +303,3 @@ def _console_message(entry: dict[str, Any], at: datetime) -> ConsoleMessage:
     error = error.get("error", error)
     text = error.get("stack") or error.get("message") or json.dumps(error)
     return ConsoleMessage(kind="page error", text=text, location="", page=entry.get("pageId", ""), at=at)
-
-
-def _network_request(snapshot: dict[str, Any], describe: Callable[[Mapping[str, str]], AnswerSource]) -> NetworkRequest:
-    response = snapshot.get("response", {})
-    headers = {header["name"].lower(): header["value"] for header in response.get("headers", [])}
-    source = describe(headers)
-    error = snapshot.get("_failureText") or response.get("_failureText") or ""
-    status = max(int(response.get("status", 0)), 0)
-    return NetworkRequest(
-        method=snapshot["request"]["method"],
-        url=snapshot["request"]["url"],
-        status=status,
-        duration_ms=max(float(snapshot.get("time", 0)), 0.0),
-        resource_type=snapshot.get("_resourceType", ""),
-        error=error,
-        server_timing=server_timing(headers.get("server-timing", "")),
-        node=source.node,
-        build=source.build,
-        content_type=headers.get("content-type", "").split(";")[0].strip(),
-    )

@@ -106,6 +106,11 @@ class ContextRecording:
                 with suppress(zipfile.BadZipFile, OSError):  # it cannot be redacted either, so it is withheld
                     yield piece, dict(_parts(piece))
 
+    def network_lines(self) -> list[bytes]:
+        """What was requested so far, as it is written."""
+        path = self._folder / f"{self._name}.network"
+        return path.read_bytes().splitlines() if path.exists() else []
+
     def forget(self) -> None:
         """Nobody wants what was recorded in this attempt."""
         self._discard_pieces()

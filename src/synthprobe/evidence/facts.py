@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 from synthprobe.hooks import AnswerSource, load_plugins
 from synthprobe.records.address import path_of
@@ -18,10 +19,16 @@ from synthprobe.records.evidence import (
     Facts,
     NetworkRequest,
     NodeCount,
+    PageSeen,
 )
+from synthprobe.records.result import Step, walk_steps
 
 KEPT = 40
 _REASON = 200
+_NO_ANSWER_WANTED = ("ERR_ABORTED", "ERR_BLOCKED_BY_")
+"""The browser ended these requests itself, or our own wall did: they say nothing of the target."""
+
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def facts_of(
@@ -31,18 +38,27 @@ def facts_of(
     ages: Sequence[Age] = (),
     *,
     broken: str = "",
+    steps: Sequence[Step] = (),
+    pages: Sequence[PageSeen] = (),
     describe: Callable[[Mapping[str, str]], AnswerSource] | None = None,
 ) -> Facts:
     """Shorten the evidence of an attempt. What goes in is redacted already, so what comes out is."""
     describe = describe or load_plugins().describe_answer
-    answers = [_asked(one, describe(one.response_headers)) for one in exchanges] + [_browsed(one) for one in requests]
-    telling = [one for one in answers if _tells(one)]
-    inside = [one for one in answers if one.step and broken.startswith(one.step) and one not in telling]
+    dated = [(one.started_at, _asked(one, describe(one.response_headers))) for one in exchanges]
+    dated += [
+        (one.at or _LATEST, _browsed(one, _step_at(one.at, steps) if one.at else broken))
+        for one in requests
+        if one.status or not any(text in one.error for text in _NO_ANSWER_WANTED)
+    ]
+    answers = [one for _, one in sorted(dated, key=lambda pair: pair[0])]
+    telling = [number for number, one in enumerate(answers) if _tells(one)]
+    inside = [number for number, one in enumerate(answers) if one.step and broken.startswith(one.step)]
+    kept = sorted([*dict.fromkeys(telling + inside)][:KEPT])
     errors = [
         one.text.strip().splitlines()[0][:_REASON] for one in console if one.kind == "page error" and one.text.strip()
     ]
     return Facts(
-        answers=tuple((telling + inside)[:KEPT]),
+        answers=tuple(answers[number] for number in kept),
         nodes=tuple(
             NodeCount(node=node, answers=len(its), broken=sum(one.status >= 500 for one in its))
             for node in sorted({one.node for one in answers if one.node})
@@ -51,13 +67,35 @@ def facts_of(
         builds=tuple(sorted({one.build for one in answers if one.build})),
         page_errors=tuple(dict.fromkeys(errors)),
         ages=tuple(ages),
+        pages=tuple(pages),
     )
 
 
+def usual_facts(
+    exchanges: Sequence[Exchange],
+    requests: Sequence[NetworkRequest],
+    describe: Callable[[Mapping[str, str]], AnswerSource] | None = None,
+) -> Facts | None:
+    """What was refused or broken in an attempt that passed all the same, and where credentials were sent."""
+    facts = facts_of(exchanges, requests, (), describe=describe)
+    odd = tuple(one for one in facts.answers if one.status >= 400 or one.status == 0 or one.credentials == "password")
+    return Facts(answers=odd) if odd else None
+
+
 def _tells(one: Answer) -> bool:
-    odd = one.status >= 400 or one.status == 0 or one.duration_ms >= SLOW_MS
+    odd = one.status >= 400 or one.status == 0 or one.duration_ms >= SLOW_MS or one.credentials == "password"
     odd = odd or any(part.calls >= MANY_QUERIES for part in one.server_timing)
     return odd or one.content_type == "text/event-stream"  # whether updates were promised at all
+
+
+def _step_at(at: datetime, steps: Sequence[Step]) -> str:
+    """The innermost step that was open at a time."""
+    open_then = [
+        path
+        for path, step in walk_steps(steps)
+        if step.started_at <= at <= step.started_at + timedelta(seconds=step.duration_s)
+    ]
+    return open_then[-1] if open_then else ""
 
 
 def _asked(one: Exchange, source: AnswerSource) -> Answer:
@@ -76,21 +114,26 @@ def _asked(one: Exchange, source: AnswerSource) -> Answer:
         age_s=float(age) if age.isdecimal() else 0.0,
         server_timing=one.server_timing,
         reason=one.error[:_REASON] or (_refusal(one.response_body) if one.status >= 400 else ""),
+        credentials=one.credentials,
     )
 
 
-def _browsed(one: NetworkRequest) -> Answer:
+def _browsed(one: NetworkRequest, step: str) -> Answer:
     return Answer(
         by="page",
         method=one.method,
         path=path_of(one.url),
         status=one.status,
+        step=step,
         node=one.node,
         build=one.build,
         content_type=one.content_type,
         duration_ms=one.duration_ms,
         server_timing=one.server_timing,
         reason=one.error[:_REASON],
+        resource=one.resource_type,
+        credentials=one.credentials,
+        phases=one.phases,
     )
 
 

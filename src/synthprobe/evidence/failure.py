@@ -19,6 +19,7 @@ from synthprobe.errors import (
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.certificates import certificate_fault
 from synthprobe.evidence.records import masked_record
+from synthprobe.evidence.sought import sought_in
 from synthprobe.records.finding import Contradiction, Finding, Refusal
 from synthprobe.records.result import Failure
 
@@ -105,10 +106,11 @@ def _finding(error: BaseException) -> Finding | None:
         return error.finding
     first, *rest = _ANSI.sub("", _text(error)).strip().splitlines() or [""]
     shown = next((line.removeprefix(_SHOWN).strip() for line in rest if line.startswith(_SHOWN)), "")
+    sought = sought_in(first, rest)
     if not shown or not first.startswith("Locator expected"):
-        return None
+        return Finding(sought=sought) if sought else None
     got = "" if shown == "None" else shown
-    return Finding(contradiction=Contradiction(about="locator", expected=first, got=got))
+    return Finding(contradiction=Contradiction(about="locator", expected=first, got=got), sought=sought)
 
 
 def _parts(error: BaseException) -> list[BaseException]:

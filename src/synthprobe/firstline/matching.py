@@ -13,7 +13,7 @@ from synthprobe.firstline.runbook import Runbook
 from synthprobe.records.incident import Incident, Observation, Triage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import triage, triage_together
-from synthprobe.triage.facts import TriageFacts, facts_for
+from synthprobe.triage.facts import Request, TriageFacts, facts_for
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.observations import observe
 from synthprobe.verdict.isolation import Isolation
@@ -121,13 +121,21 @@ def match(runbooks: Sequence[Runbook], subject: Subject) -> Match:
 
 
 def tell(
-    verdict: Verdict, passed_builds: Mapping[str, str] | None = None, isolation: Isolation | None = None
+    verdict: Verdict,
+    passed_builds: Mapping[str, str] | None = None,
+    isolation: Isolation | None = None,
+    usual: Mapping[str, Mapping[Request, int]] | None = None,
 ) -> Iterator[Told]:
-    """Everything a runbook is looked for with, for each journey that did not pass."""
+    """Everything a runbook is looked for with, for each journey that did not pass.
+
+    ``usual`` is what was refused in runs in which a journey passed, by journey.
+    """
     isolation = isolation or Isolation()
 
     def explained(one: JourneyVerdict) -> tuple[TriageFacts, Triage]:
-        facts = facts_for(one, verdict, last_passed_build=(passed_builds or {}).get(one.journey.id, ""))
+        known = (usual or {}).get(one.journey.id, {})
+        build = (passed_builds or {}).get(one.journey.id, "")
+        facts = facts_for(one, verdict, last_passed_build=build, usual=known)
         return facts, triage(facts)
 
     judged = [
@@ -137,7 +145,10 @@ def tell(
     ]
     broken = [(one, seen, *found) for one, seen, found in judged if found is not None]
     alone = {one.journey.id: cause for one, *_, cause in broken}
-    causes = isolation.judge("What the journeys have in common", lambda: triage_together(alone), otherwise=alone)
+    seen_of = {one.journey.id: facts for one, _, facts, _ in broken}
+    causes = isolation.judge(
+        "What the journeys have in common", lambda: triage_together(alone, seen_of), otherwise=alone
+    )
     for one, seen, facts, _ in broken:
         cause = causes[one.journey.id]
         degraded = facts.degradations[0].kind if facts.degradations else one.outcome

@@ -32,7 +32,7 @@ _ROLE = re.compile(r"[a-z][a-z0-9]*([ -][a-z0-9]+)*")
 _FINGERPRINT = re.compile(r"v\d+:[0-9a-f]{16}")
 _FIX = re.compile(r"synthprobe fix (?:plan|apply) ([a-z][\w-]*)")
 _RUN = re.compile(r"(?:synthprobe run|pytest)((?: +[^\s`]+)+)")
-_RULES = ("nothing-fits", *(rule for _, rule, _, _ in RULES))
+_RULES = ("nothing-fits", *(rule for _, rule, _ in RULES))
 _WAITS = timedelta(days=90)
 """How far ahead a snooze may reach."""
 

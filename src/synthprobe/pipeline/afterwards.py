@@ -46,8 +46,10 @@ from synthprobe.records.objective import Coverage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.targets.changes import read_changes
 from synthprobe.triage.causes import is_vague
+from synthprobe.triage.facts import Request
 from synthprobe.triage.lifecycle import advance, describe, incident_of
 from synthprobe.triage.observations import observe, seen_in_a_row
+from synthprobe.triage.usual import USUAL, usual_answers, with_usual
 from synthprobe.verdict.isolation import Isolation
 
 if TYPE_CHECKING:
@@ -238,6 +240,7 @@ def _judged(
     before = in_order(history.observations(target), dated)
     notes += out_of_order(observe(dated.verdict), before)
     isolation = Isolation()
+    usual: dict[str, dict[Request, int]] = {}
     if verdict.run.ended or verdict.blind:
         states = {}  # what was cut off says nothing of how long a step takes
     else:
@@ -260,7 +263,12 @@ def _judged(
             verdict = watched.verdict
             states |= {k: v for k, v in watched.states.items() if v != known.get(k)}
             notes += watched.notes
-    verdict = _explained(seen_in_a_row(verdict, before, isolation), runbooks, notes, before)
+        for one in verdict.journeys:
+            key = one.journey.id, USUAL
+            usual[one.journey.id] = usual_answers(known.get(key))
+            if (counted := with_usual(known.get(key), one)) and counted != known.get(key):
+                states[key] = counted
+    verdict = _explained(seen_in_a_row(verdict, before, isolation), runbooks, notes, before, usual)
     notes += isolation.notes
     write_verdict(folder, verdict)
     remembered = shifted(verdict, dated.ahead, config.interval_s)
@@ -358,21 +366,21 @@ def _explained(
     runbooks: Sequence[Runbook],
     notes: list[str],
     before: Mapping[str, Sequence[Observation]] | None = None,
+    usual: Mapping[str, Mapping[Request, int]] | None = None,
 ) -> Verdict:
     isolation = Isolation()
     passed_at = {
         journey: next((one.build for one in reversed(seen) if one.outcome == "passed"), "")
         for journey, seen in (before or {}).items()
     }
-    told = {one.verdict.journey.id: one for one in tell(verdict, passed_at, isolation)}
+    told = {one.verdict.journey.id: one for one in tell(verdict, passed_at, isolation, usual)}
 
     def explained(one: JourneyVerdict) -> JourneyVerdict:
         if one.journey.id not in told or one.triage is not None:
             return one
         said = told[one.journey.id].triage
-        found = match(runbooks, told[said.elsewhere or one.journey.id].subject)
-        why = f"{said.elsewhere} shows the cause: {found.why}" if said.elsewhere else found.why
-        return replace(one, triage=said, runbook=found.runbook.id if found.runbook else "", runbook_why=why)
+        found = match(runbooks, told[one.journey.id].subject)
+        return replace(one, triage=said, runbook=found.runbook.id if found.runbook else "", runbook_why=found.why)
 
     verdict = replace(
         verdict,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from synthprobe.browser.kept_evidence import Keeper, evidence_folder
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.clock import clock_failure
 from synthprobe.evidence.exchanges import operations
-from synthprobe.evidence.facts import facts_of
+from synthprobe.evidence.facts import facts_of, usual_facts
 from synthprobe.evidence.failure import leak_failure
 from synthprobe.evidence.issued import keep_digests
 from synthprobe.evidence.redaction import Redactor
@@ -26,7 +26,7 @@ from synthprobe.journey.clock import SteadyClock
 from synthprobe.plugin.alarm import AttemptDeadline, own_time
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.reports import reason_of_skip
-from synthprobe.records.evidence import Evidence, Exchange, Facts
+from synthprobe.records.evidence import Evidence, Exchange, Facts, NetworkRequest, PageSeen
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Outcome, Result
 from synthprobe.report.allure_journey import AllureJourney, attach_evidence
@@ -138,6 +138,9 @@ class Journal:
         attempt.journey = attempt.allure.describe(journey, self._target.name, links)
         if outcome not in {"passed", "skipped"}:
             self.keep(attempt, browser)
+        elif outcome == "passed":
+            odd = browser.odd_requests(recorder.started_at, self._describe) if browser is not None else []
+            attempt.facts = usual_facts(self._exchanges, self._redacted(odd), self._describe)
 
     def keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         """Keep the evidence of an attempt, redacted."""
@@ -240,7 +243,7 @@ class Journal:
         return tuple(keeper.kept)
 
     def _fill(self, keeper: Keeper, attempt: Attempt, browser: BrowserEvidence | None) -> None:
-        console, network, browsed = [], [], []
+        console, network, browsed, pages = [], [], [], list[PageSeen]()
         if browser is not None:
             from synthprobe.browser.evidence import read_trace
 
@@ -254,10 +257,19 @@ class Journal:
                     console += messages
                     browsed += requests
             network = [one for one in browsed if one.says_something(self._target.slow_request_ms)]
+            browsed += self._redacted(browser.pending())
+            pages = self._redactor.record(browser.pages())
             attempt.recorder.notes += browser.notes
         recorder = attempt.recorder
         attempt.facts = facts_of(
-            self._exchanges, browsed, console, recorder.ages, broken=recorder.broken, describe=self._describe
+            self._exchanges,
+            browsed,
+            console,
+            recorder.ages,
+            broken=recorder.broken,
+            steps=recorder.steps,
+            pages=pages,
+            describe=self._describe,
         )
         keeper.console(console)
         keeper.network(network)
@@ -266,6 +278,9 @@ class Journal:
         if attempt.whole_text:
             keeper.text("text", "what it said, as far as it is kept", attempt.whole_text)
         keeper.text("repeat", "repeat this journey here", self._repeat(attempt.journey))
+
+    def _redacted(self, requests: Sequence[NetworkRequest]) -> list[NetworkRequest]:
+        return [msgspec.structs.replace(one, url=self._redactor.url(one.url)) for one in requests]
 
     def _write(self, result: Result) -> None:
         line = msgspec.json.encode(result) + b"\n"

@@ -16,6 +16,9 @@ SLOW_MS = 1000.0
 MANY_QUERIES = 40
 """Queries of one answer that are too many, whatever it shows."""
 
+Credentials = Literal["", "password", "token", "cookie"]
+"""By what a request let itself be known: a password or code that was sent, a token, a cookie, or nothing."""
+
 EvidenceKind = Literal["trace", "screenshot", "console", "network", "exchanges", "timings", "repeat", "video", "text"]
 
 
@@ -73,6 +76,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
         server_timing: what the server says it spent.
         traceparent: the W3C trace context that was sent.
         error: why there was no answer, as a sentence.
+        credentials: by what it let itself be known.
     """
 
     step: str
@@ -89,6 +93,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     server_timing: tuple[ServerTiming, ...] = ()
     traceparent: str = ""
     error: str = ""
+    credentials: Credentials = ""
 
     def curl(self) -> str:
         """The command that repeats this request, with secrets masked.
@@ -137,6 +142,9 @@ class NetworkRequest(Struct, frozen=True, kw_only=True):
         node: the target's ``X-Node`` header, when it sends one.
         build: the target's ``X-Build`` header, when it sends one.
         content_type: media type of the answer.
+        credentials: by what it let itself be known.
+        phases: milliseconds of each part of it: ``dns``, ``connect``, ``tls``, ``wait`` and ``body``.
+        at: when it began, UTC.
     """
 
     method: str
@@ -149,6 +157,9 @@ class NetworkRequest(Struct, frozen=True, kw_only=True):
     node: str = ""
     build: str = ""
     content_type: str = ""
+    credentials: Credentials = ""
+    phases: dict[str, float] = {}
+    at: datetime | None = None
 
     def says_something(self, slow_ms: float) -> bool:
         """Whether it failed or was slow.
@@ -170,7 +181,7 @@ class Answer(Struct, frozen=True, kw_only=True):
         method: HTTP method.
         path: the address's path, without host and query.
         status: the answer's status code; 0 when there was none.
-        step: title of the step; empty for the browser's requests.
+        step: path of the step; empty outside any.
         node: the node that answered, when it says so.
         build: the build that answered, when it says so.
         content_type: media type of the answer.
@@ -178,6 +189,9 @@ class Answer(Struct, frozen=True, kw_only=True):
         age_s: seconds the answer lay in a cache, from its ``Age`` header.
         server_timing: what the server says it spent.
         reason: first words of an answer that refuses, or why there was none.
+        resource: what the page asked for: ``document``, ``script``, ``fetch`` ...
+        credentials: by what the request let itself be known.
+        phases: milliseconds of each part of it, as far as they were measured.
     """
 
     by: Literal["api", "page"]
@@ -192,6 +206,23 @@ class Answer(Struct, frozen=True, kw_only=True):
     age_s: float = 0.0
     server_timing: tuple[ServerTiming, ...] = ()
     reason: str = ""
+    resource: str = ""
+    credentials: Credentials = ""
+    phases: dict[str, float] = {}
+
+
+class PageSeen(Struct, frozen=True, kw_only=True):
+    """What a page showed when the journey broke.
+
+    Attributes:
+        path: the page's path.
+        outline: its accessible outline, a line for each element, outermost first: ``button "Sign in" [disabled]``.
+        asks_password: whether a field for a password can be seen.
+    """
+
+    path: str
+    outline: tuple[str, ...] = ()
+    asks_password: bool = False
 
 
 class NodeCount(Struct, frozen=True, kw_only=True):
@@ -223,15 +254,18 @@ class Age(Struct, frozen=True, kw_only=True):
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """The evidence of one attempt that did not pass, short enough to judge by and to keep for ever.
+    """The evidence of one attempt, short enough to judge by and to keep for ever.
+
+    Of an attempt that passed, it is what was refused or broken all the same, and where credentials were sent.
 
     Attributes:
-        answers: answers that say most: refused, broken or slow ones, and those of the broken step.
+        answers: in their order, those that say most: refused, broken or slow ones, and those of the broken step.
         nodes: how each node answered, over all answers.
         builds: every build that answered.
         page_errors: first line of each uncaught error of a page.
         ages: every measured age of data.
         certificate_days: days until the target's certificate ends, when somebody looked.
+        pages: what each page showed when the journey broke.
     """
 
     answers: tuple[Answer, ...] = ()
@@ -240,3 +274,4 @@ class Facts(Struct, frozen=True, kw_only=True):
     page_errors: tuple[str, ...] = ()
     ages: tuple[Age, ...] = ()
     certificate_days: float | None = None
+    pages: tuple[PageSeen, ...] = ()

@@ -99,6 +99,26 @@ class Wait(Struct, frozen=True, kw_only=True):
     seen: tuple[tuple[str, int], ...] = ()
 
 
+Sight = Literal["absent", "hidden", "disabled", "covered", "moving"]
+"""How an element was that a journey looked for."""
+
+
+class Sought(Struct, frozen=True, kw_only=True):
+    """An element of a page that a journey looked for and could not use.
+
+    Attributes:
+        locator: how it was looked for, as Playwright writes it.
+        sight: how it was: not there, not visible, disabled, covered by another one, or moving.
+        within_s: seconds it was looked for.
+        by: the element that covers it, as HTML; empty when none does.
+    """
+
+    locator: str
+    sight: Sight
+    within_s: float = 0.0
+    by: str = ""
+
+
 class Finding(Struct, frozen=True, kw_only=True):
     """What is known of why an expectation broke, where more than a sentence is known.
 
@@ -108,6 +128,7 @@ class Finding(Struct, frozen=True, kw_only=True):
         throttled: that the target asked for a pause.
         skew: that a time lies in the future.
         wait: how long it was waited for.
+        sought: the element of a page that was looked for in vain.
 
     Example:
         >>> Finding(skew=Skew(what="position", ahead_s=731.0)).skew.ahead_s
@@ -119,3 +140,4 @@ class Finding(Struct, frozen=True, kw_only=True):
     throttled: Throttled | None = None
     skew: Skew | None = None
     wait: Wait | None = None
+    sought: Sought | None = None

@@ -1,29 +1,76 @@
-"""Rules of triage about who asks: accounts, sessions, roles and what they may do."""
+"""Rules of triage about who asks: accounts, sessions, roles and what they may do.
+
+A log-in is where the run sent a password, never a word in a path.
+"""
 
 from __future__ import annotations
 
 import re
 
-from synthprobe.triage.facts import TriageFacts, is_log_in
+from synthprobe.records.evidence import Answer
+from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.sight import answered, refused, shown_words
 
 _ACCOUNT = re.compile(r"expired|locked|disabled|suspended|must change|change (your|the) password", re.IGNORECASE)
 _GRANT = re.compile(r"\brole\b|may not|permission|privilege|not allowed|not authori[sz]ed", re.IGNORECASE)
+_WRONG = re.compile(
+    r"invalid[ _](\w+[ _]){0,3}(user|log|cred|grant|pass|acc)|(incorrect|wrong|bad|unknown|correct) (\w+ ){0,3}"
+    r"(user|log|cred|pass|e-?mail|acc)|(do|does|did) not match|authentication failed|log-?in failed|not recogni[sz]ed",
+    re.IGNORECASE,
+)
+_REFUSED = {400, 401, 403, 422, 423}
+
+
+def _refused_log_in(f: TriageFacts) -> tuple[Answer, str] | None:
+    """The log-in that broke the step, and the words in which it was refused."""
+    log_in = next((a for a in reversed(f.log_ins) if a in f.unwanted), None)
+    if log_in is None:
+        return None
+    words = log_in.reason or shown_words(f, _WRONG) or shown_words(f, _ACCOUNT)
+    if log_in.status in _REFUSED:
+        return log_in, words
+    asked_anew = any(page.asks_password for page in f.evidence.pages)
+    return (log_in, words) if 0 < log_in.status < 400 and asked_anew and words else None
 
 
 def account_refused(f: TriageFacts) -> str:
     """One account is locked, expired or must change its password."""
-    for a in f.unwanted:
-        if a.status in {401, 403, 423} and is_log_in(a.path) and _ACCOUNT.search(a.reason):
-            return f'The log-in is refused for the state of this one account: "{a.reason}".'
-    return ""
+    log_in, words = _refused_log_in(f) or (None, "")
+    if log_in is None or not _ACCOUNT.search(words):
+        return ""
+    return f'The log-in is refused for the state of this account: "{words}" ({answered(log_in, quote=False)}).'
+
+
+def account_alone(f: TriageFacts) -> str:
+    """What was sent to log in is refused."""
+    log_in, words = _refused_log_in(f) or (None, "")
+    if log_in is None:
+        return ""
+    if log_in.status not in {401, 423} and not _WRONG.search(words):
+        return ""  # a gate that refuses everybody looks the same
+    others = sum(log_in.path in peer.let_in for peer in f.peers)
+    also = f" {others} other journeys of the run logged in there." if others > 1 else ""
+    also = " Another journey of the run logged in there." if others == 1 else also
+    said = f', and the page says "{words}"' if words and words != log_in.reason else ""
+    return f"The log-in was refused: {answered(log_in)}{said}.{also}"
 
 
 def session_lost(f: TriageFacts) -> str:
     """Who logged in is a stranger to the next request."""
-    refused = next((a for a in f.unwanted if a.status == 401 and not is_log_in(a.path)), None)
-    if refused is None or any(a.status >= 400 and is_log_in(a.path) for a in f.unwanted):
+    if _refused_log_in(f) is not None:
         return ""
-    return f"{refused.method} {refused.path} was refused with 401 after the log-in: the session is lost on the way."
+    by_cookie = {"api"} if f.log_ins else {"api", "page"}  # before its log-in a page has cookies, too
+    let_in = next(
+        (number for number, a in enumerate(f.evidence.answers) if a in f.log_ins and 0 < a.status < 400), None
+    )
+    for a in f.unwanted:
+        if a.status != 401 or a.credentials == "password":
+            continue
+        if a.credentials == "token" or (a.credentials == "cookie" and a.by in by_cookie):
+            return f"{answered(a)}, although the request carried a {a.credentials}."
+        if let_in is not None and f.evidence.answers.index(a) > let_in:
+            return f"{answered(a)}, after {answered(f.evidence.answers[let_in])}: the session is lost on the way."
+    return ""
 
 
 def role_split(f: TriageFacts) -> str:
@@ -38,25 +85,15 @@ def role_split(f: TriageFacts) -> str:
     return f"It works for {', '.join(good)} and not for {f.role}." if good and not any(own) else ""
 
 
-def account_alone(f: TriageFacts) -> str:
-    """One account is refused while others get in."""
-    refused = next((a for a in f.unwanted if a.status in {401, 403, 423} and is_log_in(a.path)), None)
-    if refused is not None and refused.status == 403 and _GRANT.search(refused.reason):
-        return ""  # whoever is told what their role may do is logged in
-    if refused is None or not any(peer.outcome in {"passed", "degraded"} for peer in f.peers):
-        return ""
-    return f"The log-in of one account is refused with {refused.status}, and others get in at the same time."
-
-
 def forbidden(f: TriageFacts) -> str:
     """A request is refused with 403."""
     found = next((a for a in f.unwanted if a.status == 403), None)
-    return f"{found.method} {found.path} is refused with 403: {found.reason or 'no grant'}" if found else ""
+    return refused(f, found) if found else ""
 
 
 def control_missing(f: TriageFacts) -> str:
-    """A control is not shown where another journey is refused."""
-    refused = next((peer.forbidden for peer in f.peers if peer.forbidden), "")
-    if f.kind != "timeout" or f.slow or not refused:
+    """A control is not shown to a role to which another journey's request is refused."""
+    request = next((peer.forbidden for peer in f.peers if peer.forbidden and peer.role == f.role), "")
+    if f.kind != "timeout" or f.only_slow or not request or not f.role:
         return ""
-    return f"A control is not there, and in the same run another journey is refused with 403 ({refused})"
+    return f"A control is not there for {f.role}, to whom a request of another journey is refused with 403 ({request})"

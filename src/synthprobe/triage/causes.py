@@ -8,85 +8,64 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from synthprobe.records.incident import CauseClass, Triage
 from synthprobe.triage.facts import TriageFacts
-from synthprobe.triage.rules import RULES, Sure
-
-ELSEWHERE = "cause-elsewhere"
-"""The rule of a journey whose cause another journey of the same run shows."""
-
-_SAYS_LITTLE = {"read-after-write", "rule", "nothing-fits", "new-build"}
-"""Rules that know only that something is wrong, so that a journey that knows more is believed."""
-_LOST_GRANT = {*_SAYS_LITTLE, "role-split", "forbidden", "control-missing"}
-"""What a grant that a role has lost looks like to journeys that do not ask for it."""
-_STANDS_ALONE = {
-    "certificate",
-    "forbidden",
-    "account-state",
-    "account-refused",
-    "slow-log-in",
-    "slow-writes",
-    "queueing",
-}
-"""Rules about one request or account: what they show explains no journey that did not ask for the same."""
+from synthprobe.triage.rules import RULES
+from synthprobe.triage.sight import answered, known, missing_assets
+from synthprobe.triage.sureness import sure_of
 
 
 def triage(facts: TriageFacts) -> Triage:
     """Say where the cause lies: the first rule that fires, and as runner-up the next one of another class."""
-    fired: list[tuple[CauseClass, str, Sure, str]] = []
-    for cause, rule, sure, test in RULES:
+    fired: list[tuple[CauseClass, str, str]] = []
+    for cause, rule, test in RULES:
         if why := test(facts):
-            fired.append((cause, rule, sure, why))
+            fired.append((cause, rule, why))
             if cause == "probe":
                 break
     if not fired:
-        why = "No rule fits the evidence: nothing points at one class."
+        why = known(facts) or "Nothing that was seen points at one class."
         return Triage(cause_class="unknown", rule="nothing-fits", why=why, sure="low")
-    cause, rule, sure, why = fired[0]
+    cause, rule, why = fired[0]
+    sure = "high" if cause == "probe" else sure_of(rule)
     other = next((one for one in fired[1:] if one[0] != cause), None)
     return Triage(
         cause_class=cause,
         rule=rule,
-        why=why,
+        why=f"Possible: {why}" if sure == "low" else why,
         sure=sure,
         runner_up=other[0] if other else "",
-        runner_up_why=other[3] if other else "",
+        runner_up_why=other[2] if other else "",
     )
 
 
-def triage_together(found: Mapping[str, Triage]) -> dict[str, Triage]:
-    """Let the journeys of one run speak for each other.
+def triage_together(found: Mapping[str, Triage], facts: Mapping[str, TriageFacts]) -> dict[str, Triage]:
+    """Let a journey of which nothing is known name another one that broke by the same.
 
-    Where a role has lost a grant or an address lies in the wrong town, some journeys show it, and others only find that
-    something is wrong. Those share the cause of the surest one that shows it, with little certainty.
+    What they have in common must have been seen in both: the request that failed, the error of a page, the node, the
+    refused log-in. Its own class stays; the other's cause is said to be possible.
     """
-    leads = [
-        (said.rule != "grant", ("high", "medium", "low").index(said.sure), journey)
-        for journey, said in found.items()
-        if said.cause_class not in {"code", "probe", "unknown"}
-        and said.sure != "low"
-        and said.rule not in _STANDS_ALONE
-    ]
-    if not leads:
-        return dict(found)
-    lead = min(leads)[-1]
-    explained = _LOST_GRANT if found[lead].rule == "grant" else _SAYS_LITTLE
-    return {
-        journey: _shared(said, lead, found[lead]) if said.rule in explained and journey != lead else said
-        for journey, said in found.items()
-    }
+    return {journey: _linked(journey, cause, found, facts) for journey, cause in found.items()}
 
 
-def _shared(own: Triage, journey: str, lead: Triage) -> Triage:
-    return Triage(
-        cause_class=lead.cause_class,
-        rule=ELSEWHERE,
-        why=f"In the same run {journey} shows what may explain it: {lead.why}",
-        sure="low",
-        runner_up=own.cause_class,
-        runner_up_why=own.why,
-        elsewhere=journey,
-    )
+def _linked(journey: str, own: Triage, found: Mapping[str, Triage], facts: Mapping[str, TriageFacts]) -> Triage:
+    if own.cause_class != "unknown" or journey not in facts:
+        return own
+    marks = _marks(facts[journey])
+    for other, cause in sorted(found.items(), key=lambda pair: ("high", "medium", "low").index(pair[1].sure)):
+        shared = marks & _marks(facts[other]) if other != journey and other in facts else frozenset()
+        if shared and cause.cause_class not in {"unknown", "probe"}:
+            why = f"{own.why} Possible cause, as {other} shows {min(shared)} too: {cause.why}"
+            return replace(own, why=why, elsewhere=other)
+    return own
+
+
+def _marks(f: TriageFacts) -> frozenset[str]:
+    """What of a failure would be seen in another journey if it had the same cause."""
+    asked = {answered(a, quote=False) for a in (*f.unwanted, *missing_assets(f)) if a.status >= 400 or a.status == 0}
+    return frozenset(asked | set(f.evidence.page_errors))
 
 
 def is_vague(said: Triage | None) -> bool:

@@ -49,23 +49,26 @@ def one_source_stale(f: TriageFacts) -> str:
     new = [a for a in f.evidence.ages if a.age_s <= a.limit_s]
     if not old or not new or len(old) > len(new):
         return ""
-    return f"The {old[0].what} is old while {new[0].what} is fresh: one source is dead, the feed is not."
+    return (
+        f"The {old[0].what} is {old[0].age_s:.0f} s old, and the {new[0].what} {new[0].age_s:.0f} s: one source has "
+        "stopped, not the feed."
+    )
 
 
 def feed_stale(f: TriageFacts) -> str:
     """Everything that is fed in is old."""
     old = [a for a in f.evidence.ages if a.age_s > a.limit_s]
     stale = [d for d in f.degradations if d.kind == "stale"]
-    broken = [a for a in f.evidence.answers if a.status >= 500 or a.status == 0]
+    broken = [a for a in f.unwanted if a.status >= 500 or a.status == 0]
     if broken or f.checks == "live" or not (old or stale or f.checks == "freshness"):
         return ""
-    what = old[0].what if old else f.step
-    return f"The target answers well, and what it is fed is old ({what}): the feed has stopped."
+    what = f"{old[0].what}: {old[0].age_s:.0f} s, the limit is {old[0].limit_s:g} s" if old else f.step
+    return f"No answer was refused, and what the target is fed is old ({what})."
 
 
 def cached(f: TriageFacts) -> str:
     """An answer comes from a cache."""
-    found = max(f.evidence.answers, key=lambda a: a.age_s, default=None)
+    found = max(f.unwanted, key=lambda a: a.age_s, default=None)
     if found is None or found.age_s < 1 or f.only_slow:
         return ""
     return f"{found.method} {found.path} is answered from a cache, {found.age_s:.0f} s old: it is kept too long."
@@ -87,7 +90,7 @@ def not_json(f: TriageFacts) -> str:
 def script_error(f: TriageFacts) -> str:
     """A script of the page broke."""
     found = next((e for e in f.evidence.page_errors if not _NO_NETWORK.search(e)), "")
-    refused = any(a.status >= 400 for a in f.evidence.answers)
+    refused = any(a.status >= 400 for a in f.unwanted)
     return f"A script of the page broke: {found}" if found and not refused else ""
 
 

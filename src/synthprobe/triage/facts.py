@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
+from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from synthprobe.records.address import path_of
 from synthprobe.records.evidence import SLOW_MS, Answer, Facts, NodeCount
-from synthprobe.records.finding import Finding
+from synthprobe.records.finding import Contradiction, Finding
 from synthprobe.records.result import Check, Degradation, Outcome, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 
-_LOG_IN = re.compile(  # what is asked for, never a part of another word: /authors is no log-in
-    r"/(log[-_]?(in|on)|sign[-_]?in|auth|authenticate|authorize|sessions?|token|sso|oauth2?)(\.\w+)?/?$", re.IGNORECASE
-)
+_PAGE_BREAKS = {"document", "script", "fetch", "xhr"}
+"""What a page asks for that can be why it does not work; a picture or a font that is missing is not."""
+
+Request = tuple[str, str, str, int]
+"""Who asked, the method, the path and the status."""
 
 
-def is_log_in(path: str) -> bool:
-    """Whether a path is asked for to log in."""
-    return bool(_LOG_IN.search(path))
+def request_of(answer: Answer) -> Request:
+    """What makes two answers the same."""
+    return (answer.by, answer.method, answer.path, answer.status)
 
 
 class Peer(Struct, frozen=True, kw_only=True):
@@ -31,6 +36,9 @@ class Peer(Struct, frozen=True, kw_only=True):
         steps: check, role and whether it passed, of every step that names a check or a role.
         nodes: how nodes answered it, when it did not pass.
         forbidden: the request that was refused to it with 403, and why; empty when none was.
+        role: the role that acted in its broken step.
+        let_in: paths of log-ins that it sent a password to, and that did not refuse it.
+        usual: what was refused or broken in it, and how often, when it passed all the same.
     """
 
     journey: str
@@ -39,6 +47,9 @@ class Peer(Struct, frozen=True, kw_only=True):
     steps: tuple[tuple[Check, str, bool], ...] = ()
     nodes: tuple[NodeCount, ...] = ()
     forbidden: str = ""
+    role: str = ""
+    let_in: tuple[str, ...] = ()
+    usual: dict[Request, int] = {}
 
 
 class TriageFacts(Struct, frozen=True, kw_only=True):
@@ -62,6 +73,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         build: the build that answered.
         last_passed_build: the build of the last run in which this journey passed; empty when not known.
         canary_down: whether a target that has nothing to do with this one cannot be reached either.
+        took_s: seconds that the broken steps took together.
     """
 
     outcome: Outcome
@@ -81,6 +93,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     build: str = ""
     last_passed_build: str = ""
     canary_down: bool = False
+    took_s: float = 0.0
 
     @property
     def targets_words(self) -> str:
@@ -118,17 +131,50 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
 
     @property
     def unwanted(self) -> list[Answer]:
-        """Answers that may be why it broke: what was asked for in a step that passed was as the journey expected."""
-        return [a for a in self.evidence.answers if not a.step or not self.step or self.step.startswith(a.step)]
+        """Answers that may be why it broke.
+
+        What a journey asked for in a step that passed was as it expected; what a page asked for by itself there may
+        still be missing in the next one. Whatever was only slow or old was refused nothing.
+        """
+        found = [a for a in self.evidence.answers if self.is_here(a) or (a.by == "page" and self._is_missed(a))]
+        return found if self.kind else [a for a in found if a.status < 400]
+
+    def is_here(self, a: Answer) -> bool:
+        """Whether an answer belongs to a broken step, or to none."""
+        steps = [self.step] if self.kind else [one.step for one in self.degradations]
+        breaks = a.by == "api" or not a.resource or a.resource in _PAGE_BREAKS
+        return breaks and (not a.step or not any(steps) or any(step.startswith(a.step) for step in steps))
+
+    def _is_missed(self, a: Answer) -> bool:
+        own = a.resource in _PAGE_BREAKS - {"document"} and (a.status >= 500 or a.status == 0)
+        return own or (a.resource == "script" and a.status >= 400)
+
+    @property
+    def log_ins(self) -> list[Answer]:
+        """Where a password was sent, in the order of time."""
+        return [a for a in self.evidence.answers if a.credentials == "password"]
+
+    @property
+    def sought_s(self) -> float:
+        """Seconds that an element was looked for."""
+        return self.finding.sought.within_s if self.finding.sought else 0.0
 
     @property
     def only_slow(self) -> bool:
-        """Whether time is all that is wrong."""
-        return (not self.kind and bool(self.degradations)) or self.kind in {"timeout", "deadline"}
+        """Whether time is all that is wrong: an element that was not there is another thing."""
+        if not self.kind:
+            return bool(self.degradations)
+        here = sum(a.duration_ms for a in self.slow if self.is_here(a)) / 1000
+        return self.kind in {"deadline", "unresponsive"} or (self.kind == "timeout" and here * 2 >= self.sought_s > 0)
 
 
 def facts_for(
-    journey: JourneyVerdict, run: Verdict, *, last_passed_build: str = "", canary_down: bool = False
+    journey: JourneyVerdict,
+    run: Verdict,
+    *,
+    last_passed_build: str = "",
+    canary_down: bool = False,
+    usual: Mapping[Request, int] | None = None,
 ) -> TriageFacts:
     """What triage reads of one journey, out of a run's verdict."""
     result = journey.telling
@@ -139,6 +185,8 @@ def facts_for(
     weak = {one.step for one in degradations}
     broken = [s for s in steps if s.status == "failed"] or [s for path, s in walked if path in weak]
     telling_step = next((s for s in reversed(broken) if s.checks), broken[-1] if broken else None)
+    peers = tuple(_peer(other) for other in run.journeys if other.journey.id != journey.journey.id)
+    wrong = failure.finding.contradiction if failure and failure.finding else None
     message = failure.message if failure else "\n".join(d.message for d in degradations) if result else journey.cause
     return TriageFacts(
         outcome=journey.outcome,
@@ -153,24 +201,55 @@ def facts_for(
         role=next((s.role for s in reversed(broken) if s.role), ""),
         passed_steps=tuple((s.checks, s.role) for s in steps if s.status == "passed" and (s.checks or s.role)),
         degradations=degradations,
-        evidence=(result.facts if result else None) or Facts(),
-        peers=tuple(_peer(other) for other in run.journeys if other.journey.id != journey.journey.id),
+        evidence=_without_usual((result.facts if result else None) or Facts(), _usual(peers, usual or {}), wrong),
+        peers=peers,
         build=(result.build if result else "") or run.run.build,
         last_passed_build=last_passed_build,
         canary_down=canary_down,
+        took_s=sum(s.duration_s for s in broken if not s.steps),
     )
+
+
+def usual_of(facts: Facts | None) -> dict[Request, int]:
+    """What was refused or broken in an attempt that passed, and how often."""
+    return dict(Counter(request_of(a) for a in (facts.answers if facts else ()) if a.status >= 400 or a.status == 0))
+
+
+def _usual(peers: tuple[Peer, ...], before: Mapping[Request, int]) -> dict[Request, int]:
+    most = dict(before)
+    for peer in peers:
+        for request, times in peer.usual.items():
+            if request[0] == "page":  # what another journey asked for by itself and expected says nothing of this one
+                most[request] = max(most.get(request, 0), times)
+    return most
+
+
+def _without_usual(facts: Facts, usual: Mapping[Request, int], wrong: Contradiction | None) -> Facts:
+    """Leave out what also happens where a journey passes, as often as it does there; never what was contradicted."""
+    left, kept = dict(usual), []
+    contradicted = (wrong.method, path_of(wrong.url), wrong.status) if wrong and wrong.status else None
+    for answer in facts.answers:
+        if (answer.method, answer.path, answer.status) == contradicted:
+            kept.append(answer)
+        elif left.get(request_of(answer), 0) > 0:
+            left[request_of(answer)] -= 1
+        else:
+            kept.append(answer)
+    return replace(facts, answers=tuple(kept))
 
 
 def _peer(other: JourneyVerdict) -> Peer:
     last = other.results[-1] if other.results else None
     answers = last.facts.answers if last and last.facts else ()
+    steps = [step for _, step in walk_steps(last.steps)] if last else []
     return Peer(
         journey=other.journey.id,
         outcome=other.outcome,
         kind=last.failure.kind if last and last.failure else "",
-        steps=tuple((s.checks, s.role, s.status == "passed") for _, s in walk_steps(last.steps) if s.checks or s.role)
-        if last
-        else (),
+        steps=tuple((s.checks, s.role, s.status == "passed") for s in steps if s.checks or s.role),
         nodes=last.facts.nodes if last and last.facts else (),
         forbidden=next((f"{a.method} {a.path}: {a.reason}" for a in answers if a.status == 403), ""),
+        role=next((s.role for s in reversed(steps) if s.role and s.status == "failed"), ""),
+        let_in=tuple(a.path for a in answers if a.credentials == "password" and 0 < a.status < 400),
+        usual=usual_of(last.facts) if last and other.outcome == "passed" and len(other.results) == 1 else {},
     )

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal
 
+from synthprobe.records.address import path_of
 from synthprobe.records.incident import CauseClass
 from synthprobe.records.result import Check
 from synthprobe.triage import access, data, timing
 from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.sight import answered, asset, known, missing_assets, refused
 
 CERTIFICATE_DAYS = 14
 """Days of a certificate under which it is time to renew."""
 
+# a system of another name, and that it does not work; "Service Unavailable" and "Bad Gateway" name none
 _UPSTREAM = re.compile(
-    r"\b(upstream|bad gateway|gateway time-?out|provider|third[- ]party|"
-    r"(geocod\w+|directory|auth\w*|feed|service) (is |was )?(down|unavailable|unreachable|not available|timed out))",
+    r"\b(?!(?:the|this|our|your|web|http|temporarily|is|currently) )"
+    r"(geocod\w+|directory|ldap|provider|third[- ]party|upstream \w+"
+    r"|\w+ (?:service|provider|api|feed|gateway|system))( \w+){0,3}?( (is|was|are))? "
+    r"(down|unavailable|unreachable|not available|not reachable|timed out|did not answer|does not answer)",
     re.IGNORECASE,
 )
-
-Sure = Literal["high", "medium", "low"]
+_GATEWAYS = {502, 503, 504}
 
 
 def _own_fault(f: TriageFacts) -> str:
@@ -48,20 +51,29 @@ def _certificate(f: TriageFacts) -> str:
 
 def _unreachable(f: TriageFacts) -> str:
     if f.kind in {"dns", "refused", "no connection", "protocol", "request"}:
-        return f"The target cannot be reached ({f.kind})."
-    found = next(
-        (a for a in f.evidence.answers if a.status in {502, 503, 504} and not _UPSTREAM.search(a.reason)), None
-    )
-    return (
-        f"{found.method} {found.path} was answered {found.status} by what stands before the application."
-        if found
-        else ""
-    )
+        said = next(iter(f.message.strip().splitlines()), "").rstrip(".")
+        return f"The target cannot be reached ({f.kind}){f': {said}' if said else ''}."
+    found = next((a for a in f.unwanted if a.status in _GATEWAYS and not _UPSTREAM.search(a.reason)), None)
+    return refused(f, found) if found else ""
+
+
+def _never_answered(f: TriageFacts) -> str:
+    refusal = f.finding.refusal
+    if refusal is not None and refusal.kind == "deadline" and f.kind == "deadline":
+        where = path_of(refusal.url) or "/"
+        return f"{refusal.method} {where} was not answered within {refusal.within_s:g} s ({refusal.phase or 'answer'})."
+    if f.kind not in {"timeout", "deadline", "unresponsive", "expectation"}:
+        return ""
+    waited_for = {"document", "script"} if f.kind != "expectation" or f.finding.sought else set[str]()
+    for a in f.unwanted:
+        if a.status == 0 and (a.resource in waited_for or (a.by == "api" and f.kind == "deadline")):
+            return f"{answered(a)}."
+    return ""
 
 
 def _two_builds(f: TriageFacts) -> str:
     builds = f.evidence.builds
-    wrong = [a for a in f.evidence.answers if a.status >= 400 or a.status == 0]
+    wrong = [a for a in f.unwanted if a.status >= 400 or a.status == 0] or missing_assets(f)
     return (
         f"Two builds answer at once, {' and '.join(builds)}: a deployment is half done."
         if len(builds) > 1 and wrong
@@ -85,18 +97,41 @@ def _node_split(f: TriageFacts) -> str:
 
 def _declared(check: Check, sentence: str) -> Callable[[TriageFacts], str]:
     def test(f: TriageFacts) -> str:
-        unanswered = 'waiting for event "response"' in f.message  # nothing was said that could be wrong
-        contradicted = f.kind == "expectation" or (f.kind == "timeout" and not f.slow and not unanswered)
-        return sentence.format(step=f.step or "the step") if f.checks == check and contradicted else ""
+        if f.checks != check or not _answered_in_kind(f):
+            return ""
+        return f"{sentence.format(step=f.step or 'the step')}{_got(f)}"
 
     return test
 
 
+def _answered_in_kind(f: TriageFacts) -> bool:
+    """Whether an answer of the expected kind arrived, so that what the author declared of it can be wrong."""
+    if f.kind not in {"expectation", "timeout"} or 'waiting for event "response"' in f.message:
+        return False
+    if f.kind == "timeout" and f.only_slow:
+        return False
+    found = f.finding.contradiction
+    status = found.status if found else 0
+    return status < 500 and status not in {401, 408, 429} and not (found and found.about == "json")
+
+
+def _got(f: TriageFacts) -> str:
+    """What was expected and got, as it was seen."""
+    seen = known(f)
+    return f" {seen}" if seen else ""
+
+
 def _upstream_named(f: TriageFacts) -> str:
-    said = next((a.reason for a in f.evidence.answers if a.status and _UPSTREAM.search(a.reason)), "")
-    for words in (f.targets_words, f.authors_words):
-        said = said or (words.splitlines()[0] if _UPSTREAM.search(words) else "")
+    said = next((a.reason for a in f.unwanted if a.status >= 400 and _UPSTREAM.search(a.reason)), "")
+    words = f.targets_words
+    said = said or (words.splitlines()[0] if _UPSTREAM.search(words) else "")
     return f'The target names another system: "{said[:160]}".' if said else ""
+
+
+def _missing_script(f: TriageFacts) -> str:
+    found = next((a for a in missing_assets(f) if a.resource == "script" and a.status), None)
+    broke = f.finding.sought is not None or (f.finding.contradiction and f.finding.contradiction.about == "locator")
+    return asset(found) if found and (broke or f.kind == "timeout") else ""
 
 
 def _live_elsewhere(f: TriageFacts) -> bool:
@@ -119,10 +154,8 @@ def _stream_silent(f: TriageFacts) -> str:
 
 
 def _server_error(f: TriageFacts) -> str:
-    found = next((a for a in f.evidence.answers if a.status >= 500 and a.status not in {502, 503, 504}), None)
-    if found is None:
-        return ""
-    return f"{found.method} {found.path} is answered {found.status} on every node that was asked."
+    found = next((a for a in f.unwanted if a.status >= 500 and a.status not in _GATEWAYS), None)
+    return refused(f, found) if found else ""
 
 
 def _two_releases(f: TriageFacts) -> str:
@@ -138,78 +171,77 @@ def _new_build(f: TriageFacts) -> str:
     return f"It passed with build {f.last_passed_build} and fails with {f.build}."
 
 
-RULES: tuple[tuple[CauseClass, str, Sure, Callable[[TriageFacts], str]], ...] = (
+RULES: tuple[tuple[CauseClass, str, Callable[[TriageFacts], str]], ...] = (
     # may we believe the probe?
-    ("probe", "probe-at-fault", "high", _own_fault),
-    ("probe", "no-network", "high", _no_network),
+    ("probe", "probe-at-fault", _own_fault),
+    ("probe", "no-network", _no_network),
     # can the target be reached, and by which way?
-    ("config", "certificate", "high", _certificate),
-    ("dependency", "upstream-named", "medium", _upstream_named),
-    ("infra", "unreachable", "high", _unreachable),
-    ("infra", "two-builds", "high", _two_builds),
-    ("infra", "node-split", "high", _node_split),
+    ("config", "certificate", _certificate),
+    ("dependency", "upstream-named", _upstream_named),
+    ("infra", "unreachable", _unreachable),
+    ("infra", "never-answered", _never_answered),
+    ("infra", "two-builds", _two_builds),
+    ("infra", "node-split", _node_split),
     # who is asking?
-    ("user", "account-state", "high", access.account_refused),
+    ("user", "account-state", access.account_refused),
+    ("user", "account-refused", access.account_alone),
+    ("config", "session-lost", access.session_lost),
+    ("config", "forbidden", access.forbidden),
+    # which kind of answer came?
+    ("code", "server-error", _server_error),
+    ("code", "not-json", data.not_json),
+    ("infra", "missing-script", _missing_script),
+    ("code", "script-error", data.script_error),
+    # what do its author, other roles and journeys say?
     (
         "user",
         "account-declared",
-        "medium",
         _declared("account", '"{step}" shows what belongs to another user\'s account.'),
     ),
-    ("user", "preference", "high", _declared("preference", '"{step}": only what this user set hides it.')),
-    ("user", "account-refused", "medium", access.account_alone),
-    ("config", "session-lost", "high", access.session_lost),
-    ("config", "role-split", "high", access.role_split),
-    ("config", "forbidden", "medium", access.forbidden),
-    ("config", "control-missing", "medium", access.control_missing),
-    ("config", "grant", "high", _declared("grant", '"{step}": a role may not do what it should.')),
-    ("config", "setting", "high", _declared("setting", '"{step}": a setting is not what it should be.')),
+    ("user", "preference", _declared("preference", '"{step}": only what this user set hides it.')),
+    ("config", "role-split", access.role_split),
+    ("config", "control-missing", access.control_missing),
+    ("config", "grant", _declared("grant", '"{step}": a role may not do what it should.')),
+    ("config", "setting", _declared("setting", '"{step}": a setting is not what it should be.')),
     # what it was given
-    ("dependency", "null-island", "high", data.null_island),
-    ("code", "whole-hours", "medium", data.zone_error),
-    ("data", "clock-ahead", "high", data.clock_ahead),
-    ("infra", "one-source-stale", "high", data.one_source_stale),
-    ("dependency", "feed-stale", "medium", data.feed_stale),
-    ("config", "cached", "high", data.cached),
-    ("code", "not-json", "high", data.not_json),
-    ("code", "script-error", "high", data.script_error),
+    ("dependency", "null-island", data.null_island),
+    ("code", "whole-hours", data.zone_error),
+    ("data", "clock-ahead", data.clock_ahead),
+    ("infra", "one-source-stale", data.one_source_stale),
+    ("dependency", "feed-stale", data.feed_stale),
+    ("config", "cached", data.cached),
     (
         "data",
         "sentinel",
-        "high",
-        _declared("sentinel", '"{step}": a fixed record that is always there is missing or changed.'),
+        _declared("sentinel", '"{step}": a fixed record is not as it always is.'),
     ),
     (
         "data",
         "invariant",
-        "high",
         _declared("invariant", '"{step}": a stored record breaks a rule that data must keep.'),
     ),
     (
         "infra",
         "delivery",
-        "high",
-        _declared("delivery", '"{step}": what was handed on was never done; a worker is dead.'),
+        _declared("delivery", '"{step}": what was handed on was not done.'),
     ),
-    ("infra", "stream-silent", "high", _stream_silent),
-    ("infra", "live", "high", _updates_missing),
+    ("infra", "stream-silent", _stream_silent),
+    ("infra", "live", _updates_missing),
     # where the time goes
-    ("dependency", "slow-upstream", "high", timing.slow_upstream),
-    ("dependency", "slow-log-in", "medium", timing.slow_log_in),
-    ("infra", "slow-writes", "medium", timing.slow_writes),
-    ("code", "many-queries", "high", timing.many_queries),
-    ("code", "slow-query", "medium", timing.slow_query),
-    ("infra", "queueing", "medium", timing.queueing),
+    ("dependency", "slow-upstream", timing.slow_upstream),
+    ("dependency", "slow-log-in", timing.slow_log_in),
+    ("infra", "slow-writes", timing.slow_writes),
+    ("code", "many-queries", timing.many_queries),
+    ("code", "slow-query", timing.slow_query),
+    ("infra", "queueing", timing.queueing),
     # the same request, the same data, the wrong answer
     (
         "code",
         "read-after-write",
-        "high",
         _declared("read-after-write", '"{step}": what was confirmed as written reads back differently.'),
     ),
-    ("code", "rule", "medium", _declared("rule", '"{step}": the target computes or orders it wrongly.')),
-    ("infra", "two-releases", "low", _two_releases),
-    ("code", "server-error", "low", _server_error),
-    ("code", "new-build", "low", _new_build),
+    ("code", "rule", _declared("rule", '"{step}": the target computes or orders it wrongly.')),
+    ("infra", "two-releases", _two_releases),
+    ("code", "new-build", _new_build),
 )
-"""Class, name, how sure, and test of every rule, in the order they are asked."""
+"""Class, name and test of every rule, in the order they are asked."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from synthprobe.records.evidence import MANY_QUERIES, Answer
-from synthprobe.triage.facts import TriageFacts, is_log_in
+from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.sight import took
 
 _DB_SHARE = 0.6
 _NO_WRITE = {"GET", "HEAD", "OPTIONS"}
@@ -15,15 +16,14 @@ def slow_log_in(f: TriageFacts) -> str:
     """Nothing but the log-in is slow."""
     if not f.only_slow or not f.slow:
         return ""
-    if not all(is_log_in(a.path) or _follows_log_in(a, f.slow) for a in f.slow):
+    if not all(a.credentials == "password" or _follows_log_in(a, f.slow) for a in f.slow):
         return ""
-    one = next((a for a in f.slow if is_log_in(a.path)), None)
-    if one is None or _spent(one, "db") > one.duration_ms / 2:
+    log_in = next((a for a in f.slow if a.credentials == "password"), None)
+    if log_in is None or not any(part.name == "db" for part in log_in.server_timing):
+        return ""  # where its time goes is not known
+    if _spent(log_in, "db") > log_in.duration_ms / 2:
         return ""
-    took = f"Only the log-in is slow ({one.duration_ms / 1000:.1f} s)"
-    if not any(part.name == "db" for part in one.server_timing):
-        return f"{took}; where its time goes is not known."
-    return f"{took}, and not in the database: what checks the password is slow."
+    return f"Only the log-in is slow, and the database takes {_spent(log_in, 'db'):.0f} ms of it: {took(log_in, f)}"
 
 
 def slow_upstream(f: TriageFacts) -> str:
@@ -40,7 +40,9 @@ def slow_writes(f: TriageFacts) -> str:
     if not f.only_slow or not f.slow or any(a.method in _NO_WRITE for a in f.slow):
         return ""
     slowest = f.slow[0]
-    return f"What was slow were writes only ({slowest.method} {slowest.path}, {slowest.duration_ms / 1000:.1f} s)."
+    if _spent(slowest, "db") * 2 < slowest.duration_ms:
+        return ""  # a write that is slow elsewhere says nothing of what writes have in common
+    return f"Only writes were slow, in the database: {took(slowest, f)}"
 
 
 def slow_query(f: TriageFacts) -> str:
@@ -67,16 +69,7 @@ def many_queries(f: TriageFacts) -> str:
 def queueing(f: TriageFacts) -> str:
     """The server worked little, and answered late."""
     waiting = [a for a in f.slow if a.server_timing and sum(p.duration_ms for p in a.server_timing) < a.duration_ms / 4]
-    if waiting:
-        a = waiting[0]
-        return (
-            f"{a.method} {a.path} took {a.duration_ms / 1000:.1f} s, of which the server worked "
-            "little: it waited for a worker."
-        )
-    silent = [a for a in f.evidence.answers if a.status == 0]
-    if not (f.only_slow and f.kind == "deadline" and silent):
-        return ""
-    return f"{silent[0].method} {silent[0].path} was never answered."
+    return f"{took(waiting[0], f)} The server worked little of that time: the request waited." if waiting else ""
 
 
 def _spent(answer: Answer, name: str) -> float:
@@ -85,4 +78,5 @@ def _spent(answer: Answer, name: str) -> float:
 
 def _follows_log_in(answer: Answer, slow: Sequence[Answer]) -> bool:
     """A page that a browser is sent to after its log-in counts the log-in's time."""
-    return answer.by == "page" and any(is_log_in(a.path) and a.duration_ms >= answer.duration_ms for a in slow)
+    longer = (a for a in slow if a.credentials == "password" and a.duration_ms >= answer.duration_ms)
+    return answer.by == "page" and any(longer)

@@ -1,0 +1,39 @@
+"""What Playwright's call log says of an element that was looked for in vain: the only place that reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from synthprobe.records.finding import Sight, Sought
+
+_WAITING = re.compile(r"^\s*-? *waiting for (?P<locator>(?:get_by_|locator\(|frame_locator\().+?)(?: to be \w+)?$")
+_ALLOWED = re.compile(r"(?:Timeout|with timeout) (\d+)ms")
+_COVERS = re.compile(r"(<.+>) (?:from <.+> subtree )?intercepts pointer events")
+_SIGHTS: tuple[tuple[str, Sight], ...] = (
+    ("intercepts pointer events", "covered"),
+    ("element is not enabled", "disabled"),
+    ("element is not visible", "hidden"),
+    ("element is not stable", "moving"),
+)
+
+
+def sought_in(first: str, rest: Sequence[str]) -> Sought | None:
+    """The element, of a message's first line and the others; nothing when it was there, or the log does not say."""
+    log = [line for line in rest if not line.lstrip().startswith("- <")]
+    locator = next((found["locator"] for line in rest if (found := _WAITING.match(line))), "")
+    if not locator or not ("Timeout" in first or first.startswith("Locator expected")):
+        return None
+    whole = "\n".join(rest)
+    sight = next((sight for words, sight in _SIGHTS if words in whole), None)
+    resolved = any("locator resolved to" in line for line in log)
+    if sight is None and resolved:
+        return None
+    covering = _COVERS.search(whole)
+    allowed = _ALLOWED.search("\n".join((first, whole)))
+    return Sought(
+        locator=locator.strip(),
+        sight=sight or "absent",
+        within_s=int(allowed[1]) / 1000 if allowed else 0.0,
+        by=covering[1][:160] if covering else "",
+    )

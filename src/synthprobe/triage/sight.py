@@ -1,0 +1,136 @@
+"""What is known where no rule knows the class, and the sentences that rules share: each with its figures."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+
+from synthprobe.records.evidence import Answer
+from synthprobe.triage.facts import TriageFacts
+from synthprobe.words import element, looked_for, shown_ms
+
+_ASSETS = {"script": "script", "stylesheet": "stylesheet", "font": "font"}
+_NAMED = re.compile(r'^(?P<role>[a-z]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")?(?P<rest>.*)$')
+_WORDS = {"alert", "status", "heading", "paragraph", "text", "strong", "listitem", "dialog"}
+_QUOTED = 120
+_LIKE = 0.5
+
+
+def answered(a: Answer, *, quote: bool = True) -> str:
+    """A request and its answer, with what the answer says."""
+    where = f"{a.method} {a.path or '/'}"
+    if not a.status:
+        broke = f" ({a.reason})" if a.reason.startswith("net::") else ""
+        return f"{where} was never answered{broke}"
+    said = (
+        f' ("{_bare(a.reason)}")' if quote and a.reason and a.status >= 400 and not a.reason.startswith("net::") else ""
+    )
+    return f"{where} was answered {a.status}{said}"
+
+
+def refused(f: TriageFacts, a: Answer) -> str:
+    """That a request was refused, with the words of the page that came instead."""
+    words = next(iter(_spoken(f)), "") if a.resource == "document" and a.status else ""
+    return (
+        f'{answered(a)}, and the page {f.evidence.pages[-1].path} says "{_bare(words)}".'
+        if words
+        else f"{answered(a)}."
+    )
+
+
+def _bare(text: str) -> str:
+    plain = " ".join(re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL).split()) or text
+    return plain if len(plain) <= _QUOTED else f"{plain[: _QUOTED - 2].rstrip()} …"
+
+
+def missing_assets(f: TriageFacts) -> list[Answer]:
+    """Scripts, stylesheets and fonts that a page asked for and did not get."""
+    return [a for a in f.evidence.answers if a.resource in _ASSETS and (a.status >= 400 or a.status == 0)]
+
+
+def asset(a: Answer) -> str:
+    """That something a page is made of is missing."""
+    return f"The page's {_ASSETS[a.resource]} is missing: {answered(a)}."
+
+
+def took(a: Answer, f: TriageFacts) -> str:
+    """How long an answer took, of which time, and for what."""
+    whole = f" of the step's {shown_ms(f.took_s * 1000)}" if f.took_s * 1000 > a.duration_ms else ""
+    parts = [f"{name} {shown_ms(ms)}" for name, ms in sorted(a.phases.items(), key=lambda p: -p[1]) if ms >= 50]
+    parts += [f"{part.name} {shown_ms(part.duration_ms)} by the server's word" for part in a.server_timing]
+    spent = f" ({', '.join(parts[:4])})" if parts else ""
+    return f"{a.method} {a.path or '/'} took {shown_ms(a.duration_ms)}{whole}{spent}."
+
+
+def shown_words(f: TriageFacts, like: re.Pattern[str]) -> str:
+    """Words of a page that fit a pattern."""
+    return next((words for words in _spoken(f) if like.search(words)), "")
+
+
+def known(f: TriageFacts) -> str:
+    """What was seen, where nothing says which class it is."""
+    return " ".join(dict.fromkeys(_sights(f)))
+
+
+def _sights(f: TriageFacts) -> Iterator[str]:
+    yield from _element(f)
+    here = [*filter(f.is_here, f.evidence.answers)] or f.evidence.answers  # the whole journey may be what was slow
+    slowest = max(here, key=lambda a: a.duration_ms, default=None)
+    if slowest is not None and (not f.kind or f.only_slow):
+        yield took(slowest, f)
+    if not f.kind:
+        return
+    for a in [a for a in f.unwanted if (a.status >= 400 or a.status == 0) and a.resource not in _ASSETS][:2]:
+        yield refused(f, a)
+    for a in missing_assets(f)[:2]:
+        yield asset(a)
+    if f.evidence.page_errors:
+        yield f"A script of the page broke: {f.evidence.page_errors[0]}."
+    wrong = f.finding.contradiction
+    if wrong and wrong.about != "status" and not f.finding.sought:
+        yield f"{wrong.expected}; it was {_bare(wrong.got.partition(chr(10))[0]) or 'nothing'}."
+    elif f.kind and not f.finding.sought and not wrong and (f.message or f.finding.wait):
+        yield _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".") + "."
+
+
+def _element(f: TriageFacts) -> Iterator[str]:
+    sought = f.finding.sought
+    if sought is None:
+        return
+    yield f"{looked_for(sought)}{_instead(f)}."
+
+
+def _instead(f: TriageFacts) -> str:
+    """What stands on the page in the place of what was looked for."""
+    sought = f.finding.sought
+    if sought is None or sought.sight != "absent" or not f.evidence.pages:
+        return ""
+    page = f.evidence.pages[-1]
+    role, name = element(sought.locator)
+    there = [found.groupdict() for line in page.outline if (found := _NAMED.match(line))]
+    alike = [(one["role"], one["name"]) for one in there if one["name"] and one["role"] == role]
+    texts = [("text", words) for words in _spoken(f)]
+    for candidates in (alike, [(r, n) for r, n in ((one["role"], one["name"]) for one in there) if n] + texts):
+        names = difflib.get_close_matches(name, [n for _, n in candidates], n=1, cutoff=_LIKE) if name else []
+        if names:
+            kind = next(kind for kind, n in candidates if n == names[0])
+            return f'; the page {page.path} has {kind} "{names[0][:_QUOTED]}"'
+    if alike:
+        shown = ", ".join(f'"{n}"' for _, n in alike[:3])
+        return f"; the page {page.path} has {role} {shown}"
+    first = next(iter(_spoken(f)), "")
+    return f'; the page {page.path} says "{_bare(first)}"' if first else f"; the page {page.path} says nothing"
+
+
+def _spoken(f: TriageFacts) -> list[str]:
+    """The page's own words: what it warns of first, then headings, then texts."""
+    found: list[tuple[int, str]] = []
+    for page in f.evidence.pages[-1:]:
+        for line in page.outline:
+            role = line.partition(" ")[0].partition(":")[0]
+            named = _NAMED.match(line)
+            words = (named["name"] if named and named["name"] else line.partition(": ")[2]).strip().strip('"')
+            if words and role in _WORDS:
+                found.append(({"alert": 0, "dialog": 0, "status": 0, "heading": 1}.get(role, 2), words))
+    return [words for _, words in sorted(found, key=lambda pair: pair[0])]

@@ -1,0 +1,115 @@
+"""What a page showed, waited for and was refused is a fact of the attempt, without what was typed into it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+PAGE = b"""<html><title>Door</title><body><h1>Welcome</h1><p role=alert>Two of three doors are open</p>
+<form method=post action=/door><label>Name <input name=name></label>
+<label>Password <input type=password name=password></label><button>Sign in</button></form>
+<a href=/hang>Next page</a><script src=/main.js></script><script>fetch('/strange')</script></body></html>"""
+JOURNEYS = """
+from playwright.sync_api import expect
+from synthprobe import step
+
+def open_door(page):
+    with step("open"):
+        page.goto("/")
+        page.wait_for_load_state("networkidle")
+        page.get_by_label("Name").fill("a-name-nobody-knows")
+        page.get_by_label("Password").fill("Kestrel-Meadow_77")
+
+def test_renamed(page):
+    open_door(page)
+    with step("log in"):
+        page.get_by_role("button", name="Log in").click(timeout=500)
+
+def test_hanging(page):
+    open_door(page)
+    with step("go on"):
+        page.get_by_role("link", name="Next page").click(no_wait_after=True)
+        expect(page.get_by_text("Here you are")).to_be_visible(timeout=500)
+
+def test_passing(page):
+    open_door(page)
+    with step("log in"):
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/inside")
+"""
+
+
+class Door(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    ended = threading.Event()
+
+    def do_GET(self) -> None:
+        if self.path == "/hang":
+            self.ended.wait(60)
+        kinds = {"/main.js": (404, b"no"), "/strange": (401, b"who?"), "/": (200, PAGE)}
+        status, body = kinds.get(self.path, (200, b"<h1>Inside</h1>"))
+        self._answer(status, body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._answer(303, b"", Location="/inside")
+
+    def _answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Type": "text/html", "Content-Length": str(len(body))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def results(new_project, tmp_path_factory) -> Iterator[dict[str, object]]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    project = new_project(tmp_path_factory.mktemp("door"))
+    project.configure(f"http://127.0.0.1:{server.server_port}")
+    project.journeys(JOURNEYS)
+    ran = project.run()
+    yield {result.journey.title: result for result in ran.all_results}
+    Door.ended.set()
+    server.shutdown()
+    server.server_close()
+
+
+def test_what_was_looked_for_and_what_stands_there_are_known(results):
+    broken = results["renamed"]
+    sought = broken.failure.finding.sought
+    assert (sought.locator, sought.sight, sought.within_s) == ('get_by_role("button", name="Log in")', "absent", 0.5)
+    assert broken.cause == 'button "Log in" was not there after 0.5 s'
+    (page,) = broken.facts.pages
+    assert (page.path, page.asks_password) == ("/", True)
+    assert {'button "Sign in"', "alert: Two of three doors are open"} <= set(page.outline)
+    assert "a-name-nobody-knows" not in "".join(page.outline), "what was typed stays out"
+
+
+def test_answers_of_a_page_have_their_step_their_kind_and_their_phases(results):
+    answers = {one.path: one for one in results["renamed"].facts.answers}
+    script, strange = answers["/main.js"], answers["/strange"]
+    assert (script.status, script.resource, script.step) == (404, "script", "open")
+    assert (strange.status, strange.resource, strange.credentials) == (401, "fetch", "")
+    assert "wait" in script.phases
+
+
+def test_a_request_that_is_never_answered_is_a_fact(results):
+    hanging = next(one for one in results["hanging"].facts.answers if one.path == "/hang")
+    assert (hanging.method, hanging.status, hanging.resource, hanging.step) == ("GET", 0, "document", "go on")
+
+
+def test_what_is_refused_in_a_journey_that_passes_is_kept_beside_where_a_password_was_sent(results):
+    passed = results["passing"]
+    assert passed.outcome == "passed"
+    known = [(one.method, one.path, one.status, one.credentials) for one in passed.facts.answers]
+    assert ("POST", "/door", 303, "password") in known
+    assert {("GET", "/strange", 401, ""), ("GET", "/main.js", 404, "")} <= set(known)
+    assert passed.facts.pages == ()
