@@ -49,6 +49,8 @@ class Door(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/hang":
             self.ended.wait(60)
+            self.close_connection = True
+            return
         kinds = {"/main.js": (404, b"no"), "/strange": (401, b"who?"), "/": (200, PAGE)}
         status, body = kinds.get(self.path, (200, b"<h1>Inside</h1>"))
         self._answer(status, body)
