@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from synthprobe.records.finding import Sight, Sought
 
-_WAITING = re.compile(r"^\s*-? *waiting for (?P<locator>(?:get_by_|locator\(|frame_locator\().+?)(?: to be \w+)?$")
+_WAITING = re.compile(r"^\s*-? *waiting for (?P<locator>(?:get_by_|locator\(|frame_locator\().+?)(?:\s+to\s+be\s+\w+)?$")
 _ALLOWED = re.compile(r"(?:Timeout|with timeout) (\d+)ms")
 _COVERS = re.compile(r"(<.+>) (?:from <.+> subtree )?intercepts pointer events")
 _SIGHTS: tuple[tuple[str, Sight], ...] = (
