@@ -23,7 +23,7 @@ _UPSTREAM = re.compile(
     r"\b(?!(?:the|this|our|your|web|http|temporarily|is|currently) )"
     r"(geocod\w+|directory|ldap|provider|third[- ]party|upstream \w+"
     r"|\w+ (?:service|provider|api|feed|gateway|system))( \w+){0,3}?( (is|was|are))? "
-    r"(down|unavailable|unreachable|not available|not reachable|timed out|did not answer|does not answer)",
+    r"(down|unavailable|unreachable|not available|not reachable|timed out)",
     re.IGNORECASE,
 )
 _GATEWAYS = {502, 503, 504}
