@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from synthprobe.records.finding import Sight, Sought
 
-_WAITING = re.compile(r"^\s*-? *waiting for (?P<locator>(?:get_by_|locator\(|frame_locator\().+?)(?:\s+to\s+be\s+\w+)?$")
+_WAITING = re.compile(
+    r"^\s*-? *waiting for (?P<locator>(?:get_by_|locator\(|frame_locator\().+?)(?:\s+to\s+be\s+\w+)?$"
+)
 _ALLOWED = re.compile(r"(?:Timeout|with timeout) (\d+)ms")
 _COVERS = re.compile(r"(<.+>) (?:from <.+> subtree )?intercepts\s+pointer\s+events")
 _SIGHTS: tuple[tuple[str, Sight], ...] = (
