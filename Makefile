@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Without Python's compiled files every start of synthprobe would compile all of it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test coverage check format lock setup clean bench
+.PHONY: demo test coverage check format lock setup clean bench docs
 
 demo: setup ## start the dispatch centre, run the journeys healthy and with two faults, build the report
 	$(BIN)/synthprobe demo
@@ -40,6 +40,10 @@ lock: setup ## renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --universal --all-extras --group dev --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --upgrade --output-file requirements.lock
+
+docs: setup ## the documentation as a site, in site/; it needs no internet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "site/index.html; to search in it, serve it: $(BIN)/mkdocs serve"
 
 bench: setup ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/overhead.py
