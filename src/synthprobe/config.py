@@ -160,6 +160,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         suspicion_budget: re-runs of that kind in one run, at most.
         control_url: a place that has nothing to do with any target, asked when no journey reached its target.
         location: where this probe stands, for the report.
+        windows: file of maintenance windows, relative to the project's root.
         plugins: modules with hooks: dotted names, or ``.py`` files relative to the project's root.
         browser: the table ``[browser]``.
         report: the table ``[report]``.
@@ -189,6 +190,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     suspicion_budget: Annotated[int, Meta(ge=0, le=10_000)] = 24
     control_url: str = ""
     location: str = ""
+    windows: str = "windows.toml"
     plugins: tuple[str, ...] = ()
     browser: BrowserConfig = field(default_factory=BrowserConfig)
     report: ReportConfig = field(default_factory=ReportConfig)

@@ -18,6 +18,7 @@ from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
+from synthprobe.targets.windows import read_windows
 
 app = typer.Typer(no_args_is_help=True)
 _console = open_console()
@@ -96,6 +97,7 @@ def lint(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     config = read_config(root)
     mutes = read_mutes(root / config.alerts.mutes)
     journeys = KnownJourneys(root, config).ids() if mutes else None
+    read_windows(root / config.windows)  # refused with a sentence
     found = lint_routes(config.alerts, mutes, datetime.now(UTC), journeys=journeys)
     if as_json:
         print_json({"findings": found})

@@ -22,6 +22,7 @@ from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_r
 from synthprobe.records.objective import BurnRule, CheckedRule, Objective, ObjectiveStatus
 from synthprobe.records.plain_text import plain_line
 from synthprobe.report.standing import percent
+from synthprobe.targets.windows import read_windows
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -99,7 +100,8 @@ def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
     since = coverage.since(config, now)
     with remembered.opened(root, config, target) as history:
         seen = remembered.observations(history, target, since, now)
-        return list(coverage.judge_objectives(config, seen, now, history.first_judged(target)))
+        began, windows = history.first_judged(target), read_windows(root / config.windows)
+        return list(coverage.judge_objectives(config, seen, now, began, windows))
 
 
 def _unknown_journeys(root: Path, config: Config) -> list[str]:

@@ -45,6 +45,7 @@ from synthprobe.records.incident import Incident, IncidentEvent, Observation, me
 from synthprobe.records.objective import Coverage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.targets.changes import read_changes
+from synthprobe.targets.windows import Window, read_windows, shown
 from synthprobe.triage.causes import is_vague
 from synthprobe.triage.facts import Request
 from synthprobe.triage.lifecycle import advance, describe, incident_of
@@ -83,6 +84,10 @@ def after_run(
     with noted(notes):
         shelf = _shelf(root, config)
     runbooks = shelf.runbooks
+    windows: tuple[Window, ...] = ()
+    with noted(notes):  # what cannot be read silences nobody
+        windows = read_windows(root / config.windows)
+    notes += shown(windows, verdict.run.target, verdict.run.started_at)
     notes += shelf.refused
     runs = root / config.folder / "runs" / verdict.run.target
     followed: _Followed | None = None
@@ -94,7 +99,7 @@ def after_run(
         if verdict.run.scheduled and (config.telemetry.metrics_folder or config.telemetry.push_url):
             coverage = last_day(history, config, verdict.run.target, datetime.now(UTC))
         with noted(notes):
-            notes += began_to_burn(history, config, verdict)
+            notes += began_to_burn(history, config, verdict, windows)
     verdict = _explained(verdict, runbooks, notes)
     if followed is None:
         alone = _Judged(verdict=verdict, remembered=verdict, now=datetime.now(UTC))
@@ -115,6 +120,7 @@ def after_run(
                 followed.incidents,
                 runbooks,
                 notes,
+                windows=windows,
                 publish=partial(publish_run, root, config, folder, verdict, runbooks, notes),
                 history=_ALONE if followed.alone else "",
                 mask=mask,

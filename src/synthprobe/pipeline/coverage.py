@@ -20,6 +20,7 @@ from synthprobe.records.objective import BurnRule, Coverage, Objective, Objectiv
 from synthprobe.records.result import Run
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import Verdict
+from synthprobe.targets.windows import Window, read_windows
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -54,7 +55,7 @@ def last_day(history: History, config: Config, target: str, now: datetime) -> Co
     return _coverage(slots, target, now, config.interval_s)
 
 
-def began_to_burn(history: History, config: Config, verdict: Verdict) -> list[str]:
+def began_to_burn(history: History, config: Config, verdict: Verdict, windows: Sequence[Window] = ()) -> list[str]:
     """Say of which journeys the error budget began, with this run, to be used too fast."""
     from synthprobe.goals.objectives import STANDARD_RULES, burn_text, is_bad, slices
 
@@ -67,7 +68,7 @@ def began_to_burn(history: History, config: Config, verdict: Verdict) -> list[st
     rules = {name: declared_rules(name, table) for name, table in config.objectives.items()}
     longest = max(rule.long_s for some in (*rules.values(), STANDARD_RULES) for rule in some)
     since, until = run.started_at - timedelta(seconds=longest), run.started_at + timedelta(seconds=1)
-    seen = _by_journey(_observed(history.judged_slots(run.target, since, until), run.target))
+    seen = _by_journey(_outside(windows, _observed(history.judged_slots(run.target, since, until), run.target)))
     told = []
     for one in bad:
         name, objective = objectives[one.journey.id]
@@ -98,7 +99,7 @@ def stand(root: Path, config: Config, target: str, now: datetime, environ: Mappi
         mutes = read_mutes(root / config.alerts.mutes)
     return Standing(
         coverage=_coverage(slots, target, now, config.interval_s),
-        objectives=judge_objectives(config, _observed(slots, target), now, began),
+        objectives=judge_objectives(config, _observed(slots, target), now, began, read_windows(root / config.windows)),
         incidents=tuple(incidents),
         muted={
             one.id: mute.until for one in incidents for mute in mutes if mute.until is not None and mute.holds(one, now)
@@ -115,14 +116,18 @@ def since(config: Config, now: datetime) -> datetime:
 
 
 def judge_objectives(
-    config: Config, seen: Sequence[Observation], now: datetime, began: Mapping[str, datetime] | None = None
+    config: Config,
+    seen: Sequence[Observation],
+    now: datetime,
+    began: Mapping[str, datetime] | None = None,
+    windows: Sequence[Window] = (),
 ) -> tuple[ObjectiveStatus, ...]:
     """How each journey stands against its objective."""
     from synthprobe.goals.objectives import judge_objective, slices
 
     now_slot = _passed(in_slots(seen, config.interval_s), now, config.interval_s)
     made = []
-    for id, its in _by_journey(seen).items():
+    for id, its in _by_journey(_outside(windows, seen)).items():
         name, objective = _objective_of(config, id)
         first = (began or {}).get(id)
         told = slices(in_slots(its, config.interval_s), objective)
@@ -179,6 +184,15 @@ def _coverage(slots: Iterable[JudgedSlot], target: str, now: datetime, interval_
 
 def _observed(slots: Iterable[JudgedSlot], target: str) -> list[Observation]:
     return [one.observation(target, journey, outcome) for one in slots for journey, outcome in one.outcomes.items()]
+
+
+def _outside(windows: Sequence[Window], seen: Iterable[Observation]) -> list[Observation]:
+    """What was seen outside maintenance; only what is not passed can count against anything."""
+    return [
+        one
+        for one in seen
+        if one.outcome == "passed" or not any(window.holds(one.target, one.journey, one.at) for window in windows)
+    ]
 
 
 def _by_journey(seen: Iterable[Observation]) -> dict[str, list[Observation]]:

@@ -31,6 +31,7 @@ from synthprobe.report.addresses import card_address
 from synthprobe.report.allure_results import run_folder
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.secrets import read_secret
+from synthprobe.targets.windows import Window
 
 
 def tell_people(
@@ -43,6 +44,7 @@ def tell_people(
     notes: list[str],
     *,
     publish: Callable[[], Published],
+    windows: Sequence[Window] = (),
     history: str = "",
     mask: Callable[[str], str] = str,
     environ: Mapping[str, str] | None = None,
@@ -58,6 +60,13 @@ def tell_people(
     mutes: tuple[Mute, ...] = ()
     with noted(notes):  # what cannot be read silences nobody
         mutes = read_mutes(root / config.alerts.mutes)
+
+    def silenced(incident: Incident) -> bool:
+        concerned = (*incident.journeys, *incident.blocked)
+        now = datetime.now(UTC)
+        return bool(concerned) and all(
+            any(window.holds(incident.target, journey, now) for window in windows) for journey in concerned
+        )
 
     def backgrounds(published: Published | None) -> dict[str, Background]:
         return {
@@ -80,20 +89,28 @@ def tell_people(
                     outbox,
                     datetime.now(UTC),
                     mutes=mutes,
+                    silenced=silenced,
                     background=backgrounds(None),
                     mask=mask,
                 )
-            _, delivery = tell(datetime.now(UTC), mutes=mutes, background=backgrounds(publish()), mask=mask)
+            _, delivery = tell(
+                datetime.now(UTC), mutes=mutes, silenced=silenced, background=backgrounds(publish()), mask=mask
+            )
         finally:
             notes += outbox.notes
         notes += delivery.sentences
         with noted(notes):
             write_letters(folder, outbox.letters(), incidents)
-        return _nobody_untold(verdict, incidents, outbox.letters(), mutes, notes) and delivery.complete
+        return _nobody_untold(verdict, incidents, outbox.letters(), mutes, notes, silenced) and delivery.complete
 
 
 def _nobody_untold(
-    verdict: Verdict, incidents: Sequence[Incident], letters: Sequence[Letter], mutes: Sequence[Mute], notes: list[str]
+    verdict: Verdict,
+    incidents: Sequence[Incident],
+    letters: Sequence[Letter],
+    mutes: Sequence[Mute],
+    notes: list[str],
+    silenced: Callable[[Incident], bool] = lambda _: False,
 ) -> bool:
     """Whether somebody knows of each failing journey; a run that changed nothing and told nobody is no success."""
     arrived = {id for letter in letters if letter.done for id in letter.alert.incidents}
@@ -105,7 +122,7 @@ def _nobody_untold(
     now = datetime.now(UTC)
     taken = {incident.id for incident in incidents if incident.state == "acknowledged"}
     muted = {incident.id for incident in incidents if any(mute.holds(incident, now) for mute in mutes)}
-    known = arrived | taken | muted
+    known = arrived | taken | muted | {incident.id for incident in incidents if silenced(incident)}
     untold = [one.journey.id for one in verdict.journeys if one.outcome == "failed" and one.incident not in known]
     if untold:
         notes.append(
