@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 from test_afterwards import OVER, SEARCH, SIGN_IN, Heard, Project, heard, project
 
+from synthprobe.alerts.outbox import Outbox
 from synthprobe.config import PublishConfig, ReportConfig, read_config
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.pipeline.judging import read_verdict
@@ -125,6 +126,8 @@ def test_a_message_is_written_down_before_anything_is_published(project, heard, 
         project.run(failing=(SIGN_IN,))
     monkeypatch.undo()
     assert heard.messages == []
+    with Outbox(project.root / ".synthprobe" / "history.db") as outbox:
+        assert [letter.is_waiting for letter in outbox.letters()] == [True]
     project.run()
     assert heard.messages, "the next run sends it"
 
