@@ -167,8 +167,9 @@ def test_of_two_writers_the_slower_is_told(desk: Api, sign_in, sent):
         sent("SYN-03")
         version = {"If-Match": str(desk.get("/api/units/SYN-03").expect(200).json["version"])}
         assert other.get("/api/units/SYN-03").expect(200).json["version"] == int(version["If-Match"])
-    with step("the first changes it"):
+    with step("the first changes it, and it is stored", checks="read-after-write"):
         desk.post("/api/units/SYN-03/status", json={"status": "OnScene"}, headers=version).expect(200)
+        desk.get("/api/units/SYN-03").expect(200).json_has(secondary="OnScene")
     with step("the second is told that it has changed", checks="rule"):
         other.post("/api/units/SYN-03/status", json={"status": "EnRoute"}, headers=version).expect(412)
     with step("the first one's change stands, and nothing else is in the log", checks="read-after-write"):

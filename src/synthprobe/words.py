@@ -8,7 +8,7 @@ from textwrap import shorten
 from synthprobe.records.address import path_of
 from synthprobe.records.figures import shown_above, shown_durations
 from synthprobe.records.finding import Contradiction, Refusal, Skew, Sought, Throttled, Wait
-from synthprobe.records.incident import Worth
+from synthprobe.records.incident import Triage, Worth
 from synthprobe.records.result import Degradation, Failure
 
 CLOCKS_AGREE_S = 2.0
@@ -155,6 +155,24 @@ def looked_for(found: Sought) -> str:
         "covered": f"{what} was covered{f' by {found.by}' if found.by else ''}{for_s}",
         "moving": f"{what} did not stand still{for_s}",
     }[found.sight]
+
+
+def page(runbook: str, general: str) -> str:
+    """Which page fits a failure: only what knows it is called the runbook."""
+    if runbook:
+        return f"runbook: {runbook}"
+    return f"no runbook knows it; general page: {general}" if general else "no page fits"
+
+
+def incident_name(incident: str, cause: Triage | None, runbook: str, general: str) -> str:
+    """An incident as every page, list and message names it: number, class of the cause, page."""
+    named = cause_and_page(cause, runbook, general)
+    return f"incident {incident}: {named}" if incident else named
+
+
+def cause_and_page(cause: Triage | None, runbook: str, general: str) -> str:
+    """The class of the cause, how sure it is, and the page."""
+    return f"{f'{cause.cause_class} ({cause.sure})' if cause else 'unknown'}, {page(runbook, general)}"
 
 
 def runbook_mark(runbook: str, worth: Worth) -> str:

@@ -134,4 +134,5 @@ def _print_found(healthy: Verdict, faulty: Verdict) -> None:
     headings = ("Journey", "Injected fault", "Outcome", "Broken step", "Likely cause", "Runbook")
     whole = {"Journey", "Injected fault", "Outcome", "Runbook"}
     print_records(_console, headings, rows, whole=whole, framed=True)
-    _console.print(f"{quiet} other journeys passed both times.")
+    incidents = {one.incident for one in faulty.journeys} - {""}
+    _console.print(f"{len(incidents)} incidents for {len(FOUND_BY)} faults; {quiet} other journeys passed both times.")

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from synthprobe import pipeline
+from synthprobe.cli.known_incidents import known_incidents
 from synthprobe.cli.main import app
-from synthprobe.cli.runbook import incidents as known_incidents
 from synthprobe.config import read_config
 from synthprobe.errors import SynthprobeError
 from synthprobe.firstline.runbook_marks import marks
@@ -41,7 +41,12 @@ def project(tmp_path, monkeypatch):
         for id in ("call-intake", "unit-status", "live-board")
     )
     lines = [
-        _result(dead, "timeout", "Locator.click: Timeout", Facts(page_errors=("ReferenceError: q is not defined",))),
+        _result(
+            dead,
+            "timeout",
+            "Locator.click: Timeout",
+            Facts(page_errors=("ReferenceError: intakeQueue is not defined",)),
+        ),
         _result(odd, "expectation", "something nobody has seen", Facts()),
         msgspec.structs.replace(_result(fine, "", "", None), outcome="passed", failure=None, cause=""),
     ]
@@ -78,10 +83,11 @@ def test_match_says_which_page_why_and_what_was_next(project):
     assert done.exit_code == 0, done.output
     said = " ".join(done.output.split())
     assert "dead-button" in said
-    assert "level 3: Its labels hold: rule is script-error." in said
-    assert "A script of the page broke: ReferenceError: q is not defined" in said
-    assert "call-intake: It is the default page of call-intake" in said
-    assert "level 5: It is the default page of unit-status" in said
+    assert "why It knows this failure: rule is script-error, journey is call-*, the message holds /intakeQueue" in said
+    assert "target demo incident " in said
+    assert "A script of the page broke: ReferenceError: intakeQueue is not defined" in said
+    assert "next call-intake: General page for call-intake." in said
+    assert "general unit-status why General page for unit-status. No runbook knows this failure." in said
     assert "unknown (nothing-fits" in said
     assert "live-board" not in said
 
@@ -116,7 +122,7 @@ def test_lint_fails_for_one_wrong_page_and_names_it(project):
     page.write_text(page.read_text().replace("## Verify", "## Proof"))
     done = call("lint")
     assert done.exit_code == 1
-    assert 'runbooks/login-slow.md:20: The section "## Verify" is missing.' in done.output
+    assert 'runbooks/login-slow.md:18: The section "## Verify" is missing.' in done.output
 
 
 def test_bad_pages_are_left_out_with_a_sentence_and_the_others_are_used(project):
@@ -135,7 +141,8 @@ def test_bad_pages_are_left_out_with_a_sentence_and_the_others_are_used(project)
         pipeline.after_run(project, read_config(project), folder, pipeline.judge(folder)),
         pipeline.explain_run(project, read_config(project), folder, pipeline.judge(folder)),
     ):
-        assert [one.runbook for one in judged.journeys] == ["dead-button", "unit-status", ""]
+        assert [one.runbook for one in judged.journeys] == ["dead-button", "", ""]
+        assert [one.general for one in judged.journeys] == ["", "unit-status", ""]
         assert sum("runbooks/search-cached.md:5:" in note for note in judged.notes) == 1
 
 

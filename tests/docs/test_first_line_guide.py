@@ -110,6 +110,6 @@ def test_a_page_without_a_fix_to_green(centre, shell):
     before, after = OTHER_NIGHT.split("They do.")
     assert (len(commands(before)), len(commands(after))) == (2, 3)
     printed = follow(shell, before)
-    incident = re.search(r"^(\S+) +open ", printed, re.MULTILINE)[1]
+    incident = re.search(r"^(\S+) +demo +open ", printed, re.MULTILINE)[1]
     centre.fault("avl_one_frozen", on=False)
     follow(shell, after, INCIDENT=incident)

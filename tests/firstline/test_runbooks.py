@@ -146,57 +146,6 @@ def test_broken_front_matter_is_refused_with_file_and_line(tmp_path, text, says)
     assert says in str(caught.value)
 
 
-SUBJECT = Subject(
-    journey="a",
-    step="run a person",
-    kind="expectation",
-    message="HV-26-000123 took 3 s",
-    fingerprint="v1:1",
-    cause_class="code",
-    rule="slow-query",
-    default="home",
-)
-
-
-def test_the_first_level_that_hits_counts_and_the_runner_up_is_named(tmp_path):
-    by = {
-        "named": write(tmp_path, "named", matches="  fingerprints: [v1:none]"),
-        "exact": write(tmp_path, "exact", matches='  fingerprints: ["v1:1"]'),
-        "closer": write(tmp_path, "closer", matches="  labels: [{rule: slow-query, journey: a}]"),
-        "labels": write(tmp_path, "labels", matches="  labels: [{rule: slow-*}]"),
-        "message": write(tmp_path, "message", matches="  messages: ['<id> took']"),
-        "home": write(tmp_path, "home", matches="  default_for: []"),
-    }
-    import msgspec
-
-    found = match(list(by.values()), msgspec.structs.replace(SUBJECT, runbook="named"))
-    assert (found.runbook.id, found.level, found.runner_up) == ("named", 1, "exact")
-    order = ["exact", "closer", "labels", "message", "home"]
-    for place, (id, level) in enumerate(zip(order, (2, 3, 3, 4, 5), strict=True)):
-        found = match([by[one] for one in order[place:]], SUBJECT)
-        assert (found.runbook.id, found.level, found.tied) == (id, level, ())
-        assert found.runner_up == (order[place + 1] if place < 4 else "")
-    assert match([by["closer"]], SUBJECT).why == "Its labels hold: rule is slow-query, journey is a."
-    assert "need not fit the whole message" in match([by["message"]], SUBJECT).why
-    none = match([by["named"]], SUBJECT)
-    assert (none.runbook, none.level) == (None, 6)
-
-
-def test_a_draft_fits_nothing_and_covers_nothing(tmp_path):
-    unfinished = write(tmp_path, "draft", matches='  fingerprints: ["v1:1"]', symptom=" TODO")
-    home = write(tmp_path, "home", matches="  default_for: []")
-    assert match([unfinished, home], SUBJECT).runbook.id == "home"
-    assert covered([unfinished], Known(journeys={"a": "draft"})) == (0, 1)
-
-
-def test_a_tie_at_one_level_is_an_error(tmp_path):
-    one = write(tmp_path, "one", matches="  labels: [{rule: slow-*}]")
-    two = write(tmp_path, "two", matches="  labels: [{journey: a}]")
-    assert match([one, two], SUBJECT).tied == ("two",)
-    assert "one.md:1: It ties with two.md on the labels" in sentences(one, two)[0]
-    assert sentences(one, write(tmp_path, "two", matches="  labels: [{rule: cached}]")) == []
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -377,7 +326,7 @@ def test_a_draft_holds_what_was_recorded_and_lint_does_not_take_it_for_finished(
     text = draft(incident)
     (tmp_path / "call-intake-260501-1000-k7qf.md").write_text(text)
     runbook = read_runbook(tmp_path / "call-intake-260501-1000-k7qf.md")
-    assert (runbook.matches.fingerprints, runbook.cause_class) == (("v1:abc",), "code")
+    assert (runbook.matches.known, runbook.cause_class) == (({"fingerprint": "v1:abc"},), "code")
     assert "engineer by platform team" in text
     assert "first line: `Reloaded; did not help.`" in text
     assert "<b>" not in render(runbook)
@@ -402,7 +351,7 @@ def pages_of_journeys():
 
 def test_the_runbooks_of_the_dispatch_centre_are_well():
     runbooks = read_runbooks(ROOT / "runbooks", ROOT).runbooks
-    written_for = {journey: journey for one in runbooks for journey in one.matches.default_for}
+    written_for = {journey: journey for one in runbooks for journey in one.matches.journeys}
     known = Known(journeys=written_for | pages_of_journeys())
     assert [str(finding) for finding in lint(runbooks, known, date.today()) if finding.error] == []
 
@@ -413,8 +362,8 @@ def test_every_fault_has_one_runbook_that_drills_it():
     assert len(drills) == len(set(drills))
 
 
-def test_no_page_but_a_default_one_fits_by_the_journey_alone():
+def test_no_page_knows_what_nobody_has_seen():
     runbooks = read_runbooks(ROOT / "runbooks", ROOT).runbooks
     for journey, page in pages_of_journeys().items():
         found = match(runbooks, Subject(journey=journey, default=page, message="something nobody has seen"))
-        assert (found.runbook.id, found.level) == (page, 5)
+        assert (found.known, found.offered) == ("", page)

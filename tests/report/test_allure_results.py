@@ -55,7 +55,7 @@ def test_doing_it_twice_changes_nothing(tmp_path: Path) -> None:
         == pages
     )
     assert read(tmp_path / "run") == once
-    assert [link["name"] for link in once["call-intake"][-1]["links"]] == ["Open trace", "Runbook: call-intake"]
+    assert [link["name"] for link in once["call-intake"][-1]["links"]] == ["Open trace", "General page: call-intake"]
 
 
 def test_the_cause_its_rule_and_the_runner_up_are_said_and_can_be_filtered_by(tmp_path: Path) -> None:

@@ -165,8 +165,7 @@ def write(
     lines = [
         "" if recovered else _line("Do now", background.fallback),
         _line("Who", owner if recovered else f"{owner}; {taken}"),
-        _link("Runbook", background.runbook_url)
-        or _line("Runbook", "" if recovered else incident.runbook or "none fits"),
+        _page(incident, background, recovered=recovered),
         _link("Report", background.report_url) or _line("Report", background.opened_by),
         _link("Trace", background.trace_url),
         _line("What changed", background.changed),
@@ -292,6 +291,13 @@ def _link(name: str, url: str) -> str:
         if url.startswith(("https://", "http://"))
         else ""
     )
+
+
+def _page(incident: Incident, background: Background, *, recovered: bool) -> str:
+    """The page that knows it, or the one that is offered in general, with its address where there is one."""
+    name = "Runbook" if incident.runbook or not incident.general else "General page"
+    listed = "" if recovered else incident.runbook or incident.general or "none fits"
+    return _link(name, background.runbook_url) or _line(name, listed)
 
 
 def _where(background: Background) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from synthprobe import pipeline
+from synthprobe import pipeline, words
 from synthprobe.cli.completion import complete_faults
 from synthprobe.cli.exercise import desk, target_secret
 from synthprobe.cli.terminal import open_console
@@ -25,9 +26,10 @@ from synthprobe.firstline.matching import match, tell
 from synthprobe.firstline.runbook import Exercise, Runbook
 from synthprobe.firstline.runbook_stamp import stamp
 from synthprobe.firstline.runbooks import read_runbooks
+from synthprobe.firstline.score_set import Sample, sampled, write_score_set
 from synthprobe.hooks import DrillPlan, DrillSystem, Fault, load_plugins
 from synthprobe.records.result import Outcome
-from synthprobe.records.verdict import Verdict
+from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.runner import RunOrder, run_journeys
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
@@ -52,6 +54,9 @@ class Drilled:
     followed: str = ""
     unproved: str = ""
     called_code: tuple[str, ...] = ()
+    incidents: tuple[str, ...] = ()
+    wrong_pages: tuple[str, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
     def wrong(self) -> str:
         """What did not hold, as a sentence; empty when all did."""
@@ -66,11 +71,44 @@ class Drilled:
         if not self.wanted_runbook or self.runbook != self.wanted_runbook:
             wanted = self.wanted_runbook or f"one with 'drill: {self.name}'"
             return f"The runbook {self.runbook or 'none'} was matched; {wanted} was expected."
+        if self.wrong_pages:
+            return f"A page of another fault is called the runbook: {', '.join(self.wrong_pages)}."
         if self.tied:
             return (
                 f"{', '.join(self.tied)} fits as well as {self.runbook}; one page was expected. Let one match closer."
             )
         return self.unproved
+
+
+@dataclass(frozen=True)
+class Paired:
+    """What came of two faults at once."""
+
+    names: tuple[str, str]
+    incidents: tuple[str, ...]
+    right_pages: tuple[str, ...]
+    wrong_pages: tuple[str, ...]
+
+    def wrong(self) -> bool:
+        """Whether it is not one incident for each, or a page of another fault is called the runbook."""
+        return len(self.incidents) != len(self.names) or bool(self.wrong_pages)
+
+
+def incidents_of(verdict: Verdict) -> tuple[str, ...]:
+    """The incidents of a run, each in a line: class, page, and the journeys that show it."""
+    found: dict[str, list[JourneyVerdict]] = {}
+    for one in verdict.journeys:
+        if one.incident:
+            found.setdefault(one.incident, []).append(one)
+    return tuple(
+        f"{words.cause_and_page(its[0].triage, its[0].runbook, its[0].general)} "
+        f"({', '.join(sorted(one.journey.id for one in its))})"
+        for its in found.values()
+    )
+
+
+def _wrong_pages(verdict: Verdict, right: Collection[str]) -> tuple[str, ...]:
+    return tuple(f"{one.journey.id}: {one.runbook}" for one in verdict.journeys if one.runbook not in {"", *right})
 
 
 class Drill:
@@ -117,7 +155,8 @@ class Drill:
         # the most telling journey speaks for the fault, as it does for an incident
         lead = min(noticed, key=lambda one: (is_vague(one.triage), order.get(one.journey.id, 99)), default=None)
         runbook = self.runbooks.get(fault.name)
-        subject = next((one.subject for one in tell(verdict) if lead and one.verdict.journey == lead.journey), None)
+        subjects = {one.subject.journey: one.subject for one in tell(verdict)}
+        subject = subjects.get(lead.journey.id) if lead else None
         return Drilled(
             name=fault.name,
             truth=fault.cause or "decoy",
@@ -128,6 +167,27 @@ class Drill:
             wanted_runbook=runbook.id if runbook else "",
             tied=match(self.pages, subject).tied if subject else (),
             called_code=tuple(one.journey.id for one in noticed if one.triage and one.triage.cause_class == "code"),
+            incidents=incidents_of(verdict),
+            wrong_pages=_wrong_pages(verdict, {runbook.id} if runbook else set()),
+            samples=tuple(
+                sampled(fault.name, runbook.id if runbook else "", subjects[one.journey.id])
+                for one in noticed
+                if one.journey.id in subjects
+            ),
+        )
+
+    def pair(self, one: Fault, other: Fault) -> Paired:
+        """Run every journey with two faults at once."""
+        with ExitStack() as healing:
+            healing.enter_context(self.system.broken(one.name))
+            healing.enter_context(self.system.broken(other.name))
+            _, verdict = self._run(())
+        right = {self.runbooks[fault.name].id for fault in (one, other) if fault.name in self.runbooks}
+        return Paired(
+            names=(one.name, other.name),
+            incidents=incidents_of(verdict),
+            right_pages=tuple(sorted({one.runbook for one in verdict.journeys} & right)),
+            wrong_pages=_wrong_pages(verdict, right),
         )
 
     def _follow(self, drilled: Drilled, folder: Path, variables: Mapping[str, Secret], healing: ExitStack) -> Drilled:
@@ -178,6 +238,12 @@ def drill(
     stamped: Annotated[
         bool, typer.Option("--stamp", help="Write date and revision into each runbook that held.")
     ] = False,
+    pairs: Annotated[
+        bool,
+        typer.Option(
+            "--pairs", help="The named faults two by two, both at once, with every journey; without names 12 of them."
+        ),
+    ] = False,
 ) -> None:
     """Prove on a system that may be broken that faults are found, classed, and ended by following their runbooks.
 
@@ -194,11 +260,13 @@ def drill(
     known = {fault.name: (plan, fault) for plan in plans for fault in plan.faults}
     chosen = list(known) if everything else list(names or ())
     unknown = [name for name in chosen if name not in known]
-    if unknown or not chosen:
+    if unknown or not (chosen or pairs):
         raise ConfigurationError(
             f"There is no fault or decoy {', '.join(map(repr, unknown)) or 'given'}. "
             f"Known ones: {', '.join(known)}. Use --all for every one of them."
         )
+    if pairs:
+        raise typer.Exit(1 if _drill_pairs(root, config, plans, names, workers) else 0)
     exercise = Exercise(at=datetime.now(UTC).date(), revision=_revision(root)) if stamped else None
     done: list[Drilled] = []
     for plan in plans:
@@ -206,6 +274,9 @@ def drill(
             done += _drilled(root, config, plan, faults, exercise, workers, whole=whole)
     if score:
         _console.print(_matrix(done))
+    if found := [one for one in done if one.truth != "decoy" and one.noticed]:
+        opened = sum(len(one.incidents) for one in found)
+        _console.print(f"{opened} incidents for {len(found)} causes: {opened / len(found):.2f} per cause.")
     failed = [one for one in done if one.wrong()]
     _console.print(f"{len(done) - len(failed)} of {len(done)} held.")
     raise typer.Exit(1 if failed else 0)
@@ -222,24 +293,78 @@ def _drilled(
     whole: bool,
 ) -> Iterator[Drilled]:
     """Drill faults of one system, and print each as it is done."""
-    if config.target(plan.target).production:
-        raise ConfigurationError(
-            f"A drill wants to break {plan.target!r}, which is a production target. Name another target in its plan."
-        )
-    with plan.start() as system:
-        it = Drill(root, config, config.target(plan.target, base_url=system.base_url), system, workers, whole=whole)
-        if bad := it.healthy():
-            raise ConfigurationError(
-                f"Nothing is broken yet, and still {'; '.join(bad)}. Correct that first; nothing was drilled."
-            )
+    with _started(root, config, plan, workers, whole=whole) as it:
         for fault in faults:
             result = it.fault(fault) if fault.cause else it.decoy(fault)
             wrong = result.wrong()
             held = f"{result.said}, {result.runbook}: {result.followed}" if fault.cause else "silent"
             _console.print(f"{'✗' if wrong else '✓'} {fault.name}: {wrong or held}")
+            if len(result.incidents) > 1:
+                _say_incidents(result.incidents)
             if exercise and not wrong and fault.name in it.runbooks:
                 stamp(root / it.runbooks[fault.name].path, exercise)
+            if exercise and result.samples:
+                write_score_set(root / config.runbooks, {fault.name: result.samples})
             yield result
+
+
+@contextmanager
+def _started(root: Path, config: Config, plan: DrillPlan, workers: int, *, whole: bool = False) -> Iterator[Drill]:
+    """A system that is well, to be broken."""
+    if config.target(plan.target).production:
+        raise ConfigurationError(
+            f"A drill wants to break {plan.target!r}, which is a production target. Name another target in its plan."
+        )
+    with plan.start() as system:
+        drill = Drill(root, config, config.target(plan.target, base_url=system.base_url), system, workers, whole=whole)
+        if bad := drill.healthy():
+            raise ConfigurationError(
+                f"Nothing is broken yet, and still {'; '.join(bad)}. Correct that first; nothing was drilled."
+            )
+        yield drill
+
+
+def _drill_pairs(
+    root: Path, config: Config, plans: Sequence[DrillPlan], names: Sequence[str] | None, workers: int
+) -> int:
+    """Drill faults two by two, and print how many incidents came of each pair; how many pairs did not hold."""
+    done: list[Paired] = []
+    for plan in plans:
+        faults = [fault for fault in plan.faults if fault.cause and (not names or fault.name in names)]
+        pairs = list(combinations(faults if names else _of_each_class(faults), 2))
+        if pairs:
+            with _started(root, config, plan, workers) as it:
+                done += [_said(it.pair(one, other)) for one, other in pairs]
+    if not done:
+        raise ConfigurationError("No pair can be made of these faults. Name at least two faults of one system.")
+    opened, wrong = sum(len(one.incidents) for one in done), sum(len(one.wrong_pages) for one in done)
+    share = f"{opened / len(done):.2f} per pair, 2.00 wanted"
+    _console.print(f"{opened} incidents for {len(done)} pairs: {share}; wrong pages: {wrong}.")
+    return sum(one.wrong() for one in done)
+
+
+def _said(paired: Paired) -> Paired:
+    """Print what came of a pair."""
+    wrong = ", ".join(paired.wrong_pages)
+    what = f"{len(paired.incidents)} incidents, {len(paired.right_pages)} of 2 runbooks"
+    also = f"; a page of another fault is called the runbook: {wrong}" if wrong else ""
+    _console.print(f"{'✗' if paired.wrong() else '✓'} {' and '.join(paired.names)}: {what}{also}")
+    _say_incidents(paired.incidents)
+    return paired
+
+
+def _of_each_class(faults: Sequence[Fault], number: int = 12) -> list[Fault]:
+    """So many faults, of each class one after the other."""
+    by_class: dict[str, list[Fault]] = {}
+    for fault in faults:
+        by_class.setdefault(fault.cause or "", []).append(fault)
+    ranked = [(place, fault) for its in by_class.values() for place, fault in enumerate(its)]
+    return [fault for _, fault in sorted(ranked, key=lambda one: one[0])[:number]]
+
+
+def _say_incidents(incidents: Sequence[str]) -> None:
+    for line in incidents:
+        _console.print(f"    {line}")
 
 
 def _revision(root: Path) -> str:

@@ -10,7 +10,9 @@ from typing import Annotated, get_args
 import typer
 from msgspec.structs import replace
 
+from synthprobe import words
 from synthprobe.cli.completion import complete_incidents, complete_journeys, complete_roles, complete_targets
+from synthprobe.cli.known_incidents import known_incidents
 from synthprobe.cli.known_journeys import KnownJourneys, nearest
 from synthprobe.cli.recorded_incidents import RecordedIncidents, known_actor
 from synthprobe.cli.terminal import open_console, print_json, print_records
@@ -58,28 +60,30 @@ def list_incidents(
     rows = [
         (
             one.id,
+            one.target,
             one.state + (", flapping" if one.flapping else ""),
             one.kind,
             f"{one.first_seen_at:%m-%d %H:%M}",
             f"{one.occurrences} ×",
-            one.runbook,
+            words.cause_and_page(one.triage, one.runbook, one.general),
             one.title,
         )
         for one in found
     ]
-    headings = ("Incident", "State", "Kind", "Since (UTC)", "Seen", "Runbook", "What")
+    headings = ("Incident", "Target", "State", "Kind", "Since (UTC)", "Seen", "Cause, page", "What")
     print_records(_console, headings, rows, whole={*headings} - {"What"})
 
 
 @app.command("show")
 def show(id: _Id, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show one incident: what, where the cause lies, which runbook, and its record."""
-    one = _recorded().get(id)
+    root = find_root(Path.cwd())
+    one = next((found for found in known_incidents(root) if found.id == id), None) or _recorded().get(id)
     if as_json:
         print_json(one)
         return
     lines = [
-        f"{one.id}  {one.state}  {one.kind}  {one.severity}  owner: {one.owner or 'none'}",
+        f"{one.id}  on {one.target}  {one.state}  {one.kind}  {one.severity}  owner: {one.owner or 'none'}",
         one.title,
         f"first seen {one.first_seen_at:%Y-%m-%d %H:%M} UTC, last {one.last_seen_at:%Y-%m-%d %H:%M} UTC, "
         f"{one.occurrences} times, fingerprint {one.fingerprint}",
@@ -87,7 +91,9 @@ def show(id: _Id, as_json: Annotated[bool, typer.Option("--json", help="Print JS
     ]
     if one.triage:
         lines.append(f"cause: {one.triage.cause_class} ({one.triage.sure}), rule {one.triage.rule}: {one.triage.why}")
-    lines.append(f"runbook: {one.runbook or 'none'}. {one.runbook_why}".rstrip())
+    lines.append(f"{words.page(one.runbook, one.general)}. {one.runbook_why}".rstrip())
+    if one.evidence:
+        lines.append(f"known by: {'; '.join(one.evidence)}")
     if one.resolved_at:
         lines.append(f"ended {one.resolved_at:%Y-%m-%d %H:%M} UTC by {one.resolved_how or 'nobody said what'}")
     lines += [f"  {event.at:%m-%d %H:%M} {event.role}: {event.text}" for event in one.events]

@@ -104,7 +104,7 @@ def make_site(
     verdicts = [pipeline.read_verdict(folder / "verdict.json") for folder in folders]
     if pattern := config.report.runbook_url:
         judged = [one for verdict in verdicts for one in verdict.journeys]
-        for id in {id for one in judged for id in (one.runbook, one.journey.runbook) if id}:
+        for id in {id for one in judged for id in (one.runbook, one.offered) if id}:
             known = runbooks.get(id, PublishedRunbook(address=""))
             runbooks[id] = replace(known, address=pattern.replace("{id}", id))
     targets = {verdict.run.target for verdict in verdicts}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, get_args
@@ -10,9 +9,10 @@ from typing import Annotated, get_args
 import msgspec
 import typer
 
-from synthprobe import pipeline, words
+from synthprobe import words
 from synthprobe.cli.collected import collected_journeys, tests_of
 from synthprobe.cli.completion import complete_incidents, complete_roles, complete_runbooks
+from synthprobe.cli.known_incidents import judged_run, known_incidents, runbooks_of
 from synthprobe.cli.markdown_text import print_markdown
 from synthprobe.cli.page_changes import changed_since, last_changes
 from synthprobe.cli.recorded import last_sight
@@ -21,18 +21,20 @@ from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.firstline.fixes import load_fixes
-from synthprobe.firstline.matching import Match, Told, match, tell
+from synthprobe.firstline.matching import Match, match, tell
+from synthprobe.firstline.naming import named_alone
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.firstline.runbook_lint import Known, Snooze, lint, read_snoozes
 from synthprobe.firstline.runbook_marks import marks
 from synthprobe.firstline.runbook_pages import as_followed, before_typing, draft, draft_id, opening
 from synthprobe.firstline.runbooks import read_runbooks
+from synthprobe.firstline.score_set import Sample, read_score_set, remembered, wrongly_claimed
 from synthprobe.hooks import load_plugins
 from synthprobe.records.incident import Incident, IncidentEvent, Worth
 from synthprobe.records.result import Result
-from synthprobe.records.verdict import Verdict
+from synthprobe.records.verdict import JourneyVerdict
+from synthprobe.report.cards import broken_step
 from synthprobe.report.oncall import headline
-from synthprobe.triage.lifecycle import advance, describe
 
 app = typer.Typer(no_args_is_help=True)
 _console = open_console()
@@ -50,14 +52,17 @@ def lint_runbooks(as_json: Annotated[bool, typer.Option("--json", help="Print JS
             f"There is no runbook under {config.runbooks}/. Begin one: synthprobe runbook new INCIDENT"
         )
     snoozes: tuple[Snooze, ...] = ()
+    samples: tuple[Sample, ...] = ()
     try:
         snoozes = read_snoozes(root / config.runbooks)
+        samples = read_score_set(root / config.runbooks)
     except ConfigurationError as error:
         refused.append(str(error))
     from synthprobe.cli.main import command_names  # which loads this module
 
     journeys = collected_journeys(root, config)
-    said = marks(RecordedIncidents(root, config).all())
+    recorded = RecordedIncidents(root, config).all()
+    said = marks(recorded)
     doubted = {mark.runbook for mark in said}
     known = Known(
         journeys={one.id: one.runbook for one in journeys},
@@ -70,6 +75,7 @@ def lint_runbooks(as_json: Annotated[bool, typer.Option("--json", help="Print JS
         changed=changed_since(root, runbooks),
         marks=said,
         rewritten=last_changes(root, (one for one in runbooks if one.id in doubted)),
+        samples=(*samples, *remembered(recorded, {one.id: one.runbook for one in journeys})),
     )
     findings = lint(runbooks, known, datetime.now(UTC).date(), snoozes=snoozes)
     errors = [*refused, *(str(finding) for finding in findings if finding.error)]
@@ -83,6 +89,9 @@ def lint_runbooks(as_json: Annotated[bool, typer.Option("--json", help="Print JS
     for text in dict.fromkeys(texts):
         count = texts.count(text)
         _console.print(f"! {count} of {len(runbooks)} runbooks: {text}")
+    if known.samples:
+        claims = sum(len(wrongly_claimed(one, known.samples)) for one in runbooks)
+        _console.print(f"{len(known.samples)} failures whose page is known; claimed wrongly: {claims}.")
     total = len(runbooks) + len(shelf.refused)
     _console.print(f"{total} runbooks, {len(errors)} errors." if errors else f"{total} runbooks, all well.")
     raise typer.Exit(1 if errors else 0)
@@ -95,33 +104,43 @@ def match_run(
 ) -> None:
     """Say which runbook fits each journey that did not pass, why, and what was next."""
     root = find_root(Path.cwd())
-    runbooks, verdict = _runbooks(root), _verdict(root, run)
-    told = list(tell(verdict))
+    runbooks, verdict = runbooks_of(root), judged_run(root, run)
+    told = {one.subject.journey: match(runbooks, one.subject) for one in tell(verdict)}
+    fixes = {page.id: page.fix for page in runbooks}
+    named = [one for one in named_alone(verdict, runbooks).verdict.journeys if one.journey.id in told]
+    recorded = {one.journey.id: one.incident for one in verdict.journeys}
     tied = []
     if as_json:
-        matches = [(one, match(runbooks, one.subject)) for one in told]
-        print_json({"run": verdict.run.id, "journeys": [_match_data(one, found) for one, found in matches]})
-        raise typer.Exit(1 if any(found.runbook and found.tied for _, found in matches) else 0)
+        data = [
+            _match_data(one, told[one.journey.id], recorded[one.journey.id], fixes.get(one.runbook, ""))
+            for one in named
+        ]
+        print_json({"run": verdict.run.id, "target": verdict.run.target, "journeys": data})
+        raise typer.Exit(1 if any(found.tied for found in told.values()) else 0)
     if not told:
         judged = verdict.count("passed") == len(verdict.journeys) > 0
         good = "every journey passed, so no runbook is needed."
         _console.print(f"Run {verdict.run.id}: {good if judged else headline(verdict)}")
-    for one in told:
-        found, cause = match(runbooks, one.subject), one.triage
-        lines = [("cause", f"{cause.cause_class} ({cause.rule}, {cause.sure}): {cause.why}")]
-        if cause.runner_up:
-            lines.append(("or", f"{cause.runner_up}: {cause.runner_up_why}"))
-        begin = f"none; begin one: synthprobe runbook new {one.subject.fingerprint}"
-        lines.append(("runbook", f"{found.runbook.id if found.runbook else begin}"))
-        lines.append(("why", f"level {found.level}: {found.why}"))
-        if found.runbook and found.runbook.fix:
-            lines.append(("fix", f"synthprobe fix plan {found.runbook.fix} --incident INCIDENT"))
+    for one in named:
+        found, cause, step = told[one.journey.id], one.triage, broken_step(one)
+        lines = [("target", verdict.run.target)]
+        if id := recorded[one.journey.id] or one.incident:
+            lines.append(("incident", id))
+        if cause is not None:
+            lines.append(("cause", f"{cause.cause_class} ({cause.rule}, {cause.sure}): {cause.why}"))
+            if cause.runner_up:
+                lines.append(("or", f"{cause.runner_up}: {cause.runner_up_why}"))
+        lines.append(("runbook", one.runbook or f"none; begin one: synthprobe runbook new {id or 'INCIDENT'}"))
+        if one.general:
+            lines.append(("general", one.general))
+        lines.append(("why", one.runbook_why))
+        if fix := fixes.get(one.runbook):
+            lines.append(("fix", f"synthprobe fix plan {fix} --incident INCIDENT"))
         if found.runner_up:
             lines.append(("next", f"{found.runner_up}: {found.runner_up_why}"))
-        if found.runbook and found.tied:
-            tied.append(f"{one.subject.journey}: {found.runbook.id}, {', '.join(found.tied)}")
-        where = f"{one.subject.journey}: {one.subject.step}" if one.subject.step else one.subject.journey
-        _console.print(where, style="bold")
+        if found.tied:
+            tied.append(f"{one.journey.id}: {found.known}, {', '.join(found.tied)}")
+        _console.print(f"{one.journey.id}: {step}" if step else one.journey.id, style="bold")
         for name, text in lines:
             _console.print(f"  {name:8} {text}")
     for line in tied:
@@ -129,16 +148,16 @@ def match_run(
     raise typer.Exit(1 if tied else 0)
 
 
-def _match_data(one: Told, found: Match) -> dict[str, object]:
+def _match_data(one: JourneyVerdict, found: Match, incident: str, fix: str) -> dict[str, object]:
     return {
-        "journey": one.subject.journey,
-        "step": one.subject.step,
-        "fingerprint": one.subject.fingerprint,
+        "journey": one.journey.id,
+        "step": broken_step(one),
+        "incident": incident or one.incident,
         "triage": one.triage,
-        "runbook": found.runbook.id if found.runbook else "",
-        "level": found.level,
-        "why": found.why,
-        "fix": found.runbook.fix if found.runbook else "",
+        "runbook": one.runbook,
+        "general": one.general,
+        "why": one.runbook_why,
+        "fix": fix,
         "runner_up": found.runner_up,
         "tied": found.tied,
     }
@@ -155,7 +174,7 @@ def new(
 ) -> None:
     """Begin a runbook from what was recorded of an incident: what was seen, steps, evidence, how it ended."""
     root = find_root(Path.cwd())
-    incident = next((one for one in incidents(root, run) if fingerprint in {one.fingerprint, one.id}), None)
+    incident = next((one for one in known_incidents(root, run) if fingerprint in {one.fingerprint, one.id}), None)
     if incident is None:
         raise ReportError(
             f"No incident {fingerprint} is recorded. Give an id of synthprobe incident list --all, or a fingerprint as "
@@ -196,7 +215,7 @@ def outcome(
     if said not in get_args(Worth):
         raise ConfigurationError(f"{said!r} is no outcome. Say helped, outdated or missing.")
     root = find_root(Path.cwd())
-    known = list(incidents(root))
+    known = list(known_incidents(root))
     found = next((one for one in known if one.id == incident), None)
     if found is None:
         raise ReportError(f"No incident {incident} is recorded. Known: {', '.join(one.id for one in known) or 'none'}.")
@@ -210,42 +229,12 @@ def outcome(
         _console.print(f"Begin one from what was recorded: synthprobe runbook new {incident}")
 
 
-def incidents(root: Path, run: Path | None = None) -> Iterator[Incident]:
-    """Incidents that are known: those that are recorded, then those the given run would open."""
-    kept = {one.id: one for one in RecordedIncidents(root, read_config(root)).all()}
-    yield from kept.values()
-    try:
-        verdict = _verdict(root, run)
-    except ReportError:
-        return
-    told = list(tell(verdict))
-    journeys = {one.journey.id: one.journey for one in verdict.journeys}
-    runbooks = _runbooks(root)
-    for one in advance((), [each.observation for each in told], {}, verdict.finished_at):
-        first = next(each for each in told if each.subject.journey == one.journeys[0])
-        found = match(runbooks, first.subject)
-        if one.id not in kept:
-            yield msgspec.structs.replace(
-                describe(one, journeys),
-                triage=first.triage,
-                runbook=found.runbook.id if found.runbook else "",
-                runbook_why=found.why,
-            )
-
-
-def _verdict(root: Path, run: Path | None) -> Verdict:
-    folder = run.absolute() if run else pipeline.newest_run(root, read_config(root).folder)
-    written = folder / "verdict.json"
-    # What was judged holds causes and incidents; judging it anew would write them away.
-    return pipeline.read_verdict(written) if written.exists() else pipeline.judge(folder)
-
-
 def _showing(root: Path, incident: Incident, run: Path | None) -> Result | None:
     """The attempt that showed an incident last: of the run that is given, else of the one that saw it last."""
     if run is None and (found := last_sight(root, read_config(root).folder, incident)):
         return found
     try:
-        journeys = _verdict(root, run).journeys
+        journeys = judged_run(root, run).journeys
     except ReportError:
         if run is not None:
             raise
@@ -255,16 +244,9 @@ def _showing(root: Path, incident: Incident, run: Path | None) -> Result | None:
     )
 
 
-def _runbooks(root: Path) -> list[Runbook]:
-    shelf = read_runbooks(root / read_config(root).runbooks, root)
-    for text in shelf.refused:
-        _console.print(f"left out: {text}")
-    return list(shelf.runbooks)
-
-
 def _runbook(id: str) -> Runbook:
     root = find_root(Path.cwd())
-    runbooks = {one.id: one for one in _runbooks(root)}
+    runbooks = {one.id: one for one in runbooks_of(root)}
     if id not in runbooks:
         import difflib
 

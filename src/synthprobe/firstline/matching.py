@@ -1,9 +1,9 @@
-"""Which runbook fits a failure: six levels, the first that hits counts, and it is always said why."""
+"""Which runbook knows a failure, or is offered for it in general, and why."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 
@@ -16,6 +16,7 @@ from synthprobe.triage.causes import triage, triage_together
 from synthprobe.triage.facts import Request, TriageFacts, facts_for
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.observations import observe
+from synthprobe.triage.shared_evidence import requests_of
 from synthprobe.verdict.isolation import Isolation
 
 
@@ -34,6 +35,9 @@ class Subject(Struct, frozen=True, kw_only=True):
         rule: the rule of triage that fired.
         checks: what the broken step checks.
         node: the node that answered last.
+        requests: method and path of the requests that show it.
+        page_errors: first line of each uncaught error of a page.
+        ours: the probe itself is at fault, so that no page of the target fits.
         runbook: id of the runbook that the broken step itself names.
         default: id of the journey's default page.
     """
@@ -49,32 +53,52 @@ class Subject(Struct, frozen=True, kw_only=True):
     rule: str = ""
     checks: str = ""
     node: str = ""
+    requests: tuple[str, ...] = ()
+    page_errors: tuple[str, ...] = ()
+    ours: bool = False
     runbook: str = ""
     default: str = ""
 
-    def label(self, name: str) -> str:
-        """The value of a label."""
-        return str(getattr(self, "cause_class" if name == "class" else name))
+    def holds(self, name: str, pattern: str) -> bool:
+        """Whether a label fits."""
+        if name == "message":
+            texts = (normalise(self.message, self.identifiers), self.message, *self.page_errors)
+            return any(re.search(pattern, text) for text in texts)
+        if name == "request":
+            return any(fnmatchcase(request, pattern) for request in self.requests)
+        if name == "fingerprint":
+            return pattern in {self.fingerprint, self.former_fingerprint} - {""}
+        return fnmatchcase(str(getattr(self, "cause_class" if name == "class" else name)), pattern)
 
 
 class Match(Struct, frozen=True, kw_only=True):
-    """The runbook that fits, and why.
+    """The page that fits, and why.
 
     Attributes:
-        runbook: the runbook; nothing when none fits, which counts against coverage.
-        level: 1 to 5; 6 when none fits.
+        runbook: the page that knows this failure; nothing when none does, which counts against coverage.
+        general: the page that is offered when none knows it.
         why: a sentence.
         runner_up: id of what would have been next; empty when nothing.
         runner_up_why: its sentence.
-        tied: ids of other runbooks that fit just as well, which is an error of the runbooks.
+        tied: ids of other pages that know it just as well, which is an error of the runbooks.
     """
 
     runbook: Runbook | None
-    level: int
     why: str
+    general: Runbook | None = None
     runner_up: str = ""
     runner_up_why: str = ""
     tied: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> str:
+        """Id of the page that knows it."""
+        return self.runbook.id if self.runbook else ""
+
+    @property
+    def offered(self) -> str:
+        """Id of the page that is offered in general."""
+        return self.general.id if self.general else ""
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -83,40 +107,52 @@ class Told(Struct, frozen=True, kw_only=True):
     Attributes:
         verdict: the journey's verdict.
         observation: what the run says of it.
-        triage: where the cause lies.
+        triage: where the cause lies, as the journeys of the run show together.
+        own: the same by what this journey shows alone.
         subject: what a runbook is looked for with.
     """
 
     verdict: JourneyVerdict
     observation: Observation
     triage: Triage
+    own: Triage
     subject: Subject
 
 
 def match(runbooks: Sequence[Runbook], subject: Subject) -> Match:
-    """Choose the runbook for a failure.
+    """Choose the page for a failure.
 
-    The levels: 1 the step names it, 2 exact fingerprint, 3 labels (more labels come first), 4 a regular expression
-    found in the normalised message, 5 the journey's default page, 6 none.
+    A page *knows* it by its fingerprint, or by evidence that identifies it; of several the one that asks for more.
+    Otherwise a page may be offered in general: the one that the step names, that fits by a class or another wide
+    label, or the journey's default. A fault of the probe leads to pages about the probe only.
     """
-    ready = sorted((one for one in runbooks if one.finished), key=lambda one: one.id)
-    hits: list[tuple[int, int, Runbook, str]] = []
-    for level, hit in enumerate((_named, _fingerprint, _labels, _message, _default), 1):
-        for runbook in ready:
-            if found := hit(runbook, subject):
-                hits.append((level, -found[0], runbook, found[1]))
-    hits.sort(key=lambda one: one[:2])  # stable: by id within
-    if not hits:
-        return Match(runbook=None, level=6, why="No runbook fits.")
-    level, weight, runbook, why = hits[0]
-    others = [one for one in hits[1:] if one[2].id != runbook.id]
+    ready = [one for one in runbooks if one.finished and subject.ours == (one.cause_class == "probe")]
+    ready.sort(key=lambda one: one.id)
+    known = [(*hit, one) for one in ready if (hit := knows(one, subject))]
+    known.sort(key=lambda one: -one[0])  # stable: by id within
+    general = [(*hit, one) for one in ready if (hit := _general(one, subject))]
+    general.sort(key=lambda one: one[0])
+    if known:
+        weight, why, runbook = known[0]
+        others = [one for one in known[1:] if one[2].id != runbook.id]
+        following = [*others, *(one for one in general if one[2].id != runbook.id)]
+        return Match(
+            runbook=runbook,
+            why=why,
+            runner_up=following[0][2].id if following else "",
+            runner_up_why=following[0][1] if following else "",
+            tied=tuple(one[2].id for one in others if one[0] == weight),
+        )
+    if not general:
+        of = "No page is about the probe itself." if subject.ours else "No runbook knows this failure."
+        return Match(runbook=None, why=of)
+    _, why, page = general[0]
     return Match(
-        runbook=runbook,
-        level=level,
-        why=why,
-        runner_up=others[0][2].id if others else "",
-        runner_up_why=others[0][3] if others else "",
-        tied=tuple(one[2].id for one in others if one[:2] == (level, weight)),
+        runbook=None,
+        general=page,
+        why=f"{why} No runbook knows this failure.",
+        runner_up=general[1][2].id if general[1:] else "",
+        runner_up_why=general[1][1] if general[1:] else "",
     )
 
 
@@ -149,13 +185,14 @@ def tell(
     causes = isolation.judge(
         "What the journeys have in common", lambda: triage_together(alone, seen_of), otherwise=alone
     )
-    for one, seen, facts, _ in broken:
+    for one, seen, facts, own in broken:
         cause = causes[one.journey.id]
         degraded = facts.degradations[0].kind if facts.degradations else one.outcome
         yield Told(
             verdict=one,
             observation=seen,
             triage=cause,
+            own=own,
             subject=Subject(
                 journey=one.journey.id,
                 step=seen.step,
@@ -164,10 +201,13 @@ def tell(
                 fingerprint=seen.fingerprint,
                 former_fingerprint=seen.former_fingerprint,
                 identifiers=verdict.run.identifiers,
-                cause_class=cause.cause_class,
-                rule=cause.rule,
+                cause_class=own.cause_class,
+                rule=own.rule,
                 checks=facts.checks,
                 node=seen.node,
+                requests=requests_of(facts),
+                page_errors=facts.evidence.page_errors,
+                ours=facts.ours or own.cause_class == "probe",
                 runbook=facts.runbook,
                 default=one.journey.runbook,
             ),
@@ -183,46 +223,47 @@ def subject_of(incident: Incident, defaults: Mapping[str, str]) -> Subject:
         message=incident.cause or incident.title,
         fingerprint=incident.fingerprint,
         former_fingerprint=incident.former_fingerprint,
+        requests=tuple(" ".join(line.split(" ")[:2]) for line in incident.evidence if " /" in line),
         cause_class=incident.triage.cause_class if incident.triage else "",
         rule=incident.triage.rule if incident.triage else "",
         default=defaults.get(journey, ""),
     )
 
 
-Hit = Callable[[Runbook, Subject], "tuple[int, str] | None"]
-
-
-def _named(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
-    return (1, f'The step "{subject.step}" names it.') if subject.runbook == runbook.id else None
-
-
-def _fingerprint(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
-    known = {subject.fingerprint, subject.former_fingerprint} - {""}
-    listed = next((known_by for known_by in runbook.matches.fingerprints if known_by in known), "")
-    return (1, f"It lists the fingerprint {listed}.") if listed else None
-
-
-def _labels(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
-    fitting = [
-        labels
-        for labels in runbook.matches.labels
-        if all(fnmatchcase(subject.label(name), pattern) for name, pattern in labels.items())
-    ]
+def knows(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
+    """Whether a page knows a failure: how closely, and why."""
+    fitting = [entry for entry in runbook.matches.known if _holds(entry, runbook, subject)]
     if not fitting:
         return None
-    best = max(fitting, key=len)
-    return len(best), "Its labels hold: " + ", ".join(f"{name} is {value}" for name, value in best.items()) + "."
+    best = max(fitting, key=_weight)
+    listed = ", ".join(_spelled(name, value) for name, value in best.items())
+    return _weight(best), f"It knows this failure: {listed}."
 
 
-def _message(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
-    text = normalise(subject.message, subject.identifiers)
-    for pattern in runbook.matches.messages:
-        if re.search(pattern, text):
-            return 1, f"The message holds /{pattern}/ (searched for, so it need not fit the whole message)."
-    return None
+def _weight(entry: Mapping[str, str]) -> int:
+    return 100 if "fingerprint" in entry else len(entry)
 
 
-def _default(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
-    if subject.default == runbook.id or subject.journey in runbook.matches.default_for:
-        return 1, f"It is the default page of {subject.journey}; no runbook knows this failure itself."
-    return None
+def _holds(entry: Mapping[str, str], runbook: Runbook, subject: Subject) -> bool:
+    """Whether all of an entry holds; words alone do not outweigh evidence for another class of cause."""
+    fitting = {"", "unknown", runbook.cause_class}
+    if set(entry) <= {"message", "journey", "step", "kind"} and subject.cause_class not in fitting:
+        return False
+    return all(subject.holds(name, pattern) for name, pattern in entry.items())
+
+
+def _spelled(name: str, value: str) -> str:
+    return f"the message holds /{value}/" if name == "message" else f"{name} is {value}"
+
+
+def _general(runbook: Runbook, subject: Subject) -> tuple[int, str] | None:
+    if subject.runbook == runbook.id:
+        return 0, f'General page for the step "{subject.step}", which names it.'
+    for entry in sorted(runbook.matches.general, key=lambda one: -len(one)):
+        if set(entry) != {"journey"} and all(subject.holds(name, value) for name, value in entry.items()):
+            wide = ", ".join(_spelled(name, value) for name, value in entry.items())
+            return 10 - len(entry), f"General page where {wide}."
+    for entry in runbook.matches.general:
+        if set(entry) == {"journey"} and subject.holds("journey", entry["journey"]):
+            return 20, f"General page for {subject.journey}."
+    return (20, f"General page for {subject.journey}.") if subject.default == runbook.id else None

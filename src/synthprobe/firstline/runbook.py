@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
@@ -17,24 +18,59 @@ SECTIONS = ("Symptom", "Impact", "Confirm", "Fix", "Verify", "Escalate", "Histor
 
 _UNFINISHED = re.compile(r"\b(TODO|TBD|FIXME|XXX)\b|lorem ipsum", re.IGNORECASE)
 
-LABELS = ("journey", "step", "kind", "class", "node", "checks", "rule")
-"""What a runbook may match on besides fingerprints and messages; each value may hold ``*``."""
+LABELS = ("journey", "step", "kind", "class", "node", "checks", "rule", "request", "message", "fingerprint")
+"""What a runbook may say of a failure; values may hold ``*``, and a message is a regular expression."""
+
+
+FORMER_KEYS = ("fingerprints", "labels", "messages", "default_for")
+"""Keys of ``matches`` that older pages have."""
+
+
+def identifies(entry: Mapping[str, str]) -> bool:
+    """Whether an entry names evidence of one failure: its fingerprint, its words, or a request and what is wrong."""
+    if "fingerprint" in entry or "message" in entry:
+        return True
+    return "request" in entry and (entry.get("rule", "*") != "*" or " answered" in entry["request"])
 
 
 class Matches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a runbook is for, in the words of its front matter.
 
     Attributes:
-        fingerprints: exact fingerprints, the aliases that people have recorded.
-        labels: each a set of labels that must all hold.
-        messages: regular expressions that are searched for in the normalised message.
-        default_for: journeys whose default page this is.
+        knows: evidence by which it knows its failure; of each entry all must hold.
+        general_for: what it is offered for when no page knows the failure: a journey, a class, or both.
+        fingerprints: the same as ``knows`` with a fingerprint each.
+        labels: each the same as an entry of ``knows`` when it identifies a failure, otherwise of ``general_for``.
+        messages: the same as ``knows`` with a message each.
+        default_for: the same as ``general_for`` with a journey each.
     """
 
+    knows: tuple[dict[str, str], ...] = ()
+    general_for: tuple[dict[str, str], ...] = ()
     fingerprints: tuple[str, ...] = ()
     labels: tuple[dict[str, str], ...] = ()
     messages: tuple[str, ...] = ()
     default_for: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> tuple[dict[str, str], ...]:
+        """Every entry that identifies a failure."""
+        listed = (
+            *({"fingerprint": known_by} for known_by in self.fingerprints),
+            *({"message": m} for m in self.messages),
+        )
+        return tuple(entry for entry in (*self.knows, *listed, *self.labels) if identifies(entry))
+
+    @property
+    def general(self) -> tuple[dict[str, str], ...]:
+        """Every entry by which it is offered in general; what is too wide to know a failure is one as well."""
+        wide = tuple(entry for entry in (*self.knows, *self.labels) if entry and not identifies(entry))
+        return (*self.general_for, *({"journey": journey} for journey in self.default_for), *wide)
+
+    @property
+    def journeys(self) -> tuple[str, ...]:
+        """Journeys whose general page it is."""
+        return tuple(entry["journey"] for entry in self.general if set(entry) == {"journey"})
 
 
 class Exercise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,11 +16,12 @@ from msgspec import Struct
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.read_only import only_reads
-from synthprobe.firstline.runbook import LABELS, SECTIONS, Runbook, unfinished
+from synthprobe.firstline.runbook import FORMER_KEYS, LABELS, SECTIONS, Runbook, identifies, unfinished
 from synthprobe.firstline.runbook_marks import Mark
+from synthprobe.firstline.score_set import Sample, wrongly_claimed
 from synthprobe.triage.rules import RULES
 
-Rule = Literal["coverage", "content", "reference", "stale", "name", "tie", "snooze"]
+Rule = Literal["coverage", "content", "reference", "stale", "name", "tie", "claim", "snooze"]
 SNOOZES = "snoozes.yaml"
 
 _UNUSED = ", so the page matches no failure and covers nothing"
@@ -33,6 +34,15 @@ _FINGERPRINT = re.compile(r"v\d+:[0-9a-f]{16}")
 _FIX = re.compile(r"synthprobe fix (?:plan|apply) ([a-z][\w-]*)")
 _RUN = re.compile(r"(?:synthprobe run|pytest)((?: +[^\s`]+)+)")
 _RULES = ("nothing-fits", *(rule for _, rule, _ in RULES))
+_ORDINARY = (
+    "",
+    "expected: status 200",
+    "Locator expected to be visible",
+    "Timeout <duration> exceeded.",
+    "Internal Server Error",
+    "assert False",
+)
+"""What is said of any failure."""
 _WAITS = timedelta(days=90)
 """How far ahead a snooze may reach."""
 
@@ -88,6 +98,7 @@ class Known(Struct, frozen=True, kw_only=True):
         changed: what a page's commands name and that changed since its last drill, by the page's id.
         marks: what people said of pages after use, oldest first.
         rewritten: when pages were last changed, by id; what was said before that does not count.
+        samples: failures whose right page is known.
     """
 
     journeys: Mapping[str, str] = {}
@@ -98,6 +109,7 @@ class Known(Struct, frozen=True, kw_only=True):
     changed: Mapping[str, Collection[str]] = {}
     marks: Sequence[Mark] = ()
     rewritten: Mapping[str, datetime] = {}
+    samples: Sequence[Sample] = ()
 
 
 def read_snoozes(folder: Path) -> tuple[Snooze, ...]:
@@ -122,6 +134,7 @@ def lint(
     bad = {finding.path for finding in found if finding.rule == "content" and finding.error}
     found += _coverage([one for one in runbooks if one.path not in bad], known)
     found += _ties(runbooks)
+    found += _claims(runbooks, known.samples)
     ids = {one.id for one in runbooks}
     for one in runbooks:
         for gone in (id for id in one.supersedes if id not in ids):
@@ -218,14 +231,21 @@ def _content(runbook: Runbook) -> Iterator[Finding]:
 
 
 def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
-    def finding(line: int, text: str) -> Finding:
-        return Finding(path=runbook.path, line=line, rule="reference", text=text)
+    def finding(line: int, text: str, *, error: bool = True) -> Finding:
+        return Finding(path=runbook.path, line=line, rule="reference", text=text, error=error)
 
     matches = runbook.matches
-    for journey in (*runbook.journeys, *matches.default_for):
+    for journey in (*runbook.journeys, *matches.journeys):
         if known.journeys and journey not in known.journeys:
             yield finding(1, f"There is no journey {journey!r}. Correct the name, or take it out.")
-    for labels in matches.labels:
+    for entry in (one for one in matches.knows if not identifies(one)):
+        text = (
+            f"knows has {_shown(entry)}, which identifies no failure: name its fingerprint, a message, or a rule and "
+        )
+        yield finding(1, f"{text}the request. What is wider belongs to general_for.")
+    for entry in (one for one in matches.general_for if not one or not set(one) <= {"journey", "class"}):
+        yield finding(1, f"general_for has {_shown(entry)}; a journey, a class, or both were expected.")
+    for labels in (*matches.known, *matches.general):
         for name in labels:
             if name not in LABELS:
                 yield finding(1, f"{name!r} is no label. Known labels: {', '.join(LABELS)}.")
@@ -235,19 +255,25 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
         journey = labels.get("journey", "*")
         if known.journeys and not any(fnmatchcase(one, journey) for one in known.journeys):
             yield finding(1, f"The label journey {journey!r} fits no journey.")
-    for fingerprint in matches.fingerprints:
+    for fingerprint in (one["fingerprint"] for one in matches.known if "fingerprint" in one):
         if not _FINGERPRINT.fullmatch(fingerprint):
             text = (
                 f"{fingerprint!r} is no fingerprint: v1: and 16 hexadecimal digits, as synthprobe incident show prints."
             )
             yield finding(1, text)
-    for pattern in matches.messages:
+    for pattern in (one["message"] for one in matches.known if "message" in one):
         try:
-            re.compile(pattern)
+            wide = next((said for said in _ORDINARY if re.search(pattern, said)), "")
         except re.error as error:
             yield finding(1, f"/{pattern}/ is no regular expression: {error}.")
-    if not (matches.fingerprints or matches.labels or matches.messages or matches.default_for):
-        yield finding(1, "It matches nothing: give fingerprints, labels, messages or default_for.")
+        else:
+            if wide:
+                yield finding(1, f"/{pattern}/ fits any {wide!r}, so it identifies no failure. Name words of its own.")
+    if not (matches.known or matches.general):
+        yield finding(1, "It matches nothing: give knows or general_for.")
+    former = [name for name in FORMER_KEYS if getattr(matches, name)]
+    if former:
+        yield finding(1, f"Former names are used: {', '.join(former)}. Write knows and general_for.", error=False)
     if runbook.fix and known.fixes is not None and runbook.fix not in known.fixes:
         yield finding(1, f"There is no fix {runbook.fix!r}. See: synthprobe fix list.")
     if runbook.drill and known.drills and runbook.drill not in known.drills:
@@ -302,7 +328,7 @@ def _staleness(runbook: Runbook, known: Known, today: date) -> Iterator[Finding]
 
 def _coverage(runbooks: Sequence[Runbook], known: Known) -> Iterator[Finding]:
     ids = {one.id for one in runbooks if one.finished}
-    defaults = {journey for one in runbooks if one.finished for journey in one.matches.default_for}
+    defaults = {journey for one in runbooks if one.finished for journey in one.matches.journeys}
     for journey, page in sorted(known.journeys.items()):
         if page not in ids and journey not in defaults:
             said = (
@@ -321,10 +347,8 @@ def _ties(runbooks: Sequence[Runbook]) -> Iterator[Finding]:
             continue
         a, b = one.matches, other.matches
         same = [
-            *(f"the fingerprint {x}" for x in a.fingerprints if x in b.fingerprints),
-            *(f"the expression /{x}/" for x in a.messages if x in b.messages),
-            *(f"the default page of {x}" for x in a.default_for if x in b.default_for),
-            *(f"the labels {x} and {y}" for x in a.labels for y in b.labels if _could_tie(x, y)),
+            *(f"the general page for {x}" for x in a.journeys if x in b.journeys),
+            *(f"{_shown(x)} and {_shown(y)}" for x in a.known for y in b.known if _could_tie(x, y)),
         ]
         for what in same:
             text = f"It ties with {other.path} on {what}. Let one of them match more closely."
@@ -332,6 +356,23 @@ def _ties(runbooks: Sequence[Runbook]) -> Iterator[Finding]:
 
 
 def _could_tie(a: Mapping[str, str], b: Mapping[str, str]) -> bool:
-    if len(a) != len(b):
-        return False  # more labels come first
-    return all(fnmatchcase(a[name], b[name]) or fnmatchcase(b[name], a[name]) for name in a.keys() & b.keys())
+    if a.keys() != b.keys():
+        return False  # which of them fit at once is shown by failures only
+    exact = {"message", "fingerprint"} & a.keys()
+    return all(
+        a[name] == b[name] if name in exact else fnmatchcase(a[name], b[name]) or fnmatchcase(b[name], a[name])
+        for name in a
+    )
+
+
+def _claims(runbooks: Sequence[Runbook], samples: Sequence[Sample]) -> Iterator[Finding]:
+    """Pages that say they know failures whose right page is another one."""
+    for runbook in runbooks:
+        if wrong := wrongly_claimed(runbook, samples):
+            of = ", ".join(dict.fromkeys(f"{one.of} ({one.subject.journey})" for one in wrong))
+            text = f"It wrongly claims {len(wrong)} of {len(samples)} failures whose page is known: {of}. Narrow it."
+            yield Finding(path=runbook.path, line=1, rule="claim", text=text)
+
+
+def _shown(entry: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{name}: {value}" for name, value in entry.items()) + "}"

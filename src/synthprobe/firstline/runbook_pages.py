@@ -144,7 +144,8 @@ severity: {incident.severity}
 class: {cause.cause_class if cause else "unknown"}
 journeys: [{", ".join(incident.journeys)}]
 matches:
-  fingerprints: [{_yaml(incident.fingerprint)}]
+  knows:
+    - {{fingerprint: {_yaml(incident.fingerprint)}}}
 last_exercised: never
 review_after: 90
 ---

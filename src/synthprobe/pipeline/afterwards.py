@@ -27,7 +27,7 @@ from synthprobe.detection.suspicion import (
 )
 from synthprobe.detection.watch import timings, watch
 from synthprobe.errors import HistoryError
-from synthprobe.firstline.matching import match, tell
+from synthprobe.firstline.naming import explain, name_incidents, named_alone, with_incidents
 from synthprobe.firstline.runbook import Runbook, Shelf
 from synthprobe.pipeline.clocks import Dated, in_order, of_now, out_of_order, put_on_timeline, shifted
 from synthprobe.pipeline.coverage import began_to_burn, last_day, missed_slots
@@ -43,12 +43,10 @@ from synthprobe.pipeline.upkeep import tidy_if_due
 from synthprobe.records.impact import Change
 from synthprobe.records.incident import Incident, IncidentEvent, Observation, merged
 from synthprobe.records.objective import Coverage
-from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.records.verdict import Verdict
 from synthprobe.targets.changes import read_changes
 from synthprobe.targets.windows import Window, read_windows, shown
-from synthprobe.triage.causes import is_vague
 from synthprobe.triage.facts import Request
-from synthprobe.triage.lifecycle import advance, describe, incident_of
 from synthprobe.triage.observations import observe, seen_in_a_row
 from synthprobe.triage.usual import USUAL, usual_answers, with_usual
 from synthprobe.verdict.isolation import Isolation
@@ -89,13 +87,13 @@ def after_run(
         windows = read_windows(root / config.windows)
     notes += shown(windows, verdict.run.target, verdict.run.started_at)
     notes += shelf.refused
-    runs = root / config.folder / "runs" / verdict.run.target
+    runs, owner = root / config.folder / "runs" / verdict.run.target, config.alerts.probe_owner
     followed: _Followed | None = None
     coverage: Coverage | None = None
     with noted(notes), _opened(root, config, environ, notes) as history:
         judged = _judged(history, root, config, folder, verdict, runbooks, notes, look_again)
         verdict = judged.verdict
-        followed = _follow(history, runs, folder, judged, notes)
+        followed = _follow(history, runs, folder, judged, runbooks, notes, owner)
         if verdict.run.scheduled and (config.telemetry.metrics_folder or config.telemetry.push_url):
             coverage = last_day(history, config, verdict.run.target, datetime.now(UTC))
         with noted(notes):
@@ -103,11 +101,11 @@ def after_run(
     verdict = _explained(verdict, runbooks, notes)
     if followed is None:
         alone = _Judged(verdict=verdict, remembered=verdict, now=datetime.now(UTC))
-        followed = _follow(None, runs, folder, alone, notes)
+        followed = _follow(None, runs, folder, alone, runbooks, notes, owner)
     if verdict.run.scheduled:
         with noted(notes):
             followed = _with_blindness(followed, root, config, verdict, blind, notes, environ)
-    verdict = _with_incidents(verdict, followed.incidents)
+    verdict = with_incidents(verdict, followed.of, probe_owner=owner)
     write_verdict(folder, verdict)
     told = False
     if verdict.run.scheduled:
@@ -167,8 +165,10 @@ def _with_blindness(
             history.put_incident(incident)
     write_blindness(root, incident)
     # what it makes of single journeys is the same news
-    others = (one for one in followed.incidents if one.kind != "monitor blind" or one.opened_at < incident.opened_at)
-    return replace(followed, incidents=(*others, incident))
+    others = [one for one in followed.incidents if one.kind != "monitor blind" or one.opened_at < incident.opened_at]
+    kept = {one.id for one in others}
+    of = {journey: one if one.id in kept else incident for journey, one in followed.of.items()}
+    return replace(followed, incidents=(*others, incident), of=of)
 
 
 def _shelf(root: Path, config: Config) -> Shelf:
@@ -181,11 +181,11 @@ def _shelf(root: Path, config: Config) -> Shelf:
 
 
 def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict, *, write: bool = True) -> Verdict:
-    """Add where the causes lie and which runbooks fit, without any memory."""
+    """Add where the causes lie, which failures are one incident, and which runbooks fit, without any memory."""
     shelf = _shelf(root, config)
     notes = [*verdict.notes, *shelf.refused]
-    verdict = _explained(verdict, shelf.runbooks, notes)
-    verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
+    named = named_alone(replace(verdict, notes=tuple(notes)), shelf.runbooks, probe_owner=config.alerts.probe_owner)
+    verdict = replace(named.verdict, notes=tuple(dict.fromkeys(named.verdict.notes)))
     if write:
         write_verdict(folder, verdict)
     return verdict
@@ -204,9 +204,10 @@ class _Judged(Struct, frozen=True, kw_only=True):
 
 
 class _Followed(Struct, frozen=True, kw_only=True):
-    """The incidents people are told of; ``alone`` when nothing is known of earlier runs."""
+    """The incidents people are told of, which each journey belongs to, and whether nothing is known of earlier runs."""
 
     incidents: tuple[Incident, ...]
+    of: dict[str, Incident]
     alone: bool
 
 
@@ -281,16 +282,6 @@ def _judged(
     return _Judged(verdict=verdict, remembered=remembered, now=dated.now, before=before, states=states)
 
 
-def _with_incidents(verdict: Verdict, incidents: Sequence[Incident]) -> Verdict:
-    of = {seen.journey: incident_of(seen, incidents) for seen in observe(verdict)}
-    return replace(
-        verdict,
-        journeys=tuple(
-            replace(one, incident=found.id if (found := of.get(one.journey.id)) else "") for one in verdict.journeys
-        ),
-    )
-
-
 def _gone_by(aliases: Mapping[str, Mapping[str, str]], verdict: Verdict) -> dict[str, dict[str, str]]:
     """The aliases of this run's journeys, without those of steps that still are called so."""
     found = {}
@@ -301,7 +292,15 @@ def _gone_by(aliases: Mapping[str, Mapping[str, str]], verdict: Verdict) -> dict
     return found
 
 
-def _follow(history: History | None, runs: Path, folder: Path, judged: _Judged, notes: list[str]) -> _Followed:
+def _follow(
+    history: History | None,
+    runs: Path,
+    folder: Path,
+    judged: _Judged,
+    runbooks: Sequence[Runbook],
+    notes: list[str],
+    owner: str,
+) -> _Followed:
     """What the run makes of the incidents: in its folder, and with the run itself in the history."""
     verdict, now = judged.remembered, judged.now
     alone = history is None or not history.available
@@ -310,7 +309,13 @@ def _follow(history: History | None, runs: Path, folder: Path, judged: _Judged, 
     ours = (one for one in left.incidents if alone or one.id in left.waiting)
     found = stored | {one.id: merged(None, one, stored[one.id]) if one.id in stored else one for one in ours}
     known = {id: of_now(one, now) for id, one in found.items()}
-    incidents = _incidents(verdict, known, judged.before, now, notes, alone=alone)
+    isolation = Isolation()
+    open_now = [one for one in known.values() if one.state != "resolved"]
+    named = name_incidents(verdict, runbooks, open_now, judged.before, now, isolation, probe_owner=owner)
+    notes += isolation.notes
+    of = {one.journey.id: one.incident for one in named.verdict.journeys if one.incident}
+    incidents = [_opened_alone(one, now) if alone and one.id not in known else one for one in named.incidents]
+    incidents += [one for one in known.values() if one.state == "resolved"]
     changed = [one for one in incidents if one.id in left.waiting or one != known.get(one.id)]
     waiting = [one.id for one in changed]
     with noted(notes):
@@ -325,46 +330,13 @@ def _follow(history: History | None, runs: Path, folder: Path, judged: _Judged, 
         kept = (one for one in incidents if one.state != "resolved" or one in changed)
         write_incidents(folder, RunIncidents(incidents=tuple(kept), waiting=tuple(waiting)))
     lately = (one for one in incidents if one.resolved_at is None or now - one.resolved_at < _LATELY)
-    return _Followed(incidents=tuple(lately), alone=alone)
+    by_id = {one.id: one for one in incidents}
+    return _Followed(incidents=tuple(lately), of={journey: by_id[id] for journey, id in of.items()}, alone=alone)
 
 
-def _incidents(
-    verdict: Verdict,
-    known: Mapping[str, Incident],
-    before: Mapping[str, Sequence[Observation]],
-    now: datetime,
-    notes: list[str],
-    *,
-    alone: bool,
-) -> list[Incident]:
-    """All known incidents after this run, and those it opens."""
-    journeys = {one.journey.id: one.journey for one in verdict.journeys}
-    said = {one.journey.id: one for one in verdict.journeys if one.triage is not None}
-    open_now = [one for one in known.values() if one.state != "resolved"]
-    isolation = Isolation()
-
-    seen = observe(verdict, isolation)
-    advanced = advance(open_now, seen, before, now, said, isolation)
-    of = {one.journey: found.id for one in seen if (found := incident_of(one, advanced))}
-
-    def described(incident: Incident) -> Incident:
-        changed = describe(incident, journeys)
-        concerned = (*incident.journeys, *incident.blocked)
-        its = [said[id] for id in concerned if id in said and of.get(id) == incident.id]
-        telling = min(its, key=lambda journey: is_vague(journey.triage), default=None)
-        if telling is not None and incident.state != "resolved":
-            changed = replace(changed, triage=telling.triage, runbook=telling.runbook, runbook_why=telling.runbook_why)
-        if alone and incident.id not in known:
-            event = IncidentEvent(at=now, role="synthprobe", text=_ALONE)
-            changed = replace(changed, events=(*changed.events, event))
-        return changed
-
-    incidents = [
-        isolation.judge(f"Incident {incident.id}", partial(described, incident), otherwise=incident)
-        for incident in advanced
-    ]
-    notes += isolation.notes
-    return [*incidents, *(incident for incident in known.values() if incident.state == "resolved")]
+def _opened_alone(incident: Incident, now: datetime) -> Incident:
+    event = IncidentEvent(at=now, role="synthprobe", text=_ALONE)
+    return replace(incident, events=(*incident.events, event))
 
 
 def _explained(
@@ -379,20 +351,6 @@ def _explained(
         journey: next((one.build for one in reversed(seen) if one.outcome == "passed"), "")
         for journey, seen in (before or {}).items()
     }
-    told = {one.verdict.journey.id: one for one in tell(verdict, passed_at, isolation, usual)}
-
-    def explained(one: JourneyVerdict) -> JourneyVerdict:
-        if one.journey.id not in told or one.triage is not None:
-            return one
-        said = told[one.journey.id].triage
-        found = match(runbooks, told[one.journey.id].subject)
-        return replace(one, triage=said, runbook=found.runbook.id if found.runbook else "", runbook_why=found.why)
-
-    verdict = replace(
-        verdict,
-        journeys=tuple(
-            isolation.judge(one.journey.title, partial(explained, one), otherwise=one) for one in verdict.journeys
-        ),
-    )
+    verdict = explain(verdict, runbooks, isolation, passed_at, usual)
     notes += isolation.notes
     return verdict

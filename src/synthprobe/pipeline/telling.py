@@ -68,10 +68,13 @@ def tell_people(
             any(window.holds(incident.target, journey, now) for window in windows) for journey in concerned
         )
 
+    def page_of(incident: Incident) -> Runbook | None:
+        return pages.get(incident.runbook or incident.general)
+
     def backgrounds(published: Published | None) -> dict[str, Background]:
         return {
             incident.id: replace(
-                _background(config, kept, job, verdict, incident, pages.get(incident.runbook), published),
+                _background(config, kept, job, verdict, incident, page_of(incident), published),
                 history=history,
             )
             for incident in incidents
@@ -152,7 +155,7 @@ def _background(
         trace = published.traces.get(seen.journey.id, "") if published and seen else ""
     return Background(
         fallback=runbook.fallback if runbook else "",
-        runbook_url=pattern.replace("{id}", incident.runbook) if incident.runbook else "",
+        runbook_url=pattern.replace("{id}", known) if (known := incident.runbook or incident.general) else "",
         report_url=page,
         trace_url=trace,
         opened_by=published.opened_by if published else "",

@@ -46,6 +46,7 @@ class Observation(Struct, frozen=True, kw_only=True):
         node: the target's node that answered last, when it names one.
         build: the target's build, when it names one.
         location: where the probe stood.
+        evidence: what shows the cause, by which journeys and runs are joined; not kept in the history.
     """
 
     run_id: str
@@ -63,6 +64,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     node: str = ""
     build: str = ""
     location: str = ""
+    evidence: tuple[str, ...] = ()
 
 
 class Triage(Struct, frozen=True, kw_only=True):
@@ -123,9 +125,11 @@ class Incident(Struct, frozen=True, kw_only=True):
         severity: the worst of its journeys.
         owner: the role or team to tell.
         step: the broken step.
+        evidence: what shows the cause, by which journeys and runs are joined.
         triage: where the cause lies.
-        runbook: id of the runbook to follow; empty when none matches.
-        runbook_why: why that runbook.
+        runbook: id of the runbook that knows this failure; empty when none does.
+        general: id of the page that is offered when none knows it; empty when there is none.
+        runbook_why: why that page.
         opened_at: when it was opened, UTC.
         first_seen_at: when it was first seen, UTC; before ``opened_at`` when it had to be confirmed.
         last_seen_at: when it was last seen, UTC.
@@ -157,8 +161,10 @@ class Incident(Struct, frozen=True, kw_only=True):
     severity: Severity = "normal"
     owner: str = ""
     step: str = ""
+    evidence: tuple[str, ...] = ()
     triage: Triage | None = None
     runbook: str = ""
+    general: str = ""
     runbook_why: str = ""
     resolved_at: datetime | None = None
     resolved_how: ResolvedHow | None = None
@@ -215,6 +221,7 @@ def merged(base: Incident | None, ours: Incident, theirs: Incident) -> Incident:
         | {
             "journeys": tuple(dict.fromkeys((*theirs.journeys, *ours.journeys))),
             "blocked": tuple(dict.fromkeys((*theirs.blocked, *ours.blocked))),
+            "evidence": tuple(dict.fromkeys((*theirs.evidence, *ours.evidence))),
             "last_seen_at": max(ours.last_seen_at, theirs.last_seen_at),
             "occurrences": max(ours.occurrences, theirs.occurrences),
             "flapping": ours.flapping or theirs.flapping,

@@ -24,10 +24,12 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
         degradations: in which ways it was not well enough, with what earlier runs say of it.
         results: the attempts as they were written, oldest first; empty when nothing was recorded.
         reruns: fresh runs of a journey that was slower than usual; samples, not attempts.
-        triage: where the cause lies, when it did not pass.
-        runbook: id of the runbook that fits; empty when none does.
-        runbook_why: why that one.
+        triage: where the cause lies, when it did not pass; that of the incident it belongs to.
+        runbook: id of the runbook that knows this failure; empty when none does.
+        general: id of the page that is offered when none knows it; empty when there is none.
+        runbook_why: why that page.
         incident: id of the incident it belongs to; empty when it belongs to none.
+        responsible: the role to tell instead of the journey's owner: whoever keeps the probe, when that is at fault.
     """
 
     journey: Journey
@@ -40,13 +42,21 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
     reruns: tuple[Result, ...] = ()
     triage: Triage | None = None
     runbook: str = ""
+    general: str = ""
     runbook_why: str = ""
     incident: str = ""
+    responsible: str = ""
 
     def __post_init__(self) -> None:
         """What the last attempt measured stands, also in records of older versions."""
         if self.results and not self.degradations and self.outcome != "passed":
             force_setattr(self, "degradations", self.results[-1].degradations)
+
+    @property
+    def offered(self) -> str:
+        """The general page; where nothing was explained, the one that the journey itself names."""
+        unexplained = self.triage is None and self.outcome in {"failed", "degraded"}
+        return self.general or (self.journey.runbook if unexplained and not self.runbook else "")
 
     @property
     def telling(self) -> Result | None:

@@ -272,9 +272,9 @@ def _links(
             if kept.kind == "trace" and kept.path and (run_dir / kept.path).is_file():
                 url = f"{site_url.rstrip('/')}/{viewer_link(f'{run_folder(verdict.run)}/{kept.path}')}"
                 links.append({"name": "Open trace", "url": url, "type": "link"})
-    fits = one.runbook or one.journey.runbook
-    if fits in runbooks:
-        links.append({"name": f"Runbook: {fits}", "url": runbooks[fits], "type": "runbook"})
+    for name, id in (("Runbook", one.runbook), ("General page", one.offered)):
+        if id in runbooks:
+            links.append({"name": f"{name}: {id}", "url": runbooks[id], "type": "runbook"})
     return links
 
 

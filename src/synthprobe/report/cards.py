@@ -148,7 +148,7 @@ def _card(
         ),
     )
     lead = ordered[0]
-    general_id = "" if lead.runbook else lead.journey.runbook
+    general_id = "" if lead.runbook else lead.offered
     titles = {judged.journey.id: judged.journey.title for judged in verdict.journeys}
     return Card(
         anchor=card_anchor(lead.incident, verdict.run.target, lead.journey.id),
@@ -191,6 +191,11 @@ def _view(run: PublishedRun, judged: JourneyVerdict, site: Path, status: Any) ->
     return {
         "id": judged.journey.id,
         "journey": judged.journey,
+        "owner": judged.responsible or judged.journey.owner,
+        "incident": judged.incident,
+        "class": judged.triage.cause_class if judged.triage else "",
+        "runbook": judged.runbook,
+        "general": judged.offered,
         "outcome": judged.outcome,
         "cause": judged.cause,
         "sentence": _sentence(judged),

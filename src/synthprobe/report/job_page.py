@@ -9,6 +9,7 @@ from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.cards import broken_step
 from synthprobe.report.markdown import as_text
 from synthprobe.report.oncall import BADGES, headline, worst
+from synthprobe.words import incident_name
 
 LISTED = 20
 """Journeys that are listed: the job's page holds 1 MiB, and a person reads the first few."""
@@ -39,7 +40,7 @@ def _summary(verdict: Verdict, cell: Callable[[str], str]) -> str:
     broken.sort(key=lambda one: rank.index(one.outcome))
     lines = [f"### {cell(headline(verdict))}", ""]
     if broken:
-        lines += ["| outcome | journey | broken step, cause | runbook |", "| --- | --- | --- | --- |"]
+        lines += ["| outcome | journey | broken step, cause | incident, runbook |", "| --- | --- | --- | --- |"]
         lines += [_row(one, cell) for one in broken[:LISTED]]
         if len(broken) > LISTED:
             lines.append(f"| | and {len(broken) - LISTED} more | | |")
@@ -52,7 +53,9 @@ def _row(one: JourneyVerdict, cell: Callable[[str], str]) -> str:
     why = [broken_step(one), one.cause, f"{one.triage.cause_class}: {one.triage.why}" if one.triage else ""]
     sign, word = BADGES[one.outcome]
     cells = (f"{sign} {word}", cell(one.journey.title), "<br>".join(cell(part) for part in why if part))
-    return f"| {' | '.join(cells)} | {cell(one.runbook)} |"
+    is_explained = one.triage is not None or bool(one.incident)
+    named = incident_name(one.incident, one.triage, one.runbook, one.general) if is_explained else one.offered
+    return f"| {' | '.join(cells)} | {cell(named)} |"
 
 
 def _cut(text: str) -> str:

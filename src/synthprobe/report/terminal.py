@@ -54,9 +54,12 @@ def failure_lines(one: JourneyVerdict) -> list[str]:
     if one.triage is not None:
         cause = f"{one.triage.cause_class}, confidence {one.triage.sure}: {one.triage.why}"
         lines += _indented([f"Likely cause: {cause}"])
-    if one.runbook or one.journey.runbook:
-        id = one.runbook or one.journey.runbook
-        lines += _indented([f"Runbook: synthprobe runbook show {id}"])
+    page, general = one.runbook or one.offered, "" if one.runbook else "General page"
+    known = f" (incident {one.incident})" if one.incident else ""
+    if page:
+        lines += _indented([f"{general or 'Runbook'}: synthprobe runbook show {page}{known}"])
+    elif one.incident:
+        lines += _indented([f"Runbook: no page fits{known}"])
     if last is not None and last.repeat:
         lines.append(f"  Repeat: {plain_line(last.repeat)}")
     return lines

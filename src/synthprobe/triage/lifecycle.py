@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.records.incident import SEVERITIES, Incident, IncidentEvent, IncidentKind, Observation
 from synthprobe.records.journey import Journey
 from synthprobe.records.verdict import JourneyVerdict
+from synthprobe.triage.causes import is_vague
+from synthprobe.triage.grouping import by_cause, known_alike
 from synthprobe.verdict.isolation import Isolation
 
 WINDOW = 12
@@ -37,6 +40,9 @@ FLAPS = 4
 FLAPPING_CLOSES_AFTER = 6
 """Clean observations in a row that end an incident that flaps."""
 
+EVIDENCE_KEPT = 20
+"""Lines of evidence that an incident is known by."""
+
 SPEAKS_FOR = timedelta(days=1)
 """How long what a location saw last speaks against the end of an incident."""
 
@@ -48,15 +54,27 @@ _ORDER: dict[IncidentKind, int] = {"failing": 0, "intermittent": 1, "degraded": 
 History = Mapping[str, Sequence[Observation]]
 
 
-def advance(
+class Followed(Struct, frozen=True, kw_only=True):
+    """What a run makes of the incidents.
+
+    Attributes:
+        incidents: all that were open before it, and those that it opened.
+        of: id of the incident that each journey belongs to which did not pass.
+    """
+
+    incidents: tuple[Incident, ...]
+    of: dict[str, str]
+
+
+def follow(
     open_incidents: Sequence[Incident],
     observations: Sequence[Observation],
     history_by_journey: History,
     now: datetime,
     judged: Mapping[str, JourneyVerdict] | None = None,
     isolation: Isolation | None = None,
-) -> tuple[Incident, ...]:
-    """What one run makes of the incidents.
+) -> Followed:
+    """What one run makes of the incidents, and which of them each journey belongs to.
 
     Each location has an order of its own: only what history already holds, or holds a newer slot of the same location
     of, changes nothing.
@@ -66,25 +84,29 @@ def advance(
     incidents = list(open_incidents)
     known = {one.journey: (*history_by_journey.get(one.journey, ()), one) for one in fresh}
     judged = judged or {}
-    told_elsewhere = {id for id, its in judged.items() if its.triage is not None and its.triage.elsewhere}
+    of: dict[str, str] = {}
 
-    def in_order(one: Observation) -> tuple[bool, int, bool, bool, str]:
-        return one.outcome != "failed", one.slot, one.journey in told_elsewhere, not _at_log_in(one), one.journey
+    def in_order(one: Observation) -> tuple[bool, int, bool, bool, bool, str]:
+        says_little = is_vague(judged[one.journey].triage) if one.journey in judged else False
+        return one.outcome != "failed", one.slot, says_little, not one.evidence, not _at_log_in(one), one.journey
 
-    for one in sorted(fresh, key=in_order):
-        here = [seen for seen in known[one.journey] if seen.location == one.location]
-        kind, its = _kind(one, here), judged.get(one.journey)
+    for group in by_cause(sorted(fresh, key=in_order), judged):
+        for one in group:
+            here = [seen for seen in known[one.journey] if seen.location == one.location]
+            kind = _kind(one, here)
 
-        nowhere: tuple[int, Incident] | None = None
-        joined_to = partial(_joined_to, incidents, one, kind, its, now)
-        anew = "An incident of its own is opened for it when it did not pass."
-        if (joins := isolation.judge(one.journey, joined_to, otherwise=nowhere, consequence=anew)) is not None:
-            incidents[joins[0]] = joins[1]
-        elif kind is not None:
-            opened = _opened(one, kind, here, now)
-            if its is not None:
-                opened = replace(opened, triage=its.triage, runbook=its.runbook, runbook_why=its.runbook_why)
-            incidents.append(opened)
+            nowhere: tuple[int, Incident] | None = None
+            joined_to = partial(_joined_to, incidents, one, kind, judged, of, group, now)
+            anew = "An incident of its own is opened for it when it did not pass."
+            if (joins := isolation.judge(one.journey, joined_to, otherwise=nowhere, consequence=anew)) is not None:
+                incidents[joins[0]] = joins[1]
+                of[one.journey] = joins[1].id
+            elif kind is not None:
+                opened = _opened(one, kind, here, now)
+                if (verdict := judged.get(one.journey)) is not None:
+                    opened = replace(opened, triage=verdict.triage, runbook=verdict.runbook)
+                incidents.append(opened)
+                of[one.journey] = opened.id
     if fresh:
         incidents = [
             isolation.judge(
@@ -95,22 +117,21 @@ def advance(
             )
             for incident in incidents
         ]
-    return tuple(incidents)
+    for one in observations:
+        if one.journey not in of and one.fingerprint and (place := _place(incidents, one, None, judged)) is not None:
+            of[one.journey] = incidents[place].id
+    return Followed(incidents=tuple(incidents), of=of)
 
 
-def incident_of(one: Observation, incidents: Sequence[Incident]) -> Incident | None:
-    """Which open incident a journey's observation belongs to, once a run was advanced."""
-    known_by = {one.fingerprint, one.former_fingerprint} - {""}
-    concerned = [
-        incident
-        for incident in incidents
-        if incident.state != "resolved" and one.journey in (*incident.journeys, *incident.blocked)
-    ]
-    return max(
-        concerned,
-        key=lambda i: (not i.fingerprints.isdisjoint(known_by), i.last_seen_at == one.at, i.last_seen_at, i.id),
-        default=None,
-    )
+def advance(
+    open_incidents: Sequence[Incident],
+    observations: Sequence[Observation],
+    history_by_journey: History,
+    now: datetime,
+    judged: Mapping[str, JourneyVerdict] | None = None,
+) -> tuple[Incident, ...]:
+    """The incidents after one run."""
+    return follow(open_incidents, observations, history_by_journey, now, judged).incidents
 
 
 def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
@@ -162,16 +183,23 @@ def _joined_to(
     incidents: Sequence[Incident],
     one: Observation,
     kind: IncidentKind | None,
-    its: JourneyVerdict | None,
+    judged: Mapping[str, JourneyVerdict],
+    of: Mapping[str, str],
+    group: Sequence[Observation],
     now: datetime,
 ) -> tuple[int, Incident] | None:
     """The incident an observation belongs to: where it is, and as it is now."""
-    place = _place(incidents, one, kind, its)
+    beside = {of[other.journey] for other in group if other.journey in of}
+    place = _place(incidents, one, kind, judged, beside)
     return None if place is None else (place, _continued(incidents[place], one, kind, now))
 
 
 def _place(
-    incidents: Sequence[Incident], one: Observation, kind: IncidentKind | None, its: JourneyVerdict | None
+    incidents: Sequence[Incident],
+    one: Observation,
+    kind: IncidentKind | None,
+    judged: Mapping[str, JourneyVerdict],
+    beside: Collection[str] = (),
 ) -> int | None:
     """Which incident an observation belongs to: the same failure, the same cause, or the log-in that blocks it."""
     seen: IncidentKind | None = kind or ("intermittent" if one.intermittent else None)
@@ -184,25 +212,32 @@ def _place(
         for place, incident in enumerate(incidents)
         if incident.state != "resolved"
         and incident.target == one.target
-        and _FAMILY.get(incident.kind, incident.kind) == _FAMILY.get(seen, seen)
+        and (_FAMILY.get(incident.kind, incident.kind) == _FAMILY.get(seen, seen) or incident.id in beside)
     ]
+    verdict = judged.get(one.journey)
     tests: tuple[Callable[[Incident], bool], ...] = (
         lambda i: not i.fingerprints.isdisjoint({one.fingerprint, one.former_fingerprint}),
-        lambda i: one.journey in i.journeys and one.step == i.step,
+        lambda i: kind is not None and i.id in beside,
+        lambda i: kind is not None and not set(one.evidence).isdisjoint(i.evidence),
+        lambda i: one.journey in i.journeys and one.step == i.step and not _another_cause(one, i),
         lambda i: kind is not None and bool(one.signature) and one.signature == i.signature,
-        lambda i: kind is not None and its is not None and _same_cause(its, i),
-        lambda i: kind == "failing" and _at_log_in(one) and i.kind == "failing" and bool(_LOG_IN.search(i.step)),
+        lambda i: kind is not None and verdict is not None and known_alike(verdict, i),
+        lambda i: kind == "failing" and i.kind == "failing" and _blocked_by(one, i),
         lambda i: seen == "monitor blind" and (kind is not None or one.journey in i.journeys),
     )
     return next((place for test in tests for place, incident in candidates if test(incident)), None)
 
 
-def _same_cause(its: JourneyVerdict, incident: Incident) -> bool:
-    """Whether both are of one class, and somebody wrote one page for both."""
-    mine, other = its.triage, incident.triage
-    if mine is None or other is None or mine.cause_class == "unknown":
-        return False
-    return mine.cause_class == other.cause_class and bool(its.runbook) and its.runbook == incident.runbook
+def _another_cause(one: Observation, incident: Incident) -> bool:
+    """Whether a journey that showed an incident with others shows something else now."""
+    apart = bool(one.evidence and incident.evidence) and set(one.evidence).isdisjoint(incident.evidence)
+    return apart and len(incident.journeys) > 1
+
+
+def _blocked_by(one: Observation, incident: Incident) -> bool:
+    """Whether a journey stops at its log-in while the log-in is broken, and nothing says that it is another cause."""
+    apart = bool(one.evidence and incident.evidence) and set(one.evidence).isdisjoint(incident.evidence)
+    return _at_log_in(one) and bool(_LOG_IN.search(incident.step)) and not apart
 
 
 def _at_log_in(one: Observation) -> bool:
@@ -213,12 +248,14 @@ def _continued(incident: Incident, one: Observation, kind: IncidentKind | None, 
     events = list(incident.events)
     journeys, blocked = incident.journeys, incident.blocked
     if one.journey not in (*journeys, *blocked):
+        common = [known for known in one.evidence if known in incident.evidence]
         if _LOG_IN.search(incident.step) and _at_log_in(one):
             blocked = (*blocked, one.journey)
             events.append(_event(now, f"{one.journey} cannot get past its log-in, so it is blocked by this."))
         else:
             journeys = (*journeys, one.journey)
-            events.append(_event(now, f"{one.journey} shows the same cause."))
+            by = f": {common[0]}" if common else ""
+            events.append(_event(now, f"{one.journey} shows the same cause{by}."))
     became = incident.kind
     if kind is not None and _ORDER[kind] < _ORDER[incident.kind]:
         became = kind
@@ -234,6 +271,7 @@ def _continued(incident: Incident, one: Observation, kind: IncidentKind | None, 
         kind=became,
         journeys=journeys,
         blocked=blocked,
+        evidence=tuple(dict.fromkeys((*incident.evidence, *one.evidence)))[:EVIDENCE_KEPT],
         last_seen_at=max(incident.last_seen_at, one.at),
         # several journeys of one run are one occurrence
         occurrences=incident.occurrences + (one.at > incident.last_seen_at),
@@ -268,6 +306,7 @@ def _opened(one: Observation, kind: IncidentKind, known: Sequence[Observation], 
         last_seen_at=one.at,
         journeys=(one.journey,),
         step=one.step,
+        evidence=one.evidence[:EVIDENCE_KEPT],
         occurrences=len(seen),
         events=(_event(now, f"Opened as {kind}. {why}"),),
     )

@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from synthprobe.records.incident import Observation
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.triage.facts import facts_for
 from synthprobe.triage.fingerprint import fingerprint, former_fingerprint, signature
+from synthprobe.triage.shared_evidence import evidence_of, says_which
 from synthprobe.verdict.isolation import Isolation
 
 
@@ -66,7 +68,8 @@ def _observation(one: JourneyVerdict, verdict: Verdict) -> Observation:
         bare,
         fingerprint=fingerprint(*failure, run.identifiers),
         former_fingerprint=former_fingerprint(*failure),
-        signature=signature(kind, message, run.identifiers),
+        signature=signature(kind, message, run.identifiers) if says_which(message, kind) else "",
+        evidence=evidence_of(facts_for(one, verdict), one.triage, run.identifiers),
         step=step,
         cause=one.cause or (one.cause_of(telling) if telling else ""),
         node=next((a.node for a in reversed(answers) if a.node), ""),

@@ -89,6 +89,8 @@ def _node_split(f: TriageFacts) -> str:
     (one,) = bad
     if one.broken < 2:
         return ""  # one error is on one node, whatever its cause
+    if not any(n.node == one.node and n.broken for n in f.evidence.nodes):
+        return ""  # what breaks other journeys did not break this one
     return (
         f"Every server error comes from node {one.node} ({one.broken} of its {one.answers} answers); "
         f"node {', '.join(n.node for n in good)} had none in {sum(n.answers for n in good)}."

@@ -1,0 +1,157 @@
+"""Names a run's incidents once: which journey belongs to which, of which class it is, and which page fits.
+
+Page, terminal, alert, history and command all show what this writes down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from synthprobe.firstline.matching import Match, match, tell
+from synthprobe.firstline.runbook import Runbook
+from synthprobe.records.incident import Incident, Observation
+from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.triage.causes import is_vague
+from synthprobe.triage.facts import Request
+from synthprobe.triage.lifecycle import describe, follow
+from synthprobe.triage.observations import observe
+from synthprobe.verdict.isolation import Isolation
+
+_SURENESS = ("high", "medium", "low")
+
+
+class Named(Struct, frozen=True, kw_only=True):
+    """A run whose incidents have names.
+
+    Attributes:
+        verdict: the verdict, in which each journey says the same as its incident.
+        incidents: every incident that is open, or was before the run.
+    """
+
+    verdict: Verdict
+    incidents: tuple[Incident, ...]
+
+
+def explain(
+    verdict: Verdict,
+    runbooks: Sequence[Runbook],
+    isolation: Isolation,
+    passed_builds: Mapping[str, str] | None = None,
+    usual: Mapping[str, Mapping[Request, int]] | None = None,
+) -> Verdict:
+    """Add to each journey by itself where the cause lies and which page fits."""
+    found = {one.verdict.journey.id: one for one in tell(verdict, passed_builds, isolation, usual)}
+
+    def explained(one: JourneyVerdict) -> JourneyVerdict:
+        known = found.get(one.journey.id)
+        if known is None or one.triage is not None:
+            return one
+        page = match(runbooks, known.subject)
+        return _with_page(replace(one, triage=known.own if page.runbook else known.triage), page)
+
+    return replace(
+        verdict,
+        journeys=tuple(
+            isolation.judge(one.journey.title, partial(explained, one), otherwise=one) for one in verdict.journeys
+        ),
+    )
+
+
+def name_incidents(
+    verdict: Verdict,
+    runbooks: Sequence[Runbook],
+    open_incidents: Sequence[Incident],
+    before: Mapping[str, Sequence[Observation]],
+    now: datetime,
+    isolation: Isolation,
+    *,
+    probe_owner: str = "",
+) -> Named:
+    """Say of an explained verdict which incident each journey belongs to, and of both the same class and page."""
+    explained = {one.journey.id: one for one in verdict.journeys if one.triage is not None}
+    followed = follow(open_incidents, observe(verdict, isolation), before, now, explained, isolation)
+    journeys = {one.journey.id: one.journey for one in verdict.journeys}
+    classes = {page.id: page.cause_class for page in runbooks}
+
+    def named(incident: Incident) -> Incident:
+        described = describe(incident, journeys)
+        here = (id for id in _concerned(incident) if followed.of.get(id) == incident.id)
+        members = [explained[id] for id in here if id in explained]
+        if members and incident.state != "resolved":
+            telling = min(members, key=partial(_says_little, classes=classes))
+            if (is_vague(telling.triage), not telling.runbook) <= (is_vague(described.triage), not described.runbook):
+                described = _told_by(described, telling)
+        return replace(described, owner=probe_owner or described.owner) if is_ours(described) else described
+
+    incidents = {
+        incident.id: isolation.judge(f"Incident {incident.id}", partial(named, incident), otherwise=incident)
+        for incident in followed.incidents
+    }
+    of = {journey: incidents[id] for journey, id in followed.of.items() if id in incidents}
+    return Named(verdict=with_incidents(verdict, of, probe_owner=probe_owner), incidents=tuple(incidents.values()))
+
+
+def named_alone(verdict: Verdict, runbooks: Sequence[Runbook], *, probe_owner: str = "") -> Named:
+    """The same of one run without any memory, by the runbooks as they are now."""
+    bare = (replace(one, triage=None, runbook="", general="", runbook_why="", incident="") for one in verdict.journeys)
+    isolation = Isolation()
+    explained = explain(replace(verdict, journeys=tuple(bare)), runbooks, isolation)
+    named = name_incidents(explained, runbooks, (), {}, verdict.finished_at, isolation, probe_owner=probe_owner)
+    notes = tuple(dict.fromkeys((*verdict.notes, *isolation.notes)))
+    return replace(named, verdict=replace(named.verdict, notes=notes))
+
+
+def with_incidents(verdict: Verdict, of: Mapping[str, Incident], *, probe_owner: str = "") -> Verdict:
+    """Each journey says of class, page and owner what its incident says."""
+    return replace(
+        verdict, journeys=tuple(_as_its_incident(one, of.get(one.journey.id), probe_owner) for one in verdict.journeys)
+    )
+
+
+def is_ours(one: Incident | JourneyVerdict) -> bool:
+    """Whether the probe itself is at fault, so that neither page nor owner of the target is told."""
+    blind = one.kind == "monitor blind" if isinstance(one, Incident) else one.outcome == "unknown"
+    return blind or (one.triage is not None and one.triage.cause_class == "probe")
+
+
+def _as_its_incident(one: JourneyVerdict, incident: Incident | None, probe_owner: str) -> JourneyVerdict:
+    if incident is None:
+        return replace(one, incident="", responsible=probe_owner if is_ours(one) else "")
+    said, own = incident.triage, one.triage
+    if said is not None and own is not None and own.cause_class not in {said.cause_class, "unknown", "probe"}:
+        why = f"By what {one.journey.id} shows alone: {own.why}"
+        said = replace(said, runner_up=own.cause_class, runner_up_why=why)
+    return replace(
+        one,
+        incident=incident.id,
+        triage=said or own,
+        runbook=incident.runbook,
+        general=incident.general,
+        runbook_why=incident.runbook_why,
+        responsible=incident.owner if is_ours(incident) else "",
+    )
+
+
+def _with_page(one: JourneyVerdict, found: Match) -> JourneyVerdict:
+    return replace(one, runbook=found.known, general=found.offered, runbook_why=found.why)
+
+
+def _told_by(incident: Incident, one: JourneyVerdict) -> Incident:
+    page = {"runbook": one.runbook, "general": one.general, "runbook_why": one.runbook_why}
+    return replace(incident, triage=one.triage, **page)
+
+
+def _says_little(one: JourneyVerdict, classes: Mapping[str, str]) -> tuple[bool, bool, int]:
+    """How little a journey says of its incident's cause; most says who agrees with the page that knows the failure."""
+    if one.triage is None:
+        return True, True, len(_SURENESS)
+    return is_vague(one.triage), classes.get(one.runbook) != one.triage.cause_class, _SURENESS.index(one.triage.sure)
+
+
+def _concerned(incident: Incident) -> tuple[str, ...]:
+    return (*incident.journeys, *incident.blocked)

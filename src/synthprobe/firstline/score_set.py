@@ -1,0 +1,83 @@
+"""Failures whose right page is known: those that drills made, and those that people said something of after use.
+
+They are what a page's claims are measured with: a page that knows a failure of another page is too wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.files import write_whole
+from synthprobe.firstline.matching import Subject, knows, subject_of
+from synthprobe.firstline.runbook import Runbook
+from synthprobe.records.incident import Incident
+from synthprobe.triage.fingerprint import normalise
+
+FILE = "score-set.jsonl"
+"""Beside the runbooks: what drills saw, a line for each journey that a fault broke."""
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """A failure whose right page is known.
+
+    Attributes:
+        of: the fault that a drill switched on, or the incident that people said something of.
+        runbook: id of the page that is right; empty when no page is.
+        subject: the failure.
+    """
+
+    of: str
+    runbook: str
+    subject: Subject
+
+
+def read_score_set(folder: Path) -> tuple[Sample, ...]:
+    """Read what drills saw."""
+    path = folder / FILE
+    try:
+        return tuple(msgspec.json.decode(line, type=Sample) for line in path.read_bytes().splitlines() if line.strip())
+    except FileNotFoundError:
+        return ()
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigurationError(
+            f"{folder.name}/{FILE} cannot be read: {error}. It is written by synthprobe drill --stamp; drill again."
+        ) from None
+
+
+def write_score_set(folder: Path, seen: Mapping[str, Sequence[Sample]]) -> None:
+    """Put in what drills saw of some faults, in the place of what earlier drills saw of them."""
+    kept = [one for one in read_score_set(folder) if one.of not in seen]
+    lines = sorted([*kept, *(one for samples in seen.values() for one in samples)], key=lambda one: one.of)
+    write_whole(folder / FILE, b"".join(msgspec.json.encode(one) + b"\n" for one in lines))
+
+
+def sampled(fault: str, runbook: str, subject: Subject) -> Sample:
+    """A failure as it is kept: without what differs from one run to the next."""
+    kept = msgspec.structs.replace(
+        subject,
+        message=normalise(subject.message, subject.identifiers),
+        requests=tuple(dict.fromkeys(subject.requests))[:12],
+        identifiers={},
+        node="",
+        former_fingerprint="",
+    )
+    return Sample(of=fault, runbook=runbook, subject=kept)
+
+
+def remembered(incidents: Iterable[Incident], defaults: Mapping[str, str]) -> tuple[Sample, ...]:
+    """Failures of the history of which people said that a page was about them: it helped, or was outdated."""
+    return tuple(
+        Sample(of=one.id, runbook=one.runbook, subject=subject_of(one, defaults))
+        for one in incidents
+        if one.runbook and one.runbook_outcome in {"helped", "outdated"}
+    )
+
+
+def wrongly_claimed(runbook: Runbook, samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    """Failures of others that a page says it knows."""
+    return tuple(one for one in samples if one.runbook != runbook.id and knows(runbook, one.subject))

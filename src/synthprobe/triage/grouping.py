@@ -1,0 +1,36 @@
+"""Which failures of one run are one cause: by shared evidence, by the same words, or by a page that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from synthprobe.records.incident import Incident, Observation
+from synthprobe.records.verdict import JourneyVerdict
+
+
+def by_cause(fresh: Sequence[Observation], judged: Mapping[str, JourneyVerdict]) -> list[list[Observation]]:
+    """The observations of a run, those together that evidence joins, however many journeys lie between two of them."""
+    groups: list[list[Observation]] = []
+    for one in fresh:
+        joined = [group for group in groups if any(_same_cause(one, other, judged) for other in group)]
+        groups = [group for group in groups if group not in joined]
+        groups.append([*(member for group in joined for member in group), one])
+    place = {id(one): number for number, one in enumerate(fresh)}
+    ordered = [sorted(group, key=lambda one: place[id(one)]) for group in groups]
+    return sorted(ordered, key=lambda group: place[id(group[0])])
+
+
+def _same_cause(one: Observation, other: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
+    """Whether two failures of one run share evidence: a request, an account, words, or a page that knows both."""
+    if not one.fingerprint or not other.fingerprint or "unknown" in {one.outcome, other.outcome}:
+        return False
+    if not set(one.evidence).isdisjoint(other.evidence) or (one.signature and one.signature == other.signature):
+        return True
+    if one.journey in judged and other.journey in judged:
+        return known_alike(judged[one.journey], judged[other.journey])
+    return False
+
+
+def known_alike(mine: JourneyVerdict, other: JourneyVerdict | Incident) -> bool:
+    """Whether one page knows both."""
+    return bool(mine.runbook) and mine.runbook == other.runbook

@@ -1,0 +1,165 @@
+"""Evidence by which journeys are seen to show one cause: the node, account, script, source, request or words.
+
+Each is a line a person can read. What is generic ("Internal error", "Locator expected to be visible") joins nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from synthprobe.records.address import path_of
+from synthprobe.records.evidence import Answer
+from synthprobe.records.incident import Triage
+from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.fingerprint import normalise
+
+_ASSET = re.compile(r"\.(m?js|css)$", re.IGNORECASE)
+_GENERIC = re.compile(r"\b(a|an|the|is|was|internal|server|error|bad|gateway|unexpected|unknown|failed)\b|\W|_|\d")
+_OF_A_PAGE = re.compile(r"^(Locator|Page|Frame|APIRequestContext|ElementHandle|Timeout|Error: )")
+_NO_CONNECTION = {"dns", "refused", "tls", "no connection"}
+_GATEWAY = {502, 504}
+
+
+def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, str]) -> tuple[str, ...]:
+    """What of a failure another journey may share; nothing when the probe failed, or nobody could tell by it.
+
+    Where the node or the account is to blame, the requests that show it are not, so they are left out.
+    """
+    if facts.ours or (cause is not None and cause.cause_class == "probe"):
+        return ()
+    broken = _broken(facts)
+    whole = _nothing_answers(facts, broken) or _node(broken, cause) or _log_in(broken, facts, cause)
+    if whole:
+        return (whole,)
+    found = (
+        *_requests(broken, facts, identifiers),
+        *(_scripts(facts, identifiers) if not broken else ()),
+        *(f"old {normalise(a.what, identifiers)}" for a in facts.evidence.ages if a.age_s > a.limit_s),
+        *(_time(facts, cause, identifiers) if not broken else ()),
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def requests_of(facts: TriageFacts) -> tuple[str, ...]:
+    """The requests that show a failure: what was contradicted, refused, not answered, or slow; with the bad answer."""
+    found, refused = facts.finding.contradiction, facts.finding.refusal
+    named: list[str] = []
+    if found and found.method:
+        named += _asked(found.method, path_of(found.url) or "/", found.status)
+    if refused and refused.method:
+        named += _asked(refused.method, path_of(refused.url) or "/", 0)
+    telling = [*_broken(facts), *(a for a in facts.evidence.answers if a.status >= 400), *facts.slow]
+    if not named and not telling:
+        telling = [a for a in facts.unwanted if a.step]
+    elif facts.degradations and not facts.kind:
+        telling += [a for a in facts.evidence.answers if a.server_timing]
+    return tuple(dict.fromkeys([*named, *(line for a in telling for line in _asked(a.method, a.path, a.status))]))
+
+
+def _asked(method: str, path: str, status: int) -> list[str]:
+    asked = f"{method} {path}"
+    return [asked] if 0 < status < 400 else [asked, f"{asked} answered {status}" if status else f"{asked} not answered"]
+
+
+def says_which(message: str, kind: str) -> bool:
+    """Whether a message is words for one failure, and not what a library says of any."""
+    first = message.strip().partition("\n")[0]
+    return kind not in {"timeout", "deadline"} and (not _OF_A_PAGE.match(first) or bool(re.search(r"'[^']+'", first)))
+
+
+def _broken(facts: TriageFacts) -> list[Answer]:
+    """Answers that broke it: of what was contradicted only that one, otherwise each that no page should get."""
+    found = facts.finding.contradiction
+    bad = [a for a in facts.unwanted if a.content_type != "text/event-stream" and _is_bad(a, facts)]
+    if found is None or not found.method:
+        return bad
+    path = path_of(found.url) or "/"
+    return [a for a in bad if (a.method, a.path) == (found.method, path)]
+
+
+def _is_bad(a: Answer, facts: TriageFacts) -> bool:
+    if a.status == 0:
+        return "ERR_ABORTED" not in a.reason  # a page that is left ends its requests
+    return a.status >= 500 or a.status in {403, 423, 429} or (a.status in {401, 404} and _matters(a, facts))
+
+
+def _matters(a: Answer, facts: TriageFacts) -> bool:
+    return bool(_ASSET.search(a.path)) if a.status == 404 else a in facts.log_ins
+
+
+def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
+    refusal = facts.finding.refusal
+    if refusal and refusal.kind in _NO_CONNECTION:
+        return f"no connection to {urlsplit(refusal.url).hostname or 'the target'} ({refusal.kind})"
+    gateway = next((a for a in broken if a.status in _GATEWAY), None)
+    if gateway:
+        return f"answered {gateway.status} by what stands before the application"
+    failing = [peer for peer in facts.peers if peer.outcome == "failed"]
+    if failing and len(failing) == len([peer for peer in facts.peers if peer.outcome != "skipped"]):
+        first = next((a for a in broken if a.status >= 500), None)
+        return f"every journey is answered {first.status}" if first else ""
+    return ""
+
+
+def _node(broken: list[Answer], cause: Triage | None) -> str:
+    if cause is None or cause.rule != "node-split":
+        return ""
+    bad = next((a.node for a in broken if a.status >= 500 and a.node), "")
+    return f"node {bad}" if bad else ""
+
+
+def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> str:
+    strangers = any(a.status == 401 and a not in facts.log_ins for a in facts.unwanted)
+    if strangers and cause is not None and cause.rule in {"session-lost", "account-refused"}:
+        return "session lost"
+    refused = next((a for a in broken if a in facts.log_ins), None)
+    return f"log-in answered {refused.status}" if refused else ""
+
+
+def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
+    for a in broken:
+        got = f"answered {a.status}" if a.status else "not answered"
+        yield f"{a.method} {normalise(a.path, identifiers)} {got}"
+        if a.reason and a.status and _GENERIC.sub("", a.reason.casefold().replace(_phrase(a.status), "")):
+            yield f"{got}: {normalise(a.reason, identifiers)}"
+    found = facts.finding.contradiction
+    if broken:
+        return
+    if found is not None and found.method:
+        got = f"answered {found.status}" if found.about == "status" else "answered otherwise than expected"
+        yield f"{found.method} {normalise(path_of(found.url) or '/', identifiers)} {got}"
+    elif facts.kind == "expectation":  # the author compared what the step had asked for
+        asked = {
+            f"{a.method} {normalise(a.path, identifiers)}" for a in facts.evidence.answers if a.step and a.by == "api"
+        }
+        if len(asked) == 1:
+            yield f"{asked.pop()} answered otherwise than expected"
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase.casefold()
+    except ValueError:
+        return "\0"
+
+
+def _scripts(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
+    for error in facts.evidence.page_errors:
+        yield f"script error {normalise(error, identifiers)}"
+
+
+def _time(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, str]) -> Iterator[str]:
+    if not facts.only_slow:
+        return
+    slow = facts.slow
+    if cause is not None and cause.rule in {"slow-writes", "queueing", "slow-log-in"}:
+        yield cause.rule  # whatever was slow, it is slow for this
+        return
+    for a in slow:
+        yield f"{a.method} {normalise(a.path, identifiers)} slow"
+        for part in a.server_timing:
+            if part.name not in {"db", "query", "app", "total", "cache"} and part.duration_ms > a.duration_ms / 2:
+                yield f"time spent in {part.name}"
