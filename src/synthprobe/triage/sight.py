@@ -21,8 +21,7 @@ def answered(a: Answer, *, quote: bool = True) -> str:
     """A request and its answer, with what the answer says."""
     where = f"{a.method} {a.path or '/'}"
     if not a.status:
-        broke = f" ({a.reason})" if a.reason.startswith("net::") else ""
-        return f"{where} was never answered{broke}"
+        return f"{where} ended with {a.reason}" if a.reason.startswith("net::") else f"{where} was never answered"
     said = (
         f' ("{_bare(a.reason)}")' if quote and a.reason and a.status >= 400 and not a.reason.startswith("net::") else ""
     )
