@@ -13,7 +13,7 @@ import typer
 from synthprobe.browser.installation import driver_trouble, find_browser, install_browser, install_driver_library
 from synthprobe.cli.checks import Finding, ProjectAtHand, findings
 from synthprobe.cli.completion import complete_targets
-from synthprobe.cli.terminal import open_console, print_json
+from synthprobe.cli.terminal import open_console, print_json, print_wrapped
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
 
@@ -58,7 +58,7 @@ def doctor(
         for tool in tools:
             console.print(f"{tool.name:8} {tool.text}")
         for finding in found:
-            console.print(f"{finding.level:8} {finding.check}: {finding.text}")
+            print_wrapped(console, f"{finding.level:8} {finding.check}: {finding.text}")
     if not all(tool.found for tool in tools):
         raise typer.Exit(2)
     if not fix and any(finding.level == "wrong" for finding in found):

@@ -15,7 +15,7 @@ from synthprobe.cli.completion import complete_incidents, complete_journeys, com
 from synthprobe.cli.known_incidents import known_incidents
 from synthprobe.cli.known_journeys import KnownJourneys, nearest
 from synthprobe.cli.recorded_incidents import RecordedIncidents, known_actor
-from synthprobe.cli.terminal import open_console, print_json, print_records
+from synthprobe.cli.terminal import open_console, print_json, print_records, print_wrapped
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.records.incident import Incident, IncidentEvent, ResolvedHow
@@ -98,7 +98,7 @@ def show(id: _Id, as_json: Annotated[bool, typer.Option("--json", help="Print JS
         lines.append(f"ended {one.resolved_at:%Y-%m-%d %H:%M} UTC by {one.resolved_how or 'nobody said what'}")
     lines += [f"  {event.at:%m-%d %H:%M} {event.role}: {event.text}" for event in one.events]
     for line in lines:
-        _console.print(line)
+        print_wrapped(_console, line)
 
 
 @app.command("ack")

@@ -9,12 +9,11 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.known_journeys import KnownJourneys, nearest
-from synthprobe.cli.terminal import open_console, print_json
+from synthprobe.cli.terminal import open_console, print_json, print_records
 from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
 from synthprobe.goals.objectives import DAY, STANDARD_RULES, check_rule, lint, span
 from synthprobe.pipeline import coverage
@@ -76,22 +75,21 @@ def show(
     if not found:
         _console.print("No slot was judged, so nothing can be said. Run the journeys first: synthprobe run --slot now")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
     headings = ("State", "Journey", "Objective", "Availability", "Coverage", "Not judged", "Worst gap", "Error budget")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for one in found:
-        table.add_row(
+    rows = [
+        (
             one.state,
-            Text(one.objective.journey),
+            one.objective.journey,
             f"{one.objective.percent:g} % in {one.objective.window_days:g} d",
             percent(one.availability),
             percent(one.coverage),
             f"{one.unknown} of {one.elapsed} slots" if one.unknown else "none",
             span(one.worst_gap_s) if one.worst_gap_s else "none",
-            Text(plain_line(f"{one.text}. {one.burning}" if one.burning else one.text)),
+            plain_line(f"{one.text}. {one.burning}" if one.burning else one.text),
         )
-    _console.print(table)
+        for one in found
+    ]
+    print_records(_console, headings, rows, whole={"State", "Journey", "Objective"})
 
 
 def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:

@@ -8,15 +8,13 @@ from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from synthprobe import pipeline
 from synthprobe.cli import recorded
 from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.recorded_incidents import RecordedIncidents
-from synthprobe.cli.terminal import open_console, print_json
+from synthprobe.cli.terminal import open_console, print_json, print_records
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.measures import SHIFT_HOURS, measure
@@ -53,16 +51,11 @@ def ops(
     if as_json:
         print_json(made)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Measure", ratio=2)
-    table.add_column("Figure", ratio=1)
-    table.add_column("What was counted", ratio=5)
-    for one in made.measures.measures:
-        table.add_row(one.name, one.figure, Text(one.text))
     counted = made.measures.incidents
     opened = f"{counted} incident{'' if counted == 1 else 's'} opened"
     _console.print(f"{name}, {days:g} days, {opened}. {answer(made.measures)}")
-    _console.print(table)
+    rows = [(one.name, one.figure, one.text) for one in made.measures.measures]
+    print_records(_console, ("Measure", "Figure", "What was counted"), rows, whole={"Measure", "Figure"})
     for head in made.measures.one_head:
         title = plain_line(head.title)
         _console.print(f"only {head.role} knows: {title} (synthprobe runbook new {head.incident})")

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from synthprobe.cli.completion import complete_targets
-from synthprobe.cli.terminal import open_console
+from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
@@ -52,7 +51,7 @@ def sweep_command(
         console.print(f"Nothing was swept at target {chosen.name}. {reason}")
         raise typer.Exit(1)
     found = sweep(chosen, folder, _session(chosen), now=now, limit=limit)
-    console.print(_table(found))
+    _print_swept(found)
     counts: Counter[str] = Counter(one.status for one in found)
     console.print(", ".join(f"{counts[status]} {status}" for status in _ORDER if counts[status]) + ".")
     if counts["left"] or counts["not tried"]:
@@ -78,9 +77,10 @@ def _session(target: Target) -> Api:
     return signed_in(Api(target, redactor, guard=guard, credentials=door), target.sweeper, secret)
 
 
-def _table(found: list[Swept]) -> Table:
-    table = Table("kind", "token", "created", "run", "what", "why", box=None)
-    for one in sorted(found, key=lambda one: (_ORDER.index(one.status), one.entry.at)):
-        entry = one.entry
-        table.add_row(entry.kind, entry.token, f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.run_id, one.status, one.detail)
-    return table
+def _print_swept(found: list[Swept]) -> None:
+    headings = ("What", "Kind", "Token", "Created", "Run", "Why")
+    rows = [
+        (one.status, one.entry.kind, one.entry.token, f"{one.entry.at:%Y-%m-%d %H:%M:%S}", one.entry.run_id, one.detail)
+        for one in sorted(found, key=lambda one: (_ORDER.index(one.status), one.entry.at))
+    ]
+    print_records(open_console(), headings, rows, whole={*headings} - {"Why"})

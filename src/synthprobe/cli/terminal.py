@@ -110,12 +110,21 @@ def _print_block(console: Console, headings: Sequence[str], row: Sequence[str]) 
     console.print(first[1])
     for heading, cell in rest:
         if cell:
-            wrap_lines = textwrap.wrap(
-                f"{heading}: {cell}",
-                width=max(console.width, 40),
-                initial_indent="  ",
-                subsequent_indent="    ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            console.print("\n".join(wrap_lines))
+            print_wrapped(console, f"  {heading}: {cell}")
+
+
+def print_wrapped(console: Console, line: str) -> None:
+    """Print a line; on a narrow console over several, of which the later stand further in, and no word is broken."""
+    if console.width >= TABLE_COLUMNS:
+        console.print(plain_text(line))
+        return
+    indent = " " * (len(line) - len(line.lstrip()))
+    lines = textwrap.wrap(
+        plain_text(line).strip(),
+        width=max(console.width, 40),
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    console.print("\n".join(lines))
