@@ -218,7 +218,7 @@ class Drill:
         return Drilled(name=decoy.name, truth="decoy", noticed=noticed)
 
     def _run(self, paths: Sequence[str]) -> tuple[Path, Verdict]:
-        order = RunOrder(paths=tuple(paths), workers=0 if paths else self.workers, quiet=True)
+        order = RunOrder(paths=tuple(paths), workers=0 if paths else self.workers)
         folder, verdict = run_journeys(self.root, self.config, self.target, order)
         return folder, pipeline.explain_run(self.root, self.config, folder, verdict)
 

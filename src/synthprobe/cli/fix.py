@@ -206,7 +206,7 @@ def _rerun(root: Path, config: Config, target: Target, journeys: Sequence[str]) 
     paths = [places[journey] for journey in journeys if journey in places]
     if len(paths) < len(journeys):
         return {}
-    order = RunOrder(paths=tuple(paths), quiet=True, address_given=True)
+    order = RunOrder(paths=tuple(paths), address_given=True)
     _, verdict = run_journeys(root, config, target, order)
     return {one.journey.id: one.outcome for one in verdict.journeys}
 

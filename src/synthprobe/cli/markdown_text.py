@@ -42,6 +42,7 @@ def _blocks(lines: list[str], width: int) -> list[tuple[str, str]]:
 
 
 def _wrapped(prose: str, width: int) -> str:
+    prose = prose.replace("`", "")
     item = _ITEM.match(prose)
     hanging = " " * (len(item[0]) if item else len(prose) - len(prose.lstrip()))
     lines = textwrap.wrap(prose, width=width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)

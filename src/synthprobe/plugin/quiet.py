@@ -23,14 +23,13 @@ _USUAL_SUMMARY = "fE"
 
 
 def is_quiet(config: pytest.Config) -> bool:
-    """Whether a session is one of journeys alone, of which nobody asked for more words."""
+    """Whether a session is one of journeys alone, of which nobody asked for more words.
+
+    `synthprobe run` shows progress and failures itself, and keeps what pytest prints in the run's ``pytest.log``.
+    """
     asked = config.option.verbose > 0 or hasattr(config, "workerinput")
-    return is_a_run(config) and not asked and (is_supervised(config) or names_only_journeys(config))
-
-
-def is_supervised(config: pytest.Config) -> bool:
-    """Whether `synthprobe run` started this session: it shows progress and failures itself."""
-    return config.option.synthprobe_canaries is not None or bool(config.option.synthprobe_suspicions)
+    supervised = config.option.synthprobe_canaries is not None or bool(config.option.synthprobe_suspicions)
+    return is_a_run(config) and not asked and not supervised and names_only_journeys(config)
 
 
 class QuietConsole:
@@ -38,10 +37,9 @@ class QuietConsole:
 
     def __init__(self, session: JourneySession) -> None:
         self._session = session
-        self._supervised = is_supervised(session.config)
         self._live = ExitStack()
         self._is_over = False
-        session.config.option.verbose = min(session.config.option.verbose, -2 if self._supervised else -1)
+        session.config.option.verbose = min(session.config.option.verbose, -1)
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Say where the journeys run, and begin to show how far they are."""
@@ -50,7 +48,7 @@ class QuietConsole:
         workers: Any = config.pluginmanager.get_plugin("terminaldistreporter")
         if workers is not None:  # "bringing up nodes..." says nothing of journeys
             workers.ensure_show_status = workers.rewrite = lambda *_, **__: None
-        if self._supervised or reporter is None:
+        if reporter is None:
             return
         for line in self._session.pytest_report_header():
             reporter.write_line(line)
@@ -85,8 +83,8 @@ class QuietConsole:
         """Six lines a failure in the place of pytest's own text, unless that was asked for with an option."""
         style, wanted = config.option.tbstyle, terminalreporter.reportchars
         as_usual = config.option.reportchars == _USUAL_SUMMARY
-        lines = [] if self._supervised else self._failures()
-        usual = style == "auto" and (self._supervised or lines or not self._has_failures(terminalreporter))
+        lines = self._failures()
+        usual = style == "auto" and (lines or not self._has_failures(terminalreporter))
         for line in lines if usual else ():
             terminalreporter.write_line(line)
         if usual:
@@ -98,7 +96,7 @@ class QuietConsole:
         finally:
             config.option.tbstyle, terminalreporter.reportchars = style, wanted
             warned = len(terminalreporter.stats.get("warnings", ()))
-            if warned and not self._supervised and as_usual:
+            if warned and as_usual:
                 terminalreporter.write_line(f"{warned} warning{'s' if warned > 1 else ''}; see them with -v")
 
     @staticmethod

@@ -418,10 +418,9 @@ class JourneySession:
         if not self.run_folder.recorded or not (self.folder / "run.json").exists():
             return
         if self.config.option.synthprobe_canaries is not None:
-            if self.config.option.verbose > 0:
-                terminalreporter.write_line(
-                    "synthprobe: one failed test is the canary, which proves that failures are seen"
-                )
+            terminalreporter.write_line(
+                "synthprobe: one failed test is the canary, which proves that failures are seen"
+            )
             return
         folder = os.path.relpath(self.folder, self.config.invocation_params.dir)
         terminalreporter.write_line(f"synthprobe: results in {folder}; see them with: synthprobe report {folder}")

@@ -8,6 +8,7 @@ from textwrap import shorten
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from synthprobe.records.journey import Journey
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import JourneyVerdict, Verdict
@@ -50,7 +51,8 @@ def failure_lines(one: JourneyVerdict) -> list[str]:
         return [_line(f"{sign} {word} {one.journey.id}: {one.cause}")]
     failure = last.failure if last is not None else None
     place = (failure.place if failure is not None else "") or one.journey.node_id.partition("::")[0]
-    lines = [_line(f"{sign} {word} {one.journey.id}{f': {step}' if step else ''}"), *_indented([one.cause, place])]
+    name = f"{one.journey.id}: {step}" if step else one.journey.id
+    lines = [_line(f"{sign} {word} {name}{_title(one.journey)}"), *_indented([one.cause, place])]
     if one.triage is not None:
         cause = f"{one.triage.cause_class}, confidence {one.triage.sure}: {one.triage.why}"
         lines += _indented([f"Likely cause: {cause}"])
@@ -63,6 +65,12 @@ def failure_lines(one: JourneyVerdict) -> list[str]:
     if last is not None and last.repeat:
         lines.append(f"  Repeat: {plain_line(last.repeat)}")
     return lines
+
+
+def _title(journey: Journey) -> str:
+    """A title that an author wrote, and that is not the name of the test."""
+    derived = journey.node_id.rpartition("::")[2].partition("[")[0].removeprefix("test_").replace("_", " ")
+    return "" if journey.title.startswith(derived) or journey.title == journey.id else f" · {journey.title}"
 
 
 def _block(one: JourneyVerdict) -> Text:

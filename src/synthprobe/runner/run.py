@@ -58,8 +58,7 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
         options: more options for pytest.
         deadline_s: seconds after which the run is ended; what did not finish is ``unknown``.
         slot: the slot a scheduled run judges; nothing for a run started by hand.
-        quiet: whether pytest's own output is kept back.
-        verbose: whether pytest's own reporter is shown.
+        verbose: whether pytest's own output is shown, and not only kept in ``pytest.log``.
         address_given: whether the target's address was said for this run, so that no journey may go elsewhere.
     """
 
@@ -68,7 +67,6 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     options: tuple[str, ...] = ()
     deadline_s: float = 240.0
     slot: int | None = None
-    quiet: bool = False
     verbose: bool = False
     address_given: bool = False
 
@@ -90,7 +88,7 @@ def run_journeys(
         target: the target.
         order: how the run is to be done.
         environ: variables of the child; those of this process without it.
-        watching: shows how far the run in a folder is, and takes each line that pytest prints.
+        watching: shows how far the run in a folder is, and takes each line that pytest prints, where they are shown.
 
     Returns:
         The run's folder and its verdict.
@@ -119,7 +117,7 @@ def run_journeys(
     with ExitStack() as stack:
         scratch = stack.enter_context(slots.scratch())
         asked = stack.enter_context(signals())
-        relay = stack.enter_context(watching(folder)) if watching is not None else print
+        say = stack.enter_context(watching(folder)) if watching is not None else print
         given = {**(os.environ if environ is None else environ), "TMPDIR": str(scratch)}
         watch = Watch(folder, order.deadline_s, config, asked)
         frozen: dict[str, str] = {}
@@ -130,7 +128,7 @@ def run_journeys(
                 _command(config, target, folder, run.slot, order, paths),
                 cwd=root,
                 environ={**given, FILE_VARIABLE: str(last_words_file(folder))},
-                relay=None if order.quiet else relay,
+                relay=say if order.verbose else None,
                 log=folder / "pytest.log",
                 clean=Redactor.of(config.secret_sources(), root).text,
             )
@@ -258,14 +256,14 @@ def _command(
     command = [sys.executable, "-m", "pytest", "-p", LAST_WORDS_PLUGIN, *paths, "--synthprobe-target", target.name]
     command += address(config, target, order)
     command += ["--synthprobe-run-folder", str(folder), "--synthprobe-canaries", str(slot)]
-    command += ["-v"] if order.verbose else []
+    command.append("-v" if order.verbose else "-q")
     if config.second_attempts:
         command += ["--reruns", str(config.second_attempts), "--reruns-delay", f"{config.second_attempt_delay_s:g}"]
         command += ["--rerun-except", "Retry-After"]  # a target that asks to be left alone is
     if order.workers:
         # not loadgroup, which gives a journey that kills its worker to one worker after the other
         command += ["-n", str(order.workers), "--dist", "load"]
-    if sys.stdout.isatty() and not order.quiet:
+    if sys.stdout.isatty() and order.verbose:
         command.append("--color=yes")
     return [*command, *order.options]
 
