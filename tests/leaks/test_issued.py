@@ -87,7 +87,7 @@ def test_the_ways_were_taken(ran):
         "a journey that passes": "passed",
     }
     assert [name for name in written if name.endswith("trace.zip")], "there is a trace"
-    assert b"no tokens" in written["output"]
+    assert b"no tokens" in written["another.txt"]
     assert b"Captured stdout call" in written["another.txt"]
 
 

@@ -127,7 +127,7 @@ def test_each_of_these_channels_was_provoked(ran):
     assert "INTERNALERROR" in log, "L36: pytest broke"
     assert b"test_L39_history" in ran["history.db"]
     titles = [json.loads(line)["title"] for line in ran["alert"].splitlines()]
-    assert any("test_L40_alert: ‹b›['[masked]'" in title for title in titles), "L40: told, masked, and without HTML"
+    assert any("L40 alert: ‹b›['[masked]'" in title for title in titles), "L40: told, masked, and without HTML"
     assert b"could not be reached" in ran["heartbeat.jsonl"], "L41"
     assert b"The channel env:WEBHOOK did not take it" in ran["output"], "L41"
     assert "\n::" not in ran["output"].decode().replace("| ::", "")
