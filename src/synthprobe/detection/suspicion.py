@@ -20,7 +20,7 @@ from synthprobe.verdict.isolation import Isolation
 REFERENCE = (f"{OWN}reference-task", "")
 """Under which key the probe's own fixed task is remembered."""
 
-LOOK_AGAIN = 2.0
+LOOK_AGAIN = 2.08
 """Surprise of a run that is slower than seven of eight usual ones: it is looked at again."""
 
 AS_USUAL = 1.2
