@@ -120,7 +120,7 @@ def test_a_level_is_accepted_at_once_and_what_is_beyond_it_or_as_before_is_told(
 def of_version_2(detector: StepDetector) -> bytes:
     """What the version before stored: one level, and the durations of each hour."""
     _, levels, drift, failing, failures, index = msgspec.msgpack.decode(detector.to_bytes())
-    (newest, pending), _, level, seen, (again, _) = levels
+    (newest, pending, _), _, level, seen, (again, _) = levels
     flags = (level is not None, 4 if level else 0, 0, index, again)
     baseline = (newest, pending, [(3, 100)] * 12, {3: newest[:100]})
     return msgspec.msgpack.encode((2, baseline, drift, failing[:5], seen, failures, flags))

@@ -13,16 +13,18 @@ WARM = 20
 
 _WINDOW = 288
 _LAG = 12
+_PAST = 1008
 
 
 class Baseline:
-    """The last 288 healthy durations of a step, the newest 12 held back."""
+    """The last 288 healthy durations of a step, the newest 12 held back, and the thousand before them."""
 
-    __slots__ = ("_pending", "window")
+    __slots__ = ("_pending", "past", "window")
 
     def __init__(self, points: Sequence[int] = ()) -> None:
         self.window = Window(_WINDOW)
         self.window.fill(points)
+        self.past = Window(_PAST)
         self._pending: deque[int] = deque()
 
     @property
@@ -39,7 +41,9 @@ class Baseline:
         pending = self._pending
         pending.append(point)
         while len(pending) > (_LAG if self.ready else 0):
-            self.window.add(pending.popleft())
+            left = self.window.add(pending.popleft())
+            if left is not None:
+                self.past.add(left)
 
     def hold(self) -> None:
         """A level begins: what was held back may belong to it, and is not learned."""
@@ -56,13 +60,14 @@ class Baseline:
                 low = middle + 1
         return math.exp(high / GRID)
 
-    def state(self) -> tuple[bytes, bytes]:
+    def state(self) -> tuple[bytes, bytes, bytes]:
         """Everything, small."""
-        return pack(self.window.newest), pack(self._pending)
+        return pack(self.window.newest), pack(self._pending), pack(self.past.newest)
 
     @classmethod
     def from_state(cls, state: Sequence[bytes]) -> Baseline:
         """The baseline of a state; a ``TypeError`` when it is broken."""
         made = cls(unpack(state[0]))
         made._pending.extend(unpack(state[1]))
+        made.past.fill(unpack(state[2]))
         return made

@@ -91,7 +91,7 @@ class StepDetector:
 
     def __init__(self) -> None:
         self._drift = Drift()
-        self._levels = Levels(self._drift.reference)
+        self._levels = Levels()
         self._failing = Failing()
         self._failed: deque[bool] = deque(maxlen=_KEPT)
         self._since_failing: deque[float] = deque(maxlen=_KEPT)
@@ -247,7 +247,7 @@ class StepDetector:
             levels, drift, failing, failures, index = parts
             made = cls()
             made._drift = Drift.from_state(drift)
-            made._levels = Levels.from_state(levels, made._drift.reference)
+            made._levels = Levels.from_state(levels)
             made._failing = Failing.from_state(failing)
             made._failed.extend(failures[0])
             made._since_failing.extend(failures[1])
@@ -267,8 +267,8 @@ def _of_before(parts: Sequence[Any]) -> tuple[Any, ...]:
     if alarm and newest[1]:
         points = sorted(unpack(newest[1]))
         now = points[len(points) // 2]
-        level = (now, True, now, newest[2][0], age, calm, (b"", b""))
-    return (baseline[:2], (-1, b"", b""), level, newest, (again, 0)), drift, failing, failures, index
+        level = (now, True, now, newest[2][0], age, calm, (b"", b"", b""))
+    return ((*baseline[:2], b""), (-1, b"", b""), level, newest, (again, 0)), drift, failing, failures, index
 
 
 def _moment(at: float, told: float) -> str:

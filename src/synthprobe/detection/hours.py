@@ -11,7 +11,7 @@ _DAYS, _WEEKS = 7, 4
 _KEPT = _WEEKS * 7 * 24 + 24
 _NONE = -14_147
 _LEAST = math.log(1.15) * GRID
-_SPREADS = 1.5
+_SPREADS = 1.6
 _SLOT_MOST = 60
 
 
@@ -55,7 +55,7 @@ class Hours:
             return 0
         ordered = window.ordered
         n = len(ordered)
-        return most if most >= _SPREADS * (ordered[3 * n // 4] - ordered[n // 4]) else 0
+        return most if most >= _SPREADS * (ordered[n // 2] - ordered[n // 10]) else 0
 
     def faster_by(self, at: float) -> int:
         """How much faster this hour is on most days, on the grid; 0 where it is not."""

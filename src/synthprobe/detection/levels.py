@@ -87,13 +87,12 @@ class Levels:
     """
 
     __slots__ = (
-        "_again", "_looked", "_slow", "baseline", "before", "hours", "level", "now", "past", "points", "runs", "since",
+        "_again", "_looked", "_slow", "baseline", "before", "hours", "level", "now", "points", "runs", "since",
         "surprises", "times",
     )  # fmt: skip
 
-    def __init__(self, past: Window) -> None:
+    def __init__(self) -> None:
         self.baseline = Baseline()
-        self.past = past
         self.hours = Hours()
         self.level: Level | None = None
         self.surprises: deque[float] = deque(maxlen=_KEPT)
@@ -116,8 +115,9 @@ class Levels:
         surprise = self.baseline.surprise(point)
         if surprise > _HALF and (extra := self.hours.slower_by(at, self.baseline.window)):
             surprise = min(surprise, self.baseline.surprise(point - extra))
-        if surprise >= _LEAST and len(self.past.ordered) >= _PAST_LEAST:
-            surprise = min(surprise, self.past.surprise(point - FORGIVEN))
+        past = self.baseline.past
+        if surprise >= _LEAST and len(past.ordered) >= _PAST_LEAST:
+            surprise = min(surprise, past.surprise(point - FORGIVEN))
         return surprise
 
     def _against_level(self, point: int, usual: float, at: float) -> float:
@@ -183,7 +183,7 @@ class Levels:
                 return "accepted"
             if not level.slower and level.runs >= _TURNED_RUNS:
                 self._move_to(None)  # by now all that is usual was learned at this level
-                self.past.fill(())
+                self.baseline.past.fill(())
                 return ""
         self._looked += 1
         return self._faster(at) if self._looked % _LOOK == 0 else ""
@@ -283,7 +283,6 @@ class Levels:
         self.baseline = Baseline(
             list(own) if level.law.ready else [point + moved for point in self.baseline.window.newest]
         )
-        self.past.fill(())
         self._move_to(None)
 
     def state(self) -> tuple[Any, ...]:
@@ -297,10 +296,10 @@ class Levels:
         )
 
     @classmethod
-    def from_state(cls, state: Sequence[Any], past: Window) -> Levels:
+    def from_state(cls, state: Sequence[Any]) -> Levels:
         """The levels of a state."""
         baseline, hours, level, newest, (again, looked) = state
-        made = cls(past)
+        made = cls()
         made.baseline = Baseline.from_state(baseline)
         made.hours = Hours.from_state(hours)
         made.level = None if level is None else Level.from_state(level)
