@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -32,7 +33,10 @@ def demonstration(tmp_path_factory) -> tuple[subprocess.CompletedProcess[str], P
     for name in ("conftest.py", "synthprobe.toml"):
         shutil.copy(ROOT / name, root / name)
     command = [sys.executable, "-m", "synthprobe", "demo"]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=400, check=False), root
+    environ = {**os.environ, "COLUMNS": "160"}
+    return subprocess.run(
+        command, cwd=root, capture_output=True, text=True, timeout=400, check=False, env=environ
+    ), root
 
 
 @pytest.mark.timeout(420)  # two runs of every journey, on a busy machine
