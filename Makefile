@@ -29,6 +29,7 @@ check: setup ## format, lint, types, import contracts, workflows
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n 0 tests/docs/test_plain_english.py
 	$(BIN)/actionlint .github/workflows/*.yml src/synthprobe/cli/scaffold/github/workflows/*.yml
 	$(BIN)/zizmor --offline --pedantic --quiet .github src/synthprobe/cli/scaffold/github
 
