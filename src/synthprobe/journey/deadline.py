@@ -217,7 +217,8 @@ class BoundedAdapter(HTTPAdapter):
                     )
                 chunks.append(chunk)
         except urllib3.exceptions.HTTPError as error:
-            if not (self.listens and bound is not None and bound.expired):
+            silent = isinstance(error, urllib3.exceptions.ReadTimeoutError)  # the socket's own clock may be first
+            if not (self.listens and bound is not None and (bound.expired or silent)):
                 raise requests.exceptions.ChunkedEncodingError(error, request=request) from error
         except BaseException:
             response.close()
