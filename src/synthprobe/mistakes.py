@@ -6,7 +6,8 @@ import difflib
 import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_type_hints
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 import msgspec.inspect as kinds
@@ -15,6 +16,7 @@ from msgspec import Struct
 from synthprobe.errors import ConfigurationError
 
 Place = tuple[str | int, ...]
+R = TypeVar("R", bound=Struct)
 _REFERENCE = "docs/reference/configuration.md"
 
 
@@ -41,6 +43,16 @@ def refuse(found: Sequence[Mistake], name: str, text: str, above: Sequence[str] 
     lines = [f"{name}:{line} {wrong}" for line, wrong in placed]
     title = [f"{name} has {len(lines)} mistakes. Correct each:"] if len(lines) > 1 else []
     raise ConfigurationError("\n".join([*title, *lines]))
+
+
+def read_reviewed(path: Path, record: type[R], expected: str) -> R:
+    """A file that people review, as its record; the empty record when there is no such file."""
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), record)
+    except FileNotFoundError:
+        return record()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ConfigurationError(f"{path.name} cannot be used: {error}. {expected}") from None
 
 
 def shown(place: Place) -> str:

@@ -196,7 +196,7 @@ def test_a_history_that_cannot_be_used_is_said_and_is_not_nothing_measured(root)
         ("[[change]]\nat = 2026-01-01T00:00:00Z", "title"),
         ("[[change]]\nat = 2026-01-01T00:00:00Z\ntitle = 'x'\nsaves = 7", "above 0 and up to 1"),
         ("[[change]]\nat = 0206-01-01T00:00:00Z\ntitle = 'x'", "in the year 206: one from 2000 on"),
-        ("[[change", "cannot be read"),
+        ("[[change", "cannot be used"),
     ],
 )
 def test_a_broken_file_of_changes_is_refused_with_a_sentence(root, text, says):

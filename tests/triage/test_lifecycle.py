@@ -126,6 +126,10 @@ def test_other_words_at_the_same_step_are_the_same_incident():
     (one,) = monitor.all.values()
     assert one.occurrences == 2
     assert "with other words" in one.events[-1].text
+    for number, fault in enumerate("yxyy"):
+        monitor.run(seen("a", 2 + number, "failed", fault=fault))
+    (later,) = monitor.all.values()
+    assert later.events == one.events, "what was written once is not written at each run"
 
 
 def test_who_cannot_get_past_the_log_in_is_blocked_by_it():

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta, Struct, field
 
 from synthprobe.alerts.hours import USUAL, Hours, read_hours, read_zone
-from synthprobe.errors import ConfigurationError
+from synthprobe.mistakes import read_reviewed
 from synthprobe.records.incident import CauseClass, Incident, IncidentKind
 from synthprobe.records.journey import Severity, duration_s
 
@@ -199,15 +197,8 @@ class _MuteFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def read_mutes(path: Path) -> tuple[Mute, ...]:
     """Read the file of mutes."""
-    try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), _MuteFile).mute
-    except FileNotFoundError:
-        return ()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ConfigurationError(
-            f"{path.name} cannot be used: {error}. Each mute is a table [[mute]] with fingerprint or journey, owner, "
-            "reason and until."
-        ) from None
+    expected = "Each mute is a table [[mute]] with fingerprint or journey, owner, reason and until."
+    return read_reviewed(path, _MuteFile, expected).mute
 
 
 def lint(

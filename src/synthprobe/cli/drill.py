@@ -334,7 +334,7 @@ def _drill_pairs(
         pairs = list(combinations(faults if names else _of_each_class(faults), 2))
         if pairs:
             with _started(root, config, plan, workers) as it:
-                done += [_said(it.pair(one, other)) for one, other in pairs]
+                done += [_printed(it.pair(one, other)) for one, other in pairs]
     if not done:
         raise ConfigurationError("No pair can be made of these faults. Name at least two faults of one system.")
     opened, wrong = sum(len(one.incidents) for one in done), sum(len(one.wrong_pages) for one in done)
@@ -343,7 +343,7 @@ def _drill_pairs(
     return sum(one.wrong() for one in done)
 
 
-def _said(paired: Paired) -> Paired:
+def _printed(paired: Paired) -> Paired:
     """Print what came of a pair."""
     wrong = ", ".join(paired.wrong_pages)
     what = f"{len(paired.incidents)} incidents, {len(paired.right_pages)} of 2 runbooks"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from synthprobe.browser.issued import DOWNLOADS
-from synthprobe.errors import ConfigurationError
+from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.plugin.leaks import without_secrets
 from synthprobe.plugin.options import JOURNEY, project_config
 from synthprobe.plugin.session import JourneySession
@@ -84,7 +84,7 @@ def browser_type_launch_args(
         return browser_type_launch_args
     ours: dict[str, Any] = {"traces_dir": session.scratch, "downloads_path": session.scratch / DOWNLOADS}
     if browser_name == "chromium" and not browser_type_launch_args.get("channel"):
-        executable = session.browser_executable()
+        executable = _executable(pytestconfig)
         if executable:
             ours["executable_path"] = executable
     given = browser_type_launch_args.get("env") or os.environ
@@ -125,3 +125,16 @@ def launch_browser(
             return session.browser_evidence().watch(launch_browser(**kwargs), again)
 
         yield launch
+
+
+def _executable(config: pytest.Config) -> str | None:
+    """The browser to launch; nothing means Playwright's own."""
+    from synthprobe.browser.installation import find_browser
+
+    found = find_browser(project_config(config).browser.executable or None, os.environ)
+    if found is None:
+        raise ToolError(
+            "No browser was found on this machine, so journeys with a page cannot run. "
+            "Install one with: synthprobe doctor --fix"
+        )
+    return str(found.path) if found.path else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import threading
@@ -17,7 +16,7 @@ import pytest
 from msgspec.structs import replace
 
 from synthprobe.browser.headers import BrowserHeaders
-from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
+from synthprobe.errors import SynthprobeError
 from synthprobe.evidence.cap import cap_error
 from synthprobe.evidence.failure import describe_failure
 from synthprobe.evidence.redaction import Redactor
@@ -27,13 +26,13 @@ from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
+from synthprobe.plugin.admission import admitted_target, directed_folder
 from synthprobe.plugin.alarm import AttemptDeadline, TookTooLong, limit_of, no_limit, own_time
-from synthprobe.plugin.console import HarmlessConsole, capture_refusal
+from synthprobe.plugin.console import HarmlessConsole
+from synthprobe.plugin.group_lock import GroupLock
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.junit import JUnitOfJourneys
-from synthprobe.plugin.leaks import browser_log_refusal
-from synthprobe.plugin.options import JOURNEY, mutates_of, parameter_names, project_config, project_root, target_name
-from synthprobe.plugin.other_plugins import artifact_refusal, missing_plugin
+from synthprobe.plugin.options import JOURNEY, mutates_of, parameter_names, project_config, project_root
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.proof import proven, refuse_empty
 from synthprobe.plugin.reports import (
@@ -53,9 +52,7 @@ from synthprobe.records.plain_text import plain_text
 from synthprobe.records.result import Failure, Outcome
 from synthprobe.report.allure_journey import AllureJourney
 from synthprobe.report.allure_live import RedactingFileLogger, follow_fixtures, redact_allure
-from synthprobe.report.allure_wish import note_wish, wished_folder
 from synthprobe.report.junit import properties_of
-from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import skip_reason
 from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.secrets import read_credentials
@@ -63,8 +60,6 @@ from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL
 
 if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
     from synthprobe.browser.evidence import BrowserEvidence
     from synthprobe.browser.wall import GuardedBrowser
     from synthprobe.plugin.reruns import Reruns
@@ -108,7 +103,7 @@ class JourneySession:
         self.attempt: Attempt | None = None
         suspicions = config.option.synthprobe_suspicions
         self.reruns = _reruns(Path(suspicions)) if suspicions else None
-        self._group: BaseFileLock | None = None
+        self._group = GroupLock(folder / "locks")
         self.guard = Guard(target, folder)
         self.headers = BrowserHeaders(target)
         self._browser: BrowserEvidence | None = None
@@ -118,43 +113,14 @@ class JourneySession:
     @classmethod
     def of(cls, config: pytest.Config) -> JourneySession:
         """Prepare the session: choose the target and the run's folder, direct Allure there."""
-        project = project_config(config)
-        if refusal := missing_plugin(config):
-            raise pytest.UsageError(refusal)
-        worker = getattr(config, "workerinput", None)
-        address = worker["synthprobe_base_url"] if worker is not None else config.getoption("base_url")
-        try:
-            target = project.target(target_name(config), base_url=address)
-        except ConfigurationError as error:
-            raise pytest.UsageError(str(error)) from None
-        refusal = browser_log_refusal(os.environ, target.name)
-        if refusal := refusal or artifact_refusal(config, project, target, project_root(config)):
-            raise pytest.UsageError(refusal)
-        if authorities := own_authorities(target, os.environ):
-            from synthprobe.journey.trust import authority_file  # most targets have none of their own
-
-            os.environ["NODE_EXTRA_CA_CERTS"] = authority_file(authorities)  # read by Playwright's driver alone
-        if worker is None and (refusal := capture_refusal(config, target)):
-            raise pytest.UsageError(refusal)
-        option = config.option
-        own_base_url = option.base_url or config.getini("base_url") or None
-        option.base_url = target.base_url
-        if option.synthprobe_suspicions:  # these files are those of the run itself
-            option.xmlpath, option.log_file = None, os.devnull
+        target = admitted_target(config)
+        own_base_url = config.option.base_url or config.getini("base_url") or None
+        config.option.base_url = target.base_url
         scratch = private_folder("synthprobe-session-")
-        folder = RunFolder.of(config, target, scratch)
-        if folder.recorded:
-            if worker is None and not option.synthprobe_suspicions:  # those results are the run's own alone
-                wished = wished_folder(option.allure_report_dir, clean=option.clean_alluredir)
-                if folder.begun:
-                    note_wish(folder.path, wished)
-                else:
-                    folder.alluredir = wished
-            option.allure_report_dir, option.clean_alluredir = str(folder.path / "allure-results"), False
-        if worker is None:
-            config.add_cleanup(folder.clear)
+        folder = directed_folder(config, target, scratch)
         session = cls(config, target, folder, scratch)
-        if worker is None:
+        if not hasattr(config, "workerinput"):
+            config.add_cleanup(folder.clear)
             session.own_base_url = own_base_url
         console = HarmlessConsole(config, session.redactor.late_text, lambda: session.attempt is not None)
         console.hold()
@@ -171,18 +137,6 @@ class JourneySession:
     def required(config: pytest.Config) -> JourneySession:
         """The session's object; there is one wherever the ladder is registered."""
         return cast("JourneySession", config.pluginmanager.get_plugin("synthprobe-session"))
-
-    def browser_executable(self) -> str | None:
-        """The browser to launch; nothing means Playwright's own."""
-        from synthprobe.browser.installation import find_browser
-
-        found = find_browser(project_config(self.config).browser.executable or None, os.environ)
-        if found is None:
-            raise ToolError(
-                "No browser was found on this machine, so journeys with a page cannot run. "
-                "Install one with: synthprobe doctor --fix"
-            )
-        return str(found.path) if found.path else None
 
     def browser_evidence(self) -> BrowserEvidence:
         """The recorder of browser contexts, made when the first browser is launched."""
@@ -249,7 +203,8 @@ class JourneySession:
         """An attempt at a journey begins."""
         journey = item.stash.get(JOURNEY, None)
         if journey is not None:
-            self._wait_for_group(item)
+            if self.worker != "main":
+                self._group.wait(item)
             reason = self._held(item)
             number = self.reruns.number(item) if self.reruns else getattr(item, "execution_count", 1)
             configured = project_config(self.config).journey_deadline_s
@@ -373,8 +328,7 @@ class JourneySession:
             )
             self.attempt = None
             steps.swap(None)
-            if self._group is not None:
-                self._group.release()
+            self._group.release()
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -426,17 +380,6 @@ class JourneySession:
         terminalreporter.write_line(f"synthprobe: results in {folder}; see them with: synthprobe report {folder}")
 
     # one attempt
-
-    def _wait_for_group(self, item: pytest.Item) -> None:
-        """Journeys of one xdist_group never run at the same time, in whatever way xdist deals them out."""
-        marker = item.get_closest_marker("xdist_group")
-        name = (marker.args[0] if marker.args else marker.kwargs.get("name", "")) if marker else ""
-        if name and self.worker != "main":
-            (self.folder / "locks").mkdir(exist_ok=True)
-            from filelock import FileLock  # most sessions have no groups, and no collection has
-
-            self._group = FileLock(self.folder / "locks" / hashlib.sha256(str(name).encode()).hexdigest()[:16])
-            self._group.acquire(poll_interval=0.02)
 
     def _held(self, item: pytest.Item) -> str:
         """Hold the next attempt to the target's guardrails, before anything is sent; why it may not run."""

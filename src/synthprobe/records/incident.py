@@ -117,6 +117,7 @@ class Incident(Struct, frozen=True, kw_only=True):
         state: how far it is.
         fingerprint: of the first journey that showed it.
         former_fingerprint: the same in the version before, by which mutes and runbooks may know it; empty without one.
+        newest_fingerprint: of what its first journey showed with other words since; empty until then.
         signature: joins the journeys that show the same cause.
         title: one line for a tired person: journey, step, what is wrong.
         cause: what is wrong, alone; empty in records of older versions.
@@ -177,6 +178,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     occurrences: int = 1
     runbook_outcome: str = ""
     former_fingerprint: str = ""
+    newest_fingerprint: str = ""
     cause: str = ""
     events: tuple[IncidentEvent, ...] = ()
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
+from msgspec import Struct
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.files import write_whole
+from synthprobe.mistakes import read_reviewed
 from synthprobe.records.impact import Change
 
 FILE = "changes.toml"
@@ -18,18 +18,17 @@ _AHEAD = timedelta(days=366)
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
+class _ChangeFile(Struct, frozen=True, kw_only=True):
+    change: tuple[Change, ...] = ()
+
+
 def read_changes(root: Path) -> tuple[Change, ...]:
     """The marked changes of a project."""
-    try:
-        table = tomllib.loads((root / FILE).read_text("utf-8"))
-        changes = msgspec.convert(table.get("change", []), list[Change])
-    except FileNotFoundError:
-        return ()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ConfigurationError(
-            f"{FILE} cannot be read: {error}. Tables [[change]] with at (a time with its zone), title, and perhaps "
-            'operation, saves (0 to 1) and expected ("slower") were expected.'
-        ) from None
+    expected = (
+        "Each change is a table [[change]] with at (a time with its zone), title, and perhaps operation, saves "
+        '(0 to 1) and expected ("slower").'
+    )
+    changes = read_reviewed(root / FILE, _ChangeFile, expected).change
     for one in changes:
         _check(one)
     return tuple(sorted(changes, key=lambda one: one.at))

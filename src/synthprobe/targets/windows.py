@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import msgspec
 from msgspec import Struct, field
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.mistakes import read_reviewed
 from synthprobe.records.journey import duration_s
 
 LONGEST = timedelta(days=7)
@@ -88,15 +87,8 @@ class _WindowFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 def read_windows(path: Path) -> tuple[Window, ...]:
     """Read the file of windows."""
-    try:
-        windows = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _WindowFile).window
-    except FileNotFoundError:
-        return ()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ConfigurationError(
-            f"{path.name} cannot be used: {error}. Each window is a table [[window]] with targets, owner, reason, and "
-            "from and to, or cron and lasts."
-        ) from None
+    expected = "Each window is a table [[window]] with targets, owner, reason, and from and to, or cron and lasts."
+    windows = read_reviewed(path, _WindowFile, expected).window
     if wrong := [sentence for window in windows for sentence in window.wrong()]:
         raise ConfigurationError(f"{path.name} cannot be used. {' '.join(wrong)}")
     return windows

@@ -256,19 +256,22 @@ def _continued(incident: Incident, one: Observation, kind: IncidentKind | None, 
             journeys = (*journeys, one.journey)
             by = f": {common[0]}" if common else ""
             events.append(_event(now, f"{one.journey} shows the same cause{by}."))
-    became = incident.kind
+    became, newest = incident.kind, incident.newest_fingerprint
     if kind is not None and _ORDER[kind] < _ORDER[incident.kind]:
         became = kind
         events.append(_event(now, f"It was {incident.kind}; a second attempt agreed, so now it is {kind}."))
     elif (
         one.fingerprint
         and one.journey == incident.journeys[0]
+        and one.fingerprint != newest
         and incident.fingerprints.isdisjoint({one.fingerprint, one.former_fingerprint})
     ):
+        newest = one.fingerprint
         events.append(_event(now, f"{one.journey} shows it with other words now: {_line(one.cause)}"))
     return replace(
         incident,
         kind=became,
+        newest_fingerprint=newest,
         journeys=journeys,
         blocked=blocked,
         evidence=tuple(dict.fromkeys((*incident.evidence, *one.evidence)))[:EVIDENCE_KEPT],

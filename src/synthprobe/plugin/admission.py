@@ -1,0 +1,58 @@
+"""Whether a session of journeys may begin: the target it asks, what refuses it, and where it writes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from synthprobe.errors import ConfigurationError
+from synthprobe.plugin.console import capture_refusal
+from synthprobe.plugin.leaks import browser_log_refusal
+from synthprobe.plugin.options import project_config, project_root, target_name
+from synthprobe.plugin.other_plugins import artifact_refusal, missing_plugin
+from synthprobe.plugin.run_folder import RunFolder
+from synthprobe.report.allure_wish import note_wish, wished_folder
+from synthprobe.targets.authorities import own_authorities
+from synthprobe.targets.target import Target
+
+
+def admitted_target(config: pytest.Config) -> Target:
+    """The target of a session; a usage error when something stands against it."""
+    project = project_config(config)
+    if refusal := missing_plugin(config):
+        raise pytest.UsageError(refusal)
+    worker = getattr(config, "workerinput", None)
+    address = worker["synthprobe_base_url"] if worker is not None else config.getoption("base_url")
+    try:
+        target = project.target(target_name(config), base_url=address)
+    except ConfigurationError as error:
+        raise pytest.UsageError(str(error)) from None
+    refusal = browser_log_refusal(os.environ, target.name)
+    if refusal := refusal or artifact_refusal(config, project, target, project_root(config)):
+        raise pytest.UsageError(refusal)
+    if authorities := own_authorities(target, os.environ):
+        from synthprobe.journey.trust import authority_file  # most targets have none of their own
+
+        os.environ["NODE_EXTRA_CA_CERTS"] = authority_file(authorities)  # read by Playwright's driver alone
+    if worker is None and (refusal := capture_refusal(config, target)):
+        raise pytest.UsageError(refusal)
+    return target
+
+
+def directed_folder(config: pytest.Config, target: Target, scratch: Path) -> RunFolder:
+    """The run's folder, to which Allure is directed; where the author wanted Allure's results is noted in it."""
+    option = config.option
+    if option.synthprobe_suspicions:  # these files are those of the run itself
+        option.xmlpath, option.log_file = None, os.devnull
+    folder = RunFolder.of(config, target, scratch)
+    if folder.recorded:
+        if not hasattr(config, "workerinput") and not option.synthprobe_suspicions:  # those are the run's own alone
+            wished = wished_folder(option.allure_report_dir, clean=option.clean_alluredir)
+            if folder.begun:
+                note_wish(folder.path, wished)
+            else:
+                folder.alluredir = wished
+        option.allure_report_dir, option.clean_alluredir = str(folder.path / "allure-results"), False
+    return folder
