@@ -16,10 +16,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from synthprobe.records.history import JudgedSlot
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
+from synthprobe.records.result import Outcome
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.report.cards import PublishedRunbook
 from synthprobe.report.site import publish, serve
+from synthprobe.report.strip import strip
 
 NOW = made_run.NOW
 LOST, OVER = "261102-0310-AAAA", "261102-0110-BBBB"
@@ -160,9 +162,25 @@ def test_what_could_not_be_looked_at_for_one_reason_is_one_card_and_the_headline
     expect(page.locator("article.unknown")).to_have_count(1)
     expect(page.locator("article.unknown [data-journey]")).to_have_count(2)
     expect(page.get_by_text("production")).to_be_visible()
+    seen_first = page.locator("article").filter(has_text="GET /find was 500.")
+    expect(seen_first.locator("figure")).to_have_count(0)
     page.get_by_text("1 over in the last day").click()
     page.get_by_role("link", name="The map was old").click()
     expect(page.get_by_text("by fix").first).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "text"),
+    [
+        ("skipped", "Last 24 hours: skipped in 1 of 1 slots judged"),
+        ("passed", "Last 24 hours: passed in all of 1 slots judged"),
+    ],
+)
+def test_what_was_skipped_did_not_pass(outcome: Outcome, text: str) -> None:
+    slot = JudgedSlot(slot=7, at=NOW, location="local", outcomes={"map": outcome})
+    made = strip(Standing(day=(slot,), now_slot=7), {"map"})
+    assert made is not None
+    assert made.text == text
 
 
 def test_an_incident_has_a_page_with_its_record_and_its_first_and_newest_evidence(

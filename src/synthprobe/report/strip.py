@@ -48,18 +48,18 @@ class Strip(Struct, frozen=True, kw_only=True):
 
 
 def strip(standing: Standing, journeys: Collection[str]) -> Strip | None:
-    """How journeys ended in each slot of the last 24 hours, the worst of them standing for the slot."""
-    if not standing.day:
-        return None
+    """How journeys ended in each slot of the last 24 hours, the worst of them for each; nothing when none was seen."""
     ends: dict[int, Outcome] = {}
     for looked in standing.day:
         found = {looked.outcomes[journey] for journey in journeys if journey in looked.outcomes}
         if found:
             ends[looked.slot] = min(found | {ends[looked.slot]} if looked.slot in ends else found, key=_WORST.index)
+    if not ends:
+        return None
     first = standing.now_slot - standing.slots + 1
     stretches = tuple(_stretches(ends, first, standing.slots))
-    bad = {outcome: sum(end == outcome for end in ends.values()) for outcome in _WORST[:3]}
-    what = ", ".join(f"{outcome} in {number}" for outcome, number in bad.items() if number) or "passed in all"
+    others = {outcome: sum(end == outcome for end in ends.values()) for outcome in _WORST if outcome != "passed"}
+    what = ", ".join(f"{outcome} in {number}" for outcome, number in others.items() if number) or "passed in all"
     return Strip(slots=standing.slots, stretches=stretches, text=f"Last 24 hours: {what} of {len(ends)} slots judged")
 
 
