@@ -201,7 +201,9 @@ def test_a_page_left_open_says_when_it_cannot_be_renewed_and_renews_itself(
 ) -> None:
     page = opened("about:blank")
     page.clock.install(time=datetime.now(UTC))
-    page.goto(site)
+    with page.expect_response("**/status.json") as first:
+        page.goto(site)
+    first.value.finished()  # what it shows is known before anything changes
     page.route("**/status.json", lambda route: route.abort())
     page.clock.fast_forward(31_000)
     expect(page.get_by_text("This page cannot be renewed since")).to_be_visible()
