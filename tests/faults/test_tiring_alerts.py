@@ -13,7 +13,7 @@ from test_alerts import NOW, config, environ, incident, other, outbox, receiver,
 from typer.testing import CliRunner
 
 from synthprobe.alerts.due import due
-from synthprobe.alerts.message import TITLE_CHARACTERS, Alert, Background
+from synthprobe.alerts.message import TITLE_CHARACTERS, Alert, Background, Measured
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.alerts.routes import AlertRoute, AlertsConfig
 from synthprobe.cli.main import app
@@ -128,6 +128,27 @@ def test_degraded_says_the_numbers_and_every_first_line_is_short():
                 assert len(alert.title) <= TITLE_CHARACTERS
                 assert "02 Nov 03:00" in alert.title
                 assert sentence[:12] in alert.title
+
+
+def test_a_degradation_that_gets_worse_is_told_once_also_when_somebody_has_it():
+    desk, monday = Desk(), datetime(2026, 11, 2, 10, tzinfo=UTC)
+    taken = {"state": "acknowledged", "acknowledged_by": "engineer"}
+
+    def hears(minutes, ms, kind="above baseline", **state):
+        slow = Measured(kind=kind, step="search by name", measured_s=ms / 1000)
+        background = Background(journey="Search", sentence=f"53 → {ms} ms", measured=(slow,))
+        shown = [incident(kind="degraded", **state)]
+        at = monday + timedelta(minutes=minutes)
+        alerts = due(shown, desk.heard, at, TICKETS, backgrounds={"I-1": background}).alerts
+        desk.heard += alerts
+        return [alert.title.partition(" · ")[0] for alert in alerts]
+
+    assert hears(0, 110) == ["Ticket production: Search: 53 → 110 ms"]
+    assert hears(5, 125, **taken) == [], "as it was told"
+    assert hears(10, 240, **taken) == ["Worse: Ticket production: Search: 53 → 240 ms"]
+    assert [hears(minutes, 240, **taken) for minutes in range(15, 60, 5)] == [[]] * 9
+    assert hears(60, 900, kind="over budget", **taken) == [], "nobody was told of that step's budget"
+    assert hears(65, 110, **taken) == []
 
 
 def test_F62_after_an_outage_each_incident_is_told_once_as_it_is_now(outbox, environ, receiver):

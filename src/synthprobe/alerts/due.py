@@ -9,10 +9,11 @@ from itertools import groupby, pairwise
 from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.alerts.message import Alert, Background, Reason, threads, write, write_storm
+from synthprobe.alerts.message import Alert, Background, Measured, Reason, threads, write, write_storm
 from synthprobe.alerts.routes import URGENCIES, AlertRoute, AlertsConfig, Mute, Urgency
 from synthprobe.records.incident import SEVERITIES, Incident
 from synthprobe.records.journey import duration_s
+from synthprobe.records.result import DegradationKind
 
 THREAD = timedelta(days=14)
 """How long messages of the same trouble count together, whatever its incidents are called."""
@@ -20,6 +21,10 @@ THREAD = timedelta(days=14)
 LONGEST_PACE = timedelta(days=7)
 """The longest time between two tickets of the same trouble."""
 
+_WORSE_BY: Mapping[DegradationKind, float] = {"above baseline": 1.2}
+"""How much slower a level is that the detector is sure of, for which people are told once more."""
+
+_WORSE_ALONE = 2.0  # the same for what a single run measured
 _CALM = timedelta(days=1)  # a page whose end was told that lately ends once more only after some quiet
 
 
@@ -88,7 +93,8 @@ def due(
         chain, urgency = config.fitting(incident), config.urgency(incident)
         reached = _reached(chain, before, incident, now)
         route = reached[-1] if reached else None
-        reason = None if _goes_on(incident, known) else _reason(incident, urgency, before, waits, now, route)
+        measured = backgrounds.get(incident.id, Background()).measured
+        reason = None if _goes_on(incident, known) else _reason(incident, urgency, before, waits, now, route, measured)
         if route is not None and reason in {None, "repeat"} and route.name not in _routes(before, incident) and before:
             reason = "escalated" if incident.state == "open" and len(reached) > 1 else reason
         if reason is None:
@@ -167,6 +173,7 @@ def _reason(
     waits: Sequence[Alert],
     now: datetime,
     route: AlertRoute | None,
+    measured: Sequence[Measured],
 ) -> Reason | None:
     last = before[-1] if before else None
     ended = last is None or last.reason in {"recovered", "missed"}
@@ -177,6 +184,8 @@ def _reason(
     if last is None:
         return None if incident.is_taken(now) or not _in_hours(urgency, now, route, first=True) else "opened"
     if not ended and _is_worse(incident, urgency, last):
+        return "worse"
+    if not ended and _is_slower(measured, before) and _in_hours(urgency, now, route, first=True):
         return "worse"
     if incident.is_taken(now):
         return None
@@ -192,6 +201,15 @@ def _is_worse(incident: Incident, urgency: Urgency, last: Alert) -> bool:
     if last.urgency == "ticket" and URGENCIES.index(urgency) < URGENCIES.index("ticket"):
         return True
     return bool(last.severity) and SEVERITIES.index(incident.severity) < SEVERITIES.index(last.severity)
+
+
+def _is_slower(measured: Sequence[Measured], before: Sequence[Alert]) -> bool:
+    """Whether a step that people know of is further from what it should be than they were told last."""
+    told = {(found.kind, found.step): found.measured_s for alert in before for found in alert.measured}
+    return any(
+        0 < told.get((found.kind, found.step), 0.0) * _WORSE_BY.get(found.kind, _WORSE_ALONE) <= found.measured_s
+        for found in measured
+    )
 
 
 def _may_end(

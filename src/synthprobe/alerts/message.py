@@ -15,6 +15,7 @@ from synthprobe.alerts.routes import Urgency
 from synthprobe.records.incident import SEVERITIES, Incident
 from synthprobe.records.journey import Severity
 from synthprobe.records.plain_text import plain_line
+from synthprobe.records.result import DegradationKind
 
 Reason = Literal["opened", "worse", "repeat", "escalated", "recovered", "missed", "drill"]
 TITLE_CHARACTERS = 120
@@ -37,6 +38,20 @@ _STARTS: dict[Reason, str] = {
 _TARGET_CHARACTERS = 24
 
 
+class Measured(Struct, frozen=True, kw_only=True):
+    """How far a step is from what it should be.
+
+    Attributes:
+        kind: in which way.
+        step: the step's path.
+        measured_s: seconds it was.
+    """
+
+    kind: DegradationKind
+    step: str
+    measured_s: float
+
+
 class Background(Struct, frozen=True, kw_only=True):
     """What a person needs besides the incident itself.
 
@@ -54,6 +69,7 @@ class Background(Struct, frozen=True, kw_only=True):
         history: why nothing is known of earlier runs; empty when something is.
         journey: title of the journey that shows it.
         sentence: what is wrong in this run, with its figures; without it, what was wrong when it was opened.
+        measured: what was measured of each step that is not well enough.
     """
 
     fallback: str = ""
@@ -69,6 +85,7 @@ class Background(Struct, frozen=True, kw_only=True):
     history: str = ""
     journey: str = ""
     sentence: str = ""
+    measured: tuple[Measured, ...] = ()
 
 
 class Alert(Struct, frozen=True, kw_only=True):
@@ -87,6 +104,7 @@ class Alert(Struct, frozen=True, kw_only=True):
         severity: the worst of its incidents; empty in records of older versions.
         journey: title of the journey that showed it.
         sentence: what was wrong.
+        measured: what was measured of each step that was not well enough, by which the next run is called worse.
     """
 
     id: str
@@ -101,6 +119,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     severity: Severity | Literal[""] = ""
     journey: str = ""
     sentence: str = ""
+    measured: tuple[Measured, ...] = ()
 
 
 def threads(incident: Incident) -> frozenset[str]:
@@ -200,6 +219,7 @@ def write(
         severity=incident.severity,
         journey=background.journey,
         sentence=background.sentence or safe.cause,
+        measured=background.measured,
     )
 
 
@@ -246,6 +266,9 @@ def write_storm(
         at=now,
         threads=tuple(sorted(frozenset().union(*map(threads, incidents)))),
         severity=min((incident.severity for incident in incidents), key=SEVERITIES.index),
+        measured=tuple(
+            found for incident in incidents for found in backgrounds.get(incident.id, Background()).measured
+        ),
     )
 
 

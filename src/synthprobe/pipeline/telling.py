@@ -16,7 +16,7 @@ from synthprobe.alerts.channels import AppriseChannel
 from synthprobe.alerts.due import concerns
 from synthprobe.alerts.heartbeat import Heartbeat, Signal
 from synthprobe.alerts.job import job_url
-from synthprobe.alerts.message import Background
+from synthprobe.alerts.message import Background, Measured
 from synthprobe.alerts.outbox import Letter
 from synthprobe.alerts.routes import Mute, read_mutes
 from synthprobe.config import Config
@@ -166,6 +166,11 @@ def _background(
         changed=f"The build is {verdict.run.build}." if verdict.run.build else "",
         journey=seen.journey.title if seen else "",
         sentence=_sentence(seen, incident) if seen else "",
+        measured=tuple(
+            Measured(kind=found.kind, step=found.step, measured_s=found.measured_s)
+            for found in (seen.degradations if seen and incident.kind == "degraded" else ())
+            if found.measured_s is not None
+        ),
     )
 
 
