@@ -1,12 +1,20 @@
-"""Tools of other makers, run as processes: package managers, Node, Allure."""
+"""Tools of other makers, run as processes: package managers, Node, Allure; and how long a process lives."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+if sys.platform != "win32":
+    import resource
+
 _SHOWN = 300
+_PR_SET_PDEATHSIG = 1
 
 
 def tool_failure(
@@ -35,3 +43,13 @@ def tool_failure(
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
     telling = [line for line in lines if "rror" in line or line.startswith(("E:", "npm ERR!"))]
     return f"exit code {done.returncode}, {(telling or lines[-1:] or ['no output'])[0][:_SHOWN]}"
+
+
+def die_with_parent(parent: int) -> None:
+    """In a child: when its parent is killed, it must not drive the target alone; a crash leaves no memory (Linux)."""
+    if sys.platform != "linux":
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -30,6 +30,17 @@ def test_after(api):
     api.get('/healthz').expect(200)
 """
 
+DEAF = """
+import ctypes, os
+from synthprobe import step
+
+def test_in_it():
+    with step('hold the lock of Python'):
+        open(os.environ['READY'], 'w').write(str(os.getpid()))
+        while True:
+            ctypes.PyDLL(None).sleep(60)
+"""
+
 
 class Supervised:
     """A `synthprobe run` that has come to the step in which it waits for ever."""
@@ -165,6 +176,13 @@ def test_a_killed_pytest_leaves_nothing_green_that_did_not_finish(waiting):
     assert (outcomes["test_before"][0], outcomes["test_after"][0]) == ("passed", "passed")
     note = "pytest ended early, and 1 journey that had not begun was run in a fresh process: it was killed by SIGKILL"
     assert note in run.verdict().notes
+    assert run.left() == []
+
+
+def test_a_killed_supervisor_takes_workers_with_it_that_hear_nothing_f42(waiting, project):
+    project.journeys(DEAF)
+    run = waiting("-n", "2")
+    run.process.kill()
     assert run.left() == []
 
 

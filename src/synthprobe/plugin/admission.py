@@ -16,6 +16,7 @@ from synthprobe.plugin.run_folder import RunFolder
 from synthprobe.report.allure_wish import note_wish, wished_folder
 from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.target import Target
+from synthprobe.tools import die_with_parent
 
 
 def admitted_target(config: pytest.Config) -> Target:
@@ -24,6 +25,8 @@ def admitted_target(config: pytest.Config) -> Target:
     if refusal := missing_plugin(config):
         raise pytest.UsageError(refusal)
     worker = getattr(config, "workerinput", None)
+    if worker is not None and os.getppid() == worker["synthprobe_parent"]:  # not on another machine
+        die_with_parent(worker["synthprobe_parent"])
     address = worker["synthprobe_base_url"] if worker is not None else config.getoption("base_url")
     try:
         target = project.target(target_name(config), base_url=address)

@@ -176,6 +176,7 @@ class JourneySession:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Tell each xdist worker which run it belongs to."""
+        node.workerinput["synthprobe_parent"] = os.getpid()
         node.workerinput["synthprobe_root"] = str(project_root(self.config))
         node.workerinput["synthprobe_folder"] = str(self.folder)
         node.workerinput["synthprobe_begun"] = self.run_folder.begun

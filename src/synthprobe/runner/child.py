@@ -19,9 +19,7 @@ import psutil
 
 from synthprobe.evidence.cap import capped
 from synthprobe.records.plain_text import coloured_line
-
-if sys.platform != "win32":
-    import resource
+from synthprobe.tools import die_with_parent
 
 INTERRUPT_GRACE_S = 4.0
 """Seconds pytest gets to close its browsers after an interrupt; a cancelled CI job allows 7.5 in all."""
@@ -34,7 +32,7 @@ LOG_CAP = 2_000_000
 
 _LAST_LINES = 200
 _POLL_S = 0.05
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Child:
@@ -60,7 +58,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=functools.partial(_die_with_parent, os.getpid()) if sys.platform == "linux" else None,
+            preexec_fn=functools.partial(die_with_parent, os.getpid()),
         )
         self._reader = threading.Thread(target=self._read, args=(relay, log, clean), daemon=True)
         self._reader.start()
@@ -124,11 +122,3 @@ def _adopt_orphans() -> None:
     """Make processes whose parent died ours, so that they are found and ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _die_with_parent(parent: int) -> None:
-    """In the child: when the supervisor is killed, pytest must not drive the target alone; a crash leaves no memory."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
