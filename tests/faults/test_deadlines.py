@@ -38,6 +38,13 @@ def test_swallows():
     except BaseException:
         hang()
 
+@pytest.mark.flaky(reruns=0)
+def test_swallows_and_passes():
+    try:
+        hang()
+    except BaseException:
+        assert True
+
 def test_sound():
     assert True
 """
@@ -49,6 +56,7 @@ EXPECTED = {
     "test_clean_up": (1, "failed", "assert 1 == 2"),
     "test_marked": (2, "unknown", "deadline: " + REACHED.format("0.5")),
     "test_swallows": (1, "unknown", "deadline: " + REACHED.format(1)),
+    "test_swallows_and_passes": (1, "unknown", "deadline: " + REACHED.format(1)),
     "test_sound": (1, "passed", ""),
 }
 

@@ -59,6 +59,18 @@ def test_function(tmp_path):
         return tmp_path.is_file()
     assert check
 
+def test_lambda(tmp_path):
+    check = lambda: tmp_path.is_file()
+    assert check
+
+def test_unawaited(tmp_path):
+    async def check():
+        return tmp_path.is_file()
+    assert check()
+
+def test_unknown_fixture(boards):
+    assert boards
+
 def test_generator(tmp_path):
     assert (path.is_file() for path in [tmp_path])
 
@@ -145,6 +157,9 @@ class TestCase(unittest.TestCase):
     def test_case(self):
         self.assertTrue(self.id())
 
+    def test_case_fails(self):
+        self.assertEqual(1, 2)
+
 def test_sound():
     with pytest.raises(ZeroDivisionError):
         1 / 0 == 2
@@ -181,6 +196,9 @@ EXPECTED = {
     "test_helper": ("unknown", "of compares() compares and drops the answer: `text == 'alive'`"),
     "test_text": ("unknown", "asserts a text, which always holds"),
     "test_function": ("unknown", "asserts a function that is not called, which always holds: `assert check`"),
+    "test_lambda": ("unknown", "asserts a function that is not called"),
+    "test_unawaited": ("unknown", "asserts a coroutine that is not awaited"),
+    "test_unknown_fixture": ("unknown", "It asks for the fixture 'boards', and nothing here gives it"),
     "test_generator": ("unknown", "asserts a generator, which always holds"),
     "test_element": ("unknown", "asserts an element, which is there even where the page has none"),
     "test_dropped_element": ("unknown", "names an element and looks at nothing of it"),
@@ -199,6 +217,7 @@ EXPECTED = {
     "test_xfail": ("skipped", "It is expected to fail: repaired next week"),
     "test_case_returns": ("unknown", "It returned False"),
     "test_case": ("passed", ""),
+    "test_case_fails": ("failed", "1 != 2"),
     "test_elsewhere": ("passed", ""),
     "test_sound": ("passed", ""),
     "test_subtest": ("failed", "1 == 2"),

@@ -84,7 +84,10 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
         finding = Finding(refusal=Refusal(kind=kind, certificate=certificate))
         text = f"{certificate}\n{text}" if certificate else text
     if kind == "journey error" and not isinstance(error, JourneyError):
+        fixture: str = getattr(error, "argname", "") if type(error).__name__ == "FixtureLookupError" else ""
         text = f"The journey itself broke with {type(error).__name__}: {text}"
+        if fixture:
+            text = f"It asks for the fixture {fixture!r}, and nothing here gives it. Those there are: pytest --fixtures"
         if "running event loop" in text:  # Playwright's own, as long as a browser is open
             text += "\nBeside a page, asyncio needs a thread of its own: pool.submit(asyncio.run, main()).result()"
     return Failure(

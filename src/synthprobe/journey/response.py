@@ -17,6 +17,20 @@ from synthprobe.records.journey import duration_s
 _SHOWN = 600
 
 
+class _Object(dict[str, Any]):
+    """A JSON object that may be called, since ``json()`` is a method elsewhere."""
+
+    def __call__(self) -> _Object:
+        return self
+
+
+class _Array(list[Any]):
+    """A JSON array that may be called."""
+
+    def __call__(self) -> _Array:
+        return self
+
+
 class Response:
     """An answer, with expectations that can be chained.
 
@@ -61,18 +75,19 @@ class Response:
 
     @property
     def json(self) -> Any:
-        """The body as JSON.
+        """The body as JSON; an object or an array may also be written as a call, ``json()``, as for requests.
 
         Raises:
             ExpectationError: when it is none.
         """
         try:
-            return json.loads(self.content)
+            body = json.loads(self.content)
         except ValueError:
             kind = self.headers.get("content-type", "no content type")
             raise self._contradiction(
                 "json", "a JSON body", f"{kind}: {self.exchange.response_body[:_SHOWN]}"
             ) from None
+        return _Object(body) if isinstance(body, dict) else _Array(body) if isinstance(body, list) else body
 
     def expect(self, *statuses: int) -> Response:
         """Expect one of these status codes.

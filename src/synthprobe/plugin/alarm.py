@@ -36,6 +36,7 @@ class AttemptDeadline:
     def __init__(self, limit_s: float) -> None:
         self.limit_s = limit_s
         self._left_s = limit_s
+        self._over = False
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -47,6 +48,8 @@ class AttemptDeadline:
         finally:
             if self.limit_s:
                 self._left_s = max(self._left_s - (time.monotonic() - began), 0.001)
+        if self._over:  # the journey caught it and went on, or it was lost in code of C
+            raise self._reached()
 
     @contextmanager
     def ending(self) -> Iterator[None]:
@@ -65,6 +68,7 @@ class AttemptDeadline:
         signal.setitimer(signal.ITIMER_REAL, limit_s, _REPEAT_S)
 
     def _reached(self) -> BaseException:
+        self._over = True
         return DeadlineReached(f"The journey reached its deadline of {self.limit_s:g} s.")
 
 

@@ -123,7 +123,7 @@ def _idle(function: Callable[..., Any], looked: Callable[[], bool], project: str
     if source is None:
         return ""
     for name, (tree, first) in _with_helpers(function, project).items():
-        local = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        local = _functions(tree)
         for node in _statements(tree.body):
             if why := _dropped(node, local):
                 where = "" if tree is source[0] else f" of {name}()"
@@ -190,7 +190,18 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from _statements([node] if isinstance(node, ast.stmt) else getattr(node, "body", []))
 
 
-def _dropped(statement: ast.stmt, functions: set[str]) -> str:
+def _functions(tree: ast.AST) -> dict[str, bool]:
+    """The functions that a test makes for itself, and whether one is declared with ``async def``."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found[node.name] = isinstance(node, ast.AsyncFunctionDef)
+        elif isinstance(node, ast.Assign) and (isinstance(node.value, ast.Lambda) or _called(node.value) == "partial"):
+            found |= {target.id: False for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _dropped(statement: ast.stmt, functions: dict[str, bool]) -> str:
     """What a statement only seems to check."""
     if isinstance(statement, ast.Assert):
         if isinstance(statement.test, ast.Tuple) and statement.test.elts:
@@ -216,14 +227,16 @@ def _dropped(statement: ast.stmt, functions: set[str]) -> str:
     return ""
 
 
-def _always(test: ast.expr, functions: set[str]) -> str:
+def _always(test: ast.expr, functions: dict[str, bool]) -> str:
     """What an assertion stands on that is always true, whatever the target says."""
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
         return next((what for value in test.values if (what := _always(value, functions))), "")
     if isinstance(test, ast.JoinedStr) or (isinstance(test, ast.Constant) and isinstance(test.value, str | bytes)):
         return "a text" if not isinstance(test, ast.Constant) or test.value else ""
-    if isinstance(test, ast.Lambda) or (isinstance(test, ast.Name) and test.id in functions):
+    if isinstance(test, ast.Lambda) or _called(test) == "partial" or _name(test) in functions:
         return "a function that is not called"
+    if isinstance(test, ast.Call) and functions.get(_name(test.func)):
+        return "a coroutine that is not awaited"
     if isinstance(test, ast.GeneratorExp):
         return "a generator"
     if isinstance(test, ast.List | ast.Set) and test.elts:
@@ -233,6 +246,10 @@ def _always(test: ast.expr, functions: set[str]) -> str:
     if _begins(test):
         return "an expectation that was only begun"
     return "an element, which is there even where the page has none" if _called(test) in _PLACES else ""
+
+
+def _name(value: ast.expr) -> str:
+    return value.id if isinstance(value, ast.Name) else ""
 
 
 def _begins(value: ast.expr) -> bool:

@@ -269,6 +269,11 @@ class JourneySession:
         with self.attempt.deadline.ending() if self.attempt else nullcontext():
             yield
 
+    def _raised(self, item: pytest.Item, call: pytest.CallInfo[None]) -> tuple[BaseException | None, str]:
+        """What ended a phase, and at which line of the project."""
+        error = call.excinfo.value if call.excinfo is not None else None
+        return error, journey_place(error, item.path, project_root(self.config)) if error is not None else ""
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
@@ -281,14 +286,14 @@ class JourneySession:
         option, style = self.config.option, self.config.option.tbstyle
         if style == "auto" and JOURNEY in item.stash:
             option.tbstyle = "short"
-        error = call.excinfo.value if call.excinfo is not None else None
-        place = journey_place(error, item.path, project_root(self.config)) if error is not None else ""
+        error, place = self._raised(item, call)
         if error is not None and place and JOURNEY in item.stash:
             hide_frames(error)
         try:
             report = yield
         finally:
             option.tbstyle = style
+        error, place = self._raised(item, call)  # unittest tells what was raised only now
         redact_report(report, self.redactor, plain=JOURNEY in item.stash)  # once more: others add to it
         if attempt is None or JOURNEY not in item.stash:
             return report
