@@ -10,14 +10,16 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-import msgspec
 import pytest
 import requests
+import sqlalchemy
 
 from synthprobe import Api, ConfigurationError, Target, TestData
+from synthprobe.errors import HistoryError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.journey.ledger import open_entries
-from synthprobe.journey.testdata import remove, sweep
+from synthprobe.history.store import History
+from synthprobe.journey.testdata import remove
+from synthprobe.journey.testdata import sweep as sweep_target
 from synthprobe.targets.target import TestDataKind
 
 KIND = TestDataKind(find="/things?q={token}", delete="/things/{id}")
@@ -97,40 +99,68 @@ def make(api):
     return lambda token: api.post("/things", json={"note": f"synthetic {token}"}).expect(201).json["id"]
 
 
-def left_open(folder):
-    return [entry.token for _, entries in open_entries(folder) for entry in entries]
+@pytest.fixture
+def history(tmp_path):
+    with History.open(tmp_path / "history.db") as opened:
+        yield opened
+
+
+@pytest.fixture
+def new_data(target, history):
+    return lambda **more: TestData(target, lambda: history, **more)
+
+
+@pytest.fixture
+def sweep(target, history, api, tmp_path):
+    return lambda **more: sweep_target(target, history, lambda: api, lock=tmp_path / "sweep.lock", **more)
+
+
+def left_open(history):
+    return [entry.token for entry in history.entries("here")]
 
 
 def later():
     return datetime.now(UTC) + timedelta(hours=1)
 
 
-def test_objects_are_removed_in_reverse_order_and_the_ledger_is_empty_again(things, target, api, tmp_path):
-    data = TestData(target, tmp_path)
+def test_objects_are_removed_in_reverse_order_and_every_entry_is_closed(things, new_data, api, history):
+    data = new_data()
     made = [data.create("thing", make(api), api=api) for _ in range(3)]
-    assert len(left_open(tmp_path)) == 3
+    assert len(left_open(history)) == 3
     data.clear()
     assert things.deleted == made[::-1]
     assert things.things == {}
-    assert list(tmp_path.glob("*.jsonl")) == []
+    assert left_open(history) == []
+    closed = history.entries("here", since=datetime.now(UTC) - timedelta(hours=1))
+    assert [(entry.how, entry.kind) for entry in closed] == [("removed", "thing")] * 3
 
 
-def test_the_intent_is_on_the_disk_before_the_object_is_created(target, api, tmp_path):
-    data = TestData(target, tmp_path)
+def test_the_intent_is_on_the_disk_before_the_object_is_created(new_data, api, history, tmp_path):
+    data, statements = new_data(), []
+
+    def seen(connection, cursor, statement, *_):
+        statements.append(statement)
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", seen)
 
     def see(token):
-        assert left_open(tmp_path) == [token]
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", seen)
+        begun = statements.index("BEGIN IMMEDIATE")
+        assert "PRAGMA synchronous = FULL" in statements[:begun]
+        assert any(statement.startswith("INSERT INTO ledger") for statement in statements[begun:])
+        with History.open(tmp_path / "history.db") as another:
+            assert left_open(another) == [token]
         raise RuntimeError("the create call broke")
 
     with pytest.raises(RuntimeError):
         data.create("thing", see, api=api)
     data.clear()
-    assert left_open(tmp_path) == []
+    assert left_open(history) == []
 
 
-def test_what_cannot_be_removed_is_noted_and_does_not_keep_the_rest_f70(things, target, api, tmp_path):
+def test_what_cannot_be_removed_is_noted_and_does_not_keep_the_rest_f70(things, new_data, sweep, history, api):
     notes = []
-    data = TestData(target, tmp_path, note=notes.append)
+    data = new_data(note=notes.append)
     made = [data.create("thing", make(api), api=api) for _ in range(3)]
     things.refuses = {made[1]}
     data.clear()
@@ -139,27 +169,27 @@ def test_what_cannot_be_removed_is_noted_and_does_not_keep_the_rest_f70(things, 
     assert note.startswith("Left behind: thing synthprobe-")
     assert "synthprobe sweep --target here" in note
     things.refuses = set()
-    assert [one.status for one in sweep(target, tmp_path, api, now=later())] == ["removed"]
+    assert [one.status for one in sweep(now=later())] == ["removed"]
     assert things.things == {}
 
 
-def test_a_deletion_is_believed_only_when_the_object_is_gone_f70(things, target, api, tmp_path):
+def test_a_deletion_is_believed_only_when_the_object_is_gone_f70(things, new_data, sweep, history, api):
     notes = []
-    data = TestData(target, tmp_path, note=notes.append)
+    data = new_data(note=notes.append)
     things.keeps = {data.create("thing", make(api), api=api)}
     data.clear()
     assert "still found" in notes[0]
-    assert len(left_open(tmp_path)) == 1
+    assert len(left_open(history)) == 1
 
 
-def test_a_kind_that_nobody_could_sweep_is_not_created(things, target, api, tmp_path):
+def test_a_kind_that_nobody_could_sweep_is_not_created(things, new_data, api):
     with pytest.raises(ConfigurationError, match=r"\[targets.here.testdata.person\]"):
-        TestData(target, tmp_path).create("person", make(api), api=api)
+        new_data().create("person", make(api), api=api)
     assert things.things == {}
 
 
-def test_only_what_carries_the_token_itself_is_removed_f69(things, target, api, tmp_path):
-    data = TestData(target, tmp_path)
+def test_only_what_carries_the_token_itself_is_removed_f69(things, new_data, api):
+    data = new_data()
     token = data.token("thing", api=api)
     things.filters = False  # a search that ignores what it is asked for
     for note in ("somebody's", "synthprobe-" + "0" * 32, f"holds {token}"):
@@ -176,40 +206,50 @@ def test_a_token_that_is_none_of_ours_removes_nothing(token, things, api):
     assert len(things.things) == 1
 
 
-def test_a_sweep_waits_for_the_lease_keeps_to_its_cap_and_goes_on_after_an_error(things, target, api, tmp_path):
-    killed = TestData(target, tmp_path)
+def test_a_sweep_waits_for_the_lease_keeps_to_its_cap_and_goes_on_after_an_error(things, new_data, sweep, api):
+    killed = new_data()
     made = [killed.create("thing", make(api), api=api, lease="1ms") for _ in range(4)]
-    running = TestData(target, tmp_path)
+    running = new_data()
     used = running.create("thing", make(api), api=api, lease="10m")
     things.refuses = {made[-1]}  # the one that is tried first
     now = datetime.now(UTC) + timedelta(seconds=1)
-    found = sweep(target, tmp_path, api, now=now, limit=3)
+    found = sweep(now=now, limit=3)
     assert sorted(one.status for one in found) == ["in use", "left", "not tried", "removed", "removed"]
     assert set(things.things) == {made[-1], made[0], used}
     things.refuses = set()
-    assert {one.status for one in sweep(target, tmp_path, api, now=now)} == {"removed", "in use"}
+    assert {one.status for one in sweep(now=now)} == {"removed", "in use"}
     assert set(things.things) == {used}
     running.clear()
-    assert sweep(target, tmp_path, api, now=later()) == []
+    assert sweep(now=later()) == []
 
 
-def test_a_line_that_a_kill_cut_off_hides_nothing(things, target, api, tmp_path):
-    TestData(target, tmp_path).create("thing", make(api), api=api, lease="1ms")
-    (path,) = tmp_path.glob("*.jsonl")
-    with path.open("ab") as file:
-        file.write(b'\n{"event": "closed", "token": "synth')
-    assert [one.status for one in sweep(target, tmp_path, api, now=later())] == ["removed"]
-    assert left_open(tmp_path) == []
+def test_nothing_is_created_when_the_ledger_cannot_be_written(target, things, api, tmp_path):
+    (tmp_path / "history.db").mkdir()
+    data = TestData(target, lambda: History.open(tmp_path / "history.db"))
+    with pytest.raises(HistoryError, match="Nothing was created, since a killed run would leave it for ever"):
+        data.create("thing", make(api), api=api)
+    assert things.things == {}
+
+
+def test_entries_that_are_closed_go_after_a_while_and_open_ones_never(new_data, history, api, things):
+    data = new_data()
+    things.refuses = {data.create("thing", make(api), api=api)}
+    data.create("thing", make(api), api=api)
+    data.clear()
+    removed = history.prune(datetime.now(UTC) + timedelta(days=13))
+    assert removed["ledger"] == 0
+    assert history.prune(datetime.now(UTC) + timedelta(days=15))["ledger"] == 1
+    assert len(left_open(history)) == 1
 
 
 KILLED = """
 import os, signal, sys
-from pathlib import Path
 from synthprobe import Api, TestData
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.history.store import History
 from synthprobe.targets.target import Target, TestDataKind
 
-url, folder = sys.argv[1], Path(sys.argv[2])
+url, place = sys.argv[1:3]
 kind = TestDataKind(find="/things?q={token}", delete="/things/{id}")
 target = Target(base_url=url, name="here", testdata={"thing": kind})
 
@@ -233,7 +273,8 @@ class Api(Api):
 def journey(when):
     api = Api(target, Redactor())
     api.kills = when
-    data = TestData(target, folder)
+    history = History.open(place)
+    data = TestData(target, lambda: history)
 
     def create(token):
         if when == 0:
@@ -260,21 +301,26 @@ print(killed)
 """
 
 
-def test_killed_a_hundred_times_one_sweep_leaves_nothing_and_touches_nothing_else_f69(things, target, api, tmp_path):
+def test_killed_a_hundred_times_one_sweep_leaves_nothing_and_touches_nothing_else_f69(
+    things, sweep, history, api, tmp_path
+):
     for number in range(20):
         api.post("/things", json={"note": f"somebody's, no. {number}"}).expect(201)
     others = dict(things.things)
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, things.url, str(tmp_path), "100"], capture_output=True, text=True, timeout=100
+        [sys.executable, "-c", KILLED, things.url, str(tmp_path / "history.db"), "100"],
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
     assert done.stdout.strip() == "100", done.stderr
-    assert len(left_open(tmp_path)) == 100
+    assert len(left_open(history)) == 100
     assert len(things.things) == len(others) + 60  # 20 were never created, 20 deleted, but not closed
-    found = sweep(target, tmp_path, api, now=datetime.now(UTC), limit=100)
+    found = sweep(now=datetime.now(UTC), limit=100)
     assert sorted(one.status for one in found) == ["gone"] * 40 + ["removed"] * 60
     assert things.things == others
     assert not [name for name in things.deleted if name in others]
-    assert left_open(tmp_path) == []
+    assert left_open(history) == []
 
 
 # the fixture and the command, against the dispatch centre
@@ -347,7 +393,8 @@ def test_a_clean_up_that_fails_does_not_cost_the_outcome_f70(project, dispatch):
     assert results["test_created"].notes == ()
     assert results["test_not_removable"].notes[0].startswith("Left behind: incident synthprobe-")
     done = sweep_command(project)
-    assert (done.returncode, done.stdout) == (0, "Nothing to sweep at target demo.\n")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 in use."), done.stderr
+    assert "its lease lasts until" in done.stdout
 
 
 def test_the_command_sweeps_what_a_killed_run_left_f69(project, dispatch):
@@ -373,11 +420,3 @@ def test_the_command_sends_nothing_while_the_kill_switch_is_on_f72(project, disp
     assert dispatch() == before
     switch.unlink()
     assert sweep_command(project).returncode == 0
-
-
-def test_an_entry_travels_as_json():
-    from synthprobe.journey.ledger import Entry
-
-    now = datetime.now(UTC)
-    entry = Entry(event="intent", token="t", kind="k", run_id="r", at=now, expires_at=now)
-    assert msgspec.json.decode(msgspec.json.encode(entry), type=Entry) == entry

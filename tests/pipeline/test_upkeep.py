@@ -1,4 +1,4 @@
-"""Nothing is kept for ever: run folders, damaged histories, closed ledger files, records of the heartbeat."""
+"""Nothing is kept for ever: run folders, damaged histories, records of the heartbeat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 
 from synthprobe import pipeline
 from synthprobe.config import KeepConfig
-from synthprobe.journey.ledger import Ledger
 from synthprobe.pipeline.upkeep import tidy
 
 DAY = 86_400.0
@@ -67,22 +66,16 @@ def test_what_is_on_and_what_the_history_has_not_taken_in_stays(tmp_path):
     assert left(tmp_path) == [0.1, 0.2, 0.3, 0.5, 9.0]
 
 
-def test_damaged_histories_closed_ledgers_and_records_go_too(tmp_path):
+def test_damaged_histories_and_records_go_too(tmp_path):
     for number in range(14):
         damaged = tmp_path / f"history.db.damaged-{number:02}"
         damaged.write_bytes(b"x")
         os.utime(damaged, (NOW - (20 - number) * DAY,) * 2)
-    closed, still_open = Ledger(tmp_path / "ledger" / "demo"), Ledger(tmp_path / "ledger" / "demo")
-    closed.close(closed.intend("call", 60))
-    still_open.intend("call", 60)
-    for path in (tmp_path / "ledger" / "demo").iterdir():
-        os.utime(path, (NOW - 2 * DAY,) * 2)
     (tmp_path / "heartbeat.jsonl").write_text('{"a": "long line of a record"}\n' * 50_000)
     tidy(tmp_path, KeepConfig(), NOW)
     assert [path.name[-2:] for path in sorted(tmp_path.glob("history.db.damaged-*"))] == [
         f"{n:02}" for n in range(5, 14)
     ]
-    assert len(list((tmp_path / "ledger" / "demo").iterdir())) == 1
     assert len((tmp_path / "heartbeat.jsonl").read_text().splitlines()) == 2000
 
 

@@ -220,9 +220,10 @@ def test_what_a_killed_run_left_is_swept_whatever_became_of_the_run():
     assert sweep["if"].removeprefix("${{").strip().startswith("always()")
     assert "continue-on-error" not in sweep
     assert "||" not in sweep["run"]
-    kept, restored = steps[names.index("Ledger of test data into the cache")], names.index("Run")
-    assert kept["with"]["path"] == ".synthprobe/ledger"
-    assert names.index("Ledger of test data from the cache") < restored < names.index("Sweep") < steps.index(kept)
+    packed, kept = (steps[names.index(name)] for name in ("Pack the history", "History into the cache"))
+    assert {step["if"].removeprefix("${{").strip().partition(" ")[0] for step in (packed, kept)} == {"always()"}
+    assert "history.pack" in kept["with"]["path"]
+    assert names.index("Unpack the history") < names.index("Run") < names.index("Sweep") < steps.index(packed)
 
 
 OUT_OF_A_JOB = {
@@ -233,7 +234,6 @@ OUT_OF_A_JOB = {
     "actions/cache/save": {
         "history.pack",
         ".synthprobe/state",
-        ".synthprobe/ledger",
     },
 }
 

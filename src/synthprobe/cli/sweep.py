@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from synthprobe import pipeline
 from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.config import find_root, read_config
@@ -18,7 +19,6 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
-from synthprobe.journey.ledger import open_entries
 from synthprobe.journey.testdata import Swept, signed_in, sweep
 from synthprobe.targets.secrets import Secret, read_credentials, read_secret
 from synthprobe.targets.target import Target
@@ -42,15 +42,21 @@ def sweep_command(
     root = find_root(Path.cwd())
     config = read_config(root)
     chosen = config.target(target, base_url=base_url)
-    folder = root / config.folder / "ledger" / chosen.name
-    now = datetime.now(UTC)
-    if not any(entry.expires_at <= now for _, entries in open_entries(folder) for entry in entries):
+
+    def session() -> Api:
+        if reason := kill_switch_reason(chosen.kill_switch, os.environ):
+            console.print(f"Nothing was swept at target {chosen.name}. {reason}")
+            raise typer.Exit(1)
+        return _session(chosen)
+
+    with pipeline.open_history(root, config) as history:
+        lock = root / config.folder / f"sweep-{chosen.name}.lock"
+        found = sweep(chosen, history, session, now=datetime.now(UTC), limit=limit, lock=lock)
+        for note in history.notes:
+            console.print(f"note: {note}")
+    if not found:
         console.print(f"Nothing to sweep at target {chosen.name}.")
         return
-    if reason := kill_switch_reason(chosen.kill_switch, os.environ):
-        console.print(f"Nothing was swept at target {chosen.name}. {reason}")
-        raise typer.Exit(1)
-    found = sweep(chosen, folder, _session(chosen), now=now, limit=limit)
     _print_swept(found)
     counts: Counter[str] = Counter(one.status for one in found)
     console.print(", ".join(f"{counts[status]} {status}" for status in _ORDER if counts[status]) + ".")

@@ -42,6 +42,10 @@ class Access:
         self._within_s = within_s
         self._left_s = within_s
 
+    def allow(self, within_s: float) -> None:
+        """Give what is asked of the store so many seconds from now on."""
+        self._within_s = self._left_s = within_s
+
     def close(self) -> None:
         """Let go of the store."""
         if self._engine is not None:

@@ -37,7 +37,7 @@ from synthprobe.deadlines import OverdueError, left_s, within
 from synthprobe.errors import HistoryError
 from synthprobe.history.address import wrong_with
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every schema this version knows, oldest first; the last is its own."""
 
 LOCK_WAIT_S = 5.0
@@ -205,6 +205,15 @@ LETTERS = Table(
     _must("at"),
     Column("done", BigInteger),  # when a channel had taken it
     _must("body", Text),
+)
+LEDGER = Table(
+    "ledger",
+    METADATA,
+    _key("token", String),
+    _must("target", String),
+    Column("closed", BigInteger),  # when it was known to be gone, or was given up
+    _must("body", Text),
+    Index("ledger_open", "target", "closed"),
 )
 WAITING = Table("waiting", METADATA, _key("kind", String), _key("id", String), _must("body", LargeBinary))
 META = Table("meta", METADATA, _key("name", String), _must("value", String))

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Table, delete, select
 
+from synthprobe.history import ledger
 from synthprobe.history.database import (
     ATTEMPTS,
     DAILY,
@@ -57,6 +58,7 @@ def prune(connection: Connection, now: datetime, keep: Retention) -> dict[str, i
     removed["daily"] = _remove(connection, DAILY, DAILY.c.at < daily)
     removed["slots"] = _remove(connection, SLOTS, SLOTS.c.at < daily)
     removed["letters"] = _remove(connection, LETTERS, LETTERS.c.done < to_ms(now - LETTERS_KEPT))
+    removed["ledger"] = ledger.remove_closed(connection, now, keep.raw_days)
     return removed
 
 

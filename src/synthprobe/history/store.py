@@ -18,13 +18,14 @@ import msgspec
 from sqlalchemy import Connection, select, text
 
 from synthprobe.errors import HistoryError
-from synthprobe.history import incidents, renames, results, rollups, sums, times, transfer, waiting
+from synthprobe.history import incidents, ledger, renames, results, rollups, sums, times, transfer, waiting
 from synthprobe.history.access import Access
 from synthprobe.history.database import META, RUNS, to_ms, upsert
 from synthprobe.history.packs import write_pack
 from synthprobe.history.whole_file import whole_file
 from synthprobe.records.history import JudgedSlot, OperationSum, Retention, StepSample, StepSum
 from synthprobe.records.incident import Incident, Observation
+from synthprobe.records.testdata import LedgerEntry
 from synthprobe.records.verdict import Verdict
 
 T = TypeVar("T")
@@ -110,6 +111,11 @@ class History:
     ) -> None:
         self.close()
 
+    def allow(self, within_s: float) -> None:
+        """Give what is asked of each store that can be used so many seconds from now on."""
+        for store in self._stores:
+            store.allow(within_s)
+
     def close(self) -> None:
         """Let go of the stores."""
         for store in self._stores:
@@ -130,13 +136,25 @@ class History:
         if new := {one.id: one for one in theirs if one not in ours}:
             with contextlib.suppress(HistoryError):
                 self._home.write(lambda c: waiting.mirror_incidents(c, new))
+        self._mirror_closed()
+
+    def _mirror_closed(self) -> None:
+        """Close what another machine removed or gave up."""
+        none: list[LedgerEntry] = []
+        tokens = [entry.token for entry in self._home.read(lambda c: ledger.read_entries(c, None, None), none)]
+        if self._shared is not None and tokens:
+            for entry in self._shared.read(lambda c: ledger.read_closed(c, tokens), none):
+                with contextlib.suppress(HistoryError):
+                    self._home.write(partial(ledger.write_entry, entry=entry))
 
     def _share(self) -> dict[tuple[str, str], bool | Incident | None]:
         """Tell the shared store what waits for it; what became of each."""
         done: dict[tuple[str, str], bool | Incident | None] = {}
         rows: list[tuple[Any, Incident | None]] = []
+        if self._shared is None or not self._shared.available:
+            return done
         for row, known in self._home.read(waiting.read_waiting, rows):
-            if self._shared is None or not self._shared.available:
+            if not self._shared.available:
                 break
             try:
                 made = self._shared.write(partial(waiting.tell, row=row, known=known))
@@ -149,12 +167,12 @@ class History:
                 done[row.kind, row.id] = made
         return done
 
-    def _keep(self, kind: str, id: str, alone: Act[Any], waits: Act[Any]) -> Any:
+    def _keep(self, kind: str, id: str, alone: Act[Any], waits: Act[Any], *, durable: bool = False) -> Any:
         """Write a fact at home, and let it wait there until the shared store took it."""
         if self._shared is None:
-            return self._home.write(alone)
+            return self._home.write(alone, durable=durable)
         try:
-            made = self._home.write(waits)
+            made = self._home.write(waits, durable=durable)
         except HistoryError as error:
             self._home.note(str(error))
             return self._shared.write(alone)
@@ -228,6 +246,16 @@ class History:
             incident.id,
             lambda connection: incidents.write_incident(connection, incident, base),
             lambda connection: waiting.keep_incident(connection, incident, base),
+        )
+
+    def put_entry(self, entry: LedgerEntry) -> None:
+        """Write an entry of the ledger of test data; when an open one returns, it is on the disk."""
+        self._keep(
+            waiting.ENTRY,
+            entry.token,
+            partial(ledger.write_entry, entry=entry),
+            partial(waiting.keep_entry, entry=entry),
+            durable=entry.closed_at is None,
         )
 
     def append_audit(
@@ -304,6 +332,14 @@ class History:
     def incident(self, id: str) -> Incident | None:
         """One incident."""
         return self._read(lambda connection: incidents.read_incident(connection, id), None)
+
+    def entries(self, target: str, since: datetime | None = None) -> list[LedgerEntry]:
+        """Entries of the ledger of test data that are open, and those that were closed since a moment."""
+        return self._read(lambda connection: ledger.read_entries(connection, target, since), [])
+
+    def knows_entry(self, token: str) -> bool:
+        """Whether the ledger holds an entry, open or closed."""
+        return self._read(lambda connection: ledger.is_known(connection, token), False)
 
     def audit_entries(self) -> list[dict[str, Any]]:
         """All entries of the audit."""

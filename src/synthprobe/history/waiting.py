@@ -9,12 +9,13 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete, select
 
-from synthprobe.history import incidents, results
+from synthprobe.history import incidents, ledger, results
 from synthprobe.history.database import WAITING, upsert
 from synthprobe.records.incident import Incident, Observation, merged
+from synthprobe.records.testdata import LedgerEntry
 from synthprobe.records.verdict import Verdict
 
-RUN, INCIDENT = "run", "incident"
+RUN, INCIDENT, ENTRY = "run", "incident", "ledger entry"
 
 
 class JudgedRun(Struct, frozen=True, kw_only=True):
@@ -53,6 +54,14 @@ def keep_incident(connection: Connection, incident: Incident, base: Incident | N
     incidents.write_incident(connection, incident, base)
 
 
+def keep_entry(connection: Connection, entry: LedgerEntry) -> None:
+    """Write an entry of the ledger, and let it wait as it is now."""
+    body = msgspec.msgpack.encode(entry)
+    statement = upsert(connection, WAITING).values({"kind": ENTRY, "id": entry.token, "body": body})
+    connection.execute(statement.on_conflict_do_update(index_elements=["kind", "id"], set_={"body": body}))
+    ledger.write_entry(connection, entry)
+
+
 def _wait(connection: Connection, kind: str, id: str, body: bytes) -> None:
     row = {"kind": kind, "id": id, "body": body}
     connection.execute(upsert(connection, WAITING).values(row).on_conflict_do_nothing())
@@ -68,6 +77,9 @@ def tell(connection: Connection, row: Any, known: Incident | None) -> bool | Inc
     """Bring the shared store up to date: whether a run was new to it, or the incident as it is there."""
     if row.kind == RUN:
         return write_run(connection, msgspec.msgpack.decode(row.body, type=JudgedRun))
+    if row.kind == ENTRY:
+        ledger.write_entry(connection, msgspec.msgpack.decode(row.body, type=LedgerEntry))
+        return True
     base = msgspec.msgpack.decode(row.body, type=Incident | None)
     if known is None:
         return None

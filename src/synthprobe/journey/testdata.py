@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
+import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from msgspec import Struct
 
-from synthprobe.errors import ConfigurationError, ExpectationError
-from synthprobe.journey.ledger import TOKEN_PREFIX, Entry, Ledger, append, closing, open_entries
+from synthprobe.errors import ConfigurationError, ExpectationError, HistoryError
+from synthprobe.journey import steps
+from synthprobe.journey.ledger import TOKEN_PREFIX, Ledger, closed
 from synthprobe.records.journey import duration_s
+from synthprobe.records.testdata import LedgerEntry
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Login, Target, TestDataKind
 
 if TYPE_CHECKING:
+    from synthprobe.history.store import History
     from synthprobe.journey.api import Api
 
 T = TypeVar("T")
-_KEPT = timedelta(days=1)  # a file without open entries may still belong to a run
+_OTHER_SWEEP_S = 600.0
 
 
 class TestData:
@@ -30,7 +34,7 @@ class TestData:
 
     Args:
         target: where they are created; its ``testdata`` tables say how each kind is found and removed.
-        folder: the target's ledger folder.
+        history: opens the history, whose rows the ledger is.
         run_id: the run.
         note: told of each object that could not be removed.
 
@@ -41,12 +45,16 @@ class TestData:
     __test__ = False  # no test, whatever pytest makes of the name
 
     def __init__(
-        self, target: Target, folder: Path, run_id: str = "", note: Callable[[str], None] = lambda text: None
+        self,
+        target: Target,
+        history: Callable[[], History],
+        run_id: str = "",
+        note: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._target = target
-        self._ledger = Ledger(folder, run_id)
+        self._ledger = Ledger(history, target.name, run_id)
         self._note = note
-        self._made: list[tuple[Entry, TestDataKind, Api]] = []
+        self._made: list[tuple[LedgerEntry, TestDataKind, Api]] = []
 
     def create(self, kind: str, make: Callable[[str], T], *, api: Api, lease: str | float = "15m") -> T:
         """Create an object.
@@ -62,6 +70,7 @@ class TestData:
 
         Raises:
             ConfigurationError: when the target does not say how objects of this kind are found and removed.
+            HistoryError: when the ledger cannot be written, so that nothing is created.
         """
         return make(self.token(kind, api=api, lease=lease))
 
@@ -78,11 +87,13 @@ class TestData:
 
         Raises:
             ConfigurationError: when the target does not say how objects of this kind are found and removed.
+            HistoryError: when the ledger cannot be written, so that nothing is to be created.
         """
         described = described_kind(self._target, kind)
-        token = self._ledger.intend(kind, duration_s(lease))
-        self._made.append((self._ledger.open[token], described, api))
-        return token
+        with _left_out():
+            entry = self._ledger.intend(kind, duration_s(lease))
+        self._made.append((entry, described, api))
+        return entry.token
 
     def clear(self) -> None:
         """Remove everything, newest first. What cannot be removed is noted, and left to `synthprobe sweep`."""
@@ -97,8 +108,18 @@ class TestData:
                     f"It is removed by: synthprobe sweep --target {self._target.name}"
                 )
             else:
-                self._ledger.close(entry.token)
-        self._ledger.end()
+                self._ledger.close(entry, "removed")
+
+
+@contextmanager
+def _left_out() -> Iterator[None]:
+    """The ledger is our own work, which no step is to be charged with."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        if recorder := steps.current():
+            recorder.leave_out(time.monotonic() - began)
 
 
 class Swept(Struct, frozen=True, kw_only=True):
@@ -111,58 +132,63 @@ class Swept(Struct, frozen=True, kw_only=True):
         detail: why, in one line.
     """
 
-    entry: Entry
+    entry: LedgerEntry
     status: Literal["removed", "gone", "in use", "left", "not tried"]
     detail: str = ""
 
 
-def sweep(target: Target, folder: Path, api: Api, *, now: datetime, limit: int = 50) -> list[Swept]:
+def sweep(
+    target: Target, history: History, api: Callable[[], Api], *, now: datetime, lock: Path, limit: int = 50
+) -> list[Swept]:
     """Remove what killed runs left: only what carries a token of ours, only after its lease.
 
     One object that cannot be removed does not keep the others. Two sweeps at once wait for each other.
 
     Args:
         target: the target.
-        folder: its ledger folder.
-        api: a session that may find and remove them.
+        history: the history, whose rows the ledger is.
+        api: opens a session that may find and remove them; not asked when nothing is to be removed.
         now: the time, UTC.
+        lock: file by which two sweeps on this machine wait for each other.
         limit: entries that are tried at most.
 
     Returns:
         One record for each open entry.
+
+    Raises:
+        HistoryError: when the history cannot be read, so that nothing is known of what was left.
     """
-    if not folder.is_dir():
-        return []
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return list(_sweep(target, folder, api, now, limit))
+    from filelock import FileLock
 
-
-def _sweep(target: Target, folder: Path, api: Api, now: datetime, limit: int) -> Iterator[Swept]:
-    tried = 0
-    for path, entries in open_entries(folder):
-        still_open = False
-        for entry in reversed(entries):
-            if entry.expires_at > now:
-                swept = Swept(entry=entry, status="in use", detail=f"until {entry.expires_at:%Y-%m-%d %H:%M:%S} UTC")
+    with FileLock(lock, timeout=_OTHER_SWEEP_S):
+        entries = history.entries(target.name)
+        if not history.available:
+            raise HistoryError(" ".join(history.notes))
+        session = api() if any(entry.expires_at <= now for entry in entries) else None
+        found, tried = [], 0
+        for entry in reversed(entries):  # what was created last may hold what was created before it
+            if entry.expires_at > now or session is None:
+                swept = Swept(
+                    entry=entry,
+                    status="in use",
+                    detail=f"its lease lasts until {entry.expires_at:%Y-%m-%d %H:%M:%S} UTC",
+                )
             elif tried >= limit:
                 swept = Swept(entry=entry, status="not tried", detail=f"{limit} were tried before it")
             else:
                 tried += 1
-                swept = _sweep_one(target, path, entry, api)
-            still_open |= swept.status not in {"removed", "gone"}
-            yield swept
-        if not still_open and now - datetime.fromtimestamp(path.stat().st_mtime, UTC) > _KEPT:
-            path.unlink(missing_ok=True)
+                swept = _sweep_one(target, history, entry, session)
+            found.append(swept)
+        return found
 
 
-def _sweep_one(target: Target, path: Path, entry: Entry, api: Api) -> Swept:
+def _sweep_one(target: Target, history: History, entry: LedgerEntry, api: Api) -> Swept:
     try:
         removed = remove(api, described_kind(target, entry.kind), entry.token)
     except Exception as error:  # the next one may well be removable
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         return Swept(entry=entry, status="left", detail=reason)
-    append(path, closing(entry))
+    history.put_entry(closed(entry, "removed" if removed else "gone"))
     return Swept(entry=entry, status="removed" if removed else "gone")
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +18,7 @@ from synthprobe.alerts.outbox import Attempt, Letter, put_letter
 from synthprobe.errors import HistoryError
 from synthprobe.pipeline.run_state import take_incidents
 from synthprobe.records.incident import Incident, merged
+from synthprobe.records.testdata import LedgerEntry
 from synthprobe.records.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -39,6 +41,15 @@ class _Line(Struct, frozen=True, kw_only=True):
     delivered: _Delivered | None = None
 
 
+class _LedgerLine(Struct, frozen=True, kw_only=True):
+    event: Literal["intent", "closed"]
+    token: str
+    kind: str
+    run_id: str
+    at: datetime
+    expires_at: datetime
+
+
 def take_over(history: History, folder: Path) -> None:
     """Take in what is left of them; what the history cannot take now stays for the next time."""
     try:
@@ -46,6 +57,7 @@ def take_over(history: History, folder: Path) -> None:
             _take_spool(history, folder / "spool")
             _take_incidents(history, folder)
             take_outbox(history, folder / "outbox")
+            _take_ledger(history, folder / "ledger")
     except (HistoryError, OSError) as error:
         history.note(str(error))
 
@@ -77,6 +89,30 @@ def _take_incidents(history: History, folder: Path) -> None:
             history.put_incident(incident if known is None else merged(None, incident, known))
     for path in (*kept, *said):
         path.unlink(missing_ok=True)
+
+
+def _take_ledger(history: History, ledger: Path) -> None:
+    """Take in the open entries of every target's files; what is known already, and may be closed by now, stays so."""
+    for path in sorted(ledger.glob("*/*.jsonl")):
+        for entry in _open_entries(path):
+            if not history.knows_entry(entry.token):
+                history.put_entry(entry)
+        path.unlink(missing_ok=True)
+    for folder in (*ledger.glob("*"), ledger) if ledger.is_dir() else ():
+        (folder / ".lock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _open_entries(path: Path) -> Iterator[LedgerEntry]:
+    lines: dict[str, _LedgerLine] = {}
+    for text in path.read_bytes().splitlines():
+        with contextlib.suppress(msgspec.DecodeError):  # cut off by a kill before anything was created on its strength
+            line = msgspec.json.decode(text, type=_LedgerLine)
+            lines[line.token] = line
+    for line in (line for line in lines.values() if line.event == "intent"):
+        known = {name: getattr(line, name) for name in ("token", "kind", "run_id", "at", "expires_at")}
+        yield LedgerEntry(target=path.parent.name, **known)
 
 
 def take_outbox(history: History, outbox: Path) -> None:

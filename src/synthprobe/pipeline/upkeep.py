@@ -10,7 +10,6 @@ from pathlib import Path
 
 from synthprobe.config import Config, KeepConfig
 from synthprobe.files import write_whole
-from synthprobe.journey.ledger import open_entries
 from synthprobe.pipeline.run_state import is_remembered
 
 EVERY_S = 3600.0
@@ -40,9 +39,6 @@ def tidy(state: Path, keep: KeepConfig, now: float) -> list[Path]:
         gone += _runs(_entries(target), keep, now)
     gone += _files(state.glob("*.damaged-*"), keep, now)
     gone += _files((state / "spool").glob("*.unreadable"), keep, now)
-    for ledger in _entries(state / "ledger"):
-        closed = [path for path, entries in open_entries(ledger) if not entries]
-        gone += [path for path in closed if now - path.stat().st_mtime > _DAY_S]
     for path in gone:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from synthprobe import pipeline
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
@@ -19,7 +20,12 @@ from synthprobe.targets.secrets import Secret, read_credentials, read_secret
 from synthprobe.targets.target import Target
 
 if TYPE_CHECKING:
+    from synthprobe.history.store import History
     from synthprobe.journey.api import Api, NewApi, OpenApi
+
+_HISTORY = pytest.StashKey["History"]()
+_LEDGER_S = 15.0
+"""Seconds that the ledger of one journey may take."""
 
 
 class Secrets(Mapping[str, Secret]):
@@ -116,12 +122,25 @@ def api(new_api: NewApi) -> Api:
 def testdata(pytestconfig: pytest.Config, target: Target) -> Iterator[TestData]:
     """Synthetic objects that are gone afterwards, whatever happens; see `TestData`."""
     session = JourneySession.current(pytestconfig)
-    folder = project_root(pytestconfig) / project_config(pytestconfig).folder / "ledger" / target.name
 
     def note(text: str) -> None:
         if recorder := steps.current():
             recorder.notes.append(text)
 
-    data = TestData(target, folder, session.run_id if session else "", note)
+    data = TestData(target, lambda: _history(pytestconfig), session.run_id if session else "", note)
     yield data
     data.clear()
+    if (history := pytestconfig.stash.get(_HISTORY, None)) is not None:
+        history.allow(_LEDGER_S)
+        for sentence in history.notes:
+            note(sentence)
+
+
+def _history(config: pytest.Config) -> History:
+    """The history, opened once a session, and only where a journey creates something."""
+    history = config.stash.get(_HISTORY, None)
+    if history is None or not history.available:
+        history = pipeline.open_history(project_root(config), project_config(config), within_s=_LEDGER_S)
+        config.add_cleanup(history.close)
+        config.stash[_HISTORY] = history
+    return history
