@@ -21,7 +21,7 @@ def tokens(history: History) -> list[str]:
     return [entry.token for entry in history.entries("demo")]
 
 
-def test_another_machine_knows_before_the_object_is_made_and_what_it_removed_stays_closed(postgresql, tmp_path):
+def test_another_machine_knows_before_the_object_is_made_and_what_it_removed_stays_closed_f69(postgresql, tmp_path):
     with opened(postgresql, tmp_path / "here") as here, opened(postgresql, tmp_path / "there") as there:
         made = Ledger(lambda: here, "demo").intend("call", 60)
         assert tokens(there) == [made.token]
