@@ -118,7 +118,8 @@ def contradiction(found: Contradiction) -> str:
     """A contradiction in one line, without host, body and request."""
     got = found.got.partition("\n")[0].strip()
     if found.about == "locator":
-        return f"{found.expected}, got {repr(shorten(got, _WIDTH, placeholder=' …')) if got else 'nothing'}"
+        what = f"{_named(found.locator)} {found.expected.removeprefix('Locator ')}" if found.locator else found.expected
+        return f"{what}, got {repr(shorten(got, _WIDTH, placeholder=' …')) if got else 'nothing'}"
     where = f"{found.method} {path_of(found.url) or '/'}"
     if found.about == "status":
         return f"{where} was answered {found.status}, {found.expected} was expected"
@@ -144,8 +145,7 @@ def element(locator: str) -> tuple[str, str]:
 
 def looked_for(found: Sought) -> str:
     """That an element was not there, or could not be used."""
-    kind, name = element(found.locator)
-    what = f'{kind} "{name}"' if kind and name else kind if kind else found.locator
+    what = _named(found.locator)
     for_s = f" for {found.within_s:g} s" if found.within_s else ""
     after_s = f" after {found.within_s:g} s" if found.within_s else ""
     return {
@@ -155,6 +155,11 @@ def looked_for(found: Sought) -> str:
         "covered": f"{what} was covered{f' by {found.by}' if found.by else ''}{for_s}",
         "moving": f"{what} did not stand still{for_s}",
     }[found.sight]
+
+
+def _named(locator: str) -> str:
+    kind, name = element(locator)
+    return f'{kind} "{name}"' if kind and name else kind or locator
 
 
 def page(runbook: str, general: str) -> str:

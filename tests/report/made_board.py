@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from synthprobe.goals.impact import ceiling, compare, rank, split
 from synthprobe.goals.objectives import judge_objective
 from synthprobe.records.impact import Change, OperationTotal, Traffic
+from synthprobe.records.latency import Alarm, StepSeries
 from synthprobe.records.objective import Objective, Slice
 from synthprobe.report.board import BoardChange, BoardData, BoardJourney, Day
-from synthprobe.report.latency import Alarm, StepSeries
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SLOT = int(NOW.timestamp()) // 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -14,8 +15,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from synthprobe.records.evidence import SeenRequest
 from synthprobe.records.history import JudgedSlot
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
+from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.result import Outcome
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import JourneyVerdict
@@ -46,6 +49,12 @@ def _verdicts() -> tuple[JourneyVerdict, ...]:
         for name in ("map", "export")
     ]
     replace = msgspec.structs.replace
+    around = (
+        SeenRequest(method="POST", path="/api/incidents", status=500, after_s=1.2, duration_s=0.4),
+        SeenRequest(method="GET", path="/static/board.js", status=200, after_s=1.9, duration_s=0.1),
+    )
+    told = ("page error: ReferenceError: <b>queue</b> is not defined",)
+    shown = replace(shown, results=(replace(shown.results[0], waterfall=around, console=told),))
     return (
         replace(also, incident=LOST, triage=replace(WHY, elsewhere="call-intake")),
         replace(shown, incident=LOST, triage=WHY, runbook="dead-button", runbook_why="It names the script error."),
@@ -93,7 +102,17 @@ def _standing() -> Standing:
         )
         for back in range(100)
     )
-    return Standing(incidents=(over, incident), muted={LOST: date(2026, 12, 24)}, day=day, now_slot=slot)
+    points = tuple((NOW - timedelta(minutes=25 + 5 * back), 400.0 + back % 7) for back in range(90))
+    latency = StepSeries(
+        title="take the call",
+        points=points,
+        usual_ms=400,
+        smallest=1.2,
+        alarms=(Alarm(at=NOW - timedelta(minutes=25), text="it broke", until=NOW),),
+        marks=(Mark(at=NOW - timedelta(hours=3), text="build 7 → 8"),),
+    )
+    known = {LOST: latency}
+    return Standing(incidents=(over, incident), latency=known, muted={LOST: date(2026, 12, 24)}, day=day, now_slot=slot)
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +213,37 @@ def test_an_incident_has_a_page_with_its_record_and_its_first_and_newest_evidenc
     expect(page.locator(f"#incident-{LOST}")).to_be_in_viewport()
     page.goto(f"{site}/runs/index.html")
     expect(page.get_by_role("row")).to_have_count(3)
+
+
+def test_a_card_shows_the_requests_around_the_failure_and_the_last_day_of_its_step(
+    site: str, opened: Callable[..., Page]
+) -> None:
+    page = opened(site, 390)
+    card = page.locator(f"#incident-{LOST}")
+    card.get_by_text("Requests and console around the failure: POST /api/incidents 500").click()
+    rows = card.get_by_role("list", name="Requests around the failure").get_by_role("listitem")
+    expect(rows).to_have_text([re.compile(r"500 POST /api/incidents\s+400 ms"), re.compile("200 GET /static/board.js")])
+    expect(card.get_by_text("page error: ReferenceError: <b>queue</b> is not defined")).to_be_visible()
+    for path, where in (("/", card), (f"/incidents/{LOST}.html", page.locator("main"))):
+        page.goto(site + path)
+        drawn = where.locator("figure.chart")
+        if path == "/":
+            card.get_by_text("How long it took over the last day").click()
+        for part, text in (("band", "usually 400 ms"), ("alarm", "it broke"), ("mark", "build 7 → 8")):
+            expect(drawn.locator(f".{part} title")).to_contain_text(text)
+        drawn.get_by_text("Each value").click()
+        drawn.get_by_role("link").first.click()
+        expect(page).to_have_url(re.compile("/runs/demo/.*0001/index.html"))
+
+
+def test_two_runs_of_one_incident_on_a_page_have_an_anchor_each(tmp_path: Path) -> None:
+    runs = {tmp_path / name: name for name in ("healthy", "two faults")}
+    for folder, label in runs.items():
+        made_run.write(folder, _verdicts(), of=made_run.run(f"20261123T114000Z-{len(label):04}"))
+    made = publish(list(runs), tmp_path / "site", labels=runs, allure=False, stand=lambda target: _standing())
+    anchors = re.findall(r'<article class="card [^>]* id="([^"]*)"', made.read_text())
+    assert len(anchors) == len(set(anchors)) == 6
+    assert f"incident-{LOST}" in anchors
 
 
 def test_a_page_left_open_says_when_it_cannot_be_renewed_and_renews_itself(

@@ -19,9 +19,10 @@ from synthprobe.goals.impact import ceiling, compare, rank, split
 from synthprobe.pipeline.statements import read_counted
 from synthprobe.records.impact import Change, Counted, ImpactRow, OperationTotal, Traffic
 from synthprobe.records.journey import Journey
+from synthprobe.records.latency import Alarm, StepSeries
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney
-from synthprobe.report.latency import Alarm, StepSeries, thinned
+from synthprobe.report.latency import thinned
 from synthprobe.report.site import published
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.changes import read_changes
@@ -132,7 +133,7 @@ class Past:
             self._alarms(since),
         )
         budgets, fine = recorded.budgets(self._latest), self._sensitivity()
-        links, traces = self._published()
+        links, traces, runs = self._published()
         known = dict.fromkeys([*self._journeys, *(journey for journey, _ in lines), *grids])
         return BoardData(
             target=self._target.name,
@@ -180,6 +181,7 @@ class Past:
             ),
             changes=tuple(self.judge_change(one, days) for one in reversed(read_changes(self._root))),
             notes=notes,
+            runs=runs,
         )
 
     def _points(self, since: datetime) -> dict[tuple[str, str], Points]:
@@ -215,8 +217,8 @@ class Past:
             found[key] = usual, max(smallest, least), accepted.sentence if accepted else ""
         return found
 
-    def _published(self) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
-        """Last Allure page of each journey, and trace of each step's last slow run, as far as the site keeps them.
+    def _published(self) -> tuple[dict[str, str], dict[tuple[str, str], str], dict[datetime, str]]:
+        """Last Allure page of each journey, trace of each step's last slow run, and runs, as far as they are kept.
 
         An empty step is the journey's last slow run, whichever step was slow. A journey without a browser has no trace;
         its page in the report stands for it.
@@ -227,8 +229,9 @@ class Past:
         try:
             runs = sorted(published(site), key=lambda run: run.verdict.run.started_at)
         except OSError:
-            return {}, {}
-        for run in (run for run in runs if run.verdict.run.target == self._target.name):
+            return {}, {}, {}
+        runs = [run for run in runs if run.verdict.run.target == self._target.name]
+        for run in runs:
             its = {id: f"{run.folder}/allure/index.html#{page}" for id, page in run.pages.items()}
             pages |= its
             weak = (
@@ -243,7 +246,7 @@ class Past:
                 link = viewer_link(f"{run.folder}/{trace}") if trace else its.get(result.journey.id, "")
                 slow = {told.step.split(" › ", 1)[0] for told in found}
                 traces |= {(result.journey.id, step): link for step in (*slow, "")} if link else {}
-        return pages, traces
+        return pages, traces, {run.verdict.run.started_at: f"{run.folder}/index.html" for run in runs}
 
     def _counted(self, since: datetime, until: datetime) -> list[Counted]:
         return read_counted(self._root, self._config, self._target.name, since, until)

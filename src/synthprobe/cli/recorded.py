@@ -12,9 +12,9 @@ import msgspec
 from synthprobe.records.address import shown_address
 from synthprobe.records.incident import Incident
 from synthprobe.records.journey import Journey
+from synthprobe.records.latency import Alarm
 from synthprobe.records.result import Result
 from synthprobe.records.verdict import Verdict
-from synthprobe.report.board import Alarm
 
 NEWEST = 50
 """Runs that are enough to know the journeys as they are now."""

@@ -20,8 +20,9 @@ from synthprobe.records.history import StepSample, StepSum
 from synthprobe.records.impact import OperationTotal, Traffic
 from synthprobe.records.incident import Observation
 from synthprobe.records.journey import Journey
+from synthprobe.records.latency import Alarm
 from synthprobe.records.result import Outcome
-from synthprobe.report.board import Alarm, Day
+from synthprobe.report.board import Day
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History

@@ -19,7 +19,7 @@ from synthprobe.errors import (
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.certificates import certificate_fault
 from synthprobe.evidence.records import masked_record
-from synthprobe.evidence.sought import sought_in
+from synthprobe.evidence.sought import locator_in, sought_in
 from synthprobe.records.finding import Contradiction, Finding, Refusal
 from synthprobe.records.result import Failure
 
@@ -113,7 +113,8 @@ def _finding(error: BaseException) -> Finding | None:
     if not shown or not first.startswith("Locator expected"):
         return Finding(sought=sought) if sought else None
     got = "" if shown == "None" else shown
-    return Finding(contradiction=Contradiction(about="locator", expected=first, got=got), sought=sought)
+    wrong = Contradiction(about="locator", expected=first, got=got, locator=locator_in(rest))
+    return Finding(contradiction=wrong, sought=sought)
 
 
 def _parts(error: BaseException) -> list[BaseException]:

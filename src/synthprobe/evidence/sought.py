@@ -22,8 +22,8 @@ _SIGHTS: tuple[tuple[str, Sight], ...] = (
 
 def sought_in(first: str, rest: Sequence[str]) -> Sought | None:
     """The element, of a message's first line and the others; nothing when it was there, or the log does not say."""
+    locator = locator_in(rest)
     log = [line for line in rest if not line.lstrip().startswith("- <")]
-    locator = next((found["locator"] for line in rest if (found := _WAITING.match(line))), "")
     if not locator or not ("Timeout" in first or first.startswith("Locator expected")):
         return None
     whole = "\n".join(rest)
@@ -34,8 +34,13 @@ def sought_in(first: str, rest: Sequence[str]) -> Sought | None:
     covering = _COVERS.search(whole)
     allowed = _ALLOWED.search("\n".join((first, whole)))
     return Sought(
-        locator=locator.strip(),
+        locator=locator,
         sight=sight or "absent",
         within_s=int(allowed[1]) / 1000 if allowed else 0.0,
         by=covering[1][:160] if covering else "",
     )
+
+
+def locator_in(rest: Sequence[str]) -> str:
+    """How the element was looked for, by the lines below a message's first one; empty when they do not say."""
+    return next((found["locator"].strip() for line in rest if (found := _WAITING.match(line))), "")

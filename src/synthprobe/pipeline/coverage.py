@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,14 @@ from synthprobe.goals.slots import in_slots, slot_length
 from synthprobe.pipeline.memory import open_history
 from synthprobe.pipeline.notes import noted
 from synthprobe.records.history import JudgedSlot
-from synthprobe.records.incident import Observation
+from synthprobe.records.incident import Incident, Observation
 from synthprobe.records.journey import duration_s
+from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.objective import BurnRule, Coverage, Objective, ObjectiveStatus
 from synthprobe.records.result import Run
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import Verdict
+from synthprobe.targets.changes import read_changes
 from synthprobe.targets.windows import Window, read_windows
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ DEFAULT = "default"
 """Name of the objective of all journeys that have none of their own."""
 
 _RECENT = timedelta(days=30)  # an incident that ended keeps its page so long
+_DAY_RUNS = 300  # of a day, one each five minutes, with a few by hand
 _SAID_BEFORE = 12  # slots: a failure that comes and goes is said once, not each time it comes
 
 
@@ -94,6 +98,7 @@ def stand(root: Path, config: Config, target: str, now: datetime, environ: Mappi
         slots = history.judged_slots(target, since(config, now), now + timedelta(seconds=1))
         began = history.first_judged(target)
         incidents = [one for one in history.incidents(target) if now - (one.resolved_at or now) < _RECENT]
+        latency = _latency(history, root, config, [one for one in incidents if one.state != "resolved"], now)
     mutes: tuple[Mute, ...] = ()
     with noted([]):  # alert lint says what is wrong with them
         mutes = read_mutes(root / config.alerts.mutes)
@@ -104,10 +109,49 @@ def stand(root: Path, config: Config, target: str, now: datetime, environ: Mappi
         muted={
             one.id: mute.until for one in incidents for mute in mutes if mute.until is not None and mute.holds(one, now)
         },
+        latency=latency,
         day=tuple(one for one in slots if now - one.at < day),
         slots=round(day.total_seconds() / config.interval_s),
         now_slot=int(now.timestamp() // config.interval_s),
     )
+
+
+def _latency(
+    history: History, root: Path, config: Config, incidents: Sequence[Incident], now: datetime
+) -> dict[str, StepSeries]:
+    """The last day of the step that each incident breaks, with what is usual of it and what was changed meanwhile."""
+    if not incidents:
+        return {}
+    from synthprobe.detection.watch import read_state  # most targets are well
+
+    begin, found = now - timedelta(days=1), {}
+    changes: list[Mark] = []
+    with noted([]):  # a file that cannot be read marks nothing
+        changes = [Mark(at=change.at, text=change.title) for change in read_changes(root) if change.at >= begin]
+    for incident in (one for one in incidents if one.journeys):
+        target, journey = incident.target, incident.journeys[0]
+        samples = history.step_series(target, journey, incident.step, begin)
+        path = incident.step if samples else ""
+        samples = samples or history.step_series(target, journey, path, begin)
+        detector = read_state(history.detector_states(target, location=config.location).get((journey, path)))[0]
+        usual = detector.usual_ms
+        found[incident.id] = StepSeries(
+            title=path or "the whole journey",
+            points=tuple((one.at, one.total_ms / one.count) for one in samples if one.count > one.failed),
+            alarms=(Alarm(at=incident.first_seen_at, text=incident.title, until=now),),
+            marks=(*changes, *_deploys(history.observations(target, journey, last=_DAY_RUNS), begin)),
+            usual_ms=usual,
+            smallest=max(detector.smallest_visible(), 1 + config.least_slowdown_ms / usual) if usual else None,
+        )
+    return found
+
+
+def _deploys(seen: Sequence[Observation], begin: datetime) -> Iterator[Mark]:
+    """When the target named another build than in the run before."""
+    named = [one for one in seen if one.build]
+    for before, one in pairwise(named):
+        if one.build != before.build and one.at >= begin:
+            yield Mark(at=one.at, text=f"build {before.build} → {one.build}")
 
 
 def since(config: Config, now: datetime) -> datetime:

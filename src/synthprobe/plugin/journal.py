@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,14 @@ from synthprobe.evidence.facts import facts_of, usual_facts
 from synthprobe.evidence.failure import leak_failure
 from synthprobe.evidence.issued import keep_digests
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.evidence.waterfall import console_lines, waterfall
 from synthprobe.hooks import AnswerSource
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.plugin.alarm import AttemptDeadline, own_time
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.reports import reason_of_skip
-from synthprobe.records.evidence import Evidence, Exchange, Facts, NetworkRequest, PageSeen
+from synthprobe.records.evidence import Evidence, Exchange, Facts, NetworkRequest, PageSeen, SeenRequest
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Outcome, Result
 from synthprobe.report.allure_journey import AllureJourney, attach_evidence
@@ -62,6 +64,8 @@ class Attempt:
         self.settled = False
         self.evidence: tuple[Evidence, ...] = ()
         self.facts: Facts | None = None
+        self.waterfall: tuple[SeenRequest, ...] = ()
+        self.console: tuple[str, ...] = ()
         self.whole_text = ""
 
     def skip(self, reason: str, phase: str) -> None:
@@ -184,6 +188,8 @@ class Journal:
             worker=self._worker,
             repeat=self._repeat(attempt.journey),
             facts=attempt.facts,
+            waterfall=attempt.waterfall,
+            console=attempt.console,
         )
         self._write(self._redactor.record(result))
         self._keep_issued()
@@ -271,6 +277,9 @@ class Journal:
             pages=pages,
             describe=self._describe,
         )
+        ended_at = recorder.started_at + timedelta(seconds=recorder.duration_s)
+        attempt.waterfall = waterfall(self._exchanges, browsed, recorder.started_at, ended_at)
+        attempt.console = console_lines(console)
         keeper.console(console)
         keeper.network(network)
         keeper.exchanges(self._exchanges)

@@ -173,6 +173,26 @@ class NetworkRequest(Struct, frozen=True, kw_only=True):
         return bool(self.error) or self.status >= 400 or self.duration_ms >= slow_ms
 
 
+class SeenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A request near a failure, as short as a row of a waterfall needs it.
+
+    Attributes:
+        method: HTTP method.
+        path: the address's path, without host and query.
+        status: the answer's status code; 0 when there was none.
+        after_s: seconds from the attempt's begin.
+        duration_s: seconds to the last byte.
+        error: why there was no answer.
+    """
+
+    method: str
+    path: str
+    status: int
+    after_s: float
+    duration_s: float
+    error: str = ""
+
+
 class Answer(Struct, frozen=True, kw_only=True):
     """One answer of the target, as short as triage needs it.
 

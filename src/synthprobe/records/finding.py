@@ -23,6 +23,7 @@ class Contradiction(Struct, frozen=True, kw_only=True):
         method: HTTP method of the request that was answered; empty for a page.
         url: its address.
         status: the answer's status code; 0 for a page.
+        locator: how the element was looked for, as Playwright writes it; empty elsewhere.
     """
 
     about: About
@@ -31,6 +32,7 @@ class Contradiction(Struct, frozen=True, kw_only=True):
     method: str = ""
     url: str = ""
     status: int = 0
+    locator: str = ""
 
 
 class Refusal(Struct, frozen=True, kw_only=True):

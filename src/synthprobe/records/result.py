@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from synthprobe.records.address import shown_address
-from synthprobe.records.evidence import Evidence, Facts
+from synthprobe.records.evidence import Evidence, Facts, SeenRequest
 from synthprobe.records.finding import Finding
 from synthprobe.records.journey import Journey, OwnName
 
@@ -252,6 +252,8 @@ class Result(Struct, frozen=True, kw_only=True):
         trace_id: 32 hexadecimal digits that name this attempt in the target's traces; empty when nothing ran.
         span_id: 16 hexadecimal digits of the attempt as a whole.
         backend_trace: where the attempt opens in the target's own tracing tool; empty when it has none.
+        waterfall: the requests around the failure, in their order.
+        console: what pages said that tells most, uncaught errors first.
     """
 
     run_id: OwnName
@@ -275,3 +277,5 @@ class Result(Struct, frozen=True, kw_only=True):
     trace_id: OwnName = ""
     span_id: OwnName = ""
     backend_trace: str = ""
+    waterfall: tuple[SeenRequest, ...] = ()
+    console: tuple[str, ...] = ()

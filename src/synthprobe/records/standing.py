@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from synthprobe.records.history import JudgedSlot
 from synthprobe.records.incident import Incident
+from synthprobe.records.latency import StepSeries
 from synthprobe.records.objective import Coverage, ObjectiveStatus
 
 
@@ -19,6 +20,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         objectives: one status for each journey that was seen.
         incidents: those that are not over, and those that ended in the last 30 days, oldest first.
         muted: until which day an incident is told to nobody, by its id.
+        latency: the last day of the step that each open incident breaks, by the incident's id.
         day: what was judged in the slots of the last 24 hours, oldest first.
         slots: how many slots 24 hours have.
         now_slot: the newest slot that has passed.
@@ -28,6 +30,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     objectives: tuple[ObjectiveStatus, ...] = ()
     incidents: tuple[Incident, ...] = ()
     muted: dict[str, date] = {}
+    latency: dict[str, StepSeries] = {}
     day: tuple[JudgedSlot, ...] = ()
     slots: int = 288
     now_slot: int = 0

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe.files import write_whole
 from synthprobe.records.impact import Change, Forecast, ImpactRow, OperationKind, Split
+from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.objective import ObjectiveStatus
 from synthprobe.report.allure_results import safe_name
-from synthprobe.report.latency import Alarm, StepSeries, latency_chart
+from synthprobe.report.latency import latency_chart, run_addresses
 from synthprobe.report.page import duration, pages
 from synthprobe.report.standing import percent as percentage
 
@@ -114,6 +116,7 @@ class BoardData(Struct, frozen=True, kw_only=True):
         journeys: the journeys.
         changes: marked changes, newest first.
         notes: what a reader should know, as sentences, for example a reset of the counters.
+        runs: addresses of published runs, relative to the site, by their begin.
     """
 
     target: str
@@ -123,6 +126,7 @@ class BoardData(Struct, frozen=True, kw_only=True):
     journeys: tuple[BoardJourney, ...] = ()
     changes: tuple[BoardChange, ...] = ()
     notes: tuple[str, ...] = ()
+    runs: dict[datetime, str] = {}
 
 
 def render_board(data: BoardData, site: Path) -> Path:
@@ -142,7 +146,7 @@ def render_board(data: BoardData, site: Path) -> Path:
     }
     journeys = [_journey(one, data) for one in sorted(data.journeys, key=_worst_first)]
     known = {one["id"]: one for one in journeys}
-    shared = {"data": data, "signs": _SIGNS, "days": DAYS}
+    shared = {"data": data, "signs": _SIGNS, "days": DAYS, "root": "../../"}
     for one in journeys:
         page = environment.get_template("board_journey.html.j2").render(one=one, **shared)
         write_whole(folder / one["page"], page)
@@ -226,6 +230,8 @@ def _table(kind: OperationKind, rows: Sequence[ImpactRow], known: Mapping[str, A
 
 def _journey(one: BoardJourney, data: BoardData) -> dict[str, Any]:
     found = {day.day: day for day in one.days}
+    runs = run_addresses(data.runs)
+    marks = tuple(Mark(at=made.change.at, text=made.change.title) for made in data.changes)
     today = data.made_at.astimezone(UTC).date()
     days = [found.get(today - timedelta(days=back), Day(day=today - timedelta(days=back))) for back in range(DAYS)][
         ::-1
@@ -241,7 +247,7 @@ def _journey(one: BoardJourney, data: BoardData) -> dict[str, Any]:
             {
                 "series": series,
                 "anchor": step_anchor(series.title),
-                "chart": latency_chart(series, data.made_at),
+                "chart": latency_chart(replace(series, marks=marks), data.made_at, runs),
                 "shows": _shows(series),
                 "row": next(
                     (r for r in data.rows if r.kind == "step" and r.name == series.title and one.id in r.journeys), None

@@ -9,19 +9,25 @@ from typing import Any, get_args
 from urllib.parse import quote
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe.records.incident import Incident, Triage
 from synthprobe.records.journey import Severity
+from synthprobe.records.latency import StepSeries
 from synthprobe.records.result import Outcome, Result, walk_steps
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import card_anchor
+from synthprobe.report.latency import Chart, latency_chart
 from synthprobe.report.standing import objective
 from synthprobe.report.strip import Strip, strip
 from synthprobe.report.trace_viewer import viewer_link
 
 BAD: tuple[Outcome, ...] = ("failed", "degraded", "unknown")
 """The outcomes that make a card, in the order of the page."""
+
+CHARTED = 96
+"""Points of a card's chart: each quarter of an hour one, and the slowest beside it."""
 
 _SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
@@ -86,6 +92,7 @@ class Card(Struct, frozen=True, kw_only=True):
         journeys: views of the journeys that show it, the most telling first.
         blocked: titles of journeys that cannot get as far because of it.
         day: the last 24 hours.
+        chart: the broken step's time over the last day.
     """
 
     anchor: str
@@ -106,14 +113,19 @@ class Card(Struct, frozen=True, kw_only=True):
     journeys: tuple[dict[str, Any], ...] = ()
     blocked: tuple[str, ...] = ()
     day: Strip | None = None
+    chart: Chart | None = None
 
 
 def cards(
-    run: PublishedRun, views: Mapping[str, dict[str, Any]], standing: Standing, runbooks: Mapping[str, PublishedRunbook]
+    run: PublishedRun,
+    views: Mapping[str, dict[str, Any]],
+    standing: Standing,
+    runbooks: Mapping[str, PublishedRunbook],
+    addresses: Mapping[int, str],
 ) -> list[Card]:
-    """One card for each cause, worst first."""
+    """One card for each cause, worst first; ``addresses`` are those of published runs, as charts look them up."""
     known = {one.id: one for one in standing.incidents}
-    made = [_card(group, views, known, standing, runbooks, run.verdict) for group in _by_cause(run.verdict)]
+    made = [_card(group, views, known, standing, runbooks, run.verdict, addresses) for group in _by_cause(run.verdict)]
     return sorted(made, key=lambda card: (BAD.index(card.outcome), _severity(card)))
 
 
@@ -135,6 +147,7 @@ def _card(
     standing: Standing,
     runbooks: Mapping[str, PublishedRunbook],
     verdict: Verdict,
+    addresses: Mapping[int, str],
 ) -> Card:
     incident = known.get(group[0].incident)
     first = incident.journeys[0] if incident and incident.journeys else ""
@@ -169,7 +182,19 @@ def _card(
         journeys=tuple(views[judged.journey.id] for judged in ordered),
         blocked=tuple(titles.get(id, id) for id in (incident.blocked if incident else ())),
         day=strip(standing, {judged.journey.id for judged in group}),
+        chart=_chart(standing.latency.get(lead.incident), lead, verdict.finished_at, addresses),
     )
+
+
+def _chart(
+    series: StepSeries | None, lead: JourneyVerdict, now: datetime, addresses: Mapping[int, str]
+) -> Chart | None:
+    if series is None:
+        return None
+    steps = walk_steps(lead.results[-1].steps) if lead.results else ()
+    budget_s = next((step.budget_s for path, step in steps if path == series.title), None)
+    budgeted = replace(series, budget_ms=1000 * budget_s if budget_s else None)
+    return latency_chart(budgeted, now, addresses, most=CHARTED)
 
 
 def _severity(card: Card) -> int:
@@ -212,6 +237,8 @@ def _view(run: PublishedRun, judged: JourneyVerdict, site: Path, status: Any) ->
         "allure": f"{quote(run.folder)}/allure/index.html#{page}" if page else "",
         "backend_trace": next((result.backend_trace for result in reversed(telling) if result.backend_trace), ""),
         "bars": _bars(judged, last) if last else [],
+        "waterfall": _waterfall(telling),
+        "console": next((result.console for result in reversed(telling) if result.console), ()),
         "repeat": last.repeat if last else "",
         "objective": objective(status),
         "status": status,
@@ -250,6 +277,24 @@ def _message(judged: JourneyVerdict, last: Result | None) -> str:
     if last is not None and last.failure is not None and judged.outcome in {"failed", "unknown"}:
         return last.failure.message.strip()
     return ""
+
+
+def _waterfall(telling: Sequence[Result]) -> list[dict[str, Any]]:
+    """The requests around the failure, each with place and width of its bar in percent of all of them."""
+    rows = next((result.waterfall for result in reversed(telling) if result.waterfall), ())
+    if not rows:
+        return []
+    begin = min(row.after_s for row in rows)
+    whole = max(max(row.after_s + row.duration_s for row in rows) - begin, 0.001)
+    return [
+        {
+            "row": row,
+            "odd": bool(row.error or row.status >= 400),
+            "left": round(100 * (row.after_s - begin) / whole, 1),
+            "width": round(100 * row.duration_s / whole, 1),
+        }
+        for row in rows
+    ]
 
 
 def _bars(judged: JourneyVerdict, result: Result) -> list[dict[str, Any]]:

@@ -1,133 +1,173 @@
-"""A step's time over the days, drawn as SVG that needs no script and follows the page's colours."""
+"""A step's time, laid out for an SVG that needs no script and follows the page's colours."""
 
 from __future__ import annotations
 
-import sys
+import math
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from statistics import median
-from typing import Any
 
 from msgspec import Struct
+
+from synthprobe.records.latency import StepSeries
+from synthprobe.report.page import duration
 
 POINTS = 240
 """Points a chart has at most; more are drawn as the median of their stretch, and the slowest beside it."""
 
+WIDTH, HEIGHT = 480, 170
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 470, 14, 140
+_NEAR = 1.6  # how far above the slowest run the budget or the usual may stand to be drawn; else it is only named
 
-class Alarm(Struct, frozen=True, kw_only=True):
-    """When the detector said that a step got slower.
 
-    Attributes:
-        at: when, UTC.
-        text: what it said.
-    """
+class Spot(Struct, frozen=True, kw_only=True):
+    """A run of the chart: its column, from ``x`` on, and what a reader sees of it."""
 
+    x: float
+    width: float
     at: datetime
-    text: str
+    took: str
+    run: str = ""
 
 
-class StepSeries(Struct, frozen=True, kw_only=True):
-    """A step's times.
+class Area(Struct, frozen=True, kw_only=True):
+    """A rectangle or, without a size, a line."""
+
+    x: float = 0.0
+    y: float = 0.0
+    width: float = 0.0
+    height: float = 0.0
+    text: str = ""
+
+
+class Chart(Struct, frozen=True, kw_only=True):
+    """All that the template draws, in units of the SVG.
 
     Attributes:
-        title: the step's title.
-        points: moment (UTC) and milliseconds, in any order.
-        budget_ms: milliseconds it may take; None without a budget.
+        line: the runs' times as points of a line.
+        spots: the same one by one, with their values and runs.
+        band: what is usual; nothing when that is not known, or far from what was measured.
         alarms: when it was called slow.
-        usual_ms: milliseconds it usually takes.
-        smallest: the smallest slowdown it can show, as a ratio; endless after too few runs, None when nothing is known.
-        accepted: the level that was accepted last, with when and why; empty when none was.
+        dots: where each alarm began.
+        marks: deploys and changes.
+        budget: where the budget stands; nothing when it has none, or one that is far away.
+        ticks: values of the left axis.
+        times: moments of the lower axis.
+        text: the chart in a sentence.
     """
 
-    title: str
-    points: tuple[tuple[datetime, float], ...] = ()
-    budget_ms: float | None = None
-    alarms: tuple[Alarm, ...] = ()
-    usual_ms: float = 0.0
-    smallest: float | None = None
-    accepted: str = ""
+    line: str
+    spots: tuple[Spot, ...]
+    text: str
+    band: Area | None = None
+    alarms: tuple[Area, ...] = ()
+    dots: tuple[Area, ...] = ()
+    marks: tuple[Area, ...] = ()
+    budget: Area | None = None
+    ticks: tuple[Area, ...] = ()
+    times: tuple[Area, ...] = ()
 
 
-def latency_chart(series: StepSeries, now: datetime) -> str:
-    """Draw a step over time, with its budget and its alarms."""
-    points = thinned(sorted((at.astimezone(UTC), ms) for at, ms in series.points if ms >= 0 and at <= now))
+def latency_chart(
+    series: StepSeries, now: datetime, runs: Mapping[int, str] | None = None, *, most: int = POINTS
+) -> Chart | None:
+    """Lay a step's time out; ``runs`` are addresses of published runs, by their begin in milliseconds."""
+    known = sorted((at.astimezone(UTC), ms) for at, ms in series.points if ms >= 0 and at <= now)
+    points = thinned(known, most)
     if not points:
-        return ""
-    pygal = _pygal()
-    from pygal.style import Style  # type: ignore[import-untyped,unused-ignore]
+        return None
+    first, last = points[0][0], max(points[-1][0], points[0][0] + timedelta(minutes=1))
+    fastest, slowest = min(ms for _, ms in points), max(ms for _, ms in points)
+    usual = series.usual_ms if series.usual_ms <= slowest * _NEAR else 0.0
+    budget = series.budget_ms if series.budget_ms and series.budget_ms <= slowest * _NEAR else None
+    ticks = list(_ticks(min(fastest, usual or fastest), max(slowest, usual, budget or 0.0)))
+    low, high = ticks[0], ticks[-1]
 
-    spread = points[-1][0] - points[0][0]
-    chart: Any = pygal.XY(  # its charts of moments call what Python has deprecated
-        js=[],
-        style=Style(
-            background="transparent",
-            plot_background="transparent",
-            foreground="var(--soft)",
-            foreground_strong="var(--ink)",
-            foreground_subtle="var(--line)",
-            colors=("var(--link)", "var(--ink)", "var(--degraded)"),
-            font_family="system-ui, sans-serif",
-            label_font_size=14,
-            major_label_font_size=14,
-            legend_font_size=13,
-            no_data_font_size=14,
-            opacity="1",
-            stroke_opacity="1",
-            guide_stroke_color="var(--line)",
-            major_guide_stroke_color="var(--line)",
+    def x(at: datetime) -> float:
+        share = (at - first) / (last - first)
+        return round(_LEFT + (_RIGHT - _LEFT) * min(max(share, 0.0), 1.0), 1)
+
+    def y(ms: float) -> float:
+        return round(_BOTTOM - (_BOTTOM - _TOP) * (min(max(ms, low), high) - low) / (high - low), 1)
+
+    ends = [x(at) for at, _ in points[1:]] + [float(_RIGHT)]
+    width = {at: max(end - x(at), 1.5) for (at, _), end in zip(points, ends, strict=True)}
+    alarms = [alarm for alarm in series.alarms if (alarm.until or alarm.at) >= first and alarm.at <= last]
+    following = [min((at for at, _ in points if at > alarm.at), default=last) for alarm in alarms]
+    shown = (first, last, "%H:%M" if last - first < timedelta(days=2) else "%d %b")
+    return Chart(
+        line=" ".join(f"{x(at)},{y(ms)}" for at, ms in points),
+        spots=tuple(
+            Spot(x=x(at), width=width[at], at=at, took=duration(ms / 1000), run=(runs or {}).get(_key(at), ""))
+            for at, ms in points
         ),
-        width=480,
-        height=210,
-        margin=8,
-        margin_right=28,
-        show_dots=False,
-        show_legend=False,
-        truncate_label=-1,
-        min_scale=3,
-        max_scale=5,
-        include_x_axis=True,
-        no_prefix=False,
-        disable_xml_declaration=True,
-        x_value_formatter=lambda at: datetime.fromtimestamp(at, UTC).strftime(
-            "%H:%M" if spread < timedelta(days=2) else "%d %b"
+        band=_band(series, usual, y),
+        alarms=tuple(
+            Area(x=x(alarm.at), width=max(x(alarm.until or after) - x(alarm.at), 2.0), text=alarm.text)
+            for alarm, after in zip(alarms, following, strict=True)
         ),
-        value_formatter=lambda ms: f"{ms / 1000:g} s" if ms >= 1000 else f"{ms:g} ms",
+        dots=tuple(
+            Area(x=x(alarm.at), y=y(min(points, key=lambda point: abs(point[0] - alarm.at))[1]), text=alarm.text)
+            for alarm in alarms
+            if alarm.at >= first
+        ),
+        marks=tuple(
+            Area(x=x(mark.at), text=f"{mark.at.astimezone(UTC):%d %b %H:%M} UTC: {mark.text}")
+            for mark in series.marks
+            if first <= mark.at <= last
+        ),
+        budget=Area(y=y(budget), text=f"budget {duration(budget / 1000)}") if budget else None,
+        ticks=tuple(Area(y=y(value), text=duration(value / 1000)) for value in ticks),
+        times=tuple(_times(*shown)),
+        text=_text(series, points, slowest),
     )
-    first, last = points[0][0].timestamp(), points[-1][0].timestamp()
-    chart.x_labels = [first + (last - first) * part / 4 for part in range(5)] if spread else [first]
-    chart.add_xml_filter(_without_script)
-    chart.add("time", [(at.timestamp(), ms) for at, ms in points])
-    if series.budget_ms is not None:
-        edges = [(first, series.budget_ms), (last, series.budget_ms)]
-        chart.add("budget", edges, stroke_style={"width": 1.5, "dasharray": "6, 4"})
-    marks = [(alarm.at.timestamp(), _near(points, alarm.at)) for alarm in series.alarms if alarm.at >= points[0][0]]
-    if marks:
-        chart.add("alarm", marks, stroke=False, show_dots=True, dots_size=6)
-    svg: str = chart.render(is_unicode=True)
-    return svg
 
 
-def _pygal() -> Any:
-    """Without the finder it adds to `sys.meta_path`: that warns of itself at each module that is not found later."""
-    finders = list(sys.meta_path)
-    import pygal  # type: ignore[import-untyped,unused-ignore]
-
-    sys.meta_path[:] = [one for one in sys.meta_path if one in finders or not type(one).__module__.startswith("pygal")]
-    return pygal
-
-
-def _without_script(root: Any) -> Any:
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if str(child.tag).rpartition("}")[2] == "script":
-                parent.remove(child)
-    return root
+def _band(series: StepSeries, usual: float, y: Callable[[float], float]) -> Area | None:
+    if not usual:
+        return None
+    ratio = series.smallest if series.smallest is not None and math.isfinite(series.smallest) else 1.1
+    top, bottom = y(usual * ratio), y(usual / ratio)
+    return Area(y=top, height=round(max(bottom - top, 2.0), 1), text=f"usually {duration(usual / 1000)}")
 
 
-def thinned(points: list[tuple[datetime, float]]) -> list[tuple[datetime, float]]:
+def _text(series: StepSeries, points: list[tuple[datetime, float]], slowest: float) -> str:
+    newest = f"newest {duration(points[-1][1] / 1000)}, slowest {duration(slowest / 1000)}"
+    usual = f", usually {duration(series.usual_ms / 1000)}" if series.usual_ms else ""
+    budget = f", budget {duration(series.budget_ms / 1000)}" if series.budget_ms else ""
+    return f"{newest}{usual}{budget}"
+
+
+def _ticks(low: float, high: float) -> Iterator[float]:
+    """Round values around what was measured."""
+    spread = max(high - low, high * 0.1, 1.0)
+    step = 10.0 ** math.floor(math.log10(spread / 2))
+    step *= next(factor for factor in (1, 2, 5, 10) if spread / (factor * step) <= 3)
+    first = math.floor(low / step)
+    for number in range(first, max(math.ceil(high / step), first + 1) + 1):
+        yield round(number * step, 6)
+
+
+def _times(first: datetime, last: datetime, form: str) -> Iterator[Area]:
+    for part in range(5):
+        at = first + (last - first) * part / 4
+        yield Area(x=round(_LEFT + (_RIGHT - _LEFT) * part / 4, 1), text=f"{at:{form}}")
+
+
+def _key(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def run_addresses(runs: Mapping[datetime, str]) -> dict[int, str]:
+    """Addresses of published runs, as a chart looks them up."""
+    return {_key(at): address for at, address in runs.items()}
+
+
+def thinned(points: list[tuple[datetime, float]], most: int = POINTS) -> list[tuple[datetime, float]]:
     """Few enough points to draw, without hiding a slow one: the median and the slowest of each stretch."""
-    if len(points) <= POINTS:
+    if len(points) <= most:
         return points
-    size = -(-2 * len(points) // POINTS)
+    size = -(-2 * len(points) // most)
     kept: list[tuple[datetime, float]] = []
     for start in range(0, len(points), size):
         stretch = points[start : start + size]
@@ -135,7 +175,3 @@ def thinned(points: list[tuple[datetime, float]]) -> list[tuple[datetime, float]
         kept += [(stretch[0][0], median(ms for _, ms in stretch))]
         kept += [slowest] if slowest[0] > stretch[0][0] else []
     return kept
-
-
-def _near(points: list[tuple[datetime, float]], at: datetime) -> float:
-    return min(points, key=lambda point: abs(point[0] - at))[1]

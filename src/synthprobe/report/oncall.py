@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from synthprobe.files import write_whole
 from synthprobe.records.result import Outcome
@@ -86,27 +87,49 @@ def render_oncall(
     stale_s: float = STALE_S,
     prefix: str = "",
     index: str = "",
+    addresses: Mapping[int, str] | None = None,
 ) -> Path:
     """Write `status.json` and then, last and in one move, `index.html`.
 
-    ``prefix`` leads from the page to the site; ``index`` is what publishing keeps in the page.
+    ``prefix`` leads from the page to the site; ``index`` is what publishing keeps in the page; ``addresses`` are those
+    of published runs, as charts look them up.
     """
     ordered = sorted(
         runs,
         key=lambda run: (not run.production, _rank(run.verdict), run.verdict.run.target, run.label),
     )
     known = standings or {}
-    views = [_view(run, site, runbooks or {}, known.get(run.verdict.run.target, Standing())) for run in ordered]
+    views = [
+        _view(run, site, runbooks or {}, known.get(run.verdict.run.target, Standing()), addresses or {})
+        for run in ordered
+    ]
+    _part_anchors(views)
     site.mkdir(parents=True, exist_ok=True)
     write_whole(site / "status.json", json.dumps({"targets": [_status(view) for view in views]}, indent=2))
     return write_whole(site / "index.html", _html(views, root=prefix, stale_s=stale_s, index=index))
 
 
-def render_run(run: PublishedRun, site: Path, runbooks: Mapping[str, PublishedRunbook], standing: Standing) -> Path:
+def _part_anchors(views: Sequence[dict[str, Any]]) -> None:
+    """Two runs of one page may show the same incident; its anchor leads to the card of the first."""
+    taken: set[str] = set()
+    for view in views:
+        view["cards"] = [
+            replace(card, anchor=f"{card.anchor}-{view['anchor']}") if card.anchor in taken else card
+            for card in view["cards"]
+        ]
+        taken |= {card.anchor for card in view["cards"]}
+
+
+def render_run(
+    run: PublishedRun,
+    site: Path,
+    runbooks: Mapping[str, PublishedRunbook],
+    standing: Standing,
+    addresses: Mapping[int, str],
+) -> Path:
     """Write the page of one run, which stays as it was when the run was published."""
-    return write_whole(
-        site / run.folder / "index.html", _html([_view(run, site, runbooks, standing)], root="../../../")
-    )
+    view = _view(run, site, runbooks, standing, addresses)
+    return write_whole(site / run.folder / "index.html", _html([view], root="../../../"))
 
 
 def _html(views: Sequence[Mapping[str, Any]], *, root: str = "", stale_s: float = 0, index: str = "") -> str:
@@ -130,11 +153,15 @@ def _rank(verdict: Verdict) -> int:
 
 
 def _view(
-    run: PublishedRun, site: Path, runbooks: Mapping[str, PublishedRunbook], standing: Standing
+    run: PublishedRun,
+    site: Path,
+    runbooks: Mapping[str, PublishedRunbook],
+    standing: Standing,
+    addresses: Mapping[int, str],
 ) -> dict[str, Any]:
     verdict = run.verdict
     journeys = journey_views(run, site, standing)
-    made = cards(run, journeys, standing, runbooks)
+    made = cards(run, journeys, standing, runbooks, addresses)
     shown = {card.incident_id for card in made}
     base = quote(run.folder)
     return {

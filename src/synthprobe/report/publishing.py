@@ -23,6 +23,7 @@ from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.allure_results import run_folder
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
+from synthprobe.report.latency import run_addresses
 from synthprobe.report.oncall import render_oncall, worst
 from synthprobe.report.retention import Retention
 from synthprobe.report.store import Store
@@ -142,7 +143,9 @@ def publish_run(
     for files, _ in shared.values():
         uploads |= files
     if not green:
-        uploads[f"{folder}/{PAGE}"] = _pages([record], site, prefix="../" * (folder.count("/") + 1))[PAGE]
+        uploads[f"{folder}/{PAGE}"] = _pages(
+            [record], site, prefix="../" * (folder.count("/") + 1), entries=index.runs
+        )[PAGE]
     _write_all(store, {path: data for path, data in uploads.items() if path not in known})
     names = tuple(sorted(set(addresses.values())))
     size = sum(len(data) for path, data in uploads.items() if path in names or path.startswith(folder))
@@ -161,7 +164,7 @@ def publish_run(
             private_at=private_at,
             swept_at=now if swept else index.swept_at,
         )
-        pages = _pages(changed.newest, site, index=changed)
+        pages = _pages(changed.newest, site, index=changed, entries=changed.runs)
         store.put("status.json", pages["status.json"])  # whoever loses the race for the page writes both once more
         if store.replace(PAGE, pages[PAGE], tag):
             _remove(store, changed, gone, now, sweep=swept and index.swept_at is not None)
@@ -241,7 +244,12 @@ def _newest(runs: Sequence[PublishedRun]) -> tuple[PublishedRun, ...]:
 
 
 def _pages(
-    runs: Sequence[PublishedRun], site: Site, *, prefix: str = "", index: Index | None = None
+    runs: Sequence[PublishedRun],
+    site: Site,
+    *,
+    prefix: str = "",
+    index: Index | None = None,
+    entries: Sequence[Entry] = (),
 ) -> dict[str, bytes]:
     packed = ""
     if index is not None:
@@ -256,6 +264,7 @@ def _pages(
             stale_s=site.stale_s,
             prefix=prefix,
             index=packed,
+            addresses=run_addresses({entry.at: f"{entry.folder}/{PAGE}" for entry in entries if not entry.passed}),
         )
         return {name: (folder / name).read_bytes() for name in (PAGE, "status.json")}
 

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from synthprobe.files import write_whole
+from synthprobe.records.incident import Incident
 from synthprobe.records.standing import Standing
 from synthprobe.report.addresses import card_anchor
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
+from synthprobe.report.latency import Chart, latency_chart
 from synthprobe.report.oncall import BADGES, worst
 from synthprobe.report.page import pages
 from synthprobe.report.strip import strip
@@ -19,6 +21,7 @@ def render_incidents(
     runs: Iterable[PublishedRun],
     site: Path,
     runbooks: Mapping[str, PublishedRunbook],
+    addresses: Mapping[int, str],
 ) -> None:
     """Write a page for each incident, remove the pages of those that are forgotten, and list them all."""
     folder = site / "incidents"
@@ -35,6 +38,8 @@ def render_incidents(
             runbook=runbooks.get(incident.runbook),
             seen=seen.get(incident.id, ()),
             day=strip(standing, incident.journeys),
+            series=standing.latency.get(incident.id),
+            chart=_chart(incident, standing, addresses),
             anchor=card_anchor(incident.id),
         )
         write_whole(folder / f"{incident.id}.html", html)
@@ -47,6 +52,11 @@ def render_incidents(
     )
     html = pages().get_template("incidents.html.j2").render(root="../", badges=BADGES, incidents=incidents)
     write_whole(folder / "index.html", html)
+
+
+def _chart(incident: Incident, standing: Standing, addresses: Mapping[int, str]) -> Chart | None:
+    series = standing.latency.get(incident.id)
+    return latency_chart(series, max(at for at, _ in series.points), addresses) if series and series.points else None
 
 
 def _sightings(runs: Iterable[PublishedRun]) -> dict[str, Sequence[PublishedRun]]:

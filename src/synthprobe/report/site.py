@@ -19,6 +19,7 @@ from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure import generate, reconcile
 from synthprobe.report.allure_results import run_folder, safe_name
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
+from synthprobe.report.latency import run_addresses
 from synthprobe.report.oncall import STALE_S, render_oncall, render_run
 from synthprobe.report.record_pages import render_incidents, render_runs
 from synthprobe.report.retention import Retention, prune
@@ -148,12 +149,14 @@ def _publish(
         fresh = {run_folder(verdict.run) for _, verdict in verdicts}
         standings = {name: stand(name) for name in sorted({run.verdict.run.target for run in runs})}
         every = list(published(site, warn))
+        shown_at = run_addresses({one.verdict.run.started_at: f"{one.folder}/index.html" for one in every})
         for record in every:
             if not (site / record.folder / "index.html").exists() or record.folder in fresh:
-                render_run(record, site, runbooks, standings.get(record.verdict.run.target, Standing()))
-        render_incidents(standings, every, site, runbooks)
+                standing = standings.get(record.verdict.run.target, Standing())
+                render_run(record, site, runbooks, standing, shown_at)
+        render_incidents(standings, every, site, runbooks, shown_at)
         render_runs(every, site)
-        return render_oncall(runs, site, runbooks=runbooks, standings=standings, stale_s=stale_s)
+        return render_oncall(runs, site, runbooks=runbooks, standings=standings, stale_s=stale_s, addresses=shown_at)
     except OSError as error:
         raise ReportError(
             f"The site in {site} could not be written ({error.strerror or error}). Check the folder's permissions and"

@@ -1,0 +1,57 @@
+"""How long a step took over a time, with what a chart of it says besides."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class Mark(Struct, frozen=True, kw_only=True):
+    """A moment that a chart shows: a deploy, or a change that somebody marked.
+
+    Attributes:
+        at: when, UTC.
+        text: what happened.
+    """
+
+    at: datetime
+    text: str
+
+
+class Alarm(Struct, frozen=True, kw_only=True):
+    """When the detector said that a step got slower.
+
+    Attributes:
+        at: when, UTC.
+        text: what it said.
+        until: until when it lasted; nothing when only its begin is known.
+    """
+
+    at: datetime
+    text: str
+    until: datetime | None = None
+
+
+class StepSeries(Struct, frozen=True, kw_only=True):
+    """A step's times.
+
+    Attributes:
+        title: the step's title.
+        points: moment (UTC) and milliseconds, in any order.
+        budget_ms: milliseconds it may take; None without a budget.
+        alarms: when it was called slow.
+        marks: deploys and marked changes.
+        usual_ms: milliseconds it usually takes.
+        smallest: the smallest slowdown it can show, as a ratio; endless after too few runs, None when nothing is known.
+        accepted: the level that was accepted last, with when and why; empty when none was.
+    """
+
+    title: str
+    points: tuple[tuple[datetime, float], ...] = ()
+    budget_ms: float | None = None
+    alarms: tuple[Alarm, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    usual_ms: float = 0.0
+    smallest: float | None = None
+    accepted: str = ""
