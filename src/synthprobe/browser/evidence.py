@@ -133,10 +133,10 @@ class BrowserEvidence:
                 recording.cut()
         for recording in self._recordings:
             if not recording.is_closed and recording.is_telling:
-                for page in pages_of(recording.context):
-                    self._pending += pending_requests(page)
-                    self._pages += seen_page(page)
+                pages = pages_of(recording.context)
+                self._pages += [seen for page in pages for seen in seen_page(page)]
                 self._pictures += self._screenshots(recording.context)
+                self._pending += [request for page in pages for request in pending_requests(page)]
 
     def learn(self, learner: Learner, *, broken: bool) -> None:
         """Learn what was issued to the browser in this attempt, before anything of it is written."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from synthprobe.evidence.credentials import credentials_sent
+from synthprobe.evidence.credentials import account_sent, credentials_sent
 from synthprobe.evidence.exchanges import server_timing
 from synthprobe.hooks import AnswerSource
 from synthprobe.records.evidence import NetworkRequest
@@ -32,6 +32,7 @@ def network_request(
     sent = {header["name"].lower(): header["value"] for header in request.get("headers", [])}
     source = describe(headers)
     timings = snapshot.get("timings") or {}
+    posted = _posted(request.get("postData") or {}, read)
     return NetworkRequest(
         method=request["method"],
         url=request["url"],
@@ -43,7 +44,8 @@ def network_request(
         node=source.node,
         build=source.build,
         content_type=headers.get("content-type", "").split(";")[0].strip(),
-        credentials=credentials_sent(sent, *_posted(request.get("postData") or {}, read)),
+        credentials=credentials_sent(sent, *posted),
+        account=account_sent(*posted),
         phases={_PHASES[name]: float(ms) for name, ms in timings.items() if name in _PHASES and float(ms or -1) > 0},
         at=_time(snapshot.get("startedDateTime", "")),
     )

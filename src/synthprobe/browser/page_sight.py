@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from playwright.sync_api import BrowserContext, Error, Page
+from playwright.sync_api import BrowserContext, Error, Page, Request
 
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import NetworkRequest, PageSeen
@@ -17,6 +18,7 @@ _VALUE = re.compile(
     r'^((?:textbox|searchbox|spinbutton|combobox|slider)(?: "(?:[^"\\\\]|\\\\.)*")?(?: \[[^\]]*\])*):.*'
 )
 _NEVER_ENDS = {"eventsource", "websocket", "ping", "media", "beacon"}
+_PENDING_S = 1.0
 
 
 def pages_of(context: BrowserContext) -> list[Page]:
@@ -41,10 +43,14 @@ def seen_page(page: Page) -> Iterator[PageSeen]:
 
 
 def pending_requests(page: Page) -> Iterator[NetworkRequest]:
-    """Requests of a page that have no answer."""
+    """Requests of a page that get no answer, also within the next second; what was just sent is not one."""
     with suppress(Error):
-        for request in page.requests():
-            if request.existing_response is None and not request.failure and request.resource_type not in _NEVER_ENDS:
+        sent = [request for request in page.requests() if _is_pending(request)]
+        until = time.monotonic() + _PENDING_S
+        while any(map(_is_pending, sent)) and time.monotonic() < until:
+            page.wait_for_timeout(50)
+        for request in sent:
+            if _is_pending(request):
                 yield NetworkRequest(
                     method=request.method,
                     url=request.url,
@@ -53,3 +59,8 @@ def pending_requests(page: Page) -> Iterator[NetworkRequest]:
                     resource_type=request.resource_type,
                     error="no answer when the journey broke",
                 )
+
+
+def _is_pending(request: Request) -> bool:
+    never_ends = request.resource_type in _NEVER_ENDS
+    return request.existing_response is None and not request.failure and not never_ends

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from synthprobe.evidence.credentials import credentials_sent
+from synthprobe.evidence.credentials import account_sent, credentials_sent
 from synthprobe.evidence.forms import MASK
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.records.evidence import Exchange, ServerTiming
@@ -93,6 +93,7 @@ def record_exchange(
         traceparent=traceparent,
         error=redactor.text(error),
         credentials=credentials_sent(request_headers, sent[:BODY_LIMIT], sent_type),
+        account=redactor.text(account_sent(sent[:BODY_LIMIT], sent_type)),
     )
 
 

@@ -82,6 +82,14 @@ def usual_facts(
     return Facts(answers=odd) if odd else None
 
 
+def with_pending(recorded: Iterable[NetworkRequest], pending: Sequence[NetworkRequest]) -> list[NetworkRequest]:
+    """Recorded requests and those that have no answer; what was under way when recording ended was answered later."""
+    unanswered = {(one.method, one.url): one for one in pending}
+    kept = [one for one in recorded if one.status or one.error or (one.method, one.url) in unanswered]
+    known = {(one.method, one.url) for one in kept if not one.status}
+    return [*kept, *(one for request, one in unanswered.items() if request not in known)]
+
+
 def _tells(one: Answer) -> bool:
     odd = one.status >= 400 or one.status == 0 or one.duration_ms >= SLOW_MS or one.credentials == "password"
     odd = odd or any(part.calls >= MANY_QUERIES for part in one.server_timing)
@@ -115,6 +123,7 @@ def _asked(one: Exchange, source: AnswerSource) -> Answer:
         server_timing=one.server_timing,
         reason=one.error[:_REASON] or (_refusal(one.response_body) if one.status >= 400 else ""),
         credentials=one.credentials,
+        account=one.account,
     )
 
 
@@ -133,6 +142,7 @@ def _browsed(one: NetworkRequest, step: str) -> Answer:
         reason=one.error[:_REASON],
         resource=one.resource_type,
         credentials=one.credentials,
+        account=one.account,
         phases=one.phases,
     )
 

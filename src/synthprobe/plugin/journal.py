@@ -17,7 +17,7 @@ from synthprobe.browser.kept_evidence import Keeper, evidence_folder
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.clock import clock_failure
 from synthprobe.evidence.exchanges import operations
-from synthprobe.evidence.facts import facts_of, usual_facts
+from synthprobe.evidence.facts import facts_of, usual_facts, with_pending
 from synthprobe.evidence.failure import leak_failure
 from synthprobe.evidence.issued import keep_digests
 from synthprobe.evidence.redaction import Redactor
@@ -263,7 +263,7 @@ class Journal:
                     console += messages
                     browsed += requests
             network = [one for one in browsed if one.says_something(self._target.slow_request_ms)]
-            browsed += self._redacted(browser.pending())
+            browsed = with_pending(browsed, self._redacted(browser.pending()))
             pages = self._redactor.record(browser.pages())
             attempt.recorder.notes += browser.notes
         recorder = attempt.recorder

@@ -77,6 +77,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
         traceparent: the W3C trace context that was sent.
         error: why there was no answer, as a sentence.
         credentials: by what it let itself be known.
+        account: the account that it logged in as, where it sent its name.
     """
 
     step: str
@@ -94,6 +95,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     traceparent: str = ""
     error: str = ""
     credentials: Credentials = ""
+    account: str = ""
 
     def curl(self) -> str:
         """The command that repeats this request, with secrets masked.
@@ -143,6 +145,7 @@ class NetworkRequest(Struct, frozen=True, kw_only=True):
         build: the target's ``X-Build`` header, when it sends one.
         content_type: media type of the answer.
         credentials: by what it let itself be known.
+        account: the account that it logged in as, where it sent its name.
         phases: milliseconds of each part of it: ``dns``, ``connect``, ``tls``, ``wait`` and ``body``.
         at: when it began, UTC.
     """
@@ -158,6 +161,7 @@ class NetworkRequest(Struct, frozen=True, kw_only=True):
     build: str = ""
     content_type: str = ""
     credentials: Credentials = ""
+    account: str = ""
     phases: dict[str, float] = {}
     at: datetime | None = None
 
@@ -211,6 +215,7 @@ class Answer(Struct, frozen=True, kw_only=True):
         reason: first words of an answer that refuses, or why there was none.
         resource: what the page asked for: ``document``, ``script``, ``fetch`` ...
         credentials: by what the request let itself be known.
+        account: the account that it logged in as, where the request sent its name.
         phases: milliseconds of each part of it, as far as they were measured.
     """
 
@@ -228,6 +233,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     reason: str = ""
     resource: str = ""
     credentials: Credentials = ""
+    account: str = ""
     phases: dict[str, float] = {}
 
 

@@ -12,9 +12,13 @@ from msgspec.structs import replace
 
 from synthprobe.records.incident import CauseClass, Triage
 from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.links import linked
 from synthprobe.triage.rules import RULES
-from synthprobe.triage.sight import answered, known, missing_assets
+from synthprobe.triage.sight import known
 from synthprobe.triage.sureness import sure_of
+
+_SUPPOSED = {"rule", "read-after-write"}
+"""Rules that believe what the author supposed of a step: that what it was given is right."""
 
 
 def triage(facts: TriageFacts) -> Triage:
@@ -42,30 +46,28 @@ def triage(facts: TriageFacts) -> Triage:
 
 
 def triage_together(found: Mapping[str, Triage], facts: Mapping[str, TriageFacts]) -> dict[str, Triage]:
-    """Let a journey of which nothing is known name another one that broke by the same.
+    """Let a journey of which nothing is known name another one that may show its cause.
 
-    What they have in common must have been seen in both: the request that failed, the error of a page, the node, the
-    refused log-in. Its own class stays; the other's cause is said to be possible.
+    They must have something in common: a request, the error of a page, an account. Its own class stays, and the
+    other's cause is said to be possible. What an author supposed of a step holds as long as nothing else is wrong, so
+    it gives way, too.
     """
-    return {journey: _linked(journey, cause, found, facts) for journey, cause in found.items()}
+    return {journey: _together(journey, cause, found, facts) for journey, cause in found.items()}
 
 
-def _linked(journey: str, own: Triage, found: Mapping[str, Triage], facts: Mapping[str, TriageFacts]) -> Triage:
-    if own.cause_class != "unknown" or journey not in facts:
+def _together(journey: str, own: Triage, found: Mapping[str, Triage], facts: Mapping[str, TriageFacts]) -> Triage:
+    supposed = own.rule in _SUPPOSED
+    if journey not in facts or not (supposed or own.cause_class == "unknown"):
         return own
-    marks = _marks(facts[journey])
-    for other, cause in sorted(found.items(), key=lambda pair: ("high", "medium", "low").index(pair[1].sure)):
-        shared = marks & _marks(facts[other]) if other != journey and other in facts else frozenset()
-        if shared and cause.cause_class not in {"unknown", "probe"}:
-            why = f"{own.why} Possible cause, as {other} shows {min(shared)} too: {cause.why}"
-            return replace(own, why=why, elsewhere=other)
+    excluded = {"unknown", "probe", *({"code"} if supposed else ())}
+    for name, cause in sorted(found.items(), key=lambda pair: ("high", "medium", "low").index(pair[1].sure)):
+        if name == journey or name not in facts or cause.cause_class in excluded or cause.rule in _SUPPOSED:
+            continue
+        if link := linked(facts[journey], facts[name], cause, name):
+            seen = (known(facts[journey]) if supposed else own.why) or own.why
+            why = f"{seen} Possible cause, as {link}: {cause.why.removeprefix('Possible: ')}"
+            return replace(own, cause_class="unknown", rule="nothing-fits", sure="low", why=why, elsewhere=name)
     return own
-
-
-def _marks(f: TriageFacts) -> frozenset[str]:
-    """What of a failure would be seen in another journey if it had the same cause."""
-    asked = {answered(a, quote=False) for a in (*f.unwanted, *missing_assets(f)) if a.status >= 400 or a.status == 0}
-    return frozenset(asked | set(f.evidence.page_errors))
 
 
 def is_vague(said: Triage | None) -> bool:

@@ -90,7 +90,8 @@ def not_json(f: TriageFacts) -> str:
 def script_error(f: TriageFacts) -> str:
     """A script of the page broke."""
     found = next((e for e in f.evidence.page_errors if not _NO_NETWORK.search(e)), "")
-    refused = any(a.status >= 400 for a in f.unwanted)
+    refused = any(a.status >= 400 and a.by == "page" and a.resource in {"fetch", "xhr"} for a in f.evidence.answers)
+    refused = refused or any(a.status >= 400 for a in f.unwanted)
     return f"A script of the page broke: {found}" if found and not refused else ""
 
 

@@ -26,6 +26,11 @@ def request_of(answer: Answer) -> Request:
     return (answer.by, answer.method, answer.path, answer.status)
 
 
+def is_change(answer: Answer) -> bool:
+    """Whether a request was to change something; a page that is refused a change misses it in a later step."""
+    return answer.method not in {"GET", "HEAD", "OPTIONS"}
+
+
 class Peer(Struct, frozen=True, kw_only=True):
     """Another journey of the same run.
 
@@ -147,12 +152,23 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
 
     def _is_missed(self, a: Answer) -> bool:
         own = a.resource in _PAGE_BREAKS - {"document"} and (a.status >= 500 or a.status == 0)
-        return own or (a.resource == "script" and a.status >= 400)
+        return own or (a.status >= 400 and (a.resource == "script" or (is_change(a) and a.resource in _PAGE_BREAKS)))
 
     @property
     def log_ins(self) -> list[Answer]:
         """Where a password was sent, in the order of time."""
         return [a for a in self.evidence.answers if a.credentials == "password"]
+
+    @property
+    def acting(self) -> str:
+        """The account that logged in last; empty when it is not known."""
+        return next((a.account for a in reversed(self.log_ins) if a.account and 0 < a.status < 400), "")
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether what a page should show was not there at all."""
+        sought = self.finding.sought
+        return sought is not None and sought.sight == "absent"
 
     @property
     def sought_s(self) -> float:

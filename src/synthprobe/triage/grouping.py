@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from synthprobe.records.incident import Incident, Observation
 from synthprobe.records.verdict import JourneyVerdict
+from synthprobe.triage.causes import is_vague
 
 
 def by_cause(fresh: Sequence[Observation], judged: Mapping[str, JourneyVerdict]) -> list[list[Observation]]:
@@ -15,9 +16,19 @@ def by_cause(fresh: Sequence[Observation], judged: Mapping[str, JourneyVerdict])
         joined = [group for group in groups if any(_same_cause(one, other, judged) for other in group)]
         groups = [group for group in groups if group not in joined]
         groups.append([*(member for group in joined for member in group), one])
+    for vague in [group for group in groups if all(_is_vague(one, judged) for one in group)]:
+        shown_by = {triage.elsewhere for one in vague if (triage := judged[one.journey].triage)} - {""}
+        group = next((g for g in groups if g is not vague and any(one.journey in shown_by for one in g)), None)
+        if group is not None:
+            groups = [g for g in groups if g is not vague and g is not group] + [[*group, *vague]]
     place = {id(one): number for number, one in enumerate(fresh)}
     ordered = [sorted(group, key=lambda one: place[id(one)]) for group in groups]
     return sorted(ordered, key=lambda group: place[id(group[0])])
+
+
+def _is_vague(one: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
+    """Whether it does not itself say where the cause lies, and has no page of its own."""
+    return one.journey in judged and is_vague(judged[one.journey].triage) and not judged[one.journey].runbook
 
 
 def _same_cause(one: Observation, other: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:

@@ -99,8 +99,8 @@ def _node_split(f: TriageFacts) -> str:
 
 def _declared(check: Check, sentence: str) -> Callable[[TriageFacts], str]:
     def test(f: TriageFacts) -> str:
-        if f.checks != check or not _answered_in_kind(f):
-            return ""
+        if f.checks != check or not _answered_in_kind(f) or (check == "rule" and f.is_absent):
+            return ""  # what is not there was not computed wrongly
         return f"{sentence.format(step=f.step or 'the step')}{_got(f)}"
 
     return test
@@ -150,7 +150,7 @@ def _updates_missing(f: TriageFacts) -> str:
 
 def _stream_silent(f: TriageFacts) -> str:
     stream = next((a for a in f.evidence.answers if a.content_type == "text/event-stream" and a.status == 200), None)
-    if stream is None or f.checks != "live":
+    if stream is None or f.checks != "live" or _live_elsewhere(f):
         return ""
     return f"The stream of updates ({stream.path}) is open, and what is stored does not come through it."
 

@@ -19,6 +19,8 @@ from synthprobe.triage.fingerprint import normalise
 _ASSET = re.compile(r"\.(m?js|css)$", re.IGNORECASE)
 _GENERIC = re.compile(r"\b(a|an|the|is|was|internal|server|error|bad|gateway|unexpected|unknown|failed)\b|\W|_|\d")
 _OF_A_PAGE = re.compile(r"^(Locator|Page|Frame|APIRequestContext|ElementHandle|Timeout|Error: )")
+RIGHTS = {"grant", "forbidden", "control-missing"}
+"""Rules by which an account may not do something."""
 _NO_CONNECTION = {"dns", "refused", "tls", "no connection"}
 _GATEWAY = {502, 504}
 
@@ -35,6 +37,7 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
     if whole:
         return (whole,)
     found = (
+        *_rights(facts, cause),
         *_requests(broken, facts, identifiers),
         *(_scripts(facts, identifiers) if not broken else ()),
         *(f"old {normalise(a.what, identifiers)}" for a in facts.evidence.ages if a.age_s > a.limit_s),
@@ -119,6 +122,12 @@ def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> s
     return f"log-in answered {refused.status}" if refused else ""
 
 
+def _rights(facts: TriageFacts, cause: Triage | None) -> Iterator[str]:
+    account = facts.acting
+    if account and cause is not None and cause.rule in RIGHTS:
+        yield f"what {account} may do"
+
+
 def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
     for a in broken:
         got = f"answered {a.status}" if a.status else "not answered"
@@ -128,15 +137,29 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
     found = facts.finding.contradiction
     if broken:
         return
-    if found is not None and found.method:
-        got = f"answered {found.status}" if found.about == "status" else "answered otherwise than expected"
-        yield f"{found.method} {normalise(path_of(found.url) or '/', identifiers)} {got}"
-    elif facts.kind == "expectation":  # the author compared what the step had asked for
-        asked = {
-            f"{a.method} {normalise(a.path, identifiers)}" for a in facts.evidence.answers if a.step and a.by == "api"
-        }
-        if len(asked) == 1:
-            yield f"{asked.pop()} answered otherwise than expected"
+    if found is not None and found.method and found.about == "status":
+        yield f"{found.method} {normalise(path_of(found.url) or '/', identifiers)} answered {found.status}"
+    elif contradicted := contradicted_request(facts, identifiers):
+        yield f"{contradicted} answered otherwise than expected"
+    wrong_kind = {
+        f"{a.method} {normalise(a.path, identifiers)} answered with an HTML page"
+        for a in facts.evidence.answers
+        if facts.is_here(a) and a.status == 200 and a.content_type == "text/html" and a.resource != "document"
+    }
+    yield from sorted(wrong_kind)
+
+
+def contradicted_request(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
+    """The request of the API whose answer is not as expected, where it is known which; empty otherwise."""
+    found = facts.finding.contradiction
+    if found is not None:
+        return f"{found.method} {normalise(path_of(found.url) or '/', identifiers)}" if found.method else ""
+    asked = {
+        f"{a.method} {normalise(a.path, identifiers)}"
+        for a in facts.evidence.answers
+        if a.by == "api" and a.step and facts.is_here(a) and a.credentials != "password"
+    }  # of these the author compared something
+    return asked.pop() if len(asked) == 1 and facts.kind == "expectation" else ""
 
 
 def _phrase(status: int) -> str:

@@ -85,7 +85,7 @@ def _sights(f: TriageFacts) -> Iterator[str]:
     for a in missing_assets(f)[:2]:
         yield asset(a)
     if f.evidence.page_errors:
-        yield f"A script of the page broke: {f.evidence.page_errors[0]}."
+        yield f"A script of the page broke: {f.evidence.page_errors[0].rstrip('.')}."
     wrong = f.finding.contradiction
     if wrong and wrong.about != "status" and not f.finding.sought:
         yield f"{wrong.expected}; it was {_bare(wrong.got.partition(chr(10))[0]) or 'nothing'}."

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from synthprobe.records.evidence import MANY_QUERIES, Answer
-from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.facts import TriageFacts, is_change
 from synthprobe.triage.sight import took
 
 _DB_SHARE = 0.6
-_NO_WRITE = {"GET", "HEAD", "OPTIONS"}
 
 
 def slow_log_in(f: TriageFacts) -> str:
@@ -37,7 +36,7 @@ def slow_upstream(f: TriageFacts) -> str:
 
 def slow_writes(f: TriageFacts) -> str:
     """Nothing but writes is slow."""
-    if not f.only_slow or not f.slow or any(a.method in _NO_WRITE for a in f.slow):
+    if not f.only_slow or not f.slow or not all(map(is_change, f.slow)):
         return ""
     slowest = f.slow[0]
     if _spent(slowest, "db") * 2 < slowest.duration_ms:
@@ -49,7 +48,7 @@ def slow_query(f: TriageFacts) -> str:
     """Most of the time is spent in the database."""
     for a in f.slow:
         share = _spent(a, "db") / a.duration_ms
-        if share >= _DB_SHARE and a.method in _NO_WRITE:
+        if share >= _DB_SHARE and not is_change(a):
             return (
                 f"{a.method} {a.path} spends {share:.0%} of {a.duration_ms / 1000:.1f} s in the "
                 "database: a query is slow."

@@ -1,0 +1,52 @@
+"""What the failures of two journeys of a run have in common, so that one may show the cause of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from synthprobe.records.incident import Triage
+from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.fingerprint import normalise
+from synthprobe.triage.shared_evidence import RIGHTS, contradicted_request
+from synthprobe.triage.sight import answered, missing_assets
+
+_KEPT_FROM = RIGHTS | {"role-split", "preference"}
+"""Rules by which an account is kept from something, so that it may miss it anywhere."""
+
+
+def linked(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
+    """By what another journey's cause may be the own one, in words that go before the cause; empty when by nothing."""
+    return next((words for link in _LINKS if (words := link(own, other, cause, name))), "")
+
+
+def _seen_in_both(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
+    shared = _marks(own) & _marks(other)
+    return f"{name} shows {min(shared)} too" if shared else ""
+
+
+def _marks(f: TriageFacts) -> frozenset[str]:
+    """What of a failure would be seen in another journey if it had the same cause."""
+    asked = {answered(a, quote=False) for a in (*f.unwanted, *missing_assets(f)) if a.status >= 400 or a.status == 0}
+    return frozenset(asked | set(f.evidence.page_errors))
+
+
+def _asked_for_what_is_wrong(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
+    """A page asked, where it broke, for what another journey was given otherwise than expected."""
+    wrong = contradicted_request(other, {})
+    asked = {f"{a.method} {normalise(a.path, {})}" for a in own.evidence.answers if a.by == "page" and own.is_here(a)}
+    return f"its page asked {wrong}, and {name} got another answer than it expected there" if wrong in asked else ""
+
+
+def _works_as_the_same(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
+    """It misses something, and works as an account that is kept from something in another journey."""
+    if cause.rule not in _KEPT_FROM or any(a.status >= 400 or a.status == 0 for a in own.unwanted):
+        return ""
+    same = other.acting and any(a.account == other.acting for a in own.log_ins)
+    return f"{name} works as {other.acting} too" if same else ""
+
+
+_LINKS: tuple[Callable[[TriageFacts, TriageFacts, Triage, str], str], ...] = (
+    _seen_in_both,
+    _asked_for_what_is_wrong,
+    _works_as_the_same,
+)

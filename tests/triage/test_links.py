@@ -1,0 +1,175 @@
+"""One cause is one incident, two causes are two: by what the failures of a run have in common, and by nothing less."""
+
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from synthprobe.firstline.naming import named_alone
+from synthprobe.records.evidence import Answer, Facts
+from synthprobe.records.finding import Contradiction, Finding, Sought
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Failure, Result, Run, Step
+from synthprobe.records.verdict import JourneyVerdict, Verdict
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RUN = Run(id="r", target="t", base_url="http://t", slot=0, started_at=NOW)
+ABSENT = Finding(
+    contradiction=Contradiction(about="locator", expected="Locator expected to be visible", got=""),
+    sought=Sought(locator='locator("#row")', sight="absent", within_s=5.0),
+)
+
+
+def answer(method, path, status=200, by="api", step="the step", **more):
+    return Answer(by=by, method=method, path=path, status=status, step=step, **more)
+
+
+def logged_in(account):
+    return answer("POST", "/session", step="log in", credentials="password", account=account)
+
+
+def broken(name, *answers, checks="", message="Locator expected to be visible", finding=None, errors=()):
+    journey = Journey(id=name, node_id=f"{name}.py::test", title=name, owner="desk")
+    failure = Failure(kind="expectation", ours=False, message=message, detail="", step="the step", finding=finding)
+    result = Result(
+        run_id="r",
+        journey=journey,
+        attempt=1,
+        target="t",
+        worker="main",
+        started_at=NOW,
+        duration_s=1.0,
+        outcome="failed",
+        failure=failure,
+        steps=(Step(title="the step", started_at=NOW, duration_s=1.0, status="failed", checks=checks),),
+        facts=Facts(answers=answers, page_errors=errors),
+    )
+    return JourneyVerdict(journey=journey, outcome="failed", results=(result,), cause=message.partition("\n")[0])
+
+
+def incidents(*journeys):
+    """The journeys of each incident, and each journey's class, of a run."""
+    named = named_alone(Verdict(run=RUN, journeys=journeys, finished_at=NOW), ())
+    classes = {one.journey.id: one.triage for one in named.verdict.journeys}
+    return sorted(sorted(one.journeys) for one in named.incidents), classes
+
+
+def grants(account="anna"):
+    return broken(
+        "rights", logged_in(account), answer("GET", "/me"), checks="grant", message="the rights differ by ['read']"
+    )
+
+
+def test_who_misses_something_as_an_account_that_lacks_rights_shows_the_same_incident():
+    missing = broken("list", logged_in("anna"), answer("GET", "/rows", by="page", resource="fetch"), finding=ABSENT)
+    found, classes = incidents(grants(), missing)
+    assert found == [["list", "rights"]]
+    assert classes["list"].cause_class == "config"
+    other = broken("list", logged_in("berta"), answer("GET", "/rows", by="page", resource="fetch"), finding=ABSENT)
+    assert incidents(grants(), other)[0] == [["list"], ["rights"]]
+
+
+def test_a_page_that_asks_for_what_is_wrong_shows_the_same_incident():
+    wrong = broken("addresses", answer("GET", "/place"), checks="sentinel", message="it lies in the other town")
+    page = broken("form", answer("GET", "/place", by="page", resource="fetch"), finding=ABSENT)
+    assert incidents(wrong, page)[0] == [["addresses", "form"]]
+    page = broken("form", answer("GET", "/people", by="page", resource="fetch"), finding=ABSENT)
+    assert incidents(wrong, page)[0] == [["addresses"], ["form"]]
+
+
+def test_who_shows_a_cause_of_its_own_joins_nobody_by_a_common_account():
+    error = broken("list", logged_in("anna"), answer("GET", "/rows", 500), message="expected: status 200")
+    assert incidents(grants(), error)[0] == [["list"], ["rights"]]
+
+
+def test_a_log_in_that_was_accepted_joins_nothing():
+    one = broken("a", logged_in("anna"), finding=ABSENT)
+    other = broken("b", logged_in("berta"), message="Locator expected to have text 'x'", finding=ABSENT)
+    assert incidents(one, other)[0] == [["a"], ["b"]]
+
+
+def test_a_refused_account_and_the_rights_it_lacks_are_one_incident():
+    refused = broken(
+        "save",
+        logged_in("anna"),
+        answer("POST", "/rows", 403, reason="Your role may not do that."),
+        finding=Finding(
+            contradiction=Contradiction(
+                about="status", expected="status 200", got="status 403", method="POST", url="http://t/rows", status=403
+            )
+        ),
+    )
+    assert incidents(grants(), refused)[0] == [["rights", "save"]]
+    assert incidents(grants("berta"), refused)[0] == [["rights"], ["save"]]
+
+
+def test_a_page_of_errors_instead_of_data_is_one_incident_through_the_api_and_on_a_page():
+    html = {"status": 200, "content_type": "text/html"}
+    url = "http://t/rows/7"
+    api = broken(
+        "api",
+        answer("GET", "/rows/7", **html),
+        finding=Finding(
+            contradiction=Contradiction(
+                about="json", expected="a JSON body", got="<html>", method="GET", url=url, status=200
+            )
+        ),
+    )
+    page = broken(
+        "page",
+        answer("GET", "/rows/7", by="page", resource="fetch", **html),
+        errors=("Unexpected token '<', \"<html>\" is not valid JSON",),
+        finding=ABSENT,
+    )
+    assert incidents(api, page)[0] == [["api", "page"]]
+
+
+@pytest.mark.parametrize(
+    ("checks", "finding", "answers", "rule"),
+    [
+        ("rule", ABSENT, (), "nothing-fits"),
+        ("rule", None, (), "rule"),
+        ("sentinel", ABSENT, (), "sentinel"),
+    ],
+)
+def test_what_is_not_there_was_not_computed_wrongly(checks, finding, answers, rule):
+    _, classes = incidents(broken("a", *answers, checks=checks, finding=finding))
+    assert classes["a"].rule == rule
+
+
+def test_a_change_that_a_page_was_refused_in_an_earlier_step_is_why_it_is_not_stored():
+    refused = answer("POST", "/rows", 401, by="page", resource="fetch", step="press save", credentials="cookie")
+    lost = broken(
+        "save",
+        answer("POST", "/log-in", 303, by="page", resource="document", step="log in", credentials="password"),
+        refused,
+        answer("GET", "/rows/7"),
+        checks="read-after-write",
+        message="it is stored as before",
+        errors=("Error: Log in first.",),
+    )
+    _, classes = incidents(lost)
+    assert (classes["save"].cause_class, classes["save"].rule) == ("config", "session-lost")
+    read = replace(refused, method="GET")
+    facts = replace(lost.results[0].facts, answers=(read, answer("GET", "/rows/7")))
+    told = replace(lost, results=(replace(lost.results[0], facts=facts),))
+    assert incidents(told)[1]["save"].cause_class != "infra"
+    assert incidents(told)[1]["save"].rule != "script-error"
+
+
+def test_what_an_author_supposed_gives_way_to_what_another_journey_shows():
+    order = broken("order", logged_in("anna"), checks="rule", message="the order is [2, 1]")
+    assert incidents(order)[1]["order"].cause_class == "code"
+    found, classes = incidents(grants(), order)
+    assert found == [["order", "rights"]]
+    assert classes["order"].cause_class == "config"
+
+
+def test_a_stream_that_brings_something_elsewhere_is_not_silent():
+    stream = answer("GET", "/stream", by="page", step="", content_type="text/event-stream", resource="eventsource")
+    silent = broken("one", stream, checks="live", finding=ABSENT)
+    assert incidents(silent)[1]["one"].rule == "stream-silent"
+    heard = broken("other", stream, message="another thing")
+    live = Step(title="it is heard", started_at=NOW, duration_s=1.0, status="passed", checks="live")
+    heard = replace(heard, results=(replace(heard.results[0], steps=(live, *heard.results[0].steps)),))
+    assert incidents(silent, heard)[1]["one"].rule == "nothing-fits"
