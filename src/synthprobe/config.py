@@ -298,6 +298,7 @@ def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
     config = None if found else msgspec.convert(written.table, Config)
     found += _wrong_addresses(written.table)
     found += _wrong_routes(config)
+    found += _wrong_proxies(config)
     refuse(found, written.name, written.text, written.above)
     assert config is not None
     placed = {name: _placed(target, root) for name, target in config.targets.items()}
@@ -344,6 +345,15 @@ def _wrong_routes(config: Config | None) -> Iterator[Mistake]:
         for key, sentence in route.wrong():
             place = ("alerts", "routes", number, key)
             yield Mistake(place, f"has {shown(place)}, which cannot be used: {sentence}")
+
+
+def _wrong_proxies(config: Config | None) -> Iterator[Mistake]:
+    """Proxies that cannot be used."""
+    for name, target in (config.targets if config else {}).items():
+        if target.proxy is not None:
+            place = ("targets", name, "proxy")
+            for key, sentence in target.proxy.wrong(shown(place), target.secrets):
+                yield Mistake((*place, key), sentence)
 
 
 def _placed(target: Target, root: Path) -> Target:

@@ -27,6 +27,7 @@ from playwright.sync_api import (
     Request,
 )
 
+from synthprobe.browser.egress_proxy import WALLED, EgressProxy
 from synthprobe.browser.headers import BrowserHeaders
 from synthprobe.browser.messages import hold_messages
 from synthprobe.browser.page_requests import guard_client, guard_routes, release_routes
@@ -36,6 +37,7 @@ from synthprobe.evidence.learning import Learner
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.trust import trusting_home
+from synthprobe.records.finding import Finding, Refusal
 from synthprobe.records.result import Failure
 from synthprobe.targets.addresses import host_of, origin_of
 from synthprobe.targets.authorities import own_authorities
@@ -46,8 +48,9 @@ from synthprobe.targets.guardrails import (
     is_read_only,
     may_reach,
 )
+from synthprobe.targets.proxy import ProxyFault
 from synthprobe.targets.proxy_variables import without_proxies
-from synthprobe.targets.secrets import Secret
+from synthprobe.targets.secrets import Credentials
 from synthprobe.targets.target import Target
 
 CRASH = "A page crashed in the browser, so nothing more was seen in it."
@@ -69,8 +72,10 @@ _MAY_CHANGE = [
 _UNSAFE_ARGUMENTS = ("--ignore-certificate-errors", "--allow-running-insecure-content", "--disable-web-security")
 
 
-def launch_arguments(given: Mapping[str, Any], target: Target, browser_name: str) -> dict[str, Any]:
-    """Launch arguments with the wall in them."""
+def launch_arguments(
+    given: Mapping[str, Any], target: Target, browser_name: str, proxies: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Launch arguments with the wall in them; ``proxies`` name our own proxy, where the target has one."""
     if browser_name != "chromium":
         raise ConfigurationError(
             f"Which hosts a journey may reach is enforced by Chromium's resolver rules, and {browser_name} has none. "
@@ -84,13 +89,14 @@ def launch_arguments(given: Mapping[str, Any], target: Target, browser_name: str
         what = ", ".join(refused) or "a proxy"
         raise ConfigurationError(
             f"The browser was to be launched with {what}, behind which the hosts it reaches cannot be limited. "
-            "Remove it from browser_type_launch_args; hosts the journey needs belong into allowed_hosts of the target."
+            "Remove it from browser_type_launch_args; hosts the journey needs belong into allowed_hosts of the target, "
+            "a company's proxy into proxy of the target."
         )
     env = without_proxies(given.get("env") or os.environ)
     if authorities := own_authorities(target, os.environ):
         with nullcontext() if target.ca_file else suppress(ToolError):  # a machine's variables are often for others
             env["HOME"] = trusting_home(authorities)
-    return {**given, "env": env, "args": [*arguments, *browser_arguments(target)]}
+    return {**given, **(proxies or {}), "env": env, "args": [*arguments, *browser_arguments(target)]}
 
 
 class GuardedBrowser:
@@ -100,13 +106,15 @@ class GuardedBrowser:
         self,
         guard: Guard,
         headers: BrowserHeaders,
-        credentials: tuple[str, Secret] | None = None,
+        credentials: Credentials | None = None,
         learner: Learner | None = None,
     ) -> None:
         self.guard = guard
         self._learner = learner or Redactor()
         self.headers = headers
-        self._credentials = credentials
+        self._credentials = credentials or Credentials()
+        self._egress: EgressProxy | None = None
+        self._faults: dict[str, ProxyFault] = {}
         self._refused: Counter[str] = Counter()
         self._navigation = ""
         self._change = ""
@@ -116,6 +124,8 @@ class GuardedBrowser:
     def begin(self) -> None:
         """A new attempt at a journey begins."""
         self._refused.clear()
+        self._hear_of_proxy()
+        self._faults = {}
         self._navigation = self._change = ""
         self.crashed = False
 
@@ -126,6 +136,7 @@ class GuardedBrowser:
                 f"Not allowed, so not reached: {host} ({count} request{'s' if count > 1 else ''})."
                 for host, count in sorted(self._refused.items())
             ]
+            + list(dict.fromkeys(fault.text for fault in self._hear_of_proxy().values()))
             + ([self._change] if self._change else [])
             + ([CRASH] if self.crashed else [])
         )
@@ -136,6 +147,11 @@ class GuardedBrowser:
             return failure
         if of_page and self.crashed and failure.phase != "teardown" and failure.kind != "browser":
             return msgspec.structs.replace(failure, kind="browser", ours=True, message=f"{CRASH}\n{failure.message}")
+        for host, fault in self._hear_of_proxy().items() if of_page else ():
+            if fault.of_all or host == host_of(self.guard.target.base_url) or host in failure.message:
+                found, ours = Finding(refusal=Refusal(kind=fault.kind, reason=fault.text)), fault.kind == "proxy"
+                text = f"{fault.text}\n{failure.message}"
+                return msgspec.structs.replace(failure, kind=fault.kind, ours=ours, message=text, finding=found)
         for kind, ours, why in (("egress", False, self._navigation), ("read-only", True, self._change)):
             if why:
                 return msgspec.structs.replace(failure, kind=kind, ours=ours, message=f"{why}\n{failure.message}")
@@ -179,6 +195,23 @@ class GuardedBrowser:
         """Playwright ends, and with it what was held in its classes."""
         release_routes()
         release_protocol()
+        if self._egress is not None:
+            self._egress.close()
+            self._egress = None
+
+    def _proxies(self) -> dict[str, Any]:
+        """The only proxy that a browser, or a client of Playwright's, is given: our own, in front of the target's."""
+        if self.guard.target.proxy is None:
+            return {}
+        if self._egress is None:
+            self._egress = EgressProxy(self.guard.target, self._credentials)
+        return {"proxy": {"server": self._egress.address}}
+
+    def _hear_of_proxy(self) -> dict[str, ProxyFault]:
+        """What went wrong at the target's proxy in this attempt, by host."""
+        if self._egress is not None:
+            self._faults = {**self._egress.faults(), **self._faults}
+        return self._faults
 
     def _hold_clients(self, opener: APIRequest) -> None:
         new_context: Callable[..., APIRequestContext] = opener.new_context
@@ -187,7 +220,7 @@ class GuardedBrowser:
             target = self.guard.target
             arguments = self._context_arguments(kwargs, "Playwright")
             del arguments["service_workers"]
-            client = new_context(**arguments)
+            client = new_context(**arguments, **self._proxies())
             own = kwargs.get("extra_http_headers")
             guard_client(client, kwargs.get("base_url") or target.base_url, self.guard, self._learner, own)
             return client
@@ -198,7 +231,7 @@ class GuardedBrowser:
         launch: Callable[..., Browser] = kind.launch
 
         def launch_guarded(**kwargs: Any) -> Browser:
-            return self.watch(launch(**launch_arguments(kwargs, self.guard.target, kind.name)))
+            return self.watch(launch(**launch_arguments(kwargs, self.guard.target, kind.name, self._proxies())))
 
         def refuse(*_: Any, **__: Any) -> Any:
             raise ConfigurationError(
@@ -215,13 +248,13 @@ class GuardedBrowser:
         if given.get("proxy"):
             raise ConfigurationError(
                 "A browser context was to be opened with a proxy, behind which the hosts it reaches cannot be limited. "
-                "Remove the proxy from the context's arguments."
+                "Remove the proxy from the context's arguments; a company's proxy is named by proxy of the target."
             )
         if given.get("ignore_https_errors"):
             self.guard.check_tls("ignore_https_errors", "a browser context")
         ours: dict[str, Any] = {"service_workers": "block", "ignore_https_errors": not target.tls_verify}
-        if self._credentials is not None:
-            user, password = self._credentials
+        if self._credentials.door is not None:
+            user, password = self._credentials.door
             door = {"username": user, "password": password.reveal(), "origin": origin_of(target.base_url)}
             ours["http_credentials"] = door
         agent = f"{given.get('user_agent') or user_agent} {target.user_agent}".rstrip()
@@ -238,7 +271,8 @@ class GuardedBrowser:
 
     def _failed(self, request: Request) -> None:
         """A request that did not resolve, to a host that is not allowed, was stopped by the wall."""
-        if may_reach(self.guard.target, request.url) or "ERR_NAME_NOT_RESOLVED" not in (request.failure or ""):
+        walled = WALLED if self.guard.target.proxy else WALLED[:1]
+        if may_reach(self.guard.target, request.url) or not any(text in (request.failure or "") for text in walled):
             return
         self._refused[host_of(request.url)] += 1
         if request.is_navigation_request() and not _in_frame(request):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -28,7 +29,7 @@ from synthprobe.journey.api import Api
 from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.records.address import shown_address
 from synthprobe.targets.proxy_variables import proxy_note
-from synthprobe.targets.secrets import read_address, read_credentials, read_secret
+from synthprobe.targets.secrets import proxies_for, read_address, read_credentials, read_secret
 
 Level = Literal["wrong", "warning"]
 
@@ -157,7 +158,7 @@ def _read_addopts(path: Path) -> list[str] | None:
 
 
 def _proxies(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
-    if note := proxy_note(project.environ):
+    if note := proxy_note(project.environ, project.config.targets.get(project.target)):
         yield "warning", note
 
 
@@ -199,7 +200,8 @@ def _secrets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
 
 def _targets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     target = project.config.target(project.target)
-    if reason := kill_switch_reason(target.kill_switch, project.environ):
+    proxies = partial(proxies_for, target, project.environ, project.root)
+    if reason := kill_switch_reason(target.kill_switch, project.environ, proxies):
         yield "warning", f"Target {target.name} was not asked anything. {reason}"
         return
     redactor = Redactor.of(project.config.secret_sources(), project.root)
@@ -208,7 +210,7 @@ def _targets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     try:
         answer = api.get(target.base_url, timeout=min(target.timeout_s, _ANSWER_S), allow_redirects=False)
     except TargetError as error:
-        itself = host in _STARTS_ITSELF  # a project may start such a one for its own run
+        itself = host in _STARTS_ITSELF and target.proxy is None  # a project may start such a one for its own run
         yield ("warning" if itself else "wrong"), f"Target {target.name} does not answer. {error}"
         return
     finally:

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urljoin, urlsplit
@@ -25,7 +26,7 @@ from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.journey.response import Response
 from synthprobe.journey.testdata import signed_in
 from synthprobe.targets.guardrails import egress_refusal
-from synthprobe.targets.secrets import Secret, read_credentials, read_secret
+from synthprobe.targets.secrets import Secret, proxies_for, read_credentials, read_secret
 from synthprobe.targets.target import Target
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -71,7 +72,7 @@ def http(
     if method.upper() not in METHODS:
         raise ConfigurationError(f"{method!r} is no method; one of {', '.join(METHODS)} was expected first.")
     sent = _json(body)
-    if reason := kill_switch_reason(chosen.kill_switch, os.environ):
+    if reason := kill_switch_reason(chosen.kill_switch, os.environ, partial(proxies_for, chosen, os.environ, root)):
         raise ConfigurationError(f"Nothing was sent to target {chosen.name}. {reason}")
     console, redactor = open_console(), Redactor.of(config.secret_sources(), root)
     try:
@@ -125,8 +126,8 @@ def _session(root: Path, target: Target, redactor: Redactor, role: str | None) -
             f"The target {target.name!r} has no session {role!r}; known ones: {known}. Say how it logs in, in a table "
             f"[targets.{target.name}.sessions.{role}] with login, json and token."
         )
-    door = read_credentials(target, os.environ, root=root)
-    api = Api(target, redactor, guard=Guard(target), credentials=door)
+    shown = read_credentials(target, os.environ, root=root)
+    api = Api(target, redactor, guard=Guard(target), credentials=shown)
     return api if role is None else signed_in(api, target.sessions[role], secret)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.journey.testdata import Swept, signed_in, sweep
-from synthprobe.targets.secrets import Secret, read_credentials, read_secret
+from synthprobe.targets.secrets import Secret, proxies_for, read_credentials, read_secret
 from synthprobe.targets.target import Target
 
 _ORDER = ("left", "not tried", "in use", "removed", "gone")
@@ -44,7 +45,8 @@ def sweep_command(
     chosen = config.target(target, base_url=base_url)
 
     def session() -> Api:
-        if reason := kill_switch_reason(chosen.kill_switch, os.environ):
+        proxies = partial(proxies_for, chosen, os.environ, root)
+        if reason := kill_switch_reason(chosen.kill_switch, os.environ, proxies):
             console.print(f"Nothing was swept at target {chosen.name}. {reason}")
             raise typer.Exit(1)
         return _session(chosen)
@@ -79,8 +81,8 @@ def _session(target: Target) -> Api:
 
     guard = Guard(target)
     guard.begin(tuple(target.testdata))
-    door = read_credentials(target, os.environ)
-    return signed_in(Api(target, redactor, guard=guard, credentials=door), target.sweeper, secret)
+    shown = read_credentials(target, os.environ)
+    return signed_in(Api(target, redactor, guard=guard, credentials=shown), target.sweeper, secret)
 
 
 def _print_swept(found: list[Swept]) -> None:

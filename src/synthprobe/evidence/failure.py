@@ -26,6 +26,8 @@ from synthprobe.records.result import Failure
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _MESSAGE_LINES = 14
 _SHOWN = "Actual value: "
+_OURS = frozenset({"proxy"})
+"""What keeps the probe from asking the target at all."""
 _NO_ANSWER = frozenset({"refused", "dns", "tls", "no connection", "protocol", "redirects", "request"})
 
 # part of Playwright's message → (kind, ours); the first that occurs counts
@@ -57,7 +59,18 @@ _CLIENT_REASONS = (
     (("ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"), "no connection"),
     (("certificate", "altnames", "EPROTO", "SSL", "ERR_TLS"), "tls"),
     (("Max redirect count exceeded",), "redirects"),
-    (("ECONNRESET", "EPIPE", "socket hang up", "Parse Error", "aborted", "premature close"), "protocol"),
+    (
+        (
+            "Proxy connection ended",
+            "ECONNRESET",
+            "EPIPE",
+            "socket hang up",
+            "Parse Error",
+            "aborted",
+            "premature close",
+        ),
+        "protocol",
+    ),
 )
 
 
@@ -132,8 +145,10 @@ def _is_assertion(error: BaseException, kind: str) -> bool:
 def _reason(error: BaseException) -> tuple[str, bool]:
     names = {f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
     text = _text(error)
+    if isinstance(error, ExpectationError) and isinstance(error.last, TargetError) and error.last.kind in _OURS:
+        return error.last.kind, True
     if isinstance(error, (TargetError, ExpectationError)):
-        return error.kind, False
+        return error.kind, error.kind in _OURS
     if isinstance(error, SecretError):
         return "credentials", True
     if isinstance(error, ConfigurationError):

@@ -23,7 +23,7 @@ from synthprobe.firstline.policy import FixesConfig
 from synthprobe.journey.api import Api
 from synthprobe.records.incident import Incident, IncidentEvent
 from synthprobe.records.result import Outcome
-from synthprobe.targets.secrets import Secret
+from synthprobe.targets.secrets import Secret, credentials_of
 from synthprobe.targets.target import Target
 
 KILL_SWITCH = "SYNTHPROBE_FIXES_OFF"
@@ -273,9 +273,9 @@ class FixDesk:
         return False, self._masked(" ".join(map(_short, said)))
 
     def _work(self, fix: Fix, incident: Incident) -> Work:
-        door = self.target.http_credentials
+        shown = credentials_of(self.target, self.secret)
         guard = Guard(
-            Api(self.target, self.redactor, credentials=(door.user, self.secret(door.secret)) if door else None),
+            Api(self.target, self.redactor, credentials=shown),
             always=fix.always,
             writes=fix.writes,
             within_s=fix.within_s,

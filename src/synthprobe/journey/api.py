@@ -32,7 +32,7 @@ from synthprobe.records.evidence import Exchange
 from synthprobe.records.finding import Finding, Refusal
 from synthprobe.targets.addresses import resolve
 from synthprobe.targets.guardrails import egress_refusal, synthetic_headers
-from synthprobe.targets.secrets import Secret
+from synthprobe.targets.secrets import Credentials
 from synthprobe.targets.target import Target
 
 MAX_REDIRECTS = 10
@@ -50,7 +50,7 @@ class Api:
         redactor: masks what is recorded, and learns the session's own tokens.
         exchanges: the list each exchange is added to.
         guard: holds it to the target's guardrails; one of its own without it.
-        credentials: user and password of the door in front of the target, sent to its own origin only.
+        credentials: what is shown on the way: to a door in front of the target (at its own origin only), to its proxy.
 
     Example:
         ``api.get("/api/incidents/7").expect(200).json_has(status="Active")``
@@ -62,20 +62,22 @@ class Api:
         redactor: Redactor,
         exchanges: list[Exchange] | None = None,
         guard: Guard | None = None,
-        credentials: tuple[str, Secret] | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self.target = target
         self.exchanges: list[Exchange] = [] if exchanges is None else exchanges
         self.guard = guard or Guard(target)
-        self.session = GuardedSession(self.guard)
+        shown = credentials or Credentials()
+        self.session = GuardedSession(self.guard, shown)
         self.session.verify = target.tls_verify
         self.session.headers["User-Agent"] = f"{requests.utils.default_user_agent()} {target.user_agent}".rstrip()
         self.session.headers.update(synthetic_headers())
         self._redactor = redactor
         self._door = ""
-        if credentials is not None:
-            user, password = credentials
-            redactor.add(password)
+        for secret in shown.secrets:
+            redactor.add(secret)
+        if shown.door is not None:
+            user, password = shown.door
             self._door = f"Basic {b64encode(f'{user}:{password.reveal()}'.encode()).decode()}"
         self._own_clock = SteadyClock()
 
@@ -264,8 +266,8 @@ def _check_options(options: Mapping[str, Any]) -> None:
     for name in options.keys() - set(known):
         if name == "proxies":
             raise ConfigurationError(
-                "The option proxies was given, and the hosts reached behind a proxy cannot be limited. Remove it: API "
-                "sessions go to the target directly."
+                "The option proxies was given, and the hosts reached behind a proxy cannot be limited. Remove it; a "
+                "company's proxy is named by proxy of the target."
             )
         near = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -30,7 +30,7 @@ from synthprobe.records.journey import duration_s
 NEXT_ADDRESS_S = 0.25
 """Seconds after which the next address of a host is tried as well, as RFC 8305 (Happy Eyeballs) has it."""
 
-Phase = Literal["connecting", "handshake", "answer"]
+Phase = Literal["connecting", "tunnel", "handshake", "answer"]
 _RESOLVING_S = 30.0
 _calls = threading.local()
 
@@ -171,7 +171,13 @@ async def _first(found: Sequence[Any], limit_s: float | None) -> socket.socket:
 
 
 class _GuardedTLS(_Guarded, HTTPSConnection):
-    pass
+    def _tunnel(self) -> None:
+        """Ask a proxy for a connection to the host."""
+        if (bound := current_deadline()) is not None:
+            bound.phase = "tunnel"
+        super()._tunnel()
+        if bound is not None:
+            bound.phase = "handshake"
 
 
 class _GuardedPool(HTTPConnectionPool):
@@ -180,6 +186,9 @@ class _GuardedPool(HTTPConnectionPool):
 
 class _GuardedTLSPool(HTTPSConnectionPool):
     ConnectionCls = _GuardedTLS
+
+
+_POOLS: Any = {"http": _GuardedPool, "https": _GuardedTLSPool}
 
 
 class BoundedAdapter(HTTPAdapter):
@@ -195,7 +204,13 @@ class BoundedAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Use connections that the deadline can shut down."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _GuardedPool, "https": _GuardedTLSPool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.ProxyManager:
+        """Use such connections behind a proxy as well."""
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         """Send one request and read its whole body."""

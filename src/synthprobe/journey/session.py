@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -15,15 +17,19 @@ from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.journey.deadline import BoundedAdapter, current_deadline, deadline, limit_of
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.trust import bundle
+from synthprobe.records.finding import Finding, Refusal
 from synthprobe.targets.addresses import resolve
 from synthprobe.targets.authorities import own_authorities
+from synthprobe.targets.proxy import Proxy, ProxyFault, broke_off, out_of_reach, refused, silent
+from synthprobe.targets.secrets import Credentials
 
 
 class GuardedAdapter(BoundedAdapter):
     """Sends each hop only where the guardrails let it, with its certificate checked as the target says."""
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, credentials: Credentials) -> None:
         self.guard = guard
+        self._credentials = credentials
         self._authorities = own_authorities(guard.target, os.environ)
         super().__init__(int(guard.target.max_body_mb * 1_000_000))
 
@@ -33,17 +39,32 @@ class GuardedAdapter(BoundedAdapter):
         if any((kwargs.get("proxies") or {}).values()):
             raise ConfigurationError(
                 f"A proxy was given for {request.url}, behind which the hosts it reaches cannot be limited. "
-                "Remove proxies, and leave session.trust_env as it is."
+                "Remove proxies, leave session.trust_env as it is, and name a company's proxy by proxy of the target."
             )
         _check_files(kwargs.get("verify"), kwargs.get("cert"))
         if kwargs.get("verify", True) is True and self._authorities:
             kwargs["verify"] = bundle(self._authorities)
+        kwargs["proxies"] = self._credentials.proxies(self.guard.target, request.url or "")
         if kwargs.get("verify", True):
-            return super().send(request, **kwargs)
+            return self._send(request, **kwargs)
         self.guard.check_tls(f"verify = {kwargs['verify']!r}", request.url or "")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
-            return super().send(request, **{**kwargs, "verify": False})
+            return self._send(request, **{**kwargs, "verify": False})
+
+    def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send, and say when it got no further than the proxy."""
+        proxy = self.guard.target.proxy if kwargs["proxies"] else None
+        try:
+            answer = super().send(request, **kwargs)
+        except requests.RequestException as error:
+            if proxy and (fault := _fault_of_proxy(proxy, error, request.url or "")):
+                raise _not_through(fault, request) from None
+            raise
+        if proxy and answer.status_code == 407:
+            takes = answer.headers.get("Proxy-Authenticate", "")
+            raise _not_through(refused(proxy, "", 407, answer.reason, takes), request)
+        return answer
 
 
 class GuardedSession(requests.Session):
@@ -51,12 +72,12 @@ class GuardedSession(requests.Session):
 
     _adapter: GuardedAdapter | None = None
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, credentials: Credentials) -> None:
         super().__init__()
         self.trust_env = False
         self._guard = guard
         for scheme in ("http://", "https://"):
-            self.adapters[scheme] = self._adapter = GuardedAdapter(guard)
+            self.adapters[scheme] = self._adapter = GuardedAdapter(guard, credentials)
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         """Prepare a request for the address that a browser would ask for."""
@@ -94,6 +115,32 @@ class GuardedSession(requests.Session):
             return super().send(request, **kwargs)
         with deadline(limit_of(kwargs.get("timeout"), self._guard.target.timeout_s)):
             return super().send(request, **kwargs)
+
+
+def _fault_of_proxy(proxy: Proxy, error: requests.RequestException, url: str) -> ProxyFault | None:
+    """Why a request got no further than the proxy; nothing when it did."""
+    bound, text = current_deadline(), repr(error)
+    where = urlsplit(url).netloc
+    if answer := re.search(r"Tunnel connection failed: (\d+) ?([\w -]*)", text):
+        return refused(proxy, where, int(answer[1]), answer[2])
+    phase = bound.phase if bound is not None else "connecting"
+    if phase == "tunnel" and (isinstance(error, requests.Timeout) or (bound is not None and bound.expired)):
+        return silent(proxy, where)
+    if phase == "connecting":
+        return out_of_reach(proxy, _why(text))
+    is_its_own = phase == "tunnel" or isinstance(error, requests.exceptions.ProxyError)
+    return broke_off(proxy, where) if is_its_own else None
+
+
+def _why(text: str) -> str:
+    if "Connection refused" in text:
+        return "nothing listens there"
+    return "its name is not known here" if "resol" in text else "no connection was made in time"
+
+
+def _not_through(fault: ProxyFault, request: requests.PreparedRequest) -> TargetError:
+    found = Refusal(kind=fault.kind, method=request.method or "", url=request.url or "", reason=fault.text)
+    return TargetError(fault.kind, f"{request.method} {request.url}: {fault.text}", Finding(refusal=found))
 
 
 def _check_files(verify: object, cert: object) -> None:

@@ -97,8 +97,8 @@ def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[OpenAp
 
     def open_one(target: Target) -> Api:
         own = session is None or target.name == session.target.name  # a canary's system is no host of the target's
-        door = read_credentials(target, os.environ, root=project_root(pytestconfig))
-        opened.append(Api(target, redactor, exchanges, guard if own else None, door))
+        shown = read_credentials(target, os.environ, root=project_root(pytestconfig))
+        opened.append(Api(target, redactor, exchanges, guard if own else None, shown))
         return opened[-1]
 
     yield open_one

@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Generator
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -55,7 +56,7 @@ from synthprobe.report.allure_live import RedactingFileLogger, follow_fixtures, 
 from synthprobe.report.junit import properties_of
 from synthprobe.targets.guardrails import skip_reason
 from synthprobe.targets.proxy_variables import proxy_note
-from synthprobe.targets.secrets import read_credentials
+from synthprobe.targets.secrets import proxies_for, read_credentials
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL
 
@@ -155,10 +156,10 @@ class JourneySession:
         if self._guarded is None:
             from synthprobe.browser.wall import GuardedBrowser
 
-            door = read_credentials(self.target, os.environ, root=project_root(self.config))
-            if door is not None:
-                self.redactor.add(door[1])
-            self._guarded = GuardedBrowser(self.guard, self.headers, door, self.redactor)
+            shown = read_credentials(self.target, os.environ, root=project_root(self.config))
+            for secret in shown.secrets:
+                self.redactor.add(secret)
+            self._guarded = GuardedBrowser(self.guard, self.headers, shown, self.redactor)
         return self._guarded
 
     # hooks
@@ -187,7 +188,7 @@ class JourneySession:
 
     def pytest_report_header(self) -> list[str]:
         """Say against what journeys run."""
-        note = proxy_note(os.environ)
+        note = proxy_note(os.environ, self.target)
         against = f"synthprobe: target {self.target.name} at {self.target.base_url}, run {self.run_id}"
         return [against, *([f"synthprobe: {note}"] if note else [])]
 
@@ -393,10 +394,11 @@ class JourneySession:
         self.guard.begin(mutates)
         if self._guarded is not None:
             self._guarded.begin()
-        switch = self.target.kill_switch
-        reason = kill_switch_reason(switch, os.environ) or skip_reason(self.target, mutates)
+        proxies = partial(proxies_for, self.target, os.environ, project_root(self.config))
+        switch = partial(kill_switch_reason, self.target.kill_switch, os.environ, proxies)
+        reason = switch() or skip_reason(self.target, mutates)
         if not reason and self.guard.pace_journey():
-            reason = kill_switch_reason(switch, os.environ)  # it may have been thrown meanwhile
+            reason = switch()  # it may have been thrown meanwhile
         return reason
 
     def _mask(self, item: pytest.Item, report: pytest.TestReport) -> None:

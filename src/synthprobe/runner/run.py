@@ -44,6 +44,7 @@ from synthprobe.runner.reference import measure_reference_ms
 from synthprobe.runner.signals import signals
 from synthprobe.runner.standstill import Standstill
 from synthprobe.targets.proxy_variables import proxy_note
+from synthprobe.targets.secrets import proxies_for
 from synthprobe.targets.target import Target
 
 _LEAST_S = 5.0
@@ -168,7 +169,7 @@ def run_journeys(
     reason = last.reason
     run = msgspec.structs.replace(msgspec.json.decode((folder / "run.json").read_bytes(), type=Run), ended=reason)
     _write(folder / "run.json", run)
-    notes, lost = [note] if (note := proxy_note(os.environ if environ is None else environ)) else [], set()
+    notes, lost = [note] if (note := proxy_note(os.environ if environ is None else environ, target)) else [], set()
     if collected is not None and not reason:
         gone, explained = disappeared(known, revision, collected)
         if gone and explained:
@@ -181,7 +182,8 @@ def run_journeys(
     def ending_of(journey: Journey) -> Ending:
         return last if not left or journey in left else first
 
-    control = functools.partial(ask_control, config.control_url) if config.control_url else None
+    proxies = functools.partial(proxies_for, target, os.environ if environ is None else environ, root)
+    control = functools.partial(ask_control, config.control_url, proxies) if config.control_url else None
     verdict = pipeline.judge(folder, missing=Missing(folder, ending_of, lost, frozen), control=control)
     if collected is None and not verdict.journeys and not verdict.blind:
         blind = f"No journey is known, and pytest ended before it collected any: {first.message}"

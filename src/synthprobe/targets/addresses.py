@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _WRITTEN_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/*(?:[^/?#]*@)?(\[[^]/?#]*\]|[^/?#:]*)(?::\d*)?(?:[/?#]|$)")
+_IPV6 = re.compile(r"[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+")
 _ENCODED_DELIMITER = re.compile(r"%(2f|5c|2e|3b|00|25)|;", re.IGNORECASE)
 
 
@@ -36,6 +37,23 @@ def host_of(url: str) -> str:
     """The host of an address as it is compared: as browsers write it, without port, brackets and trailing dot."""
     read = read_address(url)
     return read.hostname.lower().strip("[]").rstrip(".") if read else ""
+
+
+@cache
+def normal_host(pattern: str) -> str:
+    """A host, or ``*.`` and a host, in the one form in which hosts are compared; empty when it is none."""
+    star, host = ("*.", pattern[2:]) if pattern.startswith("*.") else ("", pattern)
+    bare = host.strip("[]") if host.startswith("[") else host
+    if not bare or re.search(r"[\s/?#@\\%*]", bare) or (":" in bare and not _IPV6.fullmatch(bare)):
+        return ""
+    written = f"http://{f'[{bare}]' if ':' in bare else bare}/"
+    return "" if odd_address(written) or not host_of(written) else star + host_of(written)
+
+
+def matches_host(host: str, pattern: str) -> bool:
+    """Whether a host, as `host_of` gives it, is that of a configured pattern, or below it."""
+    known = normal_host(pattern)
+    return host.endswith(known[1:]) if known.startswith("*.") else host == known
 
 
 def origin_of(url: str) -> str:

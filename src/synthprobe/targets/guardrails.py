@@ -8,12 +8,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from synthprobe.errors import ConfigurationError
-from synthprobe.targets.addresses import host_of, is_plain_path, odd_address, path_of
+from synthprobe.targets.addresses import host_of, is_plain_path, matches_host, normal_host, odd_address, path_of
 from synthprobe.targets.overrides import SAFE_METHODS, method_override
 from synthprobe.targets.target import Target
 
 _SYNTHETIC = {"X-Synthetic": "synthprobe", "Cache-Control": "no-cache"}
-_HOST = re.compile(r"(\*\.)?[0-9a-z_]([0-9a-z_.-]*[0-9a-z_])?|[0-9a-f:]*:[0-9a-f:.]+")
 
 
 def check_guardrails(target: Target) -> Target:
@@ -35,7 +34,7 @@ def check_guardrails(target: Target) -> Target:
             "remove tls_verify, and name an authority of your own with ca_file."
         )
     for host in target.allowed_hosts:
-        if not _HOST.fullmatch(host.lower()):
+        if not normal_host(host):
             raise ConfigurationError(
                 f"{table} allows the host {host!r}. A host name without scheme, port and path was expected, for "
                 'example "cdn.example.org", or "*.example.org" for every host below it.'
@@ -66,13 +65,13 @@ def allowed_hosts(target: Target) -> tuple[str, ...]:
         target: the target.
 
     Returns:
-        Host names and patterns, in lower case.
+        Host names and patterns in the form browsers use: lower case, IDN as ``xn--``, IPv6 without brackets.
 
     Example:
         >>> allowed_hosts(Target(base_url="https://cad.example.org", allowed_hosts=("*.cdn.example.org",)))
         ('cad.example.org', '*.cdn.example.org')
     """
-    return tuple(dict.fromkeys((host_of(target.base_url), *(host.lower() for host in target.allowed_hosts))))
+    return tuple(dict.fromkeys((host_of(target.base_url), *map(normal_host, target.allowed_hosts))))
 
 
 def may_reach(target: Target, url: str) -> bool:
@@ -91,7 +90,7 @@ def may_reach(target: Target, url: str) -> bool:
         [True, True, False]
     """
     host = host_of(url)
-    return any(host.endswith(known[1:]) if known.startswith("*.") else host == known for known in allowed_hosts(target))
+    return any(matches_host(host, known) for known in allowed_hosts(target))
 
 
 def egress_refusal(target: Target, url: str) -> str:
@@ -279,6 +278,7 @@ def browser_arguments(target: Target) -> list[str]:
 
     Every name and address but the allowed ones does not resolve, whoever in the browser asks: a redirect, a popup, a
     WebSocket, a worker, the browser itself. A proxy would resolve for it, and WebRTC would send without resolving.
+    Where the target has a proxy, the browser knows our own proxy on loopback only, which asks for allowed hosts alone.
 
     Args:
         target: the target.
@@ -290,10 +290,13 @@ def browser_arguments(target: Target) -> list[str]:
         >>> browser_arguments(Target(base_url="https://cad.example.org"))[0]
         '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE cad.example.org'
     """
-    rules = ["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in allowed_hosts(target))]
+    hosts = allowed_hosts(target) if target.proxy is None else ("127.0.0.1",)
+    rules = ["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in hosts)]
+    # the headless shell does not know --no-proxy-server, and asks the desktop
+    directly = ["--proxy-server=direct://"] if target.proxy is None else []
     return [
         f"--host-resolver-rules={', '.join(rules)}",
-        "--proxy-server=direct://",  # the headless shell does not know --no-proxy-server, and asks the desktop
+        *directly,
         "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     ]
 

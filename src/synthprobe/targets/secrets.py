@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
+
+from msgspec import Struct
 
 from synthprobe.errors import SecretError
 from synthprobe.targets.target import Target
@@ -175,8 +177,32 @@ def read_secret(name: str, environ: Mapping[str, str], *, source: str, root: Pat
     raise SecretError(f"The secret {name!r} has the source {source!r}; env:VARIABLE or file:/path was expected.")
 
 
-def read_credentials(target: Target, environ: Mapping[str, str], *, root: Path = Path()) -> tuple[str, Secret] | None:
-    """User and password of the door in front of a target.
+class Credentials(Struct, frozen=True, kw_only=True):
+    """What whoever speaks with a target shows on the way, besides what a journey logs in with.
+
+    Attributes:
+        door: user and password of the door in front of it.
+        proxy: password for its proxy.
+    """
+
+    door: tuple[str, Secret] | None = None
+    proxy: Secret | None = None
+
+    @property
+    def secrets(self) -> list[Secret]:
+        """All that must be masked."""
+        return [secret for secret in (self.door[1] if self.door else None, self.proxy) if secret is not None]
+
+    def proxies(self, target: Target, url: str) -> dict[str, str]:
+        """The proxy that an address is asked for through, as requests takes it; empty when it is asked directly."""
+        if target.proxy is None or not target.proxy.serves(url):
+            return {}
+        address = target.proxy.with_password(self.proxy.reveal() if self.proxy else "")
+        return {"http": address, "https": address}
+
+
+def read_credentials(target: Target, environ: Mapping[str, str], *, root: Path = Path()) -> Credentials:
+    """What is shown on the way to a target.
 
     Args:
         target: the target.
@@ -184,15 +210,32 @@ def read_credentials(target: Target, environ: Mapping[str, str], *, root: Path =
         root: what a relative path is relative to, usually the project's root.
 
     Returns:
-        Both; nothing when the target has no ``http_credentials``.
+        What its ``http_credentials`` and its ``proxy`` name.
 
     Raises:
-        SecretError: when the password is missing or unreadable.
+        SecretError: when a secret is missing or unreadable.
     """
-    door = target.http_credentials
-    if door is None:
-        return None
-    return door.user, read_secret(door.secret, environ, source=target.secrets.get(door.secret, ""), root=root)
+
+    def read(name: str) -> Secret:
+        return read_secret(name, environ, source=target.secrets.get(name, ""), root=root)
+
+    return credentials_of(target, read)
+
+
+def credentials_of(target: Target, read: Callable[[str], Secret]) -> Credentials:
+    """The same, by whoever reads the target's secrets."""
+    door, proxy = target.http_credentials, target.proxy
+    return Credentials(
+        door=(door.user, read(door.secret)) if door else None,
+        proxy=read(proxy.secret) if proxy and proxy.secret else None,
+    )
+
+
+def proxies_for(target: Target, environ: Mapping[str, str], root: Path, url: str) -> dict[str, str]:
+    """The proxy through which an address is asked for on behalf of a target, as requests takes it."""
+    if target.proxy is None:
+        return {}
+    return read_credentials(target, environ, root=root).proxies(target, url)
 
 
 def read_address(name: str, environ: Mapping[str, str], *, source: str, root: Path = Path()) -> str:

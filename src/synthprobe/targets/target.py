@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.targets.addresses import odd_address, read_address
+from synthprobe.targets.proxy import Proxy
 
 
 class TestDataKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +68,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         mask_selectors: CSS selectors hidden in screenshots, besides password inputs.
         secrets: name to source, ``env:VARIABLE`` or ``file:/path``.
         http_credentials: user and secret of a door in front of the target (HTTP Basic).
+        proxy: the company's proxy through which the target is reached.
         allowed_hosts: hosts journeys may reach besides that of ``base_url``; ``*.example.org`` for all below it.
         production: whether real users work there; makes it read-only, and TLS is always verified.
         read_only: whether changes are refused; left out, they are on production.
@@ -97,6 +99,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mask_selectors: tuple[str, ...] = ()
     secrets: dict[str, str] = field(default_factory=dict)
     http_credentials: HttpCredentials | None = None
+    proxy: Proxy | None = None
     allowed_hosts: tuple[str, ...] = ()
     production: bool = False
     read_only: bool | None = None
