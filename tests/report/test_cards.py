@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from synthprobe.records.evidence import SeenRequest
+from synthprobe.records.evidence import Evidence, SeenRequest
 from synthprobe.records.history import JudgedSlot
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
 from synthprobe.records.latency import Alarm, Mark, StepSeries
@@ -39,6 +39,12 @@ def _verdicts() -> tuple[JourneyVerdict, ...]:
         made_run.journey("call-intake", "A call becomes an incident", owner="dispatch-desk", severity="blocker"),
         "failed",
         steps=(made_run.step("take the call", 1.0, failed="it did not"),),
+        evidence=(
+            Evidence(kind="screenshot", title="now", media_type="image/png", path="evidence/call/1.png"),
+            Evidence(
+                kind="last-good", title="last good: take the call", media_type="image/png", path="evidence/call/2.png"
+            ),
+        ),
         cause="No number was shown.",
     )
     also = made_run.verdict_of(made_run.journey("second-call", "A second call is taken"), "failed", cause="Nor here.")
@@ -234,6 +240,19 @@ def test_a_card_shows_the_requests_around_the_failure_and_the_last_day_of_its_st
         drawn.get_by_text("Each value").click()
         drawn.get_by_role("link").first.click()
         expect(page).to_have_url(re.compile("/runs/demo/.*0001/index.html"))
+
+
+def test_the_last_good_picture_stands_beside_that_of_now_and_can_be_laid_over_it(
+    site: str, opened: Callable[..., Page]
+) -> None:
+    page = opened(site, 390)
+    card = page.locator(f"#incident-{LOST}")
+    good, now = card.get_by_role("figure").filter(has=page.locator("img")).all()
+    assert good.bounding_box()["x"] < now.bounding_box()["x"]  # type: ignore[index]
+    expect(good).to_contain_text("last good: take the call")
+    card.get_by_role("slider").fill("20")
+    assert good.bounding_box() == now.bounding_box()
+    assert "20%" in good.evaluate("figure => getComputedStyle(figure).clipPath")
 
 
 def test_two_runs_of_one_incident_on_a_page_have_an_anchor_each(tmp_path: Path) -> None:

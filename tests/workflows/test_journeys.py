@@ -232,6 +232,7 @@ OUT_OF_A_JOB = {
     "actions/deploy-pages": set(),
     "actions/cache": {"~/.cache/ms-playwright", "~/.cache/synthprobe", "~/.cache/pip"},
     "actions/cache/save": {
+        ".synthprobe/last-good",
         "history.pack",
         ".synthprobe/state",
     },

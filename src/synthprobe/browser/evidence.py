@@ -24,10 +24,12 @@ from synthprobe.browser.recording import ContextRecording, hold_client_traces
 from synthprobe.evidence.learning import Learner
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import AnswerSource
+from synthprobe.journey import steps
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import ConsoleMessage, NetworkRequest, PageSeen
 
 _SCREENSHOT_TIMEOUT_MS = 4000
+_GLANCE_TIMEOUT_MS = 1000
 _STORAGE_TIMEOUT_MS = 1000
 _FRAMES = 5
 _STORAGE = "() => [localStorage, sessionStorage].flatMap(storage => Object.entries(storage))"
@@ -161,6 +163,20 @@ class BrowserEvidence:
         """Pictures of every page that was open when the journey broke, with secrets hidden."""
         return self._pictures
 
+    def picture(self) -> bytes:
+        """What the page that is shown first looks like now; nothing when that cannot be said quickly."""
+        for recording in self._recordings:
+            if not recording.is_closed:
+                for page in pages_of(recording.context)[:1]:
+                    with contextlib.suppress(Error):
+                        return page.screenshot(timeout=_GLANCE_TIMEOUT_MS, animations="allow", caret="initial")
+        return b""
+
+    def group(self, title: str) -> None:
+        """A step begins: what is done from now on stands under its title in the trace; its end without one."""
+        for recording in self._recordings:
+            recording.group(title)
+
     def pages(self) -> list[PageSeen]:
         """What pages showed when the journey broke, not yet redacted."""
         return self._pages
@@ -219,6 +235,9 @@ class BrowserEvidence:
             self.notes.append(f"No trace of a browser context: {str(error).splitlines()[0]}")
             return
         self._recordings.append(recording)
+        recorder = steps.current()
+        for title in recorder.path.split(" › ") if recorder is not None and recorder.path else ():
+            recording.group(title)
         self.hold_client(context.request)
         close = context.close
 

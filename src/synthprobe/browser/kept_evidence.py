@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from synthprobe.browser.last_good import GoodPicture, image_diff
 from synthprobe.browser.trace import SecretLeft, TraceWithheld, redact_trace
 from synthprobe.evidence.pictures import picture_only
 from synthprobe.evidence.redaction import Redactor
@@ -16,6 +17,7 @@ from synthprobe.records.evidence import ConsoleMessage, Evidence, EvidenceKind, 
 from synthprobe.records.result import Step
 
 _BROKE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+IMAGE_DIFF = "application/vnd.allure.image.diff"
 TRACE_MEDIA_TYPE = "application/vnd.allure.playwright-trace"
 
 
@@ -44,6 +46,14 @@ class Keeper:
     def picture(self, title: str, png: bytes) -> None:
         """Keep a screenshot, which was masked when it was taken."""
         self._write("screenshot", title, "image/png", "png", picture_only(png) or png)
+
+    def last_good(self, good: GoodPicture, now: bytes | None) -> None:
+        """Keep what the step looked like when it was well, and what differs from it now."""
+        build = f", build {good.build}" if good.build else ""
+        title = f"last good: {good.step}, {good.at:%d %b %H:%M} UTC{build}"
+        self._write("last-good", title, "image/png", "png", good.png)
+        if now is not None:
+            self._write("image-diff", "last good and now", IMAGE_DIFF, "imagediff", image_diff(good.png, now, title))
 
     def trace(self, raw: Path, title: str = "Playwright trace") -> Path | None:
         """Redact and keep a trace; withhold it when it cannot be redacted for certain."""

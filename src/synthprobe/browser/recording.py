@@ -19,7 +19,7 @@ from synthprobe.browser.trace import TraceWithheld, redact_trace
 from synthprobe.evidence.redaction import Redactor
 
 _NAME = re.compile(rb'"(?:resources/)?([\w.@-]{8,200})"')
-_OWN = "setExtraHTTPHeaders"  # what a step's begin tells every open context
+_OWN = frozenset({"setExtraHTTPHeaders", "tracingGroup", "screenshot"})  # what we do ourselves, at steps
 
 
 class ContextRecording:
@@ -67,6 +67,15 @@ class ContextRecording:
         self._lapse()
         self._discard_pieces()
         self._next_chunk()
+
+    def group(self, title: str) -> None:
+        """Put what is done from now on under a title; without one, end the newest group."""
+        if self._is_running:
+            with suppress(Error):  # its browser died, and what the step does says so better
+                if title:
+                    self._tracing.group(title)
+                else:
+                    self._tracing.group_end()
 
     def cut(self) -> None:
         """End the piece that runs, with the places in the source; nothing is recorded until the next one begins."""
@@ -282,4 +291,4 @@ def _was_used(piece: Path) -> bool:
             lines = archive.read("trace.trace").splitlines()
     else:
         lines = piece.read_bytes().splitlines()
-    return any(b'"type":"before"' in line and json.loads(line).get("method") != _OWN for line in lines)
+    return any(b'"type":"before"' in line and json.loads(line).get("method") not in _OWN for line in lines)

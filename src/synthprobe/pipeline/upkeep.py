@@ -37,6 +37,8 @@ def tidy(state: Path, keep: KeepConfig, now: float) -> list[Path]:
     gone: list[Path] = []
     for target in _entries(state / "runs"):
         gone += _runs(_entries(target), keep, now)
+    pictures = (picture for target in _entries(state / "last-good") for picture in _entries(target))
+    gone += [picture for picture in pictures if now - picture.stat().st_mtime > keep.failures_days * _DAY_S]
     gone += _files(state.glob("*.damaged-*"), keep, now)
     gone += _files((state / "spool").glob("*.unreadable"), keep, now)
     for path in gone:

@@ -20,6 +20,7 @@ from synthprobe.evidence.exchanges import operations
 from synthprobe.evidence.facts import facts_of, usual_facts, with_pending
 from synthprobe.evidence.failure import leak_failure
 from synthprobe.evidence.issued import keep_digests
+from synthprobe.evidence.pictures import picture_only
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.waterfall import console_lines, waterfall
 from synthprobe.hooks import AnswerSource
@@ -37,6 +38,7 @@ from synthprobe.verdict.judge import judge_attempt
 
 if TYPE_CHECKING:
     from synthprobe.browser.evidence import BrowserEvidence
+    from synthprobe.browser.last_good import LastGood
 
 EVIDENCE_S = 20.0
 
@@ -67,6 +69,7 @@ class Attempt:
         self.waterfall: tuple[SeenRequest, ...] = ()
         self.console: tuple[str, ...] = ()
         self.whole_text = ""
+        self.good: LastGood | None = None
 
     def skip(self, reason: str, phase: str) -> None:
         """It was skipped; what was seen before its clean-up stands."""
@@ -145,6 +148,9 @@ class Journal:
         elif outcome == "passed":
             odd = browser.odd_requests(recorder.started_at, self._describe) if browser is not None else []
             attempt.facts = usual_facts(self._exchanges, self._redacted(odd), self._describe)
+            if attempt.good is not None and browser is not None:
+                with suppress(OSError):  # a picture that cannot be kept costs nothing
+                    attempt.good.keep(self._build(), lambda png: not self._redactor.residual(png))
 
     def keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         """Keep the evidence of an attempt, redacted."""
@@ -255,8 +261,13 @@ class Journal:
 
             browser.learn(self._redactor, broken=True)
             raw_traces = browser.traces()
-            for title, png in browser.screenshots():
+            pictures = browser.screenshots()
+            for title, png in pictures:
                 keeper.picture(title, png)
+            weak = attempt.recorder.broken or next((one.step for one in attempt.recorder.degradations), "")
+            if attempt.good is not None and (good := attempt.good.of(weak)):
+                now = picture_only(pictures[0][1]) or pictures[0][1] if pictures else None
+                keeper.last_good(good, now)
             for raw in raw_traces:
                 if kept := keeper.trace(raw):
                     messages, requests = read_trace(kept, slow_ms=0, describe=self._describe)

@@ -17,6 +17,8 @@ import pytest
 from msgspec.structs import replace
 
 from synthprobe.browser.headers import BrowserHeaders
+from synthprobe.browser.last_good import LastGood
+from synthprobe.browser.step_groups import StepGroups
 from synthprobe.errors import SynthprobeError
 from synthprobe.evidence.cap import cap_error
 from synthprobe.evidence.failure import describe_failure
@@ -99,6 +101,7 @@ class JourneySession:
             state=project_root(config) / project_config(config).folder,
             describe=load_plugins(project_config(config).plugins, project_root(config)).describe_answer,
         )
+        self._last_good = project_root(config) / project_config(config).folder / "last-good" / target.name
         self.scratch = scratch
         self.allure: RedactingFileLogger | None = None
         self.attempt: Attempt | None = None
@@ -213,7 +216,10 @@ class JourneySession:
             limit_s = 0.0 if no_limit(item) else item.stash.get(_LIMIT_S, configured)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor, limit_s)
             allure = AllureJourney(item)
-            self.attempt = Attempt(journey, number, allure, progress, self.headers, clock=self.clock)
+            good = LastGood(self._last_good, journey.id, self.clock.now(), self._picture)
+            seen = (progress, self.headers, good, StepGroups(lambda: self._browser))
+            self.attempt = Attempt(journey, number, allure, *seen, clock=self.clock)
+            self.attempt.good = good
             self.exchanges.clear()
             steps.swap(self.attempt.recorder)
             self.headers.tell()
@@ -400,6 +406,9 @@ class JourneySession:
         if not reason and self.guard.pace_journey():
             reason = switch()  # it may have been thrown meanwhile
         return reason
+
+    def _picture(self) -> bytes:
+        return self._browser.picture() if self._browser is not None else b""
 
     def _mask(self, item: pytest.Item, report: pytest.TestReport) -> None:
         self._learn(broken=report.failed or bool(report.sections))

@@ -19,7 +19,19 @@ MANY_QUERIES = 40
 Credentials = Literal["", "password", "token", "cookie"]
 """By what a request let itself be known: a password or code that was sent, a token, a cookie, or nothing."""
 
-EvidenceKind = Literal["trace", "screenshot", "console", "network", "exchanges", "timings", "repeat", "video", "text"]
+EvidenceKind = Literal[
+    "trace",
+    "screenshot",
+    "last-good",
+    "image-diff",
+    "console",
+    "network",
+    "exchanges",
+    "timings",
+    "repeat",
+    "video",
+    "text",
+]
 
 
 class Evidence(Struct, frozen=True, kw_only=True):

@@ -233,6 +233,10 @@ def _view(run: PublishedRun, judged: JourneyVerdict, site: Path, status: Any) ->
         "notes": last.notes if last else (),
         "withheld": [kept for kept in (last.evidence if last else ()) if kept.withheld],
         "screenshot": quote(there.get("screenshot", "")),
+        "good": quote(there.get("last-good", "")),
+        "good_title": next(
+            (kept.title for result in reversed(telling) for kept in result.evidence if kept.kind == "last-good"), ""
+        ),
         "trace": viewer_link(trace) if trace else "",
         "allure": f"{quote(run.folder)}/allure/index.html#{page}" if page else "",
         "backend_trace": next((result.backend_trace for result in reversed(telling) if result.backend_trace), ""),

@@ -31,7 +31,7 @@ from synthprobe.report.trace_viewer import copy_trace_viewer
 
 PAGE = "index.html"
 _INDEX = re.compile(rb'<meta name="synthprobe-index" content="([A-Za-z0-9+/=]*)">')
-_SHOWN = ("screenshot", "trace")  # what the page leads to
+_SHOWN = ("screenshot", "last-good", "trace")  # what the page leads to
 _WRITERS, _TRIES = 8, 12
 _DAILY = timedelta(days=1)
 
