@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
 from issuer import running_issuer
 from typer.testing import CliRunner
@@ -114,8 +116,7 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
         "planned", "refused", "requested", "refused", "refused", "approved", "applying", "failed",
     ]  # fmt: skip
     assert call("audit", "verify").output == "The audit is whole: 8 entries.\n"
-    audit = here / ".synthprobe" / "audit.jsonl"
-    audit.write_text(audit.read_text().replace("supervisor approved", "supervisor refused"))
+    rewritten(here / ".synthprobe", lambda rows: [row.replace("supervisor approved", "supervisor x") for row in rows])
     with pytest.raises(AuditError, match="Line 6"):
         raise call("audit", "verify").exception
 
@@ -144,23 +145,28 @@ def audited(here, project, monkeypatch) -> Path:
 ODD = ("fix", "apply", "odd", "--incident", "I-3", "--by", "first-line")
 
 
+def rewritten(folder: Path, change: Callable[[list[str]], list[str]]) -> None:
+    with closing(sqlite3.connect(folder / "history.db", isolation_level=None)) as store:
+        for act in ("update", "delete"):
+            store.execute(f"DROP TRIGGER IF EXISTS audit_refuses_{act}")
+        rows = change([body for (body,) in store.execute("SELECT body FROM audit ORDER BY no")])
+        store.execute("DELETE FROM audit")
+        store.executemany("INSERT INTO audit (body) VALUES (?)", [(row,) for row in rows])
+
+
 def shortened(folder: Path) -> None:
-    lines = (folder / "audit.jsonl").read_bytes().splitlines(keepends=True)[:-1]
-    (folder / "audit.jsonl").write_bytes(b"".join(lines))
-    number, digest = len(lines), msgspec.json.decode(lines[-1])["hash"]
-    (folder / "audit.head").write_text(f"{number} {digest}\n")
+    rewritten(folder, lambda rows: rows[:-1])
 
 
 def removed(folder: Path) -> None:
-    (folder / "audit.jsonl").unlink()
-    (folder / "audit.head").unlink()
+    rewritten(folder, lambda rows: [])
 
 
 @pytest.mark.parametrize("damage", [shortened, removed])
-def test_an_audit_that_was_shortened_with_its_head_is_known_from_the_history(audited, damage):
+def test_an_audit_that_was_shortened_is_noticed(audited, damage):
     damage(audited)
     for words in (("audit", "verify"), ODD, (*ODD, "--really"), ("fix", "log")):
-        with pytest.raises(AuditError, match="the history knows 3 lines and the hash of the last"):
+        with pytest.raises(AuditError, match="beside the history knows 3 lines and the hash of the last"):
             raise call(*words).exception
     with pytest.raises(FixRefused, match="may not approve"):
         raise call("audit", "begin", "--by", "first-line", "--reason", "it was shortened").exception
@@ -171,14 +177,13 @@ def test_an_audit_that_was_shortened_with_its_head_is_known_from_the_history(aud
         raise call("audit", "begin", "--by", "engineer", "--reason", "again").exception
 
 
-def test_without_its_history_the_audit_says_that_it_was_not_compared(audited):
-    for path in audited.glob("history.db*"):
-        path.unlink()
-    (audited / "history.db").mkdir()
+def test_without_the_shared_history_the_audit_says_that_it_was_not_compared(audited):
+    with (audited.parent / "synthprobe.toml").open("a") as file:
+        file.write('[history]\nurl = "postgresql+psycopg://nobody@127.0.0.1:1/x"\n')
     done = call("audit", "verify")
     assert done.exit_code == 1
     assert "The audit is whole: 3 entries." in done.output
-    assert "Not compared with the history" in done.output
+    assert "Not compared with the shared history" in done.output
 
 
 def test_without_fixes_the_list_says_how_one_is_written(here, project):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,10 +22,11 @@ from synthprobe.errors import AuditError, ConfigurationError, FixRefused
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.firstline import fixes
 from synthprobe.firstline.applying import Actor, FixDesk
-from synthprobe.firstline.audit import AuditEntry, FileAudit
+from synthprobe.firstline.audit import AuditEntry, RecordedAudit
 from synthprobe.firstline.fixes import Guard, Plan, fix, load_fixes
 from synthprobe.firstline.policy import FixesConfig
 from synthprobe.firstline.runbooks import read_runbooks
+from synthprobe.history.store import History
 from synthprobe.records.incident import Incident, IncidentEvent
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
@@ -91,6 +95,20 @@ def incident() -> Incident:
     )  # fmt: skip
 
 
+def recorded(folder: Path, **more: object) -> RecordedAudit:
+    return RecordedAudit(lambda: History.open(folder / "history.db"), folder, **more)
+
+
+def rewritten(folder: Path, change: Callable[[list[str]], list[str]]) -> None:
+    """The rows of the audit, changed by somebody who may do anything with the file."""
+    with closing(sqlite3.connect(folder / "history.db", isolation_level=None)) as store:
+        for act in ("update", "delete"):
+            store.execute(f"DROP TRIGGER IF EXISTS audit_refuses_{act}")
+        rows = change([body for (body,) in store.execute("SELECT body FROM audit ORDER BY no")])
+        store.execute("DELETE FROM audit")
+        store.executemany("INSERT INTO audit (body) VALUES (?)", [(row,) for row in rows])
+
+
 @pytest.fixture
 def desk(tmp_path, incident, world) -> FixDesk:
     def record(id: str, event: IncidentEvent) -> None:
@@ -101,7 +119,7 @@ def desk(tmp_path, incident, world) -> FixDesk:
         config=FixesConfig(),
         target=Target(name="demo", base_url="http://127.0.0.1:9"),
         folder=tmp_path,
-        audit=FileAudit(tmp_path / "audit.jsonl"),
+        audit=recorded(tmp_path),
         rerun=lambda journeys: dict.fromkeys(journeys, "failed" if world.broken else "passed"),
         record=record,
         secret=lambda name: Secret(PASSWORDS[name], name),
@@ -186,10 +204,10 @@ def test_06_rate_limit_outlives_the_process_and_fails_closed(desk, mend, inciden
     one = mend(per_hour=1)
     desk.apply(one, incident, ANNA, really=True)
     again(world)
-    fresh = replace(desk, audit=FileAudit(tmp_path / "audit.jsonl"))
+    fresh = replace(desk, audit=recorded(tmp_path))
     with pytest.raises(FixRefused, match="1 times in the last hour; at most 1"):
         fresh.apply(one, incident, ANNA, really=True)
-    (tmp_path / "audit.jsonl").write_text("{}\n")
+    rewritten(tmp_path, lambda rows: ["{}", *rows])
     with pytest.raises(AuditError, match="Line 1"):
         fresh.apply(one, incident, ANNA, really=True)
     assert world.mended == 1
@@ -579,51 +597,65 @@ def test_14_a_plan_only_reads(desk, mend, incident):
         desk.plan(one, incident)
 
 
-def chained(desk, mend, incident, world, tmp_path) -> Path:
+def chained(desk, mend, incident, world) -> None:
     one = mend()
     for _ in range(2):
         again(world)
         desk.apply(one, incident, ANNA, really=True)
-    return tmp_path / "audit.jsonl"
 
 
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
-        (lambda lines: [lines[0], lines[1].replace(b"Mended", b"Melted"), *lines[2:]], 2),
-        (lambda lines: [lines[0], *lines[2:]], 2),
-        (lambda lines: [lines[1], lines[0], *lines[2:]], 1),
-        (lambda lines: lines[:-1], 4),
-        (lambda lines: [*lines[:-1], lines[-1][:-20]], 4),
-        (lambda lines: [*lines[:2], b"\xff\n", *lines[2:]], 3),
-        (lambda lines: [], 1),
-        (lambda lines: [lines[0], lines[1].replace(b"{", b'{"extra":1,', 1), *lines[2:]], 2),
-        (lambda lines: [lines[0], lines[1].replace(b"{", b'{"number":1,', 1), *lines[2:]], 2),
+        (lambda rows: [rows[0], rows[1].replace("Mended", "Melted"), *rows[2:]], 2),
+        (lambda rows: [rows[0], *rows[2:]], 2),
+        (lambda rows: [rows[1], rows[0], *rows[2:]], 1),
+        (lambda rows: rows[:-1], 4),
+        (lambda rows: [*rows[:-1], rows[-1][:-20]], 4),
+        (lambda rows: [*rows[:2], "no JSON", *rows[2:]], 3),
+        (lambda rows: [], 1),
+        (lambda rows: [rows[0], rows[1].replace('"at":', '"extra":1,"at":', 1), *rows[2:]], 2),
+        (lambda rows: [rows[0], rows[1].replace('"at":', '"at":"2026-01-01T00:00:00Z","at":', 1), *rows[2:]], 2),
     ],
     ids=["changed", "removed", "swapped", "end removed", "cut off", "foreign", "emptied", "unknown field", "twice"],
 )
 def test_15_audit_is_chained(desk, mend, incident, world, tmp_path, damage, line):
-    path = chained(desk, mend, incident, world, tmp_path)
+    chained(desk, mend, incident, world)
     assert len(desk.audit.entries()) == 4
-    path.write_bytes(b"".join(damage(path.read_bytes().splitlines(keepends=True))))
-    with pytest.raises(AuditError, match=f"Line {line} of audit.jsonl"):
+    rewritten(tmp_path, damage)
+    with pytest.raises(AuditError, match=f"Line {line} of the audit"):
         desk.audit.entries()
 
 
-def test_15_lines_without_what_names_the_last_are_not_believed(desk, mend, incident, world, tmp_path):
-    path = chained(desk, mend, incident, world, tmp_path)
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    (tmp_path / "audit.head").unlink()
-    with pytest.raises(AuditError, match="audit.head, which names the last, is gone"):
+def test_15_who_deletes_the_history_resets_nothing(desk, mend, incident, world, tmp_path):
+    chained(desk, mend, incident, world)
+    for path in tmp_path.glob("history.db*"):
+        path.unlink()
+    again(world)
+    with pytest.raises(AuditError, match="audit.json beside the history knows 4 lines and the hash of the last"):
         desk.apply(mend(), incident, ANNA, really=True)
+    anew = AuditEntry(at=NOW, event="begun", fix="", target="", incident="", role="engineer", who="b", text="deleted")
+    assert desk.audit.begin(anew).number == 1
+    assert events(desk) == ["begun"]
+    with pytest.raises(FixRefused, match="applied 2 times in the last hour"):
+        desk.apply(mend(), incident, ANNA, really=True)
+    assert world.mended == 2
 
 
-def test_15_a_lock_that_is_held_or_a_folder_in_its_place_is_a_sentence(desk, mend, incident, world, tmp_path):
-    held = replace(desk, audit=FileAudit(tmp_path / "audit.jsonl", wait_s=0.05))
+def test_15_a_lock_that_is_held_a_history_that_is_none_or_a_copy_that_cannot_be_read_is_a_sentence(
+    desk, mend, incident, world, tmp_path
+):
+    held = replace(desk, audit=recorded(tmp_path, wait_s=0.05))
     with FileLock(tmp_path / "audit.lock"), pytest.raises(AuditError, match=r"has held audit.lock for 0.05 s"):
         held.apply(mend(), incident, ANNA, really=True)
-    (tmp_path / "audit.jsonl").mkdir()
-    with pytest.raises(AuditError, match="cannot be used as the audit: Is a directory"):
+    (tmp_path / "state").mkdir(exist_ok=True)
+    (tmp_path / "state" / "audit.json").write_text("[{")
+    with pytest.raises(AuditError, match=r"cannot be compared: .*audit.json cannot be read"):
+        desk.apply(mend(), incident, ANNA, really=True)
+    for path in tmp_path.glob("history.db*"):
+        path.unlink()
+    (tmp_path / "history.db").mkdir()
+    with pytest.raises(AuditError, match="The history cannot be used as the audit"):
         desk.apply(mend(), incident, ANNA, really=True)
     assert world.mended == 0
 

@@ -49,7 +49,7 @@ def begin(
     ],
     reason: Annotated[str, typer.Option(help="Why the audit cannot be believed any more, in a line.")],
 ) -> None:
-    """Put an audit that cannot be believed aside as evidence, and begin a new one."""
+    """Begin a new audit after one that cannot be believed, which stays as evidence."""
     root = find_root(Path.cwd())
     config = read_config(root)
     who, audit = fixing_actor(by, root, config), recorded_audit(root, config)
@@ -66,4 +66,4 @@ def begin(
         at=datetime.now(UTC), event="begun", fix="", target="", incident="", role=who.role, who=who.mark, text=text
     )
     audit.begin(first)
-    _console.print("A new audit was begun; the former one lies beside it, with -until- in its name.")
+    _console.print("A new audit was begun; the former one stays in the history, and what it counts is not reset.")

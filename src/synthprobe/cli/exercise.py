@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,9 +21,10 @@ from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError, SynthprobeError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.firstline.applying import Actor, FixDesk
-from synthprobe.firstline.audit import FileAudit
+from synthprobe.firstline.audit import RecordedAudit
 from synthprobe.firstline.fixes import Fix, load_fixes
 from synthprobe.firstline.runbook import Command, Runbook, holds
+from synthprobe.history.store import History
 from synthprobe.records.incident import Incident
 from synthprobe.records.result import Outcome
 from synthprobe.targets.secrets import Secret, read_secret
@@ -105,7 +107,7 @@ class Desk:
             config=self.config.fixes,
             target=self.target,
             folder=state,
-            audit=FileAudit(state / "audit.jsonl"),
+            audit=RecordedAudit(partial(History.open, state / "history.db"), state),
             rerun=rerun,
             record=lambda *_: None,
             secret=lambda name: target_secret(self.target, name, self.root),

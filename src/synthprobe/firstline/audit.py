@@ -1,23 +1,28 @@
-"""The audit of fixes: lines that are only ever added, each carrying the hash of the one before."""
+"""The audit of fixes: rows of the history that are only ever added, each carrying the hash of the one before."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from synthprobe.errors import AuditError, SynthprobeError
+from synthprobe.errors import AuditError, HistoryError
+from synthprobe.files import write_whole
+
+if TYPE_CHECKING:
+    from synthprobe.history.store import History
 
 Event = Literal["planned", "refused", "requested", "approved", "applying", "applied", "failed", "begun"]
 _START = "0" * 64
 _WAIT_S = 10.0
+_COPIED = timedelta(hours=25)  # longer than a rate or a breaker looks back
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,33 +63,8 @@ class AuditEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hash: str = ""
 
 
-class Mark(Struct, frozen=True, kw_only=True):
-    """The newest line of an audit, as it is kept elsewhere.
-
-    Attributes:
-        number: of the line; 0 when the audit was begun anew.
-        hash: of the line.
-    """
-
-    number: int = 0
-    hash: str = _START
-
-
 Check = Callable[[Sequence[AuditEntry]], None]
 """Refuses a line, by what is known of all audits."""
-
-
-class Witness(Protocol):
-    """Keeps the newest mark where the audit's own files are not. What it cannot do it says as a `SynthprobeError`."""
-
-    def newest(self) -> Mark | None:
-        """The mark of this audit noted last; nothing when none ever was."""
-
-    def entries(self) -> list[AuditEntry]:
-        """What any audit noted here, of other machines and before a new one was begun as well; oldest first."""
-
-    def note(self, mark: Mark, entries: Sequence[AuditEntry] = (), check: Check | None = None) -> None:
-        """Keep a mark and the lines up to it; not when the check, made while nobody else can note, refuses."""
 
 
 class Audit(Protocol):
@@ -106,169 +86,192 @@ class Audit(Protocol):
         """Every line of this audit, and of those that share its history."""
 
 
-class FileAudit:
-    """The audit as lines of one file, with the newest hash kept beside it so that a removed end is noticed.
+class RecordedAudit:
+    """The audit as rows of the history, which can only be added to.
 
-    Whoever removes both is noticed by the witness.
+    The lines of the last day are kept in a file beside the history as well, and all in a shared one, so that a removed
+    end is noticed. Who begins an audit anew takes back what is known there, so that nothing is reset by it.
 
     Attributes:
-        notes: what a person must know of the last comparison with the witness, as sentences.
+        notes: what a person must know of the last comparison, as sentences.
     """
 
-    def __init__(self, path: Path, witness: Witness | None = None, *, wait_s: float = _WAIT_S) -> None:
-        self._path = path
-        self._head = path.with_suffix(".head")
-        self._witness = witness
+    def __init__(
+        self, open_history: Callable[[], History], folder: Path, place: str = "", *, wait_s: float = _WAIT_S
+    ) -> None:
+        self._open = open_history
+        self._copy = folder / "state" / "audit.json"
+        self._lock = folder / "audit.lock"
+        # a shared history holds one audit of each machine and folder
+        self._place = hashlib.sha256(place.encode()).hexdigest()[:12]
         self._wait_s = wait_s
         self.notes: tuple[str, ...] = ()
 
     def append(self, entry: AuditEntry, check: Check | None = None) -> AuditEntry:
         """Add a line, durably."""
-        with self._locked():
-            return self._append(entry, check)
+        with self._locked(), self._open() as history:
+            before = self._believed(history)
+            entry = _after(before, entry)
+            noted = None if check is None else partial(_checked, check)
+            history.append_audit(self._body(entry), check=noted)
+            self._keep_copy([*before, entry])
+            return entry
 
     def begin(self, entry: AuditEntry) -> AuditEntry:
-        """Put what is there aside, and begin anew; for an audit that cannot be believed any more."""
-        with self._locked():
-            if self._witness:
-                self._witness.note(Mark())
-            for kept in filter(Path.exists, (self._path, self._head)):
-                kept.rename(kept.with_stem(f"{kept.stem}-until-{entry.at:%Y%m%dT%H%M%S}"))
-            return self._append(entry)
+        """Begin anew, after what is there; for an audit that cannot be believed any more."""
+        with self._locked(), self._open() as history:
+            entry = _after([], entry)
+            known = set(history.own_audit())
+            elsewhere = (self._body(line) for line in [*self._shared(history), *self._copied()])
+            taken_back = [body for body in elsewhere if _raw(body) not in known]
+            anew = {"audit": self._place, "number": 0, "hash": _START}
+            history.append_audit(*taken_back, anew, self._body(entry))
+            self._keep_copy([entry])
+            return entry
 
     def entries(self) -> list[AuditEntry]:
         """Every line, checked."""
-        try:
-            found = self._chained()
-            self._check_head(found)
-        except OSError as error:
-            raise self._unusable(error) from None
-        if self._witness:
-            self._compare(found, self._witness)
-        return found
+        with self._open() as history:
+            return self._believed(history)
 
     def known(self) -> list[AuditEntry]:
-        """Every line, and those of other machines, and of audits that were put aside: all that the history was told."""
-        own = self.entries()
-        try:
-            shared = self._witness.entries() if self._witness else []
-        except SynthprobeError:
-            return own  # the note says it already
-        told = {entry.hash for entry in shared}
-        return [*shared, *(entry for entry in own if entry.hash not in told)]
+        """Every line, and those of other machines, and of audits before this one was begun."""
+        with self._open() as history:
+            own = self._believed(history)
+            lines = [*_lines(history.audit_entries()), *own]
+            return list({line.hash: line for line in lines}.values())
 
-    def _append(self, entry: AuditEntry, check: Check | None = None) -> AuditEntry:
-        before = self.entries()
-        if not before:
-            self._write_head(Mark())  # so that a first line without a head is no accident
-        previous = before[-1].hash if before else _START
-        entry = msgspec.structs.replace(entry, number=len(before) + 1, previous=previous, hash="")
-        entry = msgspec.structs.replace(entry, hash=_hash(entry))
-        mark = Mark(number=entry.number, hash=entry.hash)
-        if check and self._witness:
-            self._witness.note(mark, [*before, entry], check)  # first, so that two machines cannot both be let through
-        elif check:
-            check(before)
-        with self._path.open("ab") as file:
-            file.write(msgspec.json.encode(entry) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self._write_head(mark)
-        if self._witness and not check:
-            try:
-                self._witness.note(mark, [*before, entry])
-                self.notes = ()
-            except SynthprobeError as error:
-                self.notes = (f"The history could not be told of line {mark.number} of the audit: {error}",)
-        return entry
+    def _believed(self, history: History) -> list[AuditEntry]:
+        self.notes = ()
+        rows = history.own_audit()
+        if not history.is_kept:
+            raise AuditError(
+                f"The history cannot be used as the audit: {' '.join(history.notes)} No fix is applied without an "
+                "audit. Put it in order with an engineer."
+            )
+        found = _chained(rows)
+        _compare(found, self._copied(), f"{self._copy.name} beside the history")
+        try:
+            _compare(found, self._shared(history), "the shared history")
+        except HistoryError as error:
+            self.notes = (f"Not compared with the shared history, so a removed end would not be noticed: {error}",)
+        return found
+
+    def _shared(self, history: History) -> list[AuditEntry]:
+        """This audit as the shared history knows it."""
+        return _since_begun([one for one in history.shared_audit() if one.get("audit") == self._place])
+
+    def _copied(self) -> list[AuditEntry]:
+        try:
+            return msgspec.json.decode(self._copy.read_bytes(), type=list[AuditEntry])
+        except FileNotFoundError:
+            return []
+        except (OSError, msgspec.DecodeError) as error:
+            raise _broken(1, f"cannot be compared: {self._copy} cannot be read: {error}") from None
+
+    def _keep_copy(self, lines: Sequence[AuditEntry]) -> None:
+        since = lines[-1].at - _COPIED
+        self._copy.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self._copy, msgspec.json.encode([line for line in lines if line.at >= since]))
+
+    def _body(self, entry: AuditEntry) -> dict[str, Any]:
+        return {
+            "audit": self._place,
+            "number": entry.number,
+            "hash": entry.hash,
+            "entry": msgspec.to_builtins(entry),
+        }
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         from filelock import FileLock, Timeout
 
-        lock = self._path.with_suffix(".lock")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock, timeout=self._wait_s):
+            self._lock.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._lock, timeout=self._wait_s):
                 yield
         except Timeout:
             raise AuditError(
-                f"Another program has held {lock.name} for {self._wait_s:g} s, so nothing can be written to the audit, "
-                "and nothing is done that it does not record. Wait until the other one ended; if none runs, restart "
-                "the machine's session or ask an engineer."
+                f"Another program has held {self._lock.name} for {self._wait_s:g} s, so nothing can be written to the "
+                "audit, and nothing is done that it does not record. Wait until the other one ended; if none runs, "
+                "restart the machine's session or ask an engineer."
             ) from None
         except OSError as error:
-            raise self._unusable(error) from None
+            raise AuditError(
+                f"The audit cannot be written: {error.strerror or error} ({error.filename}). No fix is applied without "
+                "an audit. Put it in order with an engineer."
+            ) from None
 
-    def _chained(self) -> list[AuditEntry]:
-        found: list[AuditEntry] = []
-        text = self._path.read_bytes() if self._path.exists() else b""
-        for number, line in enumerate(text.splitlines(keepends=True), start=1):
-            try:
-                entry = msgspec.json.decode(line, type=AuditEntry)
-            except msgspec.ValidationError:
-                raise self._broken(number, "was changed after it was written, or has an unknown field") from None
-            except msgspec.DecodeError:
-                raise self._broken(number, "is no entry; it was damaged or cut off") from None
-            if not line.endswith(b"\n"):
-                raise self._broken(number, "was cut off")
-            expected = found[-1].hash if found else _START
-            if entry.number != number or entry.previous != expected:
-                raise self._broken(number, "does not follow the line before it; one was removed or put in between")
-            if entry.hash != _hash(entry) or line != msgspec.json.encode(entry) + b"\n":
-                raise self._broken(number, "was changed after it was written")
-            found.append(entry)
-        return found
 
-    def _check_head(self, found: list[AuditEntry]) -> None:
-        if not self._head.exists():
-            if found:
-                raise self._broken(len(found) + 1, f"cannot be told: {self._head.name}, which names the last, is gone")
-            return
-        number, _, newest = self._head.read_text("ascii", "replace").strip().partition(" ")
-        if not number.isdigit() or not _holds(found, Mark(number=int(number), hash=newest)):
-            raise self._broken(len(found) + 1, "is missing; the end of the audit was removed")
-        if int(number) == 0 and len(found) > 1:
-            raise self._broken(len(found) + 1, f"cannot be told: {self._head.name} names none")
-
-    def _compare(self, found: list[AuditEntry], witness: Witness) -> None:
-        self.notes = ()
+def _chained(rows: Sequence[str]) -> list[AuditEntry]:
+    """The lines since the audit was begun, each of which must follow the one before."""
+    found: list[AuditEntry] = []
+    marks: list[tuple[int, str]] = []
+    for row in rows:
+        number = len(found) + 1
         try:
-            mark = witness.newest()
-        except SynthprobeError as error:
-            self.notes = (f"Not compared with the history, so a removed end would not be noticed: {error}",)
-            return
-        if mark is None and found:
-            self.notes = ("The history holds nothing of this audit yet, so its end was not compared.",)
-        if mark is not None and not _holds(found, mark):
-            raise self._broken(
-                len(found) + 1,
-                f"is missing or another one; the history knows {mark.number} lines and the hash of the last",
+            body = msgspec.json.decode(row)
+            if body.get("number") == 0:
+                found, marks = [], []
+                continue
+            if "entry" not in body:  # what earlier versions noted of their files
+                marks.append((body["number"], body["hash"]))
+                continue
+            entry = msgspec.convert(body["entry"], AuditEntry)
+        except (msgspec.ValidationError, KeyError, AttributeError):
+            raise _broken(number, "was changed after it was written, or has an unknown field") from None
+        except msgspec.DecodeError:
+            raise _broken(number, "is no entry; it was damaged or cut off") from None
+        if entry.number != number or entry.previous != (found[-1].hash if found else _START):
+            raise _broken(number, "does not follow the line before it; one was removed or put in between")
+        if entry.hash != _hash(entry) or row != _raw({**body, "entry": msgspec.to_builtins(entry)}):
+            raise _broken(number, "was changed after it was written")
+        found.append(entry)
+    for number, hash in marks:
+        if number > len(found) or found[number - 1].hash != hash:
+            raise _broken(min(number, len(found) + 1), "is missing; the end of the audit was removed")
+    return found
+
+
+def _compare(found: Sequence[AuditEntry], known: Sequence[AuditEntry], where: str) -> None:
+    for line in known:
+        if line.number > len(found) or found[line.number - 1].hash != line.hash:
+            raise _broken(
+                min(line.number, len(found) + 1),
+                f"is missing or another one; {where} knows {known[-1].number} lines and the hash of the last",
             )
 
-    def _write_head(self, mark: Mark) -> None:
-        temporary = self._head.with_suffix(".tmp")
-        temporary.write_text(f"{mark.number} {mark.hash}\n", "ascii")
-        temporary.replace(self._head)
 
-    def _unusable(self, error: OSError) -> AuditError:
-        return AuditError(
-            f"{self._path} cannot be used as the audit: {error.strerror or error}. A file that may be read and written "
-            "was expected. No fix is applied without an audit. Put it in order with an engineer."
-        )
+def _after(before: Sequence[AuditEntry], entry: AuditEntry) -> AuditEntry:
+    previous = before[-1].hash if before else _START
+    entry = msgspec.structs.replace(entry, number=len(before) + 1, previous=previous, hash="")
+    return msgspec.structs.replace(entry, hash=_hash(entry))
 
-    def _broken(self, number: int, how: str) -> AuditError:
-        return AuditError(
-            f"Line {number} of {self._path.name} {how}. No fix is applied while the audit cannot be believed. "
-            "Look at it with an engineer, who puts it aside as evidence and begins a new one: synthprobe audit begin."
-        )
+
+def _checked(check: Check, noted: Sequence[Mapping[str, Any]]) -> None:
+    check(list({line.hash: line for line in _lines(noted)}.values()))
+
+
+def _lines(noted: Sequence[Mapping[str, Any]]) -> list[AuditEntry]:
+    """The lines among what was noted; earlier versions noted marks alone."""
+    return [msgspec.convert(one["entry"], AuditEntry) for one in noted if "entry" in one]
+
+
+def _since_begun(noted: Sequence[Mapping[str, Any]]) -> list[AuditEntry]:
+    begun = max((place for place, one in enumerate(noted) if one.get("number") == 0), default=-1)
+    return _lines(noted[begun + 1 :])
+
+
+def _raw(body: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(body).decode()
+
+
+def _broken(number: int, how: str) -> AuditError:
+    return AuditError(
+        f"Line {number} of the audit {how}. No fix is applied while the audit cannot be believed. Look at it with an "
+        "engineer, who begins a new one after it: synthprobe audit begin."
+    )
 
 
 def _hash(entry: AuditEntry) -> str:
     return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(entry, hash=""))).hexdigest()
-
-
-def _holds(found: list[AuditEntry], mark: Mark) -> bool:
-    if mark.number == 0:
-        return mark.hash == _START
-    return mark.number <= len(found) and found[mark.number - 1].hash == mark.hash

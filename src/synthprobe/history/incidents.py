@@ -57,11 +57,23 @@ def append_audit(
         connection.execute(AUDIT.insert().values(body=msgspec.json.encode(entry).decode()))
 
 
+def add_to_audit(connection: Connection, entry: dict[str, Any]) -> None:
+    """Add an entry, unless it is there already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE audit IN EXCLUSIVE MODE"))
+    body = msgspec.json.encode(entry).decode()
+    if entry["number"] == 0 or connection.execute(select(AUDIT.c.no).where(AUDIT.c.body == body)).first() is None:
+        append_audit(connection, [entry])
+
+
+def read_audit_rows(connection: Connection) -> list[str]:
+    """All entries of the audit as they are written, oldest first."""
+    return list(connection.execute(select(AUDIT.c.body).order_by(AUDIT.c.no)).scalars())
+
+
 def read_audit(connection: Connection) -> list[dict[str, Any]]:
     """All entries of the audit, oldest first."""
-    return [
-        msgspec.json.decode(body) for body in connection.execute(select(AUDIT.c.body).order_by(AUDIT.c.no)).scalars()
-    ]
+    return [msgspec.json.decode(body) for body in read_audit_rows(connection)]
 
 
 def write_letter(connection: Connection, id: str, at: datetime, done: datetime | None, body: str) -> None:

@@ -57,6 +57,11 @@ class History:
         return any(store.available for store in self._stores)
 
     @property
+    def is_kept(self) -> bool:
+        """Whether what is written stays on this machine."""
+        return self._home.available
+
+    @property
     def notes(self) -> list[str]:
         """What a person must know of the stores, as sentences."""
         return [note for store in self._stores for note in store.notes]
@@ -261,8 +266,18 @@ class History:
     def append_audit(
         self, *entries: dict[str, Any], check: Callable[[list[dict[str, Any]]], None] | None = None
     ) -> None:
-        """Add entries at the end of the audit; they can be neither changed nor removed."""
-        self._stores[0].write(lambda connection: incidents.append_audit(connection, entries, check))
+        """Add entries at the end of the audit, durably; they can be neither changed nor removed.
+
+        With a check the shared store takes them first, so that two machines cannot both be let through, or nobody does.
+        """
+        if self._shared is None:
+            self._home.write(lambda c: incidents.append_audit(c, entries, check), durable=True)
+        elif check is not None:
+            self._shared.write(lambda c: incidents.append_audit(c, entries, check))
+            self._home.write(lambda c: incidents.append_audit(c, entries), durable=True)
+        else:
+            self._home.write(lambda c: waiting.keep_audited(c, entries), durable=True)
+            self._share()
 
     def put_letter(self, id: str, at: datetime, done: datetime | None, body: str) -> None:
         """Write a message and what became of it, on this machine alone; when it returns that is on the disk."""
@@ -342,8 +357,23 @@ class History:
         return self._read(lambda connection: ledger.is_known(connection, token), False)
 
     def audit_entries(self) -> list[dict[str, Any]]:
-        """All entries of the audit."""
-        return self._stores[0].read(incidents.read_audit, [])
+        """All entries of the audit, of every machine that shares the history."""
+        return self._read(incidents.read_audit, [])
+
+    def own_audit(self) -> list[str]:
+        """All entries of the audit that were made here, as they are written."""
+        none: list[str] = []
+        return self._home.read(incidents.read_audit_rows, none)
+
+    def audit_end(self) -> str:
+        """The newest line of the audit made here, as a sentence for whoever keeps it elsewhere; empty without one."""
+        rows = [row for row in self.own_audit()[-1:] if '"hash"' in row]
+        newest = [msgspec.json.decode(row) for row in rows]
+        return "".join(f"The audit of fixes ends with line {one['number']}, {one['hash']}." for one in newest)
+
+    def shared_audit(self) -> list[dict[str, Any]]:
+        """All entries that the shared store holds; none where there is no such store."""
+        return self._shared.do(incidents.read_audit, write=False) if self._shared is not None else []
 
     def letters(self) -> list[str]:
         """All messages of this machine."""

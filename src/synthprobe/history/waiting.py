@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from synthprobe.history import incidents, ledger, results
-from synthprobe.history.database import WAITING, upsert
+from synthprobe.history.database import AUDIT, WAITING, upsert
 from synthprobe.records.incident import Incident, Observation, merged
 from synthprobe.records.testdata import LedgerEntry
 from synthprobe.records.verdict import Verdict
 
-RUN, INCIDENT, ENTRY = "run", "incident", "ledger entry"
+RUN, INCIDENT, ENTRY, AUDITED = "run", "incident", "ledger entry", "audit"
 
 
 class JudgedRun(Struct, frozen=True, kw_only=True):
@@ -62,6 +62,14 @@ def keep_entry(connection: Connection, entry: LedgerEntry) -> None:
     ledger.write_entry(connection, entry)
 
 
+def keep_audited(connection: Connection, entries: Sequence[dict[str, Any]]) -> None:
+    """Add entries to the audit, and let them wait in their order."""
+    incidents.append_audit(connection, entries)
+    newest = connection.execute(select(func.max(AUDIT.c.no))).scalar_one()
+    for number, entry in enumerate(entries, newest - len(entries) + 1):
+        _wait(connection, AUDITED, f"{number:012}", msgspec.msgpack.encode(entry))
+
+
 def _wait(connection: Connection, kind: str, id: str, body: bytes) -> None:
     row = {"kind": kind, "id": id, "body": body}
     connection.execute(upsert(connection, WAITING).values(row).on_conflict_do_nothing())
@@ -77,6 +85,9 @@ def tell(connection: Connection, row: Any, known: Incident | None) -> bool | Inc
     """Bring the shared store up to date: whether a run was new to it, or the incident as it is there."""
     if row.kind == RUN:
         return write_run(connection, msgspec.msgpack.decode(row.body, type=JudgedRun))
+    if row.kind == AUDITED:
+        incidents.add_to_audit(connection, msgspec.msgpack.decode(row.body))
+        return True
     if row.kind == ENTRY:
         ledger.write_entry(connection, msgspec.msgpack.decode(row.body, type=LedgerEntry))
         return True

@@ -90,12 +90,15 @@ def after_run(
     runs, owner = root / config.folder / "runs" / verdict.run.target, config.alerts.probe_owner
     followed: _Followed | None = None
     coverage: Coverage | None = None
+    audit = ""
     with noted(notes), _opened(root, config, environ, notes) as history:
         judged = _judged(history, root, config, folder, verdict, runbooks, notes, look_again)
         verdict = judged.verdict
         followed = _follow(history, runs, folder, judged, runbooks, notes, owner)
         if verdict.run.scheduled and (config.telemetry.metrics_folder or config.telemetry.push_url):
             coverage = last_day(history, config, verdict.run.target, datetime.now(UTC))
+        with noted(notes):
+            audit = history.audit_end()
         with noted(notes):
             notes += began_to_burn(history, config, verdict, windows)
     verdict = _explained(verdict, runbooks, notes)
@@ -133,7 +136,7 @@ def after_run(
     write_verdict(folder, verdict)
     if verdict.run.scheduled:
         with noted(notes):
-            tell_watcher(root, config, verdict, told=told, mask=mask, environ=environ)
+            tell_watcher(root, config, verdict, told=told, audit=audit, mask=mask, environ=environ)
     return verdict
 
 

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -58,6 +58,7 @@ def take_over(history: History, folder: Path) -> None:
             _take_incidents(history, folder)
             take_outbox(history, folder / "outbox")
             _take_ledger(history, folder / "ledger")
+            _take_audit(history, folder)
     except (HistoryError, OSError) as error:
         history.note(str(error))
 
@@ -102,6 +103,28 @@ def _take_ledger(history: History, ledger: Path) -> None:
         (folder / ".lock").unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def _take_audit(history: History, folder: Path) -> None:
+    """Take in the lines of an audit as they are, and what named its end; whether to believe them is judged later."""
+    path, head = folder / "audit.jsonl", folder / "audit.head"
+    if not path.is_file() and not head.is_file():
+        return
+    known = {one.get("hash") for one in map(msgspec.json.decode, history.own_audit())}
+    bodies: list[dict[str, Any]] = []
+    for number, text in enumerate(path.read_bytes().splitlines() if path.is_file() else (), 1):
+        try:
+            line = msgspec.json.decode(text, type=dict[str, Any])
+        except msgspec.DecodeError:
+            line = {"unreadable": text.decode(errors="replace")}
+        bodies.append({"audit": "", "number": number, "hash": line.get("hash", ""), "entry": line})
+    marked, _, hash = head.read_text("ascii", "replace").strip().partition(" ") if head.is_file() else ("", "", "")
+    new = [one for one in bodies if one["hash"] not in known]
+    if marked.isdigit() and int(marked) and hash not in known:
+        new.append({"audit": "", "number": int(marked), "hash": hash})
+    history.append_audit(*new)
+    for kept in (path, head):
+        kept.unlink(missing_ok=True)
 
 
 def _open_entries(path: Path) -> Iterator[LedgerEntry]:

@@ -204,11 +204,13 @@ def tell_watcher(
     verdict: Verdict,
     *,
     told: bool,
+    audit: str = "",
     mask: Callable[[str], str] = str,
     environ: Mapping[str, str] | None = None,
 ) -> None:
-    """Tell the watcher outside, if one is configured, what became of a slot."""
+    """Tell the watcher outside, if one is configured, what became of a slot, and the newest line of the audit."""
     signal, text = _signal(verdict, told=told)
+    text = "\n".join(filter(None, (text, audit)))
     _beat(root, config, signal, verdict.run.target, verdict.run.slot, environ, mask(text))
 
 
