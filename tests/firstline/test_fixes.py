@@ -638,7 +638,7 @@ def test_15_who_deletes_the_history_resets_nothing(desk, mend, incident, world, 
     assert desk.audit.begin(anew).number == 1
     assert events(desk) == ["begun"]
     with pytest.raises(FixRefused, match="applied 2 times in the last hour"):
-        desk.apply(mend(), incident, ANNA, really=True)
+        desk.apply(mend(per_hour=2), incident, ANNA, really=True)
     assert world.mended == 2
 
 

@@ -11,7 +11,9 @@ import pytest
 from test_afterwards import SEARCH, SIGN_IN, START, Heard, Project, heard, project
 
 from synthprobe import pipeline
+from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.config import read_config
+from synthprobe.firstline.audit import AuditEntry
 
 __all__ = ["Heard", "Project", "heard", "project"]
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -67,3 +69,12 @@ def test_what_is_muted_or_taken_or_told_before_is_known(project, heard):
     )
     project.run(failing=(SIGN_IN, SEARCH), message="other words of another kind")
     assert heard.beats == ["success"] * 4
+
+
+def test_the_watcher_is_told_how_the_audit_of_fixes_ends(project, heard):
+    project.run()
+    assert heard.told[-1] == ""
+    line = AuditEntry(at=START, event="planned", fix="mend", target="demo", incident="I-1", role="engineer", who="a")
+    newest = [recorded_audit(project.root, project.config).append(line) for _ in range(2)][-1]
+    project.run()
+    assert heard.told[-1] == f"The audit of fixes ends with line 2, {newest.hash}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -112,8 +112,7 @@ class RecordedAudit:
         with self._locked(), self._open() as history:
             before = self._believed(history)
             entry = _after(before, entry)
-            noted = None if check is None else partial(_checked, check)
-            history.append_audit(self._body(entry), check=noted)
+            history.append_audit(self._body(entry), check=check and partial(_checked, check))
             self._keep_copy([*before, entry])
             return entry
 
@@ -121,10 +120,10 @@ class RecordedAudit:
         """Begin anew, after what is there; for an audit that cannot be believed any more."""
         with self._locked(), self._open() as history:
             entry = _after([], entry)
-            known = set(history.own_audit())
-            elsewhere = (self._body(line) for line in [*self._shared(history), *self._copied()])
-            taken_back = [body for body in elsewhere if _raw(body) not in known]
-            anew = {"audit": self._place, "number": 0, "hash": _START}
+            known = set(_readable(history.own_audit()))
+            elsewhere = [*self._shared(history), *self._copied()]
+            taken_back = [self._body(line) for line in dict.fromkeys(elsewhere) if line not in known]
+            anew = {"audit": self._place, "number": 0, "hash": _START, "at": entry.at}
             history.append_audit(*taken_back, anew, self._body(entry))
             self._keep_copy([entry])
             return entry
@@ -138,8 +137,9 @@ class RecordedAudit:
         """Every line, and those of other machines, and of audits before this one was begun."""
         with self._open() as history:
             own = self._believed(history)
-            lines = [*_lines(history.audit_entries()), *own]
-            return list({line.hash: line for line in lines}.values())
+            noted = history.audit_entries()
+            told = {one.get("hash") for one in noted if one.get("audit") in {"", self._place}}
+            return [*_lines(noted), *(line for line in own if line.hash not in told)]
 
     def _believed(self, history: History) -> list[AuditEntry]:
         self.notes = ()
@@ -249,12 +249,19 @@ def _after(before: Sequence[AuditEntry], entry: AuditEntry) -> AuditEntry:
 
 
 def _checked(check: Check, noted: Sequence[Mapping[str, Any]]) -> None:
-    check(list({line.hash: line for line in _lines(noted)}.values()))
+    check(_lines(noted))
 
 
 def _lines(noted: Sequence[Mapping[str, Any]]) -> list[AuditEntry]:
-    """The lines among what was noted; earlier versions noted marks alone."""
-    return [msgspec.convert(one["entry"], AuditEntry) for one in noted if "entry" in one]
+    """The lines among what was noted, each once; earlier versions noted marks alone."""
+    lines = {(one.get("audit"), one["hash"]): one["entry"] for one in noted if "entry" in one}
+    return [msgspec.convert(line, AuditEntry) for line in lines.values()]
+
+
+def _readable(rows: Sequence[str]) -> Iterator[AuditEntry]:
+    for row in rows:
+        with suppress(msgspec.MsgspecError):
+            yield from _lines([msgspec.json.decode(row, type=dict[str, Any])])
 
 
 def _since_begun(noted: Sequence[Mapping[str, Any]]) -> list[AuditEntry]:

@@ -62,7 +62,7 @@ def add_to_audit(connection: Connection, entry: dict[str, Any]) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("LOCK TABLE audit IN EXCLUSIVE MODE"))
     body = msgspec.json.encode(entry).decode()
-    if entry["number"] == 0 or connection.execute(select(AUDIT.c.no).where(AUDIT.c.body == body)).first() is None:
+    if connection.execute(select(AUDIT.c.no).where(AUDIT.c.body == body)).first() is None:
         append_audit(connection, [entry])
 
 

@@ -264,13 +264,17 @@ class History:
         )
 
     def append_audit(
-        self, *entries: dict[str, Any], check: Callable[[list[dict[str, Any]]], None] | None = None
+        self,
+        *entries: dict[str, Any],
+        check: Callable[[list[dict[str, Any]]], None] | None = None,
+        share: bool = True,
     ) -> None:
         """Add entries at the end of the audit, durably; they can be neither changed nor removed.
 
         With a check the shared store takes them first, so that two machines cannot both be let through, or nobody does.
+        What the shared store has heard of already is not shared.
         """
-        if self._shared is None:
+        if self._shared is None or not share:
             self._home.write(lambda c: incidents.append_audit(c, entries, check), durable=True)
         elif check is not None:
             self._shared.write(lambda c: incidents.append_audit(c, entries, check))

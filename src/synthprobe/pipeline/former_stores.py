@@ -122,7 +122,7 @@ def _take_audit(history: History, folder: Path) -> None:
     new = [one for one in bodies if one["hash"] not in known]
     if marked.isdigit() and int(marked) and hash not in known:
         new.append({"audit": "", "number": int(marked), "hash": hash})
-    history.append_audit(*new)
+    history.append_audit(*new, share=False)  # the shared history was told of each line as it was written
     for kept in (path, head):
         kept.unlink(missing_ok=True)
 
