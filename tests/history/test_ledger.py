@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from made_history import opened
+from made_history import opened, verdict
 from msgspec.structs import replace
 
 from synthprobe import pipeline
+from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.config import Config
+from synthprobe.firstline.audit import AuditEntry
 from synthprobe.history.store import History
 from synthprobe.journey.ledger import Ledger, closed
 
@@ -82,3 +84,21 @@ def test_the_ledger_travels_in_the_pack(tmp_path):
     read_pack(tmp_path / "pack", tmp_path / "other.db")
     with History.open(tmp_path / "other.db") as history:
         assert tokens(history) == [made.token]
+
+
+def test_a_damaged_file_gives_the_ledger_and_the_audit_back_as_far_as_it_can_be_read(tmp_path):
+    path = tmp_path / ".synthprobe" / "history.db"
+    with pipeline.open_history(tmp_path, Config(), {}) as history:
+        ledger = Ledger(lambda: history, "demo")
+        made, removed = ledger.intend("call", 60), ledger.intend("call", 60)
+        ledger.close(removed, "removed")
+        line = AuditEntry(at=NOW, event="planned", fix="mend", target="demo", incident="I", role="engineer", who="a")
+        written = [recorded_audit(tmp_path, Config()).append(line) for _ in range(3)]
+        history.ingest(verdict(0, journeys=20, steps=50))
+    (tmp_path / ".synthprobe" / "state" / "audit.json").unlink()
+    path.write_bytes(path.read_bytes()[:-40_000])
+    with pipeline.open_history(tmp_path, Config(), {}) as history:
+        (note,) = history.notes
+        assert "Of the ledger of test data 2 entries were read from it, of the audit 3 lines." in note
+        assert (tokens(history), len(history.entries("demo", since=NOW))) == ([made.token], 2)
+    assert recorded_audit(tmp_path, Config()).entries() == written

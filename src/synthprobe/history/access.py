@@ -19,6 +19,7 @@ from synthprobe.deadlines import left_s
 from synthprobe.errors import HistoryError
 from synthprobe.history import database
 from synthprobe.history.database import NewerSchema, bring_up_to_date, make_engine
+from synthprobe.history.rescue import rescue
 from synthprobe.history.watchdog import Watchdog
 
 T = TypeVar("T")
@@ -139,9 +140,14 @@ class Access:
             part = path.with_name(path.name + suffix)
             if part.exists():
                 os.replace(part, aside.with_name(aside.name + suffix))
+        rescued = "Nothing of the ledger of test data and of the audit could be read from it."
+        with contextlib.suppress(DBAPIError):  # whoever uses the fresh store is told what is wrong with it
+            bring_up_to_date(self._engine)
+            with self._engine.execution_options(write=True).begin() as connection:
+                rescued = rescue(aside, connection)
         self.note(
             f"The history {path} was damaged ({damage}). It was put aside as {aside.name} and a fresh one begun; "
-            "until it has seen a few runs, nothing is known of earlier ones. Restore a copy if you have one."
+            f"until it has seen a few runs, nothing is known of earlier ones. {rescued} Restore a copy if you have one."
         )
 
     def require(self) -> None:

@@ -65,6 +65,8 @@ def keep_entry(connection: Connection, entry: LedgerEntry) -> None:
 def keep_audited(connection: Connection, entries: Sequence[dict[str, Any]]) -> None:
     """Add entries to the audit, and let them wait in their order."""
     incidents.append_audit(connection, entries)
+    if not entries:
+        return
     newest = connection.execute(select(func.max(AUDIT.c.no))).scalar_one()
     for number, entry in enumerate(entries, newest - len(entries) + 1):
         _wait(connection, AUDITED, f"{number:012}", msgspec.msgpack.encode(entry))
