@@ -66,10 +66,12 @@ def slow_redirect(connection: socket.socket, end: threading.Event) -> None:
     redirect(connection, end)
 
 
+BOMB = gzip.compress(b"0" * 30_000_000)
+
+
 def bomb(connection: socket.socket, end: threading.Event) -> None:
-    body = gzip.compress(b"0" * 30_000_000)
-    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
-    connection.sendall(head.encode() + body)
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(BOMB)}\r\n\r\n"
+    connection.sendall(head.encode() + BOMB)
 
 
 def truncated(connection: socket.socket, end: threading.Event) -> None:
