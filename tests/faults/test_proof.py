@@ -11,7 +11,7 @@ import pytest
 from synthprobe import pipeline
 
 JOURNEYS = '''
-import unittest, pytest
+import unittest, pytest, requests
 from playwright.sync_api import expect
 from synthprobe import step
 
@@ -67,6 +67,41 @@ def test_unawaited(tmp_path):
     async def check():
         return tmp_path.is_file()
     assert check()
+
+def rows():
+    assert 1 == 2
+    yield
+
+def test_generator_that_is_not_run(tmp_path):
+    rows()
+
+def test_name_of_a_function_given_anew(tmp_path):
+    rows = [tmp_path.name]
+    assert rows
+
+def test_identity(tmp_path):
+    state = tmp_path.name
+    assert state is not "dead"
+
+def test_status_that_is_not_asked(tmp_path):
+    answer = requests.Response()
+    answer.raise_for_status
+
+def test_job_of_an_executor():
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor() as pool:
+        pool.submit(lambda: next(rows()))
+
+def test_job_that_is_asked():
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor() as pool:
+        assert "1 == 2" in str(pool.submit(lambda: next(rows())).exception())
+
+def test_skip_where_it_broke():
+    try:
+        assert 1 == 2
+    except AssertionError:
+        pytest.skip("not today")
 
 def test_unknown_fixture(boards):
     assert boards
@@ -198,6 +233,13 @@ EXPECTED = {
     "test_function": ("unknown", "asserts a function that is not called, which always holds: `assert check`"),
     "test_lambda": ("unknown", "asserts a function that is not called"),
     "test_unawaited": ("unknown", "asserts a coroutine that is not awaited"),
+    "test_generator_that_is_not_run": ("unknown", "calls rows(), which runs only when it is awaited or iterated over"),
+    "test_name_of_a_function_given_anew": ("passed", ""),
+    "test_identity": ("unknown", "asserts that a value is another object than a text or number, which always holds"),
+    "test_status_that_is_not_asked": ("unknown", "names an expectation and does not call it"),
+    "test_job_of_an_executor": ("failed", "assert 1 == 2"),
+    "test_job_that_is_asked": ("passed", ""),
+    "test_skip_where_it_broke": ("skipped", "not today (it was skipped when this broke: assert 1 == 2)"),
     "test_unknown_fixture": ("unknown", "It asks for the fixture 'boards', and nothing here gives it"),
     "test_generator": ("unknown", "asserts a generator, which always holds"),
     "test_element": ("unknown", "asserts an element, which is there even where the page has none"),

@@ -25,6 +25,7 @@ _PLACES = frozenset(
     )
 )
 _BEGINNINGS = frozenset(("expect", "step"))
+_EXPECTATIONS = frozenset(("expect", "has_header", "json_has", "json_matches", "raise_for_status", "within"))
 _ACTS = (ast.Call, ast.Assert, ast.Raise, ast.Await, ast.With)
 
 
@@ -122,8 +123,8 @@ def _idle(function: Callable[..., Any], looked: Callable[[], bool], project: str
     source = _source(function)
     if source is None:
         return ""
-    for name, (tree, first) in _with_helpers(function, project).items():
-        local = _functions(tree)
+    for name, (tree, first, names) in _with_helpers(function, project).items():
+        local = _functions(tree, names)
         for node in _statements(tree.body):
             if why := _dropped(node, local):
                 where = "" if tree is source[0] else f" of {name}()"
@@ -137,7 +138,8 @@ def _idle(function: Callable[..., Any], looked: Callable[[], bool], project: str
     return ""
 
 
-_Source = tuple[ast.FunctionDef | ast.AsyncFunctionDef, int]
+_Tree = ast.FunctionDef | ast.AsyncFunctionDef
+_Source = tuple[_Tree, int]
 
 
 @functools.cache
@@ -151,16 +153,16 @@ def _source(function: Callable[..., Any]) -> _Source | None:
     return (tree, first) if isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef) else None
 
 
-def _with_helpers(function: Callable[..., Any], project: str) -> dict[str, _Source]:
+def _with_helpers(function: Callable[..., Any], project: str) -> dict[str, tuple[_Tree, int, dict[str, Any]]]:
     """A test, and the functions of its project that it calls by their names, and those that they call."""
-    found: dict[str, _Source] = {}
+    found: dict[str, tuple[_Tree, int, dict[str, Any]]] = {}
     waiting = [function]
     while waiting:
         plain: Any = _plain(waiting.pop())
         source = _source(plain)
         if source is None or plain.__qualname__ in found:
             continue
-        found[plain.__qualname__] = source
+        found[plain.__qualname__] = (*source, plain.__globals__)
         for name in {_called(node) for node in ast.walk(source[0]) if isinstance(node, ast.Call)}:
             helper = _plain(plain.__globals__.get(name))
             if inspect.isfunction(helper) and _is_of(helper.__code__.co_filename, project):
@@ -190,12 +192,21 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from _statements([node] if isinstance(node, ast.stmt) else getattr(node, "body", []))
 
 
-def _functions(tree: ast.AST) -> dict[str, bool]:
-    """The functions that a test makes for itself, and whether one is declared with ``async def``."""
-    found = {}
+def _functions(tree: ast.AST, names: dict[str, Any]) -> dict[str, bool]:
+    """The functions that a test may call by name, and whether a call alone runs nothing of them."""
+    found = {
+        name: inspect.iscoroutinefunction(value) or inspect.isgeneratorfunction(value)
+        for name, value in names.items()
+        if inspect.isfunction(value)
+    }
+    for node in ast.walk(tree):  # what is given or assigned here is no longer the function of that name
+        if isinstance(node, ast.arg) or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)):
+            found.pop(node.arg if isinstance(node, ast.arg) else node.id, None)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            found[node.name] = isinstance(node, ast.AsyncFunctionDef)
+            found[node.name] = isinstance(node, ast.AsyncFunctionDef) or any(
+                isinstance(inner, ast.Yield | ast.YieldFrom) for part in node.body for inner in ast.walk(part)
+            )
         elif isinstance(node, ast.Assign) and (isinstance(node.value, ast.Lambda) or _called(node.value) == "partial"):
             found |= {target.id: False for target in node.targets if isinstance(target, ast.Name)}
     return found
@@ -215,8 +226,10 @@ def _dropped(statement: ast.stmt, functions: dict[str, bool]) -> str:
         return f"compares and drops the answer: `{_short(value)}`. Write `assert` before it."
     if isinstance(value, ast.BoolOp) and (isinstance(value.values[-1], ast.Compare) or _is_negation(value.values[-1])):
         return f"compares and drops the answer: `{_short(value)}`. Write `assert` before it."
-    if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Call):
+    if isinstance(value, ast.Attribute) and (isinstance(value.value, ast.Call) or value.attr in _EXPECTATIONS | _ASKS):
         return f"names an expectation and does not call it: `{_short(value)}`. Write `()` after it."
+    if isinstance(value, ast.Call) and functions.get(_name(value.func)):
+        return f"calls {_name(value.func)}(), which runs only when it is awaited or iterated over: `{_short(value)}`."
     name = _called(value)
     if name in _ASKS:
         return f"asks and drops the answer: `{_short(value)}`. Write `assert` before it, or take expect()."
@@ -239,6 +252,8 @@ def _always(test: ast.expr, functions: dict[str, bool]) -> str:
         return "a coroutine that is not awaited"
     if isinstance(test, ast.GeneratorExp):
         return "a generator"
+    if isinstance(test, ast.Compare) and isinstance(test.ops[-1], ast.IsNot) and _is_text(test.comparators[-1]):
+        return "that a value is another object than a text or number"
     if isinstance(test, ast.List | ast.Set) and test.elts:
         return "a list that is not empty"
     if isinstance(test, ast.Attribute) and (test.attr in _ASKS or _begins(test.value)):
@@ -246,6 +261,10 @@ def _always(test: ast.expr, functions: dict[str, bool]) -> str:
     if _begins(test):
         return "an expectation that was only begun"
     return "an element, which is there even where the page has none" if _called(test) in _PLACES else ""
+
+
+def _is_text(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and type(value.value) in (str, bytes, int, float)
 
 
 def _name(value: ast.expr) -> str:

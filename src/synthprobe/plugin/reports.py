@@ -114,8 +114,13 @@ def is_skip(report: pytest.TestReport, error: BaseException | None) -> bool:
     return error is None or hasattr(report, "wasxfail") or isinstance(error, (pytest.skip.Exception, SkipTest))
 
 
-def reason_of_skip(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """Why a test, or a whole file, was skipped."""
+def reason_of_skip(report: pytest.TestReport | pytest.CollectReport, error: BaseException | None = None) -> str:
+    """Why a test, or a whole file, was skipped; and what broke, when the skip stands where an error was caught."""
     if isinstance(report.longrepr, tuple):
-        return str(report.longrepr[2]).removeprefix("Skipped: ") or "skipped without a reason"
-    return f"It is expected to fail: {getattr(report, 'wasxfail', '') or 'no reason was given'}"
+        reason = str(report.longrepr[2]).removeprefix("Skipped: ") or "skipped without a reason"
+    else:
+        reason = f"It is expected to fail: {getattr(report, 'wasxfail', '') or 'no reason was given'}"
+    cause = error.__context__ if error is not None else None
+    if isinstance(cause, Exception):
+        reason += f" (it was skipped when this broke: {(str(cause) or type(cause).__name__).splitlines()[0]})"
+    return reason

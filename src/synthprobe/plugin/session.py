@@ -307,7 +307,7 @@ class JourneySession:
         if report.when == "setup":
             attempt.allure.begin()
         if report.skipped and is_skip(report, error):
-            attempt.skip(reason_of_skip(report), report.when)
+            attempt.skip(reason_of_skip(report, error), report.when)
         elif error is not None and attempt.failure is None:
             failure = describe_failure(
                 error, detail=report.longreprtext, step=attempt.recorder.broken, phase=report.when or "call"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 
@@ -32,10 +34,40 @@ def heard(recorder: Recorder) -> Iterator[None]:
     hook, threading.excepthook = threading.excepthook, of_thread
     logging.getLogger("asyncio").addHandler(tasks)
     try:
-        yield
+        with _futures(hear):
+            yield
     finally:
         logging.getLogger("asyncio").removeHandler(tasks)
         threading.excepthook = hook
+
+
+@contextmanager
+def _futures(hear: Callable[[BaseException | None, str], None]) -> Iterator[None]:
+    """Hear of each result of an executor whose exception nobody asked for."""
+    unasked: dict[Future[Any], BaseException | None] = {}
+    set_exception, result, exception = Future.set_exception, Future.result, Future.exception
+
+    def keep(future: Future[Any], error: BaseException | None) -> None:
+        unasked[future] = error
+        set_exception(future, error)
+
+    def asking(method: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(future: Future[Any], timeout: float | None = None) -> Any:
+            try:
+                return method(future, timeout)
+            finally:
+                if future.done():
+                    unasked.pop(future, None)
+
+        return ask
+
+    with ExitStack() as stack:
+        for name, function in {"set_exception": keep, "result": asking(result), "exception": asking(exception)}.items():
+            stack.callback(setattr, Future, name, getattr(Future, name))
+            setattr(Future, name, function)
+        yield
+    for error in list(unasked.values()):
+        hear(error, "A job of an executor")
 
 
 class _Tasks(logging.Handler):
