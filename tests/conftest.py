@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from prepared_python import PREPARED, FromPrepared
 
 from synthprobe import pipeline
 from synthprobe.browser.installation import find_browser
@@ -21,6 +22,7 @@ from synthprobe_demo.process import DispatchCentre, running_centre
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A worker of xdist is told the width of whoever started it; what is printed here is read as from a log.
 os.environ.pop("COLUMNS", None)
+os.unsetenv("COLUMNS")  # GNU readline sets it behind Python's back
 # The runs of these tests are not what the page of the CI job that runs them should speak of.
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
 os.environ.pop("GITHUB_OUTPUT", None)
@@ -44,6 +46,10 @@ LONGEST = (
 """Files that take longest, in that order: a worker that begins with one leaves nobody waiting at the end."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fresh-starts", action="store_true", help="Start every Python afresh (prepared_python.py).")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path, len(order)))
@@ -53,6 +59,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def plain_projects() -> None:
     """What these tests themselves are written with is no part of a journey project, and slow to load."""
     os.environ.setdefault("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prepared_starts(pytestconfig: pytest.Config) -> Iterator[None]:
+    """What tests start with ``python -m`` is forked from a Python that has its libraries loaded."""
+    if pytestconfig.getoption("fresh_starts") or any(name.startswith("COVERAGE") for name in os.environ):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess, "Popen", FromPrepared)
+        yield
+    PREPARED.end()
 
 
 class Centre:

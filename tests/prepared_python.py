@@ -1,0 +1,334 @@
+"""What tests start with ``python -m`` begins with its libraries loaded.
+
+A start of ``synthprobe`` or of pytest with its plugin loads some nine hundred modules of other projects, the same each
+time; that is most of what it costs. One process of each worker loads them once, and what a test starts is forked from
+it: a process of its own, child of who started it, with the arguments, variables, folder and streams it was given, in
+which no module of this project and no plugin of pytest is loaded yet. What was started so starts pytest the same way.
+With ``pytest --fresh-starts`` every start is a fresh one.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import ctypes
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import warnings
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from _pytest.config import default_plugins
+
+PROGRAMS = ("pytest", "synthprobe", "synthprobe_demo")
+LIBRARIES = [
+    "ada_url",
+    "ahocorasick_rs",
+    "alembic",
+    "attr",
+    "ctypes",
+    "execnet",
+    "faulthandler",
+    "filelock",
+    "gzip",
+    "jinja2",
+    "jsonschema",
+    "msgspec",
+    "packaging",
+    "pdb",
+    "playwright.sync_api",
+    "psutil",
+    "pytest",
+    "requests",
+    "rich.console",
+    "rich.table",
+    "slugify",
+    "sqlalchemy",
+    "sqlalchemy.dialects.sqlite",
+    "sse_starlette",
+    "tomllib",
+    "typer",
+    "typer._click.decorators",
+    "uvicorn",
+    "yaml",
+    "zoneinfo",
+]
+_KEPT_VARIABLES = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "COVERAGE", "MALLOC")
+"""Beginnings of variables that a Python reads when it begins: where these differ, it has to begin afresh."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def _read_at_start(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name.startswith(_KEPT_VARIABLES)}
+
+
+def _adopt(*, orphans: bool) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(orphans), 0, 0, 0)
+
+
+def _is_ours(command: Any) -> bool:
+    return (
+        isinstance(command, list | tuple)
+        and len(command) > 2
+        and list(command[:2]) == [sys.executable, "-m"]
+        and command[2] in PROGRAMS
+    )
+
+
+class Prepared:
+    """The process that has its libraries loaded, started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._line: socket.socket | None = None
+        self._variables: dict[str, str] = {}
+
+    def suits(self, environ: Mapping[str, str]) -> bool:
+        """Whether a Python with these variables begins as this one did."""
+        with self._lock:
+            if self._line is None:
+                self._begin()
+        return _read_at_start(environ) == self._variables
+
+    def fork(self, order: Mapping[str, Any], streams: Sequence[int]) -> int:
+        """Start what is ordered, as a child of this process."""
+        with self._lock:
+            line = self._line
+            assert line is not None
+            _adopt(orphans=True)  # the fork of a fork becomes ours
+            try:
+                text = json.dumps(order).encode()
+                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", streams))]
+                line.sendmsg([struct.pack("!I", len(text))], rights)
+                line.sendall(text)
+                return int(struct.unpack("!i", _received(line, 4))[0])
+            finally:
+                _adopt(orphans=False)
+
+    def _begin(self) -> None:
+        self._variables = _read_at_start(os.environ)
+        self._line, theirs = socket.socketpair()
+        command = [sys.executable, __file__, str(theirs.fileno())]
+        self._process = _Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        theirs.close()
+
+    def end(self) -> None:
+        """End it; what was forked from it goes on."""
+        if self._line is not None and self._process is not None:
+            self._line.close()
+            self._process.wait(timeout=20)
+
+
+def _received(line: socket.socket, size: int) -> bytes:
+    text = b""
+    while len(text) < size:
+        if not (more := line.recv(size - len(text))):
+            raise EOFError
+        text += more
+    return text
+
+
+_Popen = subprocess.Popen
+PREPARED = Prepared()
+
+
+class FromPrepared(_Popen):
+    """Starts our own programs from the prepared process, everything else as ever."""
+
+    def _execute_child(self, args: Any, executable: Any, preexec: Any, close: Any, passed: Any, *given: Any) -> None:
+        cwd, env, _startup, _flags, shell, *pipes, restore, gid, gids, uid, umask, new_session, group = given
+        special = executable or preexec or passed or shell or not close or gid or gids or uid
+        special = special or not restore or umask != -1 or group != -1 or not (cwd is None or os.path.isdir(cwd))
+        if special or not _is_ours(args) or not PREPARED.suits(os.environ if env is None else env):
+            return super()._execute_child(args, executable, preexec, close, passed, *given)
+        order = {
+            "command": [os.fspath(word) for word in args[2:]],
+            "cwd": os.path.abspath(os.fspath(cwd or ".")),
+            "environ": dict(os.environ if env is None else env),
+            "new_session": bool(new_session),
+        }
+        child_in, _, _, child_out, _, child_error = pipes
+        ends = [0 if child_in == -1 else child_in, 1 if child_out == -1 else child_out]
+        self.pid = PREPARED.fork(order, [*ends, 2 if child_error == -1 else child_error])
+        self._child_created = True
+        self._close_pipe_fds(*pipes)
+
+
+class FromHere(_Popen):
+    """In what was forked: a pytest that is started as a process of its own is forked once more."""
+
+    def __init__(self, args: Any, **given: Any) -> None:
+        environ, before = dict(given.get("env") or os.environ), given.get("preexec_fn")
+        if _is_ours(args) and _read_at_start(environ) == BEGINNING.variables:
+
+            def begin() -> None:
+                gc.freeze()  # nothing of who started it is ever finalised here
+                if before is not None:
+                    before()
+                os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+                become([os.fspath(word) for word in args[2:]], environ)
+
+            given["preexec_fn"] = begin
+        super().__init__(args, **given)
+
+
+class Beginning:
+    """What a Python that just began looks like."""
+
+    def __init__(self) -> None:
+        self.path, self.finders, self.hooks = list(sys.path), list(sys.meta_path), list(sys.path_hooks)
+        self.filters = list(warnings.filters)
+        self.modules, self.variables = set(sys.modules), _read_at_start(os.environ)
+
+    def restore(self) -> None:
+        sys.path[:], sys.meta_path[:], sys.path_hooks[:] = [os.getcwd(), *self.path[1:]], self.finders, self.hooks
+        warnings.filters[:] = self.filters
+        for name, module in list(sys.modules.items()):
+            place = getattr(module, "__file__", None) or ""
+            if name not in self.modules and place and not place.startswith(_INSTALLED):
+                del sys.modules[name]
+        importlib.invalidate_caches()
+        sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
+        threading.excepthook = threading.__excepthook__
+        tempfile.tempdir = None
+        signal.set_wakeup_fd(-1)
+        for number in signal.valid_signals():
+            if callable(signal.getsignal(number)):
+                signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_IGN)
+        atexit._clear()
+        weakref.finalize._registry.clear()
+        weakref.finalize._registered_with_atexit = False
+
+
+_INSTALLED = tuple({sys.prefix, sys.base_prefix})
+BEGINNING: Beginning
+
+
+def become(command: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Go on as ``python -m`` with these words, and never return."""
+    code = 1
+    try:
+        os.environ.clear()
+        for name in ("COLUMNS", "LINES"):
+            os.unsetenv(name)  # GNU readline, once loaded, sets them behind Python's back
+        os.environ.update(environ)
+        BEGINNING.restore()
+        for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+            stream = _stream(name, number, mode)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+        subprocess.Popen = _Popen if command[0] == "pytest" else FromHere
+        sys.argv = list(command)
+        sys.orig_argv = [sys.executable, "-m", *command]
+        code = _ran(command[0])
+        threading._shutdown()
+        atexit._run_exitfuncs()
+    except BaseException:
+        traceback.print_exc()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            code = code or 120
+    os._exit(code)
+
+
+def _stream(name: str, number: int, mode: str) -> Any:
+    usual = getattr(sys, f"__{name}__")
+    try:
+        return open(
+            number,
+            mode,
+            encoding=usual.encoding,
+            errors=usual.errors,
+            buffering=1 if os.isatty(number) or name == "stderr" else -1,
+            closefd=False,
+        )
+    except OSError:
+        return None
+
+
+def _ran(program: str) -> int:
+    try:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            return (end.code or 0) & 0xFF
+        sys.stderr.write(f"{end.code}\n")
+        return 1
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+def serve(line: socket.socket) -> None:
+    """Fork what is ordered, until nobody orders any more."""
+    while True:
+        head, rights, _, _ = line.recvmsg(4, socket.CMSG_SPACE(3 * 4))
+        if not head:
+            return
+        streams = array.array("i")
+        streams.frombytes(rights[0][2])
+        order = json.loads(_received(line, struct.unpack("!I", head)[0]))
+        told, tell = os.pipe()
+        between = os.fork()
+        if not between:
+            _begin(order, streams, tell)
+        os.waitpid(between, 0)  # now the fork of the fork is a child of who ordered it
+        line.sendall(os.read(told, 4))
+        for number in (told, tell, *streams):
+            os.close(number)
+
+
+def _begin(order: Mapping[str, Any], streams: Sequence[int], tell: int) -> None:
+    between = os.getpid()
+    if child := os.fork():
+        os.write(tell, struct.pack("!i", child))
+        os._exit(0)
+    while os.getppid() == between:
+        time.sleep(0.0005)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    if order["new_session"]:
+        os.setsid()
+    os.chdir(order["cwd"])
+    become(order["command"], order["environ"])
+
+
+def main() -> None:
+    global BEGINNING
+    for name in (*LIBRARIES, *(f"_pytest.{name}" for name in default_plugins)):
+        importlib.import_module(name)
+    BEGINNING = Beginning()
+    gc.collect()
+    gc.freeze()
+    serve(socket.socket(fileno=int(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()
