@@ -14,6 +14,7 @@ import atexit
 import ctypes
 import gc
 import importlib
+import importlib.metadata
 import json
 import os
 import runpy
@@ -324,6 +325,10 @@ def main() -> None:
     global BEGINNING
     for name in (*LIBRARIES, *(f"_pytest.{name}" for name in default_plugins)):
         importlib.import_module(name)
+    plugins = {entry.module.partition(".")[0] for entry in importlib.metadata.entry_points(group="pytest11")}
+    for name in list(sys.modules):
+        if name.partition(".")[0] in plugins:
+            del sys.modules[name]  # pytest warns of a plugin that was loaded before it
     BEGINNING = Beginning()
     gc.collect()
     gc.freeze()
