@@ -15,8 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: setup ## start the dispatch centre, run the journeys healthy and with two faults, build the report
 	$(BIN)/synthprobe demo
 
-test: setup .venv/.postgres ## all tests, a real browser included
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12
+test: setup .venv/.postgres ## all tests, a real browser included; OPTIONS are more options for pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12 $(OPTIONS)
 
 coverage: setup .venv/.postgres ## the tests, and which lines of the product they run, child processes included
 	$(BIN)/coverage erase

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import array
 import atexit
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -324,7 +325,8 @@ def _begin(order: Mapping[str, Any], streams: Sequence[int], tell: int) -> None:
 def main() -> None:
     global BEGINNING
     for name in (*LIBRARIES, *(f"_pytest.{name}" for name in default_plugins)):
-        importlib.import_module(name)
+        with contextlib.suppress(ImportError):  # older versions have other modules
+            importlib.import_module(name)
     plugins = {entry.module.partition(".")[0] for entry in importlib.metadata.entry_points(group="pytest11")}
     for name in list(sys.modules):
         if name.partition(".")[0] in plugins:
