@@ -6,12 +6,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synthprobe.browser.logged_in import LoggedIn, LogIn
     from synthprobe.errors import ConfigurationError, ExpectationError, SynthprobeError, TargetError
     from synthprobe.evidence.redaction import Redactor
     from synthprobe.firstline.fixes import Plan, Work, fix
     from synthprobe.journey.api import Api, NewApi, OpenApi
     from synthprobe.journey.eventually import eventually
     from synthprobe.journey.freshness import freshness
+    from synthprobe.journey.inbox import Inbox, Mail, Mailbox
+    from synthprobe.journey.otp import Otp
     from synthprobe.journey.response import Response
     from synthprobe.journey.steps import Recorder, recording, step
     from synthprobe.journey.testdata import TestData
@@ -24,9 +27,15 @@ __all__ = [
     "Api",
     "ConfigurationError",
     "ExpectationError",
+    "Inbox",
     "Journey",
+    "LogIn",
+    "LoggedIn",
+    "Mail",
+    "Mailbox",
     "NewApi",
     "OpenApi",
+    "Otp",
     "Plan",
     "Recorder",
     "Redactor",
@@ -49,9 +58,15 @@ _HOMES = {
     "Api": "synthprobe.journey.api",
     "ConfigurationError": "synthprobe.errors",
     "ExpectationError": "synthprobe.errors",
+    "Inbox": "synthprobe.journey.inbox",
     "Journey": "synthprobe.records.journey",
+    "LogIn": "synthprobe.browser.logged_in",
+    "LoggedIn": "synthprobe.browser.logged_in",
+    "Mail": "synthprobe.journey.inbox",
+    "Mailbox": "synthprobe.journey.inbox",
     "NewApi": "synthprobe.journey.api",
     "OpenApi": "synthprobe.journey.api",
+    "Otp": "synthprobe.journey.otp",
     "Plan": "synthprobe.firstline.fixes",
     "Recorder": "synthprobe.journey.steps",
     "Redactor": "synthprobe.evidence.redaction",

@@ -23,7 +23,7 @@ from synthprobe.report.retention import Retention
 from synthprobe.targets.addresses import host_of
 from synthprobe.targets.authorities import check_ca_file
 from synthprobe.targets.guardrails import check_guardrails
-from synthprobe.targets.target import Target, check_base_url, check_http_credentials, check_trace_url
+from synthprobe.targets.target import Target, check_base_url, check_http_credentials, check_logins, check_trace_url
 
 
 class BrowserConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -230,6 +230,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         found = msgspec.structs.replace(found, name=name, base_url=address)
         check_trace_url(name, found.trace_url)
         check_http_credentials(found)
+        check_logins(found)
         check_ca_file(found)
         for other, one in self.targets.items():
             if one.production and not found.production and host_of(one.base_url) == host_of(address):

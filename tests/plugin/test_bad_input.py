@@ -17,6 +17,29 @@ PASSING = "def test_passes(api):\n    pass\n"
         ),
         ([], "import pytest\n@pytest.mark.journey(budget='soon')\n" + PASSING, "'soon' is not a duration"),
         ([], "import pytest\n@pytest.mark.journey(severity='bad')\n" + PASSING, "one of blocker, critical, normal"),
+        (
+            [],
+            "import pytest\n@pytest.mark.journey(tags=['skip'])\n" + PASSING,
+            "tags has 'skip', which pytest, a plugin or a conftest.py declares as a marker",
+        ),
+        (
+            [],
+            "import pytest\n@pytest.mark.journey(tags='smoke')\n" + PASSING,
+            "tags is 'smoke', a list of names was expected: tags=[\"smoke\"]",
+        ),
+        ([], "import pytest\n@pytest.mark.journey(tags=['a b'])\n" + PASSING, "tags has 'a b', a word of letters"),
+        (
+            [],
+            "from playwright.async_api import Page\n" + PASSING,
+            "imports playwright.async_api. Its pages would not be",
+        ),
+        ([], "import playwright.async_api as p\n" + PASSING, "imports playwright.async_api. Its pages would not be"),
+        ([], "import pytest\n@pytest.mark.journey(every='often')\n" + PASSING, "every: 'often' is not a duration"),
+        (
+            [],
+            "import pytest\n@pytest.mark.journey(targets=['stage'])\n" + PASSING,
+            "targets names 'stage'. Did you mean 'staging'? Known targets: demo, staging",
+        ),
     ],
 )
 def test_usage_errors_are_sentences(project, options, journey, sentence):

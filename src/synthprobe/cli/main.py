@@ -36,6 +36,8 @@ COMMANDS = {
     "Set-up and CI": {
         "init": ("init:init", "Begin a project: configuration, a first journey, a runbook, a workflow."),
         "doctor": ("doctor:doctor", "Look whether this machine can run journeys; --fix installs what is missing."),
+        "record": ("recording:record", "Record what you do in a browser, as a journey."),
+        "journey": ("journey:app", "Look at the source of journeys: what will hurt at night."),
         "scan": ("scan:scan", "Search files for secrets before they are published."),
         "drill": ("drill:drill", "Break a system on purpose and follow its runbooks to green."),
     },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
 from synthprobe.goals.objectives import DAY, STANDARD_RULES, check_rule, lint, span
 from synthprobe.pipeline import coverage
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
+from synthprobe.records.journey import Journey
 from synthprobe.records.objective import BurnRule, CheckedRule, Objective, ObjectiveStatus
 from synthprobe.records.plain_text import plain_line
 from synthprobe.report.standing import percent
@@ -43,15 +44,18 @@ def lint_objectives() -> None:
     declared = [declared_objective(name, table) for name, table in _declared(config).items()]
     _print_usual(config.interval_s, declared)
     refused = []
+    known = KnownJourneys(root, config).present()
     for name, table in _declared(config).items():
         objective, rules = declared_objective(name, table), declared_rules(name, table)
-        try:
-            sentences = lint(objective, config.interval_s, rules)
-            _console.print(_rules_table(objective, rules or STANDARD_RULES, config.interval_s))
-        except ValueError as error:
-            sentences = (str(error),)
-        refused += [f"[objectives.{name}] {sentence}" for sentence in sentences]
-    refused += _unknown_journeys(root, config)
+        held = [one for id, one in known.items() if (id if id in config.objectives else DEFAULT) == name]
+        for interval_s in sorted({one.every_s or config.interval_s for one in held} or {config.interval_s}):
+            try:
+                sentences = lint(objective, interval_s, rules)
+                _console.print(_rules_table(objective, rules or STANDARD_RULES, interval_s))
+            except ValueError as error:
+                sentences = (str(error),)
+            refused += [f"[objectives.{name}] {sentence}" for sentence in sentences]
+    refused += _unknown_journeys(config, known)
     for sentence in refused:
         _console.print(f"refused: {sentence}")
     if refused:
@@ -99,12 +103,11 @@ def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
     with remembered.opened(root, config, target) as history:
         seen = remembered.observations(history, target, since, now)
         began, windows = history.first_judged(target), read_windows(root / config.windows)
-        return list(coverage.judge_objectives(config, seen, now, began, windows))
+        return list(coverage.judge_objectives(config, seen, now, began, windows, history.intervals(target)))
 
 
-def _unknown_journeys(root: Path, config: Config) -> list[str]:
+def _unknown_journeys(config: Config, known: Mapping[str, Journey]) -> list[str]:
     """Why tables of objectives and aliases can never do anything; nothing as long as no journey is known."""
-    known = KnownJourneys(root, config).present()
     words = {word: one.id for one in known.values() for word in (one.title, one.id)}
     tables = [("objectives", name) for name in config.objectives if name != DEFAULT]
     tables += [("aliases", name) for name in config.aliases]

@@ -83,6 +83,12 @@ def run(
     ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address that replaces the target's own.")] = None,
     workers: Annotated[int, typer.Option("--workers", "-n", help="Parallel workers.", min=0)] = 0,
+    mark: Annotated[
+        str, typer.Option("-m", metavar="EXPRESSION", help="Only journeys whose tags and markers match, as in pytest.")
+    ] = "",
+    keyword: Annotated[
+        str, typer.Option("-k", metavar="EXPRESSION", help="Only journeys whose names match, as in pytest.")
+    ] = "",
     deadline: Annotated[
         float, typer.Option(help="Seconds the whole run may take.", min=1, max=86_400, callback=finite)
     ] = 240.0,
@@ -111,6 +117,7 @@ def run(
     chosen = config.target(target, base_url=base_url)
     order = RunOrder(
         paths=tuple(paths or ()),
+        selection=tuple(word for pair in (("-m", mark), ("-k", keyword)) if pair[1] for word in pair),
         workers=workers,
         deadline_s=deadline,
         verbose=verbose,
@@ -216,7 +223,7 @@ def _end_blind(root: Path, config: Config, target: Target, order: RunOrder, out:
         reason = f"{type(error).__name__}: {reason}. This is a fault of synthprobe; please report it."
         with suppress(OSError):
             traceback.print_exception(error)
-    known = read_inventory(inventory_file(root / config.folder, target.name))
+    known = None if order.is_part else read_inventory(inventory_file(root / config.folder, target.name))
     folder, verdict = pipeline.end_blind(
         root,
         config,

@@ -50,6 +50,7 @@ class Redactor(Learner):
         self._plain: set[str] = set()
         self._declared = KnownTexts()
         self._phrases: list[re.Pattern[str]] = []
+        self._codes: list[bytes] = []
         self._scanner = Scanner({})
         self._known = self._scanner.known
         self._begun = Beginnings()
@@ -74,6 +75,15 @@ class Redactor(Learner):
         forms = forms_of(plain)
         self._declared.add({_raw(form): rule for form in forms})
         self._know(plain, rule, forms)
+
+    def add_code(self, code: str) -> None:
+        """Mask a one-time code, which is too short to be masked within other digits, wherever it stands alone."""
+        pattern = rf"(?:(?<![0-9])|(?<=%[0-9A-Fa-f]{{2}})){re.escape(code)}(?![0-9])"
+        if _raw(code) not in self._codes:
+            self._codes.append(_raw(code))
+            self._forms.add(code)
+            self._phrases.append(re.compile(pattern))
+            self._scanner.add_phrase(pattern, "one-time code")
 
     def _know(self, plain: str, rule: str, forms: set[str]) -> None:
         if plain in self._plain:
@@ -167,6 +177,7 @@ class Redactor(Learner):
             pieces = [phrase.sub(MASK, piece) for piece in pieces]
         whole = _raw("".join(pieces))
         spans = [(first, last) for _, first, last in self._known.matches(whole)] + self._begun.spans(whole)
+        spans += [found.span() for code in self._codes for found in re.finditer(re.escape(code), whole)]
         masked, start = [], 0
         for raw in map(_raw, pieces):
             end = start + len(raw)

@@ -75,9 +75,10 @@ def judge_objective(
     now_slot: int,
     interval_s: float,
     since_slot: int | None = None,
+    expected_from: int = 0,
     rules: Sequence[BurnRule] = (),
 ) -> ObjectiveStatus:
-    """How a journey stands against its objective."""
+    """How a journey stands against its objective; slots before ``expected_from`` count only where it was judged."""
     _check(objective, interval_s)
     length = round(objective.window_days * DAY / interval_s)
     first = now_slot - length + 1
@@ -86,7 +87,9 @@ def judge_objective(
     first = max(first, began)
     inside = [one for one in inside if one.slot >= first]
     count = Counter(one.state for one in inside)
-    elapsed = max(now_slot - first + 1 - count["skipped"], 0)
+    every_slot = max(first, expected_from)
+    before = sum(one.slot < every_slot for one in inside)
+    elapsed = max(before + now_slot - every_slot + 1 - count["skipped"], 0)
     judged = count["good"] + count["bad"]
     unknown = elapsed - judged
     used_s = count["bad"] * interval_s
@@ -110,7 +113,7 @@ def judge_objective(
         used_s=used_s,
         largest_cause_s=largest * interval_s,
         largest_cause=words.get(key, key),
-        worst_gap_s=_worst_gap(inside, first, now_slot) * interval_s,
+        worst_gap_s=_worst_gap([one for one in inside if one.slot >= every_slot], every_slot, now_slot) * interval_s,
         text=_budget_text(used_s, budget_s, largest * interval_s, words.get(key, key)),
         burning=burn_text(objective, inside, now_slot=now_slot, interval_s=interval_s, rules=rules),
     )

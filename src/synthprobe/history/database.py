@@ -37,7 +37,7 @@ from synthprobe.deadlines import OverdueError, left_s, within
 from synthprobe.errors import HistoryError
 from synthprobe.history.address import wrong_with
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every schema this version knows, oldest first; the last is its own."""
 
 LOCK_WAIT_S = 5.0
@@ -77,6 +77,8 @@ JOURNEYS = Table(
     Column("no", Integer, primary_key=True),
     _must("target", String),
     _must("journey", String),
+    Column("every_s", Integer),
+    Column("every_since", BigInteger),  # its present interval; nothing as long as every slot was its own
     UniqueConstraint("target", "journey"),
 )
 SERIES = Table(

@@ -18,13 +18,25 @@ import msgspec
 from sqlalchemy import Connection, select, text
 
 from synthprobe.errors import HistoryError
-from synthprobe.history import incidents, ledger, renames, results, rollups, sums, times, transfer, waiting
+from synthprobe.history import (
+    incidents,
+    intervals,
+    ledger,
+    renames,
+    results,
+    rollups,
+    sums,
+    times,
+    transfer,
+    waiting,
+)
 from synthprobe.history.access import Access
 from synthprobe.history.database import META, RUNS, to_ms, upsert
 from synthprobe.history.packs import write_pack
 from synthprobe.history.whole_file import whole_file
 from synthprobe.records.history import JudgedSlot, OperationSum, Retention, StepSample, StepSum
 from synthprobe.records.incident import Incident, Observation
+from synthprobe.records.intervals import Interval
 from synthprobe.records.testdata import LedgerEntry
 from synthprobe.records.verdict import Verdict
 
@@ -327,6 +339,10 @@ class History:
     def first_judged(self, target: str) -> dict[str, datetime]:
         """Since when each journey is watched."""
         return self._read(lambda connection: results.read_first_judged(connection, target), {})
+
+    def intervals(self, target: str) -> dict[str, Interval]:
+        """The interval of each journey, and since when it has it."""
+        return self._read(lambda connection: intervals.read_intervals(connection, target), {})
 
     def steps(self, target: str) -> dict[str, tuple[str, ...]]:
         """Which steps are known."""

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, delete, func, select
 
-from synthprobe.history import incidents, ledger, results
+from synthprobe.history import incidents, intervals, ledger, results
 from synthprobe.history.database import AUDIT, WAITING, upsert
 from synthprobe.records.incident import Incident, Observation, merged
 from synthprobe.records.testdata import LedgerEntry
@@ -36,6 +36,7 @@ def write_run(connection: Connection, run: JudgedRun) -> bool:
     """Write a run; whether it was not known before."""
     at = run.verdict.run
     new = results.write_verdict(connection, run.verdict)
+    intervals.write_intervals(connection, run.verdict)
     results.write_observations(connection, run.observations)
     results.write_states(connection, at.target, at.location, run.states)
     return new

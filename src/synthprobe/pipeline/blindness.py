@@ -17,6 +17,7 @@ from synthprobe.pipeline.judging import judge, read_verdict, write_verdict
 from synthprobe.pipeline.notes import noted
 from synthprobe.pipeline.spare import blind_incident, spare_folder
 from synthprobe.pipeline.telling import tell_people, tell_watcher
+from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Run
 from synthprobe.records.verdict import Verdict
@@ -72,8 +73,10 @@ def _judged(
         started_at=now,
         location=config.location,
         scheduled=slot is not None,
+        interval_s=config.interval_s if slot is not None else 0.0,
         ended="blind",
     )
+    expected = due_journeys(expected, run.slot, run.interval_s)
     return judge_run(run, expected, [], now, missing=lambda _: f"blind: {reason}", blind=reason)
 
 

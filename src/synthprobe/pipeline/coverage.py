@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from synthprobe.alerts.routes import Mute, read_mutes
 from synthprobe.config import Config, ObjectiveConfig
 from synthprobe.errors import ConfigurationError
-from synthprobe.goals.slots import in_slots, slot_length
+from synthprobe.goals.slots import in_slots, in_turns, least_interval, slot_length
 from synthprobe.pipeline.memory import open_history
 from synthprobe.pipeline.notes import noted
 from synthprobe.records.history import JudgedSlot
 from synthprobe.records.incident import Incident, Observation
+from synthprobe.records.intervals import Interval, turn
 from synthprobe.records.journey import duration_s
 from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.objective import BurnRule, Coverage, Objective, ObjectiveStatus
@@ -41,7 +42,9 @@ def missed_slots(history: History, run: Run, interval_s: int) -> str:
     last = history.slot_before(run.target, run.slot) if run.scheduled else None
     if last is None or slot_length(*last, interval_s) != interval_s:  # slots of another length once
         return ""
-    missed = run.slot - last[0] - 1
+    lately = history.judged_slots(run.target, last[1] - timedelta(days=3), last[1] + timedelta(seconds=1))
+    every_s = least_interval(lately, history.intervals(run.target), interval_s)
+    missed = turn(run.slot - 1, interval_s, every_s) - turn(last[0], interval_s, every_s)
     if missed < 1:
         return ""
     began, ended = (datetime.fromtimestamp(slot * interval_s, UTC) for slot in (last[0] + 1, run.slot))
@@ -56,7 +59,7 @@ def missed_slots(history: History, run: Run, interval_s: int) -> str:
 def last_day(history: History, config: Config, target: str, now: datetime) -> Coverage | None:
     """How much of the last 24 hours somebody looked at a target."""
     slots = history.judged_slots(target, now - timedelta(days=7), now + timedelta(seconds=1))
-    return _coverage(slots, target, now, config.interval_s)
+    return _coverage(slots, target, now, config.interval_s, history.intervals(target))
 
 
 def began_to_burn(history: History, config: Config, verdict: Verdict, windows: Sequence[Window] = ()) -> list[str]:
@@ -73,14 +76,17 @@ def began_to_burn(history: History, config: Config, verdict: Verdict, windows: S
     longest = max(rule.long_s for some in (*rules.values(), STANDARD_RULES) for rule in some)
     since, until = run.started_at - timedelta(seconds=longest), run.started_at + timedelta(seconds=1)
     seen = _by_journey(_outside(windows, _observed(history.judged_slots(run.target, since, until), run.target)))
+    interval_s = config.interval_s
     told = []
     for one in bad:
         name, objective = objectives[one.journey.id]
-        its = slices(in_slots(seen.get(one.journey.id, ()), config.interval_s), objective)
+        every_s = one.journey.every_s
+        its = slices(in_turns(seen.get(one.journey.id, ()), interval_s, every_s), objective)
+        now_slot = turn(run.slot, interval_s, every_s)
         try:
             says, *before = (
-                burn_text(objective, its, now_slot=slot, interval_s=config.interval_s, rules=rules.get(name, ()))
-                for slot in range(run.slot, run.slot - _SAID_BEFORE - 1, -1)
+                burn_text(objective, its, now_slot=slot, interval_s=every_s or interval_s, rules=rules.get(name, ()))
+                for slot in range(now_slot, now_slot - _SAID_BEFORE - 1, -1)
             )
         except ValueError as error:
             raise ConfigurationError(f"[objectives]: {error}") from None
@@ -96,21 +102,24 @@ def stand(root: Path, config: Config, target: str, now: datetime, environ: Mappi
     day = timedelta(days=1)
     with open_history(root, config, environ) as history:
         slots = history.judged_slots(target, since(config, now), now + timedelta(seconds=1))
-        began = history.first_judged(target)
+        began, intervals = history.first_judged(target), history.intervals(target)
         incidents = [one for one in history.incidents(target) if now - (one.resolved_at or now) < _RECENT]
         latency = _latency(history, root, config, [one for one in incidents if one.state != "resolved"], now)
     mutes: tuple[Mute, ...] = ()
     with noted([]):  # alert lint says what is wrong with them
         mutes = read_mutes(root / config.alerts.mutes)
     return Standing(
-        coverage=_coverage(slots, target, now, config.interval_s),
-        objectives=judge_objectives(config, _observed(slots, target), now, began, read_windows(root / config.windows)),
+        coverage=_coverage(slots, target, now, config.interval_s, intervals),
+        objectives=judge_objectives(
+            config, _observed(slots, target), now, began, read_windows(root / config.windows), intervals
+        ),
         incidents=tuple(incidents),
         muted={
             one.id: mute.until for one in incidents for mute in mutes if mute.until is not None and mute.holds(one, now)
         },
         latency=latency,
         day=tuple(one for one in slots if now - one.at < day),
+        intervals={id: round(one.every_s / config.interval_s) for id, one in intervals.items() if one.every_s},
         slots=round(day.total_seconds() / config.interval_s),
         now_slot=int(now.timestamp() // config.interval_s),
     )
@@ -165,27 +174,32 @@ def judge_objectives(
     now: datetime,
     began: Mapping[str, datetime] | None = None,
     windows: Sequence[Window] = (),
+    intervals: Mapping[str, Interval] | None = None,
 ) -> tuple[ObjectiveStatus, ...]:
     """How each journey stands against its objective."""
     from synthprobe.goals.objectives import judge_objective, slices
 
-    now_slot = _passed(in_slots(seen, config.interval_s), now, config.interval_s)
+    passed = _passed(in_slots(seen, config.interval_s), now, config.interval_s)
     made = []
     for id, its in _by_journey(_outside(windows, seen)).items():
         name, objective = _objective_of(config, id)
-        first = (began or {}).get(id)
-        told = slices(in_slots(its, config.interval_s), objective)
-        since_slot = told[0].slot
-        if first is not None:
-            since_slot = min(since_slot, int(first.timestamp() // config.interval_s))
+        own = (intervals or {}).get(id, Interval())
+
+        def slot_of(at: datetime | None, every_s: float = own.every_s) -> int:
+            slot = int(at.timestamp() // config.interval_s) if at is not None else 0
+            return turn(slot, config.interval_s, every_s)
+
+        told = slices(in_turns(its, config.interval_s, own.every_s), objective)
+        since_slot = min(told[0].slot, slot_of((began or {}).get(id)) or told[0].slot)
         try:
             made.append(
                 judge_objective(
                     objective,
                     told,
-                    now_slot=now_slot,
-                    interval_s=config.interval_s,
+                    now_slot=turn(passed, config.interval_s, own.every_s),
+                    interval_s=own.every_s or config.interval_s,
                     since_slot=since_slot,
+                    expected_from=slot_of(own.since),
                     rules=declared_rules(name, config.objectives.get(name) or ObjectiveConfig()),
                 )
             )
@@ -218,12 +232,15 @@ def _objective_of(config: Config, journey: str) -> tuple[str, Objective]:
     return name, declared_objective(journey, config.objectives.get(name) or ObjectiveConfig())
 
 
-def _coverage(slots: Iterable[JudgedSlot], target: str, now: datetime, interval_s: int) -> Coverage | None:
+def _coverage(
+    slots: Sequence[JudgedSlot], target: str, now: datetime, interval_s: int, intervals: Mapping[str, Interval]
+) -> Coverage | None:
     from synthprobe.goals.objectives import judge_coverage  # what follows a run needs no objectives
 
     looked = [one.observation(target, "", outcome) for one in slots for outcome in set(one.outcomes.values())]
-    seen = list(in_slots(looked, interval_s))
-    return judge_coverage(seen, now_slot=_passed(seen, now, interval_s), interval_s=interval_s)
+    every_s = least_interval(slots, intervals, interval_s)
+    now_slot = turn(_passed(in_slots(looked, interval_s), now, interval_s), interval_s, every_s)
+    return judge_coverage(in_turns(looked, interval_s, every_s), now_slot=now_slot, interval_s=every_s)
 
 
 def _observed(slots: Iterable[JudgedSlot], target: str) -> list[Observation]:

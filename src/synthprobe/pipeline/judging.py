@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -11,6 +12,7 @@ import msgspec
 
 from synthprobe.errors import ReportError
 from synthprobe.files import write_whole
+from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Progress, Result, Run
 from synthprobe.records.verdict import Verdict
@@ -25,6 +27,7 @@ from synthprobe.verdict.judge import (
 )
 
 T = TypeVar("T")
+_LOOKED_BACK = 300  # runs, for journeys that were not due in the newest
 
 
 def judge(
@@ -42,17 +45,18 @@ def judge(
         if (folder / name).exists()
         for journey in _read(folder / name, list[Journey])
     }
+    due = due_journeys(expected.values(), run.slot, run.interval_s)
     canaries, results = _apart(read_results(folder))
     verdict = judge_run(
         run,
-        list(expected.values()),
+        due,
         results,
         datetime.now(UTC),
         missing=missing if callable(missing) else lambda _: missing,
         blind=judge_canaries(canaries),
     )
     died = {(note.journey, note.attempt): note.step for note in read_progress(folder)}
-    verdict = msgspec.structs.replace(verdict, notes=lost_attempts(verdict, died))
+    verdict = msgspec.structs.replace(verdict, notes=lost_attempts(verdict, died), not_due=len(expected) - len(due))
     if control is not None and saw_nothing(verdict) and (why := control()):
         verdict = without_network(verdict, why)
     build = next((r.build for j in verdict.journeys for r in j.results if r.build), "")
@@ -114,10 +118,28 @@ def newest_run(root: Path, folder: str) -> Path:
 
 
 def newest_runs(root: Path, folder: str) -> list[Path]:
-    """The run of each target that started last, the newest of all last."""
+    """The newest run of each target, after those that judged what was not due in it; the newest of all last."""
     newest_run(root, folder)  # there is one
     runs = sorted((root / folder / "runs").glob("*/*/run.json"), key=lambda path: path.stat().st_mtime)
-    return list({path.parent.parent: path.parent for path in runs}.values())
+    newest = {path.parent.parent: path.parent for path in runs}
+    earlier = [run for target in newest for run in _with_not_due([r.parent for r in runs if r.parent.parent == target])]
+    return [*earlier, *newest.values()]
+
+
+def _with_not_due(runs: list[Path]) -> Iterator[Path]:
+    """Earlier runs of a target that judged what was not due in the newest, so that the pages know it as well."""
+    seen: set[str] = set()
+    wanted = 0
+    for number, run in enumerate(reversed(runs[-_LOOKED_BACK:])):
+        with suppress(ReportError):
+            verdict = read_verdict(run / "verdict.json")
+            found = {one.journey.id for one in verdict.journeys if not number or one.journey.every_s} - seen
+            if number and found:
+                yield run
+            wanted = wanted - len(found) if number else verdict.not_due
+            seen |= found
+        if wanted < 1:
+            return
 
 
 def _read(path: Path, kind: type[T]) -> T:

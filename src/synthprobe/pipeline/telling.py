@@ -226,7 +226,7 @@ def _signal(verdict: Verdict, *, told: bool) -> tuple[Signal, str]:
     """
     if not verdict.blind and verdict.journeys and verdict.count("skipped") == len(verdict.journeys):
         return "log", f"Every journey was skipped. {verdict.journeys[0].cause}"
-    judged = not verdict.blind and not verdict.count("unknown") and bool(verdict.journeys)
+    judged = not verdict.blind and not verdict.count("unknown") and (bool(verdict.journeys) or verdict.is_idle)
     if judged and not told:
         return "fail", "Every journey was judged, and not everybody who must hear of it was told."
     return ("success" if judged else "fail"), ""

@@ -28,6 +28,7 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, None, None]:
     """Declare the options' short names, once the project's own options are known."""
     gate.forget_values(early_config.known_args_namespace.file_or_dir, args)
+    gate.note_markers(early_config, of_project=True)
     yield
     gate.add_short_names(parser)
 

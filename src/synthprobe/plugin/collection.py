@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from synthprobe.plugin.gate import note_markers
 from synthprobe.plugin.leaks import refuse_secret_ids
 from synthprobe.plugin.options import (
     JOURNEY,
@@ -17,9 +19,13 @@ from synthprobe.plugin.options import (
     mutates_of,
     project_root,
     refuse_shared_ids,
+    tags_of,
+    target_name,
 )
+from synthprobe.plugin.other_plugins import refuse_async_pages
 from synthprobe.plugin.own_names import own_names
 from synthprobe.plugin.reports import redact_report
+from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
 from synthprobe.verdict.judge import MUST_FAIL
 
@@ -40,6 +46,20 @@ class JourneyCollection:
         self._writes = session.worker in {"main", "gw0"}
         self._journey_broken = self._ordinary_broken = False
         self._uncollected: list[Journey] = []
+
+    def pytest_sessionstart(self) -> None:
+        """Know the markers there are, before tags are among them."""
+        note_markers(self._config, of_project=False)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """A journey's tags are markers of pytest, so that its own ``-m`` and ``-k`` select by them."""
+        if not is_journey_path(self._config, item.path):
+            return
+        with suppress(pytest.UsageError):  # said when its marker is read
+            for tag in tags_of(item):
+                self._config.addinivalue_line("markers", f"{tag}: a tag of journeys")
+                item.add_marker(tag)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -67,8 +87,13 @@ class JourneyCollection:
         if ours.reruns is not None:
             items[:] = ours.reruns.repeat(items, journey_of)
         journeys = self._journeys(items)
+        listed = self._config.option.collectonly and target_name(self._config) is None  # those of every target
+        here = [pair for pair in journeys if listed or not pair[1].targets or ours.target.name in pair[1].targets]
+        _deselect(items, {item for item, _ in journeys} - {item for item, _ in here})
+        journeys = here
         for item, journey in journeys:
             item.stash[JOURNEY] = journey
+            refuse_async_pages(item)
             mutates_of(item)  # a marker that cannot be used is said now
             item.add_marker(_OF_PLAYWRIGHT)
         expected = [*(journey for _, journey in journeys), *self._uncollected]
@@ -77,8 +102,10 @@ class JourneyCollection:
         if not self._config.option.collectonly:
             folder.begin()
         folder.collected(expected)
+        due = {one.id for one in due_journeys(expected, folder.run.slot, folder.run.interval_s)}
+        _deselect(items, {item for item, journey in journeys if journey.id not in due})
         slot = self._config.option.synthprobe_canaries
-        if slot is not None and expected:
+        if slot is not None and due:
             items[:0] = _canaries(session, slot, browser=any("browser" in _fixtures(item) for item in items))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -100,6 +127,12 @@ class JourneyCollection:
 
     def _journeys(self, items: Iterable[pytest.Item]) -> list[tuple[pytest.Item, Journey]]:
         return [(item, journey_of(item)) for item in items if is_journey_path(self._config, item.path)]
+
+
+def _deselect(items: list[pytest.Item], out: Collection[pytest.Item]) -> None:
+    if out:
+        items[0].config.hook.pytest_deselected(items=[item for item in items if item in out])
+        items[:] = [item for item in items if item not in out]
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

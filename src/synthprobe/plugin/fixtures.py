@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
+from synthprobe.journey.otp import Otp
 from synthprobe.journey.testdata import TestData
 from synthprobe.plugin.options import project_config, project_root, target_name
 from synthprobe.plugin.session import JourneySession
@@ -20,8 +22,14 @@ from synthprobe.targets.secrets import Secret, read_credentials, read_secret
 from synthprobe.targets.target import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import BrowserContext
+
+    from synthprobe.browser.logged_in import LoggedIn, LogIn, Sessions
     from synthprobe.history.store import History
     from synthprobe.journey.api import Api, NewApi, OpenApi
+    from synthprobe.journey.inbox import Inbox, Mailbox
 
 _HISTORY = pytest.StashKey["History"]()
 _LEDGER_S = 15.0
@@ -116,6 +124,64 @@ def new_api(open_api: OpenApi, target: Target) -> NewApi:
 def api(new_api: NewApi) -> Api:
     """An API session of the target."""
     return new_api()
+
+
+@pytest.fixture
+def otp(pytestconfig: pytest.Config, target: Target, secrets: Secrets, redactor: Redactor) -> Otp:
+    """Codes of an authenticator, by the name of its secret; see `Otp`."""
+    folder = project_root(pytestconfig) / project_config(pytestconfig).folder / "state" / target.name / "otp"
+    return Otp(secrets, folder, redactor.add_code)
+
+
+@pytest.fixture
+def mailbox(pytestconfig: pytest.Config, target: Target, secrets: Secrets) -> Mailbox:
+    """The mailbox that ``[targets.NAME.inbox]`` names."""
+    if target.inbox is None:
+        raise ConfigurationError(
+            f"Target {target.name!r} has no inbox. Name one: [targets.{target.name}.inbox] with url, user and "
+            "secret in synthprobe.toml, or give a fixture `mailbox` in conftest.py."
+        )
+    from synthprobe.journey.inbox import open_mailbox
+
+    ca_file = str(project_root(pytestconfig) / target.inbox.ca_file) if target.inbox.ca_file else ""
+    config = replace(target.inbox, ca_file=ca_file)
+    return open_mailbox(config, secrets[config.secret] if config.secret else None)
+
+
+@pytest.fixture
+def inbox(mailbox: Mailbox, redactor: Redactor) -> Inbox:
+    """The mail of synthetic users that comes from now on; see `Inbox`."""
+    from synthprobe.journey.inbox import Inbox
+
+    return Inbox(mailbox, redactor.add_code, lambda value: redactor.try_add(value, "link of a message"))
+
+
+@pytest.fixture(scope="session")
+def kept_sessions(pytestconfig: pytest.Config, target: Target, secrets: Secrets, redactor: Redactor) -> Sessions:
+    """Browser states of users who logged in, for `logged_in`."""
+    from synthprobe.browser.logged_in import Sessions
+
+    folder = project_root(pytestconfig) / project_config(pytestconfig).folder / "state" / target.name / "sessions"
+    return Sessions(folder, secrets[target.session_key] if target.session_key else None, redactor.try_add)
+
+
+@pytest.fixture
+def log_in() -> LogIn:
+    """How a user logs in; given by the project's own ``conftest.py``."""
+    raise ConfigurationError(
+        "logged_in(...) does not know how a user logs in. Give a fixture `log_in` in conftest.py that returns "
+        "synthprobe.LogIn(act=..., start=..., shows=...); docs/guides/logins.md shows it."
+    )
+
+
+@pytest.fixture
+def logged_in(
+    request: pytest.FixtureRequest, log_in: LogIn, kept_sessions: Sessions, new_context: Callable[..., BrowserContext]
+) -> LoggedIn:
+    """A function that opens a page of a user who is logged in; see `LoggedIn`."""
+    from synthprobe.browser.logged_in import LoggedIn
+
+    return LoggedIn(log_in, kept_sessions, new_context, anew=getattr(request.node, "execution_count", 1) > 1)
 
 
 @pytest.fixture

@@ -42,6 +42,9 @@ class Concern(NamedTuple):
 
 
 _CONCERN = pytest.StashKey[Concern]()
+MARKERS_OF_OTHERS = pytest.StashKey[tuple[str, ...]]()
+"""Markers that pytest and plugins declare, as they do; the project's own are not among them."""
+_MARKERS_OF_THE_PROJECT = pytest.StashKey[tuple[str, ...]]()
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -55,6 +58,16 @@ def add_short_names(parser: pytest.Parser) -> None:
     for name, how in _OPTIONS.items():
         with suppress(ValueError, argparse.ArgumentError):
             _group(parser).addoption(f"--{name}", dest=f"synthprobe_{name.replace('-', '_')}", **how)
+
+
+def note_markers(config: pytest.Config, *, of_project: bool) -> None:
+    """Know which markers the project itself declares, and later which others there are."""
+    lines = tuple(config.getini("markers"))
+    if of_project:
+        config.stash[_MARKERS_OF_THE_PROJECT] = lines
+    else:
+        own = config.stash.get(_MARKERS_OF_THE_PROJECT, ())
+        config.stash[MARKERS_OF_OTHERS] = tuple(line for line in lines if line not in own)
 
 
 def forget_values(paths: MutableSequence[str], arguments: Iterable[str]) -> None:

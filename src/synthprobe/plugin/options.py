@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import keyword
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -15,12 +16,13 @@ import pytest
 
 from synthprobe.config import Config, read_config
 from synthprobe.errors import ConfigurationError
-from synthprobe.plugin.gate import concern_of, journey_folders, nearest_project, stands_in
+from synthprobe.mistakes import nearest
+from synthprobe.plugin.gate import MARKERS_OF_OTHERS, concern_of, journey_folders, nearest_project, stands_in
 from synthprobe.records.journey import Journey, Severity, duration_s
 
 MARKER = (
-    "journey(id, title, owner, severity, runbook, uses_per_day, budget): what is known of a journey; every argument "
-    "is optional"
+    "journey(id, title, owner, severity, runbook, uses_per_day, budget, tags, every, targets): what is known of a "
+    "journey; every argument is optional"
 )
 MUTATES = (
     "mutates(*what, repeatable=False): what the journey changes at the target; it is skipped where the target does not "
@@ -30,7 +32,9 @@ CONFIG_KEY = pytest.StashKey[Config]()
 JOURNEY = pytest.StashKey[Journey]()
 """Which journey a test is."""
 _AN_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-_ARGUMENTS = ("id", "title", "owner", "severity", "runbook", "uses_per_day", "budget")
+_ARGUMENTS = ("id", "title", "owner", "severity", "runbook", "uses_per_day", "budget", "tags", "every", "targets")
+_LONGEST_S = 86_400.0
+_A_TAG = re.compile(r"[A-Za-z_][\w.-]*")
 
 
 def project_root(config: pytest.Config) -> Path:
@@ -121,7 +125,65 @@ def journey_of(item: pytest.Item) -> Journey:
         runbook=given.get("runbook", ""),
         uses_per_day=given.get("uses_per_day"),
         budget_s=budget_s,
+        tags=tags_of(item),
+        every_s=_every_s(item, given.get("every")),
+        targets=_targets(item, given.get("targets", ())),
     )
+
+
+def tags_of(item: pytest.Item) -> tuple[str, ...]:
+    """The words to select a journey by, of its own marker and those of its class and module."""
+    given = [
+        _names(item, "tags", mark.kwargs["tags"]) for mark in item.iter_markers("journey") if "tags" in mark.kwargs
+    ]
+    found = tuple(dict.fromkeys(tag for tags in given for tag in tags))
+    taken = {line.split(":")[0].split("(")[0].strip() for line in item.config.stash.get(MARKERS_OF_OTHERS, ())}
+    for tag in found:
+        why = ""
+        if not _A_TAG.fullmatch(tag) or keyword.iskeyword(tag):
+            why = "a word of letters, digits, _, - and . was expected, such as 'smoke'"
+        elif tag in taken:
+            why = "which pytest, a plugin or a conftest.py declares as a marker; take a word that means nothing yet"
+        if why:
+            raise pytest.UsageError(_wrong(item, f"tags has {tag!r}, {why}"))
+    return found
+
+
+def _names(item: pytest.Item, key: str, given: object) -> tuple[str, ...]:
+    if isinstance(given, list | tuple) and all(isinstance(name, str) and name for name in given):
+        return tuple(given)
+    example = '["smoke"]' if key == "tags" else '["web"]'
+    raise pytest.UsageError(_wrong(item, f"{key} is {given!r}, a list of names was expected: {key}={example}"))
+
+
+def _every_s(item: pytest.Item, given: Any) -> float:
+    """Seconds between two looks; 0 where each slot is one."""
+    if given is None:
+        return 0.0
+    interval_s = project_config(item.config).interval_s
+    try:
+        every_s = duration_s(given)
+    except ValueError as error:
+        raise pytest.UsageError(_wrong(item, f"every: {error}")) from None
+    if not interval_s <= every_s <= _LONGEST_S:
+        raise pytest.UsageError(
+            _wrong(
+                item,
+                f"every is {given!r}, and runs are {interval_s} s apart: from {interval_s}s to 24h was expected. Write "
+                "a longer one, or let runs begin more often: interval_s in synthprobe.toml",
+            )
+        )
+    return every_s if every_s > interval_s else 0.0
+
+
+def _targets(item: pytest.Item, given: object) -> tuple[str, ...]:
+    names, known = _names(item, "targets", given), project_config(item.config).targets
+    for name in names:
+        if name not in known:
+            raise pytest.UsageError(
+                _wrong(item, f"targets names {name!r}.{nearest(name, known)} Known targets: {', '.join(sorted(known))}")
+            )
+    return names
 
 
 def parameter_names(item: pytest.Item) -> dict[str, str]:

@@ -23,6 +23,18 @@ def missing_plugin(config: pytest.Config) -> str:
     return ""
 
 
+def refuse_async_pages(item: pytest.Item) -> None:
+    """Refuse a journey that imports Playwright's asynchronous pages, which no guardrail holds and nothing records."""
+    names = vars(getattr(item, "module", None) or object).values()
+    homes = {getattr(value, "__module__", None) or getattr(value, "__name__", "") for value in names}
+    if any(isinstance(home, str) and home.startswith("playwright.async_api") for home in homes):
+        raise pytest.UsageError(
+            f"{item.nodeid.partition('::')[0]} imports playwright.async_api. Its pages would not be held to the "
+            "guardrails, and nothing of them would be recorded, so nothing was run. Take playwright.sync_api, and "
+            "threads or asyncio.run for what happens at once: docs/guides/concurrency.md."
+        )
+
+
 def artifact_refusal(config: pytest.Config, project: Config, target: Target, root: Path) -> str:
     """Why pytest-playwright's ``--output`` or ``--video`` cannot be obeyed in this run.
 

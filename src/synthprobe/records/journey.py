@@ -31,6 +31,9 @@ class Journey(Struct, frozen=True, kw_only=True):
         runbook: id of the runbook to follow, empty when there is none.
         uses_per_day: how often real users walk this path in a day; weighs the impact board.
         budget_s: seconds the whole journey may take; over it the journey is degraded.
+        tags: words to select it by.
+        every_s: seconds between two scheduled looks at it; 0 when every slot is one.
+        targets: the targets it is for; every target without any.
     """
 
     id: OwnName
@@ -41,6 +44,9 @@ class Journey(Struct, frozen=True, kw_only=True):
     runbook: OwnName = ""
     uses_per_day: float | None = None
     budget_s: float | None = None
+    tags: tuple[OwnName, ...] = ()
+    every_s: float = 0.0
+    targets: tuple[OwnName, ...] = ()
 
 
 def duration_s(text: str | float) -> float:

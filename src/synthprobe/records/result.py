@@ -203,6 +203,7 @@ class Run(Struct, frozen=True, kw_only=True):
         location: where the probe stands.
         command: what was typed to start it.
         scheduled: whether it judges its slot; a run started by hand does not.
+        interval_s: seconds between two slots, by which a journey is due or not; 0 for a run by hand.
         ended: why it was ended before it was done, in one word: ``cancelled``, ``deadline``, ``stalled``.
         reference_ms: milliseconds a fixed task took on the machine the probe stands on, just before.
         identifiers: how identifiers of the target look: what stands for each in a fingerprint, by regular expression.
@@ -217,6 +218,7 @@ class Run(Struct, frozen=True, kw_only=True):
     location: str = ""
     command: str = ""
     scheduled: bool = False
+    interval_s: float = 0.0
     ended: str = ""
     reference_ms: float = 0.0
     identifiers: dict[str, str] = {}

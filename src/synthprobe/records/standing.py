@@ -22,6 +22,7 @@ class Standing(Struct, frozen=True, kw_only=True):
         muted: until which day an incident is told to nobody, by its id.
         latency: the last day of the step that each open incident breaks, by the incident's id.
         day: what was judged in the slots of the last 24 hours, oldest first.
+        intervals: how many slots lie between two looks at a journey that is not due in each, by its id.
         slots: how many slots 24 hours have.
         now_slot: the newest slot that has passed.
     """
@@ -32,5 +33,6 @@ class Standing(Struct, frozen=True, kw_only=True):
     muted: dict[str, date] = {}
     latency: dict[str, StepSeries] = {}
     day: tuple[JudgedSlot, ...] = ()
+    intervals: dict[str, int] = {}
     slots: int = 288
     now_slot: int = 0

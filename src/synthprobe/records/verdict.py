@@ -90,6 +90,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         finished_at: when judging ended, UTC.
         blind: why the monitor itself cannot be believed in this run, as a sentence; empty when it can.
         notes: what a person should know besides.
+        not_due: how many journeys were not due in the run's slot, by their own interval.
     """
 
     run: Run
@@ -97,6 +98,12 @@ class Verdict(Struct, frozen=True, kw_only=True):
     finished_at: datetime
     blind: str = ""
     notes: tuple[str, ...] = ()
+    not_due: int = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was to be done: no journey was due."""
+        return not self.journeys and bool(self.not_due) and not self.blind
 
     def observation(self, judged: JourneyVerdict) -> Observation:
         """What the run says of one of its journeys, in the few words that incidents are made of."""

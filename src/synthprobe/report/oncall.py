@@ -46,7 +46,11 @@ STALE_S = 3600.0
 def headline(verdict: Verdict) -> str:
     """Say in one sentence how the target is."""
     total, where = len(verdict.journeys), f"on {verdict.run.target}"
+    if verdict.not_due and total:
+        where += f"; {verdict.not_due} not due"
     count: dict[Outcome, int] = {outcome: verdict.count(outcome) for outcome in BADGES}
+    if verdict.is_idle:
+        return f"No journey was due {where}"
     if total == 0:
         return f"Monitor blind: no journey was run {where}"
     of = f"{{}} of {total} {_plural(total, 'journey')}"
@@ -75,7 +79,7 @@ def worst(verdict: Verdict) -> Outcome:
     for outcome in bad:
         if verdict.count(outcome):
             return outcome
-    return "passed" if verdict.count("passed") else "unknown"
+    return "passed" if verdict.count("passed") else "skipped" if verdict.is_idle else "unknown"
 
 
 def render_oncall(

@@ -23,6 +23,7 @@ from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.allure_results import run_folder
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
+from synthprobe.report.carried import with_not_due
 from synthprobe.report.latency import run_addresses
 from synthprobe.report.oncall import render_oncall, worst
 from synthprobe.report.retention import Retention
@@ -108,6 +109,8 @@ def is_worth(index: Index, verdict: Verdict) -> bool:
     run = verdict.run
     earlier = [entry for entry in index.runs if entry.target == run.target and entry.at <= run.started_at]
     before = max(earlier, key=lambda entry: entry.at, default=None)
+    if verdict.is_idle:
+        return False
     if not _is_green(verdict) or before is None or not before.passed:
         return True
     return (before.at.date(), before.at.hour) != (run.started_at.date(), run.started_at.hour)
@@ -237,10 +240,10 @@ def _slim(verdict: Verdict) -> Verdict:
 
 
 def _newest(runs: Sequence[PublishedRun]) -> tuple[PublishedRun, ...]:
-    found: dict[str, PublishedRun] = {}
+    found: dict[str, list[PublishedRun]] = {}
     for published in sorted(runs, key=lambda published: published.verdict.run.started_at):
-        found[published.verdict.run.target] = published
-    return tuple(found.values())
+        found.setdefault(published.verdict.run.target, []).append(published)
+    return tuple(newest for some in found.values() if (newest := with_not_due(some)) is not None)
 
 
 def _pages(

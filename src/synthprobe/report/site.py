@@ -19,6 +19,7 @@ from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure import generate, reconcile
 from synthprobe.report.allure_results import run_folder, safe_name
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
+from synthprobe.report.carried import with_not_due
 from synthprobe.report.latency import run_addresses
 from synthprobe.report.oncall import STALE_S, render_oncall, render_run
 from synthprobe.report.record_pages import render_incidents, render_runs
@@ -178,11 +179,10 @@ def read_verdict(run_dir: Path) -> Verdict:
 
 def newest(site: Path, warn: Callable[[str], None] | None = None) -> list[PublishedRun]:
     """The newest published run of each target and label; a labelled run gives way to a later one without a label."""
-    found: dict[tuple[str, str], PublishedRun] = {}
-    for run in published(site, warn):
-        key = (run.verdict.run.target, run.label)
-        if key not in found or found[key].verdict.run.started_at <= run.verdict.run.started_at:
-            found[key] = run
+    runs: dict[tuple[str, str], list[PublishedRun]] = {}
+    for run in sorted(published(site, warn), key=lambda run: run.verdict.run.started_at):
+        runs.setdefault((run.verdict.run.target, run.label), []).append(run)
+    found = {key: newest for key, some in runs.items() if (newest := with_not_due(some)) is not None}
     plain = {target: run.verdict.run.started_at for (target, label), run in found.items() if not label}
     return [
         run

@@ -50,6 +50,7 @@ class Strip(Struct, frozen=True, kw_only=True):
 def strip(standing: Standing, journeys: Collection[str]) -> Strip | None:
     """How journeys ended in each slot of the last 24 hours, the worst of them for each; nothing when none was seen."""
     ends: dict[int, Outcome] = {}
+    lasts = min((standing.intervals.get(journey, 1) for journey in journeys), default=1)
     for looked in standing.day:
         found = {looked.outcomes[journey] for journey in journeys if journey in looked.outcomes}
         if found:
@@ -57,7 +58,8 @@ def strip(standing: Standing, journeys: Collection[str]) -> Strip | None:
     if not ends:
         return None
     first = standing.now_slot - standing.slots + 1
-    stretches = tuple(_stretches(ends, first, standing.slots))
+    until_next = {slot + later: end for slot, end in sorted(ends.items()) for later in range(lasts)}
+    stretches = tuple(_stretches({**until_next, **ends}, first, standing.slots))
     others = {outcome: sum(end == outcome for end in ends.values()) for outcome in _WORST if outcome != "passed"}
     what = ", ".join(f"{outcome} in {number}" for outcome, number in others.items() if number) or "passed in all"
     return Strip(slots=standing.slots, stretches=stretches, text=f"Last 24 hours: {what} of {len(ends)} slots judged")

@@ -24,6 +24,7 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import load_plugins
 from synthprobe.pipeline.run_state import own
 from synthprobe.records.ending import FILE_VARIABLE
+from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Run
 from synthprobe.records.verdict import Verdict
@@ -55,6 +56,7 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         paths: journeys to run; all without it.
+        selection: pytest's own ``-m`` and ``-k``, each with its expression; what they leave out is not expected.
         workers: parallel workers; 0 runs in one process.
         options: more options for pytest.
         deadline_s: seconds after which the run is ended; what did not finish is ``unknown``.
@@ -64,12 +66,18 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     paths: tuple[str, ...] = ()
+    selection: tuple[str, ...] = ()
     workers: int = 0
     options: tuple[str, ...] = ()
     deadline_s: float = 240.0
     slot: int | None = None
     verbose: bool = False
     address_given: bool = False
+
+    @property
+    def is_part(self) -> bool:
+        """Whether only some journeys were asked for."""
+        return bool(self.paths or self.selection)
 
 
 def run_journeys(
@@ -100,7 +108,7 @@ def run_journeys(
     run = _begin(root, config, target, order)
     folder = slots.runs_folder(state, target.name) / f"{run.slot}-{run.id}"
     kept = inventory_file(state, target.name)
-    revision, known = source_revision(root, config), None if order.paths else read_inventory(kept)
+    revision, known = source_revision(root, config), None if order.is_part else read_inventory(kept)
     try:
         slots.judge_abandoned(state, target.name)
         for part in ("journal", "progress", "evidence", "allure-results"):
@@ -144,7 +152,7 @@ def run_journeys(
 
         first = last = session(order.paths or config.journeys)
         collected = _collected(folder)
-        left = first.unfinished(collected)
+        left = first.unfinished(_due(collected, run))
         if (left or collected is None) and first.may_go_on and watch_until - time.monotonic() > _LEAST_S:
             # once: what ends two sessions ends a third
             last = session([journey.node_id for journey in left] or order.paths or config.journeys)
@@ -162,10 +170,7 @@ def run_journeys(
         and not pipeline.read_results(folder)
     ):
         shutil.rmtree(folder)
-        raise ConfigurationError(
-            f"No journey was found in {', '.join(order.paths or config.journeys)}, so nothing was run and nothing is "
-            "known of the target. Give the path of a file with tests, relative to the folder of the configuration."
-        )
+        raise ConfigurationError(_nothing_found(config, target, order))
     reason = last.reason
     run = msgspec.structs.replace(msgspec.json.decode((folder / "run.json").read_bytes(), type=Run), ended=reason)
     _write(folder / "run.json", run)
@@ -176,7 +181,7 @@ def run_journeys(
             notes += [f"No longer among the journeys, as their source was changed: {', '.join(j.id for j in gone)}."]
             _write(folder / "inventory.json", collected)
         lost = set() if explained else {journey.id for journey in gone}
-        if not order.paths and not lost:
+        if not order.is_part and not lost:
             write_inventory(kept, Inventory(revision=revision, journeys=tuple(collected)))
 
     def ending_of(journey: Journey) -> Ending:
@@ -191,7 +196,7 @@ def run_journeys(
         pipeline.write_verdict(folder, verdict)
     notes += dict.fromkeys((*first.notes, *last.notes))
     if last is not first:
-        ended_too = collected is None or bool(last.unfinished(collected))
+        ended_too = collected is None or bool(last.unfinished(_due(collected, run)))
         how = f", which {_came(last)} as well ({last.message})" if ended_too else ""
         how_given = "given to" if ended_too else "run in"
         notes.append(f"pytest {_came(first)}, and {_counted(left)} {how_given} a fresh process{how}: {first.message}")
@@ -201,6 +206,25 @@ def run_journeys(
         verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, *notes))
         pipeline.write_verdict(folder, verdict)
     return folder, verdict
+
+
+def _due(collected: Sequence[Journey] | None, run: Run) -> Sequence[Journey]:
+    return due_journeys(collected or (), run.slot, run.interval_s)
+
+
+def _nothing_found(config: Config, target: Target, order: RunOrder) -> str:
+    places = ", ".join(order.paths or config.journeys)
+    if order.selection:
+        return (
+            f"No journey in {places} is selected by {shlex.join(order.selection)}, so nothing was run. See which there "
+            f"are and their tags: pytest {shlex.join(order.paths or config.journeys)} --collect-only -q, and "
+            "`tags` of @pytest.mark.journey(...)."
+        )
+    return (
+        f"No journey for {target.name} was found in {places}, so nothing was run and nothing is known of the target. "
+        "Give the path of a file with tests, relative to the folder of the configuration; a journey that names "
+        "`targets` in its marker is for these alone."
+    )
 
 
 def _came(session: Ending) -> str:
@@ -247,6 +271,7 @@ def _begin(root: Path, config: Config, target: Target, order: RunOrder) -> Run:
         location=config.location,
         command=shlex.join(["synthprobe", *sys.argv[1:]]),
         scheduled=scheduled,
+        interval_s=config.interval_s if scheduled else 0.0,
         reference_ms=measure_reference_ms(),
         identifiers=load_plugins(config.plugins, root).identifiers(),
     )
@@ -267,7 +292,7 @@ def _command(
         command += ["-n", str(order.workers), "--dist", "load"]
     if sys.stdout.isatty() and order.verbose:
         command.append("--color=yes")
-    return [*command, *order.options]
+    return [*command, *order.selection, *order.options]
 
 
 def address(config: Config, target: Target, order: RunOrder) -> Sequence[str]:

@@ -55,6 +55,24 @@ class HttpCredentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     secret: str
 
 
+class Inbox(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the mail of synthetic users is read: ``[targets.NAME.inbox]``.
+
+    Attributes:
+        url: ``imaps://HOST``, ``imap://HOST`` (within one's own network only), or the http(s) address of a Mailpit.
+        user: who reads it.
+        secret: name of the target's secret that is the password.
+        folder: the IMAP folder.
+        ca_file: PEM file of an authority of one's own, relative to the project's root.
+    """
+
+    url: str
+    user: str = ""
+    secret: str = ""
+    folder: str = "INBOX"
+    ca_file: str = ""
+
+
 class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A system under watch, as one table ``[targets.NAME]`` of the configuration.
 
@@ -69,6 +87,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         secrets: name to source, ``env:VARIABLE`` or ``file:/path``.
         http_credentials: user and secret of a door in front of the target (HTTP Basic).
         proxy: the company's proxy through which the target is reached.
+        inbox: where the mail of synthetic users is read.
+        session_key: name of the target's secret with which kept sessions are encrypted; empty keeps them in memory.
         allowed_hosts: hosts journeys may reach besides that of ``base_url``; ``*.example.org`` for all below it.
         production: whether real users work there; makes it read-only, and TLS is always verified.
         read_only: whether changes are refused; left out, they are on production.
@@ -100,6 +120,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     secrets: dict[str, str] = field(default_factory=dict)
     http_credentials: HttpCredentials | None = None
     proxy: Proxy | None = None
+    inbox: Inbox | None = None
+    session_key: str = ""
     allowed_hosts: tuple[str, ...] = ()
     production: bool = False
     read_only: bool | None = None
@@ -177,6 +199,35 @@ def check_http_credentials(target: Target) -> None:
             f"http_credentials of {table} names a secret that the target does not declare; it declares: {known}. "
             f'Declare it, for example door = "env:DOOR_PASSWORD" in [targets.{target.name}.secrets], and write its '
             'name: secret = "door".'
+        )
+
+
+def check_logins(target: Target) -> None:
+    """See that inbox and kept sessions can be used.
+
+    Raises:
+        ConfigurationError: when one names a secret that the target does not declare, or the inbox's url is none.
+    """
+    inbox, table = target.inbox, f"[targets.{target.name}]"
+    for key, secret in (("session_key", target.session_key), ("inbox.secret", inbox.secret if inbox else "")):
+        if secret and secret not in target.secrets:
+            known = ", ".join(sorted(target.secrets)) or "none"
+            raise ConfigurationError(
+                f"{key} of {table} names the secret {secret!r}, which the target does not declare; it declares: "
+                f'{known}. Declare it: {secret} = "env:{secret.upper()}" in [targets.{target.name}.secrets].'
+            )
+    scheme = inbox.url.partition("://")[0] if inbox else "imaps"
+    if inbox and (
+        scheme not in {"imaps", "imap", "http", "https"} or "@" in inbox.url or not inbox.url.partition("://")[2]
+    ):
+        raise ConfigurationError(
+            f"inbox.url of {table} is {scheme!r} without a host, with a user in it, or of another kind. "
+            'url = "imaps://HOST", "imap://HOST" or the http(s) address of a Mailpit was expected, and the user as '
+            "user. For another system, give a fixture `mailbox` in conftest.py."
+        )
+    if inbox and scheme.startswith("imap") and not (inbox.user and inbox.secret):
+        raise ConfigurationError(
+            f'inbox of {table} is read by IMAP, so it needs user = "NAME" and secret = "NAME OF A SECRET".'
         )
 
 

@@ -1,0 +1,77 @@
+"""When a journey is looked at: in which slots it is expected, by its own interval and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from msgspec import Struct
+
+from synthprobe.records.journey import Journey
+
+
+class Interval(Struct, frozen=True, kw_only=True):
+    """A journey's own interval, as the history remembers it.
+
+    Attributes:
+        every_s: seconds between two scheduled looks; 0 when every slot is one.
+        since: when the first run began that had it, UTC; before it, only what was judged was expected.
+    """
+
+    every_s: float = 0.0
+    since: datetime | None = None
+
+
+def turn(slot: int, interval_s: float, every_s: float) -> int:
+    """Which look at a journey a slot belongs to: the multiple of ``every_s`` since 1970 that its end has passed.
+
+    Args:
+        slot: the slot, ``floor(utc / interval_s)``.
+        interval_s: seconds between two slots.
+        every_s: seconds between two looks; the slots themselves when it is not longer than they are.
+
+    Returns:
+        The number of the look.
+
+    Example:
+        >>> [turn(slot, 300, 900) for slot in (2, 3, 4, 5, 6)]
+        [0, 1, 1, 1, 2]
+    """
+    return int(((slot + 1) * interval_s - 1) // every_s) if every_s > interval_s else slot
+
+
+def is_due(slot: int, interval_s: float, every_s: float) -> bool:
+    """Whether a journey is looked at in a slot: when a multiple of ``every_s`` since 1970 lies in it.
+
+    Args:
+        slot: the slot, ``floor(utc / interval_s)``.
+        interval_s: seconds between two slots; 0 for a run by hand, in which every journey is due.
+        every_s: seconds between two looks at the journey; 0 for each slot.
+
+    Returns:
+        Whether it is due.
+
+    Example:
+        >>> [slot for slot in range(0, 25) if is_due(slot, 300, 3600)]
+        [0, 12, 24]
+    """
+    return not interval_s or turn(slot, interval_s, every_s) != turn(slot - 1, interval_s, every_s)
+
+
+def due_journeys(journeys: Iterable[Journey], slot: int, interval_s: float) -> list[Journey]:
+    """The journeys that are expected in a slot.
+
+    Args:
+        journeys: all of them.
+        slot: the slot.
+        interval_s: seconds between two slots; 0 for a run by hand.
+
+    Returns:
+        Those that are due, in their order.
+
+    Example:
+        >>> hourly = Journey(id="a", node_id="a", title="a", every_s=3600)
+        >>> due_journeys([hourly], 13, 300)
+        []
+    """
+    return [journey for journey in journeys if is_due(slot, interval_s, journey.every_s)]
