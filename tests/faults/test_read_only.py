@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import unquote
 
 import pytest
 from message_server import MessageServer, message_server
 from playwright.sync_api import Browser, FormData, Page
 from two_hosts import Allowed, two_hosts
+from ways_to_speak import RUN, WAYS
 
 from synthprobe import Api, ConfigurationError, Target
 from synthprobe.browser.headers import BrowserHeaders
@@ -146,3 +149,46 @@ def test_a_page_listens_to_every_websocket_and_speaks_over_declared_ones_f71(gua
         page.evaluate(TALK, [messages.url, False])
     guarded[0].guard.begin(())
     assert messages.messages["/orders"] == ["delete 7"]
+
+
+DECLARED = {name: WAYS[name] for name in ("document", "worker", "module from the host", "shared worker")}
+
+
+def spoken(page: Page, messages: MessageServer) -> dict[str, list[str]]:
+    """What came over each way that was opened; all have 20 s for it."""
+    messages.messages.clear()
+    failed = page.evaluate(RUN, [WAYS, messages.url, [""]])
+    assert failed.keys() <= {"stream"}, failed
+    page.evaluate(RUN, [DECLARED, messages.url, ["/live"]])
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        opened = {unquote(path[1:]): came for path, came in tuple(messages.messages.items())}
+        declared = [came for path, came in opened.items() if path.endswith("/live")]
+        if len(opened) >= len(WAYS) - len(failed) + len(DECLARED) and all(declared):
+            break
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(300)
+    return opened
+
+
+def test_no_page_and_no_worker_speaks_over_another_websocket_f71(guarded, allowed, messages, chromium):
+    live = {f"{name}/live" for name in DECLARED}
+    free = chromium.new_page(base_url=allowed.url)
+    free.goto("/page")
+    assert {path for path, came in spoken(free, messages).items() if came} == live | WAYS.keys()
+    free.context.close()
+    with opened(guarded, allowed) as (guard, page):
+        came = spoken(page, messages)
+        assert "websocket_paths = [" in guard.notes()[0]
+    assert {path for path in came if came[path]} == live
+    assert came.keys() == live | WAYS.keys() - {"stream"}  # a page takes the lack of it for an older browser
+
+
+def test_what_a_worker_did_not_say_is_told_f71(guarded, allowed, messages):
+    with opened(guarded, allowed) as (guard, page):
+        page.evaluate(RUN, [{"module from the host": WAYS["module from the host"]}, messages.url, [""]])
+        until = time.monotonic() + 20
+        while not guard.notes() and time.monotonic() < until:
+            page.wait_for_timeout(50)
+        assert 'websocket_paths = ["/module%20from%20the%20host"]' in guard.notes()[0]
+    assert not [path for _, path, _, _ in allowed.seen if "refused" in path]

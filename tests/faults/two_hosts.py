@@ -36,6 +36,9 @@ class Allowed:
                     self.send_response(200)
                     code = f"e => e.waitUntil(fetch('{query['url'][0]}', {{mode: 'no-cors'}}).catch(() => 0))"
                     kind, page = "text/javascript", f"self.oninstall = {code}".encode()
+                elif "code" in query:
+                    self.send_response(200)
+                    kind, page = "text/javascript", query["code"][0].encode()
                 else:
                     self.send_response(200)
                 self.send_header("Content-Type", kind)

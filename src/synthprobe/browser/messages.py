@@ -1,34 +1,61 @@
-"""Holds what pages send over WebSockets to a read-only target.
+"""Holds what pages and their workers send over sockets to a read-only target.
 
-The browser's protocol shows such messages but stops none, so each document gets a `send` that keeps to the declared
-paths. WebTransport is taken away: pages take it for an older browser.
+The browser's protocol shows such messages but stops none, so each document and worker gets a `send` that keeps to the
+declared paths before its own first line runs: a worker has it in front of its script, wherever that comes from.
+WebTransport and WebSocketStream are taken away, which pages take for an older browser; data channels only hear.
 """
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote
 
 from playwright.sync_api import BrowserContext
 
 from synthprobe.journey.guard import Guard
+from synthprobe.targets.addresses import read_address
 from synthprobe.targets.guardrails import message_refusal, sends_messages
 
 _TELL = "__synthprobe_refused"
-_HOLD = r"""(([tell, patterns]) => {
-  const send = WebSocket.prototype.send, refused = window[tell], told = new Set();
+_PATH = "/synthprobe-refused"
+"""Workers have no binding: what they did not send is told by a request that the browser's session stops."""
+
+_HOLD = r"""(function hold(given) {
+  const [tell, path, patterns] = given, send = WebSocket.prototype.send;
+  if (send.held) return;
+  const refused = globalThis[tell], told = new Set(), ask = fetch.bind(globalThis), blobs = new Map();
+  const front = `(${Function.prototype.toString.call(hold)})(${JSON.stringify(given)});`;
   const literal = text => text.replace(/[.+^${}()|[\]\\]/g, '\\$&');
   const allowed = patterns.map(one => new RegExp(`^${literal(one).replaceAll('*', '.*').replaceAll('?', '.')}$`, 's'));
-  delete window[tell];
-  delete window.WebTransport;
+  const say = refused || (url => { try { const to = new URL(path + '?' + encodeURIComponent(url), location.origin);
+    ask(to, {method: 'POST', mode: 'no-cors'}).catch(() => 0) } catch {} });
+  const sayOnce = url => { if (!told.has(url)) say(url); told.add(url) };
+  for (const name of [tell, 'WebTransport', 'WebSocketStream']) delete globalThis[name];
+  if (globalThis.RTCDataChannel) RTCDataChannel.prototype.send = () => sayOnce('webrtc:/a-data-channel');
   WebSocket.prototype.send = function (message) {
-    const path = new URL(this.url).pathname;
-    const plain = !/%(2f|5c|2e|3b|00|25)|;/i.test(path);
+    const path = new URL(this.url).pathname, plain = !/%(2f|5c|2e|3b|00|25)|;/i.test(path);
     if (plain && allowed.some(pattern => pattern.test(path))) return send.call(this, message);
-    if (refused && !told.has(path)) refused(this.url);
-    told.add(path);
-  };
+    sayOnce(this.url) };
+  WebSocket.prototype.send.held = true;
+  const make = URL.createObjectURL, revoke = URL.revokeObjectURL;
+  if (!make) return;
+  URL.createObjectURL = what => { const url = make.call(URL, what); if (what instanceof Blob) blobs.set(url, what);
+    return url };
+  URL.revokeObjectURL = url => { blobs.delete(String(url)); revoke.call(URL, url) };
+  const read = url => { const x = new XMLHttpRequest(); x.open('GET', url, false); x.send(); return x.responseText };
+  const held = url => /^\s*(blob|data):/i.test(url)
+    ? make.call(URL, new Blob([front, blobs.get(String(url)) || read(url)], {type: 'text/javascript'})) : url;
+  for (const name of ['Worker', 'SharedWorker']) if (globalThis[name]) {
+    const made = new Map(), kept = url => made.get(url) || made.set(url, held(url)).get(url);
+    globalThis[name] = new Proxy(globalThis[name], {construct: (kind, [url, ...how], as) => {
+      if (arguments.length && url !== undefined) url = name == 'Worker' ? held(url) : kept(url);
+      return Reflect.construct(kind, [url, ...how], as) }});
+    globalThis[name].prototype.constructor = globalThis[name] }
 })"""
+_HOLD = " ".join(line.strip() for line in _HOLD.splitlines())  # the lines of a worker's script stay what they are
 
 
 def hold_messages(context: BrowserContext, guard: Guard, refused: Callable[[str], None]) -> None:
@@ -36,4 +63,29 @@ def hold_messages(context: BrowserContext, guard: Guard, refused: Callable[[str]
     if sends_messages(guard.target, "", guard.mutates):
         return
     context.expose_binding(_TELL, lambda _, url: refused(message_refusal(guard.target, str(url))))
-    context.add_init_script(f"{_HOLD}({json.dumps([_TELL, guard.target.websocket_paths])})")
+    context.add_init_script(_script(guard))
+
+
+def held_answer(event: Mapping[str, Any], guard: Guard, body_of: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """The answer that a browser is to take for the script of a worker; empty when it is none, or need not be held."""
+    came = event.get("responseHeaders", ())
+    headers = [pair for pair in came if pair["name"].lower() not in {"content-length", "content-encoding"}]
+    kinds = [pair["value"] for pair in headers if pair["name"].lower() == "content-type"]
+    is_script = event.get("responseStatusCode") == 200 and any("script" in kind.lower() for kind in kinds)
+    if not is_script or sends_messages(guard.target, "", guard.mutates):
+        return {}
+    if not (answer := body_of()):
+        return {}
+    body = base64.b64decode(answer["body"]) if answer["base64Encoded"] else answer["body"].encode()
+    held = base64.b64encode(_script(guard).encode() + body).decode()
+    return {"responseCode": 200, "responseHeaders": headers, "body": held}
+
+
+def told_by_worker(url: str) -> str:
+    """The WebSocket over which a worker would have sent a message, when that is what this request tells."""
+    read = read_address(url)
+    return unquote(read.search[1:]) if read is not None and read.pathname == _PATH else ""
+
+
+def _script(guard: Guard) -> str:
+    return f"{_HOLD}({json.dumps([_TELL, _PATH, guard.target.websocket_paths])});"

@@ -6,7 +6,6 @@ requests that Playwright itself sends, a context's own proxy, changes to a read-
 
 from __future__ import annotations
 
-import base64
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,7 +19,6 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     BrowserType,
-    CDPSession,
     Error,
     Page,
     Playwright,
@@ -31,7 +29,8 @@ from synthprobe.browser.egress_proxy import WALLED, EgressProxy
 from synthprobe.browser.headers import BrowserHeaders
 from synthprobe.browser.messages import hold_messages
 from synthprobe.browser.page_requests import guard_client, guard_routes, release_routes
-from synthprobe.browser.protocol import guard_protocol, release_protocol, send_unguarded
+from synthprobe.browser.protocol import guard_protocol, release_protocol
+from synthprobe.browser.read_only import hold_network
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError, ToolError
 from synthprobe.evidence.learning import Learner
 from synthprobe.evidence.redaction import Redactor
@@ -43,7 +42,6 @@ from synthprobe.targets.addresses import host_of, origin_of
 from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import (
     browser_arguments,
-    change_refusal,
     egress_refusal,
     is_read_only,
     may_reach,
@@ -62,13 +60,6 @@ _OWN_ARGUMENTS = (
     "--proxy-pac-url",
     "--proxy-auto-detect",
 )
-_MAY_CHANGE = [
-    *({"resourceType": kind} for kind in ("Document", "XHR", "Fetch", "Ping", "CSPViolationReport", "Other")),
-    # of the other types are images, scripts and the like: always a GET, which may still ask for another method
-    *({"urlPattern": f"*{name}*=*"} for name in ("ethod", "ETHOD")),
-    *({"urlPattern": f"*\\?*%{letters}*"} for letters in "4567"),
-]
-"""What may be a change, as the browser can tell it: every other request goes its way without a stop here."""
 _UNSAFE_ARGUMENTS = ("--ignore-certificate-errors", "--allow-running-insecure-content", "--disable-web-security")
 
 
@@ -163,7 +154,7 @@ class GuardedBrowser:
         session = browser.new_browser_cdp_session()
         user_agent: str = session.send("Browser.getVersion")["userAgent"]
         if is_read_only(self.guard.target):
-            self._hold_network(session)
+            hold_network(session, self.guard, self._refused_change)
         else:
             session.detach()
 
@@ -278,27 +269,6 @@ class GuardedBrowser:
         if request.is_navigation_request() and not _in_frame(request):
             self._navigation = self._navigation or egress_refusal(self.guard.target, request.url)
 
-    def _hold_network(self, session: CDPSession) -> None:
-        """On a read-only target every request that may be a change waits here, whoever in the browser sends it.
-
-        A route belongs to a page: it knows no shared worker, ends when the page does, and a journey can take it away.
-        The browser's own session holds until the browser ends, behind all routes, and for HTTPS as well.
-        """
-
-        def decide(event: dict[str, Any]) -> None:
-            request, answer = event["request"], {"requestId": event["requestId"]}
-            method, url, headers = request["method"], request["url"], request["headers"]
-            change = change_refusal(self.guard.target, method, url, self.guard.mutates, headers, _sent(request))
-            astray = url.startswith("http") and not may_reach(self.guard.target, url)
-            if change and not astray:
-                self._refused_change(change)
-            how = {"errorReason": "NameNotResolved" if astray else "BlockedByClient"} if astray or change else {}
-            with suppress(Error):  # whoever asked is gone, and the request with it
-                send_unguarded(session, f"Fetch.{'fail' if how else 'continue'}Request", {**answer, **how})
-
-        session.on("Fetch.requestPaused", decide)
-        send_unguarded(session, "Fetch.enable", {"patterns": _MAY_CHANGE})
-
     def _refused_answer(self, refusal: SynthprobeError) -> None:
         if isinstance(refusal, TargetError) and refusal.kind == "egress":
             self._navigation = self._navigation or str(refusal)
@@ -307,14 +277,6 @@ class GuardedBrowser:
 
     def _refused_change(self, why: str) -> None:
         self._change = self._change or why
-
-
-def _sent(request: Mapping[str, Any]) -> bytes | bool | None:
-    """The body of a request that waits; true when the browser does not show it."""
-    if "postDataEntries" in request:
-        return b"".join(base64.b64decode(entry.get("bytes", "")) for entry in request["postDataEntries"])
-    text = request.get("postData")
-    return text.encode() if text else request.get("hasPostData")
 
 
 def _in_frame(request: Request) -> bool:
