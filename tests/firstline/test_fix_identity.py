@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import subprocess
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -91,3 +92,47 @@ def test_a_table_that_cannot_be_used_is_a_sentence(tmp_path, table, sentence):
     with pytest.raises(ConfigurationError, match=sentence):
         config = read_config(tmp_path)
         identity(replace(config.fixes.identity, kind="oidc"), {})
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("first", "second", "stranger"):
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", folder / name]
+        subprocess.run(command, check=True, timeout=30)
+    public = {name: (folder / f"{name}.pub").read_text() for name in ("first", "second")}
+    lines = [f'{name}@desk namespaces="synthprobe" {key}' for name, key in public.items()]
+    (folder / "signers").write_text("".join(lines))
+    (folder / "old").write_text("".join(line.replace(" ssh-", ',valid-before="20200101" ssh-', 1) for line in lines))
+    (folder / "others").write_text("".join(line.replace("synthprobe", "git", 1) for line in lines))
+    return folder
+
+
+def test_a_person_s_key_tells_two_apart_who_share_an_account(keys, monkeypatch):
+    monkeypatch.setenv("SSH_USER_AUTH", "/dev/null")
+    who = {
+        name: identity(IdentityConfig(kind="ssh", key=name, signers="signers"), {}, keys)
+        for name in ("first", "second")
+    }
+    assert who == {"first": "ssh:first@desk", "second": "ssh:second@desk"}
+
+
+@pytest.mark.parametrize(
+    ("key", "signers", "sentence"),
+    [
+        ("stranger", "signers", "signers does not know the key stranger"),
+        ("first.pub", "signers", "the key first.pub did not sign"),
+        ("nobody", "signers", "the key nobody did not sign"),
+        ("first", "old", "old does not know the key first"),
+        ("first", "others", "others does not know the key first"),
+        ("first", "none", "none does not know the key first"),
+    ],
+)
+def test_a_key_that_does_not_count_is_nobody(keys, monkeypatch, key, signers, sentence):
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    if key == "first.pub":
+        (keys / "alone").mkdir(exist_ok=True)
+        (keys / "alone" / "first.pub").write_text((keys / "first.pub").read_text())
+        key, sentence = "alone/first.pub", "the key alone/first.pub did not sign"
+    with pytest.raises(FixRefused, match=f"not known who acts: {sentence}"):
+        identity(IdentityConfig(kind="ssh", key=key, signers=signers), {}, keys)

@@ -1,9 +1,12 @@
-"""Who acts, known by what nobody types: the account the kernel logged in, or a claim that CI signed."""
+"""Who acts, known by what nobody types: the account the kernel logged in, a claim that CI signed, or a person's key."""
 
 from __future__ import annotations
 
 import os
 import pwd
+import secrets
+import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +18,8 @@ from synthprobe.errors import ConfigurationError, FixRefused, SynthprobeError
 from synthprobe.targets.secrets import read_secret
 
 ASK_S = 10.0
+_SIGN_S = 60.0
+_SIGNED_FOR = "synthprobe"
 _LOGIN_UID = Path("/proc/self/loginuid")
 _NOBODY_LOGGED_IN = 2**32 - 1
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
@@ -25,19 +30,23 @@ class IdentityConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How it is known who applies and approves fixes: the table ``[fixes.identity]``.
 
     Attributes:
-        kind: ``account``, the account of this machine that logged in, also behind sudo and SSH; or ``oidc``, a claim of
-            an OpenID Connect token that CI signed.
+        kind: ``account``, the account of this machine that logged in, also behind sudo and SSH; ``oidc``, a claim of
+            an OpenID Connect token that CI signed; or ``ssh``, a person's key, which signs what is asked just then.
         issuer: of ``oidc``: who signs, as the token names it.
         audience: of ``oidc``: for whom the token must be made.
         claim: of ``oidc``: the claim that tells two people apart.
         source: of ``oidc``: ``github`` asks the runner for one; ``env:VARIABLE`` or ``file:PATH`` holds one.
+        key: of ``ssh``: the person's key; a public one when an agent holds the other.
+        signers: of ``ssh``: whose keys count, a file of allowed signers as ``ssh-keygen`` reads it.
     """
 
-    kind: Literal["account", "oidc"] = "account"
+    kind: Literal["account", "oidc", "ssh"] = "account"
     issuer: str = "https://token.actions.githubusercontent.com"
     audience: str = "synthprobe"
     claim: str = "actor_id"
     source: str = "github"
+    key: str = "~/.ssh/id_ed25519"
+    signers: str = "fixes/allowed_signers"
 
 
 def check_identity(config: IdentityConfig) -> None:
@@ -57,6 +66,8 @@ def identity(config: IdentityConfig, environ: Mapping[str, str], root: Path = Pa
     """What tells two people apart, and cannot be typed."""
     if config.kind == "account":
         return f"account:{logged_in_account()}"
+    if config.kind == "ssh":
+        return f"ssh:{_signer(config, root)}"
     check_identity(config)
     found = _claims(config, _token(config, environ, root)).get(config.claim)
     if not isinstance(found, (str, int)) or found == "":
@@ -78,6 +89,42 @@ def logged_in_account() -> str:
         return pwd.getpwuid(number).pw_name
     except KeyError:
         return str(number)
+
+
+def _signer(config: IdentityConfig, root: Path) -> str:
+    """The name that the file of allowed signers has for the key that signs what nobody knew before."""
+    signers, key = (str(root / Path(path).expanduser()) for path in (config.signers, config.key))
+    asked = secrets.token_bytes(32)
+    signed = _ssh_keygen(["sign", "-n", _SIGNED_FOR, "-f", key], asked, f"the key {config.key} did not sign")
+    with tempfile.NamedTemporaryFile() as signature:
+        signature.write(signed)
+        signature.flush()
+        held = ["-s", signature.name, "-f", signers]
+        unknown = f"{config.signers} does not know the key {config.key}"
+        found = _ssh_keygen(["find-principals", *held], asked, unknown).decode().splitlines()
+        name = found[0] if found else ""
+        _ssh_keygen(["verify", "-n", _SIGNED_FOR, "-I", name, *held], asked, unknown)
+    return name
+
+
+def _ssh_keygen(arguments: list[str], given: bytes, failed: str) -> bytes:
+    try:
+        done = subprocess.run(
+            ["ssh-keygen", "-Y", *arguments], input=given, capture_output=True, timeout=_SIGN_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise FixRefused(f"It is not known who acts: {failed} within {_SIGN_S:g} s.") from None
+    except OSError:
+        raise ConfigurationError(
+            "fixes.identity.kind is ssh, and there is no ssh-keygen. Install OpenSSH's client, 8.2 or newer."
+        ) from None
+    if done.returncode != 0:
+        why = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise FixRefused(
+            f"It is not known who acts: {failed}{f' ({why[-1]})' if why else ''}. Name your own key as "
+            "fixes.identity.key, and have whoever reviews fixes add it to fixes.identity.signers."
+        )
+    return done.stdout
 
 
 def _token(config: IdentityConfig, environ: Mapping[str, str], root: Path) -> str:
