@@ -299,7 +299,7 @@ def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
     config = None if found else msgspec.convert(written.table, Config)
     found += _wrong_addresses(written.table)
     found += _wrong_routes(config)
-    found += _wrong_proxies(config)
+    found += _wrong_ways(config)
     refuse(found, written.name, written.text, written.above)
     assert config is not None
     placed = {name: _placed(target, root) for name, target in config.targets.items()}
@@ -348,16 +348,27 @@ def _wrong_routes(config: Config | None) -> Iterator[Mistake]:
             yield Mistake(place, f"has {shown(place)}, which cannot be used: {sentence}")
 
 
-def _wrong_proxies(config: Config | None) -> Iterator[Mistake]:
-    """Proxies that cannot be used."""
+def _wrong_ways(config: Config | None) -> Iterator[Mistake]:
+    """Proxies and client certificates that cannot be used."""
     for name, target in (config.targets if config else {}).items():
         if target.proxy is not None:
             place = ("targets", name, "proxy")
             for key, sentence in target.proxy.wrong(shown(place), target.secrets):
                 yield Mistake((*place, key), sentence)
+        for host, certificate in target.client_certificates.items():
+            where = ("targets", name, "client_certificates", host)
+            for key, sentence in certificate.wrong(host, shown(where), target.secrets):
+                yield Mistake((*where, key) if key else where, sentence)
 
 
 def _placed(target: Target, root: Path) -> Target:
     """The target with its files where they are, wherever it is read."""
-    place = str(root / Path(target.ca_file).expanduser()) if target.ca_file else ""
-    return msgspec.structs.replace(target, ca_file=place)
+
+    def found(file: str) -> str:
+        return str(root / Path(file).expanduser()) if file else ""
+
+    certificates = {
+        host: msgspec.structs.replace(one, file=found(one.file), key=found(one.key))
+        for host, one in target.client_certificates.items()
+    }
+    return msgspec.structs.replace(target, ca_file=found(target.ca_file), client_certificates=certificates)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FAULTS = {f"F{number:02}" for number in [*range(1, 80), *range(85, 100)]}
+FAULTS = {f"F{number:02}" for number in [*range(1, 81), *range(85, 100)]}
 LEAKS = {f"L{number:02}" for number in range(1, 52)}
 _ROW = re.compile(r"(?<![A-Za-z0-9])([FL]\d\d)(?![A-Za-z0-9])", re.IGNORECASE)
 _RANGE = re.compile(r"([FL])(\d\d)(?:–[FL](\d\d))?")

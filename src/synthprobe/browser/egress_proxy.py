@@ -7,21 +7,29 @@ which hands on what the target allows and nothing else, and alone knows the pass
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import ssl
 import threading
 from base64 import b64encode
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from synthprobe.evidence.certificates import certificate_fault
+from synthprobe.journey.trust import bundle
 from synthprobe.targets.addresses import host_of
+from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import may_reach
 from synthprobe.targets.proxy import Proxy, ProxyFault, broke_off, out_of_reach, refused, silent, unanswered
 from synthprobe.targets.secrets import Credentials
 from synthprobe.targets.target import Target
 
-WALLED = ("ERR_NAME_NOT_RESOLVED", "ERR_EMPTY_RESPONSE")
+WALLED = ("ERR_NAME_NOT_RESOLVED", "ERR_EMPTY_RESPONSE", "ERR_SOCKS_CONNECTION")
 """What a browser says of a host that is held back: by its resolver rules, or here."""
 
+_HANDSHAKE = b"\x16"
 _HEAD = 256 * 1024
 _PIECE = 64 * 1024
 _OF_ONE_CONNECTION = frozenset(
@@ -39,6 +47,7 @@ class EgressProxy:
 
     def __init__(self, target: Target, credentials: Credentials) -> None:
         self._target, self._credentials = target, credentials
+        self._checked: set[str] = set()
         self._faults: dict[str, ProxyFault] = {}
         self._loop = asyncio.new_event_loop()
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -69,6 +78,10 @@ class EgressProxy:
             if is_tunnel:
                 onward, beyond = await self._tunnel(address, url)
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                first = await reader.read(_PIECE)
+                if first[:1] == _HANDSHAKE:
+                    await self._check(address)
+                beyond.write(first)
                 ways = [asyncio.ensure_future(_pass(*ends)) for ends in ((reader, beyond), (onward, writer))]
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             else:
@@ -80,6 +93,25 @@ class EgressProxy:
             for end in filter(None, (writer, beyond)):
                 with suppress(OSError, RuntimeError):
                     end.close()
+
+    async def _check(self, where: str) -> None:
+        """See that a host's certificate holds: a browser that shows certificates of ours checks none of others."""
+        url = f"https://{where}"
+        authorities = own_authorities(self._target, os.environ)
+        if not self._credentials.identities or not self._target.tls_verify or self._credentials.identity(url):
+            return  # Playwright checks those that are shown a certificate itself
+        if where in self._checked:
+            return
+        context = ssl.create_default_context(cafile=bundle(authorities) if authorities else DEFAULT_CA_BUNDLE_PATH)
+        _, other = await self._tunnel(where, f"http://{where}/")
+        try:
+            await other.start_tls(context, server_hostname=host_of(url))
+        except ssl.SSLError as error:
+            fault = certificate_fault(repr(error)) or "The TLS connection was not made."
+            raise self._fault(url, ProxyFault("tls", f"{where}: {fault}")) from None
+        finally:
+            other.close()
+        self._checked.add(where)
 
     async def _tunnel(self, where: str, url: str) -> _Ends:
         proxy = self._next(url)

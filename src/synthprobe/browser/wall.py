@@ -34,6 +34,7 @@ from synthprobe.browser.read_only import hold_network
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError, ToolError
 from synthprobe.evidence.learning import Learner
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.trust import trusting_home
 from synthprobe.records.finding import Finding, Refusal
@@ -49,7 +50,7 @@ from synthprobe.targets.guardrails import (
 from synthprobe.targets.proxy import ProxyFault
 from synthprobe.targets.proxy_variables import without_proxies
 from synthprobe.targets.secrets import Credentials
-from synthprobe.targets.target import Target
+from synthprobe.targets.target import Target, sends_by_egress_proxy
 
 CRASH = "A page crashed in the browser, so nothing more was seen in it."
 _OWN_ARGUMENTS = (
@@ -104,6 +105,7 @@ class GuardedBrowser:
         self._learner = learner or Redactor()
         self.headers = headers
         self._credentials = credentials or Credentials()
+        self._introduced = False
         self._egress: EgressProxy | None = None
         self._faults: dict[str, ProxyFault] = {}
         self._refused: Counter[str] = Counter()
@@ -192,7 +194,7 @@ class GuardedBrowser:
 
     def _proxies(self) -> dict[str, Any]:
         """The only proxy that a browser, or a client of Playwright's, is given: our own, in front of the target's."""
-        if self.guard.target.proxy is None:
+        if not sends_by_egress_proxy(self.guard.target):
             return {}
         if self._egress is None:
             self._egress = EgressProxy(self.guard.target, self._credentials)
@@ -248,8 +250,23 @@ class GuardedBrowser:
             user, password = self._credentials.door
             door = {"username": user, "password": password.reveal(), "origin": origin_of(target.base_url)}
             ours["http_credentials"] = door
+        if self._credentials.identities:
+            self._introduce()
+            ours["client_certificates"] = [
+                {"origin": one.origin, "cert": one.chain, "key": one.key, "passphrase": one.password}
+                for one in self._credentials.identities
+            ]
         agent = f"{given.get('user_agent') or user_agent} {target.user_agent}".rstrip()
         return {**ours, **given, "user_agent": agent}
+
+    def _introduce(self) -> None:
+        """See once that certificates are accepted: of a refusal Playwright makes a page, as if it were the target's."""
+        if not self._introduced:
+            api = Api(self.guard.target, Redactor(), guard=self.guard, credentials=self._credentials)
+            for one in self._credentials.identities:
+                api.request("HEAD", f"{one.origin}/", allow_redirects=False)
+            api.session.close()
+            self._introduced = True
 
     def _hold(self, context: BrowserContext, base_url: str, own: Mapping[str, str] | None) -> None:
         context.on("requestfailed", self._failed)
@@ -262,7 +279,7 @@ class GuardedBrowser:
 
     def _failed(self, request: Request) -> None:
         """A request that did not resolve, to a host that is not allowed, was stopped by the wall."""
-        walled = WALLED if self.guard.target.proxy else WALLED[:1]
+        walled = WALLED if sends_by_egress_proxy(self.guard.target) else WALLED[:1]
         if may_reach(self.guard.target, request.url) or not any(text in (request.failure or "") for text in walled):
             return
         self._refused[host_of(request.url)] += 1

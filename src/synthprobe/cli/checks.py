@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -96,6 +96,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+_SOON = timedelta(days=14)
 Check = Callable[[ProjectAtHand], Iterator[tuple[Level, str]]]
 
 
@@ -205,7 +206,11 @@ def _targets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
         yield "warning", f"Target {target.name} was not asked anything. {reason}"
         return
     redactor = Redactor.of(project.config.secret_sources(), project.root)
-    api = Api(target, redactor, credentials=read_credentials(target, project.environ, root=project.root))
+    credentials = read_credentials(target, project.environ, root=project.root)
+    for one in credentials.identities:
+        if one.ends - datetime.now(UTC) < _SOON:
+            yield "warning", f"The client certificate for {one.origin} ends on {one.ends:%Y-%m-%d}. Renew it before."
+    api = Api(target, redactor, credentials=credentials)
     host = urlsplit(target.base_url).hostname
     try:
         answer = api.get(target.base_url, timeout=min(target.timeout_s, _ANSWER_S), allow_redirects=False)

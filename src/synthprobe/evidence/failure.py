@@ -26,7 +26,7 @@ from synthprobe.records.result import Failure
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _MESSAGE_LINES = 14
 _SHOWN = "Actual value: "
-_OURS = frozenset({"proxy"})
+_OURS = frozenset({"proxy", "credentials"})
 """What keeps the probe from asking the target at all."""
 _NO_ANSWER = frozenset({"refused", "dns", "tls", "no connection", "protocol", "redirects", "request"})
 

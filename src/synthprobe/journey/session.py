@@ -16,12 +16,20 @@ from requests.adapters import BaseAdapter
 from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.journey.deadline import BoundedAdapter, current_deadline, deadline, limit_of
 from synthprobe.journey.guard import Guard
-from synthprobe.journey.trust import bundle
+from synthprobe.journey.trust import bundle, locked_file
 from synthprobe.records.finding import Finding, Refusal
 from synthprobe.targets.addresses import resolve
 from synthprobe.targets.authorities import own_authorities
+from synthprobe.targets.client_certificates import Identity
 from synthprobe.targets.proxy import Proxy, ProxyFault, broke_off, out_of_reach, refused, silent
 from synthprobe.targets.secrets import Credentials
+
+_ALERT = re.compile(
+    r"ALERT_(BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_\w+|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)"
+    r"|alert (bad certificate|unknown ca|certificate \w+|unsupported certificate|access denied)",
+    re.IGNORECASE,
+)
+"""What a server says in TLS of the certificate that it was shown, or was not."""
 
 
 class GuardedAdapter(BoundedAdapter):
@@ -44,6 +52,8 @@ class GuardedAdapter(BoundedAdapter):
         _check_files(kwargs.get("verify"), kwargs.get("cert"))
         if kwargs.get("verify", True) is True and self._authorities:
             kwargs["verify"] = bundle(self._authorities)
+        if (identity := self._credentials.identity(request.url or "")) and not kwargs.get("cert"):
+            kwargs["cert"] = locked_file(identity.chain + identity.key)
         kwargs["proxies"] = self._credentials.proxies(self.guard.target, request.url or "")
         if kwargs.get("verify", True):
             return self._send(request, **kwargs)
@@ -51,6 +61,14 @@ class GuardedAdapter(BoundedAdapter):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
             return self._send(request, **{**kwargs, "verify": False})
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """How a connection is made; the key of a certificate of ours is locked."""
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        given: dict[str, Any] = dict(pool)
+        if (identity := self._credentials.identity(request.url or "")) and isinstance(cert, str):
+            given["key_password"] = identity.password
+        return host, given
 
     def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send, and say when it got no further than the proxy."""
@@ -60,6 +78,8 @@ class GuardedAdapter(BoundedAdapter):
         except requests.RequestException as error:
             if proxy and (fault := _fault_of_proxy(proxy, error, request.url or "")):
                 raise _not_through(fault, request) from None
+            if _ALERT.search(repr(error)):
+                raise _not_admitted(request, self._credentials.identity(request.url or "")) from None
             raise
         if proxy and answer.status_code == 407:
             takes = answer.headers.get("Proxy-Authenticate", "")
@@ -130,6 +150,18 @@ def _fault_of_proxy(proxy: Proxy, error: requests.RequestException, url: str) ->
         return out_of_reach(proxy, _why(text))
     is_its_own = phase == "tunnel" or isinstance(error, requests.exceptions.ProxyError)
     return broke_off(proxy, where) if is_its_own else None
+
+
+def _not_admitted(request: requests.PreparedRequest, identity: Identity | None) -> TargetError:
+    """The server wants a client certificate, or another one."""
+    why = (
+        f"The server does not accept the client certificate it was shown, which holds until "
+        f"{identity.ends:%Y-%m-%d %H:%M} UTC. Is its authority one that the server knows?"
+        if identity
+        else "The server asks for a client certificate, and none was shown. See client_certificates of the target."
+    )
+    found = Finding(refusal=Refusal(kind="tls", method=request.method or "", url=request.url or "", reason=why))
+    return TargetError("credentials", f"{request.method} {request.url}: {why}", found)
 
 
 def _why(text: str) -> str:

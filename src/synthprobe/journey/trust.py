@@ -35,6 +35,14 @@ def authority_file(authorities: str) -> str:
 
 
 @cache
+def locked_file(content: bytes) -> str:
+    """A file with a client certificate and its key, which stays locked."""
+    path = _folder() / f"shown-{len(list(_folder().iterdir()))}.pem"
+    path.write_bytes(content)
+    return str(path)
+
+
+@cache
 def bundle(authorities: str) -> str:
     """A file with these authorities and those everybody knows, as requests takes it."""
     from requests.utils import DEFAULT_CA_BUNDLE_PATH

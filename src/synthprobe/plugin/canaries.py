@@ -22,7 +22,7 @@ from synthprobe.journey.api import Api
 from synthprobe.journey.steps import step
 from synthprobe.records.journey import Journey
 from synthprobe.targets.guardrails import may_reach
-from synthprobe.targets.target import Target
+from synthprobe.targets.target import Target, sends_by_egress_proxy
 from synthprobe.verdict.judge import MUST_FAIL, MUST_PASS
 
 _PAGE = "<!doctype html><title>Canary</title><h1>alive</h1><button>Save</button>"
@@ -127,7 +127,7 @@ def _walled_page(page: Any, no_entry: NoEntry, target: Target) -> None:
             said = str(refusal).splitlines()[0]
             if "net::" not in said:
                 raise  # the browser, not the wall
-        assert any(text in said for text in (WALLED if target.proxy else WALLED[:1])), (
+        assert any(text in said for text in (WALLED if sends_by_egress_proxy(target) else WALLED[:1])), (
             f"A page asked for {url}, which is not allowed: {said} instead of a refusal."
         )
     assert not no_entry.arrived, f"A page reached {no_entry.url}, which is not allowed."

@@ -10,7 +10,7 @@ from typing import Any
 from synthprobe.errors import ConfigurationError
 from synthprobe.targets.addresses import host_of, is_plain_path, matches_host, normal_host, odd_address, path_of
 from synthprobe.targets.overrides import SAFE_METHODS, method_override
-from synthprobe.targets.target import Target
+from synthprobe.targets.target import Target, sends_by_egress_proxy
 
 _SYNTHETIC = {"X-Synthetic": "synthprobe", "Cache-Control": "no-cache"}
 
@@ -278,7 +278,8 @@ def browser_arguments(target: Target) -> list[str]:
 
     Every name and address but the allowed ones does not resolve, whoever in the browser asks: a redirect, a popup, a
     WebSocket, a worker, the browser itself. A proxy would resolve for it, and WebRTC would send without resolving.
-    Where the target has a proxy, the browser knows our own proxy on loopback only, which asks for allowed hosts alone.
+    Where the target has a proxy or client certificates, it knows our own proxy on loopback only, which asks for
+    allowed hosts alone.
 
     Args:
         target: the target.
@@ -290,10 +291,10 @@ def browser_arguments(target: Target) -> list[str]:
         >>> browser_arguments(Target(base_url="https://cad.example.org"))[0]
         '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE cad.example.org'
     """
-    hosts = allowed_hosts(target) if target.proxy is None else ("127.0.0.1",)
+    hosts = ("127.0.0.1",) if sends_by_egress_proxy(target) else allowed_hosts(target)
     rules = ["MAP * ~NOTFOUND", *(f"EXCLUDE {host}" for host in hosts)]
     # the headless shell does not know --no-proxy-server, and asks the desktop
-    directly = ["--proxy-server=direct://"] if target.proxy is None else []
+    directly = [] if sends_by_egress_proxy(target) else ["--proxy-server=direct://"]
     return [
         f"--host-resolver-rules={', '.join(rules)}",
         *directly,

@@ -94,12 +94,13 @@ class ProxyFault(Struct, frozen=True):
     """Why a request got no further than the proxy.
 
     Attributes:
-        kind: ``proxy`` when the target was not asked, ``no connection`` when the proxy says that it cannot reach it.
+        kind: ``proxy`` when the target was not asked, ``no connection`` when the proxy says that it cannot reach it,
+            ``tls`` when the host's certificate does not hold.
         text: the same as a sentence.
         of_all: whether it holds for every host, and not only for the one that was asked for.
     """
 
-    kind: Literal["proxy", "no connection"]
+    kind: Literal["proxy", "no connection", "tls"]
     text: str
     of_all: bool = False
 

@@ -10,6 +10,8 @@ from typing import NoReturn
 from msgspec import Struct
 
 from synthprobe.errors import SecretError
+from synthprobe.targets.addresses import origin_of
+from synthprobe.targets.client_certificates import Identity, read_identity
 from synthprobe.targets.target import Target
 
 SHORTEST = 6
@@ -183,15 +185,21 @@ class Credentials(Struct, frozen=True, kw_only=True):
     Attributes:
         door: user and password of the door in front of it.
         proxy: password for its proxy.
+        identities: client certificates.
     """
 
     door: tuple[str, Secret] | None = None
     proxy: Secret | None = None
+    identities: tuple[Identity, ...] = ()
 
     @property
     def secrets(self) -> list[Secret]:
         """All that must be masked."""
         return [secret for secret in (self.door[1] if self.door else None, self.proxy) if secret is not None]
+
+    def identity(self, url: str) -> Identity | None:
+        """The certificate that is shown at an address."""
+        return next((one for one in self.identities if one.origin == origin_of(url)), None)
 
     def proxies(self, target: Target, url: str) -> dict[str, str]:
         """The proxy that an address is asked for through, as requests takes it; empty when it is asked directly."""
@@ -225,7 +233,12 @@ def read_credentials(target: Target, environ: Mapping[str, str], *, root: Path =
 def credentials_of(target: Target, read: Callable[[str], Secret]) -> Credentials:
     """The same, by whoever reads the target's secrets."""
     door, proxy = target.http_credentials, target.proxy
+    shown = [
+        read_identity(host, target.base_url, one, read(one.secret).reveal() if one.secret else "")
+        for host, one in target.client_certificates.items()
+    ]
     return Credentials(
+        identities=tuple(shown),
         door=(door.user, read(door.secret)) if door else None,
         proxy=read(proxy.secret) if proxy and proxy.secret else None,
     )

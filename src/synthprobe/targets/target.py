@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.targets.addresses import odd_address, read_address
+from synthprobe.targets.client_certificates import ClientCertificate
 from synthprobe.targets.proxy import Proxy
 
 
@@ -100,6 +101,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         kill_switch: ``env:VARIABLE``, ``file:PATH`` or an https address; on, no journey sends anything.
         tls_verify: whether certificates are checked; cannot be false on production.
         ca_file: PEM file of an authority of one's own, relative to the project's root, that is trusted as well.
+        client_certificates: what hosts are shown that ask for a certificate, by host.
         user_agent: what is added to the user agent, so that the target can tell synthetic traffic.
         testdata: how each kind of synthetic object is found and removed.
         sweeper: who `synthprobe sweep` is at the target.
@@ -133,6 +135,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kill_switch: str = ""
     tls_verify: bool = True
     ca_file: str = ""
+    client_certificates: dict[str, ClientCertificate] = field(default_factory=dict)
     user_agent: str = "synthprobe"
     testdata: dict[str, TestDataKind] = field(default_factory=dict)
     sweeper: Login = field(default_factory=Login)
@@ -140,6 +143,11 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     automatic_fixes: tuple[str, ...] = ()
     browser_headers: bool | None = None
     trace_url: str = ""
+
+
+def sends_by_egress_proxy(target: Target) -> bool:
+    """Whether browsers send through our own proxy, as behind a company's, or where Playwright shows certificates."""
+    return target.proxy is not None or bool(target.client_certificates)
 
 
 def check_base_url(target_name: str, base_url: str) -> str:

@@ -1,0 +1,281 @@
+"""F80: client certificates of sessions and browsers; what is wrong with one is no fault of the target."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import msgspec
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs12,
+)
+from cryptography.x509.oid import NameOID
+
+from synthprobe import Api, Target, TargetError
+from synthprobe.config import read_config
+from synthprobe.errors import ConfigurationError, SecretError
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.targets.secrets import read_credentials
+
+PHRASE = "Quay-of-Winter-5"
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "company-network.md"
+
+
+class Authority:
+    """Signs certificates of a server and of its clients."""
+
+    def __init__(self, folder: Path, name: str = "inside") -> None:
+        self.folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        root = self._build(self._name, self._key, -1, 30)
+        root = root.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        self.file = folder / f"{name}.pem"
+        self.file.write_bytes(root.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
+
+    def _build(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, begins: float, ends: float):
+        now = datetime.now(UTC)
+        return x509.CertificateBuilder(
+            self._name,
+            subject,
+            key.public_key(),
+            x509.random_serial_number(),
+            now + timedelta(days=begins),
+            now + timedelta(days=ends),
+        )
+
+    def signed(self, name: str, *, begins: float = -1, ends: float = 2) -> tuple[x509.Certificate, object]:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        built = self._build(subject, key, begins, ends)
+        built = built.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        return built.sign(self._key, hashes.SHA256()), key
+
+    def pem(self, name: str, phrase: str = "", **when: float) -> Path:
+        """Certificate and key in one file."""
+        certificate, key = self.signed(name, **when)
+        lock = BestAvailableEncryption(phrase.encode()) if phrase else NoEncryption()
+        file = self.folder / f"{name}.pem"
+        file.write_bytes(
+            certificate.public_bytes(Encoding.PEM) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock)
+        )
+        return file
+
+    def pkcs12(self, name: str, phrase: str) -> Path:
+        certificate, key = self.signed(name)
+        file = self.folder / f"{name}.p12"
+        lock = BestAvailableEncryption(phrase.encode())
+        file.write_bytes(pkcs12.serialize_key_and_certificates(name.encode(), key, certificate, None, lock))
+        return file
+
+
+class Shown(ThreadingHTTPServer):
+    """A server that asks for a client certificate; it answers with the name it was shown."""
+
+    def __init__(self, authority: Authority, *, asks: bool = True) -> None:
+        self.names: list[str] = []
+        super().__init__(("127.0.0.1", 0), Answers)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(authority.pem("server" if asks else "other-server"))
+        if asks:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(authority.file)
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"https://localhost:{self.server_port}"
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def handle_error(self, request, _):
+        """What it has to say of a certificate arrives, whatever else is still on its way here."""
+        with suppress(OSError):
+            socket.socket.shutdown(request, socket.SHUT_WR)
+            while socket.socket.recv(request, 65536):
+                pass
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_GET(self):
+        shown = self.connection.getpeercert() or {}
+        name = dict(part[0] for part in shown.get("subject", ())).get("commonName", "nobody")
+        self.server.names.append(name)
+        body = f"<h1>{name}</h1>".encode() if self.command == "GET" else b""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_HEAD = do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_): ...
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@contextmanager
+def asking(authority: Authority, **how: bool) -> Iterator[Shown]:
+    server = Shown(authority, **how)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def server(authority) -> Iterator[Shown]:
+    with asking(authority) as found:
+        yield found
+
+
+def target(url: str, authority: Authority, file: Path | None, *, host: str = "localhost", **keys: str) -> Target:
+    shown = {host: {"file": str(file), **keys}} if file else {}
+    table = {"base_url": url, "name": "inside", "ca_file": str(authority.file), "production": True, "timeout_s": 3.0}
+    return msgspec.convert({**table, "secrets": {"phrase": "env:PHRASE"}, "client_certificates": shown}, Target)
+
+
+def api(target: Target, phrase: str = PHRASE) -> Api:
+    return Api(target, Redactor(), credentials=read_credentials(target, {"PHRASE": phrase}))
+
+
+@pytest.mark.parametrize("form", ["pem", "locked-pem", "pkcs12", "two-files"], ids=lambda form: f"F80-{form}")
+def test_a_session_shows_a_certificate_to_its_host_alone(form, authority, server):
+    keys = {} if form in {"pem", "two-files"} else {"secret": "phrase"}
+    make = authority.pkcs12 if form == "pkcs12" else authority.pem
+    file = make(f"probe-{form}", PHRASE if keys else "")
+    if form == "two-files":
+        certificate, _, key = file.read_bytes().partition(b"-----BEGIN PRIVATE KEY-----")
+        file.write_bytes(certificate)
+        (authority.folder / "key").write_bytes(b"-----BEGIN PRIVATE KEY-----" + key)
+        keys = {"key": str(authority.folder / "key")}
+    found = api(target(server.url, authority, file, **keys)).get("/").expect(200)
+    assert found.text == f"<h1>probe-{form}</h1>"
+    with pytest.raises(TargetError, match="asks for a client certificate, and none was shown") as caught:
+        api(target(server.url, authority, file, host="elsewhere.example", **keys)).get("/")
+    assert caught.value.kind == "credentials"
+
+
+@pytest.mark.parametrize(
+    ("when", "keys", "phrase", "words"),
+    [
+        ({"begins": -9, "ends": -2}, {}, "", "ended on {:%Y-%m-%d}"),
+        ({"begins": 2, "ends": 9}, {}, "", "begins on {:%Y-%m-%d}"),
+        ({}, {"secret": "phrase"}, "Another-of-Winter-6", "with the pass phrase that is the secret 'phrase'"),
+        ({}, {"key": "missing"}, "", "cannot be read \\(No such file"),
+    ],
+    ids=["F80-ended", "F80-not-yet", "F80-phrase", "F80-missing"],
+)
+def test_a_certificate_that_cannot_be_shown_is_said_without_its_path(when, keys, phrase, words, authority):
+    file = authority.pem("odd", PHRASE if phrase else "", **when)
+    day = datetime.now(UTC) + timedelta(days=when.get("ends", 0) if when.get("ends", 0) < 0 else 2)
+    with pytest.raises(SecretError, match=words.format(day)) as caught:
+        api(target("https://localhost:9", authority, file, **keys), phrase)
+    assert str(authority.folder) not in str(caught.value)
+
+
+def test_one_of_another_authority_is_refused_with_its_date_f80(authority, server, tmp_path):
+    stranger = Authority(tmp_path, "stranger")
+    with pytest.raises(TargetError, match=r"does not accept .* holds until 20\d\d-\d\d-\d\d \d\d:\d\d UTC") as caught:
+        api(target(server.url, authority, stranger.pem("probe"))).get("/")
+    assert caught.value.kind == "credentials"
+
+
+JOURNEYS = """
+def test_api(api):
+    assert "guide" in api.get("/").expect(200).text
+
+def test_page(page):
+    page.goto("/")
+    assert page.inner_text("h1") == "guide"
+    assert page.evaluate("fetch('/').then(answer => answer.text())") == "<h1>guide</h1>"
+    assert "guide" in page.request.get("/").text()
+    assert page.evaluate("fetch('/', {method: 'POST'}).then(() => 1, () => 0)") == 0
+
+def test_client(playwright, target):
+    assert "guide" in playwright.request.new_context(base_url=target.base_url).get("/").text()
+
+def test_page_elsewhere(page):
+    page.goto("https://127.0.0.2:4443/")
+
+def test_page_of_another(page):
+    page.goto(OTHER)
+"""
+
+
+def test_browsers_show_it_the_wall_stays_and_no_key_is_kept_f80(authority, server, new_project, tmp_path):
+    with asking(Authority(tmp_path, "unknown"), asks=False) as other:
+        (tmp_path / "project").mkdir()
+        project = new_project(tmp_path / "project")
+        blocks = GUIDE.read_text().split("```toml\n")
+        text = next(text for text in (block.partition("```")[0] for block in blocks) if "client_certificates" in text)
+        for shown, real in (
+            ("https://shop.example.org", server.url),
+            ("shop.example.org", "localhost"),
+            ("targets.shop", "targets.demo"),
+            ("certificates/authority.pem", str(authority.file)),
+            ("certificates/probe.p12", str(authority.pkcs12("guide", PHRASE))),
+        ):
+            text = text.replace(shown, real)
+        (project.root / "synthprobe.toml").write_text(f"{text}\n")
+        project.journeys(f"OTHER = {other.url!r}\n{JOURNEYS}")
+        done = project.run(environ={"PROBE_PASS_PHRASE": PHRASE})
+    seen = {name: (one.outcome, one.failure and one.failure.kind) for name, one in done.results.items()}
+    good = ("passed", None)
+    assert seen == {
+        "test_api": good,
+        "test_page": good,
+        "test_client": good,
+        "test_page_elsewhere": ("failed", "egress"),
+        "test_page_of_another": ("failed", "tls"),
+    }, done.output
+    assert other.names == []
+    key = (authority.folder / "guide.p12").read_bytes()
+    written = dict(done.bytes_written()) | {"output": done.output.encode()}
+    for value in (PHRASE.encode(), b"guide.p12", b"PRIVATE KEY", base64.b64encode(key)[:60]):
+        assert [name for name, content in written.items() if value in content] == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "line", "words"),
+    [
+        ('file = "a.pem"\nsecret = "door"', 6, "secret = 'door', which the target does not declare"),
+        ('key = "a.pem"', 4, "has no targets.demo.client_certificates.a.example.file"),
+        ('file = "a.pem"\npassword = "x"', 6, "unknown key"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_with_its_line(project, keys, line, words):
+    project.configure("https://a.example", f'[targets.demo.client_certificates."a.example"]\n{keys}\n')
+    with pytest.raises(ConfigurationError) as refused:
+        read_config(project.root)
+    assert f"synthprobe.toml:{line} " in str(refused.value)
+    assert words in str(refused.value)
+
+
+def test_a_host_that_is_none_ends_a_run_with_2_and_a_certificate_that_ended_is_unknown_f80(project, authority):
+    project.configure("https://a.example", '[targets.demo.client_certificates."https://a.example/"]\nfile = "a.pem"\n')
+    command = [sys.executable, "-m", "synthprobe", "run"]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, "whose last part is no host" in done.stderr) == (2, True)
+    ended = authority.pem("ended", begins=-9, ends=-2)
+    project.configure("https://localhost:9", f'[targets.demo.client_certificates."localhost"]\nfile = "{ended}"\n')
+    project.journeys("def test_api(api):\n    api.get('/')\ndef test_page(page):\n    page.goto('/')\n")
+    done = project.run()
+    causes = {(one.outcome, one.failure.kind, "ended on 20" in one.cause) for one in done.results.values()}
+    assert causes == {("unknown", "credentials", True)}, done.output
