@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +17,20 @@ class Postgres:
 
     Args:
         port: where it listens on loopback.
+        call: runs a program of the server's.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, call: Callable[..., None]) -> None:
         self.port = port
+        self._call = call
+
+    def restart(self, meanwhile: Callable[[], object]) -> None:
+        """Stop, do something, and start."""
+        self._call("pg_ctl", "-w", "-m", "fast", "stop")
+        try:
+            meanwhile()
+        finally:
+            self._call("start")
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
@@ -50,6 +60,9 @@ def running_postgres(*settings: str) -> Iterator[Postgres]:
     ]
 
     def call(program: str, *arguments: str) -> None:
+        if program == "start":
+            settled = " ".join(f"-c {one}" for one in options)
+            program, arguments = "pg_ctl", ("-w", "-l", str(folder / "log"), "-o", settled, "start")
         subprocess.run(
             [*as_user, str(found[-1] / program), "-D", str(data), *arguments],
             check=True,
@@ -60,9 +73,9 @@ def running_postgres(*settings: str) -> Iterator[Postgres]:
 
     try:
         call("initdb", "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
-        call("pg_ctl", "-w", "-l", str(folder / "log"), "-o", " ".join(f"-c {one}" for one in options), "start")
+        call("start")
         try:
-            yield Postgres(port)
+            yield Postgres(port, call)
         finally:
             call("pg_ctl", "-w", "-m", "immediate", "stop")
     finally:

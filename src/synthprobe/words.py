@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from textwrap import shorten
 
 from synthprobe.records.address import path_of
 from synthprobe.records.figures import shown_above, shown_durations
 from synthprobe.records.finding import Contradiction, Refusal, Skew, Sought, Throttled, Wait
 from synthprobe.records.incident import Triage, Worth
-from synthprobe.records.result import Degradation, Failure
+from synthprobe.records.result import Degradation, Failure, Outcome
+from synthprobe.records.verdict import Vote
 
 CLOCKS_AGREE_S = 2.0
 """Seconds two clocks may differ by before it is worth a word."""
@@ -26,6 +28,13 @@ _KINDS = {
     "title": "title",
     "alt_text": "picture",
     "test_id": "element",
+}
+_VERBS: dict[Outcome, str] = {
+    "failed": "fails from",
+    "degraded": "is not well enough from",
+    "passed": "passes from",
+    "unknown": "could not be looked at from",
+    "skipped": "is skipped from",
 }
 _UNDER_GOT = "\n          "
 
@@ -90,6 +99,21 @@ def degradation(found: Degradation, journey: str) -> str:
     measured, limit = shown_durations(found.measured_s, found.limit_s)
     bound = f"budget {limit}" if found.kind == "over budget" else f"limit {limit}"
     return f"{where}{measured}, {bound}" if found.kind == "over budget" else f"{where}{measured} old, {bound}"
+
+
+def seen_from(votes: Sequence[Vote]) -> str:
+    """From where a journey fails and from where it passes; nothing when fewer than two locations were asked."""
+    if len(votes) < 2:
+        return ""
+    by_verb: dict[str, list[str]] = {}
+    for vote in votes:
+        by_verb.setdefault(_VERBS[vote.outcome], []).append(vote.location)
+    return ", ".join(f"{verb} {listed(by_verb[verb])}" for verb in _VERBS.values() if verb in by_verb)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a person lists them."""
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def clocks(clock_s: float) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from synthprobe.cli.collected import collected_journeys
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.matching import Subject, match
@@ -18,6 +17,7 @@ from synthprobe.firstline.runbook_lint import Known, Snooze, covered, lint, read
 from synthprobe.firstline.runbook_pages import draft, publish_runbooks, render
 from synthprobe.firstline.runbooks import read_runbook, read_runbooks
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
+from synthprobe.runner.collected import collected_journeys
 from synthprobe_demo.faults import NAMES
 
 ROOT = Path(__file__).parents[2]

@@ -80,6 +80,10 @@ class Letter(Struct, frozen=True, kw_only=True):
         gone = len(newest) == _FINAL_PASSES and all(attempt.final for attempt in failed if attempt.at >= newest[0])
         return gone or (bool(failed) and now - failed[0].at >= _GIVEN_UP_AFTER)
 
+    def how_far(self) -> tuple[bool, int]:
+        """How much became of it: of two copies, the one that says more stands."""
+        return not self.is_waiting, len(self.attempts)
+
     def accepted_by(self) -> set[str]:
         """Sources of the channels that took it."""
         return {attempt.channel for attempt in self.attempts if attempt.accepted}
@@ -101,14 +105,22 @@ class Letter(Struct, frozen=True, kw_only=True):
 class Outbox:
     """Messages as rows of the file on this machine, each on the disk before anything is sent.
 
-    While that file cannot be written they are kept in another one, and brought back when it can.
+    While that file cannot be written they are kept in another one, and brought back when it can. Where several machines
+    conclude slots, each message is also a row of the history they share.
 
     Attributes:
         history: the file's history.
         notes: what a person must know of it, as sentences.
     """
 
-    def __init__(self, place: Path, spare: Callable[[], Path] | None = None, *, kept_in_spare: bool = False) -> None:
+    def __init__(
+        self,
+        place: Path,
+        spare: Callable[[], Path] | None = None,
+        *,
+        kept_in_spare: bool = False,
+        shared: History | None = None,
+    ) -> None:
         from synthprobe.history.store import History  # most commands send nothing
 
         self.history = History.open(place)
@@ -117,6 +129,7 @@ class Outbox:
         self._spare_place = spare
         self._open: Callable[[Path], History] = History.open
         self._spare: History | None = None
+        self._shared = shared
         self._letters: dict[str, Letter] = {}
         if kept_in_spare and spare is not None:
             self._spare = History.open(spare())
@@ -127,7 +140,7 @@ class Outbox:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for store in filter(None, (self.history, self._spare)):
+        for store in filter(None, (self.history, self._spare, self._shared)):
             store.close()
 
     def put(self, alert: Alert) -> bool:
@@ -155,8 +168,10 @@ class Outbox:
     def letters(self) -> list[Letter]:
         """Every message kept, oldest first."""
         bodies = [*self.history.letters(), *(self._spare.letters() if self._spare else ())]
+        if self._shared is not None:
+            bodies += self._shared.fleet.letters()
         found = (msgspec.json.decode(body, type=Letter) for body in bodies)
-        self._letters = {letter.alert.id: letter for letter in found}
+        self._letters = {letter.alert.id: letter for letter in sorted(found, key=Letter.how_far)}
         return sorted(self._letters.values(), key=lambda letter: (letter.alert.at, letter.alert.id))
 
     def letter(self, alert_id: str) -> Letter:
@@ -183,6 +198,11 @@ class Outbox:
 
     def _write(self, letter: Letter) -> None:
         self._letters[letter.alert.id] = letter
+        if self._shared is not None:
+            try:
+                self._shared.fleet.put_letter(*_row(letter))
+            except HistoryError as error:
+                self.notes.append(f"Other machines may send message {letter.alert.id} as well. {error}")
         if self._spare is None:
             try:
                 return put_letter(self.history, letter)
@@ -213,5 +233,9 @@ class Outbox:
 
 def put_letter(history: History, letter: Letter) -> None:
     """Write a message and what became of it."""
+    history.put_letter(*_row(letter))
+
+
+def _row(letter: Letter) -> tuple[str, datetime, datetime | None, str]:
     alert = letter.alert
-    history.put_letter(alert.id, alert.at, letter.done or letter.ended, msgspec.json.encode(letter).decode())
+    return alert.id, alert.at, letter.done or letter.ended, msgspec.json.encode(letter).decode()

@@ -111,6 +111,7 @@ class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         routes: the tables ``[[alerts.routes]]``, in order.
         probe_owner: the role told when the monitor is blind.
+        network_owner: the role told when a location alone finds the target not well, or is blind.
         page_degraded: severities whose degraded incidents page, as failing ones do.
         storm: from how many incidents at once one message is sent for all of them.
         mutes: file of mutes, relative to the project's root.
@@ -119,6 +120,7 @@ class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     routes: tuple[AlertRoute, ...] = ()
     probe_owner: str = "monitoring"
+    network_owner: str = "network"
     page_degraded: tuple[Severity, ...] = ()
     storm: Annotated[int, Meta(ge=1, le=10_000)] = 4
     mutes: str = "mutes.toml"
@@ -126,7 +128,7 @@ class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def owner(self, incident: Incident) -> str:
         """The role to tell of an incident."""
-        return self.probe_owner if incident.kind == "monitor blind" else incident.owner
+        return self.probe_owner if incident.kind == "monitor blind" and not incident.location else incident.owner
 
     def fitting(self, incident: Incident) -> list[AlertRoute]:
         """The route an incident takes, and those after it to which it may be escalated."""

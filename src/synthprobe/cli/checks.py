@@ -21,13 +21,13 @@ import msgspec
 from synthprobe import pipeline
 from synthprobe.alerts.routes import lint as lint_routes
 from synthprobe.alerts.routes import read_mutes
-from synthprobe.cli.collected import collect
 from synthprobe.config import Config
 from synthprobe.errors import SecretError, SynthprobeError, TargetError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.api import Api
 from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.records.address import shown_address
+from synthprobe.runner.collected import collect
 from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.secrets import proxies_for, read_address, read_credentials, read_secret
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from synthprobe import pipeline
 from synthprobe.cli import recorded
-from synthprobe.cli.collected import collected_journeys
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
 from synthprobe.records.journey import Journey
+from synthprobe.runner.collected import collected_journeys
 from synthprobe.runner.inventory import read_inventory
 
 

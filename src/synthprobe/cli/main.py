@@ -41,6 +41,11 @@ COMMANDS = {
         "scan": ("scan:scan", "Search files for secrets before they are published."),
         "drill": ("drill:drill", "Break a system on purpose and follow its runbooks to green."),
     },
+    "Several machines": {
+        "plan": ("fleet:plan", "Deal the journeys of a slot out to parts."),
+        "conclude": ("fleet:conclude", "Judge a slot once, of what all parts say from every location."),
+        "fleet": ("fleet_engine:app", "Slots by a Temporal server: schedule, worker."),
+    },
 }
 """Every command by the heading it stands under in the help: where it is, and one line about it."""
 

@@ -24,6 +24,8 @@ from synthprobe.config import Config, read_config
 from synthprobe.deadlines import is_ending
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.fleet.index import PartIndex, part_index
+from synthprobe.fleet.part import Looked, look
 from synthprobe.project import NO_PROJECT, project_at
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure_wish import grant_allure
@@ -100,6 +102,14 @@ def run(
             help="Judge this slot, as a scheduled run does: never twice, never while another run is on.",
         ),
     ] = None,
+    location: Annotated[str | None, typer.Option(help="Where this machine stands; replaces `location`.")] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N", help="Look at one part of a slot; `auto/N` takes I from Kubernetes, GitLab or Slurm."
+        ),
+    ] = None,
+    plan_digest: Annotated[str, typer.Option(help="Refuse the part when another plan stands.")] = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the verdict as one JSON document, and nothing else.")
     ] = False,
@@ -109,11 +119,16 @@ def run(
 
     Exit code 0: all judged, nothing failed. 1: a journey failed. 2: usage or configuration.
     3: the monitor was blind, something is unknown.
+
+    With --part nobody is told: `synthprobe conclude` judges the slot. Exit code 0: the part is accounted for.
+    3: nothing could be looked at or handed over, and only then another try may do better.
     """
     root = project_at(Path.cwd())
     if root is None:
         raise ConfigurationError(NO_PROJECT)
     config = read_config(root)
+    if location is not None:
+        config = replace(config, location=location)
     chosen = config.target(target, base_url=base_url)
     order = RunOrder(
         paths=tuple(paths or ()),
@@ -124,6 +139,17 @@ def run(
         address_given=base_url is not None,
     )
     out = _Output(Redactor.of(config.secret_sources(), root).text, as_json=as_json)
+    if part is not None or plan_digest:
+        if part is None or paths:
+            raise ConfigurationError(
+                "--plan-digest belongs to --part, and a part takes its journeys from the plan. Say --part 3/8, without "
+                "paths of journeys."
+            )
+        with signals():
+            code = _look(root, config, chosen, order, part_index(part, os.environ), slot or "now", plan_digest, out)
+            if is_ending():
+                _end_now(code)
+        raise typer.Exit(code)
     if slot is not None:
         order = replace(order, slot=_slot(slot, config.interval_s, out))
     with signals():
@@ -136,6 +162,33 @@ def run(
         if is_ending():
             _end_now(code)
     raise typer.Exit(code)
+
+
+def _look(
+    root: Path,
+    config: Config,
+    target: Target,
+    order: RunOrder,
+    index: PartIndex,
+    slot: str,
+    digest: str,
+    out: _Output,
+) -> int:
+    """Look at a part of a slot; whatever goes wrong, another machine may try."""
+    try:
+        looked = look(root, config, target, order, index, slot=slot, digest=digest, watching=out.watching)
+    except Exception as error:
+        if isinstance(error, SynthprobeError):
+            raise
+        traceback.print_exception(error)
+        looked = Looked(
+            code=3, why=f"{type(error).__name__}: {error}. This is a fault of synthprobe; please report it."
+        )
+    if looked.verdict is not None and looked.folder is not None:
+        out.show(looked.verdict, looked.folder)
+    out.say(out.mask(looked.why))
+    out.document(looked.code, looked.folder, looked.verdict, why="" if looked.verdict else looked.why)
+    return looked.code
 
 
 def _run(root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn, out: _Output) -> int:

@@ -10,7 +10,6 @@ import msgspec
 import typer
 
 from synthprobe import words
-from synthprobe.cli.collected import collected_journeys, tests_of
 from synthprobe.cli.completion import complete_incidents, complete_roles, complete_runbooks
 from synthprobe.cli.known_incidents import judged_run, known_incidents, runbooks_of
 from synthprobe.cli.markdown_text import print_markdown
@@ -35,6 +34,7 @@ from synthprobe.records.result import Result
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.report.cards import broken_step
 from synthprobe.report.oncall import headline
+from synthprobe.runner.collected import collected_journeys, tests_of
 
 app = typer.Typer(no_args_is_help=True)
 _console = open_console()

@@ -133,7 +133,7 @@ def _as_its_incident(one: JourneyVerdict, incident: Incident | None, probe_owner
         runbook=incident.runbook,
         general=incident.general,
         runbook_why=incident.runbook_why,
-        responsible=incident.owner if is_ours(incident) else "",
+        responsible=incident.owner if is_ours(incident) or incident.location else "",
     )
 
 

@@ -37,7 +37,7 @@ from synthprobe.deadlines import OverdueError, left_s, within
 from synthprobe.errors import HistoryError
 from synthprobe.history.address import wrong_with
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every schema this version knows, oldest first; the last is its own."""
 
 LOCK_WAIT_S = 5.0
@@ -69,6 +69,7 @@ RUNS = Table(
     _must("started_at"),
     _must("finished_at"),
     _must("build", String),
+    Column("part", SmallInteger, nullable=False, server_default="0"),  # of a slot that several judge together
     Index("runs_started", "started_at"),
 )
 JOURNEYS = Table(
@@ -166,6 +167,31 @@ SLOTS = Table(
     _key("location", String),
     _must("at"),
     _must("outcomes", Text),  # one letter for each journey number, - for not judged
+    sqlite_with_rowid=False,
+)
+PLANS = Table(
+    "plans",
+    METADATA,
+    _key("target", String),
+    _key("slot", BigInteger),
+    _must("at"),
+    _must("body", LargeBinary),
+    sqlite_with_rowid=False,
+)
+PARTS = Table(
+    "parts",
+    METADATA,
+    _key("target", String),
+    _key("slot", BigInteger),
+    _key("location", String),
+    _key("part", SmallInteger),
+    _must("token"),
+    _must("holder", String),
+    _must("taken_at"),
+    _must("leased_until"),
+    Column("done_at", BigInteger),
+    _must("note", Text),
+    Column("body", LargeBinary),
     sqlite_with_rowid=False,
 )
 DETECTOR_STATE = Table("detector_state", METADATA, _key("series_no"), _must("state", LargeBinary))

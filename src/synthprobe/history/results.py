@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby, islice
 from typing import Any, get_args
 
 import msgspec
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, func, or_, select
 
 from synthprobe.history.database import (
     ATTEMPTS,
@@ -26,14 +26,13 @@ from synthprobe.history.database import (
     to_ms,
     upsert,
 )
+from synthprobe.history.new_rows import insert_new
+from synthprobe.history.numbers import SeriesKey, journey_numbers, series_numbers
 from synthprobe.history.sketch import quantile_us
 from synthprobe.records.history import OWN, JudgedSlot, StepSample
 from synthprobe.records.incident import Observation
 from synthprobe.records.result import Outcome, Result, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-
-SeriesKey = tuple[str, str, str]
-"""Journey, step and operation; an empty step is the whole journey, an empty operation the step itself."""
 
 FIRST_RERUN = 101
 """Number of the first re-run of a journey that was slower than usual, among the attempts of its run."""
@@ -67,6 +66,7 @@ def write_verdict(connection: Connection, verdict: Verdict) -> bool:
         "started_at": to_ms(run.started_at),
         "finished_at": to_ms(verdict.finished_at),
         "build": run.build,
+        "part": run.part,
     }
     statement = upsert(connection, RUNS).values(row).on_conflict_do_nothing(index_elements=["id"])
     run_no = connection.execute(statement.returning(RUNS.c.no)).scalar()
@@ -74,7 +74,7 @@ def write_verdict(connection: Connection, verdict: Verdict) -> bool:
         return False
     at = to_ms(run.started_at)
     journeys = journey_numbers(connection, run.target, [v.journey.id for v in verdict.journeys])
-    measured = {v.journey.id: [*_measured(v, run_no, at)] for v in verdict.journeys}
+    measured = {v.journey.id: [] if run.concludes else [*_measured(v, run_no, at)] for v in verdict.journeys}
     keys = [key for attempts in measured.values() for attempt in attempts for key in attempt.keys]
     series = series_numbers(connection, run.location, journeys, keys)
     rows: dict[Table, list[dict[str, Any]]] = {ATTEMPTS: [], STEPS: [], SERVER_TIMING: [], OBSERVATIONS: []}
@@ -84,10 +84,10 @@ def write_verdict(connection: Connection, verdict: Verdict) -> bool:
             rows[ATTEMPTS].append({"journey_no": journey_no, **attempt.row})
             rows[STEPS] += ({"series_no": series[key], **values} for key, values in attempt.steps.items())
             rows[SERVER_TIMING] += ({"series_no": series[key], **values} for key, values in attempt.operations.items())
-        rows[OBSERVATIONS].append(_observation_row(journey_no, run_no, verdict.observation(judged)))
+        if not run.part:
+            rows[OBSERVATIONS].append(_observation_row(journey_no, run_no, verdict.observation(judged)))
     for table, values in rows.items():
-        if values:
-            connection.execute(upsert(connection, table).on_conflict_do_nothing(), values)
+        insert_new(connection, table, values)
     if run.scheduled:
         _write_slot(connection, verdict, at, {journeys[v.journey.id]: v.outcome for v in verdict.journeys})
     return True
@@ -164,18 +164,22 @@ def write_observations(connection: Connection, observations: Sequence[Observatio
             connection.execute(statement.on_conflict_do_update(index_elements=key, set_=said), rows)
 
 
-def read_observations(connection: Connection, target: str, journey: str | None, last: int) -> list[Observation]:
+def read_observations(
+    connection: Connection, target: str, journeys: Collection[str] | None, last: int
+) -> list[Observation]:
     """The last observations of each journey at each location, the newest last."""
-    locations = connection.execute(select(RUNS.c.location).where(RUNS.c.target == target).distinct()).scalars().all()
+    looked = select(RUNS.c.location).where(RUNS.c.target == target, RUNS.c.part == 0).distinct()
     found = [
         _observation(target, row)
-        for location in locations
-        for row in _newest_rows(connection, target, location, journey, last)
+        for location in connection.execute(looked).scalars().all()
+        for row in _newest_rows(connection, target, location, journeys, last)
     ]
     return sorted(found, key=lambda o: (o.at, o.slot, o.run_id))
 
 
-def _newest_rows(connection: Connection, target: str, location: str, journey: str | None, last: int) -> Iterator[Any]:
+def _newest_rows(
+    connection: Connection, target: str, location: str, journeys: Collection[str] | None, last: int
+) -> Iterator[Any]:
     newest, run = OBSERVATIONS.alias(), RUNS.alias()
     oldest_wanted = (
         select(newest.c.at)
@@ -195,8 +199,8 @@ def _newest_rows(connection: Connection, target: str, location: str, journey: st
         .where(OBSERVATIONS.c.at >= func.coalesce(oldest_wanted, 0))
         .order_by(OBSERVATIONS.c.journey_no, OBSERVATIONS.c.at.desc(), OBSERVATIONS.c.run_no.desc())
     )
-    if journey is not None:
-        query = query.where(JOURNEYS.c.journey == journey)
+    if journeys is not None:
+        query = query.where(JOURNEYS.c.journey.in_(journeys))
     for _, rows in groupby(connection.execute(query), key=lambda row: row.journey_no):
         yield from islice(rows, last)  # two runs that began in the same moment are both past the oldest wanted
 
@@ -230,11 +234,14 @@ def _write_slot(connection: Connection, verdict: Verdict, at: int, outcomes: Map
     connection.execute(SLOTS.update().where(*here).values(outcomes="".join(letters)))
 
 
-def read_slots(connection: Connection, target: str, since: datetime, until: datetime) -> list[JudgedSlot]:
+def read_slots(
+    connection: Connection, target: str, since: datetime, until: datetime, journeys: Collection[str] | None
+) -> list[JudgedSlot]:
     """The slots judged in a window, oldest first."""
     names = {
         row.no: row.journey
         for row in connection.execute(select(JOURNEYS.c.no, JOURNEYS.c.journey).where(JOURNEYS.c.target == target))
+        if journeys is None or row.journey in journeys
     }
     query = select(SLOTS).where(SLOTS.c.target == target, SLOTS.c.at >= to_ms(since), SLOTS.c.at < to_ms(until))
     return [
@@ -242,7 +249,11 @@ def read_slots(connection: Connection, target: str, since: datetime, until: date
             slot=row.slot,
             at=from_ms(row.at),
             location=row.location,
-            outcomes={names[i]: _OUTCOMES[x] for i, x in enumerate(row.outcomes) if x != "-" and i in names},
+            outcomes={
+                name: _OUTCOMES[row.outcomes[i]]
+                for i, name in names.items()
+                if i < len(row.outcomes) and row.outcomes[i] != "-"
+            },
         )
         for row in connection.execute(query.order_by(SLOTS.c.slot))
     ]
@@ -344,7 +355,9 @@ def write_states(connection: Connection, target: str, location: str, states: Map
         connection.execute(statement.on_conflict_do_update(index_elements=["series_no"], set_=said), rows)
 
 
-def read_states(connection: Connection, target: str, location: str) -> dict[tuple[str, str], bytes]:
+def read_states(
+    connection: Connection, target: str, location: str, journeys: Collection[str] | None
+) -> dict[tuple[str, str], bytes]:
     """The detector's state of every step, by journey and step."""
     query = (
         select(JOURNEYS.c.journey, SERIES.c.step, DETECTOR_STATE.c.state)
@@ -352,36 +365,6 @@ def read_states(connection: Connection, target: str, location: str) -> dict[tupl
         .join(JOURNEYS, JOURNEYS.c.no == SERIES.c.journey_no)
         .where(JOURNEYS.c.target == target, SERIES.c.location == location)
     )
+    if journeys is not None:
+        query = query.where(or_(JOURNEYS.c.journey.in_(journeys), JOURNEYS.c.journey.startswith(OWN)))
     return {(row.journey, row.step): bytes(row.state) for row in connection.execute(query)}
-
-
-def journey_numbers(connection: Connection, target: str, ids: Iterable[str]) -> dict[str, int]:
-    """The number of each journey of a target; those not known yet are given one."""
-    query = select(JOURNEYS.c.journey, JOURNEYS.c.no).where(JOURNEYS.c.target == target)
-    known: dict[str, int] = {row.journey: row.no for row in connection.execute(query)}
-    new = sorted(set(ids) - set(known))  # in one order, so that two writers never wait for each other
-    if new:
-        rows = [{"target": target, "journey": id} for id in new]
-        connection.execute(upsert(connection, JOURNEYS).on_conflict_do_nothing(), rows)
-        known = {row.journey: row.no for row in connection.execute(query)}
-    return known
-
-
-def series_numbers(
-    connection: Connection, location: str, journeys: Mapping[str, int], keys: Iterable[SeriesKey]
-) -> dict[SeriesKey, int]:
-    """The number of each series of one location; those not known yet are given one."""
-    names = {number: journey for journey, number in journeys.items()}
-    query = select(SERIES).where(SERIES.c.location == location, SERIES.c.journey_no.in_(list(names)))
-
-    def read() -> dict[SeriesKey, int]:
-        rows = connection.execute(query)
-        return {(names[row.journey_no], row.step, row.operation): row.no for row in rows}
-
-    known = read()
-    new = sorted(set(keys) - set(known))
-    if new:
-        rows = [{"journey_no": journeys[j], "location": location, "step": s, "operation": o} for j, s, o in new]
-        connection.execute(upsert(connection, SERIES).on_conflict_do_nothing(), rows)
-        known = read()
-    return known

@@ -17,7 +17,9 @@ from synthprobe.history.database import (
     HOURLY,
     LETTERS,
     OBSERVATIONS,
+    PARTS,
     PASSED,
+    PLANS,
     RUNS,
     SERVER_TIMING,
     SLOTS,
@@ -30,6 +32,7 @@ from synthprobe.records.history import LETTERS_KEPT, Retention
 
 _HOUR, _DAY = 3_600_000, 86_400_000
 _ROWS, _GROUPS = 2000, 500  # read and written at a time
+_KEPT_PLANS = 2  # days: each holds all journeys
 _KEPT_OBSERVATIONS = 14  # days, whatever raw_days says: opening and closing incidents needs them
 
 
@@ -57,6 +60,8 @@ def prune(connection: Connection, now: datetime, keep: Retention) -> dict[str, i
     removed["runs"] = _remove(connection, RUNS, RUNS.c.started_at < min(seen, failures), ~bad)
     removed["daily"] = _remove(connection, DAILY, DAILY.c.at < daily)
     removed["slots"] = _remove(connection, SLOTS, SLOTS.c.at < daily)
+    removed["plans"] = _remove(connection, PLANS, PLANS.c.at < to_ms(now) - _KEPT_PLANS * _DAY)
+    removed["parts"] = _remove(connection, PARTS, PARTS.c.taken_at < raw)
     removed["letters"] = _remove(connection, LETTERS, LETTERS.c.done < to_ms(now - LETTERS_KEPT))
     removed["ledger"] = ledger.remove_closed(connection, now, keep.raw_days)
     return removed

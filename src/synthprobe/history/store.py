@@ -7,7 +7,7 @@ import gzip
 import math
 import secrets
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -32,8 +32,10 @@ from synthprobe.history import (
 )
 from synthprobe.history.access import Access
 from synthprobe.history.database import META, RUNS, to_ms, upsert
+from synthprobe.history.fleet import Fleet
 from synthprobe.history.packs import write_pack
 from synthprobe.history.whole_file import whole_file
+from synthprobe.records.fleet import PartSeen
 from synthprobe.records.history import JudgedSlot, OperationSum, Retention, StepSample, StepSum
 from synthprobe.records.incident import Incident, Observation
 from synthprobe.records.intervals import Interval
@@ -231,9 +233,13 @@ class History:
         verdict: Verdict,
         observations: Sequence[Observation] = (),
         states: Mapping[tuple[str, str], bytes] | None = None,
+        part: PartSeen | None = None,
     ) -> bool:
-        """Take in all that is to be remembered of a run, once for each; whether it was new."""
-        run = waiting.JudgedRun(verdict=verdict, observations=tuple(observations), states=states or {})
+        """Take in all that is to be remembered of a run, once for each; whether it was new.
+
+        What a part says counts only while its lease is not somebody else's.
+        """
+        run = waiting.JudgedRun(verdict=verdict, observations=tuple(observations), states=states or {}, part=part)
         try:
             return bool(
                 self._keep(
@@ -301,17 +307,21 @@ class History:
 
     # reading
 
-    def observations(self, target: str, journey: str | None = None, last: int = 12) -> list[Observation]:
+    def observations(self, target: str, journeys: Collection[str] | None = None, last: int = 12) -> list[Observation]:
         """What the last runs said of journeys."""
-        return self._read(lambda connection: results.read_observations(connection, target, journey, last), [])
+        return self._read(lambda connection: results.read_observations(connection, target, journeys, last), [])
 
-    def detector_states(self, target: str, *, location: str = "") -> dict[tuple[str, str], bytes]:
+    def detector_states(
+        self, target: str, *, location: str = "", journeys: Collection[str] | None = None
+    ) -> dict[tuple[str, str], bytes]:
         """What the detector knows of each step."""
-        return self._read(lambda connection: results.read_states(connection, target, location), {})
+        return self._read(lambda connection: results.read_states(connection, target, location, journeys), {})
 
-    def judged_slots(self, target: str, since: datetime, until: datetime) -> list[JudgedSlot]:
+    def judged_slots(
+        self, target: str, since: datetime, until: datetime, journeys: Collection[str] | None = None
+    ) -> list[JudgedSlot]:
         """The slots that were judged in a window."""
-        return self._read(lambda connection: results.read_slots(connection, target, since, until), [])
+        return self._read(lambda connection: results.read_slots(connection, target, since, until, journeys), [])
 
     def slot_before(self, target: str, slot: int) -> tuple[int, datetime] | None:
         """The last slot that was judged before another."""
@@ -394,6 +404,11 @@ class History:
     def shared_audit(self) -> list[dict[str, Any]]:
         """All entries that the shared store holds; none where there is no such store."""
         return self._shared.do(incidents.read_audit, write=False) if self._shared is not None else []
+
+    @property
+    def fleet(self) -> Fleet:
+        """What machines that share the history agree on of a slot."""
+        return Fleet(self._stores[0])
 
     def letters(self) -> list[str]:
         """All messages of this machine."""

@@ -7,10 +7,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Connection, delete, func, select
 
-from synthprobe.history import incidents, intervals, ledger, results
+from synthprobe.history import incidents, intervals, ledger, parts, results
 from synthprobe.history.database import AUDIT, WAITING, upsert
+from synthprobe.records.fleet import PartSeen
 from synthprobe.records.incident import Incident, Observation, merged
 from synthprobe.records.testdata import LedgerEntry
 from synthprobe.records.verdict import Verdict
@@ -25,15 +27,19 @@ class JudgedRun(Struct, frozen=True, kw_only=True):
         verdict: the verdict.
         observations: what it says of each journey.
         states: what the detector knew after it, by journey and step.
+        part: what it says of a slot that several judge together; nothing for a run of its own.
     """
 
     verdict: Verdict
     observations: tuple[Observation, ...] = ()
     states: Mapping[tuple[str, str], bytes] = {}
+    part: PartSeen | None = None
 
 
 def write_run(connection: Connection, run: JudgedRun) -> bool:
     """Write a run; whether it was not known before."""
+    if run.part is not None and not parts.finish_part(connection, run.part):
+        return False
     at = run.verdict.run
     new = results.write_verdict(connection, run.verdict)
     intervals.write_intervals(connection, run.verdict)
@@ -45,7 +51,9 @@ def write_run(connection: Connection, run: JudgedRun) -> bool:
 def keep_run(connection: Connection, run: JudgedRun) -> bool:
     """Write a run, and let it wait for the shared store."""
     _wait(connection, RUN, run.verdict.run.id, msgspec.msgpack.encode(run))
-    return write_run(connection, run)
+    if run.part is not None and not run.part.final:
+        return False
+    return write_run(connection, replace(run, part=None))  # who has the part is known in the shared store alone
 
 
 def keep_incident(connection: Connection, incident: Incident, base: Incident | None) -> None:

@@ -17,14 +17,21 @@ from synthprobe.targets.target import Target
 class Guard:
     """What the running journey may do, and how fast."""
 
-    def __init__(self, target: Target, folder: Path | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        target: Target,
+        folder: Path | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        *,
+        sharers: int = 1,
+    ) -> None:
         self.target = target
         self.mutates: Collection[str] = ()
         self._requests = self._journeys = None
         if folder and target.requests_per_second:
-            self._requests = Pace(folder / "pace-requests.json", target.requests_per_second, 1.0, sleep)
+            self._requests = Pace(folder / "pace-requests.json", target.requests_per_second / sharers, 1.0, sleep)
         if folder and target.journeys_per_minute:
-            self._journeys = Pace(folder / "pace-journeys.json", target.journeys_per_minute, 60.0, sleep)
+            self._journeys = Pace(folder / "pace-journeys.json", target.journeys_per_minute / sharers, 60.0, sleep)
 
     def begin(self, mutates: Collection[str]) -> None:
         """A journey begins that declares these changes."""

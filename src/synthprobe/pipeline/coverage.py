@@ -75,7 +75,8 @@ def began_to_burn(history: History, config: Config, verdict: Verdict, windows: S
     rules = {name: declared_rules(name, table) for name, table in config.objectives.items()}
     longest = max(rule.long_s for some in (*rules.values(), STANDARD_RULES) for rule in some)
     since, until = run.started_at - timedelta(seconds=longest), run.started_at + timedelta(seconds=1)
-    seen = _by_journey(_outside(windows, _observed(history.judged_slots(run.target, since, until), run.target)))
+    slots = history.judged_slots(run.target, since, until, {one.journey.id for one in bad})
+    seen = _by_journey(_outside(windows, _observed(slots, run.target)))
     interval_s = config.interval_s
     told = []
     for one in bad:

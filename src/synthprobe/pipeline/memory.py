@@ -116,7 +116,8 @@ def take_in(history: History, runs: Path, *, but: Path | None = None) -> list[st
         except ReportError as error:
             unread.append(str(error))
         else:
-            history.ingest(verdict, observe(verdict))
+            if not verdict.run.part:  # a part that was handed over is there, and one that was not is lost
+                history.ingest(verdict, observe(verdict))
         taken.append(path.parent)
     if taken:
         take_incidents(history, [folder / INCIDENTS for folder in taken])

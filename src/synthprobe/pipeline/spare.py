@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -19,6 +20,9 @@ from synthprobe.errors import HistoryError
 from synthprobe.pipeline.former_stores import take_outbox
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
 from synthprobe.records.verdict import Verdict
+
+if TYPE_CHECKING:
+    from synthprobe.history.store import History
 
 _STORE = "history.db"
 
@@ -38,11 +42,11 @@ def _place(root: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"synthprobe-spare-{os.getuid()}-{digest}"
 
 
-def open_outbox(root: Path, config: Config) -> Outbox:
-    """Open the project's outbox, or a spare one."""
+def open_outbox(root: Path, config: Config, shared: History | None = None) -> Outbox:
+    """Open the project's outbox, or a spare one; its messages are also in a history that is shared."""
     place = root / config.folder
     kept = (_place(root) / _STORE).exists()
-    outbox = Outbox(place / _STORE, lambda: spare_folder(root) / _STORE, kept_in_spare=kept)
+    outbox = Outbox(place / _STORE, lambda: spare_folder(root) / _STORE, kept_in_spare=kept, shared=shared)
     with contextlib.suppress(HistoryError, OSError):  # is taken in the next time
         take_outbox(outbox.history, place / "outbox")
     return outbox

@@ -21,6 +21,7 @@ from synthprobe.alerts.outbox import Letter
 from synthprobe.alerts.routes import Mute, read_mutes
 from synthprobe.config import Config
 from synthprobe.firstline.runbook import Runbook
+from synthprobe.pipeline.memory import AFTER_S, open_history
 from synthprobe.pipeline.notes import noted
 from synthprobe.pipeline.publishing import Published
 from synthprobe.pipeline.run_state import write_letters
@@ -80,7 +81,8 @@ def tell_people(
             for incident in incidents
         }
 
-    with open_outbox(root, config) as outbox:  # what cannot be written here is written elsewhere, and sent
+    shared = open_history(root, config, environ, within_s=AFTER_S) if verdict.run.concludes else None
+    with open_outbox(root, config, shared) as outbox:  # what cannot be written here is written elsewhere, and sent
         try:
             tell = partial(
                 sending.tell, incidents, config.alerts, outbox, AppriseChannel(environ, config.alerts.timeout_s)

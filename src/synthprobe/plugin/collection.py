@@ -91,6 +91,9 @@ class JourneyCollection:
         here = [pair for pair in journeys if listed or not pair[1].targets or ours.target.name in pair[1].targets]
         _deselect(items, {item for item, _ in journeys} - {item for item, _ in here})
         journeys = here
+        if (share := folder.share()) is not None:
+            journeys = [(item, journey) for item, journey in journeys if journey.id in share.journeys]
+            items[:] = [item for item, _ in journeys]
         for item, journey in journeys:
             item.stash[JOURNEY] = journey
             refuse_async_pages(item)

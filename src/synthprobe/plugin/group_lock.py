@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from synthprobe.plugin.options import group_of
+
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
@@ -21,13 +23,11 @@ class GroupLock:
 
     def wait(self, item: pytest.Item) -> None:
         """Wait until no other worker runs a journey of the same group; at once without a group."""
-        marker = item.get_closest_marker("xdist_group")
-        name = (marker.args[0] if marker.args else marker.kwargs.get("name", "")) if marker else ""
-        if name:
+        if name := group_of(item):
             self._folder.mkdir(exist_ok=True)
             from filelock import FileLock  # most sessions have no groups, and no collection has
 
-            self._held = FileLock(self._folder / hashlib.sha256(str(name).encode()).hexdigest()[:16])
+            self._held = FileLock(self._folder / hashlib.sha256(name.encode()).hexdigest()[:16])
             self._held.acquire(poll_interval=0.02)
 
     def release(self) -> None:

@@ -128,6 +128,7 @@ def journey_of(item: pytest.Item) -> Journey:
         tags=tags_of(item),
         every_s=_every_s(item, given.get("every")),
         targets=_targets(item, given.get("targets", ())),
+        group=group_of(item),
     )
 
 
@@ -184,6 +185,12 @@ def _targets(item: pytest.Item, given: object) -> tuple[str, ...]:
                 _wrong(item, f"targets names {name!r}.{nearest(name, known)} Known targets: {', '.join(sorted(known))}")
             )
     return names
+
+
+def group_of(item: pytest.Item) -> str:
+    """Name of the ``xdist_group`` a journey belongs to; empty when it belongs to none."""
+    marker = item.get_closest_marker("xdist_group")
+    return str((marker.args[0] if marker.args else marker.kwargs.get("name", "")) if marker else "")
 
 
 def parameter_names(item: pytest.Item) -> dict[str, str]:

@@ -17,7 +17,7 @@ from synthprobe.hooks import load_plugins
 from synthprobe.plugin.gate import is_a_run
 from synthprobe.plugin.options import project_config, project_root
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import Run
+from synthprobe.records.result import PART, Run, Share
 from synthprobe.report.allure_wish import grant_allure
 from synthprobe.targets.target import Target
 
@@ -71,6 +71,11 @@ class RunFolder:
         for part in _PARTS:
             (self.path / part).mkdir(parents=True, exist_ok=True)
         write_whole(self.path / "run.json", msgspec.json.encode(self.run))
+
+    def share(self) -> Share | None:
+        """What this run looks at; nothing when it looks at all."""
+        path = self.path / PART
+        return msgspec.json.decode(path.read_bytes(), type=Share) if path.exists() else None
 
     def collected(self, journeys: Sequence[Journey]) -> None:
         """Write down which journeys must be judged."""

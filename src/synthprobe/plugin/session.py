@@ -108,7 +108,8 @@ class JourneySession:
         suspicions = config.option.synthprobe_suspicions
         self.reruns = _reruns(Path(suspicions)) if suspicions else None
         self._group = GroupLock(folder / "locks")
-        self.guard = Guard(target, folder)
+        share = run_folder.share()
+        self.guard = Guard(target, folder, sharers=share.of if share is not None else 1)
         self.headers = BrowserHeaders(target)
         self._browser: BrowserEvidence | None = None
         self._guarded: GuardedBrowser | None = None

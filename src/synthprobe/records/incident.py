@@ -47,6 +47,8 @@ class Observation(Struct, frozen=True, kw_only=True):
         build: the target's build, when it names one.
         location: where the probe stood.
         evidence: what shows the cause, by which journeys and runs are joined; not kept in the history.
+        seen_from: from which locations it fails and passes, where several looked; not kept in the history.
+        alone: whether too few locations found it not well for the target to be at fault.
     """
 
     run_id: str
@@ -65,6 +67,8 @@ class Observation(Struct, frozen=True, kw_only=True):
     build: str = ""
     location: str = ""
     evidence: tuple[str, ...] = ()
+    seen_from: str = ""
+    alone: bool = False
 
 
 class Triage(Struct, frozen=True, kw_only=True):
@@ -145,6 +149,8 @@ class Incident(Struct, frozen=True, kw_only=True):
         occurrences: in how many runs it was seen; 0 while only a user has seen it.
         runbook_outcome: ``helped``, ``outdated`` or ``missing``, as said after use; empty until then.
         events: its record, oldest first.
+        location: the location it is about; empty when it is about the target.
+        seen_from: from which locations it fails and passes, where several looked.
     """
 
     id: str
@@ -181,6 +187,8 @@ class Incident(Struct, frozen=True, kw_only=True):
     newest_fingerprint: str = ""
     cause: str = ""
     events: tuple[IncidentEvent, ...] = ()
+    location: str = ""
+    seen_from: str = ""
 
     def is_taken(self, now: datetime) -> bool:
         """Whether somebody has it, so that nobody needs to hear of it again."""

@@ -34,6 +34,7 @@ class Journey(Struct, frozen=True, kw_only=True):
         tags: words to select it by.
         every_s: seconds between two scheduled looks at it; 0 when every slot is one.
         targets: the targets it is for; every target without any.
+        group: name of the ``xdist_group`` it belongs to, whose journeys never run at the same time; usually empty.
     """
 
     id: OwnName
@@ -47,6 +48,7 @@ class Journey(Struct, frozen=True, kw_only=True):
     tags: tuple[OwnName, ...] = ()
     every_s: float = 0.0
     targets: tuple[OwnName, ...] = ()
+    group: OwnName = ""
 
 
 def duration_s(text: str | float) -> float:

@@ -17,6 +17,9 @@ from synthprobe.records.journey import Journey, OwnName
 Outcome = Literal["passed", "degraded", "failed", "unknown", "skipped"]
 """Nothing passes by default, by timeout, by crash or by absence."""
 
+PART = "part.json"
+"""File of a run's folder that holds its `Share`, where it looks at a part of a slot."""
+
 StepStatus = Literal["passed", "failed"]
 DegradationKind = Literal["over budget", "stale", "above baseline"]
 _SURE: dict[DegradationKind, str] = {
@@ -190,6 +193,18 @@ class Progress(Struct, frozen=True, kw_only=True):
     ended: bool = False
 
 
+class Share(Struct, frozen=True, kw_only=True):
+    """What a run looks at, of a slot that several machines judge together.
+
+    Attributes:
+        journeys: ids of its journeys.
+        of: how many parts share the pace that the target allows.
+    """
+
+    journeys: frozenset[str]
+    of: int = 1
+
+
 class Run(Struct, frozen=True, kw_only=True):
     """One pass over all journeys.
 
@@ -207,6 +222,8 @@ class Run(Struct, frozen=True, kw_only=True):
         ended: why it was ended before it was done, in one word: ``cancelled``, ``deadline``, ``stalled``.
         reference_ms: milliseconds a fixed task took on the machine the probe stands on, just before.
         identifiers: how identifiers of the target look: what stands for each in a fingerprint, by regular expression.
+        part: number of the part of a slot that several judge together; 0 for a run of its own.
+        concludes: whether it holds no measurements, only what the parts of its slot say together.
     """
 
     id: str
@@ -222,6 +239,8 @@ class Run(Struct, frozen=True, kw_only=True):
     ended: str = ""
     reference_ms: float = 0.0
     identifiers: dict[str, str] = {}
+    part: int = 0
+    concludes: bool = False
 
     def __post_init__(self) -> None:
         """A password in the address, which an older record may hold, goes no further than its file."""

@@ -12,6 +12,25 @@ from synthprobe.records.journey import Journey
 from synthprobe.records.result import Degradation, Outcome, Result, Run
 
 
+class Vote(Struct, frozen=True, kw_only=True):
+    """What one location says of a journey.
+
+    Attributes:
+        location: from where.
+        outcome: the outcome there.
+        cause: why it is not ``passed``, in one line.
+    """
+
+    location: str
+    outcome: Outcome
+    cause: str = ""
+
+    @property
+    def looked(self) -> bool:
+        """Whether it says anything of the target: who could not look has no vote."""
+        return self.outcome not in {"unknown", "skipped"}
+
+
 class JourneyVerdict(Struct, frozen=True, kw_only=True):
     """The outcome of one journey in a run.
 
@@ -30,6 +49,8 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
         runbook_why: why that page.
         incident: id of the incident it belongs to; empty when it belongs to none.
         responsible: the role to tell instead of the journey's owner: whoever keeps the probe, when that is at fault.
+        votes: what each location says, where several looked.
+        alone: the locations that found it not well, when they are too few for the target to be at fault.
     """
 
     journey: Journey
@@ -46,6 +67,8 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
     runbook_why: str = ""
     incident: str = ""
     responsible: str = ""
+    votes: tuple[Vote, ...] = ()
+    alone: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """What the last attempt measured stands, also in records of older versions."""
@@ -91,6 +114,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         blind: why the monitor itself cannot be believed in this run, as a sentence; empty when it can.
         notes: what a person should know besides.
         not_due: how many journeys were not due in the run's slot, by their own interval.
+        blind_locations: locations from which nothing could be looked at, in this slot and the one before.
     """
 
     run: Run
@@ -99,6 +123,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     blind: str = ""
     notes: tuple[str, ...] = ()
     not_due: int = 0
+    blind_locations: tuple[str, ...] = ()
 
     @property
     def is_idle(self) -> bool:
@@ -120,6 +145,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
             cause=judged.cause,
             build=self.run.build,
             location=self.run.location,
+            alone=bool(judged.alone),
         )
 
     def count(self, outcome: Outcome) -> int:

@@ -26,7 +26,7 @@ from synthprobe.pipeline.run_state import own
 from synthprobe.records.ending import FILE_VARIABLE
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import Run
+from synthprobe.records.result import PART, Run, Share
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner import slots
 from synthprobe.runner.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
@@ -63,6 +63,9 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
         slot: the slot a scheduled run judges; nothing for a run started by hand.
         verbose: whether pytest's own output is shown, and not only kept in ``pytest.log``.
         address_given: whether the target's address was said for this run, so that no journey may go elsewhere.
+        part: number of the part of the slot, where several machines judge it together; 0 for a run of its own.
+        only: the journeys of the part.
+        sharers: how many parts share what the target allows.
     """
 
     paths: tuple[str, ...] = ()
@@ -73,6 +76,9 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     slot: int | None = None
     verbose: bool = False
     address_given: bool = False
+    part: int = 0
+    only: tuple[Journey, ...] = ()
+    sharers: int = 1
 
     @property
     def is_part(self) -> bool:
@@ -115,7 +121,9 @@ def run_journeys(
             (folder / part).mkdir(parents=True, exist_ok=True)
         own(folder)
         _write(folder / "run.json", run)
-        _write(folder / "inventory.json", known.journeys if known else ())
+        _write(folder / "inventory.json", known.journeys if known else order.only)
+        if order.part:
+            _write(folder / PART, Share(journeys=frozenset(journey.id for journey in order.only), of=order.sharers))
     except OSError as error:
         raise OSError(
             error.errno,
@@ -261,7 +269,7 @@ class Watch:
 
 def _begin(root: Path, config: Config, target: Target, order: RunOrder) -> Run:
     now = datetime.now(UTC)
-    scheduled = order.slot is not None
+    scheduled = order.slot is not None and not order.part
     return Run(
         id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
         target=target.name,
@@ -272,6 +280,7 @@ def _begin(root: Path, config: Config, target: Target, order: RunOrder) -> Run:
         command=shlex.join(["synthprobe", *sys.argv[1:]]),
         scheduled=scheduled,
         interval_s=config.interval_s if scheduled else 0.0,
+        part=order.part,
         reference_ms=measure_reference_ms(),
         identifiers=load_plugins(config.plugins, root).identifiers(),
     )

@@ -110,6 +110,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         browser_headers: whether what a browser sends carries the mark, ``no-cache``, ``traceparent`` and ``baggage``;
             without it, when no other host is allowed.
         trace_url: address of one trace in the target's own tracing tool, with ``{trace_id}`` where its id goes.
+        locations: from where each slot is looked at, when several machines judge it together.
+        quorum: how many locations must say that a journey failed; 0 for a majority of those that looked.
     """
 
     base_url: str
@@ -143,6 +145,8 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     automatic_fixes: tuple[str, ...] = ()
     browser_headers: bool | None = None
     trace_url: str = ""
+    locations: tuple[str, ...] = ()
+    quorum: Annotated[int, Meta(ge=0, le=1_000)] = 0
 
 
 def sends_by_egress_proxy(target: Target) -> bool:

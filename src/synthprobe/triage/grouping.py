@@ -12,7 +12,7 @@ from synthprobe.triage.causes import is_vague
 def by_cause(fresh: Sequence[Observation], judged: Mapping[str, JourneyVerdict]) -> list[list[Observation]]:
     """The observations of a run, those together that evidence joins, however many journeys lie between two of them."""
     groups: list[list[Observation]] = []
-    for one in fresh:
+    for one in [one for one in fresh if _may_join(one, judged)]:
         joined = [group for group in groups if any(_same_cause(one, other, judged) for other in group)]
         groups = [group for group in groups if group not in joined]
         groups.append([*(member for group in joined for member in group), one])
@@ -23,12 +23,18 @@ def by_cause(fresh: Sequence[Observation], judged: Mapping[str, JourneyVerdict])
             groups = [g for g in groups if g is not vague and g is not group] + [[*group, *vague]]
     place = {id(one): number for number, one in enumerate(fresh)}
     ordered = [sorted(group, key=lambda one: place[id(one)]) for group in groups]
+    ordered += [[one] for one in fresh if not _may_join(one, judged)]
     return sorted(ordered, key=lambda group: place[id(group[0])])
 
 
 def _is_vague(one: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
     """Whether it does not itself say where the cause lies, and has no page of its own."""
     return one.journey in judged and is_vague(judged[one.journey].triage) and not judged[one.journey].runbook
+
+
+def _may_join(one: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:
+    """Whether it may belong to another one's cause; most of a run passed, and is not compared with all the rest."""
+    return bool(one.fingerprint) or one.journey in judged
 
 
 def _same_cause(one: Observation, other: Observation, judged: Mapping[str, JourneyVerdict]) -> bool:

@@ -167,7 +167,9 @@ def _clean(one: Observation, kind: IncidentKind) -> bool | None:
 
 
 def _kind(one: Observation, known: Sequence[Observation]) -> IncidentKind | None:
-    """What this observation may open."""
+    """What this observation may open; of what a few locations see alone, they have incidents of their own."""
+    if one.alone:
+        return None
     if one.outcome == "failed":
         return "failing"
     if one.intermittent and sum(map(_failing, known[-WINDOW:])) >= INTERMITTENT:
@@ -256,6 +258,9 @@ def _continued(incident: Incident, one: Observation, kind: IncidentKind | None, 
             journeys = (*journeys, one.journey)
             by = f": {common[0]}" if common else ""
             events.append(_event(now, f"{one.journey} shows the same cause{by}."))
+    if one.seen_from and one.seen_from != incident.seen_from and one.journey == journeys[0]:
+        events.append(_event(now, f"{one.journey} {one.seen_from}."))
+        incident = replace(incident, seen_from=one.seen_from)
     became, newest = incident.kind, incident.newest_fingerprint
     if kind is not None and _ORDER[kind] < _ORDER[incident.kind]:
         became = kind
@@ -294,6 +299,7 @@ def _opened(one: Observation, kind: IncidentKind, known: Sequence[Observation], 
     else:
         seen, why = [one], f"{one.journey} failed, and a second attempt agreed: {_line(one.cause)}"
     where = f'{one.journey}, "{one.step}"' if one.step else one.journey
+    why += f" It {one.seen_from}." if one.seen_from else ""
     return Incident(
         id=_id(one, kind),
         target=one.target,
@@ -312,6 +318,7 @@ def _opened(one: Observation, kind: IncidentKind, known: Sequence[Observation], 
         evidence=one.evidence[:EVIDENCE_KEPT],
         occurrences=len(seen),
         events=(_event(now, f"Opened as {kind}. {why}"),),
+        seen_from=one.seen_from,
     )
 
 

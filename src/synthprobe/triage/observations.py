@@ -8,6 +8,7 @@ from itertools import takewhile
 
 from msgspec.structs import replace
 
+from synthprobe import words
 from synthprobe.records.incident import Observation
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.facts import facts_for
@@ -55,6 +56,9 @@ def _in_a_row(one: JourneyVerdict, verdict: Verdict, seen: Sequence[Observation]
 
 def _observation(one: JourneyVerdict, verdict: Verdict) -> Observation:
     bare, run, telling = verdict.observation(one), verdict.run, one.telling
+    bare = replace(bare, seen_from=words.seen_from(one.votes))
+    if one.alone:
+        return replace(bare, step="")
     if one.outcome in {"passed", "skipped"} and not one.intermittent:
         return replace(bare, step="")
     kind, step, message = str(one.outcome), "", one.cause

@@ -56,8 +56,16 @@ def judge_run(
         _judge_journey(journey, sorted(attempts.get(id, []), key=_order), missing, blind)
         for id, journey in journeys.items()
     ]
-    verdicts.sort(key=lambda v: (_WORST_FIRST.index(v.outcome), _SEVERITIES.index(v.journey.severity), v.journey.title))
-    return Verdict(run=run, journeys=tuple(verdicts), finished_at=now, blind=blind)
+    return Verdict(run=run, journeys=tuple(worst_first(verdicts)), finished_at=now, blind=blind)
+
+
+def worst_first(verdicts: Sequence[JourneyVerdict]) -> list[JourneyVerdict]:
+    """Verdicts in the order in which a person reads them."""
+
+    def order(v: JourneyVerdict) -> tuple[int, int, str]:
+        return _WORST_FIRST.index(v.outcome), _SEVERITIES.index(v.journey.severity), v.journey.title
+
+    return sorted(verdicts, key=order)
 
 
 def _order(result: Result) -> tuple[int, int, datetime]:

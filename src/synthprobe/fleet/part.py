@@ -1,0 +1,177 @@
+"""Looks at one part of a slot from one location: leased, run, judged, and handed over. Nobody is told here."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from synthprobe import pipeline
+from synthprobe.config import Config
+from synthprobe.errors import HistoryError
+from synthprobe.fleet.index import PartIndex
+from synthprobe.fleet.slots import LEASE_S, held, holder, plan_of, slot_of
+from synthprobe.pipeline.memory import BEFORE_S
+from synthprobe.pipeline.parts import after_part, seen_by
+from synthprobe.records.fleet import PartState, Place, Plan
+from synthprobe.records.result import Run
+from synthprobe.records.verdict import Verdict
+from synthprobe.runner import RunOrder, run_again, run_journeys
+from synthprobe.runner.inventory import source_revision
+from synthprobe.targets.target import Target
+
+if TYPE_CHECKING:
+    from synthprobe.history.fleet import Fleet
+
+LEAST_S = 10.0
+"""Seconds that must be left of a slot for a part of it to be begun."""
+
+_AROUND_S = 5.0
+_POLL_S = 1.0
+
+
+class Looked(Struct, frozen=True, kw_only=True):
+    """What came of a part.
+
+    Attributes:
+        code: exit code: 0 when it is accounted for, 3 when another try may do better.
+        why: what happened, as a sentence.
+        folder: the run's folder, when there was one.
+        verdict: what was seen, when anything was looked at.
+    """
+
+    code: int
+    why: str
+    folder: Path | None = None
+    verdict: Verdict | None = None
+
+
+def look(
+    root: Path,
+    config: Config,
+    target: Target,
+    order: RunOrder,
+    index: PartIndex,
+    *,
+    slot: str = "now",
+    digest: str = "",
+    watching: Callable[[Path], AbstractContextManager[Callable[[str], None]]] | None = None,
+) -> Looked:
+    """Look at a part, unless somebody else does or did.
+
+    Args:
+        root: the project's root.
+        config: its configuration; ``location`` says from where.
+        target: the target.
+        order: how the journeys are to be run.
+        index: which part.
+        slot: ``now``, or the number of a slot.
+        digest: digest of the plan by which the part was handed out; any without it.
+        watching: shows how far the run in a folder is.
+    """
+    with pipeline.open_history(root, config, within_s=BEFORE_S) as history:
+        fleet = history.fleet
+        try:
+            number, left_s = slot_of(fleet, config, slot)
+            plan = plan_of(fleet, root, config, target, number, index.of)
+            place = Place(target=target.name, slot=number, location=config.location, part=index.number)
+            if wrong := _wrong_with(root, config, plan, index, digest, left_s):
+                fleet.leave_alone(place, f"{holder()}: {wrong}")
+                return Looked(code=3, why=f"{_named(place, plan)} was left alone. {wrong}")
+            state, ours = _leased(fleet, place)
+            if not ours:
+                return Looked(code=0, why=f"{_named(place, plan)} {_whose(state)}. Nothing was run.")
+            part = plan.parts[index.number - 1]
+            if not part.journeys:
+                fleet.finish(state, _nothing(target, config, state))
+                return Looked(code=0, why=f"{_named(place, plan)} holds no journey. Nothing was run.")
+        except HistoryError as error:
+            return Looked(code=3, why=f"Nothing was run, as the shared history could not be used. {error}")
+    sharers = len(plan.parts) * max(len(plan.locations), 1)
+    order = replace(
+        order,
+        slot=number,
+        part=index.number,
+        only=part.journeys,
+        sharers=sharers,
+        paths=tuple(dict.fromkeys(journey.node_id.partition("::")[0] for journey in part.journeys)),
+        deadline_s=max(LEAST_S - _AROUND_S, min(order.deadline_s, left_s - _AROUND_S)),
+    )
+    config = replace(config, suspicion_budget=config.suspicion_budget // sharers)
+    with held(root, config, state) as lease:
+        until = time.monotonic() + order.deadline_s
+        folder, verdict = run_journeys(root, config, target, order, watching=watching)
+        again = functools.partial(run_again, root, config, target, order, folder, until)
+        verdict = after_part(root, config, folder, verdict, place, state.token, look_again=again)
+    return replace(_stored(root, config, lease.state, plan), folder=folder, verdict=verdict)
+
+
+def _wrong_with(root: Path, config: Config, plan: Plan, index: PartIndex, digest: str, left_s: float) -> str:
+    """Why a part must not be looked at by this machine, as a sentence."""
+    if (digest and digest != plan.digest) or index.of != len(plan.parts):
+        asked = f"plan {digest} was" if digest and digest != plan.digest else f"{index.of} parts were"
+        return f"other plan: {asked} asked for, and plan {plan.digest} with {len(plan.parts)} parts stands."
+    if plan.revision != (mine := source_revision(root, config)):
+        return (
+            f"other journeys: the plan was made of revision {plan.revision[:12]}, and this machine has {mine[:12]}. "
+            "Bring the journeys and the configuration of all machines to the same revision."
+        )
+    if plan.locations and config.location not in plan.locations:
+        known = ", ".join(plan.locations)
+        return f"other location: the slot is looked at from {known}, and this machine stands at {config.location!r}."
+    if left_s < LEAST_S:
+        return f"too late: the slot {'is over' if left_s <= 0 else f'is over in {left_s:.0f} s'}."
+    return ""
+
+
+def _leased(fleet: Fleet, place: Place) -> tuple[PartState, bool]:
+    """Take a part; who has it may have died, so its lease is waited for once."""
+    until = time.monotonic() + LEASE_S + _POLL_S
+    while True:
+        state, ours = fleet.lease(place, holder(), LEASE_S)
+        if ours or state.done_at is not None or time.monotonic() > until:
+            return state, ours
+        time.sleep(_POLL_S)
+
+
+def _stored(root: Path, config: Config, state: PartState, plan: Plan) -> Looked:
+    """Whether what was found arrived, and counts."""
+    place = state.place
+    try:
+        with pipeline.open_history(root, config, within_s=BEFORE_S) as history:
+            known = next(one for one in history.fleet.parts(place.target, place.slot) if one.place == place)
+    except HistoryError as error:
+        waits = "The result waits on this machine, and is handed over as soon as the history can be used."
+        return Looked(code=3, why=f"{_named(place, plan)} was looked at. {waits} {error}")
+    if known.token != state.token:
+        return Looked(code=0, why=f"{_named(place, plan)} {_whose(known)}: it was overtaken here and does not count.")
+    if known.done_at is None:
+        return Looked(code=3, why=f"From {place.location or 'here'} nothing of {_named(place, plan)} could be seen.")
+    return Looked(code=0, why=f"{_named(place, plan)} is handed over; `synthprobe conclude` judges the slot.")
+
+
+def _named(place: Place, plan: Plan) -> str:
+    where = f" from {place.location}" if place.location else ""
+    return f"Part {place.part} of {len(plan.parts)} of slot {place.slot} of {place.target}{where}"
+
+
+def _whose(state: PartState) -> str:
+    if state.done_at is not None:
+        return f"was looked at by {state.holder} at {state.done_at:%H:%M:%S} UTC"
+    return f"is being looked at by {state.holder} since {state.taken_at:%H:%M:%S} UTC"
+
+
+def _nothing(target: Target, config: Config, state: PartState) -> bytes:
+    import msgspec
+
+    now, place = datetime.now(UTC), state.place
+    run = Run(id="", target=target.name, base_url=target.base_url, slot=place.slot, started_at=now, part=place.part)
+    seen = seen_by(Verdict(run=run, journeys=(), finished_at=now), place, state.token)
+    return msgspec.msgpack.encode(seen)
