@@ -23,6 +23,7 @@ from synthprobe.report.retention import Retention
 from synthprobe.targets.addresses import host_of
 from synthprobe.targets.authorities import check_ca_file
 from synthprobe.targets.guardrails import check_guardrails
+from synthprobe.targets.reads import wrong_entry
 from synthprobe.targets.target import Target, check_base_url, check_http_credentials, check_logins, check_trace_url
 
 
@@ -349,12 +350,15 @@ def _wrong_routes(config: Config | None) -> Iterator[Mistake]:
 
 
 def _wrong_ways(config: Config | None) -> Iterator[Mistake]:
-    """Proxies and client certificates that cannot be used."""
+    """Proxies, client certificates and entries of ``reads`` that cannot be used."""
     for name, target in (config.targets if config else {}).items():
         if target.proxy is not None:
             place = ("targets", name, "proxy")
             for key, sentence in target.proxy.wrong(shown(place), target.secrets):
                 yield Mistake((*place, key), sentence)
+        for text in target.reads:
+            if why := wrong_entry(text):
+                yield Mistake(("targets", name, "reads"), f"has {text!r} in targets.{name}.reads. {why}")
         for host, certificate in target.client_certificates.items():
             where = ("targets", name, "client_certificates", host)
             for key, sentence in certificate.wrong(host, shown(where), target.secrets):

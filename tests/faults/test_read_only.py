@@ -17,6 +17,7 @@ from synthprobe import Api, ConfigurationError, Target
 from synthprobe.browser.headers import BrowserHeaders
 from synthprobe.browser.installation import find_browser
 from synthprobe.browser.wall import GuardedBrowser, launch_arguments
+from synthprobe.config import read_config
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.guard import Guard
 from synthprobe.records.result import Failure
@@ -36,7 +37,9 @@ def messages() -> Iterator[MessageServer]:
 
 @pytest.fixture(scope="module")
 def target(allowed: Allowed) -> Target:
-    return Target(base_url=allowed.url, name="live", read_only=True, websocket_paths=("*/live",))
+    return Target(
+        base_url=allowed.url, name="live", read_only=True, websocket_paths=("*/live",), reads=("POST /graphql query",)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +61,65 @@ def opened(guarded: tuple[GuardedBrowser, Browser], allowed: Allowed) -> Iterato
     page.goto("/page")
     yield guarded[0], page
     context.close()
+
+
+GRAPHQL = {
+    '{"query": "{ units { id } }"}': True,
+    '{"query": "query Units($x: I = {a: 1}) { units(of: \\"} mutation {\\") { id } } fragment F on U { id }"}': True,
+    '[{"query": "query A { a }"}, {"query": "query B { b }"}]': True,
+    '{"query": "mutation { remove(id: 7) }"}': False,
+    '{"query": "# {\\nmutation { remove(id: 7) }"}': False,
+    '{"query": "query A { a } mutation B { remove(id: 7) }", "operationName": "A"}': False,
+    '[{"query": "query A { a }"}, {"query": "mutation B { b }"}]': False,
+    '{"query": "query A { a }", "_method": "DELETE"}': False,
+    '{"operationName": "Units", "extensions": {"persistedQuery": {"version": 1}}}': False,
+    "no json": False,
+    "[]": False,
+}
+
+
+@pytest.mark.parametrize(("body", "is_sent"), GRAPHQL.items(), ids=[f"F71-{n}" for n in range(len(GRAPHQL))])
+def test_of_graphql_what_only_asks_is_sent(body, is_sent, allowed):
+    target = Target(base_url=allowed.url, read_only=True, reads=("POST /api/search", "POST /graphql query"))
+    api = Api(target, Redactor())
+    api.post("/api/search", json={"name": "x"}).expect(200)
+    if is_sent:
+        api.post("/graphql", data=body).expect(200)
+    else:
+        with pytest.raises(ConfigurationError, match=r'reads = \["POST /graphql"\]|asks for DELETE'):
+            api.post("/graphql", data=body)
+
+
+def test_a_query_of_graphql_is_sent_by_its_name_and_no_mutation_by_any_f71(allowed):
+    api = Api(Target(base_url=allowed.url, read_only=True, reads=("POST /*/graphql Units",)), Redactor())
+    for sent in (
+        {"query": "query Units { a }"},
+        {"operationName": "Units", "extensions": {}},
+        {"query": "query Units { a } query B { b }", "operationName": "Units"},
+    ):
+        api.post("/v1/graphql", json=sent).expect(200)
+    for sent in ({"query": "mutation Units { a }"}, {"query": "query Orders { a }"}, {"query": "{ a }"}):
+        with pytest.raises(ConfigurationError, match="reads"):
+            api.post("/v1/graphql", json=sent)
+    with pytest.raises(ConfigurationError, match="reads"):
+        api.put("/v1/graphql", json={"query": "query Units { a }"})
+
+
+def test_a_page_is_held_to_the_same_and_a_refusal_is_noted_f71(guarded, allowed):
+    send = "body => fetch('/graphql', {method: 'POST', body}).then(() => true, () => false)"
+    with opened(guarded, allowed) as (guard, page):
+        assert page.evaluate(send, '{"query": "{ units { id } }"}')
+        assert guard.notes() == []
+        assert not page.evaluate(send, '{"query": "mutation { remove(id: 7) }"}')
+        assert any("POST /graphql was not sent" in note for note in guard.notes())
+    assert [body for method, *_, body in allowed.seen if method == "POST"] == [b'{"query": "{ units { id } }"}']
+
+
+@pytest.mark.parametrize("entry", ["graphql", "POST graphql", "GET /search", "post /search", "POST /a b c", "POST"])
+def test_an_entry_of_reads_that_cannot_be_used_is_refused_with_its_line(entry, project):
+    project.configure("http://127.0.0.1:9", f'reads = ["POST /search", "{entry}"]\n')
+    with pytest.raises(ConfigurationError, match=r"synthprobe.toml:4 has .* in targets.demo.reads"):
+        read_config(project.root)
 
 
 PART = '--b\r\nContent-Disposition: form-data; name="_method"\r\n\r\nDELETE\r\n--b--\r\n'

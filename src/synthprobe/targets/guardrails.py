@@ -10,6 +10,7 @@ from typing import Any
 from synthprobe.errors import ConfigurationError
 from synthprobe.targets.addresses import host_of, is_plain_path, matches_host, normal_host, odd_address, path_of
 from synthprobe.targets.overrides import SAFE_METHODS, method_override
+from synthprobe.targets.reads import read_entry
 from synthprobe.targets.target import Target, sends_by_egress_proxy
 
 _SYNTHETIC = {"X-Synthetic": "synthprobe", "Cache-Control": "no-cache"}
@@ -163,11 +164,14 @@ def change_refusal(
         return ""
     if not override and method.upper() == "POST" and _is_one_of(path, target.login_paths):
         return ""
+    if not override and any(read.holds(method, path, body) for read in map(read_entry, target.reads) if read):
+        return ""
     what = f"{method} {path}, which {override}," if override else f"{method} {path}"
     return (
         f"{what} was not sent: {_name(target)} is read-only, and this journey does not declare that it "
         'changes anything. Mark it, for example @pytest.mark.mutates("incident"), and allow that with '
-        'allows = ["incident"] of the target; or, if it only logs in, add the path to login_paths.'
+        'allows = ["incident"] of the target; or, if it only logs in, add the path to login_paths; if it only '
+        f'reads, add it to reads: reads = ["{method.upper()} {path}"].'
     )
 
 

@@ -95,6 +95,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         read_only: whether changes are refused; left out, they are on production.
         allows: what journeys marked ``mutates`` may change although the target is read-only.
         login_paths: paths to which a POST is no change; ``*`` stands for any text.
+        reads: requests that only read although their method does not say so: ``POST /api/search``.
         websocket_paths: paths of WebSockets over which a page's messages are no change; ``*`` stands for any text.
         requests_per_second: requests API sessions may send in all workers together; 0 for no limit.
         journeys_per_minute: journeys that may start in all workers together; 0 for no limit.
@@ -131,6 +132,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     read_only: bool | None = None
     allows: tuple[str, ...] = ()
     login_paths: tuple[str, ...] = ("*/login", "*/logout", "*/token")
+    reads: tuple[str, ...] = ()
     websocket_paths: tuple[str, ...] = ()
     requests_per_second: Annotated[float, Meta(ge=0, le=100_000)] = 0.0
     journeys_per_minute: Annotated[float, Meta(ge=0, le=100_000)] = 0.0

@@ -1,0 +1,102 @@
+"""Requests that only read although their method does not say so: ``reads`` of a target."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+from msgspec import Struct
+
+from synthprobe.targets.addresses import is_plain_path
+from synthprobe.targets.overrides import SAFE_METHODS
+
+_ENTRY = re.compile(r"(?P<method>[A-Z]+) (?P<path>[/*]\S*)(?: (?P<operation>[_A-Za-z][_0-9A-Za-z]*))?")
+_OPERATIONS = ("query", "mutation", "subscription")
+_NO_SYNTAX = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|#[^\n]*', re.DOTALL)
+
+
+class Read(Struct, frozen=True):
+    """One entry of ``reads``.
+
+    Attributes:
+        method: for example ``POST``.
+        path: from its first slash on; ``*`` stands for any text.
+        operation: of GraphQL: ``query`` for every query, or the name of one; empty when the path alone decides.
+    """
+
+    method: str
+    path: str
+    operation: str = ""
+
+    def holds(self, method: str, path: str, body: Any) -> bool:
+        """Whether a request is of this kind."""
+        if method.upper() != self.method or not is_plain_path(path) or not fnmatchcase(path, self.path):
+            return False
+        return not self.operation or _reads_only(self.operation, body)
+
+
+@cache
+def read_entry(text: str) -> Read | None:
+    """An entry as it is written, ``POST /graphql query``; nothing when it is none, or needs no entry."""
+    found = _ENTRY.fullmatch(text)
+    if found is None or found["method"] in SAFE_METHODS:
+        return None
+    return Read(found["method"], found["path"], found["operation"] or "")
+
+
+def wrong_entry(text: str) -> str:
+    """Why an entry cannot be used, as the end of a sentence; empty when it can."""
+    if text.split(" ")[0] in SAFE_METHODS:
+        return f"{text.split(' ')[0]} is never a change: leave it out."
+    if read_entry(text) is None:
+        return (
+            'A method and a path were expected, for example "POST /api/search"; of GraphQL also which operation: '
+            '"POST /graphql query" for all that only ask, "POST /graphql ProductList" for one.'
+        )
+    return ""
+
+
+def _reads_only(operation: str, body: Any) -> bool:
+    """Whether each operation of a GraphQL body is a query, and of that name where one is given."""
+    try:
+        sent = json.loads(body if isinstance(body, (str, bytes)) else "")
+    except ValueError:
+        return False
+    requests = sent if isinstance(sent, list) else [sent]
+    return bool(requests) and all(isinstance(one, dict) and _is_query(operation, one) for one in requests)
+
+
+def _is_query(operation: str, request: dict[str, Any]) -> bool:
+    text, asked = request.get("query"), request.get("operationName")
+    defined = list(_definitions(text)) if isinstance(text, str) else []
+    if any(kind != "query" for kind, _ in defined):
+        return False
+    names = {asked} if asked else {name for _, name in defined}
+    if operation == "query":
+        return bool(defined)  # of one that the server keeps, only the name says what it does
+    return names == {operation}
+
+
+def _definitions(text: str) -> Iterator[tuple[str, str]]:
+    """Kind and name of each operation of a document; what is no document has a kind that is no query."""
+    depth, between = 0, ""
+    for sign in _NO_SYNTAX.sub(" ", text):
+        if sign in "({[":
+            if depth == 0 and sign == "{":
+                kind, name = [*between.replace("@", " @").split(), "", ""][:2]
+                if not kind or kind in _OPERATIONS:
+                    yield kind or "query", name
+                elif kind != "fragment":
+                    yield "unknown", ""
+                between = ""
+            depth += 1
+        elif sign in ")}]":
+            depth -= 1
+        elif depth == 0:
+            between += " " if sign == "," else sign
+    if depth or between.strip():
+        yield "unknown", ""
