@@ -38,7 +38,12 @@ def messages() -> Iterator[MessageServer]:
 @pytest.fixture(scope="module")
 def target(allowed: Allowed) -> Target:
     return Target(
-        base_url=allowed.url, name="live", read_only=True, websocket_paths=("*/live",), reads=("POST /graphql query",)
+        base_url=allowed.url,
+        name="live",
+        read_only=True,
+        websocket_paths=("*/live",),
+        reads=("POST /graphql query",),
+        blocked_hosts=("127.0.0.2",),
     )
 
 
@@ -113,6 +118,16 @@ def test_a_page_is_held_to_the_same_and_a_refusal_is_noted_f71(guarded, allowed)
         assert not page.evaluate(send, '{"query": "mutation { remove(id: 7) }"}')
         assert any("POST /graphql was not sent" in note for note in guard.notes())
     assert [body for method, *_, body in allowed.seen if method == "POST"] == [b'{"query": "{ units { id } }"}']
+
+
+def test_third_parties_that_are_known_to_be_refused_are_refused_and_not_listed_f71(guarded, allowed):
+    ask = "url => fetch(url, {mode: 'no-cors'}).then(() => true, () => false)"
+    with opened(guarded, allowed) as (guard, page):
+        for host in ("127.0.0.2", "127.0.0.3"):
+            assert not page.evaluate(ask, f"http://{host}:4443/")
+        page.goto("/page")  # what was refused before is known by now
+        assert guard.refused_hosts() == {"127.0.0.3": 1}
+        assert ["127.0.0.3" in note for note in guard.notes()] == [True]
 
 
 @pytest.mark.parametrize("entry", ["graphql", "POST graphql", "GET /search", "post /search", "POST /a b c", "POST"])

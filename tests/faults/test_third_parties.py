@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from synthprobe import pipeline
+from synthprobe.pipeline.notes import third_parties as third_parties_of
+
 from hostile import hostile  # isort: skip
 
 JOURNEY = """
@@ -30,11 +33,15 @@ def test_a_third_party_costs_the_journey_nothing_unless_it_is_declared(project, 
     with hostile() as url:
         project.configure(url, 'allowed_hosts = ["127.0.0.2"]\n' if declared else "")
         project.journeys("".join(JOURNEY.format(name=name, url=its) for name, its in third_parties.items()))
-        results = project.run().results
+        done = project.run()
+    results, listed = done.results, third_parties_of(pipeline.judge(done.folder))
     failed = results["test_hangs"]
     if declared:
         assert (failed.outcome, failed.failure.kind) == ("failed", "timeout")
+        assert listed == []
     else:
         assert failed.outcome == "passed", failed.cause
         assert any("127.0.0.2" in note for note in failed.notes)
+        assert "127.0.0.2 (2 journeys)" in listed[0]
+        assert "blocked_hosts" in listed[0]
     assert results["test_down"].outcome == "passed", results["test_down"].cause  # the page does without it

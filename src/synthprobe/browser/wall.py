@@ -39,7 +39,7 @@ from synthprobe.journey.guard import Guard
 from synthprobe.journey.trust import trusting_home
 from synthprobe.records.finding import Finding, Refusal
 from synthprobe.records.result import Failure
-from synthprobe.targets.addresses import host_of, origin_of
+from synthprobe.targets.addresses import host_of, matches_host, origin_of
 from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import (
     browser_arguments,
@@ -127,12 +127,21 @@ class GuardedBrowser:
         return (
             [
                 f"Not allowed, so not reached: {host} ({count} request{'s' if count > 1 else ''})."
-                for host, count in sorted(self._refused.items())
+                for host, count in self.refused_hosts().items()
             ]
             + list(dict.fromkeys(fault.text for fault in self._hear_of_proxy().values()))
             + ([self._change] if self._change else [])
             + ([CRASH] if self.crashed else [])
         )
+
+    def refused_hosts(self) -> dict[str, int]:
+        """Hosts that pages asked for in this attempt in vain, without those that are known to be refused."""
+        known = self.guard.target.blocked_hosts
+        return {
+            host: count
+            for host, count in sorted(self._refused.items())
+            if not any(matches_host(host, one) for one in known)
+        }
 
     def explain(self, failure: Failure, *, of_page: bool = True) -> Failure:
         """The failure, put down to a refused request or a crash where the journey stood on one."""

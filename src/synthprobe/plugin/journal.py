@@ -69,6 +69,7 @@ class Attempt:
         self.waterfall: tuple[SeenRequest, ...] = ()
         self.console: tuple[str, ...] = ()
         self.whole_text = ""
+        self.refused_hosts: dict[str, int] = {}
         self.good: LastGood | None = None
 
     def skip(self, reason: str, phase: str) -> None:
@@ -190,6 +191,7 @@ class Journal:
             evidence=attempt.evidence,
             operations=operations(self._exchanges),
             notes=tuple(capped(note) for note in recorder.notes),
+            refused_hosts=attempt.refused_hosts,
             build=self._build(),
             worker=self._worker,
             repeat=self._repeat(attempt.journey),

@@ -426,6 +426,7 @@ class JourneySession:
             attempt.progress.allow(EVIDENCE_S)
         if self._guarded is not None:
             attempt.recorder.notes += self._guarded.notes()
+            attempt.refused_hosts = self._guarded.refused_hosts()
         self.journal.settle(attempt, self._browser)
 
     def _fixture_broke(self, name: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from synthprobe.records.address import shown_address
@@ -266,6 +266,7 @@ class Result(Struct, frozen=True, kw_only=True):
         evidence: what was kept, most telling first.
         operations: what the target's backend says it spent, also when the attempt passed.
         notes: what a person should know besides, for example a clock that is off.
+        refused_hosts: hosts that pages asked for and that are not allowed, and how many requests they were.
         build: the ``X-Build`` the target's answers named.
         worker: the xdist worker, ``main`` without xdist.
         repeat: the command that repeats this journey here.
@@ -291,6 +292,7 @@ class Result(Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     operations: tuple[Operation, ...] = ()
     notes: tuple[str, ...] = ()
+    refused_hosts: dict[str, int] = field(default_factory=dict)
     build: str = ""
     worker: OwnName = "main"
     repeat: str = ""

@@ -22,6 +22,7 @@ from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import load_plugins
+from synthprobe.pipeline.notes import third_parties
 from synthprobe.pipeline.run_state import own
 from synthprobe.records.ending import FILE_VARIABLE
 from synthprobe.records.intervals import due_journeys
@@ -208,6 +209,7 @@ def run_journeys(
         how = f", which {_came(last)} as well ({last.message})" if ended_too else ""
         how_given = "given to" if ended_too else "run in"
         notes.append(f"pytest {_came(first)}, and {_counted(left)} {how_given} a fresh process{how}: {first.message}")
+    notes += third_parties(verdict)
     if jumped := clock.note():
         notes.append(jumped)
     if notes:

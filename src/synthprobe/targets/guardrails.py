@@ -34,12 +34,13 @@ def check_guardrails(target: Target) -> Target:
             f"{table} has production = true and tls_verify = false. Certificates are always checked on production: "
             "remove tls_verify, and name an authority of your own with ca_file."
         )
-    for host in target.allowed_hosts:
-        if not normal_host(host):
-            raise ConfigurationError(
-                f"{table} allows the host {host!r}. A host name without scheme, port and path was expected, for "
-                'example "cdn.example.org", or "*.example.org" for every host below it.'
-            )
+    for key in ("allowed_hosts", "blocked_hosts"):
+        for host in getattr(target, key):
+            if not normal_host(host):
+                raise ConfigurationError(
+                    f"{table} has the host {host!r} in {key}. A host name without scheme, port and path was expected, "
+                    'for example "cdn.example.org", or "*.example.org" for every host below it.'
+                )
     for key in ("login_paths", "websocket_paths"):
         for path in getattr(target, key):
             if not path.startswith(("/", "*")):

@@ -91,6 +91,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         inbox: where the mail of synthetic users is read.
         session_key: name of the target's secret with which kept sessions are encrypted; empty keeps them in memory.
         allowed_hosts: hosts journeys may reach besides that of ``base_url``; ``*.example.org`` for all below it.
+        blocked_hosts: third parties that pages ask for and never reach, known to be so.
         production: whether real users work there; makes it read-only, and TLS is always verified.
         read_only: whether changes are refused; left out, they are on production.
         allows: what journeys marked ``mutates`` may change although the target is read-only.
@@ -128,6 +129,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     inbox: Inbox | None = None
     session_key: str = ""
     allowed_hosts: tuple[str, ...] = ()
+    blocked_hosts: tuple[str, ...] = ()
     production: bool = False
     read_only: bool | None = None
     allows: tuple[str, ...] = ()
