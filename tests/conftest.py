@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def plain_projects() -> None:
     """What these tests themselves are written with is no part of a journey project, and slow to load."""
-    os.environ.setdefault("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio")
+    os.environ.setdefault("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:anyio -p no:pytest-bdd")
 
 
 @pytest.fixture(scope="session", autouse=True)

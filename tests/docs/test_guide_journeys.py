@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from synthprobe.testing import Answer, FakeTarget
+
 ROOT = Path(__file__).parents[2]
 DISPATCH = ROOT / "journeys" / "dispatch"
 
@@ -75,3 +77,42 @@ def test_the_guides_test_of_a_journey_passes(project: Any) -> None:
     command = [sys.executable, "-m", "pytest", "tests", "-q", "-p", "no:cacheprovider"]
     ran = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=100, check=False)
     assert "1 passed" in ran.stdout, ran.stdout
+
+
+class Shop(FakeTarget):
+    """Sends a code by mail to whoever asks for it."""
+
+    def answer_to(self, method: str, path: str) -> Answer:
+        if (method, path) == ("POST", "/ask"):
+            mail = {"id": "1", "to": "probe+confirm@example.org", "text": "Your code is 730914."}
+            self.answers("GET", "/mails", body=[mail])
+            self.answers("GET", "/mails/1", body=mail)
+        return super().answer_to(method, path)
+
+
+def test_the_log_ins_of_the_guide_work(centre: Any, project: Any) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/guides/logins.md").read_text(), re.M | re.S)
+    code, mail, mailbox, log_in, logged_in = blocks
+    secrets = '[targets.demo.secrets]\npassword = "env:PASSWORD"\nauthenticator = "env:KEY"\n'
+    accounts = (f'{path.name} = "file:{path}"\n' for path in sorted((DISPATCH / "accounts").iterdir()))
+    with Shop() as shop:
+        project.configure(shop.url, secrets)
+        project.journeys(mailbox, "conftest.py")
+        project.journeys(code, "test_code.py")
+        project.journeys(mail, "test_mail.py")
+        shop.answers("GET", "/mails", body=[])
+        for path, status in (("/login", 200), ("/ask", 202), ("/confirm", 200)):
+            shop.answers("POST", path, status=status)
+        environ = {"PASSWORD": "made-up-password-1", "KEY": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}
+        ran = project.run(environ=environ)
+        assert {name: one.outcome for name, one in ran.results.items()} == {
+            "test_a_customer_logs_in": "passed",
+            "test_a_customer_confirms_an_address": "passed",
+        }, ran.output
+    for name in ("test_code.py", "test_mail.py"):
+        (project.root / "journeys" / name).unlink()
+    project.configure(centre.url, "[targets.demo.secrets]\n" + "".join(accounts))
+    project.journeys(log_in, "conftest.py")
+    project.journeys(logged_in)
+    ran = project.run(folder="logged-in")
+    assert ran.results["test_a_dispatcher_sees_the_board"].outcome == "passed", ran.output

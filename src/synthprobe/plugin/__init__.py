@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(ladder.Changeover(), "synthprobe-changeover")
         session: JourneySession = JourneySession.of(config)
         config.pluginmanager.register(session, "synthprobe-session")
+        config.pluginmanager.register(session.scenarios, "synthprobe-scenarios")
         config.pluginmanager.register(JourneyCollection(session), "synthprobe-collection")
         if is_quiet(config):
             config.pluginmanager.register(QuietConsole(session), "synthprobe-quiet")

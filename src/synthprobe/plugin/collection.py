@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,8 +89,8 @@ class JourneyCollection:
         journeys = self._journeys(items)
         listed = self._config.option.collectonly and target_name(self._config) is None  # those of every target
         here = [pair for pair in journeys if listed or not pair[1].targets or ours.target.name in pair[1].targets]
-        _deselect(items, {item for item, _ in journeys} - {item for item, _ in here})
-        journeys = here
+        others = {item for item, _ in journeys} - {item for item, _ in here}
+        items[:], journeys = [item for item in items if item not in others], here
         if (share := folder.share()) is not None:
             journeys = [(item, journey) for item, journey in journeys if journey.id in share.journeys]
             items[:] = [item for item, _ in journeys]
@@ -106,7 +106,8 @@ class JourneyCollection:
             folder.begin()
         folder.collected(expected)
         due = {one.id for one in due_journeys(expected, folder.run.slot, folder.run.interval_s)}
-        _deselect(items, {item for item, journey in journeys if journey.id not in due})
+        idle = {item for item, journey in journeys if journey.id not in due}
+        items[:] = [item for item in items if item not in idle]
         slot = self._config.option.synthprobe_canaries
         if slot is not None and due:
             items[:0] = _canaries(session, slot, browser=any("browser" in _fixtures(item) for item in items))
@@ -130,12 +131,6 @@ class JourneyCollection:
 
     def _journeys(self, items: Iterable[pytest.Item]) -> list[tuple[pytest.Item, Journey]]:
         return [(item, journey_of(item)) for item in items if is_journey_path(self._config, item.path)]
-
-
-def _deselect(items: list[pytest.Item], out: Collection[pytest.Item]) -> None:
-    if out:
-        items[0].config.hook.pytest_deselected(items=[item for item in items if item in out])
-        items[:] = [item for item in items if item not in out]
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

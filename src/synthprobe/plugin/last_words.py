@@ -80,9 +80,9 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Whoever leaves journeys out of a run is told so by it: they are neither passed nor gone."""
+    """Whoever leaves journeys out is told so by the run, unless it was typed: they are neither passed nor gone."""
     names = list(dict.fromkeys(item.nodeid for item in items))
-    if names:
+    if names and {"-m", "-k"}.isdisjoint(items[0].config.invocation_params.args):
         shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
         left_out = "1 journey was" if len(names) == 1 else f"{len(names)} journeys were"
         _write(

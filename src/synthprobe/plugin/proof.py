@@ -7,7 +7,7 @@ import functools
 import inspect
 import os
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest import TestCase
@@ -51,6 +51,14 @@ def proven(item: pytest.Item, looked: Callable[[], bool]) -> Iterator[None]:
         item.obj = function
     why = "" if issubclass(item.cls or object, TestCase) else _never_run(function, began)  # unittest calls as it likes
     if why := why or _gave_back(returned) or _idle(function, looked, str(item.config.rootpath)):
+        raise JourneyError(why)
+
+
+def prove_parts(functions: Sequence[Callable[..., Any]], looked: Callable[[], bool], project: str) -> None:
+    """The same of a test whose body is in other functions, as a scenario's is: one of them must look at something."""
+    dropped = next(filter(None, (_idle(function, lambda: True, project) for function in functions)), "")
+    idle = [_idle(function, looked, project) for function in functions]
+    if why := dropped or (idle[0] if idle and all(idle) else ""):
         raise JourneyError(why)
 
 

@@ -37,7 +37,7 @@ from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.junit import JUnitOfJourneys
 from synthprobe.plugin.options import JOURNEY, mutates_of, parameter_names, project_config, project_root
 from synthprobe.plugin.progress import ProgressWriter
-from synthprobe.plugin.proof import proven, refuse_empty
+from synthprobe.plugin.proof import prove_parts, proven, refuse_empty
 from synthprobe.plugin.reports import (
     BareReports,
     counted_as_failed,
@@ -49,6 +49,7 @@ from synthprobe.plugin.reports import (
     redact_sections,
 )
 from synthprobe.plugin.run_folder import RunFolder
+from synthprobe.plugin.scenarios import ScenarioSteps
 from synthprobe.plugin.unheard import heard
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.plain_text import plain_text
@@ -110,6 +111,7 @@ class JourneySession:
         self._group = GroupLock(folder / "locks")
         share = run_folder.share()
         self.guard = Guard(target, folder, sharers=share.of if share is not None else 1)
+        self.scenarios = ScenarioSteps()
         self.headers = BrowserHeaders(target)
         self._browser: BrowserEvidence | None = None
         self._guarded: GuardedBrowser | None = None
@@ -222,6 +224,7 @@ class JourneySession:
             self.attempt = Attempt(journey, number, allure, *seen, clock=self.clock)
             self.attempt.good = good
             self.exchanges.clear()
+            self.scenarios.begin()
             steps.swap(self.attempt.recorder)
             self.headers.tell()
             if self._browser is not None:
@@ -257,13 +260,14 @@ class JourneySession:
         if attempt is None:
             yield
             return
+
+        def looked() -> bool:
+            return bool(self.exchanges) or self.scenarios.looked(attempt.recorder.steps)
+
         try:
-            with (
-                attempt.deadline.running(),
-                heard(attempt.recorder),
-                proven(item, lambda: bool(attempt.recorder.steps or self.exchanges)),
-            ):
+            with attempt.deadline.running(), heard(attempt.recorder), proven(item, looked):
                 yield
+                prove_parts(self.scenarios.functions, looked, str(self.config.rootpath))
         finally:
             unheard = attempt.recorder.left_unheard()
         if unheard is not None:
