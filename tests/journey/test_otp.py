@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pyotp
 import pytest
 
-from synthprobe import ConfigurationError, Secret, pipeline
+from synthprobe import ConfigurationError, Redactor, Secret, pipeline
 from synthprobe.errors import ToolError
 from synthprobe.journey.otp import Otp
 
@@ -101,6 +101,8 @@ def test_workers_and_runs_never_share_a_code_and_none_waits_for_ever(tmp_path):
     assert codes == [totp.at(1_790_000_005 + 30 * number) for number in range(3)] == masked
     with pytest.raises(ToolError, match="Every code of 'key' until then was given out to others"):
         otp(tmp_path, clock)("key", within="1s")
+    clock.now = 1_790_009_999.5
+    assert otp(tmp_path, clock)("key") == totp.at(1_790_010_000), "a code that ends at once is of no use"
     assert not any(code in path.read_text() for code in codes for path in tmp_path.iterdir())
 
 
@@ -109,3 +111,14 @@ def test_what_is_no_authenticators_key_is_said_without_it(tmp_path, key):
     with pytest.raises(ConfigurationError, match="The secret 'key' is no key of an authenticator") as raised:
         otp(tmp_path, Clock(1_790_000_005.0), key)("key")
     assert key not in str(raised.value)
+
+
+def test_l51_a_code_is_masked_alone_typed_key_by_key_and_as_a_number_but_not_within_other_digits():
+    redactor = Redactor()
+    redactor.add_code("730914")
+    for text in ("code=730914&x", "a%20730914", '{"code": 730914}', "730914", "is 730914."):
+        assert "730914" not in redactor.text(text), text
+        assert redactor.residual(text.encode()) == ["one-time code"], text
+    assert redactor.text("order 1730914, 7309145") == "order 1730914, 7309145"
+    assert redactor.data({"code": 730914, "count": 7}) == {"code": "[masked]", "count": 7}
+    assert not set("".join(redactor.pieces(list("730914")))) & set("730914")

@@ -127,7 +127,9 @@ class Scanner:
         return findings
 
     def _sorted(self, opened: IO[bytes]) -> list[str]:
-        return sorted(set(self._stream(opened, 0, _Allowance(self._largest)))) if self.known or self.issued else []
+        if not (self.known or self.issued or self._phrases):
+            return []
+        return sorted(set(self._stream(opened, 0, _Allowance(self._largest))))
 
     def _stream(self, opened: IO[bytes], depth: int, allowance: _Allowance) -> Iterator[str]:
         head = opened.read(4)

@@ -17,6 +17,8 @@ from synthprobe.records.journey import duration_s
 from synthprobe.targets.secrets import Secret
 
 _LOCK_S = 5.0
+_SPARE_S = 2.0
+"""A code is not given out in its last seconds: the form has still to be sent."""
 
 
 class Otp:
@@ -76,17 +78,19 @@ class Otp:
         try:
             with FileLock(place.with_suffix(".lock"), timeout=_LOCK_S):
                 given = int(place.read_text()) if place.exists() else -1
-                number = int(self._clock() // totp.interval)
+                now = self._clock()
+                number = int(now // totp.interval)
+                is_over = (number + 1) * totp.interval - now < min(_SPARE_S, totp.interval / 10)
                 if given > number + 10:  # a clock that was ahead once
                     given = number
-                if number > given:
+                if number > given and not is_over:
                     write_whole(place, str(number))
                     return number
         except (Timeout, ValueError, OSError) as error:
             raise ToolError(
                 f"Which code of {secret!r} was given out last cannot be known: {error}. Look at {place}, or remove it."
             ) from None
-        left_s = (given + 1) * totp.interval - self._clock()
+        left_s = (max(given, number) + 1) * totp.interval - self._clock()
         if self._clock() + left_s > end:
             raise ToolError(
                 f"Every code of {secret!r} until then was given out to others, so there is none to log in with. Give "
