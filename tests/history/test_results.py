@@ -25,7 +25,7 @@ def test_observations_are_the_last_of_each_journey_with_the_newest_last(history)
         ("journey-1", "run-000004", "failed"),
     ]
     assert len(seen) == 4
-    assert history.observations("demo", ["journey-0"], last=1)[0].step == "step 0"
+    assert history.observations("demo", "journey-0", last=1)[0].step == "step 0"
     assert history.observations("another") == []
 
 

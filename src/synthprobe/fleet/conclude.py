@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.config import Config
@@ -20,6 +21,7 @@ from synthprobe.records.fleet import CONCLUSION, Conclusion, PartSeen, PartState
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Run
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.report.publishing import PUBLISHED
 from synthprobe.runner.slots import runs_folder
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import exit_code, worst_first
@@ -94,7 +96,7 @@ def conclude(
         verdict, blind = judge_slot(
             plan, states, target, config.interval_s, before.blind if before else (), datetime.now(UTC)
         )
-        folder = _begun(root / config.folder, verdict, plan)
+        folder = _begun(root / config.folder, verdict, plan, states)
         nothing = (
             ""
             if verdict.is_idle or any(one.outcome != "unknown" for one in verdict.journeys)
@@ -176,8 +178,21 @@ def _by_journey(seen: PartSeen | None, journeys: Sequence[Journey], lost: str) -
     if seen is not None:
         expected = {journey.id: journey for journey in journeys}
         found |= {id: JourneyVerdict(journey=expected[id], outcome="passed") for id in seen.passed if id in expected}
-        found |= {one.journey.id: one for one in seen.others if one.journey.id in expected}
+        found |= {one.journey.id: _placed(one, seen) for one in seen.others if one.journey.id in expected}
     return found
+
+
+def _placed(one: JourneyVerdict, seen: PartSeen) -> JourneyVerdict:
+    """A verdict whose evidence has a path that no other part has."""
+    results = tuple(
+        replace(result, evidence=tuple(replace(kept, path=_path(seen, kept.path)) for kept in result.evidence))
+        for result in one.results
+    )
+    return replace(one, results=results)
+
+
+def _path(seen: PartSeen, path: str) -> str:
+    return f"{seen.run_id}/{path}" if path else ""
 
 
 def _lost(state: PartState | None, part: int, of: int) -> str:
@@ -217,13 +232,16 @@ def _awaited(fleet: Fleet, plan: Plan, wait_s: float) -> list[PartState]:
         time.sleep(_POLL_S)
 
 
-def _begun(state: Path, verdict: Verdict, plan: Plan) -> Path:
+def _begun(state: Path, verdict: Verdict, plan: Plan, states: Iterable[PartState]) -> Path:
     """The folder of the conclusion, as any run has one."""
     folder = runs_folder(state, verdict.run.target) / f"{verdict.run.slot}-{verdict.run.id}"
     for part in ("journal", "progress", "evidence", "allure-results"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     own(folder)
     (folder / "run.json").write_bytes(msgspec.json.encode(verdict.run))
+    found = [one for state in states if state.place.part != CONCLUSION and (one := state.seen) is not None]
+    published = {_path(one, path): address for one in found for path, address in one.files.items()}
+    (folder / PUBLISHED).write_bytes(msgspec.json.encode(published))
     (folder / "inventory.json").write_bytes(msgspec.json.encode(plan.journeys))
     pipeline.write_verdict(folder, verdict)
     return folder

@@ -307,9 +307,12 @@ class History:
 
     # reading
 
-    def observations(self, target: str, journeys: Collection[str] | None = None, last: int = 12) -> list[Observation]:
-        """What the last runs said of journeys."""
-        return self._read(lambda connection: results.read_observations(connection, target, journeys, last), [])
+    def observations(
+        self, target: str, journeys: str | Collection[str] | None = None, last: int = 12
+    ) -> list[Observation]:
+        """What the last runs said of journeys; of all without any."""
+        wanted = [journeys] if isinstance(journeys, str) else journeys
+        return self._read(lambda connection: results.read_observations(connection, target, wanted, last), [])
 
     def detector_states(
         self, target: str, *, location: str = "", journeys: Collection[str] | None = None

@@ -40,7 +40,9 @@ _SAID_BEFORE = 12  # slots: a failure that comes and goes is said once, not each
 def missed_slots(history: History, run: Run, interval_s: int) -> str:
     """Say which slots before a scheduled run nobody judged: its scheduler dropped them, or its machine was lost."""
     last = history.slot_before(run.target, run.slot) if run.scheduled else None
-    if last is None or slot_length(*last, interval_s) != interval_s:  # slots of another length once
+    if (
+        last is None or last[0] >= run.slot - 1 or slot_length(*last, interval_s) != interval_s
+    ):  # of another length once
         return ""
     lately = history.judged_slots(run.target, last[1] - timedelta(days=3), last[1] + timedelta(seconds=1))
     every_s = least_interval(lately, history.intervals(run.target), interval_s)

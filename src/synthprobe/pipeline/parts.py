@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from synthprobe.firstline.runbook import Shelf
 from synthprobe.pipeline.against_past import LookAgain, judge_with_past, opened, shelf_of
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.notes import noted
+from synthprobe.pipeline.publishing import publish_part
 from synthprobe.pipeline.run_state import mark_remembered
 from synthprobe.records.fleet import PartSeen, Place
 from synthprobe.records.verdict import Verdict
@@ -26,7 +27,6 @@ def after_part(
     token: int,
     *,
     look_again: LookAgain | None = None,
-    files: Callable[[Verdict, list[str]], Mapping[str, str]] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Verdict:
     """Judge a part's steps by what is usual at its location, and hand over what it found to who concludes the slot."""
@@ -37,7 +37,7 @@ def after_part(
     with noted(notes), opened(root, config, environ, notes) as history:
         judged = judge_with_past(history, root, config, folder, verdict, shelf.runbooks, notes, look_again)
         verdict = replace(judged.verdict, notes=tuple(dict.fromkeys(notes)))
-        published = dict(files(verdict, notes)) if files is not None else {}
+        published = publish_part(root, config, folder, verdict, notes)
         history.ingest(judged.remembered, (), judged.states, part=seen_by(verdict, place, token, published))
         mark_remembered(folder, history)
     verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))

@@ -72,6 +72,22 @@ def publish_run(
     return Published(page=f"{base}/{found.page}", traces=traces)
 
 
+def publish_part(root: Path, config: Config, folder: Path, verdict: Verdict, notes: list[str]) -> dict[str, str]:
+    """Publish the evidence of a part of a slot: where it stands, by its path; what could not be is told."""
+    if not config.publish.url or not any(one.outcome not in {"passed", "skipped"} for one in verdict.journeys):
+        return {}
+    from synthprobe.report.publishing import publish_evidence
+    from synthprobe.report.store import open_store
+
+    most_s = left_s(config.publish.timeout_s, spare_s=_SPARE_S)
+    try:
+        store = open_store(config.publish.url, timeout_s=config.publish.timeout_s)
+        return within(most_s, f"Publishing at {config.publish.url}", lambda: publish_evidence(store, folder, verdict))
+    except Exception as error:  # whatever a store's client does, the part counts
+        notes.append(f"The evidence of this part could not be published: {error}")
+        return {}
+
+
 def _publish(root: Path, config: Config, folder: Path, runbooks: Sequence[Runbook]) -> Publication | None:
     from synthprobe.report import publishing
     from synthprobe.report.store import open_store

@@ -34,6 +34,9 @@ PAGE = "index.html"
 _INDEX = re.compile(rb'<meta name="synthprobe-index" content="([A-Za-z0-9+/=]*)">')
 _SHOWN = ("screenshot", "last-good", "trace")  # what the page leads to
 _WRITERS, _TRIES = 8, 12
+PUBLISHED = "published.json"
+"""File of a conclusion's folder: where evidence of its parts stands, by the path in the records."""
+
 _DAILY = timedelta(days=1)
 
 
@@ -193,6 +196,8 @@ def _evidence(run_dir: Path, verdict: Verdict) -> tuple[dict[str, bytes], dict[s
     root = (run_dir / "evidence").resolve()
     uploads: dict[str, bytes] = {}
     addresses: dict[str, str] = {}
+    if (known := run_dir / PUBLISHED).exists():  # by the parts of the slot
+        addresses |= msgspec.json.decode(known.read_bytes(), type=dict[str, str])
     for path in (path for one in verdict.journeys for kind in _SHOWN for path in _kept(one, kind)):
         source = run_dir / path
         if source.resolve().is_relative_to(root) and source.is_file():
@@ -200,6 +205,13 @@ def _evidence(run_dir: Path, verdict: Verdict) -> tuple[dict[str, bytes], dict[s
             addresses[path] = f"evidence/{hashlib.sha256(data).hexdigest()[:32]}{source.suffix}"
             uploads[addresses[path]] = data
     return uploads, addresses
+
+
+def publish_evidence(store: Store, run_dir: Path, verdict: Verdict) -> dict[str, str]:
+    """Publish what a part of a slot kept, for the page that its conclusion makes: where it stands, by its path."""
+    uploads, addresses = _evidence(run_dir, verdict)
+    _write_all(store, uploads)
+    return addresses
 
 
 def _new_bundles(index: Index, site: Site, verdict: Verdict) -> Iterator[tuple[str, tuple[dict[str, bytes], str]]]:
