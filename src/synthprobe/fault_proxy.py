@@ -34,6 +34,7 @@ class Break(Struct, frozen=True, kw_only=True):
         body: body of that answer.
         drop: close the connection without an answer.
         substitute: text of the answer's body that is replaced, and what replaces it.
+        rewrite: is given the answer's body and gives the one that is sent, so that rows can be lost or doubled.
         headers: headers that the answer gets; an empty value takes the header away.
         cut_bytes: the answer ends after so many bytes of its body; 0 sends all of it.
     """
@@ -45,6 +46,7 @@ class Break(Struct, frozen=True, kw_only=True):
     body: str = ""
     drop: bool = False
     substitute: tuple[str, str] = ("", "")
+    rewrite: Callable[[bytes], bytes] | None = None
     headers: dict[str, str] = {}
     cut_bytes: int = 0
 
@@ -182,6 +184,8 @@ class _Handler(BaseHTTPRequestHandler):
         content = answer.content
         for old, new in (rule.substitute for rule in rules if rule.substitute[0]):
             content = content.replace(old.encode(), new.encode())
+        for rule in rules:
+            content = rule.rewrite(content) if rule.rewrite else content
         kept = [
             (name, value.replace(self.upstream, listen) if name.lower() == "location" else value)
             for name, value in answer.raw.headers.items()
@@ -193,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
         changed = {name: value for rule in rules for name, value in rule.headers.items()}
         replaced = {name.lower() for name in changed}
         cut = min((rule.cut_bytes for rule in rules if rule.cut_bytes), default=len(body))
-        self.send_response(status)
+        self.send_response_only(status)  # server and date are the upstream's own
         for name, value in [*((n, v) for n, v in headers if n.lower() not in replaced), *changed.items()]:
             if value:
                 self.send_header(name, value)

@@ -75,7 +75,9 @@ SLOW = Fault(name="slow", cause="infra")
 GONE = Fault(name="gone", cause="code")
 CUT = Fault(name="cut", cause="infra")
 WRONG = Fault(name="wrong", cause="data")
+LOST = Fault(name="lost", cause="data")
 RULES = {
+    LOST: Break(path="^/login", rewrite=lambda body: body[:20]),
     SLOW: Break(path="^/", delay_s=0.3),
     GONE: Break(path="^/login", method="GET", status=404, body="no such page"),
     CUT: Break(path="^/login", drop=True),
@@ -101,4 +103,8 @@ def test_the_proxy_breaks_what_its_rules_say_and_heals(centre):
             assert "Sign in" in requests.get(login, timeout=10).text
         with system.broken("slow"):
             assert requests.get(login, timeout=10).elapsed.total_seconds() >= 0.3
+        with system.broken("lost"):
+            assert requests.get(login, timeout=10).text == whole.text[:20]
         assert requests.get(login, timeout=10).text == whole.text
+        sent_by_both = requests.get(f"{centre.url}/login", timeout=10).headers
+        assert len(whole.headers["Date"]) == len(sent_by_both["Date"]), "no second date"

@@ -17,18 +17,49 @@ from synthprobe.records.journey import duration_s
 _SHOWN = 600
 
 
+class _Lacking(ExpectationError, KeyError, IndexError):
+    """The answer lacks a field or an item that the journey reads; also for who catches what a dict or list raises."""
+
+    __str__ = Exception.__str__  # a KeyError shows its words in quotes
+
+
 class _Object(dict[str, Any]):
     """A JSON object that may be called, since ``json()`` is a method elsewhere."""
 
+    def __init__(self, fields: dict[str, Any], answer: Response) -> None:
+        super().__init__({name: _readable(value, answer) for name, value in fields.items()})
+        self._answer = answer
+
     def __call__(self) -> _Object:
         return self
+
+    def __missing__(self, name: object) -> Any:
+        there = ", ".join(map(str, self)) or "nothing"
+        raise self._answer.lacks(f"a field {name!r}", f"{name}: it is missing, there is {there[:_SHOWN]}")
 
 
 class _Array(list[Any]):
     """A JSON array that may be called."""
 
+    def __init__(self, items: list[Any], answer: Response) -> None:
+        super().__init__(_readable(item, answer) for item in items)
+        self._answer = answer
+
     def __call__(self) -> _Array:
         return self
+
+    def __getitem__(self, place: Any) -> Any:
+        try:
+            return super().__getitem__(place)
+        except IndexError:
+            got = f"item {place}: it is missing, there are {len(self)}"
+            raise self._answer.lacks(f"an item {place}", got) from None
+
+
+def _readable(value: Any, answer: Response) -> Any:
+    if isinstance(value, dict):
+        return _Object(value, answer)
+    return _Array(value, answer) if isinstance(value, list) else value
 
 
 class Response:
@@ -77,6 +108,9 @@ class Response:
     def json(self) -> Any:
         """The body as JSON; an object or an array may also be written as a call, ``json()``, as for requests.
 
+        A field or an item that is read by ``[...]`` and is not there is the target's contradiction, no error of the
+        journey; ``get()`` and ``in`` ask whether it is there.
+
         Raises:
             ExpectationError: when it is none.
         """
@@ -87,7 +121,7 @@ class Response:
             raise self._contradiction(
                 "json", "a JSON body", f"{kind}: {self.exchange.response_body[:_SHOWN]}"
             ) from None
-        return _Object(body) if isinstance(body, dict) else _Array(body) if isinstance(body, list) else body
+        return _readable(body, self)
 
     def expect(self, *statuses: int) -> Response:
         """Expect one of these status codes.
@@ -206,14 +240,20 @@ class Response:
             )
         return self
 
-    def _contradiction(self, about: About, expected: str, got: str) -> ExpectationError:
+    def lacks(self, expected: str, got: str) -> ExpectationError:
+        """That something is missing in the body which a journey reads."""
+        return self._contradiction("fields", expected, got, _Lacking)
+
+    def _contradiction(
+        self, about: About, expected: str, got: str, kind: type[ExpectationError] = ExpectationError
+    ) -> ExpectationError:
         asked = self.exchange
         found = Contradiction(
             about=about, expected=expected, got=got, method=asked.method, url=asked.url, status=asked.status
         )
         after = next((v for k, v in asked.response_headers.items() if k.lower() == "retry-after"), "")
         throttled = Throttled(status=asked.status, after=after) if asked.status in {429, 503} and after else None
-        return ExpectationError(
+        return kind(
             words.contradicted(found, repeat=asked.curl(), throttled=throttled),
             "throttled" if throttled else "expectation",
             finding=Finding(contradiction=found, throttled=throttled),

@@ -14,6 +14,7 @@ from synthprobe.records.incident import CauseClass, Triage
 from synthprobe.triage.facts import TriageFacts
 from synthprobe.triage.links import linked
 from synthprobe.triage.rules import RULES
+from synthprobe.triage.shared_evidence import contradicted_request
 from synthprobe.triage.sight import known
 from synthprobe.triage.sureness import sure_of
 
@@ -49,8 +50,9 @@ def triage_together(found: Mapping[str, Triage], facts: Mapping[str, TriageFacts
     """Let a journey of which nothing is known name another one that may show its cause.
 
     They must have something in common: a request, the error of a page, an account. Its own class stays, and the
-    other's cause is said to be possible. What an author supposed of a step holds as long as nothing else is wrong, so
-    it gives way, too.
+    other's cause is said to be possible. What an author supposed of a step holds as long as what the target was given
+    is right, so it gives way to such a link, and to a journey that was answered otherwise than expected by the same
+    request and supposes nothing.
     """
     return {journey: _together(journey, cause, found, facts) for journey, cause in found.items()}
 
@@ -59,15 +61,22 @@ def _together(journey: str, own: Triage, found: Mapping[str, Triage], facts: Map
     supposed = own.rule in _SUPPOSED
     if journey not in facts or not (supposed or own.cause_class == "unknown"):
         return own
+    seen = (known(facts[journey]) if supposed else own.why) or own.why
+    silent = replace(own, cause_class="unknown", rule="nothing-fits", sure="low", why=seen)
     excluded = {"unknown", "probe", *({"code"} if supposed else ())}
     for name, cause in sorted(found.items(), key=lambda pair: ("high", "medium", "low").index(pair[1].sure)):
         if name == journey or name not in facts or cause.cause_class in excluded or cause.rule in _SUPPOSED:
             continue
         if link := linked(facts[journey], facts[name], cause, name):
-            seen = (known(facts[journey]) if supposed else own.why) or own.why
             why = f"{seen} Possible cause, as {link}: {cause.why.removeprefix('Possible: ')}"
-            return replace(own, cause_class="unknown", rule="nothing-fits", sure="low", why=why, elsewhere=name)
-    return own
+            return replace(silent, why=why, elsewhere=name)
+    asked = contradicted_request(facts[journey], {}) if supposed else ""
+    doubted = asked and any(
+        cause.cause_class == "unknown" and contradicted_request(facts[name], {}) == asked
+        for name, cause in found.items()
+        if name != journey and name in facts
+    )
+    return silent if doubted else own
 
 
 def is_vague(said: Triage | None) -> bool:

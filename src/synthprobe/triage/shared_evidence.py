@@ -21,6 +21,8 @@ _GENERIC = re.compile(r"\b(a|an|the|is|was|internal|server|error|bad|gateway|une
 _OF_A_PAGE = re.compile(r"^(Locator|Page|Frame|APIRequestContext|ElementHandle|Timeout|Error: )")
 RIGHTS = {"grant", "forbidden", "control-missing"}
 """Rules by which an account may not do something."""
+_GIVEN = {"null-island": "a position of 0, 0", "whole-hours": "times off by whole hours"}
+"""Rules by which what the target was given is wrong in one way, wherever it is shown."""
 _NO_CONNECTION = {"dns", "refused", "tls", "no connection"}
 _GATEWAY = {502, 504}
 
@@ -37,7 +39,7 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
     if whole:
         return (whole,)
     found = (
-        *_rights(facts, cause),
+        *_account_and_data(facts, cause),
         *_requests(broken, facts, identifiers),
         *(_scripts(facts, identifiers) if not broken else ()),
         *(f"old {normalise(a.what, identifiers)}" for a in facts.evidence.ages if a.age_s > a.limit_s),
@@ -122,10 +124,12 @@ def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> s
     return f"log-in answered {refused.status}" if refused else ""
 
 
-def _rights(facts: TriageFacts, cause: Triage | None) -> Iterator[str]:
-    account = facts.acting
-    if account and cause is not None and cause.rule in RIGHTS:
-        yield f"what {account} may do"
+def _account_and_data(facts: TriageFacts, cause: Triage | None) -> Iterator[str]:
+    rule, account = cause.rule if cause else "", facts.acting
+    if account and (rule in RIGHTS or rule == "account-declared"):
+        yield f"what {account} may do" if rule in RIGHTS else f"account {account}"
+    if rule in _GIVEN:
+        yield _GIVEN[rule]
 
 
 def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:

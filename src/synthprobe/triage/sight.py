@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 from synthprobe.records.evidence import Answer
 from synthprobe.triage.facts import TriageFacts
-from synthprobe.words import element, looked_for, shown_ms
+from synthprobe.words import contradiction, element, looked_for, shown_ms
 
 _ASSETS = {"script": "script", "stylesheet": "stylesheet", "font": "font"}
 _NAMED = re.compile(r'^(?P<role>[a-z]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")?(?P<rest>.*)$')
 _WORDS = {"alert", "status", "heading", "paragraph", "text", "strong", "listitem", "dialog"}
+_FIELDS = {"textbox", "searchbox", "combobox", "listbox", "spinbutton", "slider", "checkbox", "radio", "switch"}
 _QUOTED = 120
 _LIKE = 0.5
 
@@ -87,7 +88,9 @@ def _sights(f: TriageFacts) -> Iterator[str]:
     if f.evidence.page_errors:
         yield f"A script of the page broke: {f.evidence.page_errors[0].rstrip('.')}."
     wrong = f.finding.contradiction
-    if wrong and wrong.about != "status" and not f.finding.sought:
+    if wrong and wrong.method and wrong.about != "status":
+        yield f"{contradiction(wrong).rstrip('.')}."
+    elif wrong and wrong.about != "status" and not f.finding.sought:
         yield f"{wrong.expected}; it was {_bare(wrong.got.partition(chr(10))[0]) or 'nothing'}."
     elif f.kind and not f.finding.sought and not wrong and (f.message or f.finding.wait):
         yield _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".") + "."
@@ -108,7 +111,11 @@ def _instead(f: TriageFacts) -> str:
     page = f.evidence.pages[-1]
     role, name = element(sought.locator)
     there = [found.groupdict() for line in page.outline if (found := _NAMED.match(line))]
-    alike = [(one["role"], one["name"]) for one in there if one["name"] and one["role"] == role]
+    alike = [
+        (one["role"], one["name"])
+        for one in there
+        if one["name"] and (one["role"] == role or (role == "field" and one["role"] in _FIELDS))
+    ]
     texts = [("text", words) for words in _spoken(f)]
     for candidates in (alike, [(r, n) for r, n in ((one["role"], one["name"]) for one in there) if n] + texts):
         names = difflib.get_close_matches(name, [n for _, n in candidates], n=1, cutoff=_LIKE) if name else []

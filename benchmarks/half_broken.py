@@ -1,0 +1,266 @@
+"""How often what triage says is so, in half-broken states of the dispatch centre that no fault of it was made for.
+
+    python benchmarks/half_broken.py [--set known|aside] [--only TEXT] [--first N] [--count N] [--keep FOLDER]
+    python benchmarks/half_broken.py --recorded FOLDER
+
+A proxy in front of the centre loses, doubles, mixes or delays what one request is answered, a state at a time. The
+states come of a seed. Every second one is set aside: no rule was changed for it. Journeys are those without a browser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice, product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from synthprobe.config import read_config
+from synthprobe.fault_proxy import Break, proxy_drill
+from synthprobe.firstline.naming import Named, named_alone
+from synthprobe.firstline.runbook import Runbook
+from synthprobe.firstline.runbooks import read_runbooks
+from synthprobe.hooks import Fault
+from synthprobe.pipeline.judging import read_verdict
+from synthprobe.records.verdict import Verdict
+from synthprobe.runner import RunOrder, run_journeys
+from synthprobe_demo.process import running_centre
+
+ROOT = Path(__file__).resolve().parent.parent
+SEED = 20261127
+NUMBER = 64
+_JOURNEY = re.compile(r"^def (test_\w+)\((.*?)\):", re.MULTILINE | re.DOTALL)
+Body = Callable[[bytes], bytes]
+
+REQUESTS = {
+    "incidents": r"^/api/incidents(\?|$)",
+    "one incident": r"^/api/incidents/[A-Z]+-\d+-\d+$",
+    "units": r"^/api/units$",
+    "one unit": r"^/api/units/[A-Z]+-\d+$",
+    "log of a unit": r"^/api/units/[^/]+/history",
+    "recommend": r"^/api/recommend",
+    "geocode": r"^/api/geocode",
+    "search": r"^/api/search",
+    "who am I": r"^/api/me$",
+    "report": r"^/api/reports/intervals",
+    "jobs": r"^/api/jobs",
+}
+"""What is asked: each is read by at least one journey."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A way to break an answer.
+
+    Attributes:
+        classes: the classes that may be named for it, besides ``unknown``.
+        rule: what the proxy does, of a path.
+    """
+
+    classes: str
+    rule: Callable[[str], Break]
+
+
+def _json(change: Callable[[Any, random.Random], Any]) -> Callable[[str], Break]:
+    """Change an answer in JSON; always the same way."""
+
+    def rewrite(body: bytes) -> bytes:
+        try:
+            return json.dumps(change(json.loads(body), random.Random(SEED))).encode()
+        except ValueError:
+            return body
+
+    return lambda path: Break(path=path, method="GET", rewrite=rewrite)
+
+
+def _rows(change: Callable[[list[Any], random.Random], list[Any]]) -> Callable[[Any, random.Random], Any]:
+    """Change every list of records in an answer."""
+
+    def changed(body: Any, chance: random.Random) -> Any:
+        if isinstance(body, dict):
+            return {name: changed(value, chance) for name, value in body.items()}
+        return change(body, chance) if isinstance(body, list) else body
+
+    return changed
+
+
+def _each(change: Callable[[dict[str, Any], random.Random], dict[str, Any]]) -> Callable[[Any, random.Random], Any]:
+    """Change every record in an answer."""
+
+    def changed(body: Any, chance: random.Random) -> Any:
+        if isinstance(body, list):
+            return [changed(one, chance) for one in body]
+        if isinstance(body, dict):
+            return change({name: changed(value, chance) for name, value in body.items()}, chance)
+        return body
+
+    return changed
+
+
+def _swapped(record: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    texts = [name for name, value in record.items() if isinstance(value, str)]
+    if len(texts) < 2:
+        return record
+    one, other = chance.sample(texts, 2)
+    return {**record, one: record[other], other: record[one]}
+
+
+def _nulls(record: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    plain = [name for name, value in record.items() if isinstance(value, (str, int, float))]
+    return {**record, chance.choice(plain): None} if plain else record
+
+
+def _off(value: Any) -> Any:
+    return value + 3 if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+def _first_kept(path: str) -> Break:
+    """The first answer to each length of it is given for ever: a cache that never looks anew."""
+    kept: list[bytes] = []
+
+    def rewrite(body: bytes) -> bytes:
+        kept.append(body)
+        return kept[0]
+
+    return Break(path=path, method="GET", rewrite=rewrite)
+
+
+def _answers(status: int, body: str = "", **headers: str) -> Callable[[str], Break]:
+    return lambda path: Break(path=path, method="GET", status=status, body=body, headers=headers)
+
+
+MUTATIONS = {
+    "loses half its rows": Mutation("code data config", _json(_rows(lambda rows, _: rows[::2]))),
+    "is empty": Mutation("code data config", _json(_rows(lambda rows, _: []))),
+    "doubles rows": Mutation("code data", _json(_rows(lambda rows, _: [*rows, *rows[:1]]))),
+    "turns its order": Mutation("code data", _json(_rows(lambda rows, _: rows[::-1]))),
+    "mixes two fields": Mutation("code data", _json(_each(_swapped))),
+    "has nothing in a field": Mutation("code data", _json(_each(_nulls))),
+    "has other figures": Mutation("code data", _json(_each(lambda one, _: {n: _off(v) for n, v in one.items()}))),
+    "is a list where a record was": Mutation("code", _json(lambda body, _: [body])),
+    "is kept from earlier": Mutation("config infra code dependency data", _first_kept),
+    "is slow": Mutation("code infra dependency", lambda path: Break(path=path, method="GET", delay_s=3.2)),
+    "breaks": Mutation("code infra", _answers(500, "division by zero")),
+    "is not there": Mutation("code config infra", _answers(404, "Not Found")),
+    "is forbidden": Mutation("config", _answers(403, "You may not do that.")),
+    "wants a log-in": Mutation("config code infra", _answers(401, "Log in first.")),
+    "is a page": Mutation("code config infra", _answers(200, "<html>Welcome</html>", **{"Content-Type": "text/html"})),
+    "is throttled": Mutation("config infra", _answers(429, "Slow down.")),
+    "gets no answer": Mutation("infra", lambda path: Break(path=path, method="GET", drop=True)),
+    "ends in its middle": Mutation("infra code", lambda path: Break(path=path, method="GET", cut_bytes=40)),
+}
+
+_chosen = random.Random(SEED).sample(list(product(REQUESTS, MUTATIONS)), NUMBER)
+KNOWN, ASIDE = _chosen[::2], _chosen[1::2]
+
+
+def journeys() -> tuple[str, ...]:
+    """Node ids of the journeys that need no browser."""
+    return tuple(
+        f"{path.relative_to(ROOT)}::{name}"
+        for path in sorted((ROOT / "journeys").rglob("test_*.py"))
+        for name, wants in _JOURNEY.findall(path.read_text())
+        if "Page" not in wants
+    )
+
+
+@contextmanager
+def _project() -> Iterator[Path]:
+    """A copy of the project, so that nothing of a benchmark is left in it."""
+    with tempfile.TemporaryDirectory(prefix="half-broken-") as place:
+        root = Path(place)
+        for name in ("journeys", "runbooks", "fixes"):
+            shutil.copytree(ROOT / name, root / name)
+        for name in ("synthprobe.toml", "pyproject.toml"):
+            shutil.copy(ROOT / name, root / name)
+        yield root
+
+
+def run(states: Sequence[tuple[str, str]], keep: Path) -> None:
+    """Run the journeys in each state that is not kept yet, and keep its verdict."""
+    faults = {
+        Fault(name=f"{request} {mutation}", cause=None): MUTATIONS[mutation].rule(REQUESTS[request])
+        for request, mutation in states
+    }
+    with _project() as root, running_centre() as centre, proxy_drill("demo", centre.base_url, faults).start() as proxy:
+        config = msgspec.structs.replace(read_config(root), second_attempts=0)
+        target = config.target("demo", base_url=proxy.base_url)
+        for fault in (None, *faults):
+            name = fault.name if fault else "as it should be"
+            if (keep / f"{name}.json").exists():
+                continue
+            began = time.monotonic()
+            if fault is None:
+                folder, verdict = run_journeys(root, config, target, RunOrder(paths=journeys()))
+            else:
+                with proxy.broken(fault.name):
+                    folder, verdict = run_journeys(root, config, target, RunOrder(paths=journeys()))
+            shutil.copy(folder / "verdict.json", keep / f"{name}.json")
+            broken = [one.journey.id for one in verdict.journeys if one.outcome != "passed"]
+            print(f"{name}: {', '.join(broken) or 'nobody noticed'} ({time.monotonic() - began:.0f} s)", flush=True)
+
+
+def judge(state: tuple[str, str], verdict: Verdict, runbooks: Sequence[Runbook], sums: Counter[str]) -> None:
+    """Print what is said of a state, and count what is so."""
+    named: Named = named_alone(verdict, runbooks)
+    broken = [one for one in named.verdict.journeys if one.triage is not None]
+    allowed = {*MUTATIONS[state[1]].classes.split(), "unknown"}
+    sums["states"] += 1
+    sums["detected"] += bool(broken)
+    sums["incidents"] += len(named.incidents)
+    sums["incidents of states with more than one"] += len(named.incidents) > 1
+    print(f"{' '.join(state)}: {len(named.incidents)} incidents")
+    for one in broken:
+        assert one.triage
+        said = one.triage.cause_class
+        sums["unknown" if said == "unknown" else "named"] += 1
+        wrong = said not in allowed
+        sums["wrong"] += wrong
+        sums["wrong and high"] += wrong and one.triage.sure == "high"
+        sums["called by a runbook of another fault"] += bool(one.runbook)
+        print(
+            f"  {'WRONG ' if wrong else ''}{one.journey.id}: {said}, {one.triage.rule}, {one.triage.sure}, "
+            f"{one.runbook or '-'}, {one.incident[-4:]}: {one.triage.why[:150]}"
+        )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run and judge states, and print the sums."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--set", choices=["known", "aside"], default="known", help="which states")
+    parser.add_argument("--only", default="", help="states whose name holds this text")
+    parser.add_argument("--first", type=int, default=0, help="number of the first state")
+    parser.add_argument("--count", type=int, default=NUMBER, help="so many states")
+    parser.add_argument("--keep", type=Path, help="folder for the verdicts, so that they can be judged anew")
+    parser.add_argument("--recorded", type=Path, help="judge the verdicts of this folder, and run nothing")
+    given = parser.parse_args(arguments)
+    states = [one for one in (KNOWN if given.set == "known" else ASIDE) if given.only in " ".join(one)]
+    states = list(islice(states, given.first, given.first + given.count))
+    sums = Counter[str]()
+    with tempfile.TemporaryDirectory() as spare:
+        keep = given.recorded or given.keep or Path(spare)
+        keep.mkdir(parents=True, exist_ok=True)
+        if given.recorded is None:
+            run(states, keep)
+        runbooks = read_runbooks(ROOT / "runbooks", ROOT).runbooks
+        for state in states:
+            if (kept := keep / f"{' '.join(state)}.json").exists():
+                judge(state, read_verdict(kept), runbooks, sums)
+    print(f"{dict(sums)}; {len(states) - sums['states']} of {len(states)} states were not run")
+    return 1 if sums["wrong"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
