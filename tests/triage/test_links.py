@@ -165,6 +165,24 @@ def test_what_an_author_supposed_gives_way_to_what_another_journey_shows():
     assert classes["order"].cause_class == "config"
 
 
+def test_what_is_wrong_in_one_way_is_one_incident_wherever_it_is_shown():
+    zero = "it lies at 0, 0"
+    assert incidents(broken("a", message=zero), broken("b", message=f"of b: {zero}"))[0] == [["a", "b"]]
+    account = broken("log", logged_in("anna"), checks="account", message="the log names berta")
+    other = broken("desk", logged_in("anna"), checks="account", message="at the desk is berta")
+    assert incidents(account, other)[0] == [["desk", "log"]]
+    other = broken("desk", logged_in("carl"), checks="account", message="at the desk is berta")
+    assert incidents(account, other)[0] == [["desk"], ["log"]]
+
+
+def test_a_rule_is_in_doubt_where_another_journey_got_a_wrong_answer_to_the_same_request():
+    sums = broken("sums", answer("GET", "/rows"), checks="rule", message="the sum is 35, there are 0")
+    rows = broken("rows", answer("GET", "/rows"), message="0 rows, 30 or more were expected")
+    assert incidents(sums)[1]["sums"].cause_class == "code"
+    assert incidents(sums, rows)[1]["sums"].cause_class == "unknown"
+    assert "code" in {one.cause_class for one in incidents(sums, broken("x", answer("GET", "/y")))[1].values()}
+
+
 def test_a_stream_that_brings_something_elsewhere_is_not_silent():
     stream = answer("GET", "/stream", by="page", step="", content_type="text/event-stream", resource="eventsource")
     silent = broken("one", stream, checks="live", finding=ABSENT)

@@ -127,6 +127,11 @@ STATES = {
         "code",
         "slow-query",
     ),
+    "a server that cannot reach its store": (
+        failed(answer("/api/x", 500, reason="connection to cache:6379 refused")),
+        "infra",
+        "lacks-resource",
+    ),
     "a query for each row": (
         slow(answer(server_timing=server_timing('db;dur=300;desc="n=120"'), duration_ms=1200)),
         "code",

@@ -9,7 +9,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from synthprobe import words
-from synthprobe.errors import ConfigurationError, ExpectationError
+from synthprobe.errors import ConfigurationError, ExpectationError, JourneyError
+from synthprobe.records.address import path_of
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.finding import About, Contradiction, Finding, Throttled
 from synthprobe.records.journey import duration_s
@@ -17,8 +18,8 @@ from synthprobe.records.journey import duration_s
 _SHOWN = 600
 
 
-class _Lacking(ExpectationError, KeyError, IndexError):
-    """The answer lacks a field or an item that the journey reads; also for who catches what a dict or list raises."""
+class _Lacking(JourneyError, KeyError, IndexError):
+    """The answer lacks a field or an item that the journey reads without an expectation: what a dict or list raises."""
 
     __str__ = Exception.__str__  # a KeyError shows its words in quotes
 
@@ -35,7 +36,7 @@ class _Object(dict[str, Any]):
 
     def __missing__(self, name: object) -> Any:
         there = ", ".join(map(str, self)) or "nothing"
-        raise self._answer.lacks(f"a field {name!r}", f"{name}: it is missing, there is {there[:_SHOWN]}")
+        raise self._answer.lacking(f"field {name!r}; there is {there[:_SHOWN]}")
 
 
 class _Array(list[Any]):
@@ -52,8 +53,7 @@ class _Array(list[Any]):
         try:
             return super().__getitem__(place)
         except IndexError:
-            got = f"item {place}: it is missing, there are {len(self)}"
-            raise self._answer.lacks(f"an item {place}", got) from None
+            raise self._answer.lacking(f"item {place}; there are {len(self)}") from None
 
 
 def _readable(value: Any, answer: Response) -> Any:
@@ -108,11 +108,10 @@ class Response:
     def json(self) -> Any:
         """The body as JSON; an object or an array may also be written as a call, ``json()``, as for requests.
 
-        A field or an item that is read by ``[...]`` and is not there is the target's contradiction, no error of the
-        journey; ``get()`` and ``in`` ask whether it is there.
-
         Raises:
             ExpectationError: when it is none.
+            JourneyError: when a field or an item of it is read by ``[...]`` that is not there; also a ``KeyError`` and
+                an ``IndexError``.
         """
         try:
             body = json.loads(self.content)
@@ -240,20 +239,22 @@ class Response:
             )
         return self
 
-    def lacks(self, expected: str, got: str) -> ExpectationError:
-        """That something is missing in the body which a journey reads."""
-        return self._contradiction("fields", expected, got, _Lacking)
+    def lacking(self, what: str) -> JourneyError:
+        """That the journey reads what is not there."""
+        asked = f"{self.exchange.method} {path_of(self.exchange.url)}"
+        return _Lacking(
+            f"The journey reads what the answer of {asked} does not have: {what}. Expect what must be there, for "
+            "example with json_has(), and a failure is the target's."
+        )
 
-    def _contradiction(
-        self, about: About, expected: str, got: str, kind: type[ExpectationError] = ExpectationError
-    ) -> ExpectationError:
+    def _contradiction(self, about: About, expected: str, got: str) -> ExpectationError:
         asked = self.exchange
         found = Contradiction(
             about=about, expected=expected, got=got, method=asked.method, url=asked.url, status=asked.status
         )
         after = next((v for k, v in asked.response_headers.items() if k.lower() == "retry-after"), "")
         throttled = Throttled(status=asked.status, after=after) if asked.status in {429, 503} and after else None
-        return kind(
+        return ExpectationError(
             words.contradicted(found, repeat=asked.curl(), throttled=throttled),
             "throttled" if throttled else "expectation",
             finding=Finding(contradiction=found, throttled=throttled),

@@ -26,13 +26,20 @@ _UPSTREAM = re.compile(
     r"(down|unavailable|unreachable|not available|not reachable|timed out)",
     re.IGNORECASE,
 )
+# what a server says when something that it needs itself is missing
+_LACKS = re.compile(
+    r"connection (to \S+ )?(was )?(refused|reset|timed out)|(could not|cannot|can't|unable to) connect|econnrefused"
+    r"|etimedout|too many (connections|clients|open files)|no space left|disk (is )?full|out of memory"
+    r"|insufficient storage|read-only file system",
+    re.IGNORECASE,
+)
 _GATEWAYS = {502, 503, 504}
 
 
 def _own_fault(f: TriageFacts) -> str:
-    return (
-        f"The probe itself is at fault ({f.kind or 'no result'}), so nothing is known of the target." if f.ours else ""
-    )
+    if not f.ours:
+        return ""
+    return f"The probe itself is at fault ({f.kind or 'no result'}), so nothing is known of the target."
 
 
 def _no_network(f: TriageFacts) -> str:
@@ -155,6 +162,11 @@ def _stream_silent(f: TriageFacts) -> str:
     return f"The stream of updates ({stream.path}) is open, and what is stored does not come through it."
 
 
+def _lacks_resource(f: TriageFacts) -> str:
+    found = next((a for a in f.unwanted if a.status >= 500 and _LACKS.search(a.reason)), None)
+    return f"The server says what it lacks itself: {refused(f, found)}" if found else ""
+
+
 def _server_error(f: TriageFacts) -> str:
     found = next((a for a in f.unwanted if a.status >= 500 and a.status not in _GATEWAYS), None)
     return refused(f, found) if found else ""
@@ -190,6 +202,7 @@ RULES: tuple[tuple[CauseClass, str, Callable[[TriageFacts], str]], ...] = (
     ("config", "session-lost", access.session_lost),
     ("config", "forbidden", access.forbidden),
     # which kind of answer came?
+    ("infra", "lacks-resource", _lacks_resource),
     ("code", "server-error", _server_error),
     ("code", "not-json", data.not_json),
     ("infra", "missing-script", _missing_script),
