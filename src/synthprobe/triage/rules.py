@@ -28,7 +28,7 @@ _UPSTREAM = re.compile(
 )
 # what a server says when something that it needs itself is missing
 _LACKS = re.compile(
-    r"connection (to \S+ )?(was )?(refused|reset|timed out)|(could not|cannot|can't|unable to) connect|econnrefused"
+    r"connection (to \S+ )?(was )?(refused|reset|timed out)|(unable|failed) to connect|econnrefused"
     r"|etimedout|too many (connections|clients|open files)|no space left|disk (is )?full|out of memory"
     r"|insufficient storage|read-only file system",
     re.IGNORECASE,
