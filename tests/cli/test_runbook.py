@@ -144,6 +144,8 @@ def test_bad_pages_are_left_out_with_a_sentence_and_the_others_are_used(project)
         assert [one.runbook for one in judged.journeys] == ["dead-button", "", ""]
         assert [one.general for one in judged.journeys] == ["", "unit-status", ""]
         assert sum("runbooks/search-cached.md:5:" in note for note in judged.notes) == 1
+    (begun,) = (folder / "drafts").iterdir()
+    assert begun.name.startswith("unit-status-"), "what a page knows needs none, nor does a fault of the probe"
 
 
 def test_lint_lists_what_is_wrong_with_the_snoozes_beside_the_rest(project):

@@ -251,6 +251,9 @@ def test_one_cause_is_one_incident_told_once_and_its_end_as_well(project, heard)
     assert (incident.severity, incident.owner) == ("critical", "front-desk")
     assert incident.triage is not None
     assert {one.incident for one in verdict.journeys} == {incident.id}
+    (begun,) = (project.root / ".synthprobe" / "runs" / "demo").glob(f"*{verdict.run.id}/drafts/*.md")
+    assert incident.id.lower() in begun.name
+    assert incident.fingerprint in begun.read_text(), "what no page knows has a runbook that is begun"
     assert len(heard.messages) == 1
     assert heard.messages[0]["title"].startswith("PAGE demo: Search: 503 · since"), heard.messages[0]
     for _ in range(3):

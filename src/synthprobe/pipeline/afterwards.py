@@ -19,6 +19,7 @@ from synthprobe.firstline.runbook import Runbook, Shelf
 from synthprobe.pipeline.against_past import Judged, LookAgain, explained, judge_with_past, opened, shelf_of
 from synthprobe.pipeline.clocks import of_now
 from synthprobe.pipeline.coverage import began_to_burn, last_day
+from synthprobe.pipeline.drafts import write_drafts
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.memory import AFTER_S, open_history
 from synthprobe.pipeline.notes import noted
@@ -92,6 +93,8 @@ def after_run(
             followed = _with_blindness(followed, root, config, verdict, blind, notes, environ)
     verdict = with_incidents(verdict, followed.of, probe_owner=owner)
     write_verdict(folder, verdict)
+    with noted(notes):
+        write_drafts(folder, verdict, followed.incidents)
     told = False
     if verdict.run.scheduled:
         with noted(notes):
