@@ -162,6 +162,11 @@ SAYS = {
         Sought(locator='get_by_label("Name")', sight="covered", within_s=2.0, by='<div id="tour">'),
         'field "Name" was covered by <div id="tour"> for 2 s.',
     ),
+    "inside another": (
+        Sought(locator='get_by_role("button", name="Send").get_by_role("img").first', sight="absent", within_s=2.0),
+        'get_by_role("button", name="Send").get_by_role("img").first was not there after 2 s; the page /door has '
+        'button "Sign in", "Cancel".',
+    ),
     "gone": (
         Sought(locator='locator("#price")', sight="absent", within_s=5.0),
         'locator("#price") was not there after 5 s; the page /door says "Welcome".',

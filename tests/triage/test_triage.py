@@ -132,6 +132,25 @@ STATES = {
         "infra",
         "lacks-resource",
     ),
+    "a script that the page's own rules forbid": (
+        failed(answer("/main.js", 0, by="page", resource="script", reason="csp"), kind="timeout"),
+        "config",
+        "blocked-by-policy",
+    ),
+    "a page in the place of a script": (
+        failed(
+            answer("/main.js", by="page", resource="script", content_type="text/html"),
+            kind="timeout",
+            page_errors=("SyntaxError: Unexpected token '<'",),
+        ),
+        "infra",
+        "missing-script",
+    ),
+    "a script that begins as a page does": (
+        failed(kind="timeout", page_errors=("SyntaxError: Unexpected token '<'",)),
+        "infra",
+        "missing-script",
+    ),
     "a query for each row": (
         slow(answer(server_timing=server_timing('db;dur=300;desc="n=120"'), duration_ms=1200)),
         "code",

@@ -93,6 +93,7 @@ def with_pending(recorded: Iterable[NetworkRequest], pending: Sequence[NetworkRe
 def _tells(one: Answer) -> bool:
     odd = one.status >= 400 or one.status == 0 or one.duration_ms >= SLOW_MS or one.credentials == "password"
     odd = odd or any(part.calls >= MANY_QUERIES for part in one.server_timing)
+    odd = odd or (one.content_type == "text/html" and one.resource in {"script", "fetch", "xhr"})
     return odd or one.content_type == "text/event-stream"  # whether updates were promised at all
 
 

@@ -84,12 +84,19 @@ def not_json(f: TriageFacts) -> str:
     )
     if found and (no_json or "json" in lines):
         return f"{found.method} {found.path} answers 200 with an HTML page where JSON was expected."
-    return "The page was given HTML where it expected JSON." if "unexpected token '<'" in lines else ""
+    given = any("unexpected token '<'" in line and "json" in line for line in lines.splitlines())
+    return "The page was given HTML where it expected JSON." if given else ""
+
+
+def is_page_as_script(error: str) -> bool:
+    """Whether an HTML page came in the place of a script; of JSON that cannot be read the browser says so."""
+    return "unexpected token '<'" in error.casefold() and "json" not in error.casefold()
 
 
 def script_error(f: TriageFacts) -> str:
     """A script of the page broke."""
-    found = next((e for e in f.evidence.page_errors if not _NO_NETWORK.search(e)), "")
+    errors = [e for e in f.evidence.page_errors if not _NO_NETWORK.search(e) and not is_page_as_script(e)]
+    found = next(iter(errors), "")
     refused = any(a.status >= 400 and a.by == "page" and a.resource in {"fetch", "xhr"} for a in f.evidence.answers)
     refused = refused or any(a.status >= 400 for a in f.unwanted)
     return f"A script of the page broke: {found}" if found and not refused else ""

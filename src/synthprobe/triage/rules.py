@@ -13,7 +13,7 @@ from synthprobe.records.incident import CauseClass
 from synthprobe.records.result import Check
 from synthprobe.triage import access, data, timing
 from synthprobe.triage.facts import TriageFacts
-from synthprobe.triage.sight import answered, asset, known, missing_assets, refused
+from synthprobe.triage.sight import answered, asset, is_blocked, known, missing_assets, refused
 
 CERTIFICATE_DAYS = 14
 """Days of a certificate under which it is time to renew."""
@@ -73,9 +73,15 @@ def _never_answered(f: TriageFacts) -> str:
         return ""
     waited_for = {"document", "script"} if f.kind != "expectation" or f.finding.sought else set[str]()
     for a in f.unwanted:
-        if a.status == 0 and (a.resource in waited_for or (a.by == "api" and f.kind == "deadline")):
+        waited = a.resource in waited_for or (a.by == "api" and f.kind == "deadline")
+        if a.status == 0 and waited and not is_blocked(a):
             return f"{answered(a)}."
     return ""
+
+
+def _blocked_by_policy(f: TriageFacts) -> str:
+    found = next((a for a in f.unwanted if is_blocked(a)), None)
+    return f"{answered(found)}." if found and f.kind else ""
 
 
 def _two_builds(f: TriageFacts) -> str:
@@ -139,8 +145,16 @@ def _upstream_named(f: TriageFacts) -> str:
 
 def _missing_script(f: TriageFacts) -> str:
     found = next((a for a in missing_assets(f) if a.resource == "script" and a.status), None)
+    page = next((a for a in f.evidence.answers if a.resource == "script" and a.content_type == "text/html"), None)
     broke = f.finding.sought is not None or (f.finding.contradiction and f.finding.contradiction.about == "locator")
-    return asset(found) if found and (broke or f.kind == "timeout") else ""
+    if not (broke or f.kind == "timeout"):
+        return ""
+    if found:
+        return asset(found)
+    if page:
+        return f"The page's script is not one: GET {page.path} was answered {page.status} with an HTML page."
+    error = next((e for e in f.evidence.page_errors if data.is_page_as_script(e)), "")
+    return f'A script of the page begins as an HTML page does ("{error}").' if error else ""
 
 
 def _live_elsewhere(f: TriageFacts) -> bool:
@@ -194,6 +208,7 @@ RULES: tuple[tuple[CauseClass, str, Callable[[TriageFacts], str]], ...] = (
     ("dependency", "upstream-named", _upstream_named),
     ("infra", "unreachable", _unreachable),
     ("infra", "never-answered", _never_answered),
+    ("config", "blocked-by-policy", _blocked_by_policy),
     ("infra", "two-builds", _two_builds),
     ("infra", "node-split", _node_split),
     # who is asking?

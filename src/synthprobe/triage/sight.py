@@ -14,19 +14,28 @@ _ASSETS = {"script": "script", "stylesheet": "stylesheet", "font": "font"}
 _NAMED = re.compile(r'^(?P<role>[a-z]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")?(?P<rest>.*)$')
 _WORDS = {"alert", "status", "heading", "paragraph", "text", "strong", "listitem", "dialog"}
 _FIELDS = {"textbox", "searchbox", "combobox", "listbox", "spinbutton", "slider", "checkbox", "radio", "switch"}
+_FORBIDS = ("csp", "mixed-content", "corp-", "coep-", "coop-")
+"""What a browser calls its reasons: the site's Content-Security-Policy, HTTP in HTTPS, isolation of origins."""
 _QUOTED = 120
-_LIKE = 0.5
+_LIKE, _LIKE_OTHERS = 0.5, 0.8
 
 
 def answered(a: Answer, *, quote: bool = True) -> str:
     """A request and its answer, with what the answer says."""
     where = f"{a.method} {a.path or '/'}"
+    if is_blocked(a):
+        return f"{where} was not loaded, the browser forbids it ({a.reason})"
     if not a.status:
         return f"{where} ended with {a.reason}" if a.reason.startswith("net::") else f"{where} was never answered"
     said = (
         f' ("{_bare(a.reason)}")' if quote and a.reason and a.status >= 400 and not a.reason.startswith("net::") else ""
     )
     return f"{where} was answered {a.status}{said}"
+
+
+def is_blocked(a: Answer) -> bool:
+    """Whether the browser did not ask for it, since a rule that the site or the browser has forbids it."""
+    return not a.status and a.reason.startswith(_FORBIDS)
 
 
 def refused(f: TriageFacts, a: Answer) -> str:
@@ -109,7 +118,7 @@ def _instead(f: TriageFacts) -> str:
     if sought is None or sought.sight != "absent" or not f.evidence.pages:
         return ""
     page = f.evidence.pages[-1]
-    role, name = element(sought.locator)
+    role, name = element(sought.locator.partition(").")[0].rstrip(")") + ")")  # of a chain the outermost
     there = [found.groupdict() for line in page.outline if (found := _NAMED.match(line))]
     alike = [
         (one["role"], one["name"])
@@ -117,8 +126,9 @@ def _instead(f: TriageFacts) -> str:
         if one["name"] and (one["role"] == role or (role == "field" and one["role"] in _FIELDS))
     ]
     texts = [("text", words) for words in _spoken(f)]
-    for candidates in (alike, [(r, n) for r, n in ((one["role"], one["name"]) for one in there) if n] + texts):
-        names = difflib.get_close_matches(name, [n for _, n in candidates], n=1, cutoff=_LIKE) if name else []
+    others = [(r, n) for r, n in ((one["role"], one["name"]) for one in there) if n] + texts
+    for candidates, like in ((alike, _LIKE), (others, _LIKE_OTHERS if alike else _LIKE)):
+        names = difflib.get_close_matches(name, [n for _, n in candidates], n=1, cutoff=like) if name else []
         if names:
             kind = next(kind for kind, n in candidates if n == names[0])
             return f'; the page {page.path} has {kind} "{names[0][:_QUOTED]}"'
