@@ -62,6 +62,8 @@ def test_who_asks_whether_a_field_is_there_is_answered_as_by_any_dict():
         body["at"]["lat"]
     with pytest.raises(IndexError, match=rf"^{reads} item 2; there are 2\."):
         body["units"][2]
+    with pytest.raises(TypeError, match=rf"^{reads} field 'id'; it is a list of 2\."):
+        body["units"]["id"]
 
 
 def test_a_wrong_schema_is_our_mistake_not_the_targets():

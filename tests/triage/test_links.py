@@ -77,6 +77,15 @@ def test_a_page_that_asks_for_what_is_wrong_shows_the_same_incident():
     assert incidents(wrong, page)[0] == [["addresses"], ["form"]]
 
 
+def test_a_step_that_asks_for_what_is_wrong_beside_other_things_shows_the_same_incident():
+    wrong = broken("addresses", answer("GET", "/place"), checks="sentinel", message="it lies in the other town")
+    both = [answer("PATCH", "/rows/7"), answer("GET", "/place"), answer("GET", "/rows/7")]
+    moved = broken("move", *both, checks="read-after-write", message="it stayed where it was")
+    assert incidents(wrong, moved)[0] == [["addresses", "move"]]
+    moved = broken("move", both[0], both[2], checks="read-after-write", message="it stayed where it was")
+    assert incidents(wrong, moved)[0] == [["addresses"], ["move"]]
+
+
 def test_who_shows_a_cause_of_its_own_joins_nobody_by_a_common_account():
     error = broken("list", logged_in("anna"), answer("GET", "/rows", 500), message="expected: status 200")
     assert incidents(grants(), error)[0] == [["list"], ["rights"]]

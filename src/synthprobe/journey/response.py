@@ -18,7 +18,7 @@ from synthprobe.records.journey import duration_s
 _SHOWN = 600
 
 
-class _Lacking(JourneyError, KeyError, IndexError):
+class _Lacking(JourneyError, KeyError, IndexError, TypeError):
     """The answer lacks a field or an item that the journey reads without an expectation: what a dict or list raises."""
 
     __str__ = Exception.__str__  # a KeyError shows its words in quotes
@@ -54,6 +54,8 @@ class _Array(list[Any]):
             return super().__getitem__(place)
         except IndexError:
             raise self._answer.lacking(f"item {place}; there are {len(self)}") from None
+        except TypeError:
+            raise self._answer.lacking(f"field {place!r}; it is a list of {len(self)}") from None
 
 
 def _readable(value: Any, answer: Response) -> Any:
@@ -110,8 +112,8 @@ class Response:
 
         Raises:
             ExpectationError: when it is none.
-            JourneyError: when a field or an item of it is read by ``[...]`` that is not there; also a ``KeyError`` and
-                an ``IndexError``.
+            JourneyError: when a field or an item of it is read by ``[...]`` that is not there; also a ``KeyError``,
+                an ``IndexError`` and a ``TypeError``.
         """
         try:
             body = json.loads(self.content)

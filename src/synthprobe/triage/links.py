@@ -31,10 +31,11 @@ def _marks(f: TriageFacts) -> frozenset[str]:
 
 
 def _asked_for_what_is_wrong(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
-    """A page asked, where it broke, for what another journey was given otherwise than expected."""
+    """It asked, where it broke, for what another journey was given otherwise than expected."""
     wrong = contradicted_request(other, {})
-    asked = {f"{a.method} {normalise(a.path, {})}" for a in own.evidence.answers if a.by == "page" and own.is_here(a)}
-    return f"its page asked {wrong}, and {name} got another answer than it expected there" if wrong in asked else ""
+    here = [a for a in own.evidence.answers if own.is_here(a) and a.credentials != "password"]
+    asked = {f"{a.method} {normalise(a.path, {})}" for a in here}
+    return f"it asked {wrong} too, and {name} got another answer than it expected there" if wrong in asked else ""
 
 
 def _works_as_the_same(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
