@@ -9,8 +9,10 @@ from synthprobe.firstline.naming import named_alone
 from synthprobe.records.evidence import Answer, Facts
 from synthprobe.records.finding import Contradiction, Finding, Sought
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import Failure, Result, Run, Step
+from synthprobe.records.result import Degradation, Failure, Result, Run, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.triage.facts import facts_for
+from synthprobe.triage.shared_evidence import requests_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = Run(id="r", target="t", base_url="http://t", slot=0, started_at=NOW)
@@ -192,6 +194,17 @@ def test_a_rule_is_in_doubt_where_another_journey_got_a_wrong_answer_to_the_same
     assert "code" in {one.cause_class for one in incidents(sums, broken("x", answer("GET", "/y")))[1].values()}
 
 
+def test_what_a_journey_asked_for_and_expected_shows_no_failure_beside_what_was_contradicted():
+    expected = answer("POST", "/rows", 400, duration_ms=3000.0)
+    other = answer("PATCH", "/rows", 403, by="page", resource="fetch")
+    wrong = Contradiction(
+        about="status", expected="status 400", got="status 401", method="GET", url="http://t/x", status=401
+    )
+    journey = broken("a", expected, other, answer("GET", "/x", 401), finding=Finding(contradiction=wrong))
+    facts = facts_for(journey, Verdict(run=RUN, journeys=(journey,), finished_at=NOW))
+    assert requests_of(facts) == ("GET /x", "GET /x answered 401", "PATCH /rows", "PATCH /rows answered 403")
+
+
 def test_a_stream_that_brings_something_elsewhere_is_not_silent():
     stream = answer("GET", "/stream", by="page", step="", content_type="text/event-stream", resource="eventsource")
     silent = broken("one", stream, checks="live", finding=ABSENT)
@@ -200,3 +213,6 @@ def test_a_stream_that_brings_something_elsewhere_is_not_silent():
     live = Step(title="it is heard", started_at=NOW, duration_s=1.0, status="passed", checks="live")
     heard = replace(heard, results=(replace(heard.results[0], steps=(live, *heard.results[0].steps)),))
     assert incidents(silent, heard)[1]["one"].rule == "nothing-fits"
+    stale = Degradation(kind="stale", step="it is heard", message="The newest update is 12 s old.")
+    old = replace(heard, results=(replace(heard.results[0], degradations=(stale,)),))
+    assert incidents(silent, old)[1]["one"].rule == "stream-silent", "old updates are no updates"

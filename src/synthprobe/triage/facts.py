@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import SLOW_MS, Answer, Facts, NodeCount
 from synthprobe.records.finding import Contradiction, Finding
-from synthprobe.records.result import Check, Degradation, Outcome, walk_steps
+from synthprobe.records.result import Check, Degradation, Outcome, Step, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 
 _PAGE_BREAKS = {"document", "script", "fetch", "xhr"}
@@ -215,7 +215,7 @@ def facts_for(
         checks=telling_step.checks if telling_step else "",
         runbook=next((s.runbook for s in reversed(broken) if s.runbook), ""),
         role=next((s.role for s in reversed(broken) if s.role), ""),
-        passed_steps=tuple((s.checks, s.role) for s in steps if s.status == "passed" and (s.checks or s.role)),
+        passed_steps=tuple((s.checks, s.role) for path, s in walked if _held(path, s, weak) and (s.checks or s.role)),
         degradations=degradations,
         evidence=_without_usual((result.facts if result else None) or Facts(), _usual(peers, usual or {}), wrong),
         peers=peers,
@@ -254,15 +254,22 @@ def _without_usual(facts: Facts, usual: Mapping[Request, int], wrong: Contradict
     return replace(facts, answers=tuple(kept))
 
 
+def _held(path: str, step: Step, weak: Collection[str]) -> bool:
+    """Whether a step did its job, and what it showed was neither slow nor old."""
+    return step.status == "passed" and path not in weak
+
+
 def _peer(other: JourneyVerdict) -> Peer:
     last = other.results[-1] if other.results else None
     answers = last.facts.answers if last and last.facts else ()
-    steps = [step for _, step in walk_steps(last.steps)] if last else []
+    walked = list(walk_steps(last.steps)) if last else []
+    steps = [step for _, step in walked]
+    weak = {one.step for one in other.degradations_of(last)} if last else set[str]()
     return Peer(
         journey=other.journey.id,
         outcome=other.outcome,
         kind=last.failure.kind if last and last.failure else "",
-        steps=tuple((s.checks, s.role, s.status == "passed") for s in steps if s.checks or s.role),
+        steps=tuple((s.checks, s.role, _held(path, s, weak)) for path, s in walked if s.checks or s.role),
         nodes=last.facts.nodes if last and last.facts else (),
         forbidden=next((f"{a.method} {a.path}: {a.reason}" for a in answers if a.status == 403), ""),
         role=next((s.role for s in reversed(steps) if s.role and s.status == "failed"), ""),

@@ -56,7 +56,10 @@ def requests_of(facts: TriageFacts) -> tuple[str, ...]:
         named += _asked(found.method, path_of(found.url) or "/", found.status)
     if refused and refused.method:
         named += _asked(refused.method, path_of(refused.url) or "/", 0)
-    telling = [*_broken(facts), *(a for a in facts.evidence.answers if a.status >= 400), *facts.slow]
+    # beside the one that was contradicted, what a journey asked for itself was as it expected, slow or refused
+    slow = facts.slow if facts.only_slow or not named else ()
+    refusing = [a for a in facts.evidence.answers if a.status >= 400 and (a.by == "page" or not named)]
+    telling = [*_broken(facts), *refusing, *slow]
     if not named and not telling:
         telling = [a for a in facts.unwanted if a.step]
     elif facts.degradations and not facts.kind:
