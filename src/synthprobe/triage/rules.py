@@ -59,7 +59,8 @@ def _certificate(f: TriageFacts) -> str:
 def _unreachable(f: TriageFacts) -> str:
     if f.kind in {"dns", "refused", "no connection", "protocol", "request"}:
         said = next(iter(f.message.strip().splitlines()), "").rstrip(".")
-        return f"The target cannot be reached ({f.kind}){f': {said}' if said else ''}."
+        what = "An answer did not come whole" if f.kind == "protocol" else "The target cannot be reached"
+        return f"{what} ({f.kind}){f': {said}' if said else ''}."
     found = next((a for a in f.unwanted if a.status in _GATEWAYS and not _UPSTREAM.search(a.reason)), None)
     return refused(f, found) if found else ""
 
