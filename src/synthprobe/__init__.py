@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from synthprobe.journey.freshness import freshness
     from synthprobe.journey.inbox import Inbox, Mail, Mailbox
     from synthprobe.journey.otp import Otp
+    from synthprobe.journey.ready_made import (
+        accepts_connections,
+        certificate_holds,
+        domain_holds,
+        has_security_headers,
+        redirects_to_https,
+        resolves,
+    )
     from synthprobe.journey.response import Response
     from synthprobe.journey.steps import Recorder, recording, step
     from synthprobe.journey.testdata import TestData
@@ -47,10 +55,16 @@ __all__ = [
     "TargetError",
     "TestData",
     "Work",
+    "accepts_connections",
+    "certificate_holds",
+    "domain_holds",
     "eventually",
     "fix",
     "freshness",
+    "has_security_headers",
     "recording",
+    "redirects_to_https",
+    "resolves",
     "step",
 ]
 
@@ -78,10 +92,16 @@ _HOMES = {
     "TargetError": "synthprobe.errors",
     "TestData": "synthprobe.journey.testdata",
     "Work": "synthprobe.firstline.fixes",
+    "accepts_connections": "synthprobe.journey.ready_made",
+    "certificate_holds": "synthprobe.journey.ready_made",
+    "domain_holds": "synthprobe.journey.ready_made",
     "eventually": "synthprobe.journey.eventually",
     "fix": "synthprobe.firstline.fixes",
     "freshness": "synthprobe.journey.freshness",
+    "has_security_headers": "synthprobe.journey.ready_made",
     "recording": "synthprobe.journey.steps",
+    "redirects_to_https": "synthprobe.journey.ready_made",
+    "resolves": "synthprobe.journey.ready_made",
     "step": "synthprobe.journey.steps",
 }
 

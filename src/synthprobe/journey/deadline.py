@@ -14,7 +14,9 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -35,6 +37,15 @@ NEXT_ADDRESS_S = 0.25
 Phase = Literal["connecting", "tunnel", "handshake", "answer"]
 _RESOLVING_S = 30.0
 _calls = threading.local()
+
+
+_certificates: dict[tuple[str, int], datetime] = {}
+
+
+def certificate_ends(url: str) -> datetime | None:
+    """When the certificate ends that was shown for an address at the newest connection."""
+    place = urlsplit(url)
+    return _certificates.get((place.hostname or "", place.port or 443))
 
 
 class Deadline:
@@ -178,6 +189,10 @@ class _GuardedTLS(_Guarded, HTTPSConnection):
         self.ssl_context = self.ssl_context or create_urllib3_context(cert_reqs=resolve_cert_reqs(self.cert_reqs))
         self.ssl_context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         super().connect()
+        shown: Any = self.sock.getpeercert() if isinstance(self.sock, ssl.SSLSocket) else None
+        if shown:  # one that was checked
+            host, port = self._tunnel_host or self.host, self._tunnel_port or self.port
+            _certificates[host, port] = datetime.fromtimestamp(ssl.cert_time_to_seconds(shown["notAfter"]), UTC)
 
     def _tunnel(self) -> None:
         """Ask a proxy for a connection to the host."""
