@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from synthprobe.errors import ConfigurationError, ExpectationError, SynthprobeError, TargetError
     from synthprobe.evidence.redaction import Redactor
     from synthprobe.firstline.fixes import Plan, Work, fix
+    from synthprobe.hooks import testdata_kind
     from synthprobe.journey.api import Api, NewApi, OpenApi
     from synthprobe.journey.eventually import eventually
     from synthprobe.journey.freshness import freshness
@@ -66,6 +67,7 @@ __all__ = [
     "redirects_to_https",
     "resolves",
     "step",
+    "testdata_kind",
 ]
 
 _HOMES = {
@@ -103,6 +105,7 @@ _HOMES = {
     "redirects_to_https": "synthprobe.journey.ready_made",
     "resolves": "synthprobe.journey.ready_made",
     "step": "synthprobe.journey.steps",
+    "testdata_kind": "synthprobe.hooks",
 }
 
 

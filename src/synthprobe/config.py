@@ -25,6 +25,7 @@ from synthprobe.targets.authorities import check_ca_file
 from synthprobe.targets.guardrails import check_guardrails
 from synthprobe.targets.reads import wrong_entry
 from synthprobe.targets.target import Target, check_base_url, check_http_credentials, check_logins, check_trace_url
+from synthprobe.targets.testdata import check_testdata
 
 
 class BrowserConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -233,6 +234,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         check_http_credentials(found)
         check_logins(found)
         check_ca_file(found)
+        check_testdata(name, found.testdata)
         for other, one in self.targets.items():
             if one.production and not found.production and host_of(one.base_url) == host_of(address):
                 raise ConfigurationError(

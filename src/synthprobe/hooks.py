@@ -9,13 +9,14 @@ import difflib
 import functools
 import importlib
 import importlib.util
+import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pluggy
 from msgspec import Struct
@@ -27,6 +28,8 @@ from synthprobe.targets.secrets import Secret
 hookimpl = pluggy.HookimplMarker("synthprobe")
 """Marks a function of a plugin as the implementation of a hook."""
 
+C = TypeVar("C")
+_KIND = "_synthprobe_testdata_kind"
 _hookspec = pluggy.HookspecMarker("synthprobe")
 
 
@@ -140,6 +143,79 @@ class Hooks:
         """
 
 
+class PythonKind(Struct, frozen=True, kw_only=True):
+    """A kind of test data that Python functions find and remove. Made by `testdata_kind`.
+
+    Attributes:
+        name: the kind's name.
+        find: gives the objects that hold a token, each as a mapping of its fields.
+        delete: removes one of them.
+        is_gone: whether one of them is gone, or counts as gone.
+        needs: what they are given first: ``api``, a session of the target, or ``page``, a page that is logged in.
+        log_in: logs a new page in for `synthprobe sweep`, with a function that gives secrets; nothing without one.
+        within_s: seconds each call may take.
+    """
+
+    name: str
+    find: Callable[[Any, str], Iterable[Mapping[str, Any]]]
+    delete: Callable[[Any, Mapping[str, Any]], object]
+    is_gone: Callable[[Any, Mapping[str, Any]], bool]
+    needs: str
+    log_in: Callable[[Any, Callable[[str], Secret]], object] | None = None
+    within_s: float = 30.0
+
+
+def testdata_kind(name: str, *, within: float = 30.0) -> Callable[[type[C]], type[C]]:  # noqa: PT028 - no test
+    """Mark a class of static functions as the way to find and remove one kind of test data, in a plugin of the project.
+
+    Args:
+        name: the kind, as in ``testdata.create(name, ...)``.
+        within: seconds each call may take.
+
+    Returns:
+        The decorator. The class has ``find(api, token)``, ``delete(api, found)`` and ``is_gone(api, found)``; each may
+        be called twice. With ``page`` as their first parameter they are given a page that is logged in, for `synthprobe
+        sweep` by ``log_in(page, secret)``.
+
+    Raises:
+        ConfigurationError: when a part is missing, or takes neither ``api`` nor ``page``.
+
+    Example:
+        >>> @testdata_kind("experiment")
+        ... class Experiment:
+        ...     @staticmethod
+        ...     def find(api, token):
+        ...         return api.get("/experiments?name=" + token).expect(200).json["experiments"]
+        ...     @staticmethod
+        ...     def delete(api, found):
+        ...         api.post("/experiments/delete", json={"id": found["id"]}).expect(200)
+        ...     @staticmethod
+        ...     def is_gone(api, found):
+        ...         return api.get("/experiments/" + found["id"]).expect(200).json["stage"] == "deleted"
+    """
+
+    def mark(functions: type[C]) -> type[C]:
+        parts: dict[str, Any] = {part: getattr(functions, part, None) for part in ("find", "delete", "is_gone")}
+        missing = [part for part, function in parts.items() if not callable(function)]
+        if missing:
+            raise ConfigurationError(f"The kind of test data {name!r} has no {missing[0]}. Add it to the class.")
+        first = {next(iter(inspect.signature(function).parameters), "") for function in parts.values() if function}
+        if len(first) != 1 or not first <= {"api", "page"}:
+            raise ConfigurationError(
+                f"find, delete and is_gone of the kind of test data {name!r} take {', '.join(sorted(first))} first. "
+                "All three were expected to take api, or all three page."
+            )
+        log_in = getattr(functions, "log_in", None)
+        kind = PythonKind(name=name, needs=first.pop(), log_in=log_in, within_s=within, **parts)
+        setattr(functions, _KIND, kind)
+        return functions
+
+    return mark
+
+
+testdata_kind.__test__ = False  # type: ignore[attr-defined]  # no test, whatever pytest makes of the name
+
+
 def _described(headers: Mapping[str, str]) -> AnswerSource:
     return AnswerSource(node=headers.get("x-node", ""), build=headers.get("x-build", ""))
 
@@ -158,10 +234,15 @@ class Plugins:
     def __init__(self, names: Sequence[str] = (), root: Path = Path()) -> None:
         self._manager = pluggy.PluginManager("synthprobe")
         self._manager.add_hookspecs(Hooks)
+        self.kinds: dict[str, PythonKind] = {}
+        """Kinds of test data that its Python functions find and remove."""
         for name in names:
             module = _module(name, root)
             _refuse_unknown(name, module)
             self._manager.register(module, name)
+            for kind in (getattr(one, _KIND, None) for one in vars(module).values() if isinstance(one, type)):
+                if isinstance(kind, PythonKind):
+                    self.kinds[kind.name] = kind
 
     def drills(self) -> tuple[DrillPlan, ...]:
         """Every system that may be broken."""

@@ -18,9 +18,10 @@ from synthprobe import Api, ConfigurationError, Target, TestData
 from synthprobe.errors import HistoryError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.history.store import History
-from synthprobe.journey.testdata import remove
-from synthprobe.journey.testdata import sweep as sweep_target
-from synthprobe.targets.target import TestDataKind
+from synthprobe.journey.kinds import Access, remove
+from synthprobe.journey.sweeping import sweep as sweep_target
+from synthprobe.records.testdata import LedgerEntry
+from synthprobe.targets.testdata import TestDataKind
 
 KIND = TestDataKind(find="/things?q={token}", delete="/things/{id}")
 
@@ -112,7 +113,8 @@ def new_data(target, history):
 
 @pytest.fixture
 def sweep(target, history, api, tmp_path):
-    return lambda **more: sweep_target(target, history, lambda: api, lock=tmp_path / "sweep.lock", **more)
+    access = Access(api=lambda: api, page=lambda kind: None)
+    return lambda **more: sweep_target(target, {}, history, lambda: access, lock=tmp_path / "sweep.lock", **more)
 
 
 def left_open(history):
@@ -201,8 +203,10 @@ def test_only_what_carries_the_token_itself_is_removed_f69(things, new_data, api
 @pytest.mark.parametrize("token", ["", "synthprobe-", "HV-26-000001"])
 def test_a_token_that_is_none_of_ours_removes_nothing(token, things, api):
     api.post("/things", json={"note": "somebody's HV-26-000001"})
+    now = datetime.now(UTC)
+    entry = LedgerEntry(token=token, kind="thing", target="here", run_id="", at=now, expires_at=now)
     with pytest.raises(ConfigurationError):
-        remove(api, KIND, token)
+        remove(Access(api=lambda: api, page=lambda kind: None), KIND, entry)
     assert len(things.things) == 1
 
 
@@ -247,7 +251,8 @@ import os, signal, sys
 from synthprobe import Api, TestData
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.history.store import History
-from synthprobe.targets.target import Target, TestDataKind
+from synthprobe.targets.target import Target
+from synthprobe.targets.testdata import TestDataKind
 
 url, place = sys.argv[1:3]
 kind = TestDataKind(find="/things?q={token}", delete="/things/{id}")

@@ -24,7 +24,7 @@ from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.journey.response import Response
-from synthprobe.journey.testdata import signed_in
+from synthprobe.journey.sweeping import signed_in
 from synthprobe.targets.guardrails import egress_refusal
 from synthprobe.targets.secrets import Secret, proxies_for, read_credentials, read_secret
 from synthprobe.targets.target import Target

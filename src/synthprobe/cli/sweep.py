@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from synthprobe import pipeline
-from synthprobe.cli.completion import complete_targets
+from synthprobe.cli.completion import complete_roles, complete_targets
+from synthprobe.cli.recorded_incidents import known_actor
 from synthprobe.cli.terminal import open_console, print_records
-from synthprobe.config import find_root, read_config
+from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.hooks import PythonKind, load_plugins
 from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
-from synthprobe.journey.testdata import Swept, signed_in, sweep
+from synthprobe.journey.kinds import Access
+from synthprobe.journey.sweeping import Swept, signed_in, sweep
+from synthprobe.journey.sweeping import give_up as give_up_entry
+from synthprobe.records.plain_text import plain_line
 from synthprobe.targets.secrets import Secret, proxies_for, read_credentials, read_secret
 from synthprobe.targets.target import Target
 
@@ -33,27 +40,40 @@ def sweep_command(
     ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address that replaces the target's own.")] = None,
     limit: Annotated[int, typer.Option(help="Entries that are tried at most.", min=1)] = 50,
+    give_up: Annotated[
+        str | None, typer.Option(metavar="TOKEN", help="Close this entry although its object may stay.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why it is given up, in a line.")] = "",
+    by: Annotated[str, typer.Option(autocompletion=complete_roles, help="Your role, who gives it up.")] = "",
 ) -> None:
     """Remove the test data that killed runs left at a target.
 
-    Only objects that carry a token of the ledger, only after their lease. Exit code 0: nothing is left that should be
-    gone. 1: something is. 2: usage or configuration.
+    Only objects that carry a token of the ledger, only after their lease. Exit code 0: nothing is left that was not
+    left before. 1: something is. 2: usage or configuration.
     """
     console = open_console()
     root = find_root(Path.cwd())
     config = read_config(root)
     chosen = config.target(target, base_url=base_url)
+    if give_up is not None:
+        role = known_actor(by, root, config).role
+        with pipeline.open_history(root, config) as history:
+            entry = give_up_entry(chosen, history, give_up, reason=plain_line(reason), role=role)
+        console.print(f"Given up by {role}: {entry.kind} {entry.token}. {entry.reason}", markup=False)
+        return
+    if reason or by:
+        raise ConfigurationError("--reason and --by belong to an entry that is given up. Name it with --give-up TOKEN.")
 
-    def session() -> Api:
-        proxies = partial(proxies_for, chosen, os.environ, root)
-        if reason := kill_switch_reason(chosen.kill_switch, os.environ, proxies):
+    def access() -> Access:
+        if reason := kill_switch_reason(chosen.kill_switch, os.environ, partial(proxies_for, chosen, os.environ, root)):
             console.print(f"Nothing was swept at target {chosen.name}. {reason}")
             raise typer.Exit(1)
-        return _session(chosen)
+        return doors.enter_context(_access(config, chosen, root))
 
-    with pipeline.open_history(root, config) as history:
-        lock = root / config.folder / f"sweep-{chosen.name}.lock"
-        found = sweep(chosen, history, session, now=datetime.now(UTC), limit=limit, lock=lock)
+    kinds = load_plugins(config.plugins, root).kinds
+    lock = root / config.folder / f"sweep-{chosen.name}.lock"
+    with ExitStack() as doors, pipeline.open_history(root, config) as history:
+        found = sweep(chosen, kinds, history, access, now=datetime.now(UTC), limit=limit, lock=lock)
         for note in history.notes:
             console.print(f"note: {note}")
     if not found:
@@ -62,12 +82,17 @@ def sweep_command(
     _print_swept(found)
     counts: Counter[str] = Counter(one.status for one in found)
     console.print(", ".join(f"{counts[status]} {status}" for status in _ORDER if counts[status]) + ".")
-    if counts["left"] or counts["not tried"]:
+    if any(one.is_news for one in found):
         raise typer.Exit(1)
 
 
-def _session(target: Target) -> Api:
+@contextmanager
+def _access(config: Config, target: Target, root: Path) -> Iterator[Access]:
+    """Sessions and pages of the sweeper, each opened once it is needed."""
     redactor = Redactor()
+    guard = Guard(target)
+    guard.begin((*target.testdata, *load_plugins(config.plugins, root).kinds))
+    shown = read_credentials(target, os.environ, root=root)
 
     def secret(name: str) -> Secret:
         if name not in target.secrets:
@@ -75,14 +100,31 @@ def _session(target: Target) -> Api:
                 f"The sweeper of target {target.name!r} needs the secret {name!r}, which the target does not declare. "
                 f'Add it to [targets.{target.name}.secrets], for example {name} = "env:{name.upper()}".'
             )
-        found = read_secret(name, os.environ, source=target.secrets[name])
+        found = read_secret(name, os.environ, source=target.secrets[name], root=root)
         redactor.add(found)
         return found
 
-    guard = Guard(target)
-    guard.begin(tuple(target.testdata))
-    shown = read_credentials(target, os.environ)
-    return signed_in(Api(target, redactor, guard=guard, credentials=shown), target.sweeper, secret)
+    with ExitStack() as opened:
+
+        @cache
+        def api() -> Api:
+            return signed_in(Api(target, redactor, guard=guard, credentials=shown), target.sweeper, secret)
+
+        @cache
+        def browser() -> Any:
+            from synthprobe.browser.commanded import commanded_browser
+
+            return opened.enter_context(commanded_browser(config.browser.executable, guard, shown, redactor))
+
+        @cache
+        def page(kind: PythonKind) -> Any:
+            made = browser().new_page(base_url=target.base_url)
+            made.set_default_timeout(kind.within_s * 1000)
+            if kind.log_in is not None:
+                kind.log_in(made, secret)
+            return made
+
+        yield Access(api=api, page=page)
 
 
 def _print_swept(found: list[Swept]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,12 @@ class Ledger:
             raise HistoryError(
                 f"{error} Nothing was created, since a killed run would leave it for ever. Put the history in order."
             ) from None
+        return entry
+
+    def describe(self, entry: LedgerEntry, fields: Mapping[str, str]) -> LedgerEntry:
+        """Write down what is known of an object since it was made."""
+        entry = replace(entry, fields={**entry.fields, **fields})
+        self.history().put_entry(entry)
         return entry
 
     def close(self, entry: LedgerEntry, how: HowClosed) -> None:

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from msgspec import Struct
-
-from synthprobe.errors import ConfigurationError, ExpectationError, HistoryError
+from synthprobe.errors import ConfigurationError
+from synthprobe.hooks import PythonKind
 from synthprobe.journey import steps
-from synthprobe.journey.ledger import TOKEN_PREFIX, Ledger, closed
+from synthprobe.journey.ledger import Ledger
 from synthprobe.records.journey import duration_s
 from synthprobe.records.testdata import LedgerEntry
-from synthprobe.targets.secrets import Secret
-from synthprobe.targets.target import Login, Target, TestDataKind
+from synthprobe.targets.target import Target
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
     from synthprobe.journey.api import Api
+    from synthprobe.journey.kinds import Kind
 
 T = TypeVar("T")
-_OTHER_SWEEP_S = 600.0
+
+
+class _Made(NamedTuple):
+    entry: LedgerEntry
+    kind: Kind
+    api: Api | None
+    page: Any
+    result: object = None
 
 
 class TestData:
@@ -37,6 +39,7 @@ class TestData:
         history: opens the history, whose rows the ledger is.
         run_id: the run.
         note: told of each object that could not be removed.
+        kinds: kinds that Python functions find and remove, by name.
 
     Example:
         ``number = testdata.create("incident", lambda token: take_call(desk, token), api=desk)``
@@ -50,65 +53,144 @@ class TestData:
         history: Callable[[], History],
         run_id: str = "",
         note: Callable[[str], None] = lambda text: None,
+        kinds: Mapping[str, PythonKind] | None = None,
     ) -> None:
         self._target = target
         self._ledger = Ledger(history, target.name, run_id)
         self._note = note
-        self._made: list[tuple[LedgerEntry, TestDataKind, Api]] = []
+        self._kinds = kinds or {}
+        self._made: list[_Made] = []
 
-    def create(self, kind: str, make: Callable[[str], T], *, api: Api, lease: str | float = "15m") -> T:
+    def create(
+        self,
+        kind: str,
+        make: Callable[[str], T],
+        *,
+        api: Api | None = None,
+        page: Any = None,
+        lease: str | float = "15m",
+    ) -> T:
         """Create an object.
 
         Args:
             kind: its kind, for example ``"incident"``.
             make: creates it with the given token in one of its fields.
             api: the session that may find and remove it.
+            page: the page that may, for a kind whose functions take one.
             lease: how long this journey may need it; no sweep touches it before.
 
         Returns:
-            What ``make`` returned.
+            What ``make`` returned. Where no list shows such objects, and one field addresses them, it is noted as that
+            field.
 
         Raises:
-            ConfigurationError: when the target does not say how objects of this kind are found and removed.
+            ConfigurationError: when nobody says how objects of this kind are found and removed.
             HistoryError: when the ledger cannot be written, so that nothing is created.
         """
-        return make(self.token(kind, api=api, lease=lease))
+        token = self.token(kind, api=api, page=page, lease=lease)
+        result = make(token)
+        made = next(one for one in self._made if one.entry.token == token)
+        self._made[self._made.index(made)] = made._replace(result=result)
+        named = (made.kind.named - {"token"}) if not isinstance(made.kind, PythonKind) and not made.kind.find else set()
+        if len(named) == 1 and isinstance(result, (str, int)):
+            self.note(token, **{named.pop(): result})
+        return result
 
-    def token(self, kind: str, *, api: Api, lease: str | float = "15m") -> str:
+    def token(self, kind: str, *, api: Api | None = None, page: Any = None, lease: str | float = "15m") -> str:
         """Announce an object that is created some other way, for example by a form on a page.
 
         Args:
             kind: its kind.
             api: the session that may find and remove it.
+            page: the page that may, for a kind whose functions take one.
             lease: how long this journey may need it.
 
         Returns:
             The token to put into one of its fields.
 
         Raises:
-            ConfigurationError: when the target does not say how objects of this kind are found and removed.
+            ConfigurationError: when nobody says how objects of this kind are found and removed, or what its functions
+                take is not given.
             HistoryError: when the ledger cannot be written, so that nothing is to be created.
         """
-        described = described_kind(self._target, kind)
+        from synthprobe.journey.kinds import kind_of
+
+        found = kind_of(self._target, self._kinds, kind)
+        needs = found.needs if isinstance(found, PythonKind) else "api"
+        if (api if needs == "api" else page) is None:
+            raise ConfigurationError(
+                f"Test data of kind {kind!r} is found and removed with its argument {needs!r}, which was not given. "
+                f"Nothing was created. Add {needs}={needs}."
+            )
         with _left_out():
             entry = self._ledger.intend(kind, duration_s(lease))
-        self._made.append((entry, described, api))
+        self._made.append(_Made(entry, found, api, page))
         return entry.token
+
+    def note(self, token: str, **fields: str | int) -> None:
+        """Write down by what an object is addressed, where no list shows it; durable like its token.
+
+        Args:
+            token: its token.
+            fields: fields that the paths of its kind name, for example ``id="17"``.
+        """
+        place = self._place(token)
+        known = {name: str(value) for name, value in fields.items()}
+        with _left_out():
+            entry = self._ledger.describe(self._made[place].entry, known)
+        self._made[place] = self._made[place]._replace(entry=entry)
+
+    def removed(self, made: object) -> None:
+        """Close the entry of an object that the journey removed itself, and saw to be gone.
+
+        Args:
+            made: its token, or what ``create`` returned.
+
+        Raises:
+            ConfigurationError: when this journey has no such object.
+        """
+        place = self._place(made)
+        with _left_out():
+            self._ledger.close(self._made.pop(place).entry, "removed")
+
+    def _place(self, made: object) -> int:
+        for place in reversed(range(len(self._made))):
+            known = self._made[place]
+            if made == known.entry.token or (made is not None and made == known.result):
+                return place
+        tokens = ", ".join(one.entry.token for one in self._made) or "none"
+        raise ConfigurationError(
+            f"{made!r} is neither the token of an object of this journey nor what create returned. Tokens: {tokens}."
+        )
 
     def clear(self) -> None:
         """Remove everything, newest first. What cannot be removed is noted, and left to `synthprobe sweep`."""
         while self._made:
-            entry, described, api = self._made.pop()
+            made = self._made.pop()
             try:
-                _remove_twice(api, described, entry.token)
+                _remove_twice(made)
             except Exception as error:  # what a journey found out does not depend on who tidies up
                 reason = (str(error).strip() or type(error).__name__).splitlines()[0]
                 self._note(
-                    f"Left behind: {entry.kind} {entry.token}, because it could not be removed: {reason} "
+                    f"Left behind: {made.entry.kind} {made.entry.token}, because it could not be removed: {reason} "
                     f"It is removed by: synthprobe sweep --target {self._target.name}"
                 )
             else:
-                self._ledger.close(entry, "removed")
+                self._ledger.close(made.entry, "removed")
+
+
+def _remove_twice(made: _Made) -> None:
+    from synthprobe.journey.kinds import Access, remove
+
+    def given(what: Any) -> Any:
+        assert what is not None
+        return what
+
+    access = Access(api=lambda: given(made.api), page=lambda _: given(made.page))
+    try:
+        remove(access, made.kind, made.entry)
+    except Exception:  # a second refusal counts
+        remove(access, made.kind, made.entry)
 
 
 @contextmanager
@@ -120,185 +202,3 @@ def _left_out() -> Iterator[None]:
     finally:
         if recorder := steps.current():
             recorder.leave_out(time.monotonic() - began)
-
-
-class Swept(Struct, frozen=True, kw_only=True):
-    """What a sweep found out about one open entry.
-
-    Attributes:
-        entry: the entry.
-        status: ``removed``; ``gone`` when nothing of it was there; ``in use`` while its lease lasts; ``left`` when it
-            could not be removed; ``not tried`` beyond the cap.
-        detail: why, in one line.
-    """
-
-    entry: LedgerEntry
-    status: Literal["removed", "gone", "in use", "left", "not tried"]
-    detail: str = ""
-
-
-def sweep(
-    target: Target, history: History, api: Callable[[], Api], *, now: datetime, lock: Path, limit: int = 50
-) -> list[Swept]:
-    """Remove what killed runs left: only what carries a token of ours, only after its lease.
-
-    One object that cannot be removed does not keep the others. Two sweeps at once wait for each other.
-
-    Args:
-        target: the target.
-        history: the history, whose rows the ledger is.
-        api: opens a session that may find and remove them; not asked when nothing is to be removed.
-        now: the time, UTC.
-        lock: file by which two sweeps on this machine wait for each other.
-        limit: entries that are tried at most.
-
-    Returns:
-        One record for each open entry.
-
-    Raises:
-        HistoryError: when the history cannot be read, so that nothing is known of what was left.
-    """
-    from filelock import FileLock
-
-    with FileLock(lock, timeout=_OTHER_SWEEP_S):
-        entries = history.entries(target.name)
-        if not history.available:
-            raise HistoryError(" ".join(history.notes))
-        session = api() if any(entry.expires_at <= now for entry in entries) else None
-        found, tried = [], 0
-        for entry in reversed(entries):  # what was created last may hold what was created before it
-            if entry.expires_at > now or session is None:
-                swept = Swept(
-                    entry=entry,
-                    status="in use",
-                    detail=f"its lease lasts until {entry.expires_at:%Y-%m-%d %H:%M:%S} UTC",
-                )
-            elif tried >= limit:
-                swept = Swept(entry=entry, status="not tried", detail=f"{limit} were tried before it")
-            else:
-                tried += 1
-                swept = _sweep_one(target, history, entry, session)
-            found.append(swept)
-        return found
-
-
-def _sweep_one(target: Target, history: History, entry: LedgerEntry, api: Api) -> Swept:
-    try:
-        removed = remove(api, described_kind(target, entry.kind), entry.token)
-    except Exception as error:  # the next one may well be removable
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return Swept(entry=entry, status="left", detail=reason)
-    history.put_entry(closed(entry, "removed" if removed else "gone"))
-    return Swept(entry=entry, status="removed" if removed else "gone")
-
-
-def remove(api: Api, kind: TestDataKind, token: str) -> int:
-    """Remove the objects that carry a token, and see that they are gone.
-
-    Args:
-        api: a session that may find and remove them.
-        kind: how they are found and removed.
-        token: the token; an object is ours only if one of its own fields holds it.
-
-    Returns:
-        How many there were.
-
-    Raises:
-        ExpectationError: when the target answers otherwise than expected, or they are still there.
-        ConfigurationError: when the token is none of ours, or a field of the path is not in what was found.
-    """
-    if not re.fullmatch(re.escape(TOKEN_PREFIX) + "[0-9a-f]{32}", token):
-        raise ConfigurationError(f"{token!r} is no token of a ledger, so nothing was removed.")
-    paths = [_filled(kind.delete, one) for one in _found(api, kind, token)]
-    for path in paths:
-        api.delete(path).expect(200, 202, 204, 404)
-    if paths and _found(api, kind, token):
-        raise ExpectationError(f"{paths[0]} was deleted, and is still found by {kind.find}.")
-    return len(paths)
-
-
-def described_kind(target: Target, kind: str) -> TestDataKind:
-    """How objects of a kind are found and removed.
-
-    Args:
-        target: the target.
-        kind: the kind.
-
-    Returns:
-        Its table.
-
-    Raises:
-        ConfigurationError: when there is none.
-    """
-    if kind not in target.testdata:
-        known = ", ".join(sorted(target.testdata)) or "none"
-        raise ConfigurationError(
-            f"Target {target.name!r} does not say how test data of kind {kind!r} is found and removed; known kinds: "
-            f"{known}. Nothing was created, since a killed run would leave it for ever. Add a table "
-            f'[targets.{target.name}.testdata.{kind}] with find = "/path?q={{token}}" and delete = "/path/{{id}}".'
-        )
-    return target.testdata[kind]
-
-
-def signed_in(api: Api, login: Login, secret: Callable[[str], Secret]) -> Api:
-    """Log a command in, as a table of the target says.
-
-    Args:
-        api: a new session of the target.
-        login: the table.
-        secret: reads a secret of the target by its name.
-
-    Returns:
-        The same session.
-    """
-
-    def told(value: str) -> str:
-        kind, _, name = value.partition(":")
-        return secret(name).reveal() if kind == "secret" else value
-
-    api.session.headers.update({name: told(value) for name, value in login.headers.items()})
-    if login.login:
-        answer = api.post(login.login, json={name: told(value) for name, value in login.json.items()}).expect(200)
-        if login.token:
-            if not isinstance(answer.json, dict) or not isinstance(answer.json.get(login.token), str):
-                raise ExpectationError(
-                    f"{login.login} answered without a text in the field {login.token!r}, which was expected to be the "
-                    f"session's token. Correct 'token' of the table that names this login."
-                )
-            api.session.headers["Authorization"] = f"Bearer {answer.json[login.token]}"
-    return api
-
-
-def _found(api: Api, kind: TestDataKind, token: str) -> list[dict[str, Any]]:
-    return list(_holders(api.get(kind.find.replace("{token}", quote(token))).expect(200).json, token))
-
-
-def _holders(data: Any, token: str) -> Iterator[dict[str, Any]]:
-    """Objects of which a field of their own holds the token, wherever they stand in an answer."""
-    if isinstance(data, dict):
-        if any(isinstance(value, str) and token in value for value in data.values()):
-            yield data
-        data = list(data.values())
-    if isinstance(data, list):
-        for inner in data:
-            yield from _holders(inner, token)
-
-
-def _filled(template: str, found: dict[str, Any]) -> str:
-    def field(match: re.Match[str]) -> str:
-        value = found.get(match[1])
-        if not isinstance(value, (str, int)) or value == "":
-            raise ConfigurationError(
-                f"The path {template} needs the field {match[1]!r}, which what was found does not have. "
-                f"It has: {', '.join(sorted(found))}."
-            )
-        return quote(str(value), safe="")
-
-    return re.sub(r"\{(\w+)\}", field, template)
-
-
-def _remove_twice(api: Api, kind: TestDataKind, token: str) -> None:
-    try:
-        remove(api, kind, token)
-    except Exception:  # a second refusal counts
-        remove(api, kind, token)

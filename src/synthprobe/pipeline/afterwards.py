@@ -21,10 +21,11 @@ from synthprobe.pipeline.clocks import of_now
 from synthprobe.pipeline.coverage import began_to_burn, last_day
 from synthprobe.pipeline.drafts import write_drafts
 from synthprobe.pipeline.judging import write_verdict
+from synthprobe.pipeline.leftovers import FINGERPRINT, LOOKS_BACK, left_by, left_over_incident
 from synthprobe.pipeline.memory import AFTER_S, open_history
 from synthprobe.pipeline.notes import noted
 from synthprobe.pipeline.publishing import publish_run
-from synthprobe.pipeline.run_state import RunIncidents, last_incidents, mark_remembered, write_incidents
+from synthprobe.pipeline.run_state import RunIncidents, last_incidents, mark_remembered, write_incidents, write_ledger
 from synthprobe.pipeline.spare import blind_incident, bring_home, read_blindness, write_blindness
 from synthprobe.pipeline.telemetry import send_telemetry
 from synthprobe.pipeline.telling import tell_people, tell_watcher
@@ -82,6 +83,8 @@ def after_run(
             coverage = last_day(history, config, verdict.run.target, datetime.now(UTC))
         with noted(notes):
             audit = history.audit_end()
+        with noted(notes):
+            followed = _with_left_overs(history, folder, verdict, followed, notes, owner)
         with noted(notes):
             notes += began_to_burn(history, config, verdict, windows)
     verdict = explained(verdict, runbooks, notes)
@@ -159,6 +162,26 @@ def _with_blindness(
     return replace(followed, incidents=(*others, incident), of=of)
 
 
+def _with_left_overs(
+    history: History, folder: Path, verdict: Verdict, followed: _Followed, notes: list[str], owner: str
+) -> _Followed:
+    """Say what the run left at the target, keep the open entries of the ledger, and open an incident when they grow."""
+    now, target = datetime.now(UTC), verdict.run.target
+    entries = history.entries(target, since=now - LOOKS_BACK)
+    notes += left_by(verdict.run.id, target, entries)
+    write_ledger(folder, entries)
+    known = next(
+        (one for one in history.incidents(target) if one.fingerprint == FINGERPRINT and one.state != "resolved"), None
+    )
+    incident = left_over_incident(known, target, entries, owner, now)
+    if incident is None:
+        return followed
+    if incident != known:
+        history.put_incident(incident, base=known)
+    others = (one for one in followed.incidents if one.id != incident.id)
+    return replace(followed, incidents=(*others, incident))
+
+
 def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict, *, write: bool = True) -> Verdict:
     """Add where the causes lie, which failures are one incident, and which runbooks fit, without any memory."""
     shelf = shelf_of(root, config)
@@ -197,7 +220,7 @@ def _follow(
     found = stored | {one.id: merged(None, one, stored[one.id]) if one.id in stored else one for one in ours}
     known = {id: of_now(one, now) for id, one in found.items()}
     isolation = Isolation()
-    open_now = [one for one in known.values() if one.state != "resolved"]
+    open_now = [one for one in known.values() if one.state != "resolved" and one.fingerprint != FINGERPRINT]
     of_target = [one for one in open_now if not one.location]
     named = name_incidents(verdict, runbooks, of_target, judged.before, now, isolation, probe_owner=owner)
     notes += isolation.notes

@@ -14,7 +14,15 @@ from synthprobe.errors import ReportError, SynthprobeError
 from synthprobe.pipeline.clocks import TOLERATED, is_believed
 from synthprobe.pipeline.former_stores import take_over
 from synthprobe.pipeline.judging import read_verdict
-from synthprobe.pipeline.run_state import INCIDENTS, is_on, is_remembered, mark_remembered, take_incidents, take_letters
+from synthprobe.pipeline.run_state import (
+    INCIDENTS,
+    is_on,
+    is_remembered,
+    mark_remembered,
+    take_incidents,
+    take_ledger,
+    take_letters,
+)
 from synthprobe.records.history import Retention
 from synthprobe.targets.secrets import read_address
 from synthprobe.triage.observations import observe
@@ -122,6 +130,7 @@ def take_in(history: History, runs: Path, *, but: Path | None = None) -> list[st
     if taken:
         take_incidents(history, [folder / INCIDENTS for folder in taken])
         take_letters(history, taken)
+        take_ledger(history, taken)
     for folder in taken:
         mark_remembered(folder, history)
     return unread

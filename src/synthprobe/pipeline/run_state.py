@@ -15,13 +15,14 @@ from msgspec.structs import replace
 from synthprobe.alerts.outbox import Letter, put_letter
 from synthprobe.files import write_whole
 from synthprobe.records.incident import Incident, merged
+from synthprobe.records.testdata import LedgerEntry
 
 if TYPE_CHECKING:
     import psutil
 
     from synthprobe.history.store import History
 
-INCIDENTS, _LETTERS = "incidents.json", "letters.json"
+INCIDENTS, _LETTERS, _LEDGER = "incidents.json", "letters.json", "ledger.json"
 _OWNER, _MARK = "supervisor.pid", "remembered"
 
 
@@ -111,6 +112,22 @@ def take_letters(history: History, folders: Iterable[Path]) -> None:
                 if letter.alert.id not in known:
                     known.add(letter.alert.id)
                     put_letter(history, letter)
+
+
+def write_ledger(folder: Path, entries: Iterable[LedgerEntry]) -> None:
+    """Keep what may be left at the target, for a history that is lost later."""
+    if open_now := [one for one in entries if one.closed_at is None]:
+        write_whole(folder / _LEDGER, msgspec.json.encode(open_now))
+
+
+def take_ledger(history: History, folders: Iterable[Path]) -> None:
+    """Take in what was left after the newest run that another history remembered, as far as this one does not know."""
+    newest = next((folder for folder in reversed(list(folders)) if (folder / _MARK).exists()), None)
+    if newest is not None:
+        with suppress(OSError, msgspec.DecodeError):
+            for entry in msgspec.json.decode((newest / _LEDGER).read_bytes(), type=list[LedgerEntry]):
+                if not history.knows_entry(entry.token):
+                    history.put_entry(entry)
 
 
 def last_incidents(*folders: Path) -> RunIncidents:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from synthprobe import pipeline
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.hooks import load_plugins
 from synthprobe.journey import steps
 from synthprobe.journey.otp import Otp
 from synthprobe.journey.testdata import TestData
@@ -193,7 +194,8 @@ def testdata(pytestconfig: pytest.Config, target: Target) -> Iterator[TestData]:
         if recorder := steps.current():
             recorder.notes.append(text)
 
-    data = TestData(target, lambda: _history(pytestconfig), session.run_id if session else "", note)
+    kinds = load_plugins(project_config(pytestconfig).plugins, project_root(pytestconfig)).kinds
+    data = TestData(target, lambda: _history(pytestconfig), session.run_id if session else "", note, kinds)
     yield data
     data.clear()
     if (history := pytestconfig.stash.get(_HISTORY, None)) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 HowClosed = Literal["", "removed", "gone", "given up"]
 
@@ -22,6 +22,10 @@ class LedgerEntry(Struct, frozen=True, kw_only=True):
         expires_at: until when its run may still be using it.
         closed_at: when it was known to be gone, or was given up, UTC; nothing while it may exist.
         how: how it was closed.
+        reason: why it was given up.
+        role: who gave it up, by role.
+        failed_at: since when it could not be removed although it should be gone, UTC.
+        fields: what is known of the object since it was made, by which it is addressed.
     """
 
     token: str
@@ -32,3 +36,7 @@ class LedgerEntry(Struct, frozen=True, kw_only=True):
     expires_at: datetime
     closed_at: datetime | None = None
     how: HowClosed = ""
+    reason: str = ""
+    role: str = ""
+    failed_at: datetime | None = None
+    fields: dict[str, str] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -10,20 +10,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.targets.addresses import odd_address, read_address
 from synthprobe.targets.client_certificates import ClientCertificate
 from synthprobe.targets.proxy import Proxy
-
-
-class TestDataKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one kind of synthetic object is found and removed: ``[targets.NAME.testdata.NAME]``.
-
-    Attributes:
-        find: path of a GET that lists objects holding our token, with ``{token}`` where it goes.
-        delete: path of a DELETE, with fields of the found object in braces, for example ``/api/incidents/{number}``.
-    """
-
-    __test__ = False  # no test, whatever pytest makes of the name
-
-    find: str
-    delete: str
+from synthprobe.targets.testdata import TestDataKind
 
 
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,12 +18,14 @@ class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         login: path of a POST that logs in; empty when headers are enough.
+        sends: ``json``; or ``form``, with the hidden fields that the page at ``login`` shows.
         json: what that POST sends; a value ``secret:NAME`` is that secret of the target.
         token: field of the answer that is sent as ``Authorization: Bearer``; cookies alone without it.
         headers: headers of every request; a value ``secret:NAME`` is that secret.
     """
 
     login: str = ""
+    sends: Literal["json", "form"] = "json"
     json: dict[str, str] = field(default_factory=dict)
     token: str = ""
     headers: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,78 @@
+"""How test data of a target is found and removed, as its configuration says."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from msgspec import Struct, field
+
+from synthprobe.errors import ConfigurationError
+
+_NAMED = re.compile(r"\{(\w+)\}")
+
+
+class TestDataKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one kind of synthetic object is found and removed: ``[targets.NAME.testdata.NAME]``.
+
+    Attributes:
+        find: path of a GET that lists objects holding our token, with ``{token}`` where it goes; empty when there is no
+            list, so that ``look`` and what `TestData.note` wrote down must do.
+        fields: regular expression with named groups that finds the fields of objects in an answer that is no JSON.
+        shows: text that the list always shows where ``fields`` is used: without it, nothing found would say nothing.
+        look: path of a GET of one object, with fields in braces; its answer must hold the token before anything is
+            deleted, and 404 or 410 says that it is gone.
+        delete: path that removes it, with fields in braces, for example ``/api/incidents/{number}``.
+        method: the method that removes it.
+        body: what is sent to remove it; values may hold fields in braces.
+        sends: ``json``; or ``form``, with the hidden fields of the forms that ``look`` shows.
+        gone_when: fields of an object that is there and counts as gone, for systems that only mark what was deleted;
+            ``*`` for any value.
+    """
+
+    __test__ = False  # no test, whatever pytest makes of the name
+
+    delete: str
+    find: str = ""
+    fields: str = ""
+    shows: str = ""
+    look: str = ""
+    method: Literal["DELETE", "POST", "PUT", "PATCH"] = "DELETE"
+    body: dict[str, str] = field(default_factory=dict)
+    sends: Literal["json", "form"] = "json"
+    gone_when: dict[str, str | int | float | bool] = field(default_factory=dict)
+
+    @property
+    def named(self) -> set[str]:
+        """The fields that its paths and its body name."""
+        return {name for text in (self.look, self.delete, *self.body.values()) for name in _NAMED.findall(text)}
+
+
+def check_testdata(target: str, kinds: dict[str, TestDataKind]) -> None:
+    """See that each kind can be found and removed.
+
+    Raises:
+        ConfigurationError: names the key, and the way out.
+    """
+    for name, kind in kinds.items():
+        table = f"[targets.{target}.testdata.{name}]"
+        if not kind.find and not kind.look:
+            raise ConfigurationError(
+                f"{table} has neither find nor look, so nobody could tell which objects are ours. Add "
+                'find = "/path?q={token}", or look = "/path/{id}" for objects that no list shows.'
+            )
+        try:
+            groups = re.compile(kind.fields).groupindex if kind.fields else {}
+        except re.error as error:
+            raise ConfigurationError(
+                f"{table} has fields = {kind.fields!r}, which is no regular expression: {error}. Write for example "
+                "fields = '/things/(?P<id>[0-9]+)/'."
+            ) from None
+        if kind.fields and not (groups and kind.look and kind.find and kind.shows):
+            raise ConfigurationError(
+                f"{table} has fields, which needs a named group such as (?P<id>[0-9]+), find, look and shows: what the "
+                "expression finds is ours only if the object's own answer holds the token, and a list without "
+                "any is believed only if it shows what it always shows."
+            )
+        if kind.sends == "form" and not kind.look:
+            raise ConfigurationError(f'{table} sends a form, and has no look that shows it. Add look = "/path/{{id}}".')
