@@ -19,6 +19,7 @@ from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.firstline.runbook import Exercise
 from synthprobe.firstline.runbook_stamp import stamp
 from synthprobe.firstline.runbooks import read_runbook
+from synthprobe.history.store import History
 from synthprobe_demo.faults import DECOYS
 from synthprobe_demo.plugin import synthprobe_drill
 from synthprobe_demo.process import DispatchCentre
@@ -108,7 +109,9 @@ def test_only_what_held_is_stamped_and_only_in_its_line(drilled, watched):
 def test_a_drill_adds_nothing_to_the_memory_and_the_audit_of_the_project(drilled, watched):
     kept = {path.name for path in (watched / ".synthprobe").iterdir()}
     assert "runs" in kept
-    assert not kept & {"history.db", "audit.jsonl", "incidents"}
+    assert not kept & {"audit.lock", "incidents"}
+    with History.open(watched / ".synthprobe" / "history.db") as history:  # what journeys created stands in its ledger
+        assert (history.observations("demo"), history.incidents(), history.audit_entries()) == ([], [], [])
 
 
 @pytest.fixture

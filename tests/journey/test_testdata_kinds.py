@@ -288,7 +288,7 @@ def test_what_a_kind_needs_must_be_given(data, api):
         ("(?P<id>", "(?P<id", "which is no regular expression"),
         ('method = "POST"', 'method = "PURGE"', "method"),
         ('sends = "form"\ndelete', 'sends = "post"\ndelete', "sends"),
-        ('look = "/alone/notes/{id}"', 'sends = "form"\nfind = "/alone/notes"', "sends a form, and has no look"),
+        ('look = "/alone/notes/{id}"', 'sends = "form"\nfind = "/alone/notes"', "sends a form, and no page shows it"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_a_sentence_and_exit_code_2(root, old, new, sentence):

@@ -77,18 +77,20 @@ def remove(access: Access, kind: Kind, entry: LedgerEntry) -> int:
         return _remove_by_functions(access, kind, entry.token)
     api = access.api()
     objects = list(_live(api, kind, entry))
-    for one in objects:
+    for fields in objects:
         sent: dict[str, Any] = {}
-        body = {name: _filled(value, one.fields, plain=True) for name, value in kind.body.items()}
+        body = {name: _filled(value, fields, plain=True) for name, value in kind.body.items()}
         if kind.sends == "form":
-            sent = {"data": {**one.hidden, **body}, "headers": {"Referer": api.target.base_url + one.seen_at}}
+            shown_at = _filled(kind.form or kind.look, fields)
+            hidden = hidden_fields(api.get(shown_at).expect(200).text)
+            sent = {"data": {**hidden, **body}, "headers": {"Referer": api.target.base_url + shown_at}}
         elif body:
             sent = {"json": body}
-        path = _filled(kind.delete, one.fields)
+        path = _filled(kind.delete, fields)
         api.request(kind.method, path, **sent).expect(200, 201, 202, 204, 302, 303, *_GONE)
     if objects and (left := next(_live(api, kind, entry), None)):
-        shown = _filled(kind.look, left.fields) if kind.look else kind.find
-        raise ExpectationError(f"{_filled(kind.delete, left.fields)} was deleted, and is still found by {shown}.")
+        shown = _filled(kind.look, left) if kind.look else kind.find
+        raise ExpectationError(f"{_filled(kind.delete, left)} was deleted, and is still found by {shown}.")
     return len(objects)
 
 
@@ -117,19 +119,13 @@ def _remove_by_functions(access: Access, kind: PythonKind, token: str) -> int:
     return len(live)
 
 
-class _Object(Struct, frozen=True, kw_only=True):
-    fields: Mapping[str, Any]
-    hidden: Mapping[str, str]
-    seen_at: str
-
-
-def _live(api: Api, kind: TestDataKind, entry: LedgerEntry) -> Iterator[_Object]:
+def _live(api: Api, kind: TestDataKind, entry: LedgerEntry) -> Iterator[Mapping[str, Any]]:
     """The objects that hold the token and do not count as gone."""
     for fields in _found(api, kind, entry):
         if _counts_as_gone(kind, fields):
             continue
         if not kind.look:
-            yield _Object(fields=fields, hidden={}, seen_at="")
+            yield fields
             continue
         path = _filled(kind.look, fields)
         answer = api.get(path).expect(200, *_GONE)
@@ -142,7 +138,7 @@ def _live(api: Api, kind: TestDataKind, entry: LedgerEntry) -> Iterator[_Object]
         shown = _json(answer)
         if any(_counts_as_gone(kind, one) for one in _holders(shown, entry.token)):
             continue
-        yield _Object(fields=fields, hidden=hidden_fields(answer.text), seen_at=path)
+        yield fields
 
 
 def _found(api: Api, kind: TestDataKind, entry: LedgerEntry) -> Iterator[Mapping[str, Any]]:

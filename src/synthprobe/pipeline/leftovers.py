@@ -59,7 +59,6 @@ def left_over_incident(
         return replace(
             incident,
             title=f"Test data is left behind and grows: {so}",
-            cause=so,
             last_seen_at=now,
             occurrences=incident.occurrences + 1,
             events=(*incident.events[-50:], event),

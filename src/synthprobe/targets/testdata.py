@@ -25,7 +25,8 @@ class TestDataKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         delete: path that removes it, with fields in braces, for example ``/api/incidents/{number}``.
         method: the method that removes it.
         body: what is sent to remove it; values may hold fields in braces.
-        sends: ``json``; or ``form``, with the hidden fields of the forms that ``look`` shows.
+        sends: ``json``; or ``form``, with the hidden fields of the forms that ``form`` shows.
+        form: path of the page with the form, with fields in braces; ``look`` without it.
         gone_when: fields of an object that is there and counts as gone, for systems that only mark what was deleted;
             ``*`` for any value.
     """
@@ -40,12 +41,15 @@ class TestDataKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     method: Literal["DELETE", "POST", "PUT", "PATCH"] = "DELETE"
     body: dict[str, str] = field(default_factory=dict)
     sends: Literal["json", "form"] = "json"
+    form: str = ""
     gone_when: dict[str, str | int | float | bool] = field(default_factory=dict)
 
     @property
     def named(self) -> set[str]:
         """The fields that its paths and its body name."""
-        return {name for text in (self.look, self.delete, *self.body.values()) for name in _NAMED.findall(text)}
+        return {
+            name for text in (self.look, self.form, self.delete, *self.body.values()) for name in _NAMED.findall(text)
+        }
 
 
 def check_testdata(target: str, kinds: dict[str, TestDataKind]) -> None:
@@ -74,5 +78,5 @@ def check_testdata(target: str, kinds: dict[str, TestDataKind]) -> None:
                 "expression finds is ours only if the object's own answer holds the token, and a list without "
                 "any is believed only if it shows what it always shows."
             )
-        if kind.sends == "form" and not kind.look:
-            raise ConfigurationError(f'{table} sends a form, and has no look that shows it. Add look = "/path/{{id}}".')
+        if kind.sends == "form" and not kind.look and not kind.form:
+            raise ConfigurationError(f'{table} sends a form, and no page shows it. Add form = "/path", or look.')
