@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from synthprobe.journey.inbox import Inbox, Mailbox
 
 _HISTORY = pytest.StashKey["History"]()
+_TOLD = pytest.StashKey[set[str]]()
 _LEDGER_S = 15.0
 """Seconds that the ledger of one journey may take."""
 
@@ -200,8 +201,10 @@ def testdata(pytestconfig: pytest.Config, target: Target) -> Iterator[TestData]:
     data.clear()
     if (history := pytestconfig.stash.get(_HISTORY, None)) is not None:
         history.allow(_LEDGER_S)
-        for sentence in history.notes:
+        told = pytestconfig.stash.setdefault(_TOLD, set())
+        for sentence in set(history.notes) - told:
             note(sentence)
+            told.add(sentence)
 
 
 def _history(config: pytest.Config) -> History:
