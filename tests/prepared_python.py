@@ -30,7 +30,7 @@ import time
 import traceback
 import warnings
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from _pytest.config import default_plugins
@@ -192,7 +192,8 @@ class FromHere(_Popen):
 class Beginning:
     """What a Python that just began looks like."""
 
-    def __init__(self) -> None:
+    def __init__(self, plugins: Set[str]) -> None:
+        self.plugins = plugins
         self.path, self.finders, self.hooks = list(sys.path), list(sys.meta_path), list(sys.path_hooks)
         self.filters = list(warnings.filters)
         self.modules, self.variables = set(sys.modules), _read_at_start(os.environ)
@@ -202,7 +203,8 @@ class Beginning:
         warnings.filters[:] = self.filters
         for name, module in list(sys.modules.items()):
             place = getattr(module, "__file__", None) or ""
-            if name not in self.modules and place and not place.startswith(_INSTALLED):
+            ours = place and not place.startswith(_INSTALLED)
+            if name not in self.modules and (ours or name.partition(".")[0] in self.plugins):
                 del sys.modules[name]
         importlib.invalidate_caches()
         sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
@@ -328,10 +330,9 @@ def main() -> None:
         with contextlib.suppress(ImportError):  # older versions have other modules
             importlib.import_module(name)
     plugins = {entry.module.partition(".")[0] for entry in importlib.metadata.entry_points(group="pytest11")}
-    for name in list(sys.modules):
-        if name.partition(".")[0] in plugins:
-            del sys.modules[name]  # pytest warns of a plugin that was loaded before it
-    BEGINNING = Beginning()
+    for name in [name for name in sys.modules if name.partition(".")[0] in plugins]:
+        del sys.modules[name]  # pytest warns of a plugin that was loaded before it
+    BEGINNING = Beginning(plugins)
     gc.collect()
     gc.freeze()
     serve(socket.socket(fileno=int(sys.argv[1])))
