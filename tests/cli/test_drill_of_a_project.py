@@ -26,7 +26,7 @@ def begun(tmp_path_factory):
 
 
 def test_the_example_drill_proves_the_example_runbook(begun):
-    done = typed(begun, "drill", "--all")
+    done = typed(begun, "drill", "--all", "--workers", "0")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✓ sign_in_page_gone: " in done.stdout
     assert ", sign-in-page: confirmed, no fix: healed by the drill, verified" in done.stdout
