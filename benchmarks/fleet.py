@@ -5,7 +5,7 @@
 
 Results are made, not measured: no journey runs. Every part goes through its lease, its machine's file and the shared
 database, as `synthprobe run --part` hands it over; the conclusion is that of `synthprobe conclude`, without a channel.
-Each machine's work is done here one after the other, in one process.
+Each machine's work is done here one after the other, in one process; its CPU seconds are without the database's.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -40,13 +38,6 @@ from synthprobe.records.verdict import JourneyVerdict, Verdict
 INTERVAL_S = 300
 LIMITS = {"plan": 2.0, "ingest": 60.0, "conclude": 20.0}
 MEGABYTES, FLAT = 500, 1.3
-
-
-@contextmanager
-def timed(into: list[float]) -> Iterator[None]:
-    began = time.perf_counter()
-    yield
-    into.append(time.perf_counter() - began)
 
 
 def verdict_of(plan: Plan, location: str, part: int, steps: int, journeys: int) -> Verdict:
@@ -84,7 +75,8 @@ class Bench:
             for n in range(journeys)
         ]
         self.settings = f'[history]\nurl = "{url}"\n[targets.{target}]\nbase_url = "http://127.0.0.1:9"\n'
-        self.took: dict[str, list[float]] = {name: [] for name in ("plan", "ingest", "conclude")}
+        self.took: dict[str, list[float]] = {name: [] for name in LIMITS}
+        self.cpu: dict[str, list[float]] = {name: [] for name in LIMITS}
         self.state_bytes = 0
 
     def machine(self, name: str) -> Path:
@@ -96,20 +88,22 @@ class Bench:
     def slot(self, slot: int, steps: int, *, states: bool) -> None:
         centre = self.machine("centre")
         config = read_config(centre)
-        with pipeline.open_history(centre, config) as history, timed(self.took["plan"]):
+        began = time.perf_counter(), time.process_time()
+        with pipeline.open_history(centre, config) as history:
             durations = history.fleet.durations(self.target)
             made = plan_slot(
                 self.journeys, durations, self.parts, target=self.target, slot=slot, locations=self.locations
             )
             plan = history.fleet.keep_plan(made)
-        ingest_s = 0.0
+        self._note("plan", began)
+        ingest_s = ingest_cpu_s = 0.0
         for location in self.locations:
             root = self.machine(location)
             for part in plan.parts:
                 verdict = verdict_of(plan, location, part.number, steps, len(self.journeys))
                 place = Place(target=self.target, slot=slot, location=location, part=part.number)
                 ids = {one.id for one in part.journeys}
-                began = time.perf_counter()
+                began = time.perf_counter(), time.process_time()
                 with pipeline.open_history(root, config) as history:
                     state, ours = history.fleet.lease(place, location, 60)
                     assert ours
@@ -119,13 +113,20 @@ class Bench:
                         learned = watch(verdict, known).states
                         self.state_bytes = sum(map(len, learned.values())) // len(learned)
                     assert history.ingest(verdict, (), learned, part=seen_by(verdict, place, state.token))
-                ingest_s += time.perf_counter() - began
+                ingest_s += time.perf_counter() - began[0]
+                ingest_cpu_s += time.process_time() - began[1]
         self.took["ingest"].append(ingest_s)
-        with timed(self.took["conclude"]):
-            done = conclude(centre, config, config.target(self.target), str(slot), environ={})
+        self.cpu["ingest"].append(ingest_cpu_s)
+        began = time.perf_counter(), time.process_time()
+        done = conclude(centre, config, config.target(self.target), str(slot), environ={})
+        self._note("conclude", began)
         assert done.verdict is not None
         assert len(done.verdict.journeys) == len(self.journeys)
         assert done.verdict.count("failed") == 3, done.verdict.count("failed")
+
+    def _note(self, name: str, began: tuple[float, float]) -> None:
+        self.took[name].append(time.perf_counter() - began[0])
+        self.cpu[name].append(time.process_time() - began[1])
 
 
 def main() -> int:
@@ -148,7 +149,7 @@ def main() -> int:
                 bench.slot(slot, chosen.steps, states=chosen.states)
             print(
                 f"slot {slot - first + 1:>2}: "
-                + ", ".join(f"{name} {seconds[-1]:.2f} s" for name, seconds in large.took.items()),
+                + ", ".join(f"{name} {large.took[name][-1]:.2f} s (CPU {large.cpu[name][-1]:.2f})" for name in LIMITS),
                 flush=True,
             )
     return report(small, large, chosen)
@@ -169,10 +170,10 @@ def report(small: Bench, large: Bench, chosen: argparse.Namespace) -> int:
         say(f"{name}, longest", max(large.took[name]), "s", limit)
     say("memory of this process", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MB", MEGABYTES)
     each = [
-        sum(statistics.median(seconds) for seconds in bench.took.values()) / len(bench.journeys)
+        sum(statistics.median(seconds) for seconds in bench.cpu.values()) / len(bench.journeys)
         for bench in (small, large)
     ]
-    say(f"cost of a journey, × that of 100 journeys ({each[0] * 1000:.2f} ms)", each[1] / each[0], "", FLAT)
+    say(f"CPU of a journey, × that of 100 journeys ({each[0] * 1000:.2f} ms)", each[1] / each[0], "", FLAT)
     if chosen.states:
         print(f"what is usual of one step takes {large.state_bytes} bytes after {chosen.slots} slots")
     print(f"{date.today()}, Python {sys.version.split()[0]}, {len(os.sched_getaffinity(0))} cores")
