@@ -37,8 +37,9 @@ def test_what_was_recorded_is_a_journey_with_steps_and_without_secrets(tmp_path,
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.output
     made = (tmp_path / "journeys" / "test_shop.py").read_text()
-    for title in ("open /login", 'fill in the form and press \\"Log in\\"', "open /x", "fill in Search"):
+    for title in ("open /login", "open /x", "fill in Search"):
         assert f'with step("{title}"):' in made, made
+    assert "with step('fill in the form and press \"Log in\"'):" in made
     assert 'page.goto("/login?next=%2F")' in made
     assert 'page.goto("https://other.example.net/x")' in made
     assert 'page.get_by_label("Password").fill(secrets["password"].reveal())' in made
@@ -47,8 +48,10 @@ def test_what_was_recorded_is_a_journey_with_steps_and_without_secrets(tmp_path,
     for secret in ("hunter2-planted", "731245"):
         assert secret not in made
     assert 'password = "env:PASSWORD"' in " ".join(done.output.split())
-    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E,F", "--line-length", "140", "journeys"]
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "B,E,F,I,UP", "journeys"]
     assert subprocess.run(ruff, cwd=tmp_path, check=False).returncode == 0
+    formatted = [sys.executable, "-m", "ruff", "format", "--isolated", "--check", "--diff", "journeys"]
+    assert subprocess.run(formatted, cwd=tmp_path, check=False).returncode == 0
 
     (tmp_path / "synthprobe.toml").write_text('[targets.demo]\nbase_url = "http://127.0.0.1:9"\n')
     checked = CliRunner().invoke(app, ["journey", "check"])

@@ -62,9 +62,9 @@ def journey_from(script: str, url: str, *, owner: str = "") -> RecordedJourney:
         raise ConfigurationError("Nothing was recorded: do something on the page before the window is closed.")
     arguments = ["page: Page"]
     arguments += ["secrets: Secrets"] * bool(change.secrets) + ["otp: Otp"] * change.has_code
-    imports = sorted(["step", *["Secrets"] * bool(change.secrets), *["Otp"] * change.has_code], key=str.swapcase)
+    imports = sorted(["step", *["Secrets"] * bool(change.secrets), *["Otp"] * change.has_code])
     lines = ["import re", ""] if "re.compile" in script else []
-    lines += ["import pytest", f"from playwright.sync_api import Page{', expect' if 'expect(' in script else ''}", ""]
+    lines += ["import pytest", f"from playwright.sync_api import Page{', expect' if 'expect(' in script else ''}"]
     lines += [f"from synthprobe import {', '.join(imports)}", "", ""]
     if owner:
         lines.append(f"@pytest.mark.journey(owner={_quoted(owner)})")
@@ -194,7 +194,8 @@ def _source(statement: ast.stmt) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A text as formatters quote it."""
+    return repr(text) if '"' in text or "\\" in text else f'"{text}"'
 
 
 def _sentence(title: str) -> str:
