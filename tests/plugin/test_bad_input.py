@@ -34,6 +34,11 @@ PASSING = "def test_passes(api):\n    pass\n"
             "imports playwright.async_api. Its pages would not be",
         ),
         ([], "import playwright.async_api as p\n" + PASSING, "imports playwright.async_api. Its pages would not be"),
+        (
+            [],
+            "import pytest\n@pytest.mark.journey(every='1m')\n" + PASSING,
+            "every is '1m', and runs are 300 s apart: from 300s to 24h was expected",
+        ),
         ([], "import pytest\n@pytest.mark.journey(every='often')\n" + PASSING, "every: 'often' is not a duration"),
         (
             [],
