@@ -205,6 +205,13 @@ def test_what_a_journey_asked_for_and_expected_shows_no_failure_beside_what_was_
     assert requests_of(facts) == ("GET /x", "GET /x answered 401", "PATCH /rows", "PATCH /rows answered 403")
 
 
+def test_what_an_author_declared_is_in_doubt_as_well():
+    sent = broken("sent", answer("GET", "/rows/7"), checks="delivery", message="the message waits")
+    read = broken("read", answer("GET", "/rows/7"), message="the address is a date")
+    assert incidents(sent)[1]["sent"].cause_class == "infra"
+    assert {one.cause_class for one in incidents(sent, read)[1].values()} == {"unknown"}
+
+
 def test_a_stream_that_brings_something_elsewhere_is_not_silent():
     stream = answer("GET", "/stream", by="page", step="", content_type="text/event-stream", resource="eventsource")
     silent = broken("one", stream, checks="live", finding=ABSENT)

@@ -21,6 +21,9 @@ from synthprobe.triage.sureness import sure_of
 _SUPPOSED = {"rule", "read-after-write"}
 """Rules that believe what the author supposed of a step: that what it was given is right."""
 
+_DECLARED = _SUPPOSED | {"sentinel", "invariant", "grant", "setting", "preference", "account-declared", "delivery"}
+"""Rules that say again what the author declared of a step."""
+
 
 def triage(facts: TriageFacts) -> Triage:
     """Say where the cause lies: the first rule that fires, and as runner-up the next one of another class."""
@@ -58,19 +61,21 @@ def triage_together(found: Mapping[str, Triage], facts: Mapping[str, TriageFacts
 
 
 def _together(journey: str, own: Triage, found: Mapping[str, Triage], facts: Mapping[str, TriageFacts]) -> Triage:
-    supposed = own.rule in _SUPPOSED
-    if journey not in facts or not (supposed or own.cause_class == "unknown"):
+    supposed, declared = own.rule in _SUPPOSED, own.rule in _DECLARED
+    if journey not in facts or not (declared or own.cause_class == "unknown"):
         return own
-    seen = (known(facts[journey]) if supposed else own.why) or own.why
+    seen = (known(facts[journey]) if declared else own.why) or own.why
     silent = replace(own, cause_class="unknown", rule="nothing-fits", sure="low", why=seen)
     excluded = {"unknown", "probe", *({"code"} if supposed else ())}
     for name, cause in sorted(found.items(), key=lambda pair: ("high", "medium", "low").index(pair[1].sure)):
+        if declared and not supposed:
+            break
         if name == journey or name not in facts or cause.cause_class in excluded or cause.rule in _SUPPOSED:
             continue
         if link := linked(facts[journey], facts[name], cause, name):
             why = f"{seen} Possible cause, as {link}: {cause.why.removeprefix('Possible: ')}"
             return replace(silent, why=why, elsewhere=name)
-    asked = contradicted_request(facts[journey], {}) if supposed else ""
+    asked = contradicted_request(facts[journey], {}) if declared else ""
     doubted = asked and any(
         cause.cause_class == "unknown" and contradicted_request(facts[name], {}) == asked
         for name, cause in found.items()
