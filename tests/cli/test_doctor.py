@@ -85,6 +85,7 @@ def test_no_password_is_told(sick):
 
 
 def test_a_sound_project_gets_warnings_only_and_a_broken_target_is_named(project, url):
+    (project.root / "pyproject.toml").write_text('[tool.pytest.ini_options]\ntestpaths = ["journeys"]\n')  # no addopts
     project.configure(url)
     project.journeys("def test_one(api): api.get('/').expect(200)\n")
     done = doctor(project)

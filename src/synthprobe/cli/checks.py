@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -124,7 +125,7 @@ def _options(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
             for option in [word.partition("=")[0], *letters]:
                 if why := _CANNOT_WORK.get(option):
                     yield "wrong", f"{place} has the option {option}, which {why}. Remove it."
-        for option, value in zip(words, [*words[1:], ""], strict=True):
+        for option, value in pairwise((*words, "")):
             browser = value if option == "--browser" else option.partition("--browser=")[2]
             if browser and browser != "chromium":
                 yield "wrong", f"{place} has the browser {browser}; journeys are held to their hosts in chromium only."
