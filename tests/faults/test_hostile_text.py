@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 
 import pytest
@@ -28,7 +29,8 @@ from synthprobe import step
 HOSTILE = json.loads({hostile!r})
 
 @pytest.mark.journey(id="orders", title="注文は届く – سفارش می‌رسد", owner="配達", severity="critical")
-def test_hostile():
+def test_hostile(record_property):
+    record_property(HOSTILE, HOSTILE)
     allure.attach("<script>alert(1)</script>" + HOSTILE, "page", allure.attachment_type.HTML)
     with step("look " + HOSTILE):
         assert HOSTILE == "fine", HOSTILE
@@ -41,6 +43,7 @@ COMMAND = re.compile(r"^\s*::|##\w*\[", re.MULTILINE)
 def project_of_hostile_words(tmp_path_factory, new_project):
     made = new_project(tmp_path_factory.mktemp("hostile"))
     made.configure("http://127.0.0.1:9")
+    (made.root / "pytest.ini").write_text("[pytest]\naddopts = --junitxml=junit.xml\n")
     settings = made.root / "synthprobe.toml"
     settings.write_text(f"second_attempt_delay_s = 0\n{settings.read_text()}")
     (made.root / "journeys" / "test_it.py").write_text(JOURNEYS.format(hostile=json.dumps(HOSTILE)), "utf-8")
@@ -73,6 +76,14 @@ def test_a_console_of_any_encoding_prints_names_of_any_script(ran):
     assert "x failed" in done["run"][1]
     assert "\\u6ce8\\u6587" in done["run"][1]
     assert "owner: 配達" in done["show"][1]
+
+
+def test_a_junit_file_stays_one_whatever_a_target_says(ran):
+    (case,) = ET.parse(ran[1] / "junit.xml").getroot().iter("testcase")
+    assert case.find("failure") is not None
+    said = [text for part in case.iter() for text in (part.text or "", *part.attrib.values())]
+    assert any("all is well" in text for text in said)
+    assert not [text for text in said if CONTROLS.search(text) or COMMAND.search(text)]
 
 
 def test_nothing_a_target_says_acts_on_a_terminal_or_a_ci_job(ran):

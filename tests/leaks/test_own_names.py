@@ -40,7 +40,10 @@ class Hostile(BaseHTTPRequestHandler):
         host = self.headers["Host"]
         names = ["journeys.test_it.test_call_intake", "journeys/test_it.py::test_call_intake", "test_call_intake_fails",
                  "take the emergency call", "take the emergency call:another-value", "expectation", "watched-target",
-                 "test call intake", "TestBoard", "over budget", f"http://{host}/", "synthprobe.toml"]  # fmt: skip
+                 "test call intake", "TestBoard", "over budget", f"http://{host}/", "synthprobe.toml",
+                 "response_body", "request_headers", "traceparent", "started_at", "X-Issued-Name", "Cache-Control",
+                 self.headers["traceparent"], *self.headers["traceparent"].split("-"),
+                 self.headers["baggage"]]  # fmt: skip
         body = json.dumps(
             {"token": names, "password": host, "session": names[0], "list": [{"secret": n} for n in names]}
         )
@@ -50,6 +53,7 @@ class Hostile(BaseHTTPRequestHandler):
         self.send_header("Set-Cookie", "attachments=attachments; Path=/")
         self.send_header("Set-Cookie", f"sid={SECRET}; HttpOnly")
         self.send_header("X-Held", SECRET)
+        self.send_header("X-Issued-Name", "x")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

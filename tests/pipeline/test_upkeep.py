@@ -80,6 +80,8 @@ def test_damaged_histories_and_records_go_too(tmp_path):
 
 
 LONG = """
+import allure
+import pytest
 from synthprobe import step
 BIG = 'x' * 40_000_000
 def test_said(api):
@@ -90,6 +92,13 @@ def test_compared(api):
 def test_printed(api):
     print(BIG)
     assert False, 'after it'
+def test_skipped(api):
+    pytest.skip(BIG)
+def test_named(api, record_property):
+    record_property(BIG, BIG)
+    allure.dynamic.title(BIG)
+    allure.dynamic.parameter('p', BIG)
+    assert False
 """
 
 
@@ -119,6 +128,8 @@ def test_an_assertion_of_forty_megabytes_costs_less_than_five(project):
     assert message.endswith("xxx end")
     (whole,) = [kept for kept in journeys["said"].results[-1].evidence if kept.kind == "text"]
     assert 500_000 < (folder / whole.path).stat().st_size < 1_100_000
+    assert len(journeys["named"].journey.title) < 400
+    assert len(journeys["skipped"].cause) < 70_000
     assert len(journeys["compared"].results[-1].steps[0].title) < 400
     assert all(one.results[-1].duration_s < 5 for one in verdict.journeys)
     assert datetime.now(UTC) - verdict.run.started_at < timedelta(seconds=60)

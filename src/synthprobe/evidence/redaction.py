@@ -101,7 +101,7 @@ class Redactor(Learner):
         """Tell names of the project: ids, titles of steps, hosts, paths; an issued value that is part of one is not
         learned, as a cookie could otherwise rename a journey or the target in all that is recorded.
         """
-        self._own = "\n".join([self._own, *names])
+        self._own = "\n".join([self._own, *(name for name in names if name not in self._own)])
 
     def learn_declared(self, sources: Mapping[str, str], root: Path) -> list[str]:
         """Register every declared secret that can be read here, asked for or not.
@@ -216,8 +216,8 @@ class Redactor(Learner):
         return self.data(value)
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """Mask headers by name and by value."""
-        return {name: self.header(name, str(value)) for name, value in headers.items()}
+        """Mask headers by name and by value; a target may issue a header's name as well."""
+        return {self.text(name): self.header(name, str(value)) for name, value in headers.items()}
 
     def header(self, name: str, value: str) -> str:
         """Mask one header by name, by the names of fields in an address, and by value."""

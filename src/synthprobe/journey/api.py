@@ -137,6 +137,7 @@ class Api:
         recorder = steps.current()
         ours = correlation_headers(recorder, own=same_host(url, self.target.base_url))
         traceparent = ours.get("traceparent", "")
+        self._redactor.own(ours.values())  # which the target may give back as if it were a secret
         sent = {**ours, **(headers or {})} | ({"traceparent": traceparent} if traceparent else {})
         how = {name: options.pop(name) for name in _SENT if options.get(name) is not None}
         prepared = self.session.prepare_request(

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from synthprobe.plugin.options import is_journey_path, journey_of, project_config, project_root
+from synthprobe.records import evidence
 from synthprobe.targets.target import Target
 
 _STEP = re.compile(r"""\bstep\(\s*[rRfFuU]*(\"{3}|'{3}|"|')(.*?)\1""", re.DOTALL)
@@ -21,9 +22,11 @@ _USER_INFO = re.compile(r"//[^/@\s]*@")
 def own_names(
     config: pytest.Config, target: Target, run: tuple[Path, str], items: Iterable[pytest.Item]
 ) -> Iterator[str]:
-    """Names of journeys, steps, targets, hosts and places, and whatever stands in the configuration."""
+    """Names of journeys, steps, targets, hosts, places and fields of evidence, and what the configuration says."""
     root = project_root(config)
     yield from (str(root), str(run[0]), run[1], _without_user(target.base_url))
+    for record in vars(evidence).values():
+        yield from getattr(record, "__struct_fields__", ())
     yield from map(_without_user, _texts(msgspec.to_builtins(project_config(config))))
     for item in items:
         yield item.nodeid

@@ -10,9 +10,9 @@ from unittest import SkipTest
 
 import pytest
 
-from synthprobe.evidence.cap import capped
+from synthprobe.evidence.cap import NAME_CAP, capped
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.records.plain_text import plain_text
+from synthprobe.records.plain_text import plain_line, plain_text
 from synthprobe.records.result import Failure
 
 
@@ -89,7 +89,7 @@ def redact_report(report: pytest.TestReport | pytest.CollectReport, redactor: Re
 
     if isinstance(report.longrepr, tuple):
         path, line, reason = report.longrepr
-        report.longrepr = (path, line, clean(reason))
+        report.longrepr = (path, line, clean(capped(reason)))
     elif report.longrepr is not None:
         text = str(report.longrepr)
         safe = clean(capped(text))
@@ -97,7 +97,10 @@ def redact_report(report: pytest.TestReport | pytest.CollectReport, redactor: Re
             report.longrepr = safe
     report.sections = [(name, clean(capped(content))) for name, content in report.sections]
     if isinstance(report, pytest.TestReport):
-        report.user_properties = [(name, redactor.data(value)) for name, value in report.user_properties]
+        report.user_properties = [  # pytest's JUnit file cannot be written with what a name may hold
+            (plain_line(capped(str(name), NAME_CAP)), redactor.data(capped(value) if isinstance(value, str) else value))
+            for name, value in report.user_properties
+        ]
 
 
 def counted_as_failed(report: pytest.TestReport) -> Failure:
@@ -123,4 +126,4 @@ def reason_of_skip(report: pytest.TestReport | pytest.CollectReport, error: Base
     cause = error.__context__ if error is not None else None
     if isinstance(cause, Exception):
         reason += f" (it was skipped when this broke: {(str(cause) or type(cause).__name__).splitlines()[0]})"
-    return reason
+    return capped(reason)

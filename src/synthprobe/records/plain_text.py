@@ -12,6 +12,7 @@ _CONTROLS: dict[int, str] = {
     **dict.fromkeys(
         chain((0xAD, 0x200B, 0xFEFF), range(0x2060, 0x2065), range(0xFFF9, 0xFFFC), range(0xE0000, 0xE0080)), ""
     ),
+    **dict.fromkeys((0xFFFE, 0xFFFF), "�"),
     0x7F: "\u2421",
     0x85: " ",
     0x2028: " ",

@@ -13,6 +13,7 @@ from allure_commons.model2 import ExecutableItem, TestResult, TestStepResult
 from allure_pytest.listener import AllureListener
 from allure_pytest.utils import allure_label, allure_name, allure_title, get_status, get_status_details
 
+from synthprobe.evidence.cap import NAME_CAP, capped
 from synthprobe.records.evidence import Evidence
 from synthprobe.records.journey import Journey, Severity
 from synthprobe.report.allure_results import environment_name
@@ -126,7 +127,7 @@ class AllureJourney:
         told = {label.name: _word(label.value) for label in self._test.labels}
         title = "" if self._test.name == self._item.name else str(self._test.name)
         return AllureWords(
-            title or decorated.title,
+            capped(title or decorated.title, NAME_CAP),
             told.get("severity", decorated.severity),
             told.get("owner", decorated.owner),
         )

@@ -30,6 +30,10 @@ _NO_SCRIPTS = (
 """Begins each HTML page that a journey attaches: it may be the target's, and is shown at the report's own address."""
 
 
+def _capped(_: Any, __: Any, value: Any) -> Any:
+    return capped(value) if isinstance(value, str) else value
+
+
 class RedactingFileLogger(AllureFileLogger):
     """Allure's writer, with every text redacted before it touches the disk."""
 
@@ -60,7 +64,7 @@ class RedactingFileLogger(AllureFileLogger):
         if isinstance(item, TestResultContainer) and not any(map(_is_telling, (*item.befores, *item.afters))):
             return
         name = item.file_pattern.format(prefix=uuid.uuid4())
-        given = asdict(item, filter=lambda _, value: value or value is False)
+        given = asdict(item, filter=lambda _, value: value or value is False, value_serializer=_capped)
         data = self._redactor.record(given)
         for label in data.get("labels", ()):
             names = self._parameters.get(label["value"], {}) if label["name"] == _ID else {}

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
+from synthprobe.records.plain_text import plain_text
 from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.verdict.judge import MUST_FAIL, MUST_PASS
@@ -92,9 +93,9 @@ def _count(suite: ET.Element) -> None:
 
 def _mask(root: ET.Element, mask: Callable[[str], str]) -> None:
     for element in root.iter():
-        element.text = mask(element.text) if element.text else element.text
+        element.text = plain_text(mask(element.text)) if element.text else element.text
         for name, value in element.attrib.items():
-            element.set(name, mask(value))
+            element.set(name, plain_text(mask(value)))
 
 
 def _key(case: ET.Element) -> tuple[str | None, str | None]:
