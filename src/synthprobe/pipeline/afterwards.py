@@ -234,10 +234,13 @@ def _follow(
     waiting = [one.id for one in changed]
     with noted(notes):
         if history is not None:
-            for one in changed:  # before the run itself: who takes over a broken conclusion finds it unfollowed
+            if not verdict.run.concludes:
+                history.ingest(verdict, observe(verdict), judged.states)
+            for one in changed:
                 history.put_incident(one, base=stored.get(one.id))
                 waiting.remove(one.id)
-            history.ingest(verdict, observe(verdict), judged.states)
+            if verdict.run.concludes:  # last: who takes over a broken conclusion finds it unfollowed
+                history.ingest(verdict, observe(verdict), judged.states)
             mark_remembered(folder, history)
             history.prune_if_due(now)
     with noted(notes):
