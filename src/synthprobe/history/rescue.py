@@ -53,4 +53,5 @@ def _read(damaged: Path, query: str, known: dict[int, str]) -> Iterator[tuple[in
 
 
 def _opened(damaged: Path) -> Any:
-    return sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)
+    waits = damaged.with_name(f"{damaged.name}-wal").exists()  # where none does, none is to be made by reading
+    return sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro&immutable={int(not waits)}", uri=True)
