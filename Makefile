@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Without Python's compiled files every start of synthprobe would compile all of it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test coverage check format lock setup clean bench docs
+.PHONY: demo test coverage check format lock setup clean bench docs images
 
 demo: setup ## start the dispatch centre, run the journeys healthy and with two faults, build the report
 	$(BIN)/synthprobe demo
@@ -45,6 +45,9 @@ lock: setup ## renew requirements.lock from pyproject.toml
 docs: setup ## the documentation as a site, in site/; it needs no internet
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "site/index.html; to search in it, serve it: $(BIN)/mkdocs serve"
+
+images: demo ## renew docs/images by a real browser, from what the demonstration shows
+	$(BIN)/python .ci/images
 
 bench: setup ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/overhead.py

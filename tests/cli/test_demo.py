@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -67,6 +69,9 @@ def test_the_report_shows_step_picture_and_a_trace_that_opens_offline(demonstrat
     expect(page.get_by_role("heading", name="5 of 30 journeys fail on demo")).to_be_visible()
     expect(page.get_by_text("take the call").first).to_be_visible()
     assert page.locator("img").count() >= 2
+    renew = runpy.run_path(os.fspath(ROOT / ".ci" / "images"), run_name="images")
+    shown = json.loads((ROOT / "docs" / "images" / "texts.json").read_text())
+    assert renew["texts_of"](page) == shown, "the pictures of docs/images are stale: make images"
     links = page.get_by_role("link", name="Open trace")
     traces = links.evaluate_all("links => links.map(link => link.href)")
     assert len(traces) >= 2

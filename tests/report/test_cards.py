@@ -13,6 +13,7 @@ import made_run
 import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from made_board import board
 from playwright.sync_api import Browser, Page, expect
 
 from synthprobe.records.evidence import Evidence, SeenRequest
@@ -22,8 +23,10 @@ from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.result import Outcome
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import JourneyVerdict
-from synthprobe.report.cards import PublishedRunbook
-from synthprobe.report.site import publish, serve
+from synthprobe.report.board import Day, journey_page, render_board
+from synthprobe.report.cards import PublishedRun, PublishedRunbook
+from synthprobe.report.site import publish, read_verdict, serve
+from synthprobe.report.status_page import StatusTarget, render_status
 from synthprobe.report.strip import strip
 
 NOW = made_run.NOW
@@ -108,6 +111,7 @@ def _standing() -> Standing:
         )
         for back in range(100)
     )
+    day = (msgspec.structs.replace(day[0], location="abroad", outcomes={"call-intake": "passed"}), *reversed(day))
     points = tuple((NOW - timedelta(minutes=25 + 5 * back), 400.0 + back % 7) for back in range(90))
     latency = StepSeries(
         title="take the call",
@@ -139,6 +143,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         },
         stand=lambda target: _standing(),
     )
+    shown = PublishedRun(verdict=read_verdict(folder / made_run.run().id), folder="runs/demo/x")
+    worn = Day(day=NOW.date(), state="failed", runs=288, bad=5)
+    render_status([StatusTarget(run=shown, days={"call-intake": (worn,)})], folder / "site", NOW)
+    render_board(board(), folder / "site")
     server = serve(folder / "site")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -255,6 +263,31 @@ def test_the_last_good_picture_stands_beside_that_of_now_and_can_be_laid_over_it
     assert "20%" in good.evaluate("figure => getComputedStyle(figure).clipPath")
 
 
+def test_outsiders_see_titles_and_days_and_nothing_of_the_inside(site: str, opened: Callable[..., Page]) -> None:
+    page = opened(f"{site}/status.html", 390)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not everything works as it should")
+    first = page.get_by_role("article").filter(has_text="A call becomes an incident")
+    expect(first).to_contain_text("not working")
+    expect(first.get_by_role("listitem")).to_have_count(90)
+    expect(first.get_by_label("failed in 5 of 288 runs")).to_be_visible()
+    assert not [word for word in (LOST, "No number was shown", "<a ", "127.0.0.1:8700") if word in page.content()]
+    for path, text in (("demo", "demo: not working"), ("demo/login", "A dispatcher signs in: working")):
+        page.goto(f"{site}/badges/{path}.svg")
+        expect(page.get_by_role("img", name=text)).to_be_visible()
+
+
+def test_each_journey_from_each_location_and_what_is_left_of_the_error_budget(
+    site: str, opened: Callable[..., Page]
+) -> None:
+    table = opened(site).locator("table.matrix")
+    expect(table.get_by_role("columnheader")).to_have_text(["Journey", "abroad", "local"])
+    row = table.get_by_role("row").filter(has_text="A call becomes an incident")
+    expect(row.get_by_role("cell")).to_have_text([re.compile("passed"), re.compile("failed")])
+    page = opened(f"{site}/board/demo/{journey_page('search')}")
+    chart = page.get_by_role("img", name="54 % of the error budget is left after 30 days")
+    expect(chart.locator("title").last).to_have_text(re.compile("02 Mar: 54 % left"))
+
+
 def test_two_runs_of_one_incident_on_a_page_have_an_anchor_each(tmp_path: Path) -> None:
     runs = {tmp_path / name: name for name in ("healthy", "two faults")}
     for folder, label in runs.items():
@@ -284,7 +317,9 @@ def test_a_page_left_open_says_when_it_cannot_be_renewed_and_renews_itself(
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
 def test_every_page_can_be_read_by_everybody(site: str, opened: Callable[..., Page], width: int, scheme: str) -> None:
-    for path in ("/", f"/incidents/{LOST}.html", "/incidents/index.html", "/runs/index.html"):
+    journey = f"/board/demo/{journey_page('search')}"
+    pages = ("/", f"/incidents/{LOST}.html", "/incidents/index.html", "/runs/index.html", "/status.html")
+    for path in (*pages, "/board/demo/index.html", journey):
         page = opened(site + path, width, scheme)
         page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true })")
         found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})

@@ -11,7 +11,7 @@ import typer
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.cli import recorded
+from synthprobe.cli import recorded, remembered
 from synthprobe.cli.impact import make_board
 from synthprobe.cli.ops import ops_data
 from synthprobe.cli.terminal import open_console
@@ -22,9 +22,11 @@ from synthprobe.firstline.runbook_pages import before_typing, publish_runbooks
 from synthprobe.firstline.runbooks import read_runbooks
 from synthprobe.pipeline.publishing import shown_runbook
 from synthprobe.records.standing import Standing
+from synthprobe.report.board import DAYS
 from synthprobe.report.cards import PublishedRunbook
 from synthprobe.report.ops_page import render_ops
 from synthprobe.report.site import newest, publish, serve
+from synthprobe.report.status_page import StatusTarget, render_status
 
 PUBLISH_S = 600.0
 """Seconds everything may take together; what is not made by then is left out, with a sentence."""
@@ -131,6 +133,22 @@ def _make_pages_beside(root: Path, config: Config, targets: Set[str], site: Path
             render_ops(ops_data(root, config, name), site)
         except SynthprobeError as error:
             _warn(f"The impact board or the operating measures of {name} are not renewed. {error}")
+    try:
+        _make_status(root, config, site)
+    except SynthprobeError as error:
+        _warn(f"The status page and the badges are not renewed. {error}")
+
+
+def _make_status(root: Path, config: Config, site: Path) -> None:
+    """What outsiders may see of the targets that users depend on; of all, where none is called production."""
+    runs = {run.verdict.run.target: run for run in newest(site) if run.verdict.run.target in config.targets}
+    production = {name for name in runs if config.targets[name].production}
+    targets = []
+    for name in sorted(production or runs):
+        with remembered.opened(root, config, name) as history:
+            days = remembered.days(history, name, recorded.now(), DAYS)
+        targets.append(StatusTarget(run=runs[name], days=days))
+    render_status(targets, site, recorded.now())
 
 
 def _stand(root: Path, config: Config, target: str) -> Standing:

@@ -116,9 +116,16 @@ def judge_objective(
         worst_gap_s=_worst_gap([one for one in inside if one.slot >= every_slot], every_slot, now_slot) * interval_s,
         text=_budget_text(used_s, budget_s, largest * interval_s, words.get(key, key)),
         burning=burn_text(objective, inside, now_slot=now_slot, interval_s=interval_s, rules=rules),
+        spent=_spent(inside, now_slot, objective.window_days, interval_s),
     )
     state, why = _state(status)
     return msgspec.structs.replace(status, state=state, why=why)
+
+
+def _spent(inside: Sequence[Slice], now_slot: int, window_days: float, interval_s: float) -> tuple[float, ...]:
+    """Seconds of bad slices in each day of the window, oldest first."""
+    back = Counter(int((now_slot - one.slot) * interval_s // DAY) for one in inside if one.state == "bad")
+    return tuple(back[day] * interval_s for day in reversed(range(math.ceil(window_days))))
 
 
 def judge_coverage(

@@ -63,6 +63,7 @@ class ObjectiveStatus(Struct, frozen=True, kw_only=True):
         worst_gap_s: the longest time without any judgement, seconds.
         text: the error budget in one sentence.
         burning: the fastest burn-rate rule that fires now, as a sentence; empty when none does.
+        spent: seconds of bad slices in each day of the window, oldest first.
     """
 
     objective: Objective
@@ -82,6 +83,7 @@ class ObjectiveStatus(Struct, frozen=True, kw_only=True):
     worst_gap_s: float
     text: str
     burning: str = ""
+    spent: tuple[float, ...] = ()
 
 
 class Coverage(Struct, frozen=True, kw_only=True):

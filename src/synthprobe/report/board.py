@@ -20,6 +20,7 @@ from synthprobe.records.impact import Change, Forecast, ImpactRow, OperationKind
 from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.objective import ObjectiveStatus
 from synthprobe.report.allure_results import safe_name
+from synthprobe.report.burn import burn_chart
 from synthprobe.report.latency import latency_chart, run_addresses
 from synthprobe.report.page import duration, pages
 from synthprobe.report.standing import percent as percentage
@@ -30,7 +31,7 @@ SHOWN = 10
 """Rows of a ranking that are shown at once; the others are folded."""
 
 DayState = Literal["passed", "degraded", "failed", "unknown", "empty"]
-_SIGNS: dict[DayState, tuple[str, str]] = {
+SIGNS: dict[DayState, tuple[str, str]] = {
     "passed": ("✓", "all runs passed"),
     "degraded": ("!", "degraded in"),
     "failed": ("✗", "failed in"),
@@ -146,7 +147,7 @@ def render_board(data: BoardData, site: Path) -> Path:
     }
     journeys = [_journey(one, data) for one in sorted(data.journeys, key=_worst_first)]
     known = {one["id"]: one for one in journeys}
-    shared = {"data": data, "signs": _SIGNS, "days": DAYS, "root": "../../"}
+    shared = {"data": data, "signs": SIGNS, "days": DAYS, "root": "../../"}
     for one in journeys:
         page = environment.get_template("board_journey.html.j2").render(one=one, **shared)
         write_whole(folder / one["page"], page)
@@ -229,20 +230,17 @@ def _table(kind: OperationKind, rows: Sequence[ImpactRow], known: Mapping[str, A
 
 
 def _journey(one: BoardJourney, data: BoardData) -> dict[str, Any]:
-    found = {day.day: day for day in one.days}
     runs = run_addresses(data.runs)
     marks = tuple(Mark(at=made.change.at, text=made.change.title) for made in data.changes)
-    today = data.made_at.astimezone(UTC).date()
-    days = [found.get(today - timedelta(days=back), Day(day=today - timedelta(days=back))) for back in range(DAYS)][
-        ::-1
-    ]
+    days = day_cells(one.days, data.made_at)
     return {
         "id": one.id,
         "journey": one,
         "page": journey_page(one.id),
-        "days": [{"day": day, "says": _says(day)} for day in days],
-        "bad_days": sum(day.state == "failed" for day in days),
-        "seen_days": sum(day.state != "empty" for day in days),
+        "days": days,
+        "bad_days": sum(cell["day"].state == "failed" for cell in days),
+        "seen_days": sum(cell["day"].state != "empty" for cell in days),
+        "burn": burn_chart(one.objective, data.made_at) if one.objective else None,
         "steps": [
             {
                 "series": series,
@@ -257,6 +255,14 @@ def _journey(one: BoardJourney, data: BoardData) -> dict[str, Any]:
         ],
         "link": _address(one.link),
     }
+
+
+def day_cells(known: Sequence[Day], now: datetime) -> list[dict[str, Any]]:
+    """The last days, oldest first, each with what it says; those without a run as well."""
+    found, today = {day.day: day for day in known}, now.astimezone(UTC).date()
+    dates = [today - timedelta(days=back) for back in reversed(range(DAYS))]
+    days = [found.get(date, Day(day=date)) for date in dates]
+    return [{"day": day, "says": _says(day)} for day in days]
 
 
 def _shows(series: StepSeries) -> str:
@@ -277,14 +283,13 @@ def _says(day: Day) -> str:
         return f"{where}: no run"
     if day.state == "passed":
         return f"{where}: all {day.runs} runs passed"
-    return f"{where}: {_SIGNS[day.state][1]} {day.bad} of {day.runs} runs"
+    return f"{where}: {SIGNS[day.state][1]} {day.bad} of {day.runs} runs"
 
 
 def answer(rows: Sequence[ImpactRow], titles: Mapping[str, str]) -> str:
     """The board in one sentence: what to work on, and what that can save at most."""
     firsts = {row.kind: row for row in rows if row.rank == 1}
-    kinds: tuple[OperationKind, ...] = ("statement", "operation", "step")
-    first = next((firsts[kind] for kind in kinds if kind in firsts and firsts[kind].impact_ms_per_day), None)
+    first = next((firsts[kind] for kind in KINDS if kind in firsts and firsts[kind].impact_ms_per_day), None)
     if first is None:
         probed = firsts.get("step") or firsts.get("operation")
         if probed is None:

@@ -23,6 +23,7 @@ from synthprobe.report.allure_results import safe_name
 from synthprobe.report.cards import PublishedRun, PublishedRunbook, cards, journey_views
 from synthprobe.report.page import pages
 from synthprobe.report.standing import watched
+from synthprobe.report.strip import matrix
 
 BADGES: dict[Outcome, tuple[str, str]] = {
     "failed": ("✗", "failed"),
@@ -39,6 +40,7 @@ _GROUPS = {
     "unknown": "Unknown: the monitor could not look, so nothing is known of the target",
 }
 
+_INCIDENTS = "incidents/index.html"
 STALE_S = 3600.0
 """Age after which the page itself asks whether the monitor still runs."""
 
@@ -92,11 +94,12 @@ def render_oncall(
     prefix: str = "",
     index: str = "",
     addresses: Mapping[int, str] | None = None,
+    records: bool = False,
 ) -> Path:
     """Write `status.json` and then, last and in one move, `index.html`.
 
     ``prefix`` leads from the page to the site; ``index`` is what publishing keeps in the page; ``addresses`` are those
-    of published runs, as charts look them up.
+    of published runs, as charts look them up; ``records`` says that incidents have pages where the page will stand.
     """
     ordered = sorted(
         runs,
@@ -107,6 +110,10 @@ def render_oncall(
         _view(run, site, runbooks or {}, known.get(run.verdict.run.target, Standing()), addresses or {})
         for run in ordered
     ]
+    for view in views:
+        view["records"] = view["records"] or records
+        if records and not any(page == _INCIDENTS for _, page in view["beside"]):
+            view["beside"].append(("All incidents", _INCIDENTS))
     _part_anchors(views)
     site.mkdir(parents=True, exist_ok=True)
     write_whole(site / "status.json", json.dumps({"targets": [_status(view) for view in views]}, indent=2))
@@ -195,6 +202,7 @@ def _view(
         "notes": verdict.notes,
         "beside": _beside(verdict.run.target, site),
         "watched": watched(standing),
+        "matrix": matrix(standing, {one.journey.id: one.journey.title for one in verdict.journeys}),
         "coverage": standing.coverage,
     }
 
@@ -212,8 +220,9 @@ def _beside(target: str, site: Path) -> list[tuple[str, str]]:
     beside = (
         ("What costs the users most", f"board/{name}/index.html"),
         ("How calm the work is", f"ops/{name}/index.html"),
+        ("What outsiders see", "status.html"),
         ("All runs", "runs/index.html"),
-        ("All incidents", "incidents/index.html"),
+        ("All incidents", _INCIDENTS),
         ("All runbooks", "runbooks/index.html"),
     )
     return [(title, quote(page)) for title, page in beside if (site / page).is_file()]

@@ -26,11 +26,13 @@ from synthprobe.report.cards import PublishedRun, PublishedRunbook
 from synthprobe.report.carried import with_not_due
 from synthprobe.report.latency import run_addresses
 from synthprobe.report.oncall import render_oncall, worst
+from synthprobe.report.record_pages import incident_list, incident_page, incidents_of
 from synthprobe.report.retention import Retention
 from synthprobe.report.store import Store
 from synthprobe.report.trace_viewer import copy_trace_viewer
 
 PAGE = "index.html"
+_LIST = "incidents/index.html"
 _INDEX = re.compile(rb'<meta name="synthprobe-index" content="([A-Za-z0-9+/=]*)">')
 _SHOWN = ("screenshot", "last-good", "trace")  # what the page leads to
 _WRITERS, _TRIES = 8, 12
@@ -59,6 +61,8 @@ class Index(Struct, frozen=True, kw_only=True):
         newest: the newest run of each target, whole.
         standings: how each target stood when it was published last.
         shared: what each bundle that runs share was made of, by its folder.
+        pages: what each incident's page was made of, by its path.
+        sightings: folders of the first and of the newest run that show each incident.
         private_at: when a stranger was refused last, UTC.
         swept_at: when what no run names was removed last, UTC.
     """
@@ -67,6 +71,8 @@ class Index(Struct, frozen=True, kw_only=True):
     newest: tuple[PublishedRun, ...] = ()
     standings: dict[str, Standing] = {}
     shared: dict[str, str] = {}
+    pages: dict[str, str] = {}
+    sightings: dict[str, tuple[str, ...]] = {}
     private_at: datetime | None = None
     swept_at: datetime | None = None
 
@@ -119,6 +125,16 @@ def is_worth(index: Index, verdict: Verdict) -> bool:
     return (before.at.date(), before.at.hour) != (run.started_at.date(), run.started_at.hour)
 
 
+def _has_ended(index: Index, site: Site) -> bool:
+    """Whether an incident is over that readers still see as open."""
+    over = {one.id for standing in site.standings.values() for one in standing.incidents if one.state == "resolved"}
+    return any(
+        one.state != "resolved" and one.id in over
+        for target in site.standings
+        for one in index.standings.get(target, Standing()).incidents
+    )
+
+
 def publish_run(
     store: Store,
     run_dir: Path,
@@ -131,7 +147,7 @@ def publish_run(
     """Publish a run; nothing when it is not worth it. Readers see all of it or nothing."""
     index, tag = read_index(store)
     folder = run_folder(verdict.run)
-    if not is_worth(index, verdict) or any(entry.folder == folder for entry in index.runs):
+    if not (is_worth(index, verdict) or _has_ended(index, site)) or any(entry.folder == folder for entry in index.runs):
         return None
     private_at = index.private_at
     if must_be_private and (private_at is None or not timedelta(0) <= now - private_at < _DAILY):
@@ -167,17 +183,54 @@ def publish_run(
             newest=_newest((*index.newest, record)),
             standings={**index.standings, **site.standings},
             shared={**index.shared, **{name: digest for name, (_, digest) in shared.items()}},
+            sightings=_sightings(index, kept, record),
             private_at=private_at,
             swept_at=now if swept else index.swept_at,
         )
+        written, changed = _incident_pages(changed, site)
+        _write_all(store, written)
         pages = _pages(changed.newest, site, index=changed, entries=changed.runs)
         store.put("status.json", pages["status.json"])  # whoever loses the race for the page writes both once more
         if store.replace(PAGE, pages[PAGE], tag):
+            store.delete(sorted(set(index.pages) - set(changed.pages)))
             _remove(store, changed, gone, now, sweep=swept and index.swept_at is not None)
             traces = {one.journey.id: addresses[path] for one in verdict.journeys for path in _kept(one, "trace")}
             return Publication(page=PAGE if green else f"{folder}/{PAGE}", traces=traces)
         index, tag = read_index(store)
     raise ReportError(f"{store.shown} was changed by others at each of {_TRIES} tries. The next run publishes again.")
+
+
+def _sightings(index: Index, kept: Sequence[Entry], record: PublishedRun) -> dict[str, tuple[str, ...]]:
+    """The first and the newest run that show each incident, of those that are kept."""
+    folders = {entry.folder for entry in kept}
+    found = {id: tuple(folder for folder in seen if folder in folders) for id, seen in index.sightings.items()}
+    for id in incidents_of(record):
+        found[id] = (*found.get(id, ())[:1], record.folder)
+    return {id: seen for id, seen in found.items() if seen}
+
+
+def _incident_pages(index: Index, site: Site) -> tuple[dict[str, bytes], Index]:
+    """The pages of incidents that changed since they were written, their list, and what is written from now on."""
+    known = {entry.folder: entry for entry in index.runs}
+    addresses = _addresses(index.runs)
+    incidents = [(one, standing) for standing in index.standings.values() for one in standing.incidents]
+    written: dict[str, bytes] = {}
+    pages: dict[str, str] = {}
+    for incident, standing in incidents:
+        path, seen = f"incidents/{incident.id}.html", index.sightings.get(incident.id, ())
+        made_of = (incident, seen, standing.muted.get(incident.id), standing.latency.get(incident.id))
+        pages[path] = _digest({"": msgspec.json.encode(made_of)})
+        if index.pages.get(path) != pages[path]:
+            sightings = [(folder, folder.rpartition("/")[2], known[folder].at) for folder in seen if folder in known]
+            written[path] = incident_page(incident, standing, sightings, site.runbooks, addresses).encode()
+    if written or _LIST not in index.pages or set(pages) != set(index.pages) - {_LIST}:
+        written[_LIST] = incident_list(one for one, _ in incidents).encode()
+    return written, replace(index, pages=pages | {_LIST: ""})
+
+
+def _addresses(entries: Sequence[Entry]) -> dict[int, str]:
+    """Pages of runs, as charts look them up; a green run has none of its own."""
+    return run_addresses({entry.at: f"{entry.folder}/{PAGE}" for entry in entries if not entry.passed})
 
 
 def _is_green(verdict: Verdict) -> bool:
@@ -279,7 +332,8 @@ def _pages(
             stale_s=site.stale_s,
             prefix=prefix,
             index=packed,
-            addresses=run_addresses({entry.at: f"{entry.folder}/{PAGE}" for entry in entries if not entry.passed}),
+            addresses=_addresses(entries),
+            records=True,
         )
         return {name: (folder / name).read_bytes() for name in (PAGE, "status.json")}
 

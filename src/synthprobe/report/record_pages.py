@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from synthprobe.files import write_whole
@@ -15,6 +16,9 @@ from synthprobe.report.oncall import BADGES, worst
 from synthprobe.report.page import pages
 from synthprobe.report.strip import strip
 
+Sighting = tuple[str, str, datetime]
+"""Where a published run stands that shows an incident: its folder, its id, and when it began."""
+
 
 def render_incidents(
     standings: Mapping[str, Standing],
@@ -26,46 +30,59 @@ def render_incidents(
     """Write a page for each incident, remove the pages of those that are forgotten, and list them all."""
     folder = site / "incidents"
     folder.mkdir(parents=True, exist_ok=True)
-    seen = _sightings(runs)
-    template = pages().get_template("incident.html.j2")
+    seen: dict[str, list[Sighting]] = {}
+    for run in sorted(runs, key=lambda run: run.verdict.run.started_at):
+        for id in incidents_of(run):
+            seen.setdefault(id, []).append((run.folder, run.verdict.run.id, run.verdict.run.started_at))
     listed = [(one, standing) for standing in standings.values() for one in standing.incidents]
     for incident, standing in listed:
-        html = template.render(
-            root="../",
-            badges=BADGES,
-            incident=incident,
-            muted=standing.muted.get(incident.id),
-            runbook=runbooks.get(incident.runbook),
-            seen=seen.get(incident.id, ()),
-            day=strip(standing, incident.journeys),
-            series=standing.latency.get(incident.id),
-            chart=_chart(incident, standing, addresses),
-            anchor=card_anchor(incident.id),
-        )
+        sightings = seen.get(incident.id, [])
+        html = incident_page(incident, standing, sightings[:1] + sightings[1:][-1:], runbooks, addresses)
         write_whole(folder / f"{incident.id}.html", html)
     known = {f"{incident.id}.html" for incident, _ in listed}
     for page in folder.glob("*.html"):
         if page.name not in known:
             page.unlink(missing_ok=True)
-    incidents = sorted(
-        (one for one, _ in listed), key=lambda one: (one.state == "resolved", -one.opened_at.timestamp())
+    write_whole(folder / "index.html", incident_list([one for one, _ in listed]))
+
+
+def incidents_of(run: PublishedRun) -> set[str]:
+    """Ids of the incidents that a run shows."""
+    return {judged.incident for judged in run.verdict.journeys if judged.incident}
+
+
+def incident_page(
+    incident: Incident,
+    standing: Standing,
+    seen: Sequence[Sighting],
+    runbooks: Mapping[str, PublishedRunbook],
+    addresses: Mapping[int, str],
+) -> str:
+    """The page of an incident, with its first and its newest published sighting."""
+    template = pages().get_template("incident.html.j2")
+    return template.render(
+        root="../",
+        badges=BADGES,
+        incident=incident,
+        muted=standing.muted.get(incident.id),
+        runbook=runbooks.get(incident.runbook),
+        seen=seen,
+        day=strip(standing, incident.journeys),
+        series=standing.latency.get(incident.id),
+        chart=_chart(incident, standing, addresses),
+        anchor=card_anchor(incident.id),
     )
-    html = pages().get_template("incidents.html.j2").render(root="../", badges=BADGES, incidents=incidents)
-    write_whole(folder / "index.html", html)
+
+
+def incident_list(incidents: Iterable[Incident]) -> str:
+    """The list of incidents, open ones first."""
+    ordered = sorted(incidents, key=lambda one: (one.state == "resolved", -one.opened_at.timestamp()))
+    return pages().get_template("incidents.html.j2").render(root="../", badges=BADGES, incidents=ordered)
 
 
 def _chart(incident: Incident, standing: Standing, addresses: Mapping[int, str]) -> Chart | None:
     series = standing.latency.get(incident.id)
     return latency_chart(series, max(at for at, _ in series.points), addresses) if series and series.points else None
-
-
-def _sightings(runs: Iterable[PublishedRun]) -> dict[str, Sequence[PublishedRun]]:
-    """The first and the newest published run that shows each incident."""
-    found: dict[str, list[PublishedRun]] = {}
-    for run in sorted(runs, key=lambda run: run.verdict.run.started_at):
-        for id in {judged.incident for judged in run.verdict.journeys if judged.incident}:
-            found.setdefault(id, []).append(run)
-    return {id: shown[:1] + shown[1:][-1:] for id, shown in found.items()}
 
 
 def render_runs(runs: Iterable[PublishedRun], site: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
@@ -76,3 +76,19 @@ def _stretches(ends: dict[int, Outcome], first: int, slots: int) -> Iterator[Str
             title = f"{begins:%H:%M} to {over:%H:%M} UTC: {outcome}"
             left, height = held[0] - first, _HEIGHT[outcome]
             yield Stretch(outcome=outcome, left=left, width=len(held), height=height, title=title)
+
+
+def matrix(standing: Standing, titles: Mapping[str, str]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Locations, and the newest outcome of each journey at each of them; nothing where there is one location only."""
+    found: dict[str, dict[str, str]] = {}
+    for looked in standing.day:
+        for journey, outcome in looked.outcomes.items():
+            found.setdefault(journey, {})[looked.location] = outcome
+    locations = sorted({location for ends in found.values() for location in ends})
+    if len(locations) < 2:
+        return [], []
+    return locations, [
+        (title, [found[journey].get(location, "") for location in locations])
+        for journey, title in titles.items()
+        if journey in found
+    ]
