@@ -37,7 +37,7 @@ def fits(page: Page) -> bool:
 
 def test_the_board_says_first_what_costs_users_most_and_leads_to_the_step(page, first_page):
     page.goto(first_page.as_uri())
-    expect(page.locator(".answer")).to_contain_text(f"“{SEARCH}” in “An address is found”")
+    expect(page.locator(".answer")).to_contain_text("“find the address” in “An address is found”")
     rows = page.locator("[data-row]").evaluate_all("all => all.map(one => one.dataset.row)")
     assert rows[:4] == ["find the address", "open the board", "print the shift report", HOSTILE]
     assert rows[4] == SEARCH
