@@ -115,7 +115,8 @@ def publish_runbooks(runbooks: Sequence[Runbook], site: Path, *, before: str = "
 
 def draft_id(incident: Incident) -> str:
     """The id of a runbook begun from an incident."""
-    return "-".join(part for part in (incident.journeys[0] if incident.journeys else "", incident.id.lower()) if part)
+    parts = (incident.journeys[0] if incident.journeys else "", incident.id)
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
 
 
 def draft(incident: Incident, result: Result | None = None) -> str:
