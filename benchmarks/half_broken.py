@@ -57,7 +57,7 @@ REQUESTS = {
     "report": r"^/api/reports/intervals",
     "jobs": r"^/api/jobs",
 }
-"""What is asked: each is read by at least one journey."""
+"""What is asked: each but the report is read by at least one journey without a browser."""
 
 
 @dataclass(frozen=True)
