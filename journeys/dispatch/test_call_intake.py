@@ -35,15 +35,15 @@ def test_a_call_becomes_an_incident(dispatcher: Page, desk: Api, watch: Api, cal
     """A call becomes an incident at the right place"""
     with step("take the call", budget="3s"):
         number = take_call(dispatcher, caller, marker)
-    with step("it is stored as entered, for every role", checks="read-after-write"):
+    with step("the incident is stored as entered, for every role", checks="read-after-write"):
         for reader in (desk, watch):
             reader.get(f"/api/incidents/{number}").expect(200).json_has(
                 address=caller.address, caller=caller.name, status="Active", units=[]
             )
-    with step("it lies where the address is", checks="invariant"):
+    with step("the incident lies where the address is", checks="invariant"):
         at = desk.get(f"/api/incidents/{number}").json
         assert (at["lat"], at["lng"]) == (caller.lat, caller.lng), f"it lies at {at['lat']}, {at['lng']}"
-    with step("it stands on the board"):
+    with step("the incident stands on the board"):
         expect(dispatcher.locator(f'tr[data-incident="{number}"]')).to_contain_text(caller.address)
 
 
@@ -70,7 +70,7 @@ def test_another_dispatcher_sees_the_incident(
     with step("a correction moves it, also to the end of the list", budget="2s"):
         desk.patch(f"/api/incidents/{number}", json={"priority": 5}).expect(200)
         expect(second_dispatcher.locator(row).locator("td").first).to_have_text("5")
-    with step("it stands below more urgent ones, above less urgent ones", checks="rule"):
+    with step("the new incident stands below more urgent ones, above less urgent ones", checks="rule"):
         rows = second_dispatcher.get_by_test_id("incidents").locator("tr[data-incident]")
         priorities = rows.evaluate_all("rows => rows.map(row => Number(row.dataset.priority))")
         assert priorities == sorted(priorities), f"priorities on the board are {priorities}, 1 was expected first"

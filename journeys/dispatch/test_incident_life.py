@@ -90,7 +90,7 @@ def test_a_note_and_a_closing_reach_everyone(dispatcher: Page, desk: Api, new_in
         expect(dispatcher.get_by_test_id("status")).to_contain_text("Active")
         dispatcher.get_by_role("button", name="Close incident").click()
         expect(dispatcher.get_by_test_id("status")).to_contain_text("Closed")
-    with step("it is stored as closed, and off the board", checks="read-after-write"):
+    with step("the incident is stored as closed, and off the board", checks="read-after-write"):
         desk.get(f"/api/incidents/{number}").expect(200).json_has(status="Closed", disposition="Report taken")
         dispatcher.goto("/board")
         expect(dispatcher.get_by_test_id("stat-active")).to_have_text(re.compile(r"^\d+$"))
@@ -123,7 +123,7 @@ def test_a_reopened_incident_stays_open(desk: Api, watch: Api, new_incident):
             assert jobs["housekeeping"] > reopened, f"housekeeping last ran at {jobs['housekeeping']}"
 
         eventually(run, within="4s")
-    with step("it is still open, and the log says why", checks="rule"):
+    with step("the incident is still open, and the log says why", checks="rule"):
         record = watch.get(path).expect(200).json_has(status="Active", disposition=None).json
         assert number in [one["number"] for one in watch.get("/api/incidents").json["incidents"]]
         kinds = [entry["kind"] for entry in record["history"]]

@@ -38,7 +38,7 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows)
     with step("the board shows units", budget="3s"):
         expect(page.get_by_test_id("units").locator("tr[data-unit]").first).to_be_visible()
     rows = page.get_by_test_id("incidents").locator("tr[data-incident]")
-    with step("it shows every open incident the supervisor can read, in that order"):
+    with step("the board shows every open incident the supervisor can read, in that order"):
 
         def complete() -> None:
             there = real(watch.get("/api/incidents").expect(200).json["incidents"])

@@ -70,7 +70,7 @@ def test_lists_cost_little(desk: Api):
     for path in ("/api/incidents", "/api/units", "/api/activity"):
         with step(f"read {path}", budget="1s"):
             answer = desk.get(path).expect(200)
-        with step("it was made with few queries", checks="rule"):
+        with step("the answer was made with few queries", checks="rule"):
             said = {part.name: part.description for part in answer.exchange.server_timing}.get("db", "")
             queries = int(said.removeprefix("n=") or 0)
             assert queries <= 12, f"{path} took {queries} queries, at most 12 were expected"
@@ -84,11 +84,11 @@ def test_the_terminals_certificate_holds(desk: Api):
         if url is None:
             pytest.skip("this centre offers no HTTPS: the openssl command is not installed where it runs")
         place = urlsplit(url)
-    with step("it is for this host", checks="setting"):
+    with step("the certificate is for this host", checks="setting"):
         pem = ssl.get_server_certificate((place.hostname, place.port), timeout=5)
         names, ends = read_certificate(place.hostname, place.port, pem)
         assert place.hostname in names, f"it is for {names}, {place.hostname} was expected"
-    with step("it holds for two more weeks", checks="setting"):
+    with step("the certificate holds for two more weeks", checks="setting"):
         days = (ends - datetime.now(UTC)).days
         assert days >= 14, f"it ends on {ends:%Y-%m-%d}, in {days} days"
 

@@ -116,7 +116,7 @@ def test_the_interval_report_is_right(page: Page, log_in, watch: Api, new_incide
         log_in(page, "supervisor")
         page.get_by_role("link", name="Intervals").click()
         expect(page.get_by_test_id("intervals").locator("tbody tr").first).to_be_visible()
-    with step("it shows what the API says"):
+    with step("the report shows what the API says"):
         rows = watch.get("/api/reports/intervals").expect(200).json["rows"]
         shown = (
             page.get_by_test_id("intervals")
@@ -127,7 +127,7 @@ def test_the_interval_report_is_right(page: Page, log_in, watch: Api, new_incide
             [row["type"], str(row["incidents"]), f"{row['to_dispatch_s']} s", f"{row['to_scene_s']} s"] for row in rows
         ]
         assert shown == want, f"the page shows {shown}, {want} was expected"
-    with step("it has a row for every type of call", checks="rule"):
+    with step("the report has a row for every type of call", checks="rule"):
         page.goto("/board")
         types = page.locator("#intake select[name=type] option").evaluate_all("all => all.map(one => one.value)")
         missing = sorted(set(types) - {row["type"] for row in rows})
