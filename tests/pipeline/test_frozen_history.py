@@ -15,7 +15,7 @@ from test_afterwards import SIGN_IN, Heard, Project, heard, project
 
 from synthprobe import pipeline
 from synthprobe.config import HistoryConfig
-from synthprobe.pipeline import afterwards
+from synthprobe.pipeline import against_past
 
 __all__ = ["Heard", "Project", "heard", "project"]
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -86,7 +86,7 @@ def test_a_database_that_freezes_is_given_up_and_the_verdict_spooled(project, he
     project.run()
     before = proxy.passed
     project.run()
-    monkeypatch.setattr(afterwards, "AFTER_S", 1.5)
+    monkeypatch.setattr(against_past, "AFTER_S", 1.5)
     proxy.may_pass = proxy.passed + round(share * (proxy.passed - before))
     began = time.monotonic()
     verdict = project.run(failing=(SIGN_IN,))

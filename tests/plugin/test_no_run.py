@@ -41,7 +41,7 @@ def synthprobe(project, *arguments: str) -> tuple[int, str]:
 def test_a_path_without_a_journey_and_a_refusal_leave_no_run(project):
     project.journeys("", "test_empty.py")
     code, output = synthprobe(project, "run")
-    assert (code, "No journey was found in journeys, so nothing was run" in output) == (2, True), output
+    assert (code, "No journey for demo was found in journeys, so nothing was run" in output) == (2, True), output
     code, output = synthprobe(project, "run", "journeys/test_missing.py")
     assert (code, "test_missing.py" in output) == (2, True), output
     assert not list(project.root.glob(".synthprobe/runs/*/*"))
