@@ -11,6 +11,7 @@ from test_afterwards import Heard, Project, heard, project
 
 from synthprobe import pipeline
 from synthprobe.journey.ledger import closed
+from synthprobe.pipeline.leftovers import left_over_incident
 from synthprobe.records.testdata import LedgerEntry
 
 __all__ = ["Heard", "Project", "heard", "project"]
@@ -60,6 +61,20 @@ def test_left_overs_that_grow_are_one_incident_until_they_do_not(project, heard)
     assert project.incidents("open") == []
     (ended,) = project.incidents("resolved")
     assert ended.events[-1].text == "Resolved: 2 objects are left, no more than 3 hours ago."
+
+
+def test_left_overs_of_two_targets_at_one_moment_are_two_incidents():
+    now = datetime.now(UTC)
+    entries = [
+        LedgerEntry(
+            token=f"synthprobe-{hours:04.1f}{number}", kind="call", target="demo", run_id="r",
+            at=now - timedelta(hours=9), expires_at=now - timedelta(hours=hours),
+        )
+        for hours in (3.5, 2.5, 1.5, 0.5)
+        for number in range(3)
+    ]  # fmt: skip
+    found = [left_over_incident(None, target, entries, "desk", now) for target in ("here", "there")]
+    assert len({one.id for one in found if one is not None}) == 2
 
 
 def test_a_history_that_was_lost_learns_from_the_newest_run_what_may_be_left(project):

@@ -161,13 +161,13 @@ class LoggedIn:
 
 def _blocked(user: str, error: Exception) -> SynthprobeError:
     first = next(iter(str(error).splitlines()), type(error).__name__)
-    told = (
+    text = (
         f"{user} cannot log in, so this journey cannot begin: the log-in broke {MOST_FAILURES} times in this run, and "
         f"is not tried again, since that could lock the account. It said: {first}"
     )
     if isinstance(error, TargetError):
-        return TargetError(error.kind, told, error.finding)
-    return ExpectationError(told, finding=getattr(error, "finding", None))
+        return TargetError(error.kind, text, error.finding)
+    return ExpectationError(text, finding=getattr(error, "finding", None))
 
 
 def _cipher(key: Secret) -> Any:

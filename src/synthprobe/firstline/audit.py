@@ -138,8 +138,8 @@ class RecordedAudit:
         with self._open() as history:
             own = self._believed(history)
             noted = history.audit_entries()
-            told = {one.get("hash") for one in noted if one.get("audit") in {"", self._place}}
-            return [*_lines(noted), *(line for line in own if line.hash not in told)]
+            noted_here = {one.get("hash") for one in noted if one.get("audit") in {"", self._place}}
+            return [*_lines(noted), *(line for line in own if line.hash not in noted_here)]
 
     def _believed(self, history: History) -> list[AuditEntry]:
         self.notes = ()

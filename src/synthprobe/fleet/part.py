@@ -108,8 +108,8 @@ def look(
     with held(root, config, state) as lease:
         until = time.monotonic() + order.deadline_s
         folder, verdict = run_journeys(root, config, target, order, watching=watching)
-        again = functools.partial(run_again, root, config, target, order, folder, until)
-        verdict = after_part(root, config, folder, verdict, place, state.token, look_again=again)
+        look_again = functools.partial(run_again, root, config, target, order, folder, until)
+        verdict = after_part(root, config, folder, verdict, place, state.token, look_again=look_again)
     return replace(_stored(root, config, lease.state, plan), folder=folder, verdict=verdict)
 
 

@@ -112,9 +112,9 @@ class Commands:
                 await asyncio.shield(ending)
         out, errors = (stream.decode(errors="replace") for stream in ending.result())
         if child.returncode not in allowed:
-            said = next((line for line in reversed((out + errors).splitlines()) if line.strip()), "it said nothing")
-            again = child.returncode == _MAY_TRY_AGAIN or child.returncode < 0  # type: ignore[operator]
-            raise ApplicationError(f"exit code {child.returncode}: {said}", non_retryable=not again)
+            line = next((text for text in reversed((out + errors).splitlines()) if text.strip()), "it said nothing")
+            may_repeat = child.returncode == _MAY_TRY_AGAIN or child.returncode < 0  # type: ignore[operator]
+            raise ApplicationError(f"exit code {child.returncode}: {line}", non_retryable=not may_repeat)
         return out
 
 
@@ -126,7 +126,7 @@ class SlotWorkflow:
     async def run(self, order: SlotOrder) -> int:
         """The exit code of the conclusion."""
         heartbeat = timedelta(seconds=HEARTBEAT_S)
-        again = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
+        retries = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
         began = workflow.now()
         until_s = max(order.interval_s - _CONCLUDE_S, order.interval_s / 2)
         plan: dict[str, Any] = await workflow.execute_activity(
@@ -134,7 +134,7 @@ class SlotWorkflow:
             order,
             schedule_to_close_timeout=timedelta(seconds=until_s),
             heartbeat_timeout=heartbeat,
-            retry_policy=again,
+            retry_policy=retries,
         )
         left = timedelta(seconds=until_s) - (workflow.now() - began)
         slot, target = ["--slot", str(plan["slot"])], ["--target", order.target]
@@ -146,7 +146,7 @@ class SlotWorkflow:
                 task_queue=f"{QUEUE}-{location}",
                 schedule_to_close_timeout=left,
                 heartbeat_timeout=heartbeat,
-                retry_policy=again,
+                retry_policy=retries,
             )
             for location in plan["locations"]
             for number in range(1, plan["parts"] + 1)
@@ -159,7 +159,7 @@ class SlotWorkflow:
                 result_type=int,
                 schedule_to_close_timeout=timedelta(seconds=order.interval_s),
                 heartbeat_timeout=heartbeat,
-                retry_policy=again,
+                retry_policy=retries,
             )
         )
 

@@ -14,14 +14,14 @@ from synthprobe.records.testdata import LedgerEntry
 
 def write_entry(connection: Connection, entry: LedgerEntry) -> None:
     """Write an entry, or replace what is known of it while it is open."""
-    said = {
+    row = {
         "target": entry.target,
         "closed": to_ms(entry.closed_at) if entry.closed_at else None,
         "body": msgspec.json.encode(entry).decode(),
     }
-    statement = upsert(connection, LEDGER).values({"token": entry.token, **said})
+    statement = upsert(connection, LEDGER).values({"token": entry.token, **row})
     connection.execute(
-        statement.on_conflict_do_update(index_elements=["token"], set_=said, where=LEDGER.c.closed.is_(None))
+        statement.on_conflict_do_update(index_elements=["token"], set_=row, where=LEDGER.c.closed.is_(None))
     )
 
 

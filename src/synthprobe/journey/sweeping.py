@@ -137,13 +137,13 @@ def signed_in(api: Api, login: Login, secret: Callable[[str], Secret]) -> Api:
         The same session.
     """
 
-    def told(value: str) -> str:
+    def revealed(value: str) -> str:
         kind, _, name = value.partition(":")
         return secret(name).reveal() if kind == "secret" else value
 
-    api.session.headers.update({name: told(value) for name, value in login.headers.items()})
+    api.session.headers.update({name: revealed(value) for name, value in login.headers.items()})
     if login.login:
-        sent: dict[str, Any] = {"json": {name: told(value) for name, value in login.json.items()}}
+        sent: dict[str, Any] = {"json": {name: revealed(value) for name, value in login.json.items()}}
         if login.sends == "form":
             hidden = hidden_fields(api.get(login.login).expect(200).text)
             sent = {"data": {**hidden, **sent["json"]}, "headers": {"Referer": f"{api.target.base_url}{login.login}"}}

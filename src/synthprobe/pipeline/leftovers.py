@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
-from synthprobe.records.incident import Incident, IncidentEvent, Triage
+from synthprobe.records.incident import Incident, Triage, event, incident_id, resolved
 from synthprobe.records.testdata import LedgerEntry
 
 FINGERPRINT = "left-overs"
@@ -40,7 +40,7 @@ def left_over_incident(
     if grows:
         so = f"{counts[-1]} objects are left at {target} beyond their lease; an hour ago there were {counts[-2]}."
         incident = known or Incident(
-            id=f"{now:%y%m%d-%H%M}-LEFT",
+            id=incident_id(now, target, FINGERPRINT),
             target=target,
             kind="degraded",
             state="open",
@@ -55,20 +55,17 @@ def left_over_incident(
             occurrences=0,
             triage=Triage(cause_class="probe", rule="left-overs grow", why=so, sure="high"),
         )
-        event = IncidentEvent(at=now, role="synthprobe", text=f"{so} See what became of them: synthprobe sweep.")
         return replace(
             incident,
             title=f"Test data is left behind and grows: {so}",
             last_seen_at=now,
             occurrences=incident.occurrences + 1,
-            events=(*incident.events[-50:], event),
+            events=(*incident.events[-50:], event(now, f"{so} See what became of them: synthprobe sweep.")),
         )
     if known is None or counts[-1] > counts[0]:
         return known
     text = f"Resolved: {counts[-1]} objects are left, no more than {hours} hours ago."
-    event = IncidentEvent(at=now, role="synthprobe", text=text)
-    over = {"state": "resolved", "resolved_at": now, "resolved_how": "itself", "resolved_by": "synthprobe"}
-    return replace(known, events=(*known.events, event), **over)
+    return resolved(known, now, text)
 
 
 def _left_at(entries: Sequence[LedgerEntry], at: datetime) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Literal
 
@@ -25,6 +26,9 @@ Worth = Literal["helped", "outdated", "missing"]
 """What a runbook was worth, as said after use."""
 
 ResolvedHow = Literal["runbook", "fix", "engineer", "itself"]
+
+
+_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # none that sounds or looks like another
 
 
 class Observation(Struct, frozen=True, kw_only=True):
@@ -198,6 +202,29 @@ class Incident(Struct, frozen=True, kw_only=True):
     def fingerprints(self) -> frozenset[str]:
         """Every fingerprint it is known by."""
         return frozenset({self.fingerprint, self.former_fingerprint} - {""})
+
+
+def incident_id(at: datetime, *of: str) -> str:
+    """An id that is short enough to be said on the telephone: when, and four letters of what it is of."""
+    digest = hashlib.sha256("|".join(of).encode()).digest()
+    return f"{at:%y%m%d-%H%M}-" + "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:4])
+
+
+def event(now: datetime, text: str) -> IncidentEvent:
+    """A line of an incident's record that no person wrote."""
+    return IncidentEvent(at=now, role="synthprobe", text=text)
+
+
+def resolved(incident: Incident, now: datetime, text: str) -> Incident:
+    """An incident that ended by itself, unless a person resolved it."""
+    return replace(
+        incident,
+        state="resolved",
+        resolved_at=now,
+        resolved_how=incident.resolved_how or "itself",
+        resolved_by=incident.resolved_by or "synthprobe",
+        events=(*incident.events, event(now, text)),
+    )
 
 
 _ENDS = ("state", "resolved_at", "resolved_how", "resolved_by", "resolved_mark")

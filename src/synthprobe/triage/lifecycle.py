@@ -5,7 +5,6 @@ To open and to close are different rules, so that one lucky run neither opens no
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -15,7 +14,15 @@ from itertools import pairwise
 from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.records.incident import SEVERITIES, Incident, IncidentEvent, IncidentKind, Observation
+from synthprobe.records.incident import (
+    SEVERITIES,
+    Incident,
+    IncidentKind,
+    Observation,
+    event,
+    incident_id,
+    resolved,
+)
 from synthprobe.records.journey import Journey
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.triage.causes import is_vague
@@ -48,7 +55,6 @@ SPEAKS_FOR = timedelta(days=1)
 
 _LOG_IN = re.compile(r"\b(log(s|ged|ging)?[ -]?(in|on)|sign(s|ed)?[ -]?in|authenticat\w*|read access)\b", re.IGNORECASE)
 _FAMILY: dict[IncidentKind, str] = {"failing": "failure", "intermittent": "failure"}
-_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # none that sounds or looks like another
 _ORDER: dict[IncidentKind, int] = {"failing": 0, "intermittent": 1, "degraded": 2, "monitor blind": 3}
 
 History = Mapping[str, Sequence[Observation]]
@@ -253,18 +259,18 @@ def _continued(incident: Incident, one: Observation, kind: IncidentKind | None, 
         common = [known for known in one.evidence if known in incident.evidence]
         if _LOG_IN.search(incident.step) and _at_log_in(one):
             blocked = (*blocked, one.journey)
-            events.append(_event(now, f"{one.journey} cannot get past its log-in, so it is blocked by this."))
+            events.append(event(now, f"{one.journey} cannot get past its log-in, so it is blocked by this."))
         else:
             journeys = (*journeys, one.journey)
             by = f": {common[0]}" if common else ""
-            events.append(_event(now, f"{one.journey} shows the same cause{by}."))
+            events.append(event(now, f"{one.journey} shows the same cause{by}."))
     if one.seen_from and one.seen_from != incident.seen_from and one.journey == journeys[0]:
-        events.append(_event(now, f"{one.journey} {one.seen_from}."))
+        events.append(event(now, f"{one.journey} {one.seen_from}."))
         incident = replace(incident, seen_from=one.seen_from)
     became, newest = incident.kind, incident.newest_fingerprint
     if kind is not None and _ORDER[kind] < _ORDER[incident.kind]:
         became = kind
-        events.append(_event(now, f"It was {incident.kind}; a second attempt agreed, so now it is {kind}."))
+        events.append(event(now, f"It was {incident.kind}; a second attempt agreed, so now it is {kind}."))
     elif (
         one.fingerprint
         and one.journey == incident.journeys[0]
@@ -272,7 +278,7 @@ def _continued(incident: Incident, one: Observation, kind: IncidentKind | None, 
         and incident.fingerprints.isdisjoint({one.fingerprint, one.former_fingerprint})
     ):
         newest = one.fingerprint
-        events.append(_event(now, f"{one.journey} shows it with other words now: {_line(one.cause)}"))
+        events.append(event(now, f"{one.journey} shows it with other words now: {_line(one.cause)}"))
     return replace(
         incident,
         kind=became,
@@ -301,7 +307,7 @@ def _opened(one: Observation, kind: IncidentKind, known: Sequence[Observation], 
     where = f'{one.journey}, "{one.step}"' if one.step else one.journey
     why += f" It {one.seen_from}." if one.seen_from else ""
     return Incident(
-        id=_id(one, kind),
+        id=incident_id(one.at, one.target, one.fingerprint or one.journey, kind, one.run_id),
         target=one.target,
         kind=kind,
         state="open",
@@ -317,7 +323,7 @@ def _opened(one: Observation, kind: IncidentKind, known: Sequence[Observation], 
         step=one.step,
         evidence=one.evidence[:EVIDENCE_KEPT],
         occurrences=len(seen),
-        events=(_event(now, f"Opened as {kind}. {why}"),),
+        events=(event(now, f"Opened as {kind}. {why}"),),
         seen_from=one.seen_from,
     )
 
@@ -341,7 +347,7 @@ def _ended(incident: Incident, known: Mapping[str, Sequence[Observation]], histo
     everywhere = [here for places in looked.values() for here in places]
     if not incident.flapping and incident.kind in {"failing", "degraded"} and any(map(_flaps, everywhere)):
         text = f"It comes and goes; it stays open until {FLAPPING_CLOSES_AFTER} clean runs in a row."
-        incident = replace(incident, flapping=True, events=(*incident.events, _event(now, text)))
+        incident = replace(incident, flapping=True, events=(*incident.events, event(now, text)))
     needed = CLOSES_AFTER[incident.kind]
     if incident.flapping:
         needed = max(needed, FLAPPING_CLOSES_AFTER)
@@ -349,14 +355,7 @@ def _ended(incident: Incident, known: Mapping[str, Sequence[Observation]], histo
         return incident
     what = "run" if needed == 1 else "runs in a row"
     text = f"Resolved: {', '.join(runs)} had {needed} clean {what}."
-    return replace(
-        incident,
-        state="resolved",
-        resolved_at=now,
-        resolved_how=incident.resolved_how or "itself",
-        resolved_by=incident.resolved_by or "synthprobe",
-        events=(*incident.events, _event(now, text)),
-    )
+    return resolved(incident, now, text)
 
 
 def _by_location(seen: Sequence[Observation], now: datetime) -> list[list[Observation]]:
@@ -376,15 +375,6 @@ def _is_over(places: Sequence[Sequence[bool]], needed: int) -> bool:
 def _flaps(clean: Sequence[bool]) -> bool:
     window = clean[-WINDOW:]
     return sum(a != b for a, b in pairwise(window)) >= FLAPS
-
-
-def _id(one: Observation, kind: str) -> str:
-    digest = hashlib.sha256(f"{one.target}|{one.fingerprint or one.journey}|{kind}|{one.run_id}".encode()).digest()
-    return f"{one.at:%y%m%d-%H%M}-" + "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:4])
-
-
-def _event(now: datetime, text: str) -> IncidentEvent:
-    return IncidentEvent(at=now, role="synthprobe", text=text)
 
 
 def _line(cause: str) -> str:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from synthprobe import words
-from synthprobe.records.incident import SEVERITIES, Incident, IncidentEvent, IncidentKind, Triage
+from synthprobe.records.incident import SEVERITIES, Incident, IncidentKind, Triage, event, incident_id, resolved
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 
 _CLOSES_AFTER = {"degraded": 3, "monitor blind": 1}
 """Slots in a row in which a location is as the others, that end its incident."""
 
-_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _RULE = "one location alone"
 
 
@@ -55,10 +53,9 @@ def _opened(
     else:
         cause = "nothing can be looked at from there"
         why = f"From {location} nothing could be looked at in 2 slots in a row; other locations could look."
-    digest = hashlib.sha256(f"{verdict.run.target}|{location}|{kind}|{verdict.run.id}".encode()).digest()
     at = verdict.run.started_at
     return Incident(
-        id=f"{at:%y%m%d-%H%M}-" + "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:4]),
+        id=incident_id(at, verdict.run.target, location, kind, verdict.run.id),
         target=verdict.run.target,
         kind=kind,
         state="open",
@@ -73,7 +70,7 @@ def _opened(
         severity=min((judged.journey.severity for judged in journeys), key=SEVERITIES.index, default="normal"),
         owner=owner,
         triage=Triage(cause_class="infra", rule=_RULE, why=why, sure="high" if first is None else "medium"),
-        events=(IncidentEvent(at=now, role="synthprobe", text=f"Opened as {kind} of location {location}. {why}"),),
+        events=(event(now, f"Opened as {kind} of location {location}. {why}"),),
         location=location,
         seen_from=words.seen_from(first.votes) if first is not None else "",
     )
@@ -107,11 +104,4 @@ def _ended(incident: Incident, verdict: Verdict, now: datetime, interval_s: floa
         if gone
         else (f"Resolved: {incident.location} was as the other locations in {needed} slots in a row.")
     )
-    return replace(
-        incident,
-        state="resolved",
-        resolved_at=now,
-        resolved_how=incident.resolved_how or "itself",
-        resolved_by=incident.resolved_by or "synthprobe",
-        events=(*incident.events, IncidentEvent(at=now, role="synthprobe", text=text)),
-    )
+    return resolved(incident, now, text)
