@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from synthprobe.browser.logged_in import LoggedIn, LogIn
+    from synthprobe.browser.vitals import vitals
     from synthprobe.errors import ConfigurationError, ExpectationError, SynthprobeError, TargetError
     from synthprobe.evidence.redaction import Redactor
     from synthprobe.firstline.fixes import Plan, Work, fix
@@ -68,6 +69,7 @@ __all__ = [
     "resolves",
     "step",
     "testdata_kind",
+    "vitals",
 ]
 
 _HOMES = {
@@ -106,6 +108,7 @@ _HOMES = {
     "resolves": "synthprobe.journey.ready_made",
     "step": "synthprobe.journey.steps",
     "testdata_kind": "synthprobe.hooks",
+    "vitals": "synthprobe.browser.vitals",
 }
 
 

@@ -12,6 +12,7 @@ from synthprobe.records.finding import Contradiction, Refusal, Skew, Sought, Thr
 from synthprobe.records.incident import Triage, Worth
 from synthprobe.records.result import Degradation, Failure, Outcome
 from synthprobe.records.verdict import Vote
+from synthprobe.records.vitals import is_score
 
 CLOCKS_AGREE_S = 2.0
 """Seconds two clocks may differ by before it is worth a word."""
@@ -84,6 +85,8 @@ def age(what: str, age_s: float, limit_s: float, clock_s: float) -> str:
 
 def over_budget(title: str, took_s: float, budget_s: float) -> str:
     """That a step or a journey took too long."""
+    if is_score(title):
+        return f'"{title}" is {shown_above(took_s, budget_s, digits=2)}, its budget is {budget_s:g}.'
     return f'"{title}" took {shown_above(took_s, budget_s, digits=1)} s, its budget is {budget_s:g} s.'
 
 
@@ -93,10 +96,10 @@ def degradation(found: Degradation, journey: str) -> str:
         return found.message
     step = found.step.rpartition(" › ")[2]
     where = "" if step == journey else f'"{step}" '
-    limit, measured = shown_durations(found.limit_s, found.measured_s)
+    limit, measured = shown_durations(found.limit_s, found.measured_s, of=step)
     if found.kind == "above baseline":
         return f"{where}{limit} → {measured}"
-    measured, limit = shown_durations(found.measured_s, found.limit_s)
+    measured, limit = shown_durations(found.measured_s, found.limit_s, of=step)
     bound = f"budget {limit}" if found.kind == "over budget" else f"limit {limit}"
     return f"{where}{measured}, {bound}" if found.kind == "over budget" else f"{where}{measured} old, {bound}"
 

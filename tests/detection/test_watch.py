@@ -6,6 +6,7 @@ from synthprobe.detection.watch import watch
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Result, Run, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.words import degradation
 
 
 def test_a_journey_that_begins_to_fail_is_said_in_one_sentence_with_its_title_once():
@@ -42,3 +43,24 @@ def test_a_journey_that_is_called_like_its_slow_step_is_told_by_the_step():
     assert judged.outcome_of(judged.results[-1]) == "degraded"
     assert judged.cause == told.told
     assert told.message.startswith("sign in takes 3.8 × its usual 52 ms since 03:20 (4 runs)")
+
+
+def test_a_page_that_begins_to_jump_about_is_told_as_a_number_without_a_unit():
+    journey, states = Journey(id="board", node_id="test_board", title="The board opens"), {}
+    for number in range(44):
+        at = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(minutes=5 * number)
+        run = Run(id=str(number), target="demo", base_url="http://x", slot=number, started_at=at)
+        shift = Step(
+            title="layout shift (CLS)", status="passed", started_at=at, duration_s=0.25 if number >= 40 else 0.01
+        )
+        steps = (Step(title="open", status="passed", started_at=at, duration_s=0.05, steps=(shift,)),)
+        result = Result(
+            run_id=run.id, target="demo", journey=journey, attempt=1, outcome="passed", started_at=at,
+            duration_s=0.07, steps=steps,
+        )  # fmt: skip
+        one = JourneyVerdict(journey=journey, outcome="passed", results=(result,))
+        watched = watch(Verdict(run=run, journeys=(one,), finished_at=at + timedelta(seconds=1)), states, least_ms=50)
+        states = watched.states
+    (told,) = watched.verdict.journeys[0].degradations
+    assert told.message.startswith("open › layout shift (CLS) takes 25.0 × its usual 0.01 since 03:20 (4 runs)")
+    assert degradation(told, journey.title) == '"layout shift (CLS)" 0.01 → 0.25'

@@ -31,7 +31,7 @@ def test_the_journeys_of_the_guide_pass(centre: Any, project: Any) -> None:
         if result.outcome != "passed" and {one.kind for one in result.degradations} != {"over budget"}
     }
     assert wrong == {}, ran.output
-    assert len(ran.results) == 6
+    assert len(ran.results) == 7
 
 
 def test_the_journey_of_the_quickstart_fails_where_the_page_says_and_passes_when_mended(

@@ -69,7 +69,7 @@ def accept(
         history.put_detector_states(name, accepted, location=place)
     for (_, path), state in sorted(accepted.items()):
         if level := read_accepted(state):
-            _console.print(f"{path or journey}: {level.sentence}.", markup=False)
+            _console.print(f"{path or journey}: {level.sentence(path)}.", markup=False)
 
 
 def _nothing_open(states: Mapping[tuple[str, str], bytes], journey: str, step: str) -> str:

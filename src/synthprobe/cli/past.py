@@ -214,7 +214,7 @@ class Past:
             # fewer milliseconds are not called degraded, however sure the detector is
             least = 1 + self._config.least_slowdown_ms / usual if usual else smallest
             accepted = read_accepted(state)
-            found[key] = usual, max(smallest, least), accepted.sentence if accepted else ""
+            found[key] = usual, max(smallest, least), accepted.sentence(key[1]) if accepted else ""
         return found
 
     def _published(self) -> tuple[dict[str, str], dict[tuple[str, str], str], dict[datetime, str]]:

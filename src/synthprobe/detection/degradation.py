@@ -21,6 +21,7 @@ from synthprobe.detection.drift import Drift
 from synthprobe.detection.failing import Failing
 from synthprobe.detection.levels import STREAK, Level, Levels
 from synthprobe.detection.window import from_grid, to_grid, unpack
+from synthprobe.records.vitals import is_score, shown_score
 
 Rule = Literal[
     "burst", "streak", "drag", "shift", "again", "drift", "ragged", "faster", "eased", "lost", "accepted", "failing"
@@ -72,10 +73,13 @@ class Alarm(Struct, frozen=True, kw_only=True):
         if self.rule == "failing":
             return f"{step} fails in {self.ratio:.0%} of its runs {since}"
         if self.rule == "ragged":
-            return f"{step} is slow again and again, {self.ratio:.1f} × its usual {_shown(self.usual_ms)}, {since}"
+            return (
+                f"{step} is slow again and again, {self.ratio:.1f} × its usual {_shown(self.usual_ms, step)}, {since}"
+            )
         if self.rule == "lost":
-            return f"{step} takes {self.ratio:.1f} × the {_shown(self.usual_ms)} it had come down to, {since}"
-        takes = f"{step} takes {self.ratio:.{1 if self.ratio >= 1 else 2}f} × its usual {_shown(self.usual_ms)} {since}"
+            return f"{step} takes {self.ratio:.1f} × the {_shown(self.usual_ms, step)} it had come down to, {since}"
+        ratio = f"{self.ratio:.{1 if self.ratio >= 1 else 2}f}"
+        takes = f"{step} takes {ratio} × its usual {_shown(self.usual_ms, step)} {since}"
         if self.rule == "accepted":
             return f"{takes}; after so many runs this is its usual now"
         if self.first_since:
@@ -286,5 +290,7 @@ def _median(points: Sequence[float]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def _shown(ms: float) -> str:
+def _shown(ms: float, step: str) -> str:
+    if is_score(step):
+        return shown_score(ms / 1000)
     return f"{ms:.0f} ms" if ms < 10_000 else f"{ms / 1000:.0f} s"

@@ -15,6 +15,7 @@ from synthprobe.detection.degradation import SURENESS, Alarm, StepDetector
 from synthprobe.records.impact import Change
 from synthprobe.records.result import Degradation, Result, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.records.vitals import is_score, shown_score
 from synthprobe.verdict.isolation import Isolation
 
 _BROKEN = "Its state is kept, or begun anew when that fails twice; everything else was judged without it."
@@ -40,11 +41,10 @@ class Accepted(Struct, frozen=True, array_like=True):
     now_ms: float
     reason: str
 
-    @property
-    def sentence(self) -> str:
-        """What a person reads."""
-        on = datetime.fromtimestamp(self.at, UTC)
-        return f"{_ms(self.now_ms)} was accepted on {on:%d %B %H:%M}, before it was {_ms(self.usual_ms)}: {self.reason}"
+    def sentence(self, path: str) -> str:
+        """What a person reads of that step's level."""
+        on, now, usual = datetime.fromtimestamp(self.at, UTC), _ms(self.now_ms, path), _ms(self.usual_ms, path)
+        return f"{now} was accepted on {on:%d %B %H:%M}, before it was {usual}: {self.reason}"
 
 
 class _Watched(Struct, frozen=True, array_like=True):
@@ -152,7 +152,7 @@ def _step(
                 if raised.lane == "paging" or raised.rule == "eased":
                     alarm = raised
                 if raised.rule == "faster" and accepted is not None:
-                    sentence, accepted = f"{sentence}. {accepted.sentence}; that is over", None
+                    sentence, accepted = f"{sentence}. {accepted.sentence(path)}; that is over", None
                 if raised.rule == "accepted":
                     accepted = Accepted(at, raised.usual_ms, raised.now_ms, f"it held for {raised.runs} runs")
                 if raised.lane != "paging":
@@ -164,13 +164,13 @@ def _step(
     change = next((one for one in slower if alarm is not None and _explains(one, alarm, path, accepted)), None)
     if alarm is not None and change is not None and (levels := detector.accept()):
         accepted = Accepted(alarm.time, *levels, change.title)
-        reported.append(f"{alarm.sentence(title)}. {accepted.sentence}")
+        reported.append(f"{alarm.sentence(title)}. {accepted.sentence(path)}")
         alarm = None
     message = ""
     if alarm is not None:
         least = f"The least this step can show is {detector.smallest_visible():.1f} ×."
         newest = _now(alarm, durations, path)
-        beyond = f"{accepted.sentence}. " if accepted is not None else ""
+        beyond = f"{accepted.sentence(path)}. " if accepted is not None else ""
         message = f"{alarm.sentence(title)}, rule {alarm.rule}. {newest}{beyond}{least}"
     watched = _Watched(detector=detector.to_bytes(), alarm=alarm, accepted=accepted)
     return _Judged(watched=watched, reported=tuple(reported), message=message)
@@ -202,7 +202,7 @@ def _now(alarm: Alarm, durations: Sequence[Mapping[str, tuple[float, float, bool
     ms = next((took[path][1] for took in reversed(durations) if path in took and took[path][2]), alarm.now_ms)
     if 2 * ms > alarm.usual_ms + alarm.now_ms:
         return ""
-    return f"The newest run took {_ms(ms)}; it is called well again after several such runs in a row. "
+    return f"The newest run took {_ms(ms, path)}; it is called well again after several such runs in a row. "
 
 
 def _degraded(one: JourneyVerdict, found: Sequence[Degradation]) -> JourneyVerdict:
@@ -286,5 +286,7 @@ def _detector(stored: _Watched) -> StepDetector:
         return StepDetector()  # of a version that is no longer read: it judges again after 20 runs
 
 
-def _ms(ms: float) -> str:
+def _ms(ms: float, path: str) -> str:
+    if is_score(path):
+        return shown_score(ms / 1000)
     return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"

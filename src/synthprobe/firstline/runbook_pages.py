@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from synthprobe.files import write_whole
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.firstline.runbooks import parser
+from synthprobe.records.figures import shown_durations
 from synthprobe.records.incident import Incident
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.result import Result, Step
@@ -204,7 +205,9 @@ def _steps(steps: Sequence[Step], depth: int = 0) -> list[str]:
     lines = []
     for step in steps:
         mark = "" if step.status == "passed" else " (broken)"
-        lines.append(f"{'  ' * depth}- {_plain(step.title)}: {step.duration_s:.1f} s{mark}")
+        lines.append(
+            f"{'  ' * depth}- {_plain(step.title)}: {shown_durations(step.duration_s, of=step.title)[0]}{mark}"
+        )
         lines += _steps(step.steps, depth + 1)
     return lines
 

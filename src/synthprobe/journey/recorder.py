@@ -17,6 +17,7 @@ from synthprobe.journey.clock import SteadyClock
 from synthprobe.records.evidence import Age
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Check, Degradation, DegradationKind, Step, StepStatus
+from synthprobe.records.vitals import VITALS
 
 
 class StepListener(Protocol):
@@ -89,7 +90,7 @@ class OpenStep:
         status: StepStatus = "passed" if error is None else "failed"
         text = "" if error is None else _first_line(error)
         longest_s = max(
-            (step.duration_s for step in self.steps), default=0.0
+            (step.duration_s for step in self.steps if step.title not in VITALS), default=0.0
         )  # of several at once each leaves out its own
         return Step(
             title=self.title,
@@ -230,6 +231,17 @@ class Recorder:
             self.degraded("over budget", path, text, record.budget_s, record.duration_s)
         for listener in self._listeners:
             listener.step_ended(step.key, error)
+
+    def measured(self, title: str, figure: float, budget: float | None) -> None:
+        """Note a figure of the innermost open step that was not timed here, as a step within it."""
+        around, now = self._innermost, self.clock.now()
+        key = secrets.token_hex(8)
+        around.steps.append(
+            Step(title=title, status="passed", started_at=now, duration_s=figure, budget_s=budget, span_id=key)
+        )
+        if budget is not None and figure > budget:
+            path = f"{around.path} › {title}"
+            self.degraded("over budget", path, words.over_budget(title, figure, budget), budget, figure)
 
     def leave_out(self, seconds: float) -> None:
         """Leave out time that was spent waiting on our own account."""

@@ -22,6 +22,7 @@ from synthprobe.records.incident import Triage
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Outcome, Result, Run, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.records.vitals import is_score, shown_score
 from synthprobe.report.markdown import as_text
 from synthprobe.report.trace_viewer import viewer_link
 
@@ -210,11 +211,11 @@ def safe_name(name: str) -> str:
 def _step(step: Step) -> dict[str, Any]:
     start = int(step.started_at.timestamp() * 1000)
     return {
-        "name": step.title,
+        "name": f"{step.title}: {shown_score(step.duration_s)}" if is_score(step.title) else step.title,
         "status": step.status,
         "statusDetails": {"message": step.error} if step.error else {},
         "start": start,
-        "stop": start + int(step.duration_s * 1000),
+        "stop": start + (0 if is_score(step.title) else int(step.duration_s * 1000)),
         "steps": [_step(inner) for inner in step.steps],
     }
 

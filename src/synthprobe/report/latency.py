@@ -98,7 +98,13 @@ def latency_chart(
     return Chart(
         line=" ".join(f"{x(at)},{y(ms)}" for at, ms in points),
         spots=tuple(
-            Spot(x=x(at), width=width[at], at=at, took=duration(ms / 1000), run=(runs or {}).get(_key(at), ""))
+            Spot(
+                x=x(at),
+                width=width[at],
+                at=at,
+                took=duration(ms / 1000, series.title),
+                run=(runs or {}).get(_key(at), ""),
+            )
             for at, ms in points
         ),
         band=_band(series, usual, y),
@@ -116,8 +122,8 @@ def latency_chart(
             for mark in series.marks
             if first <= mark.at <= last
         ),
-        budget=Area(y=y(budget), text=f"budget {duration(budget / 1000)}") if budget else None,
-        ticks=tuple(Area(y=y(value), text=duration(value / 1000)) for value in ticks),
+        budget=Area(y=y(budget), text=f"budget {duration(budget / 1000, series.title)}") if budget else None,
+        ticks=tuple(Area(y=y(value), text=duration(value / 1000, series.title)) for value in ticks),
         times=tuple(_times(*shown)),
         text=_text(series, points, slowest),
     )
@@ -128,13 +134,13 @@ def _band(series: StepSeries, usual: float, y: Callable[[float], float]) -> Area
         return None
     ratio = series.smallest if series.smallest is not None and math.isfinite(series.smallest) else 1.1
     top, bottom = y(usual * ratio), y(usual / ratio)
-    return Area(y=top, height=round(max(bottom - top, 2.0), 1), text=f"usually {duration(usual / 1000)}")
+    return Area(y=top, height=round(max(bottom - top, 2.0), 1), text=f"usually {duration(usual / 1000, series.title)}")
 
 
 def _text(series: StepSeries, points: list[tuple[datetime, float]], slowest: float) -> str:
-    newest = f"newest {duration(points[-1][1] / 1000)}, slowest {duration(slowest / 1000)}"
-    usual = f", usually {duration(series.usual_ms / 1000)}" if series.usual_ms else ""
-    budget = f", budget {duration(series.budget_ms / 1000)}" if series.budget_ms else ""
+    newest = f"newest {duration(points[-1][1] / 1000, series.title)}, slowest {duration(slowest / 1000, series.title)}"
+    usual = f", usually {duration(series.usual_ms / 1000, series.title)}" if series.usual_ms else ""
+    budget = f", budget {duration(series.budget_ms / 1000, series.title)}" if series.budget_ms else ""
     return f"{newest}{usual}{budget}"
 
 

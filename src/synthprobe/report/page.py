@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from synthprobe.records.vitals import is_score, shown_score
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -20,8 +22,10 @@ def pages() -> Environment:
     return environment
 
 
-def duration(seconds: float) -> str:
-    """A duration as people read it."""
+def duration(seconds: float, of: str = "") -> str:
+    """A duration as people read it, or the score that a step is measured in."""
+    if is_score(of):
+        return shown_score(seconds)
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
