@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import Struct
 
-from synthprobe.alerts.message import Alert
+from synthprobe.alerts.message import Alert, threads
 from synthprobe.errors import HistoryError
+from synthprobe.records.incident import Incident
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -145,7 +146,8 @@ class Outbox:
 
     def put(self, alert: Alert) -> bool:
         """Write a message down, durably, or anew while it waits; false when people heard of it already."""
-        known = next((letter for letter in self.letters() if letter.alert.id == alert.id), Letter(alert=alert))
+        self._find({alert.id})
+        known = self._letters.get(alert.id, Letter(alert=alert))
         if known.heard_at is not None:
             return False
         kept = msgspec.structs.replace(alert, at=known.alert.at)
@@ -167,12 +169,27 @@ class Outbox:
 
     def letters(self) -> list[Letter]:
         """Every message kept, oldest first."""
-        bodies = [*self.history.letters(), *(self._spare.letters() if self._spare else ())]
+        return self._find(None)
+
+    def waiting(self) -> list[Letter]:
+        """The messages that wait, oldest first."""
+        return [letter for letter in self._find((), waiting=True) if letter.is_waiting]
+
+    def about(self, incidents: Iterable[Incident]) -> list[Letter]:
+        """The messages of incidents, or of the same trouble before them, and those that wait, oldest first."""
+        return self._find({topic for known in incidents for topic in (known.id, *threads(known))}, waiting=True)
+
+    def _find(self, topics: Collection[str] | None, *, waiting: bool = False) -> list[Letter]:
+        places = [history.letters for history in (self.history, self._spare) if history is not None]
         if self._shared is not None:
-            bodies += self._shared.fleet.letters()
-        found = (msgspec.json.decode(body, type=Letter) for body in bodies)
-        self._letters = {letter.alert.id: letter for letter in sorted(found, key=Letter.how_far)}
-        return sorted(self._letters.values(), key=lambda letter: (letter.alert.at, letter.alert.id))
+            places.append(self._shared.fleet.letters)
+        found = [_letter(body) for letters in places for body in letters(topics, waiting=waiting)]
+        if waiting and len(places) > 1:  # what waits in one place may have been sent from another
+            ids = {letter.alert.id for letter in found if letter.is_waiting}
+            found += [_letter(body) for letters in places for body in letters(ids)]
+        newest = {letter.alert.id: letter for letter in sorted(found, key=Letter.how_far)}
+        self._letters |= newest
+        return sorted(newest.values(), key=lambda letter: (letter.alert.at, letter.alert.id))
 
     def letter(self, alert_id: str) -> Letter:
         """A message that was read or written before, and what became of it since."""
@@ -224,7 +241,7 @@ class Outbox:
     def _bring_back(self, place: Path) -> None:
         assert self._spare is not None
         for body in self._spare.letters():
-            put_letter(self.history, msgspec.json.decode(body, type=Letter))
+            put_letter(self.history, _letter(body))
         self._spare.close()
         self._spare = None
         for path in place.parent.glob(f"{place.name}*"):
@@ -236,6 +253,10 @@ def put_letter(history: History, letter: Letter) -> None:
     history.put_letter(*_row(letter))
 
 
-def _row(letter: Letter) -> tuple[str, datetime, datetime | None, str]:
-    alert = letter.alert
-    return alert.id, alert.at, letter.done or letter.ended, msgspec.json.encode(letter).decode()
+def _letter(body: str) -> Letter:
+    return msgspec.json.decode(body, type=Letter)
+
+
+def _row(letter: Letter) -> tuple[str, datetime, datetime | None, str, tuple[str, ...]]:
+    alert, body = letter.alert, msgspec.json.encode(letter).decode()
+    return alert.id, alert.at, letter.done or letter.ended, body, (*alert.incidents, *alert.threads)

@@ -85,7 +85,8 @@ def decide(
     mask: Callable[[str], str] = str,
 ) -> Due:
     """Write what is to be told of the incidents into the outbox, and put aside what is no longer so."""
-    letters = outbox.letters()
+    incidents = tuple(incidents)
+    letters = outbox.about(incidents)
     heard = [replace(letter.alert, at=at) for letter in letters if (at := letter.heard_at)]
     found = due(
         incidents,
@@ -116,9 +117,7 @@ def deliver(
     sentences: list[str] = []
     ends = time.monotonic() + TOTAL_S
     with outbox.lock(left_s(TOTAL_S, spare_s=SPARE_S)):
-        for letter in outbox.letters():
-            if not letter.is_waiting:
-                continue
+        for letter in outbox.waiting():
             alert = letter.alert
             if ends <= time.monotonic() or left_s(_LEAST_S, spare_s=SPARE_S) < _LEAST_S:
                 waiting.append(alert.id)

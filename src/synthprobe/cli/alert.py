@@ -56,7 +56,7 @@ def list_waiting() -> None:
     config = read_config(root)
     routes = {route.name for route in config.alerts.routes}
     with pipeline.open_outbox(root, config) as outbox:
-        letters = [letter for letter in outbox.letters() if letter.is_waiting]
+        letters = outbox.waiting()
     for letter in letters:
         alert, newest = letter.alert, letter.attempts[-1].why if letter.attempts else "It was not tried yet."
         gone = "" if alert.route in routes else " (which is gone from the configuration)"
@@ -79,7 +79,7 @@ def drop(
     if bool(ids) == bool(route):
         raise ConfigurationError("Give ids of messages, or --route; exactly one of both was expected.")
     with pipeline.open_outbox(root, config) as outbox, outbox.lock(sending.TOTAL_S):
-        letters = {letter.alert.id: letter.alert for letter in outbox.letters() if letter.is_waiting}
+        letters = {letter.alert.id: letter.alert for letter in outbox.waiting()}
         chosen = ids or [id for id, alert in letters.items() if alert.route == route]
         if unknown := [id for id in chosen if id not in letters] or ([] if chosen else [f"on route {route!r}"]):
             raise ConfigurationError(

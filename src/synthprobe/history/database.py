@@ -37,7 +37,7 @@ from synthprobe.deadlines import OverdueError, left_s, within
 from synthprobe.errors import HistoryError
 from synthprobe.history.address import wrong_with
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every schema this version knows, oldest first; the last is its own."""
 
 LOCK_WAIT_S = 5.0
@@ -233,7 +233,11 @@ LETTERS = Table(
     _must("at"),
     Column("done", BigInteger),  # when a channel had taken it
     _must("body", Text),
+    Index("letters_done", "done"),
 )
+LETTER_TOPICS = Table("letter_topics", METADATA, _key("topic", String), _key("letter", String), sqlite_with_rowid=False)
+"""What each message is about, its own id among it."""
+
 LEDGER = Table(
     "ledger",
     METADATA,

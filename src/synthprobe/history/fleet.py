@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TypeVar
 
@@ -119,13 +119,13 @@ class Fleet:
         body = self._do(lambda c: c.execute(select(PARTS.c.body).where(*here)).scalar(), write=False)
         return msgspec.msgpack.decode(body, type=Conclusion) if body else None
 
-    def letters(self) -> list[str]:
-        """All messages of every machine that concluded slots."""
-        return self._do(incidents.read_letters, write=False)
+    def letters(self, topics: Collection[str] | None = None, *, waiting: bool = False) -> list[str]:
+        """All messages of every machine that concluded slots, or those about some topics, and those that wait."""
+        return self._do(lambda c: incidents.read_letters(c, topics, waiting=waiting), write=False)
 
-    def put_letter(self, id: str, at: datetime, done: datetime | None, body: str) -> None:
+    def put_letter(self, id: str, at: datetime, done: datetime | None, body: str, topics: Collection[str]) -> None:
         """Write a message and what became of it."""
-        self._do(lambda connection: incidents.write_letter(connection, id, at, done, body))
+        self._do(lambda connection: incidents.write_letter(connection, id, at, done, body, topics))
 
     def _do(self, act: Callable[[Connection], T], *, write: bool = True) -> T:
         return self._store.do(act, write=write)

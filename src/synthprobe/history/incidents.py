@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, select, text
 
-from synthprobe.history.database import AUDIT, INCIDENTS, LETTERS, to_ms, upsert
+from synthprobe.history.database import AUDIT, INCIDENTS, LETTER_TOPICS, LETTERS, to_ms, upsert
 from synthprobe.records.incident import Incident, merged
+
+_ASKED = 500  # names in a question: a database takes a few thousand
 
 
 def read_incidents(connection: Connection, target: str | None, state: str | None) -> list[Incident]:
@@ -76,13 +78,38 @@ def read_audit(connection: Connection) -> list[dict[str, Any]]:
     return [msgspec.json.decode(body) for body in read_audit_rows(connection)]
 
 
-def write_letter(connection: Connection, id: str, at: datetime, done: datetime | None, body: str) -> None:
+def write_letter(
+    connection: Connection, id: str, at: datetime, done: datetime | None, body: str, topics: Collection[str]
+) -> None:
     """Write a message and what became of it, or replace what is known of it."""
     said = {"at": to_ms(at), "done": to_ms(done) if done else None, "body": body}
     statement = upsert(connection, LETTERS).values({"id": id, **said})
     connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=said))
+    rows = [{"topic": topic, "letter": id} for topic in sorted({id, *topics})]
+    connection.execute(upsert(connection, LETTER_TOPICS).on_conflict_do_nothing(), rows)
 
 
-def read_letters(connection: Connection) -> list[str]:
-    """All messages, oldest first."""
-    return list(connection.execute(select(LETTERS.c.body).order_by(LETTERS.c.at, LETTERS.c.id)).scalars())
+def read_letters(connection: Connection, topics: Collection[str] | None = None, *, waiting: bool = False) -> list[str]:
+    """All messages, oldest first; or those about some topics, and those that wait."""
+    query = select(LETTERS.c.body).order_by(LETTERS.c.at, LETTERS.c.id)
+    if topics is None and not waiting:
+        return list(connection.execute(query).scalars())
+    found = list(connection.execute(query.where(LETTERS.c.done.is_(None))).scalars()) if waiting else []
+    wanted = sorted(topics or ())
+    for first in range(0, len(wanted), _ASKED):
+        part = wanted[first : first + _ASKED]
+        about = select(LETTER_TOPICS.c.letter).where(LETTER_TOPICS.c.topic.in_(part))
+        found += connection.execute(query.where(LETTERS.c.id.in_(about))).scalars()
+    return list(dict.fromkeys(found))
+
+
+def remove_letters(connection: Connection, before: datetime, most: int) -> int:
+    """Remove messages of long ago, and the oldest of those that ended when there are more than may be kept."""
+    ended = select(LETTERS.c.done).where(LETTERS.c.done.is_not(None)).order_by(LETTERS.c.done.desc())
+    surplus = connection.execute(ended.offset(most).limit(1)).scalar()
+    old = (LETTERS.c.done < to_ms(before)) | (LETTERS.c.done.is_(None) & (LETTERS.c.at < to_ms(before)))
+    where = old if surplus is None else old | (LETTERS.c.done <= surplus)
+    removed = connection.execute(LETTERS.delete().where(where)).rowcount
+    if removed:
+        connection.execute(LETTER_TOPICS.delete().where(LETTER_TOPICS.c.letter.not_in(select(LETTERS.c.id))))
+    return removed

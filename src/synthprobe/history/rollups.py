@@ -10,12 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Table, delete, select
 
-from synthprobe.history import ledger
+from synthprobe.history import incidents, ledger
 from synthprobe.history.database import (
     ATTEMPTS,
     DAILY,
     HOURLY,
-    LETTERS,
     OBSERVATIONS,
     PARTS,
     PASSED,
@@ -28,7 +27,7 @@ from synthprobe.history.database import (
     upsert,
 )
 from synthprobe.history.sketch import bucket, decode, encode
-from synthprobe.records.history import LETTERS_KEPT, Retention
+from synthprobe.records.history import LETTERS_KEPT, MOST_LETTERS, Retention
 
 _HOUR, _DAY = 3_600_000, 86_400_000
 _ROWS, _GROUPS = 2000, 500  # read and written at a time
@@ -62,7 +61,7 @@ def prune(connection: Connection, now: datetime, keep: Retention) -> dict[str, i
     removed["slots"] = _remove(connection, SLOTS, SLOTS.c.at < daily)
     removed["plans"] = _remove(connection, PLANS, PLANS.c.at < to_ms(now) - _KEPT_PLANS * _DAY)
     removed["parts"] = _remove(connection, PARTS, PARTS.c.taken_at < raw)
-    removed["letters"] = _remove(connection, LETTERS, LETTERS.c.done < to_ms(now - LETTERS_KEPT))
+    removed["letters"] = incidents.remove_letters(connection, now - LETTERS_KEPT, MOST_LETTERS)
     removed["ledger"] = ledger.remove_closed(connection, now, keep.raw_days)
     return removed
 

@@ -130,9 +130,9 @@ class History(Stores):
             self._home.write(lambda c: waiting.keep_audited(c, entries), durable=True)
             self._share()
 
-    def put_letter(self, id: str, at: datetime, done: datetime | None, body: str) -> None:
+    def put_letter(self, id: str, at: datetime, done: datetime | None, body: str, topics: Collection[str]) -> None:
         """Write a message and what became of it, on this machine alone; when it returns that is on the disk."""
-        self._home.write(lambda connection: incidents.write_letter(connection, id, at, done, body), durable=True)
+        self._home.write(lambda c: incidents.write_letter(c, id, at, done, body, topics), durable=True)
 
     # reading
 
@@ -242,10 +242,10 @@ class History(Stores):
         """What machines that share the history agree on of a slot."""
         return Fleet(self._stores[0])
 
-    def letters(self) -> list[str]:
-        """All messages of this machine."""
+    def letters(self, topics: Collection[str] | None = None, *, waiting: bool = False) -> list[str]:
+        """All messages of this machine, or those about some topics, and those that wait."""
         none: list[str] = []
-        return self._home.read(incidents.read_letters, none)
+        return self._home.read(lambda c: incidents.read_letters(c, topics, waiting=waiting), none)
 
     # upkeep
 

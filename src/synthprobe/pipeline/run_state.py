@@ -105,13 +105,13 @@ def write_letters(folder: Path, letters: Iterable[Letter], incidents: Iterable[I
 
 def take_letters(history: History, folders: Iterable[Path]) -> None:
     """Take in the messages that runs kept and the history does not know."""
-    known = {msgspec.json.decode(body, type=Letter).alert.id for body in history.letters()}
+    known: set[str] = set()
     for folder in reversed(list(folders)):  # the newest says best what became of one
         with suppress(OSError, msgspec.DecodeError):
             for letter in msgspec.json.decode((folder / _LETTERS).read_bytes(), type=list[Letter]):
-                if letter.alert.id not in known:
-                    known.add(letter.alert.id)
+                if letter.alert.id not in known and not history.letters({letter.alert.id}):
                     put_letter(history, letter)
+                known.add(letter.alert.id)
 
 
 def write_ledger(folder: Path, entries: Iterable[LedgerEntry]) -> None:

@@ -105,8 +105,8 @@ def tell_people(
             notes += outbox.notes
         notes += delivery.sentences
         with noted(notes):
-            write_letters(folder, outbox.letters(), incidents)
-        return _nobody_untold(verdict, incidents, outbox.letters(), mutes, notes, silenced) and delivery.complete
+            write_letters(folder, outbox.about(incidents), incidents)
+        return _nobody_untold(verdict, incidents, outbox.about(incidents), mutes, notes, silenced) and delivery.complete
 
 
 def _nobody_untold(

@@ -13,6 +13,7 @@ OWN = "synthprobe:"
 """How the ids begin under which the probe remembers what is its own; no journey of the target has such an id."""
 
 LETTERS_KEPT = timedelta(days=30)
+MOST_LETTERS = 20_000
 """How long messages are kept that were delivered."""
 
 
