@@ -35,6 +35,7 @@ LONGEST = (
     "runner/test_again.py",
     "runner/test_supervised_run.py",
     "faults/test_clock_jump.py",
+    "workflows/test_whole_play.py",
     "workflows/test_journeys.py",
     "cli/test_half_broken.py",
     "faults/test_ended_runs.py",
