@@ -169,7 +169,7 @@ def made_wheel(path):
 def test_the_workflow_installs_only_what_a_lockfile_names_with_its_hash(tmp_path):
     made = synthprobe(tmp_path, "init", "--demo")
     assert "uv pip compile --generate-hashes" in made.stdout
-    assert "synthprobe[demo]==" in (tmp_path / "pyproject.toml").read_text()
+    assert "synthprobe[alerts,demo]==" in (tmp_path / "pyproject.toml").read_text()
     workflow = yaml.safe_load((tmp_path / ".github" / "workflows" / "journeys.yml").read_text())
     steps = {step.get("id"): step.get("run", "") for step in workflow["jobs"]["journeys"]["steps"]}
     assert [step for step in steps.values() if "pip install" in step] == [steps["install"]]

@@ -10,7 +10,7 @@ import sys
 import zipfile
 from email import message_from_bytes
 from email.message import Message
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 import pytest
@@ -65,6 +65,35 @@ def test_every_extra_is_explained(metadata: Message) -> None:
     assert set(re.findall(r"^\| `synthprobe\[(\w+)\]` \|", page, re.MULTILINE)) == set(
         metadata.get_all("Provides-Extra")
     )
+
+
+def test_each_extra_is_named_where_it_is_missed(metadata: Message) -> None:
+    source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    named = set(re.findall(r'\b(?:needs|missing)\("(\w+)"', source))
+    assert named | {"demo"} == set(metadata.get_all("Provides-Extra"))
+
+
+def test_without_the_extra_no_route_is_taken_for_one_that_works(tmp_path: Path) -> None:
+    (tmp_path / "synthprobe.toml").write_text(
+        '[targets.demo]\nbase_url = "https://shop.example"\n'
+        '[[alerts.routes]]\nname = "all"\nto = ["env:PAGER"]\nsecond = ["env:PAGER"]\n'
+    )
+    code = "import sys; sys.modules['apprise'] = None; from synthprobe.cli.main import main; main()"
+    for command, leaves in (("lint", 1), ("test", 1)):
+        start = [sys.executable, "-c", code, "alert", command]
+        environ = {**os.environ, "PAGER": "json://localhost", "COLUMNS": "200"}
+        done = subprocess.run(start, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+        text = done.stdout + done.stderr
+        assert (done.returncode, "pip install 'synthprobe[alerts]'" in text) == (leaves, True), text
+
+
+def test_a_plain_install_is_small() -> None:
+    list_parts = [sys.executable, os.fspath(ROOT / ".ci" / "sbom")]
+    done = subprocess.run(list_parts, capture_output=True, text=True, timeout=60, check=True)
+    names = [part["name"] for part in json.loads(done.stdout)["components"]]
+    assert len(names) <= 45, names
+    files = [Path(str(file.locate())) for name in names for file in distribution(name).files or ()]
+    assert sum(path.stat().st_size for path in files if path.is_file()) <= 250_000_000
 
 
 def test_what_it_brings_along_is_listed_with_versions() -> None:

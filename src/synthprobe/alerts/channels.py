@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from synthprobe.alerts.message import Alert
 from synthprobe.deadlines import OverdueError, within
-from synthprobe.errors import SecretError
+from synthprobe.errors import SecretError, ToolError
+from synthprobe.extras import needs
 from synthprobe.targets.secrets import Secret, read_secret
 
 SPARE_S = 0.7
@@ -64,14 +65,15 @@ class AppriseChannel:
             within(_LOAD_S, "Loading the channels", _load, spare_s=SPARE_S)
             notify = partial(_notify, source, address, alert, self._timeout_s)
             return within(self._timeout_s, f"The channel {source}", notify, spare_s=SPARE_S)
-        except OverdueError as error:
+        except (OverdueError, ToolError) as error:
             return Sent(accepted=False, why=str(error))
 
 
 @functools.cache
 def _load() -> None:
     """Apprise loads its channels at the first use, which must not count as a channel's time."""
-    import apprise
+    with needs("alerts", "Sending alerts"):
+        import apprise
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # its lines name addresses
     apprise.Apprise.instantiate("json://localhost", suppress_exceptions=True)

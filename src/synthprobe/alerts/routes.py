@@ -6,12 +6,14 @@ import difflib
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
 from synthprobe.alerts.hours import USUAL, Hours, read_hours, read_zone
+from synthprobe.extras import missing
 from synthprobe.mistakes import read_reviewed
 from synthprobe.records.incident import CauseClass, Incident, IncidentKind
 from synthprobe.records.journey import Severity, duration_s
@@ -207,7 +209,7 @@ def lint(
     config: AlertsConfig, mutes: Sequence[Mute], now: datetime, *, journeys: Collection[str] | None = None
 ) -> list[str]:
     """What would keep a message from reaching anybody, or keep somebody silent for too long."""
-    found = []
+    found = [missing("alerts", "Sending alerts")] if config.routes and find_spec("apprise") is None else []
     for name in {route.name for route in config.routes if sum(route.name == one.name for one in config.routes) > 1}:
         found.append(f"Two routes are called {name!r}. Give each its own name.")
     for route in config.routes:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError
 
 from synthprobe.errors import ConfigurationError, ExpectationError, SynthprobeError, TargetError
+from synthprobe.extras import needs
 from synthprobe.files import write_whole
 from synthprobe.journey.steps import current, step
 from synthprobe.targets.secrets import Secret
@@ -171,13 +172,8 @@ def _blocked(user: str, error: Exception) -> SynthprobeError:
 
 
 def _cipher(key: Secret) -> Any:
-    try:
+    with needs("logins", "session_key, which keeps sessions in encrypted files,", ConfigurationError):
         from cryptography.fernet import Fernet
-    except ImportError:
-        raise ConfigurationError(
-            "session_key keeps sessions in encrypted files, which needs cryptography. "
-            "Install it with: pip install 'synthprobe[sessions]'"
-        ) from None
     try:
         return Fernet(key.reveal())
     except ValueError:

@@ -12,6 +12,7 @@ from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.fleet import project
 from synthprobe.cli.terminal import open_console
 from synthprobe.errors import ConfigurationError, ToolError
+from synthprobe.extras import needs
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -67,10 +68,8 @@ def _place(address: str) -> str:
 
 
 def _engine() -> Any:
-    try:
+    with needs("temporal", "A fleet on a Temporal server"):
         from synthprobe.fleet import temporal
-    except ImportError:
-        raise ToolError("Temporal's client is not installed. Install it: pip install 'synthprobe[temporal]'") from None
     return temporal
 
 

@@ -58,7 +58,7 @@ def init(
     console = open_console()
     if base_url is None:
         written = {place: _scaffold(source) for source, place in (_DEMO | _EVERYWHERE).items()}
-        name, extra = "demo", "[demo]"
+        name, extra = "demo", "[alerts,demo]"
     else:
         from synthprobe.browser.first_look import look_at
         from synthprobe.targets.target import check_base_url
@@ -67,7 +67,7 @@ def init(
         site = look_at(base_url)
         for line in _found(site, base_url):
             console.print(line)
-        name, extra = _target_name(site.origin), ""
+        name, extra = _target_name(site.origin), "[alerts]"
         written = _of_site(site, name) | {place: _scaffold(source) for source, place in _EVERYWHERE.items()}
     workflow = ".github/workflows/journeys.yml"
     written[workflow] = written[workflow].replace("""'["demo"]'""", f"""'["{name}"]'""")

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from synthprobe.errors import ConfigurationError, FixRefused, SynthprobeError
+from synthprobe.extras import needs
 from synthprobe.targets.secrets import read_secret
 
 ASK_S = 10.0
@@ -144,12 +145,8 @@ def _token(config: IdentityConfig, environ: Mapping[str, str], root: Path) -> st
 
 
 def _claims(config: IdentityConfig, token: str) -> dict[str, Any]:
-    try:
+    with needs("oidc", 'fixes.identity.kind = "oidc"', ConfigurationError):
         import jwt
-    except ImportError:
-        raise ConfigurationError(
-            "fixes.identity.kind is oidc, and PyJWT is not installed. Install it with: pip install 'synthprobe[oidc]'"
-        ) from None
     known = _asked(f"{config.issuer.rstrip('/')}/.well-known/openid-configuration", {})
     keys = _asked(str(known.get("jwks_uri", "")), {})
     try:

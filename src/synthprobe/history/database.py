@@ -35,6 +35,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from synthprobe.deadlines import OverdueError, left_s, within
 from synthprobe.errors import HistoryError
+from synthprobe.extras import needs
 from synthprobe.history.address import wrong_with
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
@@ -276,16 +277,12 @@ def make_engine(url: str) -> Engine:
                 "keepalives_count": 3,
                 "tcp_user_timeout": 10_000,
             }
-            engine = create_engine(url, connect_args=connect, pool_pre_ping=False)
+            with needs("postgres", "A history in PostgreSQL", HistoryError):
+                engine = create_engine(url, connect_args=connect, pool_pre_ping=False)
             event.listen(engine, "do_connect", _connect_in_time)
             return engine
     except (ArgumentError, NoSuchModuleError, ValueError):
         wrong = wrong or "postgresql+psycopg://USER@HOST/DATABASE was expected."
-    except ImportError:
-        raise HistoryError(
-            "The history is configured for PostgreSQL, and its driver is not installed. "
-            "Install it with: pip install 'synthprobe[postgres]'"
-        ) from None
     raise HistoryError(f"The history's url cannot be used. {wrong} Correct [history] url.")
 
 

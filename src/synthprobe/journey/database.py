@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from synthprobe.errors import TargetError, ToolError
+from synthprobe.errors import TargetError
+from synthprobe.extras import needs
 from synthprobe.records.impact import Snapshot, StatementCounter
 
 TIMEOUT_S = 5
@@ -20,13 +21,8 @@ _ROWS = """
 
 def collect(url: str, *, now: datetime | None = None) -> Snapshot:
     """Take a snapshot of the statement counters of one database."""
-    try:
+    with needs("postgres", "Reading the statements of a database"):
         import psycopg
-    except ImportError:
-        raise ToolError(
-            "Statements of a database are read with psycopg, which is missing. "
-            "Install it with: pip install 'synthprobe[postgres]'"
-        ) from None
     try:
         with psycopg.connect(
             url, connect_timeout=TIMEOUT_S, options=f"-c statement_timeout={TIMEOUT_S}s", autocommit=True

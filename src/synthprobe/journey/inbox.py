@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from msgspec import Struct
 
 from synthprobe.errors import ExpectationError, ToolError
+from synthprobe.extras import needs
 from synthprobe.journey.deadline import bounded_session
 from synthprobe.journey.eventually import eventually
 from synthprobe.targets.secrets import Secret
@@ -168,8 +169,9 @@ class ImapMailbox:
     def _opened(self) -> Iterator[Any]:
         import imaplib  # most journeys read no mail
 
-        from imap_tools import BaseMailBox, MailBox, MailBoxUnencrypted
-        from imap_tools.errors import ImapToolsError
+        with needs("logins", "A mailbox read by IMAP"):
+            from imap_tools import BaseMailBox, MailBox, MailBoxUnencrypted
+            from imap_tools.errors import ImapToolsError
 
         parts = urlsplit(self._config.url)
         secure = parts.scheme == "imaps"

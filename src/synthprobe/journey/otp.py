@@ -11,6 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from synthprobe.errors import ConfigurationError, ToolError
+from synthprobe.extras import needs
 from synthprobe.files import write_whole
 from synthprobe.journey import steps
 from synthprobe.records.journey import duration_s
@@ -105,7 +106,8 @@ class Otp:
 
 def _authenticator(name: str, key: str) -> Any:
     """pyotp's own object; what it refuses is said in a sentence that does not hold the key."""
-    import pyotp  # most journeys need none
+    with needs("logins", "A one-time code"):
+        import pyotp  # most journeys need none
 
     wrong = ""
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from synthprobe import words
 from synthprobe.errors import ConfigurationError, ExpectationError, JourneyError
+from synthprobe.extras import needs
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.finding import About, Contradiction, Finding, Throttled
@@ -183,7 +184,8 @@ class Response:
             ExpectationError: naming the first three places that differ.
             ConfigurationError: when the schema itself is wrong.
         """
-        from jsonschema import Draft202012Validator, SchemaError  # a heavy import, for those who use it
+        with needs("schema", "json_matches()"):
+            from jsonschema import Draft202012Validator, SchemaError
 
         try:
             Draft202012Validator.check_schema(schema)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from synthprobe.errors import ReportError, ToolError
+from synthprobe.errors import ReportError
+from synthprobe.extras import needs
 from synthprobe.journey.deadline import bounded_session
 from synthprobe.records.result import Outcome, Result, Step
 from synthprobe.records.verdict import Verdict
@@ -17,14 +18,10 @@ TIMEOUT_S = 5
 
 def export_spans(endpoint: str, verdict: Verdict) -> int:
     """Send a span for each attempt at a journey and each of its steps over OTLP/HTTP."""
-    try:
+    with needs("otel", "Sending spans"):
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace.export import SpanExportResult
-    except ImportError:
-        raise ToolError(
-            "Spans are sent with OpenTelemetry, which is missing. Install it with: pip install 'synthprobe[otel]'"
-        ) from None
     run = verdict.run
     resource = Resource(
         {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, get_args
 
-from synthprobe.errors import ReportError, ToolError
+from synthprobe.errors import ReportError
+from synthprobe.extras import needs
 from synthprobe.files import write_whole
 from synthprobe.journey.deadline import bounded_session
 from synthprobe.records.objective import Coverage
@@ -80,11 +81,6 @@ def _registry(client: Any, verdict: Verdict, coverage: Coverage | None) -> Any:
 
 
 def _client() -> Any:
-    try:
+    with needs("prometheus", "Writing metrics"):
         import prometheus_client
-    except ImportError:
-        raise ToolError(
-            "Metrics are written with prometheus-client, which is missing. "
-            "Install it with: pip install 'synthprobe[prometheus]'"
-        ) from None
     return prometheus_client

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 
 from synthprobe.errors import ReportError
+from synthprobe.extras import needs
 from synthprobe.files import write_whole
 
 if TYPE_CHECKING:
@@ -217,12 +218,8 @@ class BucketStore:
             obstore.put(self._store, path, data, attributes=attributes, mode=mode, use_multipart=False)
 
     def _opened(self, **more: Any) -> ObjectStore:
-        try:
+        with needs("publish", f"Publishing at {self.shown}", ReportError):
             from obstore.store import from_url
-        except ImportError:
-            raise ReportError(
-                f"Publishing at {self.shown} needs the extra 'publish'. Install it: pip install 'synthprobe[publish]'."
-            ) from None
         if self.shown.startswith("s3://"):
             more["conditional_put"] = "etag"
         limit = timedelta(seconds=self._timeout_s)

@@ -11,6 +11,7 @@ from secrets import token_hex
 from msgspec import Struct
 
 from synthprobe.errors import SecretError
+from synthprobe.extras import needs
 from synthprobe.targets.addresses import origin_of
 
 
@@ -77,11 +78,8 @@ def read_identity(host: str, base_url: str, certificate: ClientCertificate, pass
             "who runs the journeys."
         ) from None
     try:
-        chain, key, password, begins, ends = _opened(read, passphrase)
-    except ImportError:
-        raise SecretError(
-            f"{what} cannot be opened here. Install what opens it: pip install 'synthprobe[certificates]'"
-        ) from None
+        with needs("certificates", what, SecretError):
+            chain, key, password, begins, ends = _opened(read, passphrase)
     except (ValueError, TypeError) as error:
         with_what = f"with the pass phrase that is the secret {certificate.secret!r}" if passphrase else "without one"
         raise SecretError(
