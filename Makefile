@@ -10,10 +10,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Without Python's compiled files every start of synthprobe would compile all of it anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test coverage check format lock setup clean bench docs images
+.PHONY: demo fleet-demo test coverage check format lock setup clean bench docs images
 
 demo: setup ## start the dispatch centre, run the journeys healthy and with two faults, build the report
 	$(BIN)/synthprobe demo
+
+fleet-demo: setup .venv/.postgres ## three locations on a real Temporal server: one loses its network, then the centre breaks
+	$(BIN)/synthprobe demo fleet
 
 test: setup .venv/.postgres ## all tests, a real browser included; OPTIONS are more options for pytest
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12 $(OPTIONS)

@@ -22,8 +22,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from postgres import running_postgres
-
 from synthprobe import pipeline
 from synthprobe.config import read_config
 from synthprobe.detection.watch import watch
@@ -34,6 +32,7 @@ from synthprobe.records.fleet import Place, Plan
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Result, Run, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe_demo.postgres import running_postgres
 
 INTERVAL_S = 300
 LIMITS = {"plan": 2.0, "ingest": 60.0, "conclude": 20.0}

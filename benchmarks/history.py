@@ -43,7 +43,8 @@ from synthprobe.records.verdict import Verdict
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "history"))
 from made_history import verdict
-from postgres import running_postgres
+
+from synthprobe_demo.postgres import running_postgres
 
 JOURNEYS, STEPS = 50, 5
 STEP_MS = 400.0

@@ -87,6 +87,19 @@ def switch_fault(
     open_console().print(f"{name} is {state}.")
 
 
+@app.command("fleet")
+def watch_from_several_places() -> None:
+    """Watch the centre from three locations: one loses its network, then the centre itself breaks.
+
+    PostgreSQL, Temporal's server and three workers are real, and slots begin on the minute, so it takes four minutes.
+    Exit code 0 only if there is one incident of the location, one of the centre, and one alert each.
+    """
+    _require_extra()
+    from synthprobe_demo.fleet import demonstrate
+
+    raise typer.Exit(0 if demonstrate() else 1)
+
+
 @app.command("faults")
 def list_faults(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the faults and decoys, the class of their cause, and which are on."""

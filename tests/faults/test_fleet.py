@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 from machines import Fleet, outcomes, votes
-from postgres import running_postgres
+
+from synthprobe_demo.postgres import running_postgres
 
 _numbers = itertools.count()
 

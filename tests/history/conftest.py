@@ -3,7 +3,8 @@ import itertools
 import pytest
 import sqlalchemy
 from made_history import opened
-from postgres import running_postgres
+
+from synthprobe_demo.postgres import running_postgres
 
 _numbers = itertools.count()
 

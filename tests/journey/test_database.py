@@ -15,7 +15,7 @@ from synthprobe.goals.impact import rank
 from synthprobe.journey.database import collect
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from postgres import Postgres, running_postgres
+from synthprobe_demo.postgres import Postgres, running_postgres
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 import sqlalchemy
-from postgres import running_postgres
 from test_afterwards import SIGN_IN, Heard, Project, heard, project
 
 from synthprobe import pipeline
 from synthprobe.config import HistoryConfig
 from synthprobe.pipeline import against_past
+from synthprobe_demo.postgres import running_postgres
 
 __all__ = ["Heard", "Project", "heard", "project"]
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 import sqlalchemy
-from postgres import running_postgres
 from test_afterwards import SIGN_IN, START, Heard, Project, heard, project
 
 from synthprobe import pipeline
 from synthprobe.config import HistoryConfig
+from synthprobe_demo.postgres import running_postgres
 
 __all__ = ["Heard", "Project", "heard", "project"]
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")

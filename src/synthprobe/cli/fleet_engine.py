@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -43,6 +44,7 @@ def schedule(
     order = engine.SlotOrder(target=chosen.name, parts=parts, interval_s=float(config.interval_s))
     name = _asked(engine.schedule(_place(address), namespace, order), _place(address))
     open_console().print(f"Schedule {name}: every {config.interval_s} s, {parts} parts from {len(chosen.locations)}.")
+    _leave()
 
 
 @app.command()
@@ -51,16 +53,34 @@ def worker(
     capacity: Annotated[int, typer.Option(help="Parts it looks at at once.", min=1, max=1_000)] = 1,
     address: _Address = "",
     namespace: _Namespace = "default",
+    base_url: Annotated[
+        str | None, typer.Option(help="Address at which the target is reached from here, in place of its own.")
+    ] = None,
     metrics: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where Prometheus reads the age of the queue and the load.")
     ] = "",
 ) -> None:
     """Take parts of slots from a Temporal server until SIGTERM, which lets what was begun come to its end."""
-    root, _ = project()
+    root, config = project()
+    if base_url is not None:
+        if len(config.targets) != 1:
+            raise ConfigurationError(
+                f"--base-url is the address of one target, and the project has {len(config.targets)}: "
+                f"{', '.join(config.targets)}. Give this location a project with one target, or leave the option out."
+            )
+        config.target(*config.targets, base_url=base_url)
     engine = _engine()
-    commands = engine.Commands(root, location)
+    commands = engine.Commands(root, location, base_url)
     open_console(stderr=True).print(f"Worker at {location}: up to {capacity} parts at once, from {_place(address)}.")
     _asked(engine.work(_place(address), namespace, commands, location, capacity, metrics), _place(address))
+    _leave()
+
+
+def _leave() -> None:
+    """End here: threads of Temporal's client may abort an interpreter that ends in order (temporalio/sdk-python#300)."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _place(address: str) -> str:

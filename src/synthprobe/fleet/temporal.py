@@ -69,8 +69,9 @@ class PartOrder:
 class Commands:
     """The activities: each is a command of synthprobe, in a process of its own, in the project of the worker."""
 
-    def __init__(self, root: Path, location: str) -> None:
-        self._root, self._location = root, location
+    def __init__(self, root: Path, location: str, base_url: str | None = None) -> None:
+        self._root = root
+        self._here = ["--location", location, *(["--base-url", base_url] if base_url else [])]
 
     @activity.defn(name="plan")
     async def plan(self, order: SlotOrder) -> dict[str, Any]:
@@ -82,7 +83,7 @@ class Commands:
     @activity.defn(name="look")
     async def look(self, order: PartOrder) -> None:
         """Look at a part from here."""
-        await self._typed([*order.words, "--location", self._location], allowed=(0,))
+        await self._typed([*order.words, *self._here], allowed=(0,))
 
     @activity.defn(name="conclude")
     async def conclude(self, order: PartOrder) -> int:

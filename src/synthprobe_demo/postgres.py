@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests, started from the system's package in a folder of its own."""
+"""A real PostgreSQL, started from the system's package in a folder of its own."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from synthprobe.errors import ToolError
+
 
 class Postgres:
-    """A running server.
-
-    Args:
-        port: where it listens on loopback.
-        call: runs a program of the server's.
-    """
+    """A running server that listens at a port of loopback."""
 
     def __init__(self, port: int, call: Callable[..., None]) -> None:
         self.port = port
@@ -44,13 +41,14 @@ def running_postgres(*settings: str) -> Iterator[Postgres]:
         settings: lines like ``shared_preload_libraries=pg_stat_statements``.
     """
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    assert found, "These tests need a PostgreSQL server: apt-get install postgresql"
+    if not found:
+        raise ToolError("A PostgreSQL server is needed, and none is installed. Install it: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="synthprobe-pg-"))
     # PostgreSQL refuses to run as root.
     as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
     if as_user:
         shutil.chown(folder, "postgres", "postgres")
-    data, port = folder / "data", _free_port()
+    data, port = folder / "data", free_port()
     options = [
         "listen_addresses=127.0.0.1",
         f"port={port}",
@@ -61,7 +59,7 @@ def running_postgres(*settings: str) -> Iterator[Postgres]:
 
     def call(program: str, *arguments: str) -> None:
         if program == "start":
-            settled = " ".join(f"-c {one}" for one in options)
+            settled = " ".join(f"-c {option}" for option in options)
             program, arguments = "pg_ctl", ("-w", "-l", str(folder / "log"), "-o", settled, "start")
         subprocess.run(
             [*as_user, str(found[-1] / program), "-D", str(data), *arguments],
@@ -82,7 +80,8 @@ def running_postgres(*settings: str) -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+def free_port() -> int:
+    """A port on loopback that nothing listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
