@@ -59,7 +59,7 @@ secrets = {{ dispatcher1 = "env:DISPATCHER" }}
 name = "pager"
 to = ["env:PAGER"]
 """
-_JOURNEYS = '''
+JOURNEYS = '''
 import pytest
 
 from synthprobe import step
@@ -107,7 +107,7 @@ _console = open_console()
 
 
 def demonstrate() -> bool:
-    """Watch the centre from three places, cut one off, then break the centre; whether each was told once, and right."""
+    """Watch the centre from three places, cut one off, break the centre; whether both were found, and told once."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="synthprobe-fleet-")))
         fleet = Fleet(folder, stack)
@@ -123,9 +123,9 @@ def demonstrate() -> bool:
         for incident in incidents:
             of = f"location {incident.location}" if incident.location else "the target"
             _console.print(f"{incident.id} of {of}, owner {incident.owner}: {incident.title} ({incident.seen_from})")
-        for told in fleet.told:
-            _console.print(f"told: {told['title']}")
-        right = is_right(healthy, cut_off, broken, incidents, [told["title"] for told in fleet.told])
+        for title in fleet.alerts:
+            _console.print(f"alert: {title}")
+        right = is_right(healthy, cut_off, broken, incidents, fleet.alerts)
     _console.print(
         "One incident of the location, one of the centre, one alert each."
         if right
@@ -136,16 +136,29 @@ def demonstrate() -> bool:
     return right
 
 
-def is_right(healthy: Verdict, cut_off: Verdict, broken: Verdict, incidents: list[Incident], told: list[str]) -> bool:
-    """Whether what was broken was found where it was broken, and told once each."""
-    found = {one.journey.id: one.outcome for one in broken.journeys}
+def is_right(healthy: Verdict, cut_off: Verdict, broken: Verdict, incidents: list[Incident], alerts: list[str]) -> bool:
+    """Whether what was broken was found where it was broken, with one alert each."""
+    found = {judged.journey.id: judged.outcome for judged in broken.journeys}
     return (
-        {one.outcome for one in healthy.journeys} == {"passed"}
-        and {(one.outcome, one.alone) for one in cut_off.journeys} == {("degraded", (CUT_OFF,))}
+        {judged.outcome for judged in healthy.journeys} == {"passed"}
+        and {(judged.outcome, judged.alone) for judged in cut_off.journeys} == {("degraded", (CUT_OFF,))}
         and found == {id: "failed" if id == FOUND_BY else "passed" for id in found}
-        and sorted((one.location, one.kind) for one in incidents) == [("", "failing"), (CUT_OFF, "degraded")]
-        and len(told) == len(incidents)
+        and sorted((incident.location, incident.kind) for incident in incidents)
+        == [("", "failing"), (CUT_OFF, "degraded")]
+        and len(alerts) == len(incidents)
     )
+
+
+def settings(history: str, centre: str, site: Path) -> str:
+    """What every machine of the fleet has as its synthprobe.toml."""
+    return _SETTINGS.format(
+        interval=INTERVAL_S, history=history, site=site.as_uri(), centre=centre, locations=json.dumps(LOCATIONS)
+    )
+
+
+def password() -> str:
+    """That of the first dispatcher."""
+    return next(password for name, _, password, _ in USERS if name == "dispatcher1")
 
 
 class Fleet:
@@ -154,30 +167,24 @@ class Fleet:
     Attributes:
         centre: the dispatch centre.
         networks: the way from each location to it.
-        told: the messages that the pager took.
+        alerts: titles of the messages that the pager took.
     """
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         database = stack.enter_context(running_postgres())
         temporal = stack.enter_context(running_temporal(folder))
         self.centre = stack.enter_context(running_centre())
-        self.told: list[dict[str, str]] = []
-        pager = stack.enter_context(_pager(self.told))
-        settings = _SETTINGS.format(
-            interval=INTERVAL_S,
-            history=database.url().replace("postgresql:", "postgresql+psycopg:"),
-            site=_site().as_uri(),
-            centre=self.centre.base_url,
-            locations=json.dumps(LOCATIONS),
-        )
-        password = next(password for name, _, password, _ in USERS if name == "dispatcher1")
-        environ = {**os.environ, "DISPATCHER": password, "PAGER": pager}
+        self.alerts: list[str] = []
+        pager = stack.enter_context(_pager(self.alerts))
+        history = database.url().replace("postgresql:", "postgresql+psycopg:")
+        written = settings(history, self.centre.base_url, _site())
+        environ = {**os.environ, "DISPATCHER": password(), "PAGER": pager}
         self.networks: dict[str, DrillSystem] = {}
         self._roots = {location: folder / location for location in LOCATIONS}
         for location, root in self._roots.items():
             (root / "journeys").mkdir(parents=True)
-            (root / "journeys" / "test_centre.py").write_text(_JOURNEYS)
-            (root / "synthprobe.toml").write_text(settings)
+            (root / "journeys" / "test_centre.py").write_text(JOURNEYS)
+            (root / "synthprobe.toml").write_text(written)
             way = proxy_drill("demo", self.centre.base_url, {_CUT: Break(path="", drop=True)}).start()
             self.networks[location] = network = stack.enter_context(way)
             words = ("worker", "--location", location, "--address", temporal.address, "--base-url", network.base_url)
@@ -243,12 +250,12 @@ def _command(root: Path, environ: Mapping[str, str], log: Path, *words: str) -> 
 
 
 @contextmanager
-def _pager(told: list[dict[str, str]]) -> Iterator[str]:
-    """A channel that keeps what it is told; its address."""
+def _pager(titles: list[str]) -> Iterator[str]:
+    """A channel that keeps the titles of its messages; its address."""
 
     class Pager(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            titles.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["title"])
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -1,6 +1,7 @@
 """Slots that several machines judge on one real PostgreSQL: each journey has one verdict a slot, whatever dies."""
 
 import itertools
+import json
 import subprocess
 import sys
 import threading
@@ -95,6 +96,25 @@ def test_a_blind_location_has_no_vote_and_one_incident_for_a_day(fleet):
     plan = fleet.plan(slot=fleet.slot + 1)
     fleet.look(plan)
     fleet.conclude(fleet.slot + 1)
+    assert fleet.incidents()[0]["state"] == "resolved"
+
+
+def test_slots_in_which_nobody_could_look_are_one_alert_whichever_machine_concludes(server, tmp_path):
+    url = server.url().replace("postgresql:", "postgresql+psycopg:")
+    pager = '[[alerts.routes]]\nname = "pager"\nto = ["env:NO_PAGER"]\n'
+    fleet = Fleet(tmp_path, url, target=f"shop{next(_numbers)}", more=pager)
+    first = fleet.slot - 3
+    for slot, machine in enumerate(("fra", "iad", "sin"), first):
+        fleet.plan(slot=slot)
+        assert set(outcomes(fleet.conclude(slot, machine)).values()) == {"unknown"}
+    (incident,) = fleet.incidents()
+    assert (incident["kind"], incident["occurrences"], incident["location"]) == ("monitor blind", 3, "")
+    assert "part lost: part 1 of 1 was taken by nobody." in incident["title"]
+    with fleet.history() as history:
+        letters = [json.loads(letter)["alert"] for letter in history.fleet.letters()]
+    assert [letter["reason"] for letter in letters if incident["id"] in letter["incidents"]] == ["opened"]
+    fleet.look(fleet.plan(slot=fleet.slot))
+    fleet.conclude(fleet.slot, "fra")
     assert fleet.incidents()[0]["state"] == "resolved"
 
 

@@ -118,6 +118,10 @@ def test_a_server_that_is_not_there_is_a_sentence(tmp_path):
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "The Temporal server at 127.0.0.1:9 cannot be used" in " ".join(done.stderr.split())
+    words += ["--base-url", "here"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "here" in done.stderr
     words[4:] = ["schedule", "--parts", "2", "--address", "127.0.0.1:9"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2

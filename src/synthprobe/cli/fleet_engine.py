@@ -77,7 +77,7 @@ def worker(
 
 
 def _leave() -> None:
-    """End here: threads of Temporal's client may abort an interpreter that ends in order (temporalio/sdk-python#300)."""
+    """End at once: Temporal's threads may abort an interpreter that ends in order (temporalio/sdk-python#300)."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -93,7 +93,8 @@ def after_run(
         followed = _follow(None, runs, folder, alone, runbooks, notes, owner, located)
     if verdict.run.scheduled:
         with noted(notes):
-            followed = _with_blindness(followed, root, config, verdict, blind, notes, environ)
+            blinded = _with_blind_slot if verdict.run.concludes else _with_blindness
+            followed = blinded(followed, root, config, verdict, blind, notes, environ)
     verdict = with_incidents(verdict, followed.of, probe_owner=owner)
     write_verdict(folder, verdict)
     with noted(notes):
@@ -160,6 +161,33 @@ def _with_blindness(
     kept = {one.id for one in others}
     of = {journey: one if one.id in kept else incident for journey, one in followed.of.items()}
     return replace(followed, incidents=(*others, incident), of=of)
+
+
+def _with_blind_slot(
+    followed: _Followed,
+    root: Path,
+    config: Config,
+    verdict: Verdict,
+    blind: str,
+    notes: list[str],
+    environ: Mapping[str, str] | None,
+) -> _Followed:
+    """Open the incident of a slot in which no location could look; any machine continues and ends it like others."""
+    is_known = any(
+        one.kind == "monitor blind" and not one.location for one in followed.incidents if one.state != "resolved"
+    )
+    if not blind or is_known:
+        return followed
+    incident = replace(
+        blind_incident(None, verdict, blind),
+        title=f"Nothing could be looked at: {blind}",
+        journeys=tuple(judged.journey.id for judged in verdict.journeys),
+        last_seen_at=verdict.run.started_at,
+    )
+    with open_history(root, config, environ, within_s=AFTER_S) as history:
+        history.put_incident(incident)
+    of = {journey: followed.of.get(journey, incident) for journey in incident.journeys}
+    return replace(followed, incidents=(*followed.incidents, incident), of=of)
 
 
 def _with_left_overs(
