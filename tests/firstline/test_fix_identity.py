@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from issuer import running_issuer
 from msgspec.structs import replace
 
-from synthprobe.cli.recorded_incidents import fixing_actor
+from synthprobe.cli.recorded_incidents import fixing_actor, signatures_of
 from synthprobe.config import Config, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.firstline.identity import IdentityConfig, identity
@@ -83,6 +83,7 @@ def test_what_is_no_token_or_does_not_answer_is_nobody(issuer, oidc):
     [
         ('kind = "variable"', "fixes.identity.kind"),
         ('kin = "oidc"', "kin"),
+        ('approval = "pgp"', "fixes.identity.approval"),
         ('issuer = "http://issuer.example"', "fixes.identity.issuer is 'http://issuer.example'; an https address"),
         ('source = "GITHUB_ACTOR"', "fixes.identity.source is 'GITHUB_ACTOR'; github, env:VARIABLE or file:PATH"),
     ],
@@ -115,6 +116,12 @@ def test_a_person_s_key_tells_two_apart_who_share_an_account(keys, monkeypatch):
         for name in ("first", "second")
     }
     assert who == {"first": "ssh:first@desk", "second": "ssh:second@desk"}
+    (keys / "synthprobe.toml").write_text('[fixes.identity]\napproval = "ssh"\nkey = "first"\nsigners = "signers"\n')
+    config = read_config(keys)
+    applies, approves = (fixing_actor("engineer", keys, config, approves=how).who for how in (False, True))
+    assert (applies.partition(":")[0], approves) == ("account", "ssh:first@desk")
+    assert signatures_of(keys, config) is not None
+    assert signatures_of(keys, Config()) is None
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ from msgspec import Meta
 from synthprobe.errors import AuditError, ConfigurationError, FixRefused
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.firstline import fixes
-from synthprobe.firstline.applying import Actor, FixDesk
+from synthprobe.firstline.applying import FixDesk
 from synthprobe.firstline.audit import AuditEntry, RecordedAudit
 from synthprobe.firstline.fixes import Guard, Plan, fix, load_fixes
+from synthprobe.firstline.identity import Actor
 from synthprobe.firstline.policy import FixesConfig
 from synthprobe.firstline.runbooks import read_runbooks
 from synthprobe.history.store import History

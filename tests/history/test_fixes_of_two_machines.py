@@ -14,9 +14,10 @@ from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.config import read_config
 from synthprobe.errors import AuditError, FixRefused
 from synthprobe.firstline import fixes
-from synthprobe.firstline.applying import Actor, FixDesk
+from synthprobe.firstline.applying import FixDesk
 from synthprobe.firstline.audit import AuditEntry
 from synthprobe.firstline.fixes import Plan, fix
+from synthprobe.firstline.identity import Actor
 from synthprobe.records.incident import Incident
 from synthprobe.targets.target import Target
 

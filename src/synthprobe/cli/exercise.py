@@ -20,9 +20,10 @@ import msgspec
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError, SynthprobeError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.firstline.applying import Actor, FixDesk
+from synthprobe.firstline.applying import FixDesk
 from synthprobe.firstline.audit import RecordedAudit
 from synthprobe.firstline.fixes import Fix, load_fixes
+from synthprobe.firstline.identity import Actor
 from synthprobe.firstline.runbook import Command, Runbook, holds
 from synthprobe.history.store import History
 from synthprobe.records.incident import Incident

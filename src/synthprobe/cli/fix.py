@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from synthprobe.cli.completion import complete_fixes, complete_incidents, complete_roles, complete_targets
 from synthprobe.cli.recorded_audit import recorded_audit
-from synthprobe.cli.recorded_incidents import RecordedIncidents, account, fixing_actor
+from synthprobe.cli.recorded_incidents import RecordedIncidents, account, fixing_actor, signatures_of
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
@@ -138,7 +138,7 @@ def approve(request: Annotated[str, typer.Argument(help="The request, as printed
     audit = recorded_audit(root, config)
     asked = [entry for entry in audit.known() if entry.digest == request]
     desk, _, _ = _desk(asked[0].fix if asked else "", asked[0].target if asked else None, None, known=bool(asked))
-    entry = desk.approve(request, fixing_actor(by, root, config))
+    entry = desk.approve(request, fixing_actor(by, root, config, approves=True))
     _console.print(f"Approved until {entry.expires:%H:%M} UTC: {entry.fix} for {entry.incident}.")
 
 
@@ -192,6 +192,7 @@ def _desk(
         rerun=lambda journeys: _rerun(root, config, target, journeys),
         record=incidents.record,
         secret=secret,
+        signatures=signatures_of(root, config),
     )
     return desk, fixes[fix], incidents
 

@@ -12,8 +12,7 @@ from synthprobe import pipeline
 from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
-from synthprobe.firstline.applying import Actor
-from synthprobe.firstline.identity import identity, logged_in_account
+from synthprobe.firstline.identity import Actor, Signatures, identity, logged_in_account
 from synthprobe.records.incident import Incident, IncidentEvent
 
 _ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -71,9 +70,16 @@ def actor(role: str) -> Actor:
     return Actor(role, account())
 
 
-def fixing_actor(role: str, root: Path, config: Config) -> Actor:
+def fixing_actor(role: str, root: Path, config: Config, *, approves: bool = False) -> Actor:
     """Who applies or approves a fix: a role as it was typed, and a person as nobody can type it."""
-    return Actor(actor(role).role, identity(config.fixes.identity, os.environ, root))
+    known_by = config.fixes.identity.of_approvals() if approves else config.fixes.identity
+    return Actor(actor(role).role, identity(known_by, os.environ, root))
+
+
+def signatures_of(root: Path, config: Config) -> Signatures | None:
+    """What approvals of fixes are signed with, and held to; nothing where they need not be."""
+    known_by = config.fixes.identity.of_approvals()
+    return Signatures(known_by, root) if known_by.kind == "ssh" else None
 
 
 def known_actor(role: str, root: Path, config: Config) -> Actor:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.firstline import policy
 from synthprobe.firstline.audit import Audit, AuditEntry, Check, Event
 from synthprobe.firstline.fixes import TEXT_CHARACTERS, Fix, Guard, Plan, Work, check_complete
+from synthprobe.firstline.identity import Actor, Signatures
 from synthprobe.firstline.policy import FixesConfig
 from synthprobe.journey.api import Api
 from synthprobe.records.incident import Incident, IncidentEvent
@@ -31,24 +33,6 @@ ANYBODY = "anybody"
 """The role of who only looks: a plan asks for none."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who acts.
-
-    Attributes:
-        role: the role.
-        who: tells two people apart; only a hash of it is kept.
-    """
-
-    role: str
-    who: str
-
-    @property
-    def mark(self) -> str:
-        """The hash that is kept."""
-        return hashlib.sha256(f"synthprobe {self.who}".encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -83,6 +67,7 @@ class FixDesk:
     secret: Callable[[str], Secret]
     redactor: Redactor = field(default_factory=Redactor)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    signatures: Signatures | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def plan(
@@ -161,22 +146,24 @@ class FixDesk:
             )
             self.audit.append(refused)
             raise
-        return self.audit.append(
-            msgspec.structs.replace(
-                asked[-1],
-                at=now,
-                event="approved",
-                role=actor.role,
-                who=actor.mark,
-                text=f"The role {actor.role} approved: {asked[-1].text}",
-                expires=now + timedelta(seconds=self.config.approval_s),
-            )
+        entry = msgspec.structs.replace(
+            asked[-1],
+            at=now,
+            event="approved",
+            role=actor.role,
+            who=actor.mark,
+            text=f"The role {actor.role} approved: {asked[-1].text}",
+            expires=now + timedelta(seconds=self.config.approval_s),
         )
+        if self.signatures is not None:
+            entry = msgspec.structs.replace(entry, signature=self.signatures.sign(entry.signed()))
+        return self.audit.append(entry)
 
     def _apply(
         self, fix: Fix, incident: Incident, actor: Actor, inputs: Mapping[str, str], *, really: bool, automatic: bool
     ) -> Done:
         now = self.now()
+        write = partial(self._write, fix=fix, incident=incident, actor=actor, automatic=automatic)
         entries = self.audit.known()  # an audit that cannot be believed ends it here
         policy.check_role(self.config, actor.role, "apply")
         if actor.role not in fix.roles:
@@ -187,9 +174,20 @@ class FixDesk:
         planned = self._plan(fix, incident, inputs)
         if planned is None:
             text = f"{fix.title}: not needed, the target is as it should be. Nothing was changed."
-            self._write("planned", fix, incident, actor, text=text, automatic=automatic)
+            write("planned", text=text)
             return Done(ok=True, changed=False, text=text)
-        digest = self._digest(fix, incident, inputs, planned)
+        digest, whole = self._digest(fix, incident, inputs, planned)
+        objects = len(planned.touches)
+        approved = partial(
+            policy.approval,
+            digest=digest,
+            who=actor.mark,
+            now=now,
+            is_signed=lambda found: (
+                self.signatures is None
+                or ((found.plan, found.objects) == (whole, objects) and self.signatures.hold(found))
+            ),
+        )
         needs_approval = really and fix.approval
         own = {one.hash for one in self.audit.entries()}  # the lock of this folder is held already
 
@@ -197,19 +195,19 @@ class FixDesk:
             policy.check_alone([one for one in known if one.hash not in own], self.target.name, self.now())
             policy.check_rate(known, fix.id, self.target.name, fix.per_hour, now)
             policy.check_breaker(self.config, known, fix.id, self.target.name, now)
-            if needs_approval and policy.approval(known, digest, actor.mark, now) is None:
+            if needs_approval and approved(known) is None:
                 raise FixRefused("Its approval was used meanwhile. Ask for it anew.")
 
         policy.check_rate(entries, fix.id, self.target.name, fix.per_hour, now)
         policy.check_breaker(self.config, entries, fix.id, self.target.name, now)
         if automatic:
             policy.check_earned(self.config, entries, fix.id, self.target.name, self.target.automatic_fixes)
-        what = f"{planned.seen} Would: {'; '.join(planned.steps)}."
+        what = f"{planned.seen} Would: {'; '.join(planned.steps)}. Changes {objects}: {', '.join(planned.touches)}."
         if not really:
-            self._write("planned", fix, incident, actor, digest=digest, text=what, automatic=automatic)
+            write("planned", digest=digest, text=what)
             return Done(ok=True, changed=False, text=f"Dry run, nothing was changed. {what}", plan=planned)
-        if needs_approval and policy.approval(entries, digest, actor.mark, now) is None:
-            self._write("requested", fix, incident, actor, digest=digest, text=what, automatic=automatic)
+        if needs_approval and approved(entries) is None:
+            write("requested", digest=digest, text=what, plan=whole, objects=objects)
             other = policy.outgrown(entries, digest, actor.mark, now)
             text = (f"Refused: what was approved is another plan. {other.text} Now it is: {what} " if other else "") + (
                 f"Somebody else must approve this first: synthprobe fix approve {digest} --by ROLE. Roles that may: "
@@ -220,11 +218,9 @@ class FixDesk:
         try:
             ok, text = self._change(fix, incident, inputs, planned)
         except BaseException:
-            self._write("failed", fix, incident, actor, digest=digest, text="It was interrupted.", automatic=automatic)
+            write("failed", digest=digest, text="It was interrupted.")
             raise
-        self._write(
-            "applied" if ok else "failed", fix, incident, actor, digest=digest, text=text, clean=ok, automatic=automatic
-        )
+        write("applied" if ok else "failed", digest=digest, text=text, clean=ok)
         said = self._masked(f"{planned.seen} The role {actor.role} applied '{fix.title}'. {text}")
         self.record(incident.id, IncidentEvent(at=self.now(), role=actor.role, text=said))
         return Done(ok=ok, changed=True, text=said, plan=planned)
@@ -318,11 +314,12 @@ class FixDesk:
             raise FixRefused(f"The fix {fix.id} did not end within {fix.within_s:g} s and was given up.")
         return found[0]
 
-    def _digest(self, fix: Fix, incident: Incident, inputs: Mapping[str, str], planned: Plan) -> str:
-        """Two parts: what was ordered, and what would be done to how many objects, so that a grown plan is told."""
+    def _digest(self, fix: Fix, incident: Incident, inputs: Mapping[str, str], planned: Plan) -> tuple[str, str]:
+        """The order and the plan with its objects, so that a grown one is told; and the plan's whole hash."""
         order = (fix.id, self.target.name, self.target.base_url, incident.id, dict(sorted(inputs.items())))
         plan = (*order, planned.steps, planned.touches)
-        return "-".join(hashlib.sha256(msgspec.json.encode(part)).hexdigest()[:12] for part in (order, plan))
+        ordered, whole = (hashlib.sha256(msgspec.json.encode(part)).hexdigest() for part in (order, plan))
+        return f"{ordered[:12]}-{whole[:12]}", whole
 
     def _masked(self, text: str) -> str:
         return _short(self.redactor.text(text))
@@ -339,6 +336,7 @@ class FixDesk:
         clean: bool = False,
         automatic: bool = False,
         check: Check | None = None,
+        **more: Any,
     ) -> None:
         self.audit.append(
             AuditEntry(
@@ -353,6 +351,7 @@ class FixDesk:
                 text=self._masked(text),
                 clean=clean,
                 automatic=automatic,
+                **more,
             ),
             check,
         )

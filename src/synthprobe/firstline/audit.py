@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from synthprobe.errors import AuditError, HistoryError
 from synthprobe.files import write_whole
@@ -42,6 +42,9 @@ class AuditEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         expires: until when an approval holds, UTC.
         clean: of ``applied``: nothing had to be undone and everything was verified.
         automatic: whether no person started it.
+        plan: of what is asked for and approved: a hash of the whole plan, and of every object it names.
+        objects: of the same: how many objects it names.
+        signature: of ``approved``: made by the key of who approved, over this line as far as it was known then.
         previous: hash of the line before.
         hash: of this line.
     """
@@ -59,8 +62,16 @@ class AuditEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     expires: datetime | None = None
     clean: bool = False
     automatic: bool = False
+    plan: str | UnsetType = UNSET  # unset, it is not written: lines of earlier versions keep their hash
+    objects: int | UnsetType = UNSET
+    signature: str | UnsetType = UNSET
     previous: str = _START
     hash: str = ""
+
+    def signed(self) -> bytes:
+        """What a signature is over: all but the signature itself, and the line's place in the audit."""
+        bare = msgspec.structs.replace(self, number=0, previous=_START, hash="", signature=UNSET)
+        return msgspec.json.encode(bare)
 
 
 Check = Callable[[Sequence[AuditEntry]], None]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 import secrets
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe.errors import ConfigurationError, FixRefused, SynthprobeError
 from synthprobe.extras import needs
+from synthprobe.firstline.audit import AuditEntry
 from synthprobe.targets.secrets import read_secret
 
 ASK_S = 10.0
@@ -39,6 +43,8 @@ class IdentityConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         source: of ``oidc``: ``github`` asks the runner for one; ``env:VARIABLE`` or ``file:PATH`` holds one.
         key: of ``ssh``: the person's key; a public one when an agent holds the other.
         signers: of ``ssh``: whose keys count, a file of allowed signers as ``ssh-keygen`` reads it.
+        approval: how it is known who approves: ``same``, as who applies; or ``ssh``, whatever the kind. With ``ssh``
+            an approval is signed, together with the plan, and counts by its signature alone.
     """
 
     kind: Literal["account", "oidc", "ssh"] = "account"
@@ -48,6 +54,29 @@ class IdentityConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     source: str = "github"
     key: str = "~/.ssh/id_ed25519"
     signers: str = "fixes/allowed_signers"
+    approval: Literal["same", "ssh"] = "same"
+
+    def of_approvals(self) -> IdentityConfig:
+        """The same for who approves."""
+        return self if self.approval == "same" else replace(self, kind="ssh")
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts.
+
+    Attributes:
+        role: the role.
+        who: tells two people apart; only a hash of it is kept.
+    """
+
+    role: str
+    who: str
+
+    @property
+    def mark(self) -> str:
+        """The hash that is kept."""
+        return hashlib.sha256(f"synthprobe {self.who}".encode()).hexdigest()[:12]
 
 
 def check_identity(config: IdentityConfig) -> None:
@@ -94,18 +123,49 @@ def logged_in_account() -> str:
 
 def _signer(config: IdentityConfig, root: Path) -> str:
     """The name that the file of allowed signers has for the key that signs what nobody knew before."""
-    signers, key = (str(root / Path(path).expanduser()) for path in (config.signers, config.key))
-    asked = secrets.token_bytes(32)
-    signed = _ssh_keygen(["sign", "-n", _SIGNED_FOR, "-f", key], asked, f"the key {config.key} did not sign")
-    with tempfile.NamedTemporaryFile() as signature:
-        signature.write(signed)
-        signature.flush()
-        held = ["-s", signature.name, "-f", signers]
-        unknown = f"{config.signers} does not know the key {config.key}"
-        found = _ssh_keygen(["find-principals", *held], asked, unknown).decode().splitlines()
-        name = found[0] if found else ""
-        _ssh_keygen(["verify", "-n", _SIGNED_FOR, "-I", name, *held], asked, unknown)
-    return name
+    asked, signatures = secrets.token_bytes(32), Signatures(config, root)
+    return signatures.signer(asked, signatures.sign(asked), f"the key {config.key}")
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """What people sign with their SSH keys.
+
+    Attributes:
+        config: whose keys count, and which is this person's.
+        root: the folder from which both are named.
+    """
+
+    config: IdentityConfig
+    root: Path
+
+    def sign(self, text: bytes) -> str:
+        """Sign with this person's key."""
+        key = str(self.root / Path(self.config.key).expanduser())
+        arguments = ["sign", "-n", _SIGNED_FOR, "-f", key]
+        return _ssh_keygen(arguments, text, f"the key {self.config.key} did not sign").decode()
+
+    def signer(self, text: bytes, signature: str, what: str = "the key of a signature") -> str:
+        """Who signed it, by the name that the file of allowed signers has for the key."""
+        unknown = f"{self.config.signers} does not know {what}"
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(signature.encode())
+            file.flush()
+            held = ["-s", file.name, "-f", str(self.root / Path(self.config.signers).expanduser())]
+            found = _ssh_keygen(["find-principals", *held], text, unknown).decode().splitlines()
+            name = found[0] if found else ""
+            _ssh_keygen(["verify", "-n", _SIGNED_FOR, "-I", name, *held], text, unknown)
+        return name
+
+    def hold(self, entry: AuditEntry) -> bool:
+        """Whether an approval was signed by who it says, as it stands."""
+        try:
+            return (
+                bool(entry.signature)
+                and entry.who == Actor(entry.role, f"ssh:{self.signer(entry.signed(), str(entry.signature))}").mark
+            )
+        except FixRefused:
+            return False
 
 
 def _ssh_keygen(arguments: list[str], given: bytes, failed: str) -> bytes:

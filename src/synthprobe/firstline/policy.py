@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
@@ -144,9 +144,15 @@ def check_earned(
         )
 
 
-def approval(entries: Sequence[AuditEntry], digest: str, who: str, now: datetime) -> AuditEntry | None:
-    """An approval of this very plan by somebody else that still holds and was not used."""
-    return _approved([entry for entry in entries if entry.digest == digest], who, now)
+def approval(
+    entries: Sequence[AuditEntry],
+    digest: str,
+    who: str,
+    now: datetime,
+    is_signed: Callable[[AuditEntry], bool] = lambda _: True,
+) -> AuditEntry | None:
+    """An approval of this very plan by somebody else that still holds, is signed as it must be, and was not used."""
+    return _approved([entry for entry in entries if entry.digest == digest], who, now, is_signed)
 
 
 def outgrown(entries: Sequence[AuditEntry], digest: str, who: str, now: datetime) -> AuditEntry | None:
@@ -155,13 +161,22 @@ def outgrown(entries: Sequence[AuditEntry], digest: str, who: str, now: datetime
     return _approved([one for one in entries if one.digest.partition("-")[0] == order], who, now)
 
 
-def _approved(entries: Sequence[AuditEntry], who: str, now: datetime) -> AuditEntry | None:
+def _approved(
+    entries: Sequence[AuditEntry],
+    who: str,
+    now: datetime,
+    is_signed: Callable[[AuditEntry], bool] = lambda _: True,
+) -> AuditEntry | None:
     found: AuditEntry | None = None
+    used: set[bytes] = set()  # an approval that is written once more is no second one
+    before: set[bytes] = set()
     for entry in entries:
         if entry.event == "approved" and entry.who != who and entry.expires and now < entry.expires:
-            found = entry
+            before.add(entry.signed())
+            if entry.signed() not in used and is_signed(entry):
+                found = entry
         elif entry.event == "applying":
-            found = None
+            found, used = None, used | before
     return found
 
 
