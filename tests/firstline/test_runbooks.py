@@ -9,13 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from synthprobe.cli.main import command_names
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.matching import Subject, match
-from synthprobe.firstline.runbook import holds
+from synthprobe.firstline.runbook import Matches, holds
 from synthprobe.firstline.runbook_lint import Known, Snooze, covered, lint, read_snoozes
 from synthprobe.firstline.runbook_pages import draft, publish_runbooks, render
-from synthprobe.firstline.runbooks import read_runbook, read_runbooks
+from synthprobe.firstline.runbooks import read_runbook, read_runbooks, read_shelf
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
 from synthprobe.runner.collected import collected_journeys
 from synthprobe_demo.faults import NAMES
@@ -367,3 +368,15 @@ def test_no_page_knows_what_nobody_has_seen():
     for journey, page in pages_of_journeys().items():
         found = match(runbooks, Subject(journey=journey, default=page, message="something nobody has seen"))
         assert (found.known, found.offered) == ("", page)
+
+
+def test_the_pages_that_come_with_synthprobe_are_well_and_give_way_to_the_projects_own(tmp_path):
+    shipped = read_shelf(tmp_path, tmp_path).runbooks
+    assert len(shipped) == 6
+    assert [str(finding) for finding in lint(shipped, Known(commands=command_names()), date.today())] == []
+    port = next(one for one in shipped if one.id == "port-closed")
+    subject = Subject(journey="mail", message="mail.example:25 takes no connection: Connection refused.")
+    own = msgspec.structs.replace(port, id="our-mail", shipped=False, matches=Matches(knows=({"message": "mail"},)))
+    assert match([port, own], subject).known == "our-mail"
+    assert match([port, own], subject).tied == ()
+    assert match([port], subject).known == "port-closed"

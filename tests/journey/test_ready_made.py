@@ -6,6 +6,8 @@ import json
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -29,9 +31,23 @@ from synthprobe import (
     resolves,
 )
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.firstline import runbooks
 from synthprobe.targets.proxy import Proxy
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "ready-made.md"
+SHIPPED = Path(runbooks.__file__).with_name("ready_made")
+BROKEN = """
+from synthprobe import (
+    accepts_connections, domain_holds, has_security_headers, redirects_to_https, resolves,
+)
+
+def test_domain(api): domain_holds(api, "soon.example", rdap="PLAIN")
+def test_registry_that_is_silent(api): domain_holds(api, "silent.example", rdap="PLAIN")
+def test_redirect(api): redirects_to_https(api, url="PLAIN/stays")
+def test_headers(api): has_security_headers(api, "/careless")
+def test_name(api): resolves(api, to=["192.0.2.7"])
+def test_port(api): accepts_connections(api, FREE)
+"""
 CAREFUL = {
     "Strict-Transport-Security": "max-age=31536000",
     "X-Content-Type-Options": "nosniff",
@@ -180,7 +196,11 @@ def test_the_journeys_of_the_guide_hold_and_break_as_it_says(project, places):
         assert shown in text
         text = text.replace(shown, real)
     project.journeys(text)
-    results = project.run().results
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        free = listener.getsockname()[1]
+    project.journeys(BROKEN.replace("PLAIN", plain).replace("FREE", str(free)), "test_broken.py")
+    ran = project.run()
+    results = {name: one for name, one in ran.results.items() if "broken" not in one.journey.id}
     assert {name: one.outcome for name, one in results.items()} == {
         "test_the_certificate_holds": "failed",
         "test_http_is_sent_on": "passed",
@@ -190,3 +210,22 @@ def test_the_journeys_of_the_guide_hold_and_break_as_it_says(project, places):
     }
     assert "in 5 days" in results["test_the_certificate_holds"].cause
     assert results["test_the_certificate_holds"].journey.runbook == "certificate-ends"
+    command = [sys.executable, "-m", "synthprobe", "runbook", "match", str(ran.folder), "--json"]
+    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60, check=True)
+    matched = {one["journey"].rpartition(".test_")[2]: one["runbook"] for one in json.loads(done.stdout)["journeys"]}
+    assert matched == {
+        "the_certificate_holds": "certificate-ends",
+        "domain": "domain-ends",
+        "registry_that_is_silent": "domain-ends",
+        "redirect": "https-redirect",
+        "headers": "security-headers",
+        "name": "name-unknown",
+        "port": "port-closed",
+    }
+    (project.root / "runbooks").mkdir()
+    own = SHIPPED.joinpath("port-closed.md").read_text().replace("A port takes no connection", "Our own page")
+    (project.root / "runbooks" / "port-closed.md").write_text(own)
+    for page, title in (("port-closed", "Our own page"), ("name-unknown", "A name is not known, or leads elsewhere")):
+        command = [sys.executable, "-m", "synthprobe", "runbook", "show", page]
+        done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60, check=True)
+        assert title in done.stdout

@@ -12,7 +12,7 @@ from synthprobe.config import read_config
 from synthprobe.errors import ReportError
 from synthprobe.firstline.naming import named_alone
 from synthprobe.firstline.runbook import Runbook
-from synthprobe.firstline.runbooks import read_runbooks
+from synthprobe.firstline.runbooks import read_shelf
 from synthprobe.records.incident import Incident
 from synthprobe.records.verdict import Verdict
 
@@ -43,7 +43,7 @@ def judged_run(root: Path, run: Path | None) -> Verdict:
 
 def runbooks_of(root: Path) -> list[Runbook]:
     """The project's runbooks; what cannot be read is said."""
-    shelf = read_runbooks(root / read_config(root).runbooks, root)
+    shelf = read_shelf(root / read_config(root).runbooks, root)
     for text in shelf.refused:
         _console.print(f"left out: {text}")
     return list(shelf.runbooks)

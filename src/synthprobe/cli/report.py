@@ -19,7 +19,7 @@ from synthprobe.config import Config, find_root, read_config
 from synthprobe.deadlines import all_within
 from synthprobe.errors import ConfigurationError, SynthprobeError
 from synthprobe.firstline.runbook_pages import before_typing, publish_runbooks
-from synthprobe.firstline.runbooks import read_runbooks
+from synthprobe.firstline.runbooks import read_shelf
 from synthprobe.pipeline.publishing import shown_runbook
 from synthprobe.records.standing import Standing
 from synthprobe.report.board import DAYS
@@ -92,7 +92,7 @@ def make_site(
 ) -> Path:
     """Publish runs as the configuration says."""
     site = site or root / config.folder / "site"
-    shelf = read_runbooks(root / config.runbooks, root)
+    shelf = read_shelf(root / config.runbooks, root)
     for sentence in shelf.refused:
         _warn(sentence)
     page = before_typing(root / config.runbooks)

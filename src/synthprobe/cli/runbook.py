@@ -26,7 +26,7 @@ from synthprobe.firstline.runbook import Runbook
 from synthprobe.firstline.runbook_lint import Known, Snooze, lint, read_snoozes
 from synthprobe.firstline.runbook_marks import marks
 from synthprobe.firstline.runbook_pages import as_followed, before_typing, draft, draft_id, opening
-from synthprobe.firstline.runbooks import read_runbooks
+from synthprobe.firstline.runbooks import read_runbooks, read_shelf
 from synthprobe.firstline.score_set import Sample, read_score_set, remembered, wrongly_claimed
 from synthprobe.hooks import load_plugins
 from synthprobe.records.incident import Incident, IncidentEvent, Worth
@@ -77,7 +77,7 @@ def lint_runbooks(as_json: Annotated[bool, typer.Option("--json", help="Print JS
         rewritten=last_changes(root, (one for one in runbooks if one.id in doubted)),
         samples=(*samples, *remembered(recorded, {one.id: one.runbook for one in journeys})),
     )
-    findings = lint(runbooks, known, datetime.now(UTC).date(), snoozes=snoozes)
+    findings = lint(read_shelf(root / config.runbooks, root).runbooks, known, datetime.now(UTC).date(), snoozes=snoozes)
     errors = [*refused, *(str(finding) for finding in findings if finding.error)]
     if as_json:
         notices = [str(finding) for finding in findings if not finding.error]

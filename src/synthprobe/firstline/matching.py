@@ -127,9 +127,9 @@ def match(runbooks: Sequence[Runbook], subject: Subject) -> Match:
     label, or the journey's default. A fault of the probe leads to pages about the probe only.
     """
     ready = [one for one in runbooks if one.finished and subject.ours == (one.cause_class == "probe")]
-    ready.sort(key=lambda one: one.id)
+    ready.sort(key=lambda one: (one.shipped, one.id))
     known = [(*hit, one) for one in ready if (hit := knows(one, subject))]
-    known.sort(key=lambda one: -one[0])  # stable: by id within
+    known.sort(key=lambda one: (one[2].shipped, -one[0]))  # stable: by id within
     general = [(*hit, one) for one in ready if (hit := _general(one, subject))]
     general.sort(key=lambda one: one[0])
     if known:
@@ -141,7 +141,7 @@ def match(runbooks: Sequence[Runbook], subject: Subject) -> Match:
             why=why,
             runner_up=following[0][2].id if following else "",
             runner_up_why=following[0][1] if following else "",
-            tied=tuple(one[2].id for one in others if one[0] == weight),
+            tied=tuple(one[2].id for one in others if one[0] == weight and one[2].shipped == runbook.shipped),
         )
     if not general:
         of = "No page is about the probe itself." if subject.ours else "No runbook knows this failure."

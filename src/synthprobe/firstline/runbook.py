@@ -139,6 +139,7 @@ class Runbook(Struct, frozen=True, kw_only=True):
         drill: the fault that reproduces it.
         review_after: days after which it must be proved again.
         supersedes: ids of runbooks it replaces.
+        shipped: whether it comes with synthprobe; a page of the project's own goes first.
         sections: the body.
         body: the body's Markdown.
         body_line: where the body begins, from 1.
@@ -158,6 +159,7 @@ class Runbook(Struct, frozen=True, kw_only=True):
     drill: str = ""
     review_after: int = 90
     supersedes: tuple[str, ...] = ()
+    shipped: bool = False
     sections: tuple[Section, ...] = ()
     body: str = ""
     body_line: int = 1

@@ -13,11 +13,14 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mdit_py_plugins.front_matter import front_matter_plugin
 from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.runbook import Audience, Command, Exercise, Matches, Runbook, Section, Shelf, as_pattern
 from synthprobe.records.incident import CauseClass
 from synthprobe.records.journey import Severity
+
+_SHIPPED = Path(__file__).with_name("ready_made")
 
 
 class _FrontMatter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +56,14 @@ def read_runbooks(folder: Path, root: Path | None = None) -> Shelf:
         except ConfigurationError as error:
             refused.append(str(error))
     return Shelf(runbooks=tuple(sorted(found, key=lambda runbook: runbook.id)), refused=tuple(refused))
+
+
+def read_shelf(folder: Path, root: Path) -> Shelf:
+    """A project's runbooks, and those of ready-made journeys of which it has none of that name."""
+    own = read_runbooks(folder, root)
+    taken = {page.id for page in own.runbooks}
+    shipped = read_runbooks(_SHIPPED, _SHIPPED.parents[2]).runbooks
+    return replace(own, runbooks=(*own.runbooks, *(replace(p, shipped=True) for p in shipped if p.id not in taken)))
 
 
 def read_runbook(path: Path, root: Path | None = None) -> Runbook:

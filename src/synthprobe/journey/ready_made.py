@@ -118,7 +118,9 @@ def has_security_headers(api: Api, path: str = "/", *, headers: Mapping[str, str
     ]
     if wrong:
         wanted = ", ".join(f"{name} with {part!r}" if part else name for name, part in headers.items())
-        _contradicted("header", wanted, "; ".join(wrong), answer.exchange.url, answer.status)
+        _contradicted(
+            "header", f"a page with the headers {wanted}", "; ".join(wrong), answer.exchange.url, answer.status
+        )
     return answer
 
 

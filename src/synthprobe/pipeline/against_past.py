@@ -53,12 +53,9 @@ LookAgain = Callable[[Sequence[Suspicion]], LookedAgain]
 
 def shelf_of(root: Path, config: Config) -> Shelf:
     """The project's runbooks."""
-    folder = root / config.runbooks
-    if not folder.is_dir():
-        return Shelf()
-    from synthprobe.firstline.runbooks import read_runbooks
+    from synthprobe.firstline.runbooks import read_shelf
 
-    return read_runbooks(folder, root)
+    return read_shelf(root / config.runbooks, root)
 
 
 class Judged(Struct, frozen=True, kw_only=True):
