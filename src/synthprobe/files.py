@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 from pathlib import Path
+
+
+def owner_of_ours() -> int:
+    """Who owns the files that this account makes, by number; on Windows, which has none, 0 as its files say."""
+    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def write_whole(path: Path, content: bytes | str) -> Path:

@@ -10,8 +10,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-if sys.platform != "win32":
+try:
     import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 _SHOWN = 300
 _PR_SET_PDEATHSIG = 1
@@ -47,7 +49,7 @@ def tool_failure(
 
 def die_with_parent(parent: int) -> None:
     """In a child: when its parent is killed, it must not drive the target alone; a crash leaves no memory (Linux)."""
-    if sys.platform != "linux":
+    if sys.platform != "linux" or resource is None:
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

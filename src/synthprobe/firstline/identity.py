@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pwd
 import secrets
 import subprocess
 import tempfile
@@ -114,6 +113,10 @@ def logged_in_account() -> str:
         number = int(_LOGIN_UID.read_text("ascii"))
     except (OSError, ValueError):
         number = _NOBODY_LOGGED_IN
+    if not hasattr(os, "getuid"):
+        return os.getlogin()  # Windows asks its kernel, not the environment
+    import pwd
+
     number = os.getuid() if number == _NOBODY_LOGGED_IN else number
     try:
         return pwd.getpwuid(number).pw_name

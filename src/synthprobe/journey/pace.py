@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from filelock import FileLock
+
+_POLL_S = 0.005
 
 
 class Pace:
     """At most so many in any period, whichever process asks.
 
     Places are booked in a small file under a lock, on the clock since boot that all processes share. Whoever comes too
-    early sleeps until its own place; nobody polls.
+    early sleeps until its own place.
     """
 
     def __init__(self, path: Path, rate: float, period_s: float, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -24,8 +27,8 @@ class Pace:
 
     def wait(self) -> float:
         """Wait for the next place."""
-        with self._path.open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        lock = FileLock(self._path.with_name(f"{self._path.name}.lock"))
+        with lock.acquire(poll_interval=_POLL_S), self._path.open("a+") as file:
             file.seek(0)
             booked: list[float] = json.loads(file.read() or "[]")
             now = time.monotonic()

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.config import Config
 from synthprobe.errors import HistoryError
+from synthprobe.files import owner_of_ours
 from synthprobe.pipeline.former_stores import take_outbox
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
 from synthprobe.records.verdict import Verdict
@@ -32,14 +33,15 @@ def spare_folder(root: Path) -> Path:
     folder = _place(root)
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
-    if folder.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    is_open = os.name == "posix" and found.st_mode & 0o077  # the temporary folder of Windows is a user's own
+    if folder.is_symlink() or found.st_uid != owner_of_ours() or is_open:
         raise PermissionError(f"{folder} is not ours alone; it was expected to be. Remove it.")
     return folder
 
 
 def _place(root: Path) -> Path:
     digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"synthprobe-spare-{os.getuid()}-{digest}"
+    return Path(tempfile.gettempdir()) / f"synthprobe-spare-{owner_of_ours()}-{digest}"
 
 
 def open_outbox(root: Path, config: Config, shared: History | None = None) -> Outbox:

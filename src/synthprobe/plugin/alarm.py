@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import threading
@@ -65,7 +66,7 @@ class AttemptDeadline:
 
     def shorten(self, limit_s: float) -> None:
         """Give the rest of the block that runs other seconds."""
-        signal.setitimer(signal.ITIMER_REAL, limit_s, _REPEAT_S)
+        _set_timer(limit_s, _REPEAT_S)
 
     def _reached(self) -> BaseException:
         self._over = True
@@ -103,14 +104,54 @@ def _alarm(seconds: float, strike: Callable[[], BaseException]) -> Iterator[None
         if not ended and not pytest_timeout.is_debugging():
             raise strike()
 
-    handler = signal.signal(signal.SIGALRM, struck)
-    left_s, _ = signal.setitimer(signal.ITIMER_REAL, seconds, _REPEAT_S)  # of a block around this one
+    handler = signal.signal(_ALARM, struck)
+    left_s = _set_timer(seconds, _REPEAT_S)  # of a block around this one
     try:
         try:
             yield
         finally:
             ended = True
     finally:  # of its own, as the alarm may strike before the line above
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, left_s, _REPEAT_S if left_s else 0.0)
+        _set_timer(0)
+        signal.signal(_ALARM, handler)
+        _set_timer(left_s, _REPEAT_S if left_s else 0.0)
+
+
+_ALARM = getattr(signal, "SIGALRM", signal.SIGTERM)
+
+
+class _Timer:
+    """What ``setitimer`` does, on Windows: a thread raises the signal, which is heard when Python runs on."""
+
+    def __init__(self) -> None:
+        self._running: threading.Timer | None = None
+        self._strikes_at = 0.0
+
+    def __call__(self, seconds: float, repeat_s: float = 0.0) -> float:
+        """Strike after these seconds, then ever so often; how many were left before."""
+        left_s = 0.0
+        if self._running is not None:
+            self._running.cancel()
+            left_s, self._running = max(self._strikes_at - time.monotonic(), 0.001), None
+        if seconds:
+            self._begin(seconds, repeat_s)
+        return left_s
+
+    def _begin(self, seconds: float, repeat_s: float) -> None:
+        self._strikes_at = time.monotonic() + seconds
+        timer = self._running = threading.Timer(seconds, lambda: self._strike(timer, repeat_s))
+        timer.daemon = True
+        timer.start()
+
+    def _strike(self, timer: threading.Timer, repeat_s: float) -> None:
+        if self._running is timer:
+            if repeat_s:
+                self._begin(repeat_s, repeat_s)
+            _thread.interrupt_main(_ALARM)
+
+
+def _set_by_kernel(seconds: float, repeat_s: float = 0.0) -> float:
+    return signal.setitimer(signal.ITIMER_REAL, seconds, repeat_s)[0]
+
+
+_set_timer: Callable[..., float] = _set_by_kernel if hasattr(signal, "setitimer") else _Timer()

@@ -33,6 +33,7 @@ LOG_CAP = 2_000_000
 _LAST_LINES = 200
 _POLL_S = 0.05
 _PR_SET_CHILD_SUBREAPER = 36
+_ASKS = os.name == "posix"
 
 
 class Child:
@@ -58,7 +59,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=functools.partial(die_with_parent, os.getpid()),
+            preexec_fn=functools.partial(die_with_parent, os.getpid()) if _ASKS else None,
         )
         self._reader = threading.Thread(target=self._read, args=(relay, log, clean), daemon=True)
         self._reader.start()
@@ -72,8 +73,11 @@ class Child:
         return ""
 
     def end(self, grace_s: float) -> None:
-        """Interrupt pytest alone, so that it closes its browsers in order; after that time nothing is left alive."""
-        if self.process.poll() is None:
+        """Interrupt pytest alone, so that it closes its browsers in order; after that time nothing is left alive.
+
+        Windows has no signal that asks one process: there all that runs is ended at once.
+        """
+        if _ASKS and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(timeout=grace_s)
