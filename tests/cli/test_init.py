@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from company_proxy import company_proxy
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,6 +88,37 @@ def test_a_site_of_ones_own_is_green_after_two_commands_and_red_once_it_is_anoth
     assert broken.returncode == 1
     assert "✗ failed home-page: open the home page" in broken.stdout
     assert "\n  Page title expected to be 'Orchard shop'\n" in broken.stdout
+
+
+def test_behind_a_companys_proxy_a_project_begins_with_one_command(tmp_path, site, monkeypatch):
+    address = f"http://127.0.0.1:{site.server_port}"
+    monkeypatch.setenv("PROXY_PASSWORD", "hush-hush-9")
+    with company_proxy(tmp_path, "--basic-auth", "probe:hush-hush-9") as proxy:
+        named = proxy.address.replace("//", "//probe@")
+        made = synthprobe(tmp_path, "init", "shop", "--base-url", address, "--proxy", named)
+        wrong = synthprobe(tmp_path, "init", "wrong", "--base-url", address, "--proxy", named.replace("probe", "other"))
+    assert made.returncode == 0, made.stderr
+    assert 'title "Orchard shop"; heading "Apples and pears"; data at /stock.json' in made.stdout
+    assert f"Looking through the proxy {proxy.address}, as probe. It is written into synthprobe.toml" in made.stdout
+    assert proxy.asked().count(f"127.0.0.1:{site.server_port}") > 3
+    assert tomllib.loads((tmp_path / "shop" / "synthprobe.toml").read_text())["targets"]["local"] == {
+        "base_url": address,
+        "proxy": {"address": proxy.address, "user": "probe", "secret": "proxy"},
+        "secrets": {"proxy": "env:PROXY_PASSWORD"},
+    }
+    assert "does not take the user 'other'" in wrong.stdout
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    down = synthprobe(tmp_path, "init", "down", "--base-url", "http://shop.example")
+    assert "Looking through the proxy that this machine names: http://127.0.0.1:9." in down.stdout
+    assert "The proxy http://127.0.0.1:9 cannot be reached (no connection), so the target was not asked." in down.stdout
+    assert "[targets.production.proxy]" in (tmp_path / "down" / "synthprobe.toml").read_text()
+    for given, why in (
+        ("socks5://127.0.0.1:9", "a proxy of the kind socks5"),
+        ("", "Scheme, host and port were expected"),
+    ):
+        refused = synthprobe(tmp_path, "init", "none", "--base-url", address, "--proxy", given)
+        assert (refused.returncode, "--proxy is" in refused.stderr, why in refused.stderr) == (2, True, True)
+    assert not (tmp_path / "none").exists()
 
 
 def test_what_differs_each_time_is_not_checked_and_data_alone_needs_no_browser(tmp_path, site):

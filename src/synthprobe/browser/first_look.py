@@ -14,6 +14,8 @@ import requests
 from msgspec import Struct
 
 from synthprobe.browser.installation import find_browser
+from synthprobe.targets.proxy import Proxy, out_of_reach, refused
+from synthprobe.targets.proxy_variables import without_proxies
 
 _WITHIN_S = 15.0
 _API_WITHIN_S = 5.0
@@ -58,24 +60,33 @@ class Site(Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
 
-def look_at(address: str, environ: Mapping[str, str] | None = None) -> Site:
+def look_at(
+    address: str, environ: Mapping[str, str] | None = None, *, proxy: Proxy | None = None, password: str = ""
+) -> Site:
     """Open a site twice, with the browser of this machine where there is one, and say what it shows both times."""
     place = urlsplit(address)
     given = Site(origin=f"{place.scheme}://{place.netloc}", path=place.path or "/")
     session = requests.Session()
     session.trust_env = False  # journeys ask no proxy of the environment either
+    if proxy is not None:
+        session.proxies = dict.fromkeys(("http", "https"), proxy.with_password(password))
     try:
         answer = session.get(address, timeout=_WITHIN_S)
+    except requests.exceptions.ProxyError as error:
+        return Site(origin=given.origin, path=given.path, trouble=_at_the_proxy(proxy, place.netloc, error))
     except requests.RequestException as error:
         return Site(origin=given.origin, path=given.path, trouble=f"It did not answer ({type(error).__name__}).")
     arrived = urlsplit(answer.url)
     origin = f"{arrived.scheme}://{arrived.netloc}"
     path = given.path if origin == given.origin else arrived.path or "/"
+    if answer.status_code == 407 and proxy is not None:
+        fault = refused(proxy, place.netloc, 407, answer.reason, answer.headers.get("Proxy-Authenticate", ""))
+        return Site(origin=origin, path=path, trouble=fault.text)
     if answer.status_code >= 400:
         return Site(origin=origin, path=path, trouble=f"It answered with status {answer.status_code}.")
     if "json" in answer.headers.get("Content-Type", ""):
         return Site(origin=origin, path=path, is_page=False, api=path)
-    seen = _browsed(f"{origin}{path}", os.environ if environ is None else environ)
+    seen = _browsed(f"{origin}{path}", os.environ if environ is None else environ, proxy, password)
     if seen is None:
         read = _Page(answer.text)
         seen = {"title": read.title, "heading": read.heading, "hosts": (), "data": read.data}
@@ -84,7 +95,18 @@ def look_at(address: str, environ: Mapping[str, str] | None = None) -> Site:
     return Site(origin=origin, path=path, title=seen["title"], heading=seen["heading"], api=api, hosts=seen["hosts"])
 
 
-def _browsed(url: str, environ: Mapping[str, str]) -> dict[str, Any] | None:
+def _at_the_proxy(proxy: Proxy | None, where: str, error: Exception) -> str:
+    """What went wrong at a proxy, as far as the library's own words tell."""
+    assert proxy is not None  # the session asks no other
+    answered = re.search(r"Tunnel connection failed: (\d{3}) ?([^'\")]*)", str(error))
+    if answered is None:
+        return out_of_reach(proxy, "no connection").text
+    return refused(proxy, where, int(answered[1]), answered[2].strip()).text
+
+
+def _browsed(
+    url: str, environ: Mapping[str, str], proxy: Proxy | None = None, password: str = ""
+) -> dict[str, Any] | None:
     """What the browser shows; nothing when there is none, or it does not start."""
     found = find_browser(environ=environ)
     if found is None:
@@ -93,7 +115,11 @@ def _browsed(url: str, environ: Mapping[str, str]) -> dict[str, Any] | None:
 
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=found.path)
+            way: Any = None
+            if proxy is not None:
+                way = {"server": proxy.address, "bypass": "<-loopback>"}
+                way |= {"username": proxy.user, "password": password} if proxy.user else {}
+            browser = playwright.chromium.launch(executable_path=found.path, proxy=way, env=without_proxies(environ))
             looks = [_opened(browser, url) for _ in range(2)]
             browser.close()
     except Error:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import typer
 
@@ -20,6 +22,7 @@ from synthprobe.project import is_project
 
 if TYPE_CHECKING:
     from synthprobe.browser.first_look import Site
+    from synthprobe.targets.proxy import Proxy
 
 _EVERYWHERE = {"github/workflows/journeys.yml": ".github/workflows/journeys.yml", "gitignore": ".gitignore"}
 _DEMO = {
@@ -33,12 +36,20 @@ _DEMO = {
 
 _PINNED = ("synthprobe", "playwright", "pytest", "pytest-playwright")
 _LOCK = "uv pip compile --generate-hashes --python-version 3.12 pyproject.toml -o requirements.lock"
+_PASSWORD = "PROXY_PASSWORD"  # noqa: S105 - the name of a variable
 _STAGING = ("staging", "stage", "test", "dev", "qa", "preprod", "sandbox")
 
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder of the new project.")] = Path(),
     base_url: Annotated[str | None, typer.Option(help="Address of the system to watch.")] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Proxy to look through, as `http://user@proxy.example.org:3128`; without it the machine's own.",
+        ),
+    ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Watch the dispatch centre that comes with synthprobe.")] = False,
 ) -> None:
     """Begin a project: configuration, a first journey, a runbook, the workflow that runs it every five minutes.
@@ -64,11 +75,14 @@ def init(
         from synthprobe.targets.target import check_base_url
 
         check_base_url("NAME", base_url)
-        site = look_at(base_url)
+        way, password = _proxy(proxy, base_url)
+        if way is not None:
+            console.print(_through(way, given=proxy is not None))
+        site = look_at(base_url, proxy=way, password=password)
         for line in _found(site, base_url):
             console.print(line)
         name, extra = _target_name(site.origin), "[alerts]"
-        written = _of_site(site, name) | {place: _scaffold(source) for source, place in _EVERYWHERE.items()}
+        written = _of_site(site, name, way) | {place: _scaffold(source) for source, place in _EVERYWHERE.items()}
     workflow = ".github/workflows/journeys.yml"
     written[workflow] = written[workflow].replace("""'["demo"]'""", f"""'["{name}"]'""")
     written["pyproject.toml"] = _pyproject(folder, extra)
@@ -87,6 +101,36 @@ def init(
 
 def _scaffold(source: str) -> str:
     return (files("synthprobe.cli") / "scaffold").joinpath(source).read_text("utf-8")
+
+
+def _proxy(given: str | None, base_url: str) -> tuple[Proxy | None, str]:
+    """The proxy to look through, and its password: the one that is given, else the one this machine names."""
+    from requests.utils import get_environ_proxies, select_proxy
+
+    from synthprobe.targets.proxy import Proxy, wrong_address
+
+    named = given
+    if named is None and not re.match(r"https?://(localhost|127\.[\d.]+|\[::1\])(:|/|$)", base_url):
+        named = select_proxy(base_url, get_environ_proxies(base_url))
+    if named is None:
+        return None, ""
+    place = urlsplit(named if "://" in named else f"http://{named}")
+    address = f"{place.scheme}://{place.netloc.rpartition('@')[2]}".lower()
+    if why := wrong_address(address):
+        source = "--proxy is" if given is not None else "This machine names the proxy"
+        way = "" if given is not None else " Give another by --proxy, or take it out of the environment."
+        raise ConfigurationError(f"{source} {address!r}{why}{way}")
+    user = unquote(place.username or "")
+    password = unquote(place.password or "") or os.environ.get(_PASSWORD, "")
+    return Proxy(address=address, user=user, secret="proxy" if user else ""), password
+
+
+def _through(proxy: Proxy, *, given: bool) -> str:
+    """Which proxy is used, and what of it is written."""
+    who = f", as {proxy.user}" if proxy.user else ""
+    said = f"Looking through the proxy {'' if given else 'that this machine names: '}{proxy.address}{who}."
+    kept = " It is written into synthprobe.toml, since journeys use no proxy that only the machine names."
+    return said + kept + (f" Its password is not: set {_PASSWORD} wherever journeys run." if proxy.user else "")
 
 
 def _found(site: Site, given: str) -> Iterator[str]:
@@ -114,15 +158,15 @@ def _target_name(origin: str) -> str:
     return "staging" if any(word in _STAGING for word in words) else "production"
 
 
-def _of_site(site: Site, name: str) -> dict[str, str]:
+def _of_site(site: Site, name: str, proxy: Proxy | None) -> dict[str, str]:
     return {
-        "synthprobe.toml": "\n".join(_configuration(site, name)) + "\n",
+        "synthprobe.toml": "\n".join(_configuration(site, name, proxy)) + "\n",
         "journeys/test_home_page.py": "\n".join(_journey(site)) + "\n",
         "runbooks/home-page.md": Template(_scaffold("site/runbooks/home-page.md")).safe_substitute(path=site.path),
     }
 
 
-def _configuration(site: Site, name: str) -> Iterator[str]:
+def _configuration(site: Site, name: str, proxy: Proxy | None) -> Iterator[str]:
     yield "# What synthprobe watches. Every key is described in the configuration reference."
     yield 'journeys = ["journeys"]'
     yield f'default_target = "{name}"'
@@ -134,6 +178,16 @@ def _configuration(site: Site, name: str) -> Iterator[str]:
     if site.hosts:
         yield "# What the page takes scripts, styles or data from. Any other host is refused."
         yield f"allowed_hosts = {json.dumps(list(site.hosts))}"
+    if proxy is not None:
+        yield ""
+        yield f"[targets.{name}.proxy]"
+        yield f"address = {json.dumps(proxy.address)}"
+        if proxy.user:
+            yield f"user = {json.dumps(proxy.user)}"
+            yield f'secret = "{proxy.secret}"'
+            yield ""
+            yield f"[targets.{name}.secrets]"
+            yield f'{proxy.secret} = "env:{_PASSWORD}"'
 
 
 def _journey(site: Site) -> Iterator[str]:

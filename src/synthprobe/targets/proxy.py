@@ -31,7 +31,7 @@ class Proxy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def wrong(self, table: str, secrets: Collection[str]) -> Iterator[tuple[str, str]]:
         """Each key that cannot be used, and why, as the rest of a sentence that begins with the file's name."""
-        if why := _wrong_address(self.address):
+        if why := wrong_address(self.address):
             yield "address", f"has {table}.address = {shown_address(self.address)!r}{why}"
         for host in self.bypass:
             if not normal_host(host):
@@ -65,7 +65,7 @@ class Proxy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return f"{scheme}://{quote(self.user, safe='')}:{quote(password, safe='')}@{place}"
 
 
-def _wrong_address(address: str) -> str:
+def wrong_address(address: str) -> str:
     """Why an address is not that of a proxy; empty when it is."""
     try:
         parts = urlsplit(address)
