@@ -156,6 +156,8 @@ def first_line(incident: Incident, background: Background, *, before: str = "", 
     concerned = len(incident.journeys)
     more = f" (+{concerned - 1} journey{'s' if concerned > 2 else ''})" if concerned > 1 else ""
     room = most - len(before) - len(tail) - len(more)
+    if incident.location:
+        return f"{before}{plain(incident.title, most - len(before) - len(tail))}{tail}"
     if not (title := background.journey) and not incident.cause:
         return f"{before}{plain(incident.title, room)}{more}{tail}"
     sentence = plain(background.sentence or incident.cause or incident.title)
@@ -189,6 +191,7 @@ def write(
         _link("Trace", background.trace_url),
         _line("What changed", background.changed),
         "" if recovered else _line("What is wrong", incident.cause or incident.title),
+        _line("From where", incident.seen_from),
         _line("Step", incident.step),
         f"Seen: in {incident.occurrences} run{'s' if incident.occurrences != 1 else ''}, "
         f"{_span((end - incident.first_seen_at).total_seconds())}",

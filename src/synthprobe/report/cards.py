@@ -11,6 +11,7 @@ from urllib.parse import quote
 from msgspec import Struct
 from msgspec.structs import replace
 
+from synthprobe import words
 from synthprobe.records.incident import Incident, Triage
 from synthprobe.records.journey import Severity
 from synthprobe.records.latency import StepSeries
@@ -79,6 +80,7 @@ class Card(Struct, frozen=True, kw_only=True):
         title: what the user cannot do.
         sentence: what is wrong, in one line.
         step: the broken or weak step.
+        seen_from: from where it fails and passes, where several locations looked and it is not the matter of a few.
         since: when it began, UTC, if it is known.
         triage: where the cause lies.
         incident: the incident; nothing when there is none, or the history is away.
@@ -100,6 +102,7 @@ class Card(Struct, frozen=True, kw_only=True):
     title: str
     sentence: str
     step: str = ""
+    seen_from: str = ""
     since: datetime | None = None
     triage: Triage | None = None
     incident: Incident | None = None
@@ -166,7 +169,8 @@ def _card(
     return Card(
         anchor=card_anchor(lead.incident, verdict.run.target, lead.journey.id),
         outcome=lead.outcome,
-        title=lead.journey.title,
+        title=f"Location {incident.location}" if incident and incident.location else lead.journey.title,
+        seen_from="" if lead.alone else words.seen_from(lead.votes),
         sentence=views[lead.journey.id]["sentence"],
         step=broken_step(lead),
         since=incident.first_seen_at if incident else min((one.since for one in group if one.since), default=None),

@@ -202,7 +202,7 @@ def _view(
         "notes": verdict.notes,
         "beside": _beside(verdict.run.target, site),
         "watched": watched(standing),
-        "matrix": matrix(standing, {one.journey.id: one.journey.title for one in verdict.journeys}),
+        "matrix": matrix(standing, verdict),
         "coverage": standing.coverage,
     }
 
@@ -250,6 +250,7 @@ def _status(view: Mapping[str, Any]) -> dict[str, Any]:
                 "outcome": card.outcome,
                 "incident": card.incident_id,
                 "sentence": card.sentence,
+                "seen_from": card.seen_from,
                 "since": card.since.isoformat() if card.since else None,
                 "runbook": card.runbook_id,
                 "journeys": [journey["id"] for journey in card.journeys],

@@ -14,6 +14,7 @@ from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import Verdict
 
 TIMEOUT_S = 5.0
+_SEEN = ("journey", "location", "outcome")
 
 
 def write_metrics(path: Path, verdict: Verdict, coverage: Coverage | None = None) -> Path:
@@ -30,15 +31,15 @@ def write_metrics(path: Path, verdict: Verdict, coverage: Coverage | None = None
 
 
 def push_metrics(gateway: str, verdict: Verdict, coverage: Coverage | None = None) -> None:
-    """Push the metrics to a Pushgateway; those of the target's last run are replaced."""
-    client = _client()
+    """Push the metrics to a Pushgateway; those of the target's last run at this location are replaced."""
+    client, run = _client(), verdict.run
     registry = _registry(client, verdict, coverage)
     try:
         client.push_to_gateway(
             gateway,
             job="synthprobe",
             registry=registry,
-            grouping_key={"target": verdict.run.target},
+            grouping_key={"target": verdict.run.target} | ({"location": run.location} if run.location else {}),
             handler=_put,
         )
     except (OSError, ValueError) as error:
@@ -63,10 +64,13 @@ def _registry(client: Any, verdict: Verdict, coverage: Coverage | None) -> Any:
         return client.Gauge(f"synthprobe_{name}", says, ["target", *labels], registry=registry)
 
     outcome = gauge("journey_outcome", "1 for the outcome the journey has, 0 for the others.", "journey", "outcome")
+    seen = gauge("journey_seen", "1 for the outcome that a location sees, 0 for the others.", *_SEEN)
     lasted = gauge("step_duration_seconds", "Time of the step in the last attempt.", "journey", "step")
     for one in verdict.journeys:
         for word in get_args(Outcome):
             outcome.labels(target, one.journey.id, word).set(one.outcome == word)
+            for vote in one.votes:
+                seen.labels(target, one.journey.id, vote.location, word).set(vote.outcome == word)
         for step in one.results[-1].steps if one.results else ():
             if step.status == "passed":  # a broken step's time is how long it waited, not how long it takes
                 lasted.labels(target, one.journey.id, step.title).set(step.duration_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
@@ -10,8 +10,10 @@ from msgspec import Struct
 
 from synthprobe.records.result import Outcome
 from synthprobe.records.standing import Standing
+from synthprobe.records.verdict import Verdict
 
 _WORST: tuple[Outcome, ...] = ("failed", "unknown", "degraded", "passed", "skipped")
+_MATRIX_ROWS = 200
 _HEIGHT = {"failed": 14, "unknown": 11, "degraded": 9, "passed": 5, "skipped": 2}  # never told by colour alone
 
 
@@ -78,17 +80,22 @@ def _stretches(ends: dict[int, Outcome], first: int, slots: int) -> Iterator[Str
             yield Stretch(outcome=outcome, left=left, width=len(held), height=height, title=title)
 
 
-def matrix(standing: Standing, titles: Mapping[str, str]) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Locations, and the newest outcome of each journey at each of them; nothing where there is one location only."""
+def matrix(standing: Standing, verdict: Verdict) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Locations, and what each says of each journey, the worst first; nothing where there is one location only.
+
+    A slot that several locations judged has their votes; otherwise each location's newest run of the last day counts.
+    """
     found: dict[str, dict[str, str]] = {}
-    for looked in standing.day:
+    for judged in verdict.journeys:
+        found |= {judged.journey.id: {vote.location: vote.outcome for vote in judged.votes}} if judged.votes else {}
+    for looked in standing.day if not found else ():
         for journey, outcome in looked.outcomes.items():
             found.setdefault(journey, {})[looked.location] = outcome
     locations = sorted({location for ends in found.values() for location in ends})
     if len(locations) < 2:
         return [], []
     return locations, [
-        (title, [found[journey].get(location, "") for location in locations])
-        for journey, title in titles.items()
-        if journey in found
-    ]
+        (judged.journey.title, [found[judged.journey.id].get(location, "") for location in locations])
+        for judged in verdict.journeys
+        if judged.journey.id in found
+    ][:_MATRIX_ROWS]

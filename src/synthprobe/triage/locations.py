@@ -47,7 +47,7 @@ def _opened(
 ) -> Incident:
     first = journeys[0] if journeys else None
     if first is not None:
-        more = f", and {len(journeys) - 1} more" if len(journeys) > 1 else ""
+        more = f" and {len(journeys) - 1} more:" if len(journeys) > 1 else ""
         cause = f"{first.journey.id}{more} {words.seen_from(first.votes)}"
         why = f"{cause}: too few for the target to be at fault."
     else:
