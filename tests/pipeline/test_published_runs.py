@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import unquote
 
 import msgspec
@@ -16,6 +17,7 @@ from test_afterwards import OVER, SEARCH, SIGN_IN, Heard, Project, heard, projec
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.config import PublishConfig, ReportConfig, read_config
 from synthprobe.errors import ConfigurationError, ReportError
+from synthprobe.firstline import runbook_pages
 from synthprobe.pipeline.judging import read_verdict
 from synthprobe.records.evidence import Evidence
 from synthprobe.report import publishing
@@ -23,6 +25,7 @@ from synthprobe.report.publishing import Site, publish_run, read_index
 from synthprobe.report.retention import Retention
 from synthprobe.report.store import FolderStore
 
+ROOT = Path(__file__).parents[2]
 __all__ = ["Heard", "Project", "heard", "project"]
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 TRACE = Evidence(kind="trace", title="trace", media_type="application/zip", path="evidence/sign-in/1/trace.zip")
@@ -78,8 +81,12 @@ def test_a_second_run_writes_what_is_new_only(project, place, monkeypatch):
     written: list[str] = []
     put = FolderStore.put
     monkeypatch.setattr(FolderStore, "put", lambda store, path, data: (written.append(path), put(store, path, data))[1])
+    runbook = project.root / "runbooks" / "search-page.md"
+    runbook.parent.mkdir()
+    runbook.write_bytes((ROOT / "runbooks" / "search-page.md").read_bytes())
     project.run(failing=(SIGN_IN,))
     assert sum(path.startswith("trace-viewer/") for path in written) > 5
+    assert {"runbooks/index.html", "runbooks/search-page.html"} <= set(written)
     assert sum(path.startswith("evidence/") for path in written) == 2
     written.clear()
     project.run(failing=(SIGN_IN,))
@@ -90,10 +97,15 @@ def test_a_second_run_writes_what_is_new_only(project, place, monkeypatch):
     assert len(of_incidents) == 2, "the page of the incident that is seen once more, and the list"
     assert written[-1] == "index.html", "the first page is last"
     assert sum((place / path).stat().st_size for path in set(written)) < 200_000
-    for minutes, most in ((0, 4), (60, 4), (120, 2)):  # until its end the incident's page changes, and the list
-        written.clear()
-        project.run(at=datetime.now(UTC) + timedelta(minutes=minutes))
-        assert len(written) <= most
+    with monkeypatch.context() as patch:
+        patch.setattr(runbook_pages, "render", lambda *_, **more: pytest.fail("a page was made that stands already"))
+        for minutes, most in ((0, 4), (60, 4), (120, 2)):  # until its end the incident's page changes, and the list
+            written.clear()
+            project.run(at=datetime.now(UTC) + timedelta(minutes=minutes))
+            assert len(written) <= most
+    runbook.write_text(runbook.read_text().replace("## Impact", "## Impact\n\nAsk by radio.", 1))
+    project.run(failing=(SIGN_IN,))
+    assert "Ask by radio." in (place / "runbooks" / "search-page.html").read_text()
 
 
 def test_what_cannot_be_published_costs_the_link_and_nothing_else_and_is_published_later_f61(project, heard, place):

@@ -134,3 +134,9 @@ def test_a_server_that_is_killed_is_a_sentence_within_a_second(server, place, tm
     with pytest.raises(ReportError, match="Check that it is reached from here"):
         published(place, *written(tmp_path, "after", minutes=5))
     assert time.monotonic() - began < 5
+
+
+def test_an_object_that_is_gone_hides_no_other_where_the_store_calls_that_an_error(tmp_path):
+    (tmp_path / "kept-no-longer").write_bytes(b"")
+    BucketStore(tmp_path.as_uri(), 5).delete(["gone", "kept-no-longer"])
+    assert not list(tmp_path.iterdir())

@@ -108,20 +108,17 @@ def _publish(root: Path, config: Config, folder: Path, runbooks: Sequence[Runboo
 
 
 def _site(root: Path, config: Config, target: str, runbooks: Sequence[Runbook]) -> Site:
-    from synthprobe.firstline.runbook_pages import before_typing, publish_runbooks
-    from synthprobe.report.publishing import Site
+    from synthprobe.firstline.runbook_pages import before_typing
+    from synthprobe.report.publishing import Bundle, Site, digest
 
-    shared: dict[str, dict[str, bytes]] = {}
-    addresses: dict[str, str] = {}
+    shared: dict[str, Bundle] = {}
+    addresses = {runbook.id: f"runbooks/{runbook.id}.html" for runbook in runbooks}
     if pattern := config.report.runbook_url:
         addresses = {runbook.id: pattern.replace("{id}", runbook.id) for runbook in runbooks}
     elif runbooks:
         page = before_typing(root / config.runbooks)
-        with tempfile.TemporaryDirectory(prefix="synthprobe-runbooks-") as place:
-            before = page.read_text("utf-8", errors="replace") if page else ""
-            addresses = publish_runbooks(runbooks, Path(place), before=before)
-            pages = (Path(place) / "runbooks").rglob("*")
-            shared["runbooks"] = {file.name: file.read_bytes() for file in pages if file.is_file()}
+        before = page.read_text("utf-8", errors="replace") if page else ""
+        shared["runbooks"] = Bundle(made_of=digest((runbooks, before)), made=lambda: _runbook_pages(runbooks, before))
     standing = Standing()
     with suppress(SynthprobeError):  # the page stands without it, and the history has said why
         standing = stand(root, config, target, datetime.now(UTC))
@@ -132,6 +129,15 @@ def _site(root: Path, config: Config, target: str, runbooks: Sequence[Runbook]) 
         stale_s=_STALE_S + 2 * config.interval_s,
         retention=config.report.keep,
     )
+
+
+def _runbook_pages(runbooks: Sequence[Runbook], before: str) -> dict[str, bytes]:
+    from synthprobe.firstline.runbook_pages import publish_runbooks
+
+    with tempfile.TemporaryDirectory(prefix="synthprobe-runbooks-") as place:
+        publish_runbooks(runbooks, Path(place), before=before)
+        pages = (Path(place) / "runbooks").rglob("*")
+        return {file.name: file.read_bytes() for file in pages if file.is_file()}
 
 
 def shown_runbook(runbook: Runbook, address: str) -> PublishedRunbook:

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -77,12 +76,19 @@ class Index(Struct, frozen=True, kw_only=True):
     swept_at: datetime | None = None
 
 
+class Bundle(Struct, frozen=True, kw_only=True):
+    """Files that runs share, by path in their folder; they are made and uploaded when what they are made of changed."""
+
+    made_of: str
+    made: Callable[[], Mapping[str, bytes]]
+
+
 class Site(Struct, frozen=True, kw_only=True):
     """What pages need besides the runs: runbooks by id, how targets stand, and files that runs share, by folder."""
 
     runbooks: Mapping[str, PublishedRunbook] = {}
     standings: Mapping[str, Standing] = {}
-    shared: Mapping[str, Mapping[str, bytes]] = {}
+    shared: Mapping[str, Bundle] = {}
     stale_s: float = 3600.0
     retention: Retention = Retention()
 
@@ -97,6 +103,11 @@ class Publication(Struct, frozen=True, kw_only=True):
 
     page: str
     traces: dict[str, str] = {}
+
+
+def digest(made_of: object) -> str:
+    """What tells that a page is made of something else than before."""
+    return hashlib.sha256(version("synthprobe").encode() + msgspec.json.encode(made_of)).hexdigest()[:16]
 
 
 def read_index(store: Store) -> tuple[Index, object]:
@@ -182,7 +193,7 @@ def publish_run(
             runs=kept,
             newest=_newest((*index.newest, record)),
             standings={**index.standings, **site.standings},
-            shared={**index.shared, **{name: digest for name, (_, digest) in shared.items()}},
+            shared={**index.shared, **{name: made_of for name, (_, made_of) in shared.items()}},
             sightings=_sightings(index, kept, record),
             private_at=private_at,
             swept_at=now if swept else index.swept_at,
@@ -219,7 +230,7 @@ def _incident_pages(index: Index, site: Site) -> tuple[dict[str, bytes], Index]:
     for incident, standing in incidents:
         path, seen = f"incidents/{incident.id}.html", index.sightings.get(incident.id, ())
         made_of = (incident, seen, standing.muted.get(incident.id), standing.latency.get(incident.id))
-        pages[path] = _digest({"": msgspec.json.encode(made_of)})
+        pages[path] = digest(made_of)
         if index.pages.get(path) != pages[path]:
             sightings = [(folder, folder.rpartition("/")[2], known[folder].at) for folder in seen if folder in known]
             written[path] = incident_page(incident, standing, sightings, site.runbooks, addresses).encode()
@@ -269,28 +280,18 @@ def publish_evidence(store: Store, run_dir: Path, verdict: Verdict) -> dict[str,
 
 def _new_bundles(index: Index, site: Site, verdict: Verdict) -> Iterator[tuple[str, tuple[dict[str, bytes], str]]]:
     """Bundles that the store has not, or not in this version."""
-    bundles: dict[str, Callable[[], Mapping[str, bytes]]] = {}
-    for name, files in site.shared.items():
-        bundles[name] = partial(dict, files)
-    digests = {name: _digest(files) for name, files in site.shared.items()}
+    bundles = dict(site.shared)
     if any(path for one in verdict.journeys for path in _kept(one, "trace")):
-        digests["trace-viewer"], bundles["trace-viewer"] = f"playwright {version('playwright')}", _viewer
-    for name, made in bundles.items():
-        if index.shared.get(name) != digests[name]:
-            yield name, ({f"{name}/{path}": data for path, data in made().items()}, digests[name])
+        bundles["trace-viewer"] = Bundle(made_of=f"playwright {version('playwright')}", made=_viewer)
+    for name, bundle in bundles.items():
+        if index.shared.get(name) != bundle.made_of:
+            yield name, ({f"{name}/{path}": data for path, data in bundle.made().items()}, bundle.made_of)
 
 
 def _viewer() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="synthprobe-viewer-") as place:
         viewer = copy_trace_viewer(Path(place))
         return {file.relative_to(viewer).as_posix(): file.read_bytes() for file in viewer.rglob("*") if file.is_file()}
-
-
-def _digest(files: Mapping[str, bytes]) -> str:
-    total = hashlib.sha256()
-    for path in sorted(files):
-        total.update(path.encode() + b"\0" + hashlib.sha256(files[path]).digest())
-    return total.hexdigest()[:16]
 
 
 def _slim(verdict: Verdict) -> Verdict:
@@ -359,7 +360,8 @@ def _remove(store: Store, index: Index, gone: Sequence[Entry], now: datetime, *,
     """Remove what is kept no longer, and once a day what a killed publisher left."""
     named = {name for entry in index.runs for name in entry.files}
     pages = {f"{entry.folder}/{PAGE}" for entry in index.runs}
-    paths = [path for entry in gone for path in (*entry.files, f"{entry.folder}/{PAGE}") if path not in named]
+    old_pages = [f"{entry.folder}/{PAGE}" for entry in gone if not entry.passed]
+    paths = [*old_pages, *(path for entry in gone for path in entry.files if path not in named)]
     if sweep:
         old = (path for prefix in ("evidence", "runs") for path, at in store.listed(prefix) if now - at > _DAILY)
         paths += [path for path in old if path not in named and path not in pages]

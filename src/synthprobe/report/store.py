@@ -178,10 +178,17 @@ class BucketStore:
     def delete(self, paths: Sequence[str]) -> None:
         """Remove objects."""
         import obstore
+        from obstore.exceptions import NotFoundError
 
-        if paths:
-            with self._sentences("remove what is kept no longer"):
+        if not paths:
+            return
+        with self._sentences("remove what is kept no longer"):
+            try:
                 obstore.delete(self._store, list(paths))
+            except (NotFoundError, FileNotFoundError):  # but for S3, an object that is gone ends it for the others
+                for path in paths:
+                    with suppress(NotFoundError, FileNotFoundError):
+                        obstore.delete(self._store, path)
 
     def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
         """Objects below a prefix."""
