@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from authority import Authority
 from company_proxy import company_proxy
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +69,16 @@ def site() -> Iterator[ThreadingHTTPServer]:
     yield server
     server.shutdown()
     server.server_close()
+
+
+def test_a_site_of_an_authority_of_ones_own_is_seen_with_the_variables_of_the_machine(tmp_path, site, monkeypatch):
+    authority = Authority(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.pem("localhost"))
+    site.socket = context.wrap_socket(site.socket, server_side=True)
+    monkeypatch.setenv("SSL_CERT_FILE", os.fspath(authority.file))
+    made = synthprobe(tmp_path, "init", "watch", "--base-url", f"https://localhost:{site.server_port}")
+    assert 'title "Orchard shop"; heading "Apples and pears"; data at /stock.json' in made.stdout, made.stdout
 
 
 def test_a_site_of_ones_own_is_green_after_two_commands_and_red_once_it_is_another(tmp_path, site, monkeypatch):

@@ -14,12 +14,18 @@ import requests
 from msgspec import Struct
 
 from synthprobe.browser.installation import find_browser
+from synthprobe.errors import ToolError
+from synthprobe.journey.deadline import BoundedAdapter
+from synthprobe.journey.trust import bundle, trusting_home
+from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.proxy import Proxy, out_of_reach, refused
 from synthprobe.targets.proxy_variables import without_proxies
+from synthprobe.targets.target import Target
 
 _WITHIN_S = 15.0
 _API_WITHIN_S = 5.0
 _HEADING_MS = 3000
+_MAX_BYTES = 10_000_000
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _API_PATHS = (
     "/healthz",
@@ -68,6 +74,11 @@ def look_at(
     given = Site(origin=f"{place.scheme}://{place.netloc}", path=place.path or "/")
     session = requests.Session()
     session.trust_env = False  # journeys ask no proxy of the environment either
+    environ = os.environ if environ is None else environ
+    authorities = own_authorities(Target(name="", base_url=address), environ)
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, BoundedAdapter(_MAX_BYTES))
+    session.verify = bundle(authorities) if authorities else True
     if proxy is not None:
         session.proxies = dict.fromkeys(("http", "https"), proxy.with_password(password))
     try:
@@ -86,7 +97,7 @@ def look_at(
         return Site(origin=origin, path=path, trouble=f"It answered with status {answer.status_code}.")
     if "json" in answer.headers.get("Content-Type", ""):
         return Site(origin=origin, path=path, is_page=False, api=path)
-    seen = _browsed(f"{origin}{path}", os.environ if environ is None else environ, proxy, password)
+    seen = _browsed(f"{origin}{path}", environ, authorities, proxy, password)
     if seen is None:
         read = _Page(answer.text)
         seen = {"title": read.title, "heading": read.heading, "hosts": (), "data": read.data}
@@ -105,7 +116,7 @@ def _at_the_proxy(proxy: Proxy | None, where: str, error: Exception) -> str:
 
 
 def _browsed(
-    url: str, environ: Mapping[str, str], proxy: Proxy | None = None, password: str = ""
+    url: str, environ: Mapping[str, str], authorities: str, proxy: Proxy | None, password: str
 ) -> dict[str, Any] | None:
     """What the browser shows; nothing when there is none, or it does not start."""
     found = find_browser(environ=environ)
@@ -119,10 +130,11 @@ def _browsed(
             if proxy is not None:
                 way = {"server": proxy.address, "bypass": "<-loopback>"}
                 way |= {"username": proxy.user, "password": password} if proxy.user else {}
-            browser = playwright.chromium.launch(executable_path=found.path, proxy=way, env=without_proxies(environ))
+            env = without_proxies(environ) | ({"HOME": trusting_home(authorities)} if authorities else {})
+            browser = playwright.chromium.launch(executable_path=found.path, proxy=way, env=env)
             looks = [_opened(browser, url) for _ in range(2)]
             browser.close()
-    except Error:
+    except (Error, ToolError):
         return None
     first, second = looks
     same = {name: first[name] if first[name] == second[name] else "" for name in ("title", "heading")}
