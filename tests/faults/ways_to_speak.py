@@ -31,6 +31,13 @@ WAYS = {
     "module": "new Worker(blob(saved), {type: 'module'})",
     "worker from the host": "new Worker(host(saved))",
     "module from the host": "new Worker(host(saved), {type: 'module'})",
+    "module that imports from the host": "new Worker(host(imports(host(keeps))), {type: 'module'})",
+    "module that imports data": "new Worker(host(imports(data(keeps))), {type: 'module'})",
+    "module that imports a blob": "new Worker(host(imports(blob(keeps))), {type: 'module'})",
+    "module of a blob that imports data": "new Worker(blob(imports(data(keeps))), {type: 'module'})",
+    "module of data that imports a blob": "new Worker(data(imports(blob(keeps))), {type: 'module'})",
+    "module whose import imports data": "new Worker(host(imports(host(`import '${data(keeps)}'`))), {type: 'module'})",
+    "shared module that imports data": "new SharedWorker(host(imports(data(keeps))), {type: 'module'})",
     "shared worker": "new SharedWorker(blob(saved))",
     "shared worker from the host": "new SharedWorker(host(saved))",
     "shared worker of a frame": "new (tag('iframe').contentWindow.SharedWorker)(blob(saved))",
@@ -40,13 +47,18 @@ WAYS = {
 RUN = """([ways, base, endings]) => {
   const tag = name => document.body.appendChild(document.createElement(name));
   const blob = (text, type = 'text/javascript') => URL.createObjectURL(new Blob([text], {type}));
-  const host = text => '/worker.js?code=' + encodeURIComponent(text);
+  const coded = text => encodeURIComponent(text).replaceAll("'", '%27');
+  const host = text => location.origin + '/worker.js?code=' + coded(text);
+  const data = text => 'data:text/javascript,' + coded(text);
+  const keeps = 'globalThis.kept = WebSocket.prototype.send';
   const failed = {};
   for (const name of Object.keys(ways)) for (const ending of endings) {
     const address = base + '/' + encodeURIComponent(name) + ending;
     const code = `{ const s = new WebSocket("${address}"); s.onmessage = () => { s.onmessage = null; s.send('x') } }`;
     const saved = `{ const send = WebSocket.prototype.send, s = new WebSocket("${address}");
                      s.onmessage = () => { s.onmessage = null; send.call(s, 'x') } }`;
+    const imports = url => `import '${url}'; const s = new WebSocket("${address}");
+                            s.onmessage = () => { s.onmessage = null; kept.call(s, 'x') }`;
     const html = `<script>${code}</` + 'script>';
     const speak = send => {
       const s = new WebSocket(address); s.onmessage = () => { s.onmessage = null; send.call(s, 'x') } };

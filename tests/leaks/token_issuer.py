@@ -18,12 +18,14 @@ PAGE = """<!doctype html><meta name="csrf-token" content="{meta}"><title>issuer<
 <input type="hidden" name="state" value="{state}">
 <label>Code <input autocomplete="one-time-code" id="code"></label></form><p id="out"></p>
 <script>
+window.name = '{window}'; history.replaceState({{access_token: '{history}'}}, '');
 sessionStorage.setItem('tab', '{tab}'); localStorage.setItem('kept', JSON.stringify({{access_token: '{kept}'}}));
 fetch('/auth/token', {{method: 'POST', headers: {{'Content-Type': 'application/x-www-form-urlencoded'}},
-  body: 'client_id=editor&refresh_token={refresh}'}}).then(answer => answer.json()).then(issued => {{
+  body: 'client_id=editor&refresh_token={refresh}'}}).then(answer => answer.json()).then(async issued => {{
+  const packed = new TextDecoder().decode(await (await fetch('/packed')).arrayBuffer());
   fetch('/me?sid=' + issued.sid,
     {{headers: {{'Authorization': 'Bearer ' + issued.access_token, 'X-Session': issued.extra}}}});
-  const socket = new WebSocket('ws://' + location.host + '/comms');
+  const socket = new WebSocket('ws://' + location.host + '/comms', ['bearer', '{protocol}']);
   socket.binaryType = 'arraybuffer';
   const heard = [];
   socket.onopen = () => socket.send(JSON.stringify({{auth: issued.access_token}}));
@@ -33,7 +35,8 @@ fetch('/auth/token', {{method: 'POST', headers: {{'Content-Type': 'application/x
     console.log('logged in with ' + issued.access_token + heard.join(''));
     location.hash = 'access=' + issued.jwt;
     document.getElementById('out').textContent = ['tokens', ...Object.values(issued), heard.join('')].join(' ') +
-      document.cookie + JSON.stringify(localStorage) + JSON.stringify(sessionStorage);
+      document.cookie + packed + ' {protocol} ' + window.name + JSON.stringify(history.state) +
+      JSON.stringify(localStorage) + JSON.stringify(sessionStorage);
   }};
 }});
 </script>"""
@@ -58,10 +61,13 @@ class Issuer(BaseHTTPRequestHandler):
             self.messages()
         elif path == "/key":
             self.answer(f"KEY={self.new('key')[:0]}\nAPI_KEY={self.new('key')}\n".encode(), "application/octet-stream")
+        elif path == "/packed":  # CBOR: a map of one text
+            name, value = (b"%c%c" % (0x78, len(text)) + text for text in (b"access_token", self.new("cbor").encode()))
+            self.answer(b"\xa1" + name + value, "application/cbor")
         elif path == "/api":
             self.answer(f"<a><authToken>{self.new('xml')}</authToken></a>".encode(), "application/xml")
         else:
-            names = ("meta", "hidden", "state", "tab", "kept", "refresh")
+            names = ("meta", "hidden", "state", "tab", "kept", "refresh", "window", "history", "protocol")
             self.answer(PAGE.format(**{name: self.new(name) for name in names}).encode(), "text/html")
 
     def messages(self) -> None:
@@ -69,6 +75,7 @@ class Issuer(BaseHTTPRequestHandler):
         self.send_response(101)
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Protocol", "bearer")
         self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
         self.end_headers()
         whole = json.dumps({"ticket": self.new("split")}).encode()

@@ -129,13 +129,14 @@ def environment(folder: Path, *, beside: bool) -> Path:
     return python
 
 
-def outcomes(python: Path, source: Path, names: Sequence[str]) -> dict[str, str]:
+def outcomes(python: Path, source: Path, names: Sequence[str], keyword: str = "") -> dict[str, str]:
     """Run tests.
 
     Args:
         python: of the environment.
         source: the unpacked source distribution.
         names: the files to run.
+        keyword: which of their tests, as pytest's `-k` takes it; all without.
 
     Returns:
         The outcome of each test by its name.
@@ -144,7 +145,16 @@ def outcomes(python: Path, source: Path, names: Sequence[str]) -> dict[str, str]
         Trouble: when they could not be collected.
     """
     report = python.parent / "report.xml"
-    options = ["-q", "-p", "no:cacheprovider", "-o", "junit_family=xunit2", f"--basetemp={python.parent / 'tmp'}"]
+    options = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "junit_family=xunit2",
+        f"--basetemp={python.parent / 'tmp'}",
+        "-k",
+        keyword,
+    ]
     done = subprocess.run(
         [str(python), "-m", "pytest", *names, *options, f"--junitxml={report}"],
         cwd=source,
@@ -163,13 +173,14 @@ def outcomes(python: Path, source: Path, names: Sequence[str]) -> dict[str, str]
     return found
 
 
-def compare(name: str, keep: Path, files: Sequence[str] = ()) -> Comparison | None:
+def compare(name: str, keep: Path, files: Sequence[str] = (), keyword: str = "") -> Comparison | None:
     """Run a plugin's tests in both environments; a test that depends on luck is looked at once more.
 
     Args:
         name: the plugin's name on the registry.
         keep: where source distributions are kept.
         files: parts of names of the files to run; all without it.
+        keyword: which of their tests, as pytest's `-k` takes it; all without.
 
     Returns:
         How they ended; nothing when its source distribution brings no tests.
@@ -180,10 +191,14 @@ def compare(name: str, keep: Path, files: Sequence[str] = ()) -> Comparison | No
     names = [file for file in test_files(source) if not files or any(part in file for part in files)]
     with tempfile.TemporaryDirectory(prefix="peers-") as place:
         without, beside = (environment(Path(place) / str(both), beside=both) for both in (False, True))
-        first = Comparison(source.name, outcomes(without, source, names), outcomes(beside, source, names))
+        first = Comparison(
+            source.name, outcomes(without, source, names, keyword), outcomes(beside, source, names, keyword)
+        )
         if not first.differences:
             return first
-        second = Comparison(source.name, outcomes(without, source, names), outcomes(beside, source, names))
+        second = Comparison(
+            source.name, outcomes(without, source, names, keyword), outcomes(beside, source, names, keyword)
+        )
         steady = {line.split(": ")[0] for line in first.differences} & {
             line.split(": ")[0] for line in second.differences
         }
@@ -200,11 +215,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", default=PEERS, metavar="NAME", help=f"plugins; {', '.join(PEERS)} without")
     parser.add_argument("--keep", type=Path, default=Path.home() / ".cache" / _OURS / "peers")
     parser.add_argument("--file", action="append", default=[], help="part of the name of a file to run; all without")
+    parser.add_argument("-k", dest="keyword", default="", help="which tests of them to run, as pytest takes it")
     given = parser.parse_args(arguments)
     code = 0
     for name in given.names:
         try:
-            found = compare(name, given.keep, given.file)
+            found = compare(name, given.keep, given.file, given.keyword)
         except (Trouble, subprocess.TimeoutExpired) as trouble:
             print(f"{name}: {trouble}", flush=True)
             code = 2

@@ -32,7 +32,8 @@ _SCREENSHOT_TIMEOUT_MS = 4000
 _GLANCE_TIMEOUT_MS = 1000
 _STORAGE_TIMEOUT_MS = 1000
 _FRAMES = 5
-_STORAGE = "() => [localStorage, sessionStorage].flatMap(storage => Object.entries(storage))"
+_STORAGE = """() => [['window.name', window.name], ['history.state', JSON.stringify(history.state) || ''],
+  ...[localStorage, sessionStorage].flatMap(storage => Object.entries(storage))]"""
 _TYPED_SELECTORS = (
     'input[type="password"]',
     *(f'input[autocomplete~="{what}" i]' for what in ("current-password", "new-password", "one-time-code")),

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from playwright.sync_api import BrowserContext
 
@@ -22,6 +23,11 @@ from synthprobe.targets.guardrails import message_refusal, sends_messages
 _TELL = "__synthprobe_refused"
 _PATH = "/synthprobe-refused"
 """Workers have no binding: what they did not send is told by a request that the browser's session stops."""
+
+_IMPORTS = re.compile(
+    rb"""(?:^|[;\n}/])\s*(?:import|export)\b[^"'`();]*["'](?:\s*(?:data|blob):|[^"'\n]*\\)""", re.IGNORECASE
+)
+"""What a module imports that no request asks for."""
 
 _HOLD = r"""(function hold(given) {
   const [tell, path, patterns] = given, send = WebSocket.prototype.send;
@@ -46,12 +52,16 @@ _HOLD = r"""(function hold(given) {
     return url };
   URL.revokeObjectURL = url => { blobs.delete(String(url)); revoke.call(URL, url) };
   const read = url => { const x = new XMLHttpRequest(); x.open('GET', url, false); x.send(); return x.responseText };
-  const held = url => /^\s*(blob|data):/i.test(url)
-    ? make.call(URL, new Blob([front, blobs.get(String(url)) || read(url)], {type: 'text/javascript'})) : url;
+  const first = `import ${JSON.stringify('data:text/javascript,' + encodeURIComponent(front))};`;
+  const imports = /(?:^|[;\n}\/])\s*(?:import|export)\b[^"'`();]*["'](?:\s*(?:data|blob):|[^"'\n]*\\)/i;
+  const module = url => { const text = read(url); return [imports.test(text) ? first : front, text] };
+  const held = (url, how) => /^\s*(blob|data):/i.test(url)
+    ? make.call(URL, new Blob(how && how.type == 'module' ? module(url) : [front, blobs.get(String(url)) || read(url)],
+                              {type: 'text/javascript'})) : url;
   for (const name of ['Worker', 'SharedWorker']) if (globalThis[name]) {
-    const made = new Map(), kept = url => made.get(url) || made.set(url, held(url)).get(url);
+    const made = new Map(), kept = (url, how) => made.get(url) || made.set(url, held(url, how)).get(url);
     globalThis[name] = new Proxy(globalThis[name], {construct: (kind, [url, ...how], as) => {
-      if (arguments.length && url !== undefined) url = name == 'Worker' ? held(url) : kept(url);
+      if (arguments.length && url !== undefined) url = (name == 'Worker' ? held : kept)(url, how[0]);
       return Reflect.construct(kind, [url, ...how], as) }});
     globalThis[name].prototype.constructor = globalThis[name] }
 })"""
@@ -77,7 +87,10 @@ def held_answer(event: Mapping[str, Any], guard: Guard, body_of: Callable[[], Ma
     if not (answer := body_of()):
         return {}
     body = base64.b64decode(answer["body"]) if answer["base64Encoded"] else answer["body"].encode()
-    held = base64.b64encode(_script(guard).encode() + body).decode()
+    script = _script(guard)
+    if _IMPORTS.search(body):  # they run before the first line does, and one another in their order
+        script = f'import "data:text/javascript,{quote(script)}";'
+    held = base64.b64encode(script.encode() + body).decode()
     return {"responseCode": 200, "responseHeaders": headers, "body": held}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from synthprobe.evidence.binary_texts import binary_pairs
 from synthprobe.evidence.fields import Field, fields_of, is_code, query_fields
 from synthprobe.evidence.free_text import free_fields
 from synthprobe.evidence.names import is_readable, is_secret_name, looks_random, may_be_secret_name
@@ -79,6 +80,8 @@ class Learner:
         """Learn tokens in a body, also one that is nothing else, where its address says so: ``/api/csrf-token``."""
         if kind.startswith(_NO_TEXT):
             return
+        if not kind.startswith("text/"):
+            self.learn_from_fields(Field(*pair) for pair in binary_pairs(content) if looks_random(pair[1]))
         if b"\0" in content[:100]:
             content = content.decode("utf-16", "replace").encode()
         code = is_code(kind)
@@ -116,6 +119,9 @@ class Learner:
     def _learn_header(self, name: str, text: str) -> None:
         if name in ADDRESSES:
             self.learn_from_address(text)
+        elif name == "sec-websocket-protocol":  # a page has no other header to send a credential with
+            parts = map(str.strip, text.split(","))
+            self.learn_from_fields(Field("token", part) for part in parts if looks_random(part))
         elif is_secret_name(name) or (not _STANDARD.match(name) and looks_random(text)):
             self.learn(text.strip(), name)
 
