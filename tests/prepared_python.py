@@ -1,10 +1,10 @@
 """What tests start with ``python -m`` begins with its libraries loaded.
 
-A start of ``synthprobe`` or of pytest with its plugin loads some nine hundred modules of other projects, the same each
-time; that is most of what it costs. One process of each worker loads them once, and what a test starts is forked from
-it: a process of its own, child of who started it, with the arguments, variables, folder and streams it was given, in
-which no module of this project and no plugin of pytest is loaded yet. What was started so starts pytest the same way.
-With ``pytest --fresh-starts`` every start is a fresh one.
+A start of ``synthprobe`` or of pytest with its plugin loads more than a thousand modules, the same each time; that is
+most of what it costs. One process of each worker loads them once, and what a test starts is forked from it: a process
+of its own, child of who started it, with the arguments, variables, folder and streams it was given, in which no module
+of this project and no plugin of pytest is to be seen until it is imported (``prepared_modules.py``). What was started
+so starts pytest the same way. With ``pytest --fresh-starts`` every start is a fresh one.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from _pytest.config import default_plugins
+from prepared_modules import HiddenModules
 
 PROGRAMS = ("pytest", "synthprobe", "synthprobe_demo")
 LIBRARIES = [
@@ -42,12 +43,15 @@ LIBRARIES = [
     "alembic",
     "attr",
     "ctypes",
+    "doctest",
     "execnet",
     "faulthandler",
     "filelock",
     "gzip",
     "jinja2",
     "jsonschema",
+    "markdown_it",
+    "mdit_py_plugins.front_matter",
     "msgspec",
     "packaging",
     "pdb",
@@ -61,6 +65,7 @@ LIBRARIES = [
     "sqlalchemy",
     "sqlalchemy.dialects.sqlite",
     "sse_starlette",
+    "statistics",
     "tomllib",
     "typer",
     "typer._click.decorators",
@@ -68,6 +73,17 @@ LIBRARIES = [
     "yaml",
     "zoneinfo",
 ]
+HIDDEN = [
+    "synthprobe.cli.run",
+    "synthprobe.plugin.collection",
+    "synthprobe.plugin.fixtures",
+    "synthprobe.plugin.ladder",
+    "synthprobe.plugin.quiet",
+    "synthprobe.plugin.session",
+    "synthprobe_demo.app",
+    "synthprobe_demo.plugin",
+]
+"""Of this project, with all that these import; the plugins of pytest are hidden as well."""
 _KEPT_VARIABLES = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "COVERAGE", "MALLOC")
 """Beginnings of variables that a Python reads when it begins: where these differ, it has to begin afresh."""
 
@@ -192,8 +208,8 @@ class FromHere(_Popen):
 class Beginning:
     """What a Python that just began looks like."""
 
-    def __init__(self, plugins: Set[str]) -> None:
-        self.plugins = plugins
+    def __init__(self, plugins: Set[str], hidden: HiddenModules) -> None:
+        self.plugins, self.hidden = plugins, hidden
         self.path, self.finders, self.hooks = list(sys.path), list(sys.meta_path), list(sys.path_hooks)
         self.filters = list(warnings.filters)
         self.modules, self.variables = set(sys.modules), _read_at_start(os.environ)
@@ -206,6 +222,7 @@ class Beginning:
             ours = place and not place.startswith(_INSTALLED)
             if name not in self.modules and (ours or name.partition(".")[0] in self.plugins):
                 del sys.modules[name]
+        self.hidden.restore()
         importlib.invalidate_caches()
         sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
         threading.excepthook = threading.__excepthook__
@@ -329,10 +346,12 @@ def main() -> None:
     for name in (*LIBRARIES, *(f"_pytest.{name}" for name in default_plugins)):
         with contextlib.suppress(ImportError):  # older versions have other modules
             importlib.import_module(name)
-    plugins = {entry.module.partition(".")[0] for entry in importlib.metadata.entry_points(group="pytest11")}
-    for name in [name for name in sys.modules if name.partition(".")[0] in plugins]:
-        del sys.modules[name]  # pytest warns of a plugin that was loaded before it
-    BEGINNING = Beginning(plugins)
+    entries = importlib.metadata.entry_points(group="pytest11")
+    plugins = {entry.module.partition(".")[0] for entry in entries}  # pytest warns of one that was loaded before it
+    hidden = HiddenModules()
+    used = [entry.module for entry in entries if not entry.module.startswith(("_hypothesis", "pytest_bdd"))]
+    hidden.load([*used, *HIDDEN], {*plugins, "allure_commons", "synthprobe_demo"})
+    BEGINNING = Beginning(plugins, hidden)
     gc.collect()
     gc.freeze()
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -50,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from synthprobe.plugin.collection import JourneyCollection
         from synthprobe.plugin.quiet import QuietConsole, is_quiet
         from synthprobe.plugin.session import JourneySession
+        from synthprobe.plugin.summary import SessionSummary
 
         # Registered here, after every installed plugin, so that these fixtures extend pytest-playwright's
         # whatever order the two were loaded in.
@@ -57,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(ladder.Changeover(), "synthprobe-changeover")
         session: JourneySession = JourneySession.of(config)
         config.pluginmanager.register(session, "synthprobe-session")
+        config.pluginmanager.register(SessionSummary(session), "synthprobe-summary")
         config.pluginmanager.register(session.scenarios, "synthprobe-scenarios")
         config.pluginmanager.register(JourneyCollection(session), "synthprobe-collection")
         if is_quiet(config):

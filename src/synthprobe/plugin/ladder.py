@@ -65,12 +65,12 @@ def playwright(playwright: Any, pytestconfig: pytest.Config) -> Iterator[Any]:
 
     def new_redacting_client(**kwargs: Any) -> Any:
         client = new_client(**kwargs)
-        session.browser_evidence().hold_client(client)
+        session.browsers.recorder().hold_client(client)
         return client
 
     playwright.request.new_context = new_redacting_client
-    yield session.guarded_browser().hold(playwright)
-    session.guarded_browser().release()
+    yield session.browsers.wall().hold(playwright)
+    session.browsers.wall().release()
     expect.set_options(timeout=before)
 
 
@@ -119,10 +119,10 @@ def launch_browser(
                     return launch_browser(**kwargs)
                 another = sync_playwright().start()  # Playwright's own process died with its browser
                 stack.callback(another.stop)
-                kind = getattr(session.guarded_browser().hold(another), browser_name)
+                kind = getattr(session.browsers.wall().hold(another), browser_name)
                 return kind.launch(**{**browser_type_launch_args, **kwargs})
 
-            return session.browser_evidence().watch(launch_browser(**kwargs), again)
+            return session.browsers.recorder().watch(launch_browser(**kwargs), again)
 
         yield launch
 

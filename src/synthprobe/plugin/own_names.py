@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -40,11 +41,12 @@ def own_names(
 
 def _sources(root: Path) -> Iterator[str]:
     """The project's own modules, as far as they are imported; steps stand in helpers of journeys too."""
+    inside = f"{root}{os.sep}"
     for module in list(sys.modules.values()):
-        path = Path(getattr(module, "__file__", None) or "/")
-        if path.suffix == ".py" and path.is_relative_to(root) and "site-packages" not in path.parts:
+        path = getattr(module, "__file__", None) or ""
+        if path.startswith(inside) and path.endswith(".py") and "site-packages" not in Path(path).parts:
             try:
-                yield path.read_text("utf-8")
+                yield Path(path).read_text("utf-8")
             except (OSError, UnicodeDecodeError):
                 continue
 

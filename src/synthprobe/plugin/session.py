@@ -7,7 +7,7 @@ import shutil
 import threading
 import warnings
 from collections.abc import Generator
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +16,6 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from synthprobe.browser.headers import BrowserHeaders
 from synthprobe.browser.last_good import LastGood
 from synthprobe.browser.step_groups import StepGroups
 from synthprobe.errors import SynthprobeError
@@ -30,7 +29,8 @@ from synthprobe.journey.clock import SteadyClock
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.plugin.admission import admitted_target, directed_folder
-from synthprobe.plugin.alarm import AttemptDeadline, TookTooLong, limit_of, no_limit, own_time
+from synthprobe.plugin.alarm import AttemptDeadline, limit_of, no_limit
+from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import HarmlessConsole
 from synthprobe.plugin.group_lock import GroupLock
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
@@ -58,18 +58,14 @@ from synthprobe.report.allure_journey import AllureJourney
 from synthprobe.report.allure_live import RedactingFileLogger, follow_fixtures, redact_allure
 from synthprobe.report.junit import properties_of
 from synthprobe.targets.guardrails import skip_reason
-from synthprobe.targets.proxy_variables import proxy_note
-from synthprobe.targets.secrets import proxies_for, read_credentials
+from synthprobe.targets.secrets import proxies_for
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL
 
 if TYPE_CHECKING:
-    from synthprobe.browser.evidence import BrowserEvidence
-    from synthprobe.browser.wall import GuardedBrowser
     from synthprobe.plugin.reruns import Reruns
 
 _LIMIT_S = pytest.StashKey[float]()
-_CLOSING_S = 10.0
 
 
 class JourneySession:
@@ -112,9 +108,7 @@ class JourneySession:
         share = run_folder.share()
         self.guard = Guard(target, folder, sharers=share.of if share is not None else 1)
         self.scenarios = ScenarioSteps()
-        self.headers = BrowserHeaders(target)
-        self._browser: BrowserEvidence | None = None
-        self._guarded: GuardedBrowser | None = None
+        self.browsers = SessionBrowsers(target, project_root(config), scratch, self.redactor, self.guard)
         self._scopes: dict[str, str] = {}
 
     @classmethod
@@ -145,29 +139,6 @@ class JourneySession:
         """The session's object; there is one wherever the ladder is registered."""
         return cast("JourneySession", config.pluginmanager.get_plugin("synthprobe-session"))
 
-    def browser_evidence(self) -> BrowserEvidence:
-        """The recorder of browser contexts, made when the first browser is launched."""
-        if self._browser is None:
-            from synthprobe.browser.evidence import BrowserEvidence
-
-            self._browser = BrowserEvidence(
-                self.scratch, self.redactor, self.target.mask_selectors, self.target.action_timeout_s
-            )
-            if self.attempt is not None:
-                self._browser.begin(self.attempt.journey.id)
-        return self._browser
-
-    def guarded_browser(self) -> GuardedBrowser:
-        """What holds browsers to the guardrails, made when the first browser is launched."""
-        if self._guarded is None:
-            from synthprobe.browser.wall import GuardedBrowser
-
-            shown = read_credentials(self.target, os.environ, root=project_root(self.config))
-            for secret in shown.secrets:
-                self.redactor.add(secret)
-            self._guarded = GuardedBrowser(self.guard, self.headers, shown, self.redactor)
-        return self._guarded
-
     # hooks
 
     @pytest.hookimpl(trylast=True)
@@ -192,12 +163,6 @@ class JourneySession:
         node.workerinput["synthprobe_own_base_url"] = self.own_base_url
         node.workerinput["synthprobe_address_typed"] = self.address_typed
 
-    def pytest_report_header(self) -> list[str]:
-        """Say against what journeys run."""
-        note = proxy_note(os.environ, self.target)
-        against = f"synthprobe: target {self.target.name} at {self.target.base_url}, run {self.run_id}"
-        return [against, *([f"synthprobe: {note}"] if note else [])]
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """A journey that is as usual again is not run once more."""
@@ -219,16 +184,14 @@ class JourneySession:
             limit_s = 0.0 if no_limit(item) else item.stash.get(_LIMIT_S, configured)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor, limit_s)
             allure = AllureJourney(item)
-            good = LastGood(self._last_good, journey.id, self.clock.now(), self._picture)
-            seen = (progress, self.headers, good, StepGroups(lambda: self._browser))
+            good = LastGood(self._last_good, journey.id, self.clock.now(), self.browsers.picture)
+            seen = (progress, self.browsers.headers, good, StepGroups(lambda: self.browsers.evidence))
             self.attempt = Attempt(journey, number, allure, *seen, clock=self.clock)
             self.attempt.good = good
             self.exchanges.clear()
             self.scenarios.begin()
             steps.swap(self.attempt.recorder)
-            self.headers.tell()
-            if self._browser is not None:
-                self._browser.begin(journey.id)
+            self.browsers.begin(journey.id)
             self.attempt.progress, self.attempt.deadline = progress, AttemptDeadline(limit_s)
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
@@ -318,8 +281,7 @@ class JourneySession:
                 error, detail=report.longreprtext, step=attempt.recorder.broken, phase=report.when or "call"
             )
             failure = replace(failure, place=place)
-            if self._guarded is not None:
-                failure = self._guarded.explain(failure, of_page=not isinstance(error, SynthprobeError))
+            failure = self.browsers.explain(failure, of_page=not isinstance(error, SynthprobeError))
             failure = self.redactor.record(failure)
             if attempt.finished and failure.kind == "browser":  # all was seen before the browser went away
                 attempt.recorder.notes.append(f"The browser was gone when it was to be closed: {failure.message}")
@@ -337,9 +299,8 @@ class JourneySession:
             self.allure.name_parameters(attempt.journey.id, parameter_names(item))
         if report.when == "teardown":
             if attempt.failure is not None and not attempt.evidence:
-                self.journal.keep(attempt, self._browser)
-            if self._browser is not None:
-                self._browser.drop()
+                self.journal.keep(attempt, self.browsers.evidence)
+            self.browsers.end()
             outcome, cause = self._record(attempt)
             report.user_properties += properties_of(
                 attempt.journey.id, outcome, self.redactor.text(cause), attempt.number
@@ -376,26 +337,8 @@ class JourneySession:
 
     def pytest_sessionfinish(self) -> None:
         """Wipe the private folder."""
-        if self._browser is not None:
-            with suppress(TookTooLong), own_time(_CLOSING_S):
-                self._browser.close()
+        self.browsers.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say where the results are."""
-        if self.worker == "main" and (trouble := self.run_folder.hand_over()):
-            terminalreporter.write_line(f"synthprobe: {trouble}")
-        if self.allure is not None and self.allure.trouble:
-            terminalreporter.write_line(f"synthprobe: {self.allure.trouble} The verdict does not need them.")
-        if not self.run_folder.recorded or not (self.folder / "run.json").exists():
-            return
-        if self.config.option.synthprobe_canaries is not None:
-            terminalreporter.write_line(
-                "synthprobe: one failed test is the canary, which proves that failures are seen"
-            )
-            return
-        folder = os.path.relpath(self.folder, self.config.invocation_params.dir)
-        terminalreporter.write_line(f"synthprobe: results in {folder}; see them with: synthprobe report {folder}")
 
     # one attempt
 
@@ -403,17 +346,13 @@ class JourneySession:
         """Hold the next attempt to the target's guardrails, before anything is sent; why it may not run."""
         mutates = mutates_of(item)
         self.guard.begin(mutates)
-        if self._guarded is not None:
-            self._guarded.begin()
+        self.browsers.admit()
         proxies = partial(proxies_for, self.target, os.environ, project_root(self.config))
         switch = partial(kill_switch_reason, self.target.kill_switch, os.environ, proxies)
         reason = switch() or skip_reason(self.target, mutates)
         if not reason and self.guard.pace_journey():
             reason = switch()  # it may have been thrown meanwhile
         return reason
-
-    def _picture(self) -> bytes:
-        return self._browser.picture() if self._browser is not None else b""
 
     def _mask(self, item: pytest.Item, report: pytest.TestReport) -> None:
         self._learn(broken=report.failed or bool(report.sections))
@@ -422,16 +361,16 @@ class JourneySession:
 
     def _learn(self, *, broken: bool) -> None:
         """What was issued to the browser must be known before the first text of this attempt is written."""
-        if self._browser is not None and self.attempt is not None and (broken or not self.attempt.settled):
-            self.journal.learn(self.attempt, self._browser, broken=broken)
+        browser = self.browsers.evidence
+        if browser is not None and self.attempt is not None and (broken or not self.attempt.settled):
+            self.journal.learn(self.attempt, browser, broken=broken)
 
     def _settle(self, attempt: Attempt) -> None:
         if attempt.progress is not None:
             attempt.progress.allow(EVIDENCE_S)
-        if self._guarded is not None:
-            attempt.recorder.notes += self._guarded.notes()
-            attempt.refused_hosts = self._guarded.refused_hosts()
-        self.journal.settle(attempt, self._browser)
+        notes, attempt.refused_hosts = self.browsers.refused()
+        attempt.recorder.notes += notes
+        self.journal.settle(attempt, self.browsers.evidence)
 
     def _fixture_broke(self, name: str) -> None:
         """A fixture's end broke: its page may be closed before pytest reports that."""
@@ -440,8 +379,8 @@ class JourneySession:
             scope = self._scopes.get(name, "function")
             shared = "" if scope == "function" else f", which journeys of one {scope} share"
             attempt.recorder.notes.append(f'It broke at the end of fixture "{name}"{shared}.')
-            if self._browser is not None and not attempt.evidence:
-                self.journal.capture(self._browser)
+            if self.browsers.evidence is not None and not attempt.evidence:
+                self.journal.capture(self.browsers.evidence)
 
     def _record(self, attempt: Attempt) -> tuple[Outcome, str]:
         result = self.journal.record(attempt)

@@ -1,0 +1,93 @@
+"""What a session of journeys has of browsers: who records them, and who holds them to the guardrails."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synthprobe.browser.headers import BrowserHeaders
+from synthprobe.evidence.redaction import Redactor
+from synthprobe.journey.guard import Guard
+from synthprobe.plugin.alarm import TookTooLong, own_time
+from synthprobe.records.result import Failure
+from synthprobe.targets.secrets import read_credentials
+from synthprobe.targets.target import Target
+
+if TYPE_CHECKING:
+    from synthprobe.browser.evidence import BrowserEvidence
+    from synthprobe.browser.wall import GuardedBrowser
+
+_CLOSING_S = 10.0
+
+
+class SessionBrowsers:
+    """Recorder and wall, each made when the first browser is launched: most journeys of an API need neither."""
+
+    def __init__(self, target: Target, root: Path, scratch: Path, redactor: Redactor, guard: Guard) -> None:
+        self._target, self._root, self._scratch, self._redactor, self._guard = target, root, scratch, redactor, guard
+        self.headers = BrowserHeaders(target)
+        self.evidence: BrowserEvidence | None = None
+        self._wall: GuardedBrowser | None = None
+        self._journey = ""
+
+    def recorder(self) -> BrowserEvidence:
+        """The recorder of browser contexts."""
+        if self.evidence is None:
+            from synthprobe.browser.evidence import BrowserEvidence
+
+            target = self._target
+            self.evidence = BrowserEvidence(
+                self._scratch, self._redactor, target.mask_selectors, target.action_timeout_s
+            )
+            if self._journey:
+                self.evidence.begin(self._journey)
+        return self.evidence
+
+    def wall(self) -> GuardedBrowser:
+        """What holds browsers to the guardrails."""
+        if self._wall is None:
+            from synthprobe.browser.wall import GuardedBrowser
+
+            shown = read_credentials(self._target, os.environ, root=self._root)
+            for secret in shown.secrets:
+                self._redactor.add(secret)
+            self._wall = GuardedBrowser(self._guard, self.headers, shown, self._redactor)
+        return self._wall
+
+    def admit(self) -> None:
+        """The next attempt is held to the guardrails."""
+        if self._wall is not None:
+            self._wall.begin()
+
+    def begin(self, journey: str) -> None:
+        """An attempt at this journey begins."""
+        self._journey = journey
+        self.headers.tell()
+        if self.evidence is not None:
+            self.evidence.begin(journey)
+
+    def end(self) -> None:
+        """The attempt is over."""
+        self._journey = ""
+        if self.evidence is not None:
+            self.evidence.drop()
+
+    def explain(self, failure: Failure, *, of_page: bool) -> Failure:
+        """The failure, as the wall knows it."""
+        return self._wall.explain(failure, of_page=of_page) if self._wall is not None else failure
+
+    def refused(self) -> tuple[list[str], dict[str, int]]:
+        """Notes of what the wall refused in this attempt, and how often each host was asked for in vain."""
+        return (self._wall.notes(), self._wall.refused_hosts()) if self._wall is not None else ([], {})
+
+    def picture(self) -> bytes:
+        """The page as it is now."""
+        return self.evidence.picture() if self.evidence is not None else b""
+
+    def close(self) -> None:
+        """The session is over."""
+        if self.evidence is not None:
+            with suppress(TookTooLong), own_time(_CLOSING_S):
+                self.evidence.close()
