@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from prepared_python import PREPARED, FromPrepared
+from prepared_starts import PREPARED, FromPrepared
 
 from synthprobe import pipeline
 from synthprobe.browser.installation import find_browser
@@ -65,13 +65,25 @@ def plain_projects() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def prepared_starts(pytestconfig: pytest.Config) -> Iterator[None]:
     """What tests start with ``python -m`` is forked from a Python that has its libraries loaded."""
-    if pytestconfig.getoption("fresh_starts") or any(name.startswith("COVERAGE") for name in os.environ):
+    if is_fresh(pytestconfig):
         yield
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(subprocess, "Popen", FromPrepared)
         yield
     PREPARED.end()
+
+
+def is_fresh(config: pytest.Config) -> bool:
+    return bool(config.getoption("fresh_starts")) or any(name.startswith("COVERAGE") for name in os.environ)
+
+
+@pytest.fixture(scope="session")
+def shell_environ(pytestconfig: pytest.Config) -> dict[str, str]:
+    """What a shell needs beside other variables to know the command ``synthprobe``."""
+    if is_fresh(pytestconfig):
+        return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return PREPARED.command()
 
 
 class Centre:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import array
 import atexit
 import contextlib
-import ctypes
 import gc
 import importlib
 import importlib.metadata
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import struct
@@ -28,6 +28,7 @@ import tempfile
 import threading
 import time
 import traceback
+import types
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence, Set
@@ -35,8 +36,8 @@ from typing import Any
 
 from _pytest.config import default_plugins
 from prepared_modules import HiddenModules
+from prepared_starts import PREPARED, FromPrepared, UsualPopen, is_ours, read_at_start, received
 
-PROGRAMS = ("pytest", "synthprobe", "synthprobe_demo")
 LIBRARIES = [
     "ada_url",
     "ahocorasick_rs",
@@ -84,115 +85,14 @@ HIDDEN = [
     "synthprobe_demo.plugin",
 ]
 """Of this project, with all that these import; the plugins of pytest are hidden as well."""
-_KEPT_VARIABLES = ("PYTHON", "LC_", "LANG", "TZ", "LD_", "COVERAGE", "MALLOC")
-"""Beginnings of variables that a Python reads when it begins: where these differ, it has to begin afresh."""
-
-_PR_SET_CHILD_SUBREAPER = 36
 
 
-def _read_at_start(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environ.items() if name.startswith(_KEPT_VARIABLES)}
-
-
-def _adopt(*, orphans: bool) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(orphans), 0, 0, 0)
-
-
-def _is_ours(command: Any) -> bool:
-    return (
-        isinstance(command, list | tuple)
-        and len(command) > 2
-        and list(command[:2]) == [sys.executable, "-m"]
-        and command[2] in PROGRAMS
-    )
-
-
-class Prepared:
-    """The process that has its libraries loaded, started when it is first needed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._line: socket.socket | None = None
-        self._variables: dict[str, str] = {}
-
-    def suits(self, environ: Mapping[str, str]) -> bool:
-        """Whether a Python with these variables begins as this one did."""
-        with self._lock:
-            if self._line is None:
-                self._begin()
-        return _read_at_start(environ) == self._variables
-
-    def fork(self, order: Mapping[str, Any], streams: Sequence[int]) -> int:
-        """Start what is ordered, as a child of this process."""
-        with self._lock:
-            line = self._line
-            assert line is not None
-            _adopt(orphans=True)  # the fork of a fork becomes ours
-            try:
-                text = json.dumps(order).encode()
-                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", streams))]
-                line.sendmsg([struct.pack("!I", len(text))], rights)
-                line.sendall(text)
-                return int(struct.unpack("!i", _received(line, 4))[0])
-            finally:
-                _adopt(orphans=False)
-
-    def _begin(self) -> None:
-        self._variables = _read_at_start(os.environ)
-        self._line, theirs = socket.socketpair()
-        command = [sys.executable, __file__, str(theirs.fileno())]
-        self._process = _Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
-        theirs.close()
-
-    def end(self) -> None:
-        """End it; what was forked from it goes on."""
-        if self._line is not None and self._process is not None:
-            self._line.close()
-            self._process.wait(timeout=20)
-
-
-def _received(line: socket.socket, size: int) -> bytes:
-    text = b""
-    while len(text) < size:
-        if not (more := line.recv(size - len(text))):
-            raise EOFError
-        text += more
-    return text
-
-
-_Popen = subprocess.Popen
-PREPARED = Prepared()
-
-
-class FromPrepared(_Popen):
-    """Starts our own programs from the prepared process, everything else as ever."""
-
-    def _execute_child(self, args: Any, executable: Any, preexec: Any, close: Any, passed: Any, *given: Any) -> None:
-        cwd, env, _startup, _flags, shell, *pipes, restore, gid, gids, uid, umask, new_session, group = given
-        special = executable or preexec or passed or shell or not close or gid or gids or uid
-        special = special or not restore or umask != -1 or group != -1 or not (cwd is None or os.path.isdir(cwd))
-        if special or not _is_ours(args) or not PREPARED.suits(os.environ if env is None else env):
-            return super()._execute_child(args, executable, preexec, close, passed, *given)
-        order = {
-            "command": [os.fspath(word) for word in args[2:]],
-            "cwd": os.path.abspath(os.fspath(cwd or ".")),
-            "environ": dict(os.environ if env is None else env),
-            "new_session": bool(new_session),
-        }
-        child_in, _, _, child_out, _, child_error = pipes
-        ends = [0 if child_in == -1 else child_in, 1 if child_out == -1 else child_out]
-        self.pid = PREPARED.fork(order, [*ends, 2 if child_error == -1 else child_error])
-        self._child_created = True
-        self._close_pipe_fds(*pipes)
-
-
-class FromHere(_Popen):
+class FromHere(UsualPopen):
     """In what was forked: a pytest that is started as a process of its own is forked once more."""
 
     def __init__(self, args: Any, **given: Any) -> None:
         environ, before = dict(given.get("env") or os.environ), given.get("preexec_fn")
-        if _is_ours(args) and _read_at_start(environ) == BEGINNING.variables:
+        if is_ours(args) and read_at_start(environ) == BEGINNING.variables:
 
             def begin() -> None:
                 gc.freeze()  # nothing of who started it is ever finalised here
@@ -212,7 +112,7 @@ class Beginning:
         self.plugins, self.hidden = plugins, hidden
         self.path, self.finders, self.hooks = list(sys.path), list(sys.meta_path), list(sys.path_hooks)
         self.filters = list(warnings.filters)
-        self.modules, self.variables = set(sys.modules), _read_at_start(os.environ)
+        self.modules, self.variables = set(sys.modules), read_at_start(os.environ)
 
     def restore(self) -> None:
         sys.path[:], sys.meta_path[:], sys.path_hooks[:] = [os.getcwd(), *self.path[1:]], self.finders, self.hooks
@@ -257,9 +157,9 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> None:
             stream = _stream(name, number, mode)
             setattr(sys, name, stream)
             setattr(sys, f"__{name}__", stream)
-        subprocess.Popen = _Popen if command[0] == "pytest" else FromHere
+        subprocess.Popen = _from_sibling(command) if command[0] == "pytest" else FromHere
         sys.argv = list(command)
-        sys.orig_argv = [sys.executable, "-m", *command]
+        sys.orig_argv = [sys.executable, *(() if command[0] == "-u" else ("-m",)), *command]
         code = _ran(command[0])
         threading._shutdown()
         atexit._run_exitfuncs()
@@ -271,6 +171,24 @@ def become(command: Sequence[str], environ: Mapping[str, str]) -> None:
         except (OSError, ValueError):
             code = code or 120
     os._exit(code)
+
+
+def _from_sibling(command: Sequence[str]) -> type[subprocess.Popen[Any]]:
+    """Who starts the workers of this pytest, if it has some: a fork of this process as it is before it begins."""
+    if not any(word.startswith(("-n", "--numprocesses")) for word in command):
+        return UsualPopen
+    ours, theirs = socket.socketpair()
+    if not os.fork():
+        ours.close()
+        signal.signal(signal.SIGINT, lambda *_: None)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for number in range(3):
+            os.dup2(nothing, number)
+        serve(theirs)
+        os._exit(0)
+    theirs.close()
+    PREPARED.found(ours, BEGINNING.variables)
+    return FromPrepared
 
 
 def _stream(name: str, number: int, mode: str) -> Any:
@@ -290,7 +208,12 @@ def _stream(name: str, number: int, mode: str) -> Any:
 
 def _ran(program: str) -> int:
     try:
-        runpy.run_module(program, run_name="__main__", alter_sys=True)
+        if program == "-u":
+            main = sys.modules["__main__"] = types.ModuleType("__main__")
+            code, sys.argv = sys.argv[2], ["-c"]
+            exec(code, vars(main))
+        else:
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return (end.code or 0) & 0xFF
@@ -306,15 +229,46 @@ def _ran(program: str) -> int:
     return 0
 
 
-def serve(line: socket.socket) -> None:
+def _ordered(line: socket.socket) -> tuple[dict[str, Any], Sequence[int]] | None:
+    head, rights, _, _ = line.recvmsg(4, socket.CMSG_SPACE(3 * 4))
+    if not head:
+        return None
+    streams = array.array("i")
+    streams.frombytes(rights[0][2])
+    return json.loads(received(line, struct.unpack("!I", head)[0])), streams
+
+
+def _wait_for(line: socket.socket) -> None:
+    """In a fork: begin what a shell ordered, and say how it ended."""
+    order, streams = _ordered(line) or ({}, ())
+    code = -1
+    if order and read_at_start(order["environ"]) == BEGINNING.variables:
+        if not (child := os.fork()):
+            _go_on(order, streams)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        code = code if code >= 0 else 128 - code  # as a shell says it
+    line.sendall(struct.pack("!i", code))
+    os._exit(0)
+
+
+def serve(line: socket.socket, door: socket.socket | None = None) -> None:
     """Fork what is ordered, until nobody orders any more."""
     while True:
-        head, rights, _, _ = line.recvmsg(4, socket.CMSG_SPACE(3 * 4))
-        if not head:
+        ready, _, _ = select.select([line, *([door] if door is not None else [])], [], [])
+        if door is not None and door in ready:
+            caller, _ = door.accept()
+            if not os.fork():
+                if os.fork():
+                    os._exit(0)
+                _wait_for(caller)
+            os.wait()
+            caller.close()
+        if line not in ready:
+            continue
+        ordered = _ordered(line)
+        if ordered is None:
             return
-        streams = array.array("i")
-        streams.frombytes(rights[0][2])
-        order = json.loads(_received(line, struct.unpack("!I", head)[0]))
+        order, streams = ordered
         told, tell = os.pipe()
         between = os.fork()
         if not between:
@@ -332,6 +286,10 @@ def _begin(order: Mapping[str, Any], streams: Sequence[int], tell: int) -> None:
         os._exit(0)
     while os.getppid() == between:
         time.sleep(0.0005)
+    _go_on(order, streams)
+
+
+def _go_on(order: Mapping[str, Any], streams: Sequence[int]) -> None:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
@@ -354,7 +312,7 @@ def main() -> None:
     BEGINNING = Beginning(plugins, hidden)
     gc.collect()
     gc.freeze()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:]))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from short_search import shorten
 
 from synthprobe.cli.drill import Drill
 from synthprobe.cli.exercise import desk, target_secret
@@ -47,6 +48,7 @@ def watched(tmp_path_factory):
     search = root / "journeys" / "dispatch" / "test_search.py"
     head, *journeys = re.split(r"(?m)^(?=@pytest\.mark\.journey)", search.read_text())
     search.write_text(head + "".join(text for text in journeys if "Page" not in text and '"lookouts"' not in text))
+    shorten(root / "journeys", "run a person", "a new incident is found at once")
     town = root / "runbooks" / "place-in-another-town.md"
     town.write_text(town.read_text().replace('no `"town":"Harborview"`', '`"town":"Elsewhere"`'))
     slow = (root / "runbooks" / "search-slow-query.md").read_text()

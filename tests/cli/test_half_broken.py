@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from recorded_runs import call
+from short_search import shorten
 
 REPOSITORY = Path(__file__).parents[2]
 BOARD = "journeys/dispatch/test_live_board.py"
@@ -19,6 +20,7 @@ def dispatch(tmp_path, monkeypatch):
     """A project folder with the dispatch centre's journeys and runbooks, and nothing recorded."""
     for name in ("journeys", "runbooks"):
         shutil.copytree(REPOSITORY / name, tmp_path / name)
+    shorten(tmp_path / "journeys", "run a person", "run a plate")
     told = (REPOSITORY / "synthprobe.toml").read_text()
     (tmp_path / "synthprobe.toml").write_text(f"second_attempts = 0\n{told}")
     monkeypatch.chdir(tmp_path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from recorded_runs import call
+from short_search import shorten
 
 REPOSITORY = Path(__file__).parents[2]
 SEARCH = "journeys/dispatch/test_search.py"
@@ -18,7 +19,9 @@ WALKED = (f"{SEARCH}::test_a_person_and_a_plate_are_found", f"{SEARCH}::test_an_
 def dispatch(tmp_path, monkeypatch):
     """A project folder with the dispatch centre's journeys, and nothing recorded."""
     shutil.copytree(REPOSITORY / "journeys", tmp_path / "journeys")
-    (tmp_path / "synthprobe.toml").write_text((REPOSITORY / "synthprobe.toml").read_text())
+    shorten(tmp_path / "journeys", "run a person", "run a plate")
+    settings = (REPOSITORY / "synthprobe.toml").read_text()
+    (tmp_path / "synthprobe.toml").write_text(f"second_attempts = 0\n{settings}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     return tmp_path

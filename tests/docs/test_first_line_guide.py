@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -38,18 +37,17 @@ def desk():
 
 
 @pytest.fixture
-def shell(tmp_path, centre, desk):
+def shell(tmp_path, centre, desk, shell_environ):
     """Runs a command line in a copy of this project that watches the centre."""
     for name in ("journeys", "runbooks", "fixes"):
         shutil.copytree(ROOT / name, tmp_path / name)
     settings = (ROOT / "synthprobe.toml").read_text().replace("http://127.0.0.1:8911", centre.url)
     (tmp_path / "synthprobe.toml").write_text(f'{settings}\n[[alerts.routes]]\nname = "desk"\nto = ["env:DESK"]\n')
-    environ = {**os.environ, "DESK": desk[1], "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environ = {**os.environ, **shell_environ, "DESK": desk[1]}
 
     def run(line: str, **more: str) -> str:
-        ours = line.replace("synthprobe ", f"{sys.executable} -m synthprobe ", 1)
         done = subprocess.run(
-            ["bash", "-c", ours],
+            ["bash", "-c", line],
             cwd=tmp_path,
             env=environ | more,
             capture_output=True,

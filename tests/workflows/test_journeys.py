@@ -56,7 +56,7 @@ if "GONE" not in os.environ:
 class Runners:
     """Machines that each do one job of a workflow, and remember only what its caches carry."""
 
-    def __init__(self, workflow: Path, checkout: Path, top: Path) -> None:
+    def __init__(self, workflow: Path, checkout: Path, top: Path, environ: dict[str, str]) -> None:
         steps = job(workflow)["steps"]
         self.commands = {step["name"]: step["run"] for step in steps if "run" in step}
         self.carried = {
@@ -65,7 +65,7 @@ class Runners:
             if step.get("uses", "").startswith("actions/cache/restore@")
             for path in step["with"]["path"].split()
         }
-        self.checkout, self.top, self.last = checkout, top, checkout
+        self.checkout, self.top, self.last, self.environ = checkout, top, checkout, environ
 
     def run(self, slot: str, **environ: str) -> subprocess.CompletedProcess[str]:
         return self.steps("Unpack the history", "Run", "Pack the history", SLOT=slot, **environ)["Run"]
@@ -81,8 +81,7 @@ class Runners:
             elif (self.last / path).exists():
                 shutil.copy(self.last / path, here / path)
         self.last = here
-        path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
-        environ = {**os.environ, "PATH": path, "TARGET": "demo", "COLUMNS": "200", **environ}
+        environ = {**os.environ, **self.environ, "TARGET": "demo", "COLUMNS": "200", **environ}
         done = {}
         for name in names:
             command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", self.commands[name]]
@@ -93,14 +92,14 @@ class Runners:
         return done
 
 
-def test_a_runner_that_forgets_knows_judged_slots_and_lost_journeys_f47(tmp_path, new_project, centre):
+def test_a_runner_that_forgets_knows_judged_slots_and_lost_journeys_f47(tmp_path, new_project, centre, shell_environ):
     (tmp_path / "checkout").mkdir()
     made = new_project(tmp_path / "checkout")
     made.configure(centre.url)
     settings = made.root / "synthprobe.toml"
     settings.write_text("interval_s = 86400\n" + settings.read_text())
     made.journeys(LOOKS)
-    runners = Runners(WRITTEN, made.root, tmp_path)
+    runners = Runners(WRITTEN, made.root, tmp_path, shell_environ)
     first = runners.run("now")
     assert first.returncode == 0, first.stdout + first.stderr
     second = runners.run("now")
@@ -115,7 +114,9 @@ def test_is_broken(api):
 """
 
 
-def test_with_a_url_the_runs_go_on_and_a_verdict_that_waits_outlives_its_runner(tmp_path, new_project, centre):
+def test_with_a_url_the_runs_go_on_and_a_verdict_that_waits_outlives_its_runner(
+    tmp_path, new_project, centre, shell_environ
+):
     (tmp_path / "checkout").mkdir()
     made = new_project(tmp_path / "checkout")
     made.configure(centre.url)
@@ -124,7 +125,7 @@ def test_with_a_url_the_runs_go_on_and_a_verdict_that_waits_outlives_its_runner(
     settings = made.root / "synthprobe.toml"
     settings.write_text("interval_s = 86400\nsecond_attempt_delay_s = 0\n" + settings.read_text())
     made.journeys(BROKEN)
-    runners = Runners(WRITTEN, made.root, tmp_path)
+    runners = Runners(WRITTEN, made.root, tmp_path, shell_environ)
     pager = "json://127.0.0.1:1/nobody"
     first = runners.run("now", HISTORY="postgresql+psycopg://u:p@127.0.0.1:1/x", PAGER=pager)
     assert (first.returncode, "waits in" in first.stdout.replace("\n", " ")) == (1, True), first.stdout

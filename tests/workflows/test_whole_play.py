@@ -140,9 +140,9 @@ def slots_from_now() -> Iterator[str]:
 
 
 @pytest.mark.timeout(300)
-def test_one_fault_from_the_workflow_to_its_end(tmp_path, centre, people, store, chromium: Browser):
+def test_one_fault_from_the_workflow_to_its_end(tmp_path, centre, people, store, chromium: Browser, shell_environ):
     (tmp_path / "checkout").mkdir()
-    runners = Runners(OURS, checkout(tmp_path / "checkout", centre.url, store), tmp_path)
+    runners = Runners(OURS, checkout(tmp_path / "checkout", centre.url, store), tmp_path, shell_environ)
     slots = slots_from_now()
     shared = people.environ | {"HISTORY": f"sqlite:///{tmp_path / 'shared.db'}"}
     told = {

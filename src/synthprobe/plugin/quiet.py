@@ -15,6 +15,7 @@ import pytest
 
 from synthprobe.plugin.gate import is_a_run, names_only_journeys
 from synthprobe.plugin.options import project_config, project_root
+from synthprobe.plugin.summary import header
 
 if TYPE_CHECKING:
     from synthprobe.plugin.session import JourneySession
@@ -50,7 +51,7 @@ class QuietConsole:
             workers.ensure_show_status = workers.rewrite = lambda *_, **__: None
         if reporter is None:
             return
-        for line in self._session.pytest_report_header():
+        for line in header(self._session):
             reporter.write_line(line)
         if config.getoption("capture", "fd") == "no" or config.option.usepdb or config.option.trace:
             return  # a person looks at what the journeys print

@@ -9,6 +9,13 @@ from synthprobe.plugin.session import JourneySession
 from synthprobe.targets.proxy_variables import proxy_note
 
 
+def header(session: JourneySession) -> list[str]:
+    """Against what journeys run."""
+    note = proxy_note(os.environ, session.target)
+    against = f"synthprobe: target {session.target.name} at {session.target.base_url}, run {session.run_id}"
+    return [against, *([f"synthprobe: {note}"] if note else [])]
+
+
 class SessionSummary:
     """The plugin object that says it."""
 
@@ -17,10 +24,7 @@ class SessionSummary:
 
     def pytest_report_header(self) -> list[str]:
         """Say against what journeys run."""
-        target = self._session.target
-        note = proxy_note(os.environ, target)
-        against = f"synthprobe: target {target.name} at {target.base_url}, run {self._session.run_id}"
-        return [against, *([f"synthprobe: {note}"] if note else [])]
+        return header(self._session)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where the results are."""
