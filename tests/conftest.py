@@ -49,6 +49,7 @@ LONGEST = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fresh-starts", action="store_true", help="Start every Python afresh (prepared_python.py).")
+    parser.addoption("--kill-turns", type=int, default=1, help="How often test data is left at each point of a kill.")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

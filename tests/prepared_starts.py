@@ -40,21 +40,30 @@ def is_ours(command: Any) -> bool:
 
 
 class Prepared:
-    """The process that has its libraries loaded, started when it is first needed."""
+    """The process that has its libraries loaded, started when it is first needed, and such for other variables."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._others: dict[frozenset[tuple[str, str]], Prepared | None] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._variables: dict[str, str] = {}
 
-    def suits(self, environ: Mapping[str, str]) -> bool:
-        """Whether a Python with these variables begins as this one did."""
+    def suiting(self, environ: Mapping[str, str]) -> Prepared | None:
+        """Who began as a Python with these variables begins; nobody where they were never seen before."""
         with self._lock:
             if self._line is None:
-                self._begin()
-        return read_at_start(environ) == self._variables
+                self._begin(os.environ)
+            variables = read_at_start(environ)
+            if variables == self._variables:
+                return self
+            other = self._others.get(key := frozenset(variables.items()))
+            if other is None and key in self._others:
+                other = Prepared()
+                other._begin(environ)
+            self._others[key] = other
+            return other
 
     def fork(self, order: Mapping[str, Any], streams: Sequence[int]) -> int:
         """Start what is ordered, as a child of this process."""
@@ -71,8 +80,8 @@ class Prepared:
             finally:
                 _adopt(orphans=False)
 
-    def _begin(self) -> None:
-        self._variables = read_at_start(os.environ)
+    def _begin(self, environ: Mapping[str, str]) -> None:
+        self._variables = read_at_start(environ)
         self._line, theirs = socket.socketpair()
         self._folder = tempfile.TemporaryDirectory(prefix="prepared-")
         with socket.socket(socket.AF_UNIX) as door:
@@ -80,7 +89,7 @@ class Prepared:
             door.listen()
             given = [theirs.fileno(), door.fileno()]
             command = [sys.executable, _SERVER, *map(str, given)]
-            self._process = UsualPopen(command, pass_fds=given, stdin=subprocess.DEVNULL)
+            self._process = UsualPopen(command, pass_fds=given, stdin=subprocess.DEVNULL, env=environ)
         theirs.close()
 
     def found(self, line: socket.socket, variables: Mapping[str, str]) -> None:
@@ -89,7 +98,7 @@ class Prepared:
 
     def command(self) -> dict[str, str]:
         """Variables with which a shell finds a ``synthprobe`` that is prepared as well."""
-        self.suits(os.environ)
+        self.suiting(os.environ)
         assert self._folder is not None
         path = Path(self._folder.name) / "synthprobe"
         if not path.exists():
@@ -100,6 +109,8 @@ class Prepared:
 
     def end(self) -> None:
         """End it; what was forked from it goes on."""
+        for other in filter(None, self._others.values()):
+            other.end()
         if self._line is not None and self._process is not None:
             self._line.close()
             self._process.wait(timeout=20)
@@ -129,7 +140,8 @@ class FromPrepared(UsualPopen):
         cwd, env, _startup, _flags, shell, *pipes, restore, gid, gids, uid, umask, new_session, group = given
         special = executable or preexec or passed or shell or not close or gid or gids or uid
         special = special or not restore or umask != -1 or group != -1 or not (cwd is None or os.path.isdir(cwd))
-        if special or not is_ours(args) or not PREPARED.suits(os.environ if env is None else env):
+        prepared = None if special or not is_ours(args) else PREPARED.suiting(os.environ if env is None else env)
+        if prepared is None:
             return super()._execute_child(args, executable, preexec, close, passed, *given)
         order = {
             "command": [os.fspath(word) for word in args[2 if args[1] == "-m" else 1 :]],
@@ -139,6 +151,6 @@ class FromPrepared(UsualPopen):
         }
         child_in, _, _, child_out, _, child_error = pipes
         ends = [0 if child_in == -1 else child_in, 1 if child_out == -1 else child_out]
-        self.pid = PREPARED.fork(order, [*ends, 2 if child_error == -1 else child_error])
+        self.pid = prepared.fork(order, [*ends, 2 if child_error == -1 else child_error])
         self._child_created = True
         self._close_pipe_fds(*pipes)

@@ -8,7 +8,7 @@ import smtplib
 import socket
 import threading
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -17,16 +17,12 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from synthprobe.alerts import sending
-from synthprobe.alerts.channels import AppriseChannel, read_back
-from synthprobe.alerts.due import due
-from synthprobe.alerts.heartbeat import Heartbeat
+from synthprobe.alerts.channels import AppriseChannel
 from synthprobe.alerts.message import Background
 from synthprobe.alerts.outbox import Outbox
-from synthprobe.alerts.routes import AlertRoute, AlertsConfig, Mute, lint, read_mutes
-from synthprobe.errors import ConfigurationError
+from synthprobe.alerts.routes import AlertRoute, AlertsConfig
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.records.incident import Incident, Triage
-from synthprobe.targets.secrets import Secret
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 NOW = datetime(2026, 11, 2, 3, 12, tzinfo=UTC)
@@ -356,103 +352,3 @@ def test_L41_addresses_stay_secret_on_the_disk(outbox, environ, receiver, tmp_pa
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"env:PAGER" in written
     assert b"hush-hush-7" not in written
-
-
-def mute(**more: object) -> Mute:
-    return Mute(
-        **{
-            "fingerprint": "v1:0000000000000001",
-            "owner": "dispatch-desk",
-            "reason": "known",
-            "until": date(2026, 11, 3),
-            **more,
-        }
-    )  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("one", "silent", "sentence"),
-    [
-        (mute(), True, ""),
-        (mute(fingerprint="", journey="call-intake-1"), True, ""),
-        (mute(fingerprint="v1:0000000000000002"), False, ""),
-        (mute(until=date(2026, 11, 1)), False, "ended on 2026-11-01"),
-        (mute(until=date(2027, 11, 1)), False, "at most 90 days"),
-        (mute(until=None), False, "has no end"),
-        (mute(owner=""), False, "has no owner"),
-        (mute(owner="jo@example.org"), False, "a role in small letters was expected"),
-        (mute(owner="Maria Lopez"), False, "a role in small letters was expected"),
-        (mute(reason="  \t"), False, "has no reason"),
-        (mute(fingerprint="v1:1"), False, "has a fingerprint that cannot be one"),
-        (mute(reason=""), False, "has no reason"),
-        (mute(fingerprint=""), False, "neither a fingerprint nor a journey"),
-    ],
-)
-def test_mutes_are_owned_reasoned_and_ending(one, silent, sentence):
-    found = due([incident()], [], NOW, config(), mutes=[one])
-    assert (found.muted == ("I-1",), found.alerts == ()) == (silent, silent)
-    findings = lint(config("env:A", "env:B"), [one], NOW)
-    assert [sentence in line for line in findings] == ([True] if sentence else [])
-
-
-def test_a_broken_file_of_mutes_is_a_sentence(tmp_path):
-    (tmp_path / "mutes.toml").write_text("[[mute]]\nowner_role = 'x'\n")
-    with pytest.raises(ConfigurationError, match="mutes.toml cannot be used"):
-        read_mutes(tmp_path / "mutes.toml")
-
-
-def test_lint_names_what_reaches_nobody():
-    found = lint(AlertsConfig(routes=(AlertRoute(name="a", to=("json://x",), target=("demo",)),)), [], NOW)
-    assert "an address is a secret" in " ".join(found)
-    assert sum("No route takes every" in line for line in found) == 3
-    assert not any("json://x" in line for line in found)
-
-
-def test_a_drill_is_read_back(environ, receiver):
-    environ["BACK"] = f"http://{receiver.at}/"
-    settings = AlertsConfig(routes=(AlertRoute(name="all", to=("env:PAGER",), read_back="env:BACK"),))
-    read = lambda source: read_back(source, environ)  # noqa: E731
-    ((_, works, sentence),) = sending.drill(settings, AppriseChannel(environ), NOW, read=read)
-    assert (works, sentence) == (True, "It was read back.")
-    ((_, works, sentence),) = sending.drill(settings, AppriseChannel(environ), NOW, read=lambda _: "")
-    assert (works, sentence) == (False, "The channel took it, but it did not arrive.")
-
-
-@pytest.fixture
-def heart(receiver, tmp_path) -> Heartbeat:
-    url = Secret(f"http://{receiver.at}/ping/hush-hush-7", "heartbeat")
-    return Heartbeat(url, tmp_path / "heartbeat.jsonl", timeout_s=0.3, pauses_s=(0, 0))
-
-
-@pytest.mark.parametrize(("signal", "path"), [("start", "/start"), ("success", ""), ("fail", "/fail"), ("log", "/log")])
-def test_a_heartbeat_keeps_the_convention(heart, receiver, signal, path):
-    assert heart.send(signal, "run-1", "12 journeys judged").accepted
-    heart.send("success", "run-1")
-    first, second = receiver.requests
-    assert first.path.split("?rid=")[0] == f"/ping/hush-hush-7{path}"
-    assert first.path.split("?rid=")[1] == second.path.split("?rid=")[1]
-    assert first.body == "12 journeys judged"
-
-
-@pytest.mark.parametrize("how", ["down", "slow", 500, 302])
-def test_F65_a_heartbeat_that_is_not_taken_is_recorded_and_told_later(heart, receiver, tmp_path, how):
-    receiver.how = 200 if how == "down" else how
-    broken = heart
-    if how == "down":
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            gone = Secret(f"http://127.0.0.1:{free.getsockname()[1]}/hush-hush-7", "heartbeat")
-        broken = Heartbeat(gone, tmp_path / "heartbeat.jsonl", timeout_s=0.3, pauses_s=(0, 0))
-    beat = broken.send("success", "run-1")
-    assert (beat.accepted, beat.tries) == (False, 3)
-    assert "hush" not in (tmp_path / "heartbeat.jsonl").read_text()
-    receiver.how = 200
-    receiver.end.set()
-    assert heart.send("success", "run-2").accepted
-    assert "1 signals before this one did not arrive" in receiver.requests[-1].body
-
-
-def test_F65_a_full_disk_does_not_end_the_run(receiver, tmp_path):
-    (tmp_path / "file").touch()
-    heart = Heartbeat(Secret(f"http://{receiver.at}/hush-hush-7"), tmp_path / "file" / "heartbeat.jsonl")
-    assert heart.send("success", "run-1").accepted

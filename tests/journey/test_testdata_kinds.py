@@ -169,17 +169,20 @@ print(killed)
 """
 
 
-def test_f69_killed_a_hundred_times_one_sweep_leaves_nothing_of_ours_and_touches_nothing_else(
-    systems, target, kinds, history, api, root
+def test_f69_killed_at_every_point_one_sweep_leaves_nothing_of_ours_and_touches_nothing_else(
+    systems, target, kinds, history, api, root, pytestconfig
 ):
     others(api)
     before = systems.alive
-    arguments = [sys.executable, "-c", KILLED, str(root), "100", str(Path(__file__).parent)]
+    turns = pytestconfig.getoption("kill_turns")  # in each, every kind at every point
+    arguments = [sys.executable, "-c", KILLED, str(root), str(20 * turns), str(Path(__file__).parent)]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=100, env=os.environ)
-    assert done.stdout.strip() == "100", done.stderr
-    assert (len(history.entries("here")), len(systems.alive)) == (100, len(before) + 60)
+    assert done.stdout.strip() == str(20 * turns), done.stderr
+    assert (len(history.entries("here")), len(systems.alive)) == (20 * turns, len(before) + 12 * turns)
     found = swept(target, kinds, history, api, root)
-    assert sorted(one.status for one in found) == ["gone"] * 40 + ["removed"] * 60, [one.detail for one in found]
+    assert sorted(one.status for one in found) == ["gone"] * 8 * turns + ["removed"] * 12 * turns, [
+        one.detail for one in found
+    ]
     assert (systems.alive, history.entries("here")) == (before, [])
 
 
