@@ -19,6 +19,7 @@ from synthprobe.records.verdict import JourneyVerdict, Verdict
 
 SUSPECTED = "Probe suspected: 4 of 5 journeys took 2.0 × their usual in the same run."
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=2)
+SINCE = NOW - timedelta(hours=2)
 HOSTILE = (
     "Expected the other board to show <b>DC-1042</b> within 2.0 s, but it did not.\n"
     "Last seen: <script>alert(1)</script>"
@@ -117,7 +118,7 @@ def journeys() -> tuple[JourneyVerdict, ...]:
             steps=steps,
             failure=failure,
             evidence=evidence,
-            since=NOW - timedelta(hours=1, minutes=40),  # about 2 h, also when the tests before took long
+            since=SINCE,
             cause="Expected the other board to show the incident.",
         ),
     )
