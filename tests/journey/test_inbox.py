@@ -3,20 +3,25 @@
 import imaplib
 import json
 import shutil
+import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import msgspec
 import pytest
 from aiosmtpd.controller import Controller
+from authority import Authority
 from typer.testing import CliRunner
 
 from synthprobe import ConfigurationError, Secret
 from synthprobe.cli.main import app
+from synthprobe.errors import ToolError
 from synthprobe.journey.eventually import eventually
 from synthprobe.journey.inbox import Inbox, open_mailbox
 from synthprobe.targets.target import Inbox as InboxConfig
@@ -114,6 +119,52 @@ def test_l51_what_came_since_the_journey_began_is_found_and_its_code_and_link_ar
     monkeypatch.setenv("MAIL", "another-password-88")
     wrong = project.run("-k", "none", folder="wrong").results["test_none"]
     assert (wrong.outcome, "The mailbox at imap://127.0.0.1 could not be read" in wrong.cause) == ("unknown", True)
+
+
+@contextmanager
+def tls_in_front_of(port, certificate):
+    """Speaks TLS for a server that does not."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def pipe(source, sink):
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def serve():
+        with suppress(OSError):
+            while True:
+                plain, _ = listener.accept()
+                with suppress(OSError):
+                    safe = context.wrap_socket(plain, server_side=True)
+                    behind = socket.create_connection(("127.0.0.1", port))
+                    for pair in ((safe, behind), (behind, safe)):
+                        threading.Thread(target=pipe, args=pair, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield listener.getsockname()[1]
+    listener.close()
+
+
+def test_a_mailbox_is_read_over_tls_of_ones_own_authority_and_of_no_other(mail, tmp_path):
+    authority, codes = Authority(tmp_path), []
+    with tls_in_front_of(mail[1], authority.pem("server")) as port:
+        config = InboxConfig(url=f"imaps://localhost:{port}", user="probe", secret="mail", ca_file=str(authority.file))
+        inbox = Inbox(open_mailbox(config, Secret(PASSWORD, "mail")), codes.append, codes.append)
+        with smtplib.SMTP("127.0.0.1", mail[0]) as server:
+            server.sendmail("shop@example.org", "tls@example.org", "To: tls@example.org\n\nYour code is 552211.\n")
+        assert inbox.wait("tls@example.org", within="15s").code() == "552211"
+        stranger = msgspec.structs.replace(config, ca_file="")
+        with pytest.raises(
+            ToolError, match="could not be read: unable to get local issuer certificate.* is ca_file of"
+        ):
+            open_mailbox(stranger, Secret(PASSWORD, "mail")).ids()
+        elsewhere = msgspec.structs.replace(config, url=f"imaps://127.0.0.1:{port}")
+        with pytest.raises(ToolError, match="IP address mismatch"):
+            open_mailbox(elsewhere, Secret(PASSWORD, "mail")).ids()
 
 
 def test_an_http_mailbox_is_read_by_mailpits_api():

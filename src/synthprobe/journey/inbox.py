@@ -236,7 +236,12 @@ class MailpitMailbox:
 
 
 def _unreadable(where: str, error: Exception) -> ToolError:
+    why, look = (
+        type(error).__name__,
+        "url, user and secret of [targets.NAME.inbox], and whether this machine reaches it",
+    )
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why, look = error.verify_message, "its certificate; an authority of your own is ca_file of [targets.NAME.inbox]"
     return ToolError(
-        f"The mailbox at {where} could not be read: {type(error).__name__}. So it is not known whether a message came. "
-        "Look at url, user and secret of [targets.NAME.inbox], and whether this machine reaches it."
+        f"The mailbox at {where} could not be read: {why}. So it is not known whether a message came. Look at {look}."
     )
