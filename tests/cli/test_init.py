@@ -119,10 +119,16 @@ def test_behind_a_companys_proxy_a_project_begins_with_one_command(tmp_path, sit
         "secrets": {"proxy": "env:PROXY_PASSWORD"},
     }
     assert "does not take the user 'other'" in wrong.stdout
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert "Set the password of the proxy first" not in made.stdout
+    workflow = yaml.safe_load((tmp_path / "shop" / ".github" / "workflows" / "journeys.yml").read_text())
+    given = [step.get("env", {}) for job in workflow["jobs"].values() for step in job["steps"]]
+    assert given.count({"PROXY_PASSWORD": "${{ secrets.PROXY_PASSWORD }}"}) == 2, "to run and to sweep"
+    monkeypatch.delenv("PROXY_PASSWORD")
+    monkeypatch.setenv("http_proxy", "http://probe@127.0.0.1:9")
     down = synthprobe(tmp_path, "init", "down", "--base-url", "http://shop.example")
-    assert "Looking through the proxy that this machine names: http://127.0.0.1:9." in down.stdout
+    assert "Looking through the proxy that this machine names: http://127.0.0.1:9, as probe." in down.stdout
     assert "The proxy http://127.0.0.1:9 cannot be reached (no connection), so the target was not asked." in down.stdout
+    assert "Set the password of the proxy first: export PROXY_PASSWORD=" in down.stdout
     assert "[targets.production.proxy]" in (tmp_path / "down" / "synthprobe.toml").read_text()
     for given, why in (
         ("socks5://127.0.0.1:9", "a proxy of the kind socks5"),

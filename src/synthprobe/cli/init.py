@@ -37,6 +37,12 @@ _DEMO = {
 _PINNED = ("synthprobe", "playwright", "pytest", "pytest-playwright")
 _LOCK = "uv pip compile --generate-hashes --python-version 3.12 pyproject.toml -o requirements.lock"
 _PASSWORD = "PROXY_PASSWORD"  # noqa: S105 - the name of a variable
+_ENV = f"        env:\n          {_PASSWORD}: ${{{{ secrets.{_PASSWORD} }}}}\n"
+_RUNS_WITH = (
+    "2\n        # env:\n        #   STAGING_PROBE_PASSWORD: ${{ secrets.STAGING_PROBE_PASSWORD }}\n",
+    f"2\n{_ENV}",
+)
+_SWEEPS_WITH = ("        # env: the same secrets as above, when the sweeper signs in with them\n", _ENV)
 _STAGING = ("staging", "stage", "test", "dev", "qa", "preprod", "sandbox")
 
 
@@ -67,6 +73,7 @@ def init(
             "or add a table [targets.NAME] to it."
         )
     console = open_console()
+    way: Proxy | None = None
     if base_url is None:
         written = {place: _scaffold(source) for source, place in (_DEMO | _EVERYWHERE).items()}
         name, extra = "demo", "[alerts,demo]"
@@ -85,6 +92,8 @@ def init(
         written = _of_site(site, name, way) | {place: _scaffold(source) for source, place in _EVERYWHERE.items()}
     workflow = ".github/workflows/journeys.yml"
     written[workflow] = written[workflow].replace("""'["demo"]'""", f"""'["{name}"]'""")
+    if way is not None and way.user:
+        written[workflow] = written[workflow].replace(*_RUNS_WITH).replace(*_SWEEPS_WITH)
     written["pyproject.toml"] = _pyproject(folder, extra)
     for place, text in written.items():
         path = folder / place
@@ -95,6 +104,8 @@ def init(
         path.write_text(text, "utf-8")
         console.print(f"wrote {path}")
     console.print(f"For the workflow, lock what it installs, and commit requirements.lock: {_LOCK}")
+    if way is not None and way.user and not os.environ.get(_PASSWORD):
+        console.print(f"Set the password of the proxy first: export {_PASSWORD}=…")
     for line in _next_steps(folder):
         console.print(line)
 
