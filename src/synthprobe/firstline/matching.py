@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import partial
+from functools import cache, partial
 
 from msgspec import Struct
 
@@ -13,7 +13,7 @@ from synthprobe.firstline.runbook import Runbook
 from synthprobe.records.incident import Incident, Observation, Triage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import triage, triage_together
-from synthprobe.triage.facts import Request, TriageFacts, facts_for
+from synthprobe.triage.facts import Request, TriageFacts, facts_for, peers_of
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.observations import observe
 from synthprobe.triage.shared_evidence import requests_of
@@ -167,11 +167,12 @@ def tell(
     ``usual`` is what was refused in runs in which a journey passed, by journey.
     """
     isolation = isolation or Isolation()
+    peers = cache(partial(peers_of, verdict))
 
     def explained(one: JourneyVerdict) -> tuple[TriageFacts, Triage]:
         known = (usual or {}).get(one.journey.id, {})
         build = (passed_builds or {}).get(one.journey.id, "")
-        facts = facts_for(one, verdict, last_passed_build=build, usual=known)
+        facts = facts_for(one, verdict, last_passed_build=build, usual=known, peers_known=peers)
         return facts, triage(facts)
 
     judged = [

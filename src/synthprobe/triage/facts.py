@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -191,8 +191,12 @@ def facts_for(
     last_passed_build: str = "",
     canary_down: bool = False,
     usual: Mapping[Request, int] | None = None,
+    peers_known: Callable[[], tuple[Peer, ...]] | None = None,
 ) -> TriageFacts:
-    """What triage reads of one journey, out of a run's verdict."""
+    """What triage reads of one journey, out of a run's verdict.
+
+    ``peers_known`` gives what `peers_of` made of the run, so that many journeys share it.
+    """
     result = journey.telling
     degradations = journey.degradations_of(result) if result else ()
     failure = result.failure if result else None
@@ -201,7 +205,8 @@ def facts_for(
     weak = {one.step for one in degradations}
     broken = [s for s in steps if s.status == "failed"] or [s for path, s in walked if path in weak]
     telling_step = next((s for s in reversed(broken) if s.checks), broken[-1] if broken else None)
-    peers = tuple(_peer(other) for other in run.journeys if other.journey.id != journey.journey.id)
+    everybody = peers_known() if peers_known else peers_of(run)
+    peers = tuple(peer for peer in everybody if peer.journey != journey.journey.id)
     wrong = failure.finding.contradiction if failure and failure.finding else None
     message = failure.message if failure else "\n".join(d.message for d in degradations) if result else journey.cause
     return TriageFacts(
@@ -257,6 +262,11 @@ def _without_usual(facts: Facts, usual: Mapping[Request, int], wrong: Contradict
 def _held(path: str, step: Step, weak: Collection[str]) -> bool:
     """Whether a step did its job, and what it showed was neither slow nor old."""
     return step.status == "passed" and path not in weak
+
+
+def peers_of(run: Verdict) -> tuple[Peer, ...]:
+    """Every journey of a run, as the others see it."""
+    return tuple(map(_peer, run.journeys))
 
 
 def _peer(other: JourneyVerdict) -> Peer:

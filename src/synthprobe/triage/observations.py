@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from itertools import takewhile
 
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from synthprobe import words
 from synthprobe.records.incident import Observation
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.triage.facts import facts_for
+from synthprobe.triage.facts import Peer, facts_for, peers_of
 from synthprobe.triage.fingerprint import fingerprint, former_fingerprint, signature
 from synthprobe.triage.shared_evidence import evidence_of, says_which
 from synthprobe.verdict.isolation import Isolation
@@ -20,8 +20,11 @@ from synthprobe.verdict.isolation import Isolation
 def observe(verdict: Verdict, isolation: Isolation | None = None) -> tuple[Observation, ...]:
     """What a run says of each journey."""
     isolation = isolation or Isolation()
+    peers = cache(partial(peers_of, verdict))
     return tuple(
-        isolation.judge(one.journey.title, partial(_observation, one, verdict), otherwise=verdict.observation(one))
+        isolation.judge(
+            one.journey.title, partial(_observation, one, verdict, peers), otherwise=verdict.observation(one)
+        )
         for one in verdict.journeys
     )
 
@@ -54,7 +57,7 @@ def _in_a_row(one: JourneyVerdict, verdict: Verdict, seen: Sequence[Observation]
     return replace(one, cause=surer.told, degradations=(surer, *others))
 
 
-def _observation(one: JourneyVerdict, verdict: Verdict) -> Observation:
+def _observation(one: JourneyVerdict, verdict: Verdict, peers: Callable[[], tuple[Peer, ...]]) -> Observation:
     bare, run, telling = verdict.observation(one), verdict.run, one.telling
     bare = replace(bare, seen_from=words.seen_from(one.votes))
     if one.alone:
@@ -73,7 +76,7 @@ def _observation(one: JourneyVerdict, verdict: Verdict) -> Observation:
         fingerprint=fingerprint(*failure, run.identifiers),
         former_fingerprint=former_fingerprint(*failure),
         signature=signature(kind, message, run.identifiers) if says_which(message, kind) else "",
-        evidence=evidence_of(facts_for(one, verdict), one.triage, run.identifiers),
+        evidence=evidence_of(facts_for(one, verdict, peers_known=peers), one.triage, run.identifiers),
         step=step,
         cause=one.cause or (one.cause_of(telling) if telling else ""),
         node=next((a.node for a in reversed(answers) if a.node), ""),

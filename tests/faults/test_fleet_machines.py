@@ -1,0 +1,203 @@
+"""Real machines of one slot, on a real PostgreSQL, that freeze, lose the database, come late or lack a journey."""
+
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from synthprobe_demo.postgres import running_postgres
+
+JOURNEYS = """
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("path", json.loads(Path(__file__).with_name("paths.json").read_text()))
+def test_read(api, path):
+    api.get(path).expect(200)
+"""
+LEASE_OF_3_S = """
+import synthprobe.fleet.part, synthprobe.fleet.slots, sys
+from synthprobe.cli.main import main
+synthprobe.fleet.part.LEASE_S = synthprobe.fleet.slots.LEASE_S = 3.0
+synthprobe.fleet.slots.RENEW_S = 0.5
+main()
+"""
+_names = itertools.count()
+
+
+class Relay:
+    """A way to the database that can be cut: what is on it ends, and nothing new passes."""
+
+    def __init__(self, upstream: int) -> None:
+        self._upstream, self._ends, self.is_cut = upstream, [], False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        self.is_cut = True
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            here, _ = self._listener.accept()
+            if self.is_cut:
+                here.close()
+                continue
+            there = socket.create_connection(("127.0.0.1", self._upstream))
+            self._ends += [here, there]
+            for source, sink in ((here, there), (there, here)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_RDWR)
+
+
+class Slot:
+    """A slot of one shop, whose first request waits; each machine has a folder of its own."""
+
+    def __init__(self, folder, postgres) -> None:
+        self.folder, self.postgres, self.target = folder, postgres, f"shop{next(_names)}"
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+        slot = self
+        self.requests: list[str] = []
+
+        class Shop(BaseHTTPRequestHandler):
+            def do_GET(self):
+                slot.requests.append(self.path)
+                if not slot.asked.is_set():
+                    slot.asked.set()
+                    slot.may_answer.wait(60)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                with suppress(OSError):
+                    self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self._shop = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+        threading.Thread(target=self._shop.serve_forever, daemon=True).start()
+
+    def machine(self, name, paths=("/buy",)):
+        root = self.folder / name
+        (root / "journeys").mkdir(parents=True, exist_ok=True)
+        (root / "journeys" / "test_shop.py").write_text(JOURNEYS)
+        (root / "journeys" / "paths.json").write_text(json.dumps(paths))
+        (root / "synthprobe.toml").write_text(
+            f'default_target = "{self.target}"\ninterval_s = 86400\nsecond_attempts = 0\n'
+            f'[history]\nurl = "env:HISTORY"\n[targets.{self.target}]\nlocations = ["fra"]\ntimeout_s = 100\n'
+            f'base_url = "http://127.0.0.1:{self._shop.server_port}"\n'
+        )
+        return root
+
+    def begin(self, name, *words, port=0, paths=("/buy",)):
+        url = f"postgresql+psycopg://postgres@127.0.0.1:{port or self.postgres.port}/postgres"
+        return subprocess.Popen(
+            [sys.executable, "-c", LEASE_OF_3_S, *words, "--json"], cwd=self.machine(name, paths), text=True,
+            env={**os.environ, "HISTORY": url}, stdout=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+
+    def typed(self, name, *words, **how):
+        return answer_of(self.begin(name, *words, **how))
+
+    def look(self, name, **how):
+        return self.begin(name, "run", "--part", "1/1", "--location", "fra", **how)
+
+
+def answer_of(process):
+    out, _ = process.communicate(timeout=100)
+    return process.returncode, json.loads(out)
+
+
+def outcomes(printed):
+    return {judged["journey"]["title"]: judged["outcome"] for judged in printed["journeys"]}
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    with running_postgres("full_page_writes=off", "synchronous_commit=off") as started:
+        yield started
+
+
+@pytest.fixture
+def slot(postgres, tmp_path):
+    return Slot(tmp_path, postgres)
+
+
+def test_a_machine_that_froze_is_overtaken_and_what_it_found_does_not_count(slot):
+    frozen = slot.look("frozen")
+    assert slot.asked.wait(60)
+    os.killpg(frozen.pid, signal.SIGSTOP)
+    try:
+        code, printed = answer_of(slot.look("other"))
+        assert (code, set(outcomes(printed).values())) == (0, {"passed"})
+    finally:
+        os.killpg(frozen.pid, signal.SIGCONT)
+    slot.may_answer.set()
+    code, printed = answer_of(frozen)
+    assert code == 0, printed
+    code, printed = slot.typed("centre", "conclude", "--slot", "now")
+    assert (code, set(outcomes(printed).values())) == (0, {"passed"})
+    assert "was concluded by" in slot.typed("frozen", "conclude", "--slot", "now")[1]["nothing_done"]
+
+
+def test_a_machine_that_loses_the_database_is_unknown_with_its_name_and_what_it_found_changes_no_verdict(slot):
+    relay = Relay(slot.postgres.port)
+    lonely = slot.look("lonely", port=relay.port)
+    assert slot.asked.wait(60)
+    relay.cut()
+    slot.may_answer.set()
+    code, printed = answer_of(lonely)
+    assert code == 3
+    assert outcomes(printed) == {"test_read[/buy]": "passed"}  # it saw, and could not say
+    code, printed = slot.typed("centre", "conclude", "--slot", "now")
+    assert (code, outcomes(printed)) == (3, {"test_read[/buy]": "unknown"})
+    (judged,) = printed["journeys"]
+    assert judged["cause"].startswith("part lost: part 1 of 1 was taken by ")
+    assert "no result arrived" in judged["cause"]
+    relay.is_cut = False
+    _, printed = slot.typed("lonely", "conclude", "--slot", "now", port=relay.port)  # it hands over what waits
+    assert "was concluded by" in printed["nothing_done"]
+
+
+def test_a_journey_of_the_plan_that_is_there_no_more_is_unknown_and_the_others_are_judged(slot):
+    slot.may_answer.set()
+    code, plan = slot.typed("fra", "plan", "--parts", "1", "--slot", "now", paths=("/buy", "/read"))
+    assert code == 0
+    code, printed = slot.typed("fra", "run", "--part", "1/1", "--location", "fra", paths=("/buy",))
+    assert code == 0, printed
+    code, printed = slot.typed("centre", "conclude", "--slot", str(plan["slot"]))
+    assert outcomes(printed) == {"test_read[/buy]": "passed", "test_read[/read]": "unknown"}
+    assert code == 3
+    (gone,) = (judged for judged in printed["journeys"] if judged["outcome"] == "unknown")
+    assert "collected" in gone["cause"], gone["cause"]
+
+
+def test_who_comes_when_the_slot_is_over_asks_the_target_nothing(slot):
+    _, plan = slot.typed("fra", "plan", "--parts", "1", "--slot", "now")
+    late = str(plan["slot"] - 1)
+    code, printed = slot.typed("fra", "run", "--part", "1/1", "--location", "fra", "--slot", late)
+    assert code == 3
+    assert "too late: the slot is over" in printed["nothing_run"]
+    assert slot.requests == []
+    code, printed = slot.typed("fra", "conclude", "--slot", late)
+    assert (code, set(outcomes(printed).values())) == (3, {"unknown"})
+    assert "too late" in printed["journeys"][0]["cause"]
