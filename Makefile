@@ -27,14 +27,16 @@ coverage: setup .venv/.postgres ## the tests, and which lines of the product the
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort cover
 
-check: setup ## format, lint, types, import contracts, workflows
+check: setup ## format, lint, types, import contracts, workflows, manifests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -n 0 tests/docs/test_plain_english.py
 	$(BIN)/actionlint .github/workflows/*.yml src/synthprobe/cli/scaffold/github/workflows/*.yml
-	$(BIN)/zizmor --offline --pedantic --quiet .github src/synthprobe/cli/scaffold/github
+	$(BIN)/actionlint -ignore 'label ".+" is unknown' deploy/github/*.yml
+	$(BIN)/zizmor --offline --pedantic --quiet .github src/synthprobe/cli/scaffold/github deploy/github/fleet.yml
+	$(BIN)/kubernetes-validate --strict --quiet deploy/kubernetes/[!k]*.yaml deploy/kubernetes/workers/[!k]*.yaml
 
 format: setup ## put the code in order
 	$(BIN)/ruff format .

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,18 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from synthprobe_demo.temporal_server import running_temporal
+
 JOURNEY = '''
 def test_buy(api):
     """A customer buys."""
     api.get("/buy").expect(200)
 '''
-TEMPORAL = Path(sys.executable).parent / "temporal"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -41,27 +35,23 @@ def process(*words: str, cwd: Path, errors: Path):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    folder, address = tmp_path_factory.mktemp("temporal"), f"127.0.0.1:{free_port()}"
-    words = (str(TEMPORAL), "server", "start-dev", "--headless", "--port", address.rpartition(":")[2])
-    with process(*words, "--db-filename", str(folder / "t.db"), cwd=folder, errors=folder / "log"):
-        healthy = [str(TEMPORAL), "operator", "cluster", "health", "--address", address]
-        for _ in range(60):
-            if subprocess.run(healthy, capture_output=True, timeout=30).returncode == 0:
-                break
-            threading.Event().wait(0.5)
-        yield address
+    with running_temporal(tmp_path_factory.mktemp("temporal")) as started:
+        yield started
 
 
 @pytest.mark.timeout(400)
-def test_the_part_of_a_killed_worker_is_given_to_another_and_the_slot_concluded_once(server, tmp_path):
-    asked = threading.Event()
-    killed = threading.Event()
+def test_a_worker_and_then_the_server_are_killed_in_mid_slot_and_the_slot_is_concluded_once(server, tmp_path):
+    asked, killed = threading.Event(), threading.Event()
+    asked_again, restarted = threading.Event(), threading.Event()
 
     class Shop(BaseHTTPRequestHandler):
         def do_GET(self):
             if not killed.is_set():
                 asked.set()
                 killed.wait(60)
+            elif not asked_again.is_set():
+                asked_again.set()
+                restarted.wait(60)
             self.send_response(200)
             self.send_header("Content-Length", "0")
             with suppress(OSError):
@@ -80,18 +70,22 @@ def test_the_part_of_a_killed_worker_is_given_to_another_and_the_slot_concluded_
     )
     synthprobe = (sys.executable, "-m", "synthprobe")
     made = subprocess.run(
-        [*synthprobe, "fleet", "schedule", "--parts", "1", "--address", server], cwd=tmp_path, capture_output=True,
-        text=True, timeout=60,
+        [*synthprobe, "fleet", "schedule", "--parts", "1", "--address", server.address], cwd=tmp_path,
+        capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
-    temporal = (str(TEMPORAL), "--address", server, "--output", "json")
+    temporal = (server.program, "--address", server.address, "--output", "json")
     subprocess.run([*temporal, "schedule", "trigger", "--schedule-id", "synthprobe-shop"], check=True, timeout=60)
-    worker = (*synthprobe, "fleet", "worker", "--location", "fra", "--address", server)
+    worker = (*synthprobe, "fleet", "worker", "--location", "fra", "--address", server.address)
     with process(*worker, cwd=tmp_path, errors=tmp_path / "first.log") as first:
         assert asked.wait(120), (tmp_path / "first.log").read_text()
         os.killpg(first.pid, signal.SIGKILL)  # with the run that it had begun
     killed.set()
     with process(*worker, cwd=tmp_path, errors=tmp_path / "second.log") as second:
+        assert asked_again.wait(200), (tmp_path / "second.log").read_text()
+        server.kill()
+        server.start()
+        restarted.set()
         listed = [*temporal, "workflow", "list", "--query", "WorkflowType='synthprobe-slot'"]
         flow = json.loads(subprocess.run(listed, capture_output=True, check=True, timeout=60).stdout)[0]["execution"]
         done = subprocess.run(
@@ -109,6 +103,8 @@ def test_the_part_of_a_killed_worker_is_given_to_another_and_the_slot_concluded_
     (judged,) = json.loads(verdict.read_text())["journeys"]
     assert judged["outcome"] == "passed"
     assert [vote["location"] for vote in judged["votes"]] == ["fra"]
+    runs = subprocess.run(listed, capture_output=True, check=True, timeout=60).stdout
+    assert len(json.loads(runs)) == 1
     shop.shutdown()
 
 

@@ -106,18 +106,23 @@ class Missing:
         ending_of: Callable[[Journey], Ending],
         lost: set[str],
         frozen: Mapping[str, str] | None = None,
+        *,
+        known_since: str = "the last run",
     ) -> None:
         self._running = {note.journey: note.step for note in pipeline.read_progress(folder)}
         self._ending_of = ending_of
         self._lost = lost
         self._frozen = frozen or {}
+        self._known_since = known_since
 
     def __call__(self, journey: Journey) -> str:
         """One sentence."""
         session = self._ending_of(journey)
         ending = _ENDINGS.get(session.reason)
         if journey.id in self._lost:
-            return "inventory: It was not collected, although no journey's source was changed since the last run."
+            return (
+                f"inventory: It was not collected, although no journey's source was changed since {self._known_since}."
+            )
         if journey.id in self._running:
             where = f'while "{self._running[journey.id] or journey.title}" was running'
             if journey.id in self._frozen:

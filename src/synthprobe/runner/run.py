@@ -190,6 +190,7 @@ def run_journeys(
             notes += [f"No longer among the journeys, as their source was changed: {', '.join(j.id for j in gone)}."]
             _write(folder / "inventory.json", collected)
         lost = set() if explained else {journey.id for journey in gone}
+        lost |= {journey.id for journey in order.only} - {journey.id for journey in collected} if order.part else set()
         if not order.is_part and not lost:
             write_inventory(kept, Inventory(revision=revision, journeys=tuple(collected)))
 
@@ -198,7 +199,10 @@ def run_journeys(
 
     proxies = functools.partial(proxies_for, target, os.environ if environ is None else environ, root)
     control = functools.partial(ask_control, config.control_url, proxies) if config.control_url else None
-    verdict = pipeline.judge(folder, missing=Missing(folder, ending_of, lost, frozen), control=control)
+    missing = Missing(
+        folder, ending_of, lost, frozen, known_since="the slot was planned" if order.part else "the last run"
+    )
+    verdict = pipeline.judge(folder, missing=missing, control=control)
     if collected is None and not verdict.journeys and not verdict.blind:
         blind = f"No journey is known, and pytest ended before it collected any: {first.message}"
         verdict = msgspec.structs.replace(verdict, blind=blind)
