@@ -116,6 +116,33 @@ def test_an_address_without_scheme_or_host_is_refused(tmp_path: Path, url: str):
         read_config(tmp_path).target()
 
 
+COMPANY = [
+    (
+        'proxy.address = "http://proxy.example:3128"\nproxy.bypass = ["http://x"]',
+        "'http://x' in targets.demo.proxy.bypass",
+    ),
+    ('proxy.address = "http://proxy.example:3128"\nproxy.port = 1', "an unknown key 'targets.demo.proxy.port'"),
+    (
+        'proxy.address = "socks5://proxy.example:1080"',
+        "a proxy of the kind socks5. One for HTTP and CONNECT was expected",
+    ),
+    ('ca_file = "nowhere.pem"', "nowhere.pem', which cannot be read (No such file or directory). A file with the"),
+    ('client_certificates."a.example".file = " "', ".file = ' '. The path of a certificate was expected"),
+    ('allowed_hosts = ["https://cdn.example"]', "'https://cdn.example' in allowed_hosts. A host name without scheme"),
+    ('blocked_hosts = ["ads.example/x"]', "'ads.example/x' in blocked_hosts. A host name without scheme"),
+    ('reads = ["POST search"]', "'POST search' in targets.demo.reads. A method and a path were expected"),
+    ('reads = ["GET /search"]', "targets.demo.reads. GET is never a change: leave it out."),
+]
+
+
+@pytest.mark.parametrize(("keys", "sentence"), COMPANY)
+def test_what_a_companys_network_needs_is_refused_with_key_and_way_out(tmp_path: Path, keys: str, sentence: str):
+    (tmp_path / "synthprobe.toml").write_text(f'[targets.demo]\nbase_url = "https://a.example"\n{keys}\n')
+    with pytest.raises(ConfigurationError) as caught:
+        read_config(tmp_path).target()
+    assert sentence in str(caught.value)
+
+
 def test_the_environment_names_the_browser(tmp_path: Path):
     assert read_config(tmp_path, {"SYNTHPROBE_BROWSER": "/opt/b"}).browser.executable == "/opt/b"
 

@@ -36,6 +36,8 @@ class ClientCertificate(Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 f"has {table}, whose last part is no host. A name was expected, with its port unless it is that of "
                 'base_url or 443, for example "api.example.org:8443".',
             )
+        if not self.file.strip():
+            yield "file", f"has {table}.file = {self.file!r}. The path of a certificate was expected, PEM or PKCS#12."
         if self.secret and self.secret not in secrets:
             yield (
                 "secret",
