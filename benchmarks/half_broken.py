@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from foreign_failures import TELLING
 
 from synthprobe.config import read_config
 from synthprobe.fault_proxy import Break, proxy_drill
@@ -224,6 +225,8 @@ def judge(state: tuple[str, str], verdict: Verdict, runbooks: Sequence[Runbook],
     print(f"{' '.join(state)}: {len(named.incidents)} incidents")
     for one in broken:
         assert one.triage
+        if len(allowed) <= TELLING + 1 and one.triage.candidate not in {"unknown", "probe"}:
+            sums[f"{one.triage.rule} right" if one.triage.candidate in allowed else f"{one.triage.rule} wrong"] += 1
         said = one.triage.cause_class
         if said == "probe":  # the journey's own code broke on the answer: nothing is said of the target
             sums["could not look"] += 1

@@ -23,6 +23,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from foreign_failures import TELLING
 from foreign_journeys import PASSWORD, SYSTEMS, TESTDATA
 from foreign_situations import KNOWN, SET_ASIDE, Situation
 
@@ -82,8 +83,10 @@ def judge(
         named, sure = found["cause_class"], found.get("sure", "medium")
         allowed = next((v for k, v in situation.classes.items() if title.startswith(k)), situation.classes.get("*"))
         wrong = named not in {"unknown", *(allowed or "").split()}
-        rules[found["rule"]] += 1
-        rules[f"{found['rule']} right"] += not wrong and named != "unknown"
+        candidate = found.get("runner_up") if named == "unknown" else named
+        if candidate and len((allowed or "").split()) <= TELLING:
+            rules[found["rule"]] += 1
+            rules[f"{found['rule']} right"] += candidate in (allowed or "").split()
         sums["named" if named != "unknown" else "unknown"] += 1
         marks = []
         if wrong:

@@ -145,7 +145,7 @@ def contradiction(found: Contradiction) -> str:
     """A contradiction in one line, without host, body and request."""
     got = found.got.partition("\n")[0].strip()
     if found.about == "locator":
-        what = f"{_named(found.locator)} {found.expected.removeprefix('Locator ')}" if found.locator else found.expected
+        what = f"{named(found.locator)} {found.expected.removeprefix('Locator ')}" if found.locator else found.expected
         return f"{what}, got {repr(shorten(got, _WIDTH, placeholder=' …')) if got else 'nothing'}"
     where = f"{found.method} {path_of(found.url) or '/'}"
     if found.about == "status":
@@ -172,7 +172,7 @@ def element(locator: str) -> tuple[str, str]:
 
 def looked_for(found: Sought) -> str:
     """That an element was not there, or could not be used."""
-    what = _named(found.locator)
+    what = named(found.locator)
     for_s = f" for {found.within_s:g} s" if found.within_s else ""
     after_s = f" after {found.within_s:g} s" if found.within_s else ""
     return {
@@ -184,7 +184,8 @@ def looked_for(found: Sought) -> str:
     }[found.sight]
 
 
-def _named(locator: str) -> str:
+def named(locator: str) -> str:
+    """An element by kind and name, or by its locator where it has none."""
     kind, name = element(locator)
     return f'{kind} "{name}"' if kind and name else kind or locator
 
@@ -205,6 +206,12 @@ def incident_name(incident: str, cause: Triage | None, runbook: str, general: st
 def cause_and_page(cause: Triage | None, runbook: str, general: str) -> str:
     """The class of the cause, how sure it is, and the page."""
     return f"{f'{cause.cause_class} ({cause.sure})' if cause else 'unknown'}, {page(runbook, general)}"
+
+
+def explanation(cause: Triage) -> str:
+    """Why a class is named; where none is, what is known, and which class it may be."""
+    may_be = cause.runner_up if cause.cause_class == "unknown" else ""
+    return f"{cause.why} May be {may_be}: {cause.runner_up_why}" if may_be else cause.why
 
 
 def runbook_mark(runbook: str, worth: Worth) -> str:

@@ -66,7 +66,7 @@ def test_who_misses_something_as_an_account_that_lacks_rights_shows_the_same_inc
     missing = broken("list", logged_in("anna"), answer("GET", "/rows", by="page", resource="fetch"), finding=ABSENT)
     found, classes = incidents(grants(), missing)
     assert found == [["list", "rights"]]
-    assert classes["list"].cause_class == "config"
+    assert classes["list"].candidate == "config"
     other = broken("list", logged_in("berta"), answer("GET", "/rows", by="page", resource="fetch"), finding=ABSENT)
     assert incidents(grants(), other)[0] == [["list"], ["rights"]]
 
@@ -160,20 +160,20 @@ def test_a_change_that_a_page_was_refused_in_an_earlier_step_is_why_it_is_not_st
         errors=("Error: Log in first.",),
     )
     _, classes = incidents(lost)
-    assert (classes["save"].cause_class, classes["save"].rule) == ("config", "session-lost")
+    assert (classes["save"].candidate, classes["save"].rule) == ("config", "session-lost")
     read = replace(refused, method="GET")
     facts = replace(lost.results[0].facts, answers=(read, answer("GET", "/rows/7")))
     told = replace(lost, results=(replace(lost.results[0], facts=facts),))
-    assert incidents(told)[1]["save"].cause_class != "infra"
+    assert incidents(told)[1]["save"].candidate != "infra"
     assert incidents(told)[1]["save"].rule != "script-error"
 
 
 def test_what_an_author_supposed_gives_way_to_what_another_journey_shows():
     order = broken("order", logged_in("anna"), checks="rule", message="the order is [2, 1]")
-    assert incidents(order)[1]["order"].cause_class == "code"
+    assert incidents(order)[1]["order"].candidate == "code"
     found, classes = incidents(grants(), order)
     assert found == [["order", "rights"]]
-    assert classes["order"].cause_class == "config"
+    assert classes["order"].candidate == "config"
 
 
 def test_what_is_wrong_in_one_way_is_one_incident_wherever_it_is_shown():
@@ -189,9 +189,9 @@ def test_what_is_wrong_in_one_way_is_one_incident_wherever_it_is_shown():
 def test_a_rule_is_in_doubt_where_another_journey_got_a_wrong_answer_to_the_same_request():
     sums = broken("sums", answer("GET", "/rows"), checks="rule", message="the sum is 35, there are 0")
     rows = broken("rows", answer("GET", "/rows"), message="0 rows, 30 or more were expected")
-    assert incidents(sums)[1]["sums"].cause_class == "code"
-    assert incidents(sums, rows)[1]["sums"].cause_class == "unknown"
-    assert "code" in {one.cause_class for one in incidents(sums, broken("x", answer("GET", "/y")))[1].values()}
+    assert incidents(sums)[1]["sums"].candidate == "code"
+    assert incidents(sums, rows)[1]["sums"].candidate == "unknown"
+    assert "code" in {one.candidate for one in incidents(sums, broken("x", answer("GET", "/y")))[1].values()}
 
 
 def test_what_a_journey_asked_for_and_expected_shows_no_failure_beside_what_was_contradicted():
@@ -208,8 +208,8 @@ def test_what_a_journey_asked_for_and_expected_shows_no_failure_beside_what_was_
 def test_what_an_author_declared_is_in_doubt_as_well():
     sent = broken("sent", answer("GET", "/rows/7"), checks="delivery", message="the message waits")
     read = broken("read", answer("GET", "/rows/7"), message="the address is a date")
-    assert incidents(sent)[1]["sent"].cause_class == "infra"
-    assert {one.cause_class for one in incidents(sent, read)[1].values()} == {"unknown"}
+    assert incidents(sent)[1]["sent"].candidate == "infra"
+    assert {one.candidate for one in incidents(sent, read)[1].values()} == {"unknown"}
 
 
 def test_a_stream_that_brings_something_elsewhere_is_not_silent():

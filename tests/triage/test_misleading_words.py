@@ -53,7 +53,7 @@ def facts(answer, kind="expectation", **more):
 @pytest.mark.parametrize("path", ["/authors/9", "/authorities/9", "/catalogin/9", "/blog/insights"])
 def test_a_word_that_holds_another_is_no_log_in(path):
     found = triage(facts(answered(path=path, status=403, reason="suspended series")))
-    assert (found.cause_class, found.rule) == ("config", "forbidden")
+    assert (found.candidate, found.rule) == ("config", "forbidden")
     assert "account" not in found.why
     assert "log-in" not in found.why
 
@@ -62,7 +62,7 @@ def test_a_word_that_holds_another_is_no_log_in(path):
 def test_a_log_in_is_where_a_password_was_sent_and_never_a_word_in_a_path(path):
     refused = answered("POST", path, 403, reason="this account is suspended", credentials="password")
     found = triage(facts(refused))
-    assert (found.cause_class, found.rule) == ("user", "account-state")
+    assert (found.candidate, found.rule) == ("user", "account-state")
     assert triage(facts(replace(refused, credentials=""))).rule == "forbidden"
 
 
@@ -78,7 +78,7 @@ def test_a_request_without_an_answer_proves_nothing_of_the_servers_workers():
     found = triage(facts(answered(path="/hang", status=0, duration_ms=10_000.0), kind="deadline"))
     assert "worker" not in found.why
     assert "GET /hang was never answered" in found.why
-    assert found.cause_class == "infra"
+    assert found.candidate == "infra"
 
 
 @pytest.mark.parametrize("asked", ["/shop/provider/7", "/upstream/health", "/third-party/keys"])
@@ -96,11 +96,11 @@ def test_a_word_in_the_address_that_was_asked_for_names_no_other_system(asked):
 def test_a_gate_that_refuses_everybody_says_nothing_of_others_who_got_in():
     gate = answered("POST", "/door", 403, reason="Forbidden", credentials="password")
     alone = triage(facts(gate, peers=(Peer(journey="catalogue", outcome="passed"),)))
-    assert alone.cause_class == "config"
+    assert alone.candidate == "config"
     assert alone.why.endswith('POST /door was answered 403 ("Forbidden").')
     wrong = replace(gate, status=401, reason="Wrong password")
     other = triage(facts(wrong, peers=(Peer(journey="catalogue", outcome="passed", let_in=("/door",)),)))
-    assert (other.cause_class, other.rule) == ("user", "account-refused")
+    assert (other.candidate, other.rule) == ("user", "account-refused")
     assert "Another journey of the run logged in there" in other.why
 
 
@@ -109,7 +109,7 @@ def test_a_gate_that_refuses_everybody_says_nothing_of_others_who_got_in():
 def test_a_server_error_is_never_what_the_author_declared(check, status):
     broke = Contradiction(about="status", expected="status 200", got=f"status {status}", status=status)
     found = triage(facts(answered(status=status), checks=check, finding=Finding(contradiction=broke)))
-    assert (found.cause_class, found.rule) in {("code", "server-error"), ("infra", "unreachable")}
+    assert (found.candidate, found.rule) in {("code", "server-error"), ("infra", "unreachable")}
     assert f"was answered {status}" in found.why
 
 
@@ -118,7 +118,7 @@ def test_a_server_error_is_never_what_the_author_declared(check, status):
 )
 def test_the_page_of_a_gateway_names_no_other_system(page):
     found = triage(facts(answered(status=503, reason=page)))
-    assert (found.cause_class, found.rule) == ("infra", "unreachable")
+    assert (found.candidate, found.rule) == ("infra", "unreachable")
 
 
 def test_what_also_happens_where_a_journey_passes_is_no_evidence_as_often_as_it_does_there():

@@ -220,7 +220,6 @@ STATES = {
         "script-error",
     ),
     "a certificate": (failed(kind="tls", finding=UNKNOWN_ISSUER), "config", "certificate"),
-    "a certificate soon": (slow(certificate_days=5.0), "config", "certificate"),
     "one bad node": (failed(answer(status=500, node="b"), nodes=SPLIT), "infra", "node-split"),
     "half a deployment": (failed(answer("/static/a.js", 404, by="page"), builds=("1", "2")), "infra", "two-builds"),
     "two builds and nothing refused": (failed(builds=("1", "2")), "infra", "two-releases"),
@@ -290,7 +289,7 @@ STATES = {
 def test_each_state_is_classed_by_the_rule_that_fits(state):
     facts, cause, rule = STATES[state]
     found = triage(facts)
-    assert (found.cause_class, found.rule) == (cause, rule)
+    assert (found.candidate, found.rule) == (cause, rule)
     assert found.why.endswith((".", '"', ")", "is not defined")), found.why
     assert found.runner_up != found.cause_class
 
@@ -315,9 +314,9 @@ def test_a_refusal_that_a_step_expected_and_got_is_no_cause(status, rule):
 
 
 def test_a_new_build_is_only_a_hint_and_the_runner_up_is_named():
-    facts = failed(checks="sentinel")
+    facts = failed(answer(status=403))
     found = triage(replace(facts, build="2", last_passed_build="1"))
-    assert (found.cause_class, found.runner_up) == ("data", "code")
+    assert (found.cause_class, found.runner_up) == ("config", "code")
     assert found.runner_up_why == "It passed with build 1 and fails with 2."
 
 
@@ -396,4 +395,4 @@ def test_a_failure_of_an_older_version_is_classed_by_less_and_never_breaks_triag
     run = Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW)
     judged = JourneyVerdict(journey=result.journey, outcome="failed", results=(result,))
     found = triage(facts_for(judged, Verdict(run=run, journeys=(judged,), finished_at=NOW)))
-    assert (found.rule, found.why) == ("certificate", "Possible: The TLS connection to the target is not made.")
+    assert (found.rule, found.runner_up_why) == ("certificate", "The TLS connection to the target is not made.")

@@ -16,6 +16,7 @@ from synthprobe.records.incident import SEVERITIES, Incident
 from synthprobe.records.journey import Severity
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.result import DegradationKind
+from synthprobe.words import explanation
 
 Reason = Literal["opened", "worse", "repeat", "escalated", "recovered", "missed", "drill"]
 TITLE_CHARACTERS = 120
@@ -195,7 +196,9 @@ def write(
         _line("Step", incident.step),
         f"Seen: in {incident.occurrences} run{'s' if incident.occurrences != 1 else ''}, "
         f"{_span((end - incident.first_seen_at).total_seconds())}",
-        _line("Likely cause", f"{triage.cause_class} (confidence: {triage.sure}). {triage.why}" if triage else ""),
+        _line(
+            "Likely cause", f"{triage.cause_class} (confidence: {triage.sure}). {explanation(triage)}" if triage else ""
+        ),
         _link("Backend trace", background.backend_trace),
         _link("Job", background.job_url),
         _where(background),

@@ -90,7 +90,8 @@ def show(id: _Id, as_json: Annotated[bool, typer.Option("--json", help="Print JS
         f"journeys: {', '.join(one.journeys)}" + (f"; blocked: {', '.join(one.blocked)}" if one.blocked else ""),
     ]
     if one.triage:
-        lines.append(f"cause: {one.triage.cause_class} ({one.triage.sure}), rule {one.triage.rule}: {one.triage.why}")
+        named = f"{one.triage.cause_class} ({one.triage.sure}), rule {one.triage.rule}"
+        lines.append(f"cause: {named}: {words.explanation(one.triage)}")
     lines.append(f"{words.page(one.runbook, one.general)}. {one.runbook_why}".rstrip())
     if one.evidence:
         lines.append(f"known by: {'; '.join(one.evidence)}")

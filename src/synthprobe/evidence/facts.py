@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -23,12 +24,14 @@ from synthprobe.records.evidence import (
 )
 from synthprobe.records.result import Step, walk_steps
 from synthprobe.records.vitals import VITALS
+from synthprobe.targets.addresses import host_of
 
 KEPT = 40
 _REASON = 200
 _NO_ANSWER_WANTED = ("ERR_ABORTED", "ERR_BLOCKED_BY_")
 """The browser ended these requests itself, or our own wall did: they say nothing of the target."""
 
+_PLACE = re.compile(r"https?://[^\s()]+")
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -41,13 +44,17 @@ def facts_of(
     broken: str = "",
     steps: Sequence[Step] = (),
     pages: Sequence[PageSeen] = (),
+    site: str = "",
     describe: Callable[[Mapping[str, str]], AnswerSource] | None = None,
 ) -> Facts:
-    """Shorten the evidence of an attempt. What goes in is redacted already, so what comes out is."""
+    """Shorten the evidence of an attempt. What goes in is redacted already, so what comes out is.
+
+    ``site`` is an address of the target: what pages ask of other sites, and errors of their scripts, are not its own.
+    """
     describe = describe or load_plugins().describe_answer
     dated = [(one.started_at, _asked(one, describe(one.response_headers))) for one in exchanges]
     dated += [
-        (one.at or _LATEST, _browsed(one, _step_at(one.at, steps) if one.at else broken))
+        (one.at or _LATEST, _browsed(one, _step_at(one.at, steps) if one.at else broken, site))
         for one in requests
         if one.status or not any(text in one.error for text in _NO_ANSWER_WANTED)
     ]
@@ -56,7 +63,9 @@ def facts_of(
     inside = [number for number, one in enumerate(answers) if one.step and broken.startswith(one.step)]
     kept = sorted([*dict.fromkeys(telling + inside)][:KEPT])
     errors = [
-        one.text.strip().splitlines()[0][:_REASON] for one in console if one.kind == "page error" and one.text.strip()
+        one.text.strip().splitlines()[0][:_REASON]
+        for one in console
+        if one.kind == "page error" and one.text.strip() and not _elsewhere(_thrown_at(one.text), site)
     ]
     return Facts(
         answers=tuple(answers[number] for number in kept),
@@ -129,7 +138,7 @@ def _asked(one: Exchange, source: AnswerSource) -> Answer:
     )
 
 
-def _browsed(one: NetworkRequest, step: str) -> Answer:
+def _browsed(one: NetworkRequest, step: str, site: str) -> Answer:
     return Answer(
         by="page",
         method=one.method,
@@ -146,7 +155,20 @@ def _browsed(one: NetworkRequest, step: str) -> Answer:
         credentials=one.credentials,
         account=one.account,
         phases=one.phases,
+        host=_elsewhere(one.url, site),
     )
+
+
+def _elsewhere(url: str, site: str) -> str:
+    """The host of an address that is of another site; empty where it is the target's, or not known."""
+    own, host = host_of(site), host_of(url)
+    return host if own and host and host.split(".")[-2:] != own.split(".")[-2:] else ""
+
+
+def _thrown_at(stack: str) -> str:
+    """The address of the script in which an error arose, by the first line of its stack that names one."""
+    found = _PLACE.search(stack)
+    return found[0] if found else ""
 
 
 def _refusal(body: str) -> str:

@@ -202,7 +202,7 @@ def tell(
                 fingerprint=seen.fingerprint,
                 former_fingerprint=seen.former_fingerprint,
                 identifiers=verdict.run.identifiers,
-                cause_class=own.cause_class,
+                cause_class=own.candidate,
                 rule=own.rule,
                 checks=facts.checks,
                 node=seen.node,

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from synthprobe.firstline.matching import Match, match, tell
 from synthprobe.firstline.runbook import Runbook
-from synthprobe.records.incident import Incident, Observation
+from synthprobe.records.incident import Incident, Observation, Triage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import is_vague
 from synthprobe.triage.facts import Request
@@ -52,7 +52,7 @@ def explain(
         if known is None or one.triage is not None:
             return one
         page = match(runbooks, known.subject)
-        return _with_page(replace(one, triage=known.own if page.runbook else known.triage), page)
+        return _with_page(replace(one, triage=_confirmed(known.own, page.runbook) or known.triage), page)
 
     return replace(
         verdict,
@@ -134,6 +134,15 @@ def _as_its_incident(one: JourneyVerdict, incident: Incident | None, probe_owner
         general=incident.general,
         runbook_why=incident.runbook_why,
         responsible=incident.owner if is_ours(incident) or incident.location else "",
+    )
+
+
+def _confirmed(own: Triage, page: Runbook | None) -> Triage | None:
+    """What a journey says by itself where a page knows its failure: a class that both point at is named."""
+    if page is None or own.cause_class != "unknown" or own.candidate != page.cause_class:
+        return own if page else None
+    return replace(
+        own, cause_class=page.cause_class, why=own.runner_up_why, sure="medium", runner_up="", runner_up_why=""
     )
 
 

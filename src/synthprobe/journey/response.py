@@ -157,7 +157,7 @@ class Response:
             ExpectationError: naming every field that is missing or different.
         """
         body = self.json
-        wrong = []
+        wrong, misshapen = [], False
         for name, expected in fields.items():
             value: Any = body
             for part in name.split("__"):
@@ -166,9 +166,10 @@ class Response:
                 wrong.append(f"{name}: expected {expected!r}, but it is missing")
             elif value != expected:
                 wrong.append(f"{name}: expected {expected!r}, got {value!r}")
+            misshapen |= _kind_of(value) is not _kind_of(expected)
         if wrong:
             wanted = ", ".join(f"{name}={value!r}" for name, value in fields.items())
-            raise self._contradiction("fields", f"JSON with {wanted}", "\n".join(wrong))
+            raise self._contradiction("fields", f"JSON with {wanted}", "\n".join(wrong), misshapen=misshapen)
         return self
 
     def json_matches(self, schema: Mapping[str, Any]) -> Response:
@@ -194,7 +195,7 @@ class Response:
         found = sorted(Draft202012Validator(schema).iter_errors(self.json), key=lambda error: error.json_path)
         if found:
             places = "\n".join(f"{error.json_path}: {error.message[:200]}" for error in found[:3])
-            raise self._contradiction("schema", "JSON as the schema says", places)
+            raise self._contradiction("schema", "JSON as the schema says", places, misshapen=True)
         return self
 
     def has_header(self, name: str, value: str | None = None) -> Response:
@@ -251,10 +252,16 @@ class Response:
             "example with json_has(), and a failure is the target's."
         )
 
-    def _contradiction(self, about: About, expected: str, got: str) -> ExpectationError:
+    def _contradiction(self, about: About, expected: str, got: str, *, misshapen: bool = False) -> ExpectationError:
         asked = self.exchange
         found = Contradiction(
-            about=about, expected=expected, got=got, method=asked.method, url=asked.url, status=asked.status
+            about=about,
+            expected=expected,
+            got=got,
+            method=asked.method,
+            url=asked.url,
+            status=asked.status,
+            misshapen=misshapen,
         )
         after = next((v for k, v in asked.response_headers.items() if k.lower() == "retry-after"), "")
         throttled = Throttled(status=asked.status, after=after) if asked.status in {429, 503} and after else None
@@ -266,3 +273,8 @@ class Response:
 
 
 _MISSING = object()
+
+
+def _kind_of(value: object) -> type:
+    """The type of a value of JSON; a whole number and another one are of one kind."""
+    return float if isinstance(value, int) and not isinstance(value, bool) else type(value)

@@ -288,6 +288,7 @@ class Journal:
             broken=recorder.broken,
             steps=recorder.steps,
             pages=pages,
+            site=self._target.base_url,
             describe=self._describe,
         )
         ended_at = recorder.started_at + timedelta(seconds=recorder.duration_s)

@@ -229,6 +229,7 @@ class Answer(Struct, frozen=True, kw_only=True):
         credentials: by what the request let itself be known.
         account: the account that it logged in as, where the request sent its name.
         phases: milliseconds of each part of it, as far as they were measured.
+        host: the host that a page asked, where it is of another site than the target.
     """
 
     by: Literal["api", "page"]
@@ -247,6 +248,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     credentials: Credentials = ""
     account: str = ""
     phases: dict[str, float] = {}
+    host: str = ""
 
 
 class PageSeen(Struct, frozen=True, kw_only=True):
@@ -302,7 +304,6 @@ class Facts(Struct, frozen=True, kw_only=True):
         builds: every build that answered.
         page_errors: first line of each uncaught error of a page.
         ages: every measured age of data.
-        certificate_days: days until the target's certificate ends, when somebody looked.
         pages: what each page showed when the journey broke.
     """
 
@@ -311,5 +312,4 @@ class Facts(Struct, frozen=True, kw_only=True):
     builds: tuple[str, ...] = ()
     page_errors: tuple[str, ...] = ()
     ages: tuple[Age, ...] = ()
-    certificate_days: float | None = None
     pages: tuple[PageSeen, ...] = ()

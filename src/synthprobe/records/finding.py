@@ -24,6 +24,7 @@ class Contradiction(Struct, frozen=True, kw_only=True):
         url: its address.
         status: the answer's status code; 0 for a page.
         locator: how the element was looked for, as Playwright writes it; empty elsewhere.
+        misshapen: whether a field is missing or holds another kind of value, so that nothing is said of its value.
     """
 
     about: About
@@ -33,6 +34,7 @@ class Contradiction(Struct, frozen=True, kw_only=True):
     url: str = ""
     status: int = 0
     locator: str = ""
+    misshapen: bool = False
 
 
 class Refusal(Struct, frozen=True, kw_only=True):

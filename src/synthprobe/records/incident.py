@@ -96,6 +96,11 @@ class Triage(Struct, frozen=True, kw_only=True):
     runner_up_why: str = ""
     elsewhere: str = ""
 
+    @property
+    def candidate(self) -> str:
+        """The class that the rule points at, whether or not it has earned to name it."""
+        return self.cause_class if self.cause_class != "unknown" else self.runner_up or "unknown"
+
 
 class IncidentEvent(Struct, frozen=True, kw_only=True):
     """One line of an incident's record, in plain language.

@@ -11,11 +11,18 @@ from synthprobe.records.evidence import Answer
 from synthprobe.triage.facts import TriageFacts
 from synthprobe.triage.sight import answered, refused, shown_words
 
-_ACCOUNT = re.compile(r"expired|locked|disabled|suspended|must change|change (your|the) password", re.IGNORECASE)
+_HELD = r"(account|password|user|log-?in|subscription|membership|licen[cs]e)"
+_ENDED = r"(expired|locked|disabled|suspended|blocked|deactivated)"
+_ACCOUNT = re.compile(
+    rf"\b{_HELD}\b.{{0,40}}\b{_ENDED}|\b{_ENDED}\b.{{0,20}}\b{_HELD}|must change|change (your|the) password",
+    re.IGNORECASE,
+)
 _GRANT = re.compile(r"\brole\b|may not|permission|privilege|not allowed|not authori[sz]ed", re.IGNORECASE)
 _WRONG = re.compile(
-    r"invalid[ _](\w+[ _]){0,3}(user|log|cred|grant|pass|acc)|(incorrect|wrong|bad|unknown|correct) (\w+ ){0,3}"
-    r"(user|log|cred|pass|e-?mail|acc)|(do|does|did) not match|authentication failed|log-?in failed|not recogni[sz]ed",
+    r"invalid[ _]((?!client)\w+[ _]){0,3}(user|log|cred|grant|pass|acc)"
+    r"|(incorrect|wrong|bad|unknown|correct) (\w+ ){0,3}(user|log|cred|pass|e-?mail|acc)"
+    r"|(do|does|did) not match|authentication failed|log-?in failed|not recogni[sz]ed"
+    r"|(user|log-?in|pass\w+|credentials|e-?mail)( name)? (is|are|was|were) (wrong|incorrect|invalid|unknown)",
     re.IGNORECASE,
 )
 _REFUSED = {400, 401, 403, 422, 423}
@@ -46,8 +53,8 @@ def account_alone(f: TriageFacts) -> str:
     log_in, words = _refused_log_in(f) or (None, "")
     if log_in is None:
         return ""
-    if log_in.status not in {401, 423} and not _WRONG.search(words):
-        return ""  # a gate that refuses everybody looks the same
+    if not _WRONG.search(words) and (words or log_in.status not in {401, 423}):
+        return ""  # a gate that refuses everybody looks the same, and words may say another reason
     others = sum(log_in.path in peer.let_in for peer in f.peers)
     also = f" {others} other journeys of the run logged in there." if others > 1 else ""
     also = " Another journey of the run logged in there." if others == 1 else also

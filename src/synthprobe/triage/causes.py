@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from synthprobe.records.incident import CauseClass, Triage
+from synthprobe.triage.bearing import bearing
 from synthprobe.triage.facts import TriageFacts
 from synthprobe.triage.links import linked
 from synthprobe.triage.rules import RULES
@@ -26,10 +27,14 @@ _DECLARED = _SUPPOSED | {"sentinel", "invariant", "grant", "setting", "preferenc
 
 
 def triage(facts: TriageFacts) -> Triage:
-    """Say where the cause lies: the first rule that fires, and as runner-up the next one of another class."""
+    """Say where the cause lies: the first rule that fires, and as runner-up the next one of another class.
+
+    A rule that has not earned it on the score set names no class: it is ``unknown``, and the rule's class is next.
+    """
+    seen = bearing(facts)
     fired: list[tuple[CauseClass, str, str]] = []
     for cause, rule, test in RULES:
-        if why := test(facts):
+        if why := test(seen):
             fired.append((cause, rule, why))
             if cause == "probe":
                 break
@@ -38,11 +43,15 @@ def triage(facts: TriageFacts) -> Triage:
         return Triage(cause_class="unknown", rule="nothing-fits", why=why, sure="low")
     cause, rule, why = fired[0]
     sure = "high" if cause == "probe" else sure_of(rule)
+    if sure == "low":
+        return Triage(
+            cause_class="unknown", rule=rule, why=known(facts) or why, sure=sure, runner_up=cause, runner_up_why=why
+        )
     other = next((one for one in fired[1:] if one[0] != cause), None)
     return Triage(
         cause_class=cause,
         rule=rule,
-        why=f"Possible: {why}" if sure == "low" else why,
+        why=why,
         sure=sure,
         runner_up=other[0] if other else "",
         runner_up_why=other[2] if other else "",
@@ -62,22 +71,23 @@ def triage_together(found: Mapping[str, Triage], facts: Mapping[str, TriageFacts
 
 def _together(journey: str, own: Triage, found: Mapping[str, Triage], facts: Mapping[str, TriageFacts]) -> Triage:
     supposed, declared = own.rule in _SUPPOSED, own.rule in _DECLARED
-    if journey not in facts or not (declared or own.cause_class == "unknown"):
+    if journey not in facts or not (declared or own.candidate == "unknown"):
         return own
     seen = (known(facts[journey]) if declared else own.why) or own.why
-    silent = replace(own, cause_class="unknown", rule="nothing-fits", sure="low", why=seen)
+    silent = Triage(cause_class="unknown", rule="nothing-fits", sure="low", why=seen)
     excluded = {"unknown", "probe", *({"code"} if supposed else ())}
     for name, cause in sorted(found.items(), key=lambda pair: ("high", "medium", "low").index(pair[1].sure)):
         if declared and not supposed:
             break
-        if name == journey or name not in facts or cause.cause_class in excluded or cause.rule in _SUPPOSED:
+        if name == journey or name not in facts or cause.candidate in excluded or cause.rule in _SUPPOSED:
             continue
         if link := linked(facts[journey], facts[name], cause, name):
-            why = f"{seen} Possible cause, as {link}: {cause.why.removeprefix('Possible: ')}"
+            shown = cause.why if cause.cause_class != "unknown" else cause.runner_up_why
+            why = f"{seen} Possible cause, as {link}: {shown}"
             return replace(silent, why=why, elsewhere=name)
     asked = contradicted_request(facts[journey], {}) if declared else ""
     doubted = asked and any(
-        cause.cause_class == "unknown" and contradicted_request(facts[name], {}) == asked
+        cause.candidate == "unknown" and contradicted_request(facts[name], {}) == asked
         for name, cause in found.items()
         if name != journey and name in facts
     )

@@ -7,6 +7,9 @@ import re
 from synthprobe.triage.facts import TriageFacts
 
 _ZERO = r"-?0(?:\.0+)?(?![\d.])"
+_PLACE = re.compile(
+    r"\b(lat|lon|lng|long|latitude|longitude|position|location|coord\w*|geo\w*|lies at)\b", re.IGNORECASE
+)
 _NULL_ISLAND = re.compile(rf"(?<![\d.]){_ZERO}\s*[,;]\s*['\"]?(?:lng|lon|longitude)?['\"]?\s*[=:]?\s*{_ZERO}")
 _NO_NETWORK = re.compile(r"failed to fetch|networkerror|load failed", re.IGNORECASE)
 
@@ -16,7 +19,7 @@ def null_island(f: TriageFacts) -> str:
     given = f.finding.contradiction.got if f.finding.contradiction else f.authors_words
     return (
         "The position is 0, 0: what an address look-up that is down leaves behind."
-        if _NULL_ISLAND.search(given)
+        if _NULL_ISLAND.search(given) and _PLACE.search(given)
         else ""
     )
 
@@ -46,7 +49,7 @@ def zone_error(f: TriageFacts) -> str:
 def one_source_stale(f: TriageFacts) -> str:
     """One source is old while others are fresh."""
     old = [a for a in f.evidence.ages if a.age_s > a.limit_s]
-    new = [a for a in f.evidence.ages if a.age_s <= a.limit_s]
+    new = [a for a in f.evidence.ages if a.age_s <= a.limit_s and old and _kind(a.what) == _kind(old[0].what)]
     if not old or not new or len(old) > len(new):
         return ""
     return (
@@ -100,6 +103,11 @@ def script_error(f: TriageFacts) -> str:
     refused = any(a.status >= 400 and a.by == "page" and a.resource in {"fetch", "xhr"} for a in f.evidence.answers)
     refused = refused or any(a.status >= 400 for a in f.unwanted)
     return f"A script of the page broke: {found}" if found and not refused else ""
+
+
+def _kind(what: str) -> str:
+    """What something is called without what tells it from others of its kind."""
+    return " ".join(word for word in what.split() if not re.search(r"\d", word))
 
 
 def _whole_hours(seconds: float) -> bool:

@@ -15,9 +15,6 @@ from synthprobe.triage import access, data, timing
 from synthprobe.triage.facts import TriageFacts
 from synthprobe.triage.sight import answered, asset, is_blocked, known, missing_assets, refused
 
-CERTIFICATE_DAYS = 14
-"""Days of a certificate under which it is time to renew."""
-
 # a system of another name, and that it does not work; "Service Unavailable" and "Bad Gateway" name none
 _UPSTREAM = re.compile(
     r"\b(?!(?:the|this|our|your|web|http|temporarily|is|currently) )"
@@ -28,9 +25,9 @@ _UPSTREAM = re.compile(
 )
 # what a server says when something that it needs itself is missing
 _LACKS = re.compile(
-    r"connection (to \S+ )?(was )?(refused|reset|timed out)|(unable|failed) to connect|econnrefused"
-    r"|etimedout|too many (connections|clients|open files)|no space left|disk (is )?full|out of memory"
-    r"|insufficient storage|read-only file system",
+    r"connection (to \S+ )?(was )?(refused|reset|timed out)|(unable|failed) to connect|could not connect"
+    r"|can('t|not) (connect|contact|reach)|econnrefused|etimedout|too many (connections|clients|open files)"
+    r"|no space left|disk (is )?full|out of memory|insufficient storage|read-only file system",
     re.IGNORECASE,
 )
 _GATEWAYS = {502, 503, 504}
@@ -47,13 +44,10 @@ def _no_network(f: TriageFacts) -> str:
 
 
 def _certificate(f: TriageFacts) -> str:
-    if f.kind == "tls":
-        known = f.finding.refusal.certificate if f.finding.refusal else ""
-        return known or "The TLS connection to the target is not made."
-    days = f.evidence.certificate_days
-    if days is not None and days < CERTIFICATE_DAYS:
-        return f"The certificate ends in {days:.0f} days; {CERTIFICATE_DAYS} are needed to renew it in peace."
-    return ""
+    if f.kind != "tls":
+        return ""
+    known = f.finding.refusal.certificate if f.finding.refusal else ""
+    return known or "The TLS connection to the target is not made."
 
 
 def _unreachable(f: TriageFacts) -> str:
@@ -127,8 +121,11 @@ def _answered_in_kind(f: TriageFacts) -> bool:
     if f.kind == "timeout" and f.only_slow:
         return False
     found = f.finding.contradiction
-    status = found.status if found else 0
-    return status < 500 and status not in {401, 408, 429} and not (found and found.about == "json")
+    if found is None:
+        return True
+    if found.status >= 400 and found.about == "status":  # a refusal is none; that a record is not there may be
+        return found.status == 404 and found.method == "GET"
+    return found.status < 500 and found.about != "json" and not found.misshapen
 
 
 def _got(f: TriageFacts) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from synthprobe.records.evidence import Answer
 from synthprobe.triage.facts import TriageFacts
-from synthprobe.words import contradiction, element, looked_for, shown_ms
+from synthprobe.words import contradiction, element, looked_for, named, shown_ms
 
 _ASSETS = {"script": "script", "stylesheet": "stylesheet", "font": "font"}
 _NAMED = re.compile(r'^(?P<role>[a-z]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")?(?P<rest>.*)$')
@@ -22,7 +22,7 @@ _LIKE, _LIKE_OTHERS = 0.5, 0.8
 
 def answered(a: Answer, *, quote: bool = True) -> str:
     """A request and its answer, with what the answer says."""
-    where = f"{a.method} {a.path or '/'}"
+    where = f"{a.method} {a.host}{a.path or '/'}"
     if is_blocked(a):
         return f"{where} was not loaded, the browser forbids it ({a.reason})"
     if not a.status:
@@ -100,7 +100,8 @@ def _sights(f: TriageFacts) -> Iterator[str]:
     if wrong and wrong.method and wrong.about != "status":
         yield f"{contradiction(wrong).rstrip('.')}."
     elif wrong and wrong.about != "status" and not f.finding.sought:
-        yield f"{wrong.expected}; it was {_bare(wrong.got.partition(chr(10))[0]) or 'nothing'}."
+        what = f"{named(wrong.locator)} {wrong.expected.removeprefix('Locator ')}" if wrong.locator else wrong.expected
+        yield f"{what}; it was {_bare(wrong.got.partition(chr(10))[0]) or 'nothing'}."
     elif f.kind and not f.finding.sought and not wrong and (f.message or f.finding.wait):
         yield _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".") + "."
 

@@ -1,0 +1,39 @@
+"""Which evidence bears on a failure: rules see only that, so what merely happened beside it names no class."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from synthprobe.records.address import path_of
+from synthprobe.records.evidence import Answer
+from synthprobe.triage.facts import TriageFacts, is_change
+from synthprobe.triage.sight import is_blocked
+
+_STATES = {"", "hidden", "detached", "disabled", "readonly", "unchecked"}
+"""What Playwright calls the state of an element that shows nothing of its value."""
+
+
+def bearing(f: TriageFacts) -> TriageFacts:
+    """The facts without what cannot be why it broke.
+
+    What a page is made of that comes from other sites is left out, its documents and log-ins are not. Where one answer
+    was contradicted, it speaks, beside log-ins and changes that a page was refused. A page that shows another value
+    works, so its scripts came. How long something took says why only where time is what is wrong.
+    """
+    wrong, evidence = f.finding.contradiction, f.evidence
+    answers = [a for a in evidence.answers if not a.host or a.resource == "document" or a.credentials == "password"]
+    if wrong and wrong.method:
+        asked = (wrong.method, path_of(wrong.url) or "/")
+        answers = [a for a in answers if (a.method, a.path or "/") == asked or a.credentials == "password" or _lost(a)]
+    works = wrong is not None and wrong.about == "locator" and wrong.got not in _STATES
+    if works:
+        answers = [a for a in answers if a.resource != "script" and not is_blocked(a)]
+    if not (f.only_slow or (wrong and wrong.about == "time")):
+        answers = [replace(a, server_timing=()) for a in answers]
+    errors = () if works else evidence.page_errors
+    return replace(f, evidence=replace(evidence, answers=tuple(answers), page_errors=errors))
+
+
+def _lost(a: Answer) -> bool:
+    """Whether a page was refused a change, which an answer may then lack."""
+    return a.by == "page" and is_change(a) and (a.status >= 400 or a.status == 0)

@@ -1,0 +1,152 @@
+"""A class is named by rules that were right on systems nobody here wrote, and by evidence that bears on the failure."""
+
+import runpy
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from synthprobe.errors import ExpectationError
+from synthprobe.evidence.facts import facts_of
+from synthprobe.firstline.naming import named_alone
+from synthprobe.firstline.runbook import Matches, Runbook
+from synthprobe.journey.response import Response
+from synthprobe.records.evidence import Age, Answer, ConsoleMessage, Exchange, Facts, NetworkRequest, ServerTiming
+from synthprobe.records.finding import Contradiction, Finding, Sought
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Failure, Result, Run, Step
+from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.triage.causes import triage
+from synthprobe.triage.facts import TriageFacts
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SUM = Contradiction(
+    about="fields", expected="a sum", got="sum: expected 119, got 100", method="GET", url="http://t/bill", status=200
+)
+SHOWN = Contradiction(
+    about="locator", expected="Locator expected to have text '119'", got="100", locator='get_by_test_id("sum")'
+)
+
+
+def asked(path, status=200, by="api", **more):
+    return Answer(by=by, method="GET", path=path, status=status, step="the step", **more)
+
+
+def failed(*answers, wrong=SUM, checks="", **seen):
+    evidence = Facts(answers=answers, **seen)
+    finding = Finding(contradiction=wrong)
+    return TriageFacts(
+        outcome="failed", kind="expectation", step="the step", checks=checks, finding=finding, evidence=evidence
+    )
+
+
+def test_on_the_failures_of_other_systems_that_were_at_hand_no_class_is_wrong(capsys):
+    made = runpy.run_path(str(ROOT / "benchmarks" / "foreign_failures.py"))
+    sums, _ = made["score"](made["KNOWN"])
+    assert (sums["wrong"], sums["not told"]) == (0, 0), capsys.readouterr().out
+    assert sums["named"] >= 5
+
+
+def test_a_rule_that_has_not_earned_it_says_what_is_known_and_which_class_may_be_next():
+    found = triage(failed(asked("/bill"), checks="rule"))
+    assert (found.cause_class, found.rule, found.runner_up) == ("unknown", "rule", "code")
+    assert found.why == "GET /bill was answered with sum: expected 119, got 100."
+    assert "computes" in found.runner_up_why
+    assert triage(failed(asked("/bill", 500), wrong=None)).cause_class == "code"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"answers": (asked("/settings", age_s=41.0),)},
+        {"answers": (asked("/other", 403),)},
+        {
+            "answers": (
+                asked("/bill", server_timing=(ServerTiming(name="db", duration_ms=1900.0),), duration_ms=2000.0),
+            )
+        },
+        {"answers": (asked("/a.js", 404, by="page", resource="script"),), "wrong": SHOWN},
+        {"answers": (asked("/collect", 0, by="page", resource="fetch", reason="csp"),), "wrong": SHOWN},
+        {"page_errors": ("ReferenceError: x is not defined",), "wrong": SHOWN},
+    ],
+    ids=["another answer's age", "another refusal", "time", "a script", "a policy", "an error of the page"],
+)
+def test_what_happened_beside_a_wrong_value_points_at_no_class(beside):
+    found = triage(failed(*beside.pop("answers", ()), **beside))
+    assert (found.candidate, found.rule) == ("unknown", "nothing-fits")
+    assert "119" in found.why
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "points"), [(404, "GET", "data"), (402, "GET", "unknown"), (404, "POST", "unknown")]
+)
+def test_a_refusal_is_not_what_an_author_declared_of_a_record(status, method, points):
+    wrong = Contradiction(about="status", expected="200", got="no", method=method, url="http://t/bill", status=status)
+    assert triage(failed(wrong=wrong, checks="sentinel")).candidate == points
+
+
+@pytest.mark.parametrize(
+    ("body", "misshapen"),
+    [('{"sum": 100}', False), ('{"sum": 100.5}', False), ('{"sum": null}', True), ('{"sum": "1"}', True), ("[]", True)],
+)
+def test_a_field_of_another_kind_says_nothing_of_its_value(body, misshapen):
+    exchange = Exchange(
+        step="", method="GET", url="http://t/bill", request_headers={}, request_body="", status=200,
+        response_headers={}, response_body=body, started_at=NOW, duration_ms=1.0,
+    )  # fmt: skip
+    with pytest.raises(ExpectationError) as contradicted:
+        Response(exchange, {}, body.encode()).json_has(sum=119)
+    wrong = contradicted.value.finding.contradiction
+    assert wrong.misshapen is misshapen
+    assert triage(failed(wrong=wrong, checks="sentinel")).candidate == ("unknown" if misshapen else "data")
+
+
+def test_two_clocks_of_different_kinds_are_no_sources_of_one_feed():
+    ages = (Age(what="rates", age_s=900, limit_s=60), Age(what="newest order", age_s=4, limit_s=60))
+    assert triage(failed(wrong=None, ages=ages)).candidate != "infra"
+
+
+def test_a_script_of_another_site_is_named_with_its_host_and_points_at_no_class():
+    lost = NetworkRequest(
+        method="GET", url="https://cdn.other.invalid/w.js", status=503, duration_ms=9.0, resource_type="script"
+    )
+    thrown = "TypeError: x is undefined\n    at https://cdn.other.invalid/w.js:1:7"
+    console = ConsoleMessage(kind="page error", text=thrown, location="", page="p", at=NOW)
+    own = ConsoleMessage(
+        kind="page error", text="Error: own\n    at https://www.t.invalid/a.js:1:7", location="", page="p", at=NOW
+    )
+    facts = facts_of((), (lost,), (console, own), broken="the step", site="https://t.invalid")
+    assert (facts.answers[0].host, facts.page_errors) == ("cdn.other.invalid", ("Error: own",))
+    sought = Finding(sought=Sought(locator='get_by_role("button", name="Save")', sight="absent", within_s=5.0))
+    found = triage(TriageFacts(outcome="failed", kind="timeout", finding=sought, evidence=Facts(answers=facts.answers)))
+    assert (found.candidate, found.rule) == ("unknown", "nothing-fits")
+    assert "cdn.other.invalid/w.js was answered 503" in found.why
+
+
+def test_the_projects_own_page_names_the_class_that_both_point_at():
+    step = Step(title="the step", status="failed", started_at=NOW, duration_s=1, checks="rule")
+    journey = Journey(id="bills", node_id="bills", title="bills")
+    broke = Failure(
+        kind="expectation", ours=False, message="the sum is wrong", detail="", step="the step",
+        finding=Finding(contradiction=SUM),
+    )  # fmt: skip
+    result = Result(
+        run_id="r", target="t", journey=journey, attempt=1, outcome="failed", started_at=NOW, duration_s=1,
+        steps=(step,), failure=broke,
+    )  # fmt: skip
+    judged = JourneyVerdict(journey=journey, outcome="failed", results=(result,))
+    run = Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW)
+    verdict = Verdict(run=run, journeys=(judged,), finished_at=NOW)
+
+    def named(page_class):
+        page = Runbook(
+            id="sums", title="Sums are wrong", owner="o", audience="first-line", severity="normal",
+            cause_class=page_class, path="sums.md", body="",
+            matches=Matches(knows=({"rule": "rule", "message": "the sum is wrong"},)), last_exercised=None,
+        )  # fmt: skip
+        (incident,) = named_alone(verdict, [page]).incidents
+        return incident.runbook, incident.triage.cause_class, incident.triage.sure
+
+    assert named("code") == ("sums", "code", "medium")
+    assert named("data") == ("sums", "unknown", "low")
