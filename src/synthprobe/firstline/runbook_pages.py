@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from synthprobe.files import write_whole
 from synthprobe.firstline.runbook import Runbook
@@ -47,7 +47,7 @@ def opening(runbook: Runbook, where: str) -> tuple[str, str]:
     variables = sorted(set(re.findall(r"\$((?:BASE_URL|TOKEN)\w*)", runbook.body)))
     need = ", ".join(f"`${name}`" for name in variables)
     means = "the system's address" + (", and a session for each `$TOKEN`" if "$TOKEN" in need else "")
-    first = "Do what stands after *Fallback* first."
+    first = "Start with the *Fallback* below."
     if not variables:
         return first, "Its commands need no address and no session."
     return (
@@ -89,9 +89,8 @@ def render(runbook: Runbook, *, home: str = "../index.html", before: str = "") -
 
 
 def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("synthprobe.firstline"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
+    loader = ChoiceLoader([PackageLoader("synthprobe.firstline"), PackageLoader("synthprobe.report")])  # one look
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
 
 def publish_runbooks(runbooks: Sequence[Runbook], site: Path, *, before: str = "") -> dict[str, str]:

@@ -219,7 +219,7 @@ def _beside(target: str, site: Path) -> list[tuple[str, str]]:
     name = safe_name(target)
     beside = (
         ("What costs the users most", f"board/{name}/index.html"),
-        ("How calm the work is", f"ops/{name}/index.html"),
+        ("On-call health", f"ops/{name}/index.html"),
         ("What outsiders see", "status.html"),
         ("All runs", "runs/index.html"),
         ("All incidents", _INCIDENTS),

@@ -17,13 +17,13 @@ from synthprobe.report.allure_results import safe_name
 from synthprobe.report.page import pages
 
 _GROUPS = (
-    ("Who is first", ("detected_first", "lead")),
+    ("Detection", ("detected_first", "lead")),
     (
         "What the first line can do alone",
         ("first_line", "covered", "covered_minutes", "repeats", "repeats_without_runbook", "since_escalation"),
     ),
-    ("How calm it is", ("pages_per_shift", "sleep", "actionable")),
-    ("What hangs on one head", ("responders", "one_head")),
+    ("Interruptions", ("pages_per_shift", "sleep", "actionable")),
+    ("Single points of knowledge", ("responders", "one_head")),
     ("What fixes gave back", ("bought_back",)),
 )
 
