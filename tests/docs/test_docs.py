@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import typer
 
 import synthprobe
 from synthprobe.cli.main import app, commands
-from synthprobe.config import Config
+from synthprobe.config import Config, read_config
+from synthprobe.errors import ConfigurationError
 from synthprobe.hooks import Hooks
 from synthprobe.plugin.options import MARKER
 from synthprobe_demo.faults import DECOYS, NAMES
@@ -185,3 +187,29 @@ def test_python_examples_hold(document, number, code):
         exec(compile(code, name, "exec"), {"__name__": "example"})
     else:
         compile(code, name, "exec")
+
+
+def settings(text: str) -> Iterator[str]:
+    """The examples of a page that are parts of `synthprobe.toml`; what an example leaves out is given."""
+    known = {field.encode_name for field in msgspec.structs.fields(Config)}
+    for code in re.findall(r"^```toml\n(.*?)^```", text, re.M | re.S):
+        given = tomllib.loads(code)
+        for name, target in given.get("targets", {}).items():
+            if isinstance(target, dict) and "base_url" not in target:
+                address, head = '\nbase_url = "https://shop.example"\n', f"[targets.{name}]"
+                code = code.replace(head, head + address) if head in code else f"{code}\n{head}{address}"
+        if set(given) <= known:
+            yield code
+
+
+def test_every_configuration_that_is_shown_can_be_used(tmp_path):
+    examples = [(page, code) for page in PAGES for code in settings((ROOT / page).read_text("utf-8"))]
+    assert {"guides/company-network.md", "guides/logins.md", "guides/test-data.md"} <= {
+        page.removeprefix("docs/") for page, _ in examples
+    }
+    for page, code in examples:
+        (tmp_path / "synthprobe.toml").write_text(code, "utf-8")
+        try:
+            read_config(tmp_path)
+        except ConfigurationError as error:
+            pytest.fail(f"{page}: {error}")
