@@ -55,6 +55,11 @@ def test_thread_beside_a_page(page):
     with step("both"), ThreadPoolExecutor(1) as pool:
         pool.submit(look).result()
     page.goto("/login")
+def test_handler(page):
+    def check(response):
+        assert response.status == 200, "what a page asked for is missing"
+    page.on("response", check)
+    page.goto("/missing-page")
 def test_own_trace(page, context):
     page.goto("/login?part=one")
     context.tracing.start(screenshots=True, snapshots=True, sources=True, title="mine")
@@ -164,6 +169,12 @@ def test_a_tidying_that_breaks_is_still_ours_f96(ran):
 def test_a_step_in_a_thread_leaves_an_open_page_alone_f99(ran):
     result = ran.results["test_thread_beside_a_page"]
     assert (result.outcome, [step.title for step in result.steps[0].steps]) == ("passed", ["in a thread"])
+
+
+def test_an_assertion_in_a_handler_of_events_breaks_the_journey_f99(ran):
+    result = ran.results["test_handler"]
+    assert (result.outcome, result.failure.kind) == ("failed", "expectation")
+    assert "what a page asked for is missing" in result.failure.message
 
 
 def test_a_shared_page_tells_of_the_journey_that_failed_and_says_that_it_is_shared_f97(ran):

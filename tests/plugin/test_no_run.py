@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -32,9 +33,10 @@ def test_lists_and_wrong_options_leave_no_run(project):
     assert "see them with: synthprobe report .synthprobe/runs/demo/" in ran.output
 
 
-def synthprobe(project, *arguments: str) -> tuple[int, str]:
+def synthprobe(project, *arguments: str, **environ: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "synthprobe", *arguments]
-    done = subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=100, check=False)
+    known = {"env": {**os.environ, **environ}, "capture_output": True, "text": True}
+    done = subprocess.run(command, cwd=project.root, timeout=100, check=False, **known)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -44,6 +46,13 @@ def test_a_path_without_a_journey_and_a_refusal_leave_no_run(project):
     assert (code, "No journey for demo was found in journeys, so nothing was run" in output) == (2, True), output
     code, output = synthprobe(project, "run", "journeys/test_missing.py")
     assert (code, "test_missing.py" in output) == (2, True), output
+    project.journeys("def holds(x):\n    '''A rule.\n\n    >>> holds(2)\n    '''\n    assert x == 2\n", "rules.py")
+    (project.root / "pytest.ini").write_text("[pytest]\naddopts = --doctest-modules\n")
+    code, output = synthprobe(project, "run")
+    assert (code, "No journey for demo was found" in output) == (2, True), output
+    project.journeys("from rules import holds\ndef test_rule(target):\n    holds(1)\n", "test_rule.py")
+    code, output = synthprobe(project, "run", PYTHONOPTIMIZE="1")
+    assert (code, "Python leaves out every assert here" in output) == (2, True), output
     assert not list(project.root.glob(".synthprobe/runs/*/*"))
     code, output = synthprobe(project, "report")
     assert (code, "No run was found" in output) == (2, True), output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.target import Target
 from synthprobe.tools import die_with_parent
 
+_WITHOUT_ASSERTS = (
+    "Python leaves out every assert here (-O, or the variable PYTHONOPTIMIZE), so a journey that calls a function of "
+    "the project would pass whatever it finds. Start it without -O, and unset PYTHONOPTIMIZE."
+)
+
 
 def admitted_target(config: pytest.Config) -> Target:
     """The target of a session; a usage error when something stands against it."""
@@ -32,7 +38,7 @@ def admitted_target(config: pytest.Config) -> Target:
         target = project.target(target_name(config), base_url=address)
     except ConfigurationError as error:
         raise pytest.UsageError(str(error)) from None
-    refusal = browser_log_refusal(os.environ, target.name)
+    refusal = _WITHOUT_ASSERTS if sys.flags.optimize else browser_log_refusal(os.environ, target.name)
     if refusal := refusal or artifact_refusal(config, project, target, project_root(config)):
         raise pytest.UsageError(refusal)
     if authorities := own_authorities(target, os.environ):

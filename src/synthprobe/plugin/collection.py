@@ -81,6 +81,9 @@ class JourneyCollection:
 
     def _read(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         ours, folder = self._session, self._session.run_folder
+        if examples := [item for item, _ in self._journeys(items) if isinstance(item, pytest.DoctestItem)]:
+            items[:] = [item for item in items if item not in examples]  # of code, not of the target
+            self._config.hook.pytest_deselected(items=examples)
         refuse_secret_ids(items, ours.redactor)
         refuse_shared_ids(self._journeys(items))
         ours.redactor.own(own_names(self._config, ours.target, (ours.folder, ours.run_id), items))

@@ -1,4 +1,4 @@
-"""Hears what breaks in a thread or an ``asyncio`` task that nobody waits for: Python only prints it."""
+"""Hears what breaks in a thread, an ``asyncio`` task or a handler of the browser's events: it is only printed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ import pytest
 from synthprobe.journey.recorder import Recorder
 
 _CONTRADICTIONS = (AssertionError, pytest.fail.Exception)
+_REPORTED = {
+    "asyncio": ("never retrieved", "An asyncio task"),
+    "playwright": ("event listener", "A handler of the browser's events"),
+}
+"""Loggers that tell of an error nobody heard: how their lines say it, and what it broke."""
 
 
 @contextmanager
@@ -32,12 +37,14 @@ def heard(recorder: Recorder) -> Iterator[None]:
 
     tasks = _Tasks(hear)
     hook, threading.excepthook = threading.excepthook, of_thread
-    logging.getLogger("asyncio").addHandler(tasks)
+    for name in _REPORTED:
+        logging.getLogger(name).addHandler(tasks)
     try:
         with _futures(hear):
             yield
     finally:
-        logging.getLogger("asyncio").removeHandler(tasks)
+        for name in _REPORTED:
+            logging.getLogger(name).removeHandler(tasks)
         threading.excepthook = hook
 
 
@@ -71,12 +78,13 @@ def _futures(hear: Callable[[BaseException | None, str], None]) -> Iterator[None
 
 
 class _Tasks(logging.Handler):
-    """Told by asyncio of each task whose exception was never retrieved."""
+    """Told of each task whose exception was never retrieved, and of each handler of events that broke."""
 
     def __init__(self, hear: Callable[[BaseException | None, str], None]) -> None:
         super().__init__(logging.ERROR)
         self._hear = hear
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.exc_info and "never retrieved" in record.getMessage():
-            self._hear(record.exc_info[1], "An asyncio task")
+        words, what = _REPORTED[record.name.partition(".")[0]]
+        if record.exc_info and words in record.getMessage():
+            self._hear(record.exc_info[1], what)
