@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from synthprobe_demo.process import DispatchCentre, running_centre
 
 # The tests start Python some two thousand times; without compiled files each start would compile synthprobe anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Each browser has a driver of Node, which compiled 3 MB of JavaScript anew at every start.
+os.environ.setdefault("NODE_COMPILE_CACHE", os.path.join(tempfile.gettempdir(), f"synthprobe-node-{os.getuid()}"))
 # A worker of xdist is told the width of whoever started it; what is printed here is read as from a log.
 os.environ.pop("COLUMNS", None)
 os.unsetenv("COLUMNS")  # GNU readline sets it behind Python's back

@@ -42,6 +42,7 @@ LIBRARIES = [
     "ada_url",
     "ahocorasick_rs",
     "alembic",
+    "apprise",
     "attr",
     "ctypes",
     "doctest",
@@ -49,6 +50,7 @@ LIBRARIES = [
     "faulthandler",
     "filelock",
     "gzip",
+    "http.server",
     "jinja2",
     "jsonschema",
     "markdown_it",
@@ -57,28 +59,48 @@ LIBRARIES = [
     "packaging",
     "pdb",
     "playwright.sync_api",
+    "prometheus_client",
     "psutil",
+    "psycopg",
     "pytest",
     "requests",
     "rich.console",
+    "rich.live",
+    "rich.progress",
     "rich.table",
     "slugify",
     "sqlalchemy",
+    "sqlalchemy.dialects.postgresql",
     "sqlalchemy.dialects.sqlite",
     "sse_starlette",
+    "starlette.applications",
+    "starlette.staticfiles",
     "statistics",
     "tomllib",
     "typer",
     "typer._click.decorators",
     "uvicorn",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
     "yaml",
     "zoneinfo",
 ]
 HIDDEN = [
+    "synthprobe.browser.evidence",
+    "synthprobe.browser.installation",
+    "synthprobe.browser.wall",
+    "synthprobe.cli.main",
+    "synthprobe.cli.report",
     "synthprobe.cli.run",
+    "synthprobe.history.store",
+    "synthprobe.journey.api",
+    "synthprobe.journey.freshness",
+    "synthprobe.plugin.canaries",
     "synthprobe.plugin.collection",
     "synthprobe.plugin.fixtures",
     "synthprobe.plugin.ladder",
+    "synthprobe.plugin.last_words",
     "synthprobe.plugin.quiet",
     "synthprobe.plugin.session",
     "synthprobe_demo.app",
@@ -304,6 +326,8 @@ def main() -> None:
     for name in (*LIBRARIES, *(f"_pytest.{name}" for name in default_plugins)):
         with contextlib.suppress(ImportError):  # older versions have other modules
             importlib.import_module(name)
+    with contextlib.suppress(ImportError):
+        importlib.import_module("apprise").Apprise().add("json://127.0.0.1")  # then it knows all its channels
     entries = importlib.metadata.entry_points(group="pytest11")
     plugins = {entry.module.partition(".")[0] for entry in entries}  # pytest warns of one that was loaded before it
     hidden = HiddenModules()

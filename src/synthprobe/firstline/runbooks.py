@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import yaml
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-from mdit_py_plugins.front_matter import front_matter_plugin
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -19,6 +16,10 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.runbook import Audience, Command, Exercise, Matches, Runbook, Section, Shelf, as_pattern
 from synthprobe.records.incident import CauseClass
 from synthprobe.records.journey import Severity
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 _SHIPPED = Path(__file__).with_name("ready_made")
 
@@ -41,6 +42,9 @@ class _FrontMatter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 def parser() -> MarkdownIt:
     """The reader of runbooks: CommonMark with tables and front matter, without raw HTML."""
+    from markdown_it import MarkdownIt  # many sessions load this module and read no runbook
+    from mdit_py_plugins.front_matter import front_matter_plugin
+
     return MarkdownIt("commonmark", {"html": False}).enable("table").use(front_matter_plugin)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from synthprobe import pipeline
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import load_plugins
@@ -211,6 +210,8 @@ def _history(config: pytest.Config) -> History:
     """The history, opened once a session, and only where a journey creates something."""
     history = config.stash.get(_HISTORY, None)
     if history is None or not history.available:
+        from synthprobe import pipeline  # most sessions create nothing
+
         history = pipeline.open_history(project_root(config), project_config(config), within_s=_LEDGER_S)
         config.add_cleanup(history.close)
         config.stash[_HISTORY] = history
