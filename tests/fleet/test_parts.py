@@ -9,6 +9,11 @@ from threading import Thread
 from typing import ClassVar
 
 import pytest
+from msgspec.structs import replace
+
+from synthprobe import pipeline
+from synthprobe.config import read_config
+from synthprobe.fleet.slots import plan_of
 
 JOURNEYS = """
 import pytest
@@ -108,6 +113,18 @@ def test_a_machine_with_other_journeys_leaves_its_part_alone(command, tmp_path):
     assert "other journeys: the plan was made of revision" in printed["nothing_run"]
     code, printed = command("run", "--part", "1/1", "--location", "gru", "--slot", str(plan["slot"]))
     assert code == 3
+
+
+def test_a_machine_with_another_version_leaves_its_part_alone(command, tmp_path):
+    _, shown = command("plan", "--parts", "1")
+    root, config = tmp_path, read_config(tmp_path)
+    with pipeline.open_history(root, config) as history:
+        made = plan_of(history.fleet, root, config, config.target(), shown["slot"], 1, keep=False)
+        history.fleet.keep_plan(replace(made, version="0.0.1"))
+    asked = len(Shop.asked)
+    code, printed = command("run", "--part", "1/1", "--location", "fra", "--slot", str(shown["slot"]))
+    assert (code, len(Shop.asked)) == (3, asked)
+    assert "other version: the plan was made by synthprobe 0.0.1" in printed["nothing_run"]
 
 
 @pytest.mark.parametrize(

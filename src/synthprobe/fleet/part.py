@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,11 @@ def _wrong_with(root: Path, config: Config, plan: Plan, index: PartIndex, digest
     if (digest and digest != plan.digest) or index.of != len(plan.parts):
         asked = f"plan {digest} was" if digest and digest != plan.digest else f"{index.of} parts were"
         return f"other plan: {asked} asked for, and plan {plan.digest} with {len(plan.parts)} parts stands."
+    if plan.version not in {"", version("synthprobe")}:
+        return (
+            f"other version: the plan was made by synthprobe {plan.version}, and this machine has "
+            f"{version('synthprobe')}. Bring synthprobe to the same version on all machines."
+        )
     if plan.revision != (mine := source_revision(root, config)):
         return (
             f"other journeys: the plan was made of revision {plan.revision[:12]}, and this machine has {mine[:12]}. "

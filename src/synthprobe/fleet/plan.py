@@ -27,6 +27,7 @@ def plan_slot(
     locations: Sequence[str] = (),
     quorum: int = 0,
     interval_s: float = 0,
+    version: str = "",
 ) -> Plan:
     """Deal journeys out to parts that take about equally long.
 
@@ -42,6 +43,7 @@ def plan_slot(
         locations: from where each part is looked at.
         quorum: how many locations must say that a journey failed; 0 for a majority.
         interval_s: seconds of a slot; 0 and every journey is due.
+        version: of synthprobe, which every machine of the slot must have.
 
     Returns:
         The plan.
@@ -92,6 +94,7 @@ def plan_slot(
         ),
         locations=tuple(dict.fromkeys(locations)),
         quorum=quorum,
+        version=version,
         not_due=tuple(sorted((one for one in journeys if one.id not in chosen), key=lambda one: one.id)),
     )
     refuse_holes(plan, due)

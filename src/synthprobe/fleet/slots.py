@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,7 @@ def plan_of(
         locations=locations or target.locations,
         quorum=target.quorum,
         interval_s=config.interval_s,
+        version=version("synthprobe"),
     )
     return fleet.keep_plan(plan) if keep else plan
 

@@ -30,11 +30,12 @@ def series_numbers(
 ) -> dict[SeriesKey, int]:
     """The number of each series of one location; those not known yet are given one."""
     names = {number: journey for journey, number in journeys.items()}
-    query = select(SERIES).where(SERIES.c.location == location, SERIES.c.journey_no.in_(list(names)))
+    columns = (SERIES.c.journey_no, SERIES.c.step, SERIES.c.operation, SERIES.c.no)
+    query = select(*columns).where(SERIES.c.location == location, SERIES.c.journey_no.in_(list(names)))
 
     def read() -> dict[SeriesKey, int]:
         rows = connection.execute(query)
-        return {(names[row.journey_no], row.step, row.operation): row.no for row in rows}
+        return {(names[journey_no], step, operation): no for journey_no, step, operation, no in rows}
 
     known = read()
     new = sorted(set(keys) - set(known))

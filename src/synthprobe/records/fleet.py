@@ -40,6 +40,7 @@ class Plan(Struct, frozen=True, kw_only=True):
         locations: from where each part is looked at; empty when every location that comes may look.
         quorum: how many locations must say that a journey failed; 0 for a majority of those that looked.
         not_due: the journeys that are not looked at in this slot, by their own interval.
+        version: of synthprobe, by which it was made; empty when it is not known.
     """
 
     target: str
@@ -49,6 +50,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     locations: tuple[str, ...] = ()
     quorum: int = 0
     not_due: tuple[Journey, ...] = ()
+    version: str = ""
 
     @property
     def digest(self) -> str:
