@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from synthprobe.report.page import pages
@@ -56,7 +57,8 @@ def test_what_the_browser_measured_is_judged_as_figures_of_the_step(project):
         target.answers("GET", "/quick", body="<!doctype html><h1>Quick</h1>", headers={"Content-Type": "text/html"})
         project.configure(target.url)
         project.journeys(JOURNEYS)
-        results = project.run().results
+        ran = project.run()
+    results = ran.results
     board, quick = results["test_the_board"], results["test_a_quick_page"]
     opened, pressed = ({step.title: step for step in one.steps} for one in board.steps)
     assert 0.4 < opened["largest contentful paint (LCP)"].duration_s < board.duration_s
@@ -80,6 +82,15 @@ def test_what_the_browser_measured_is_judged_as_figures_of_the_step(project):
     ):
         assert results[f"test_{name}"].outcome == "unknown"
         assert re.search(says, results[f"test_{name}"].cause), results[f"test_{name}"].cause
+
+    written = [json.loads(path.read_text()) for path in (ran.folder / "allure-results").glob("*-result.json")]
+    (steps,) = (one["steps"] for one in written if one["name"] == "the board")
+    lines = [re.sub(r"[\d.]+( m?s)?$", "N", line["name"]) for step in steps for line in step["steps"]]
+    painted, shifted, answered = (
+        f"{name}: N"
+        for name in ("largest contentful paint (LCP)", "layout shift (CLS)", "interaction to next paint (INP)")
+    )
+    assert lines == [painted, shifted, painted, shifted, answered]
 
     shown = pages().from_string("{{ figure | duration(title) }}").render
     titles = ("open the board › layout shift (CLS)", "open the board")

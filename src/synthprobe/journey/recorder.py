@@ -8,13 +8,14 @@ import threading
 import time
 from contextvars import ContextVar
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from synthprobe import words
 from synthprobe.errors import JourneyError
 from synthprobe.evidence.cap import NAME_CAP, capped
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.records.evidence import Age
+from synthprobe.records.figures import shown_durations
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Check, Degradation, DegradationKind, Step, StepStatus
 from synthprobe.records.vitals import VITALS
@@ -32,6 +33,14 @@ class StepListener(Protocol):
 
     def step_ended(self, key: str, error: BaseException | None) -> None:
         """That step ended, with what broke it."""
+
+
+@runtime_checkable
+class FigureListener(Protocol):
+    """Told of figures that were measured elsewhere, too."""
+
+    def figure_measured(self, key: str, text: str, around: str) -> None:
+        """A figure of the open step, as a person reads it; ``key`` and ``around`` are those of a step."""
 
 
 Flow = tuple[int, int]
@@ -239,6 +248,10 @@ class Recorder:
         around.steps.append(
             Step(title=title, status="passed", started_at=now, duration_s=figure, budget_s=budget, span_id=key)
         )
+        text, elsewhere = f"{title}: {shown_durations(figure, of=title)[0]}", around.key if self.is_elsewhere else ""
+        for listener in self._listeners:
+            if isinstance(listener, FigureListener):
+                listener.figure_measured(key, text, elsewhere)
         if budget is not None and figure > budget:
             path = f"{around.path} › {title}"
             self.degraded("over budget", path, words.over_budget(title, figure, budget), budget, figure)

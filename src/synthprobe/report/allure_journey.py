@@ -90,6 +90,11 @@ class AllureJourney:
         elif key in self._steps:
             allure_commons.plugin_manager.hook.stop_step(uuid=key, title="", exc_type=kind, exc_val=error, exc_tb=None)
 
+    def figure_measured(self, key: str, text: str, around: str) -> None:
+        """A figure is a line of the running step."""
+        self.step_started(key, text, around)
+        self.step_ended(key, None)
+
     def describe(self, journey: Journey, target: str, links: Mapping[str, str]) -> Journey:
         """Label the running test, where its author has not done it in Allure's own words."""
         hook, words = allure_commons.plugin_manager.hook, self._words()

@@ -18,11 +18,12 @@ from typing import Any
 from synthprobe.errors import ReportError
 from synthprobe.files import write_whole
 from synthprobe.records.evidence import Evidence
+from synthprobe.records.figures import shown_durations
 from synthprobe.records.incident import Triage
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Outcome, Result, Run, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.records.vitals import is_score, shown_score
+from synthprobe.records.vitals import VITALS
 from synthprobe.report.markdown import as_text
 from synthprobe.report.trace_viewer import viewer_link
 
@@ -209,13 +210,13 @@ def safe_name(name: str) -> str:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    start = int(step.started_at.timestamp() * 1000)
+    start, is_figure = int(step.started_at.timestamp() * 1000), step.title in VITALS
     return {
-        "name": f"{step.title}: {shown_score(step.duration_s)}" if is_score(step.title) else step.title,
+        "name": f"{step.title}: {shown_durations(step.duration_s, of=step.title)[0]}" if is_figure else step.title,
         "status": step.status,
         "statusDetails": {"message": step.error} if step.error else {},
         "start": start,
-        "stop": start + (0 if is_score(step.title) else int(step.duration_s * 1000)),
+        "stop": start + (0 if is_figure else int(step.duration_s * 1000)),
         "steps": [_step(inner) for inner in step.steps],
     }
 
