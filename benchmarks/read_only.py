@@ -131,6 +131,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--page", default="", help="part of the name of the page to open; both without")
     parser.add_argument("--visit", nargs=3)
     given = parser.parse_args()
     if given.visit:
@@ -152,6 +153,8 @@ def main() -> None:
     print(f"{'CPU s of a page of':26}" + "".join(f"{way:>17}" for way in WAYS))
     spent: dict[str, list[dict[str, float]]] = {}
     for name, path in (("images and scripts", "/static"), ("requests of scripts (GET)", "/asked")):
+        if given.page not in name:
+            continue
         spent = {way: [] for way in WAYS}
         for _ in range(given.rounds):
             for way, figures in spent.items():

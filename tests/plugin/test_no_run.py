@@ -53,6 +53,10 @@ def test_a_path_without_a_journey_and_a_refusal_leave_no_run(project):
     project.journeys("from rules import holds\ndef test_rule(target):\n    holds(1)\n", "test_rule.py")
     code, output = synthprobe(project, "run", PYTHONOPTIMIZE="1")
     assert (code, "Python leaves out every assert here" in output) == (2, True), output
+    code, output = synthprobe(project, "run", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert (code, "The plugin of synthprobe is not loaded (PYTEST_DISABLE_PLUGIN_AUTOLOAD" in output) == (2, True), (
+        output
+    )
     assert not list(project.root.glob(".synthprobe/runs/*/*"))
     code, output = synthprobe(project, "report")
     assert (code, "No run was found" in output) == (2, True), output

@@ -20,6 +20,12 @@ from synthprobe.records.ending import FILE_VARIABLE, LastWords, LastWordsKind
 _KEPT = 2000
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _SHOWN = 5
+_OWN = ("synthprobe", "synthprobe.plugin")
+_NOT_LOADED = (
+    "The plugin of synthprobe is not loaded (PYTEST_DISABLE_PLUGIN_AUTOLOAD, --disable-plugin-autoload or "
+    "-p no:synthprobe), so nothing would hold journeys to the guardrails of their target. Unset it, or name each "
+    "plugin that journeys need with -p."
+)
 # what makes sense at a desk, and would leave journeys of a run unjudged
 _OFF: dict[str, tuple[str, object]] = {
     "maxfail": ("-x or --maxfail", 0),
@@ -35,8 +41,10 @@ _OFF: dict[str, tuple[str, object]] = {
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, Any, Any]:
-    """A conftest.py that cannot be imported ends pytest before anything else is asked."""
+    """A plugin that is not there, or a conftest.py that cannot be imported, ends pytest before anything is asked."""
     try:
+        if not any(map(early_config.pluginmanager.has_plugin, _OWN)):
+            raise pytest.UsageError(_NOT_LOADED)
         return (yield)
     except pytest.UsageError as error:
         _write(early_config, "refused", str(error))
