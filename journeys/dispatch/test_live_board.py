@@ -134,12 +134,18 @@ def written(one: dict) -> list[str]:
 def test_the_lists_of_the_board_agree(desk: Api):
     """Incidents and units on the board agree with each other"""
     with step("read both lists"):
-        incidents = [one for one in desk.get("/api/incidents").expect(200).json["incidents"] if not one["synthetic"]]
+        rows = desk.get("/api/incidents").expect(200).json_rows("incidents", key="number", has=("status", "created_at"))
+        incidents = [one for one in rows if not one["synthetic"]]
         answer = desk.get("/api/units").expect(200)
-        units = [one for one in answer.json["units"] if not one["synthetic"]]
-    with step("every number is there once, the most urgent first, the longest waiting first among them", checks="rule"):
-        numbers = [one["number"] for one in incidents]
-        assert len(set(numbers)) == len(numbers), f"a number is there twice: {numbers}"
+        every_unit = answer.json_rows("units", key="id", has=("agency", "primary", "secondary", "lat", "lng", "fix_at"))
+        units = [one for one in every_unit if not one["synthetic"]]
+    with step("each unit lies in this centre's area", checks="invariant"):
+        for one in every_unit:
+            assert in_area(one), f"{one['id']} is at {one['lat']}, {one['lng']}"
+    with step("the list says of a unit what its own record says"):
+        for one in every_unit[:: max(1, len(every_unit) // 3)]:
+            desk.get(f"/api/units/{one['id']}").expect(200).json_has(id=one["id"], agency=one["agency"])
+    with step("the most urgent stands first, the longest waiting first among them", checks="rule"):
         order = [(one["priority"], one["created_at"]) for one in incidents]
         assert order == sorted(order), f"the order is {order}"
     with step("no incident comes from the future, none is closed", checks="invariant"):

@@ -54,6 +54,27 @@ def test_a_contradiction_shows_expected_got_and_the_request(broken, expected: st
     assert "repeat:   curl -sS -i -X GET http://cad.example/api/x -H 'Accept: application/json'" in text
 
 
+ROWS = {"data": {"units": [{"id": "A", "at": "x"}, {"id": "B", "at": 0}]}}
+
+
+def test_a_complete_list_of_records_is_given_and_one_that_is_not_says_what_it_lacks():
+    assert [one["id"] for one in answer(ROWS).json_rows("data__units", key="id", has=("at",), at_least=2)] == ["A", "B"]
+    assert answer([]).json_rows(key="id", at_least=0) == []
+    lacking = {
+        "units: expected a list of records, got NoneType": ({}, "units"),
+        "the list: expected a list of records, got dict": (ROWS, ""),
+        "the list: expected 1 or more, got 0": ([], ""),
+        "id: expected 'A' once, got it 2 times": ([{"id": "A", "at": 1}, {"id": "A", "at": 2}], ""),
+        "at of 'A': expected a value, got None": ([{"id": "A"}], ""),
+        "and 2 more": ([{"id": id} for id in "ABCDE"], ""),
+    }
+    for said, (body, name) in lacking.items():
+        with pytest.raises(ExpectationError) as caught:
+            answer(body).json_rows(name, key="id", has=("at",))
+        assert said in str(caught.value)
+        assert caught.value.finding.contradiction.misshapen
+
+
 def test_who_asks_whether_a_field_is_there_is_answered_as_by_any_dict():
     body = answer({"units": [1, 2], "at": {"town": "x"}}).json
     assert (body.get("gone"), "gone" in body, body["units"][-1], body["units"][5:]) == (None, False, 2, [])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from synthprobe import words
 from synthprobe.errors import ConfigurationError, ExpectationError, JourneyError
@@ -172,6 +173,43 @@ class Response:
             raise self._contradiction("fields", f"JSON with {wanted}", "\n".join(wrong), misshapen=misshapen)
         return self
 
+    def json_rows(
+        self, name: str = "", *, key: str, has: Sequence[str] = (), at_least: int = 1
+    ) -> list[dict[str, Any]]:
+        """Expect a list of records that is complete: none twice, and none without what each must have.
+
+        Args:
+            name: the field that holds the list; ``__`` steps into objects; the whole body without it.
+            key: the field by which records are told apart.
+            has: fields that each record must have, with a value.
+            at_least: so many records there must be.
+
+        Returns:
+            The records, for more expectations.
+
+        Raises:
+            ExpectationError: naming what is missing, and the first three records that lack something.
+        """
+        rows: Any = self.json
+        for part in filter(None, name.split("__")):
+            rows = rows.get(part) if isinstance(rows, dict) else None
+        what, records = name or "the list", [one for one in rows if isinstance(one, dict)] if _is_list(rows) else []
+        wrong = []
+        if not _is_list(rows) or len(records) < len(rows):
+            wrong.append(f"{what}: expected a list of records, got {type(rows).__name__}")
+        elif len(records) < at_least:
+            wrong.append(f"{what}: expected {at_least} or more, got {len(records)}")
+        times = Counter(str(one.get(key)) for one in records)
+        wrong += [f"{key}: expected {one!r} once, got it {count} times" for one, count in times.items() if count > 1]
+        for one in records:
+            lacks = [field for field in (key, *has) if one.get(field) in (None, "")]
+            wrong += [f"{field} of {one.get(key)!r}: expected a value, got {one.get(field)!r}" for field in lacks]
+        if wrong:
+            more = [f"and {len(wrong) - 3} more"] if len(wrong) > 3 else []
+            wanted = f"{what} with {', '.join((key, *has))}"
+            raise self._contradiction("fields", wanted, "\n".join([*wrong[:3], *more]), misshapen=True)
+        return records
+
     def json_matches(self, schema: Mapping[str, Any]) -> Response:
         """Expect a body that a JSON Schema allows (https://json-schema.org).
 
@@ -273,6 +311,10 @@ class Response:
 
 
 _MISSING = object()
+
+
+def _is_list(value: object) -> TypeGuard[list[object]]:
+    return isinstance(value, list)
 
 
 def _kind_of(value: object) -> type:
