@@ -61,8 +61,8 @@ def test_a_complete_list_of_records_is_given_and_one_that_is_not_says_what_it_la
     assert [one["id"] for one in answer(ROWS).json_rows("data__units", key="id", has=("at",), at_least=2)] == ["A", "B"]
     assert answer([]).json_rows(key="id", at_least=0) == []
     lacking = {
-        "units: expected a list of records, got NoneType": ({}, "units"),
-        "the list: expected a list of records, got dict": (ROWS, ""),
+        "units: expected a list of records, got nothing": ({}, "units"),
+        "the list: expected a list of records, got a record": (ROWS, ""),
         "the list: expected 1 or more, got 0": ([], ""),
         "id: expected 'A' once, got it 2 times": ([{"id": "A", "at": 1}, {"id": "A", "at": 2}], ""),
         "at of 'A': expected a value, got None": ([{"id": "A"}], ""),

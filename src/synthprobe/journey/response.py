@@ -196,7 +196,8 @@ class Response:
         what, records = name or "the list", [one for one in rows if isinstance(one, dict)] if _is_list(rows) else []
         wrong = []
         if not _is_list(rows) or len(records) < len(rows):
-            wrong.append(f"{what}: expected a list of records, got {type(rows).__name__}")
+            got = "nothing" if rows is None else "a record" if isinstance(rows, dict) else repr(rows)[:60]
+            wrong.append(f"{what}: expected a list of records, got {got}")
         elif len(records) < at_least:
             wrong.append(f"{what}: expected {at_least} or more, got {len(records)}")
         times = Counter(str(one.get(key)) for one in records)
