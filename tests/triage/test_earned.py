@@ -100,6 +100,10 @@ def test_a_field_of_another_kind_says_nothing_of_its_value(body, misshapen):
     wrong = contradicted.value.finding.contradiction
     assert wrong.misshapen is misshapen
     assert triage(failed(wrong=wrong, checks="sentinel")).candidate == ("unknown" if misshapen else "data")
+    for also in ({"sum": 119, "ended": None}, {"sum": None}):  # a value that is there where none should be speaks
+        with pytest.raises(ExpectationError) as contradicted:
+            Response(exchange, {}, b'{"sum": 7, "ended": "today"}').json_has(**also)
+        assert not contradicted.value.finding.contradiction.misshapen
 
 
 def test_two_clocks_of_different_kinds_are_no_sources_of_one_feed():

@@ -158,7 +158,7 @@ class Response:
             ExpectationError: naming every field that is missing or different.
         """
         body = self.json
-        wrong, misshapen = [], False
+        wrong, misshapen = [], True
         for name, expected in fields.items():
             value: Any = body
             for part in name.split("__"):
@@ -167,7 +167,9 @@ class Response:
                 wrong.append(f"{name}: expected {expected!r}, but it is missing")
             elif value != expected:
                 wrong.append(f"{name}: expected {expected!r}, got {value!r}")
-            misshapen |= _kind_of(value) is not _kind_of(expected)
+            else:
+                continue
+            misshapen &= expected is not None and _kind_of(value) is not _kind_of(expected)
         if wrong:
             wanted = ", ".join(f"{name}={value!r}" for name, value in fields.items())
             raise self._contradiction("fields", f"JSON with {wanted}", "\n".join(wrong), misshapen=misshapen)

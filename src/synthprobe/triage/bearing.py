@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from synthprobe.records.address import path_of
-from synthprobe.records.evidence import Answer
+from synthprobe.records.evidence import MANY_QUERIES, Answer
 from synthprobe.triage.facts import TriageFacts, is_change
 from synthprobe.triage.sight import is_blocked
 
@@ -29,7 +29,9 @@ def bearing(f: TriageFacts) -> TriageFacts:
     if works:
         answers = [a for a in answers if a.resource != "script" and not is_blocked(a)]
     if not (f.only_slow or (wrong and wrong.about == "time")):
-        answers = [replace(a, server_timing=()) for a in answers]
+        answers = [
+            replace(a, server_timing=tuple(p for p in a.server_timing if p.calls >= MANY_QUERIES)) for a in answers
+        ]
     errors = () if works else evidence.page_errors
     return replace(f, evidence=replace(evidence, answers=tuple(answers), page_errors=errors))
 
