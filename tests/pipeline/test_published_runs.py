@@ -21,6 +21,7 @@ from synthprobe.firstline import runbook_pages
 from synthprobe.pipeline.judging import read_verdict
 from synthprobe.records.evidence import Evidence
 from synthprobe.report import publishing
+from synthprobe.report.board import BoardData, BoardJourney, render_board
 from synthprobe.report.publishing import Site, publish_run, read_index
 from synthprobe.report.retention import Retention
 from synthprobe.report.store import FolderStore
@@ -106,6 +107,35 @@ def test_a_second_run_writes_what_is_new_only(project, place, monkeypatch):
     runbook.write_text(runbook.read_text().replace("## Impact", "## Impact\n\nAsk by radio.", 1))
     project.run(failing=(SIGN_IN,))
     assert "Ask by radio." in (place / "runbooks" / "search-page.html").read_text()
+
+
+def test_board_and_measures_made_here_stand_beside_the_runs_once_and_lead_nowhere_that_is_not_there(
+    project, place, monkeypatch
+):
+    written: list[str] = []
+    put = FolderStore.put
+    monkeypatch.setattr(FolderStore, "put", lambda store, path, data: (written.append(path), put(store, path, data))[1])
+    link = "runs/demo/old/allure/index.html#a"
+    shown = BoardData(
+        target="demo",
+        made_at=datetime.now(UTC),
+        window_days=7,
+        journeys=(BoardJourney(id=SIGN_IN.id, title="Sign in", link=link),),
+    )
+    made = render_board(shown, project.root / ".synthprobe" / "site")
+    pages = {f"board/demo/{file.name}" for file in made.parent.iterdir()}
+    assert any(link in file.read_text() for file in made.parent.iterdir())
+    project.run(failing=(SIGN_IN,))
+    assert pages <= set(written)
+    assert 'href="board/demo/index.html"' in (place / "index.html").read_text()
+    for path in pages:
+        linked = re.findall(r'href="([^"#]+)', (place / path).read_text())
+        assert [
+            to for to in linked if not to.startswith("data:") and not (place / path).parent.joinpath(to).exists()
+        ] == []
+    written.clear()
+    project.run(failing=(SIGN_IN,))
+    assert not pages & set(written)
 
 
 def test_what_cannot_be_published_costs_the_link_and_nothing_else_and_is_published_later_f61(project, heard, place):

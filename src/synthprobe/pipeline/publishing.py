@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _MARK = "unpublished"  # a run that should have been, with the reason
 _CAUGHT_UP = 3
+_TO_RUN = re.compile(rb'<a [^>]*href="../../(?:runs|trace-viewer)/[^>]*>(.*?)</a>', re.DOTALL)
 _STALE_S = 3600.0
 _SPARE_S = 5.0  # for whom a run that was asked to end still has to tell
 
@@ -109,6 +112,7 @@ def _publish(root: Path, config: Config, folder: Path, runbooks: Sequence[Runboo
 
 def _site(root: Path, config: Config, target: str, runbooks: Sequence[Runbook]) -> Site:
     from synthprobe.firstline.runbook_pages import before_typing
+    from synthprobe.report.allure_results import safe_name
     from synthprobe.report.publishing import Bundle, Site, digest
 
     shared: dict[str, Bundle] = {}
@@ -119,6 +123,11 @@ def _site(root: Path, config: Config, target: str, runbooks: Sequence[Runbook]) 
         page = before_typing(root / config.runbooks)
         before = page.read_text("utf-8", errors="replace") if page else ""
         shared["runbooks"] = Bundle(made_of=digest((runbooks, before)), made=lambda: _runbook_pages(runbooks, before))
+    for kind in ("board", "ops"):  # as they were made last on this machine
+        made = root / config.folder / "site" / kind / safe_name(target)
+        if (made / "index.html").is_file():  # is written last
+            of = str((made / "index.html").stat().st_mtime_ns)
+            shared[f"{kind}/{made.name}"] = Bundle(made_of=of, made=partial(_without_links_to_runs, made))
     standing = Standing()
     with suppress(SynthprobeError):  # the page stands without it, and the history has said why
         standing = stand(root, config, target, datetime.now(UTC))
@@ -136,8 +145,16 @@ def _runbook_pages(runbooks: Sequence[Runbook], before: str) -> dict[str, bytes]
 
     with tempfile.TemporaryDirectory(prefix="synthprobe-runbooks-") as place:
         publish_runbooks(runbooks, Path(place), before=before)
-        pages = (Path(place) / "runbooks").rglob("*")
-        return {file.name: file.read_bytes() for file in pages if file.is_file()}
+        return _files(Path(place) / "runbooks")
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+
+
+def _without_links_to_runs(folder: Path) -> dict[str, bytes]:
+    """Pages of this machine's site, whose runs stand elsewhere at the store, or not at all."""
+    return {name: _TO_RUN.sub(rb"\1", data) for name, data in _files(folder).items()}
 
 
 def shown_runbook(runbook: Runbook, address: str) -> PublishedRunbook:

@@ -6,7 +6,7 @@ It needs neither Allure nor a network: one HTML file, its own style, and the evi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -94,12 +94,12 @@ def render_oncall(
     prefix: str = "",
     index: str = "",
     addresses: Mapping[int, str] | None = None,
-    records: bool = False,
+    there: Collection[str] = (),
 ) -> Path:
     """Write `status.json` and then, last and in one move, `index.html`.
 
     ``prefix`` leads from the page to the site; ``index`` is what publishing keeps in the page; ``addresses`` are those
-    of published runs, as charts look them up; ``records`` says that incidents have pages where the page will stand.
+    of published runs, as charts look them up; ``there`` are pages that stand where this page will stand.
     """
     ordered = sorted(
         runs,
@@ -107,13 +107,9 @@ def render_oncall(
     )
     known = standings or {}
     views = [
-        _view(run, site, runbooks or {}, known.get(run.verdict.run.target, Standing()), addresses or {})
+        _view(run, site, runbooks or {}, known.get(run.verdict.run.target, Standing()), addresses or {}, there)
         for run in ordered
     ]
-    for view in views:
-        view["records"] = view["records"] or records
-        if records and not any(page == _INCIDENTS for _, page in view["beside"]):
-            view["beside"].append(("All incidents", _INCIDENTS))
     _part_anchors(views)
     site.mkdir(parents=True, exist_ok=True)
     write_whole(site / "status.json", json.dumps({"targets": [_status(view) for view in views]}, indent=2))
@@ -169,6 +165,7 @@ def _view(
     runbooks: Mapping[str, PublishedRunbook],
     standing: Standing,
     addresses: Mapping[int, str],
+    there: Collection[str] = (),
 ) -> dict[str, Any]:
     verdict = run.verdict
     journeys = journey_views(run, site, standing)
@@ -196,11 +193,11 @@ def _view(
         "passed": [view for view in journeys.values() if view["outcome"] == "passed"],
         "skipped": _by_reason(view for view in journeys.values() if view["outcome"] == "skipped"),
         "journeys": journeys,
-        "records": (site / "incidents").is_dir(),
+        "records": (site / "incidents").is_dir() or _INCIDENTS in there,
         "allure": f"{base}/allure/index.html" if run.pages else "",
         "warnings": [sentence for sentence in (run.note, verdict.blind) if sentence],
         "notes": verdict.notes,
-        "beside": _beside(verdict.run.target, site),
+        "beside": _beside(verdict.run.target, site, there),
         "watched": watched(standing),
         "matrix": matrix(standing, verdict),
         "coverage": standing.coverage,
@@ -214,7 +211,7 @@ def _by_reason(views: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]
     return found
 
 
-def _beside(target: str, site: Path) -> list[tuple[str, str]]:
+def _beside(target: str, site: Path, there: Collection[str]) -> list[tuple[str, str]]:
     """What else is there to read of a target: title and address."""
     name = safe_name(target)
     beside = (
@@ -225,7 +222,7 @@ def _beside(target: str, site: Path) -> list[tuple[str, str]]:
         ("All incidents", _INCIDENTS),
         ("All runbooks", "runbooks/index.html"),
     )
-    return [(title, quote(page)) for title, page in beside if (site / page).is_file()]
+    return [(title, quote(page)) for title, page in beside if page in there or (site / page).is_file()]
 
 
 def _status(view: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ def wrong_with_url(url: str) -> str:
     """What keeps an address from being a place to publish at, as a sentence; empty when nothing does."""
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES or "://" not in url:
-        return "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://ACCOUNT/CONTAINER/PREFIX or file:///FOLDER was expected."
+        return "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER was expected."
     if parts.scheme == "file" and (parts.netloc or not parts.path.startswith("/")):
         return "A folder is written with three slashes, for example file:///srv/site."
     if parts.scheme != "file" and not parts.netloc:

@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from importlib.metadata import version
@@ -177,7 +177,7 @@ def publish_run(
         uploads |= files
     if not green:
         uploads[f"{folder}/{PAGE}"] = _pages(
-            [record], site, prefix="../" * (folder.count("/") + 1), entries=index.runs
+            [record], site, {**index.shared, **shared}, prefix="../" * (folder.count("/") + 1), entries=index.runs
         )[PAGE]
     _write_all(store, {path: data for path, data in uploads.items() if path not in known})
     names = tuple(sorted(set(addresses.values())))
@@ -200,7 +200,7 @@ def publish_run(
         )
         written, changed = _incident_pages(changed, site)
         _write_all(store, written)
-        pages = _pages(changed.newest, site, index=changed, entries=changed.runs)
+        pages = _pages(changed.newest, site, changed.shared, index=changed, entries=changed.runs)
         store.put("status.json", pages["status.json"])  # whoever loses the race for the page writes both once more
         if store.replace(PAGE, pages[PAGE], tag):
             store.delete(sorted(set(index.pages) - set(changed.pages)))
@@ -315,6 +315,7 @@ def _newest(runs: Sequence[PublishedRun]) -> tuple[PublishedRun, ...]:
 def _pages(
     runs: Sequence[PublishedRun],
     site: Site,
+    shared: Iterable[str],
     *,
     prefix: str = "",
     index: Index | None = None,
@@ -334,7 +335,7 @@ def _pages(
             prefix=prefix,
             index=packed,
             addresses=_addresses(entries),
-            records=True,
+            there={_LIST, *(f"{name}/{PAGE}" for name in shared)},
         )
         return {name: (folder / name).read_bytes() for name in (PAGE, "status.json")}
 
