@@ -42,9 +42,9 @@ SCORED: dict[str, tuple[int, int]] = {
     "whole-hours": (1, 1),
 }
 """Situations in which a rule was right, and all in which it spoke, on 2026-11-27: those of `benchmarks/judgement.py`,
-`foreign_failures.py` and `half_broken.py` that were at hand, 58 recorded ones of a made library that is not part of the
-repository, and of the drill of the dispatch centre, except for what an author declared of a step. Only those count in
-which at most two classes would have been right. A rule that is not scored yet is sure of nothing."""
+`foreign_failures.py`, `made_library.py` and `half_broken.py` that were at hand, and of the dispatch centre's drill,
+except for what an author declared of a step. Only those count in which at most two classes would have been right. A
+rule that is not scored yet is sure of nothing."""
 
 _HIGH, _MEDIUM = 0.9, 0.8
 
