@@ -19,7 +19,7 @@ fleet-demo: setup .venv/.postgres ## three locations on a real Temporal server: 
 	$(BIN)/synthprobe demo fleet
 
 test: setup .venv/.postgres ## all tests, a real browser included; OPTIONS are more options for pytest
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 12 $(OPTIONS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12 $(OPTIONS)
 
 coverage: setup .venv/.postgres ## the tests, and which lines of the product they run, child processes included
 	$(BIN)/coverage erase
