@@ -58,7 +58,7 @@ def test_pages_fit_and_ask_nobody_else(site: str, chromium: Browser, width: int,
     if width > 1000:
         page.get_by_placeholder("Search").click()
         expect(page.locator(".md-search-result__meta")).to_have_text("Type to start searching", timeout=30_000)
-        page.get_by_placeholder("Search").fill("login_paths")
+        page.get_by_placeholder("Search").press_sequentially("login_paths")
         expect(page.locator(".md-search-result__item").first).to_be_visible(timeout=30_000)
     assert [url for url in asked if not url.startswith((site, "data:", "blob:"))] == []
     page.close()
