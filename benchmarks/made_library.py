@@ -1,6 +1,6 @@
 """A lending library, half broken in 58 ways: which class its failures get, and how often each rule was right.
 
-    python benchmarks/made_library.py [NAME...]
+    python benchmarks/made_library.py [NAME...]     # all of them take about eight minutes
 
 Each situation is one run of five journeys, three of the API and two of a browser. The library was written for this
 benchmark, so it says less than the real systems of `judgement.py`; `triage/sureness.py` counts it beside them.
@@ -431,6 +431,15 @@ class Library(BaseHTTPRequestHandler):
         """Nothing."""
 
 
+class Quiet(ThreadingHTTPServer):
+    """Says nothing of those who went away before they were answered."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Nothing."""
+
+
 def _stamp(ahead_s: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + ahead_s))
 
@@ -479,8 +488,7 @@ def _environ() -> dict[str, str]:
 def main(wanted: set[str]) -> None:
     """Run what is wanted, or all, and print the counts."""
     console, state, found = Console(), State(), Scored(right=Counter(), wrong=Counter())
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Open", (Library,), {"state": state}))
-    server.daemon_threads = True
+    server = Quiet(("127.0.0.1", 0), type("Open", (Library,), {"state": state}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     for kind, table in (("api", API), ("web", WEB)):
         with tempfile.TemporaryDirectory(prefix="synthprobe-library-") as name:
@@ -493,7 +501,9 @@ def main(wanted: set[str]) -> None:
             for broken, classes in table.items():
                 if not wanted or broken in wanted:
                     named = score(state, project, (kind, broken), set(classes.split()), found)
-                    console.print(f"{kind} {broken}: {named}; right: {classes or 'none'}", highlight=False)
+                    console.print(
+                        f"{kind} {broken}: {named}; right: {classes or 'none'}", highlight=False, soft_wrap=True
+                    )
     console.print(
         f"named {found.right.total() + found.wrong.total()}, wrong {found.wrong.total()}, unknown {found.unknown}; "
         f"every journey passed in {found.passed}"
