@@ -200,6 +200,16 @@ def test_what_keeps_pytest_from_starting_is_told_f78(world):
     assert [page[:18] for page in world.pages] == ["Monitor blind demo"], "told once, as it goes on"
 
 
+def test_two_targets_that_go_blind_at_one_moment_are_two_incidents(world):
+    settings = world.root / "synthprobe.toml"
+    settings.write_text(
+        settings.read_text().replace("[heartbeat]", '[targets.other]\nbase_url = "http://127.0.0.1:9"\n[heartbeat]')
+    )
+    (world.root / "journeys" / "conftest.py").write_text("import nowhere_at_all\n")
+    assert [world.run(*RUN, "--target", target).code for target in ("demo", "other")] == [3, 3]
+    assert [page.partition(":")[0] for page in world.pages] == ["Monitor blind demo", "Monitor blind other"]
+
+
 def wait_for_next_slot(world: World) -> None:
     """Slots of ten seconds: what was judged in this one is told apart by making it another target's business."""
     for path in world.state.glob("runs/demo/*"):

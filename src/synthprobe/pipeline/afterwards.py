@@ -30,7 +30,7 @@ from synthprobe.pipeline.spare import blind_incident, bring_home, read_blindness
 from synthprobe.pipeline.telemetry import send_telemetry
 from synthprobe.pipeline.telling import tell_people, tell_watcher
 from synthprobe.pipeline.upkeep import tidy_if_due
-from synthprobe.records.incident import Incident, IncidentEvent, merged
+from synthprobe.records.incident import Incident, event, merged, resolved
 from synthprobe.records.objective import Coverage
 from synthprobe.records.verdict import Verdict
 from synthprobe.targets.windows import Window, read_windows, shown
@@ -147,10 +147,7 @@ def _with_blindness(
         incident = blind_incident(known, verdict, blind)
     else:
         assert known is not None
-        text = f"Resolved: run {verdict.run.id} came to its end."
-        event = IncidentEvent(at=now, role="synthprobe", text=text)
-        over = {"state": "resolved", "resolved_at": now, "resolved_how": "itself", "resolved_by": "synthprobe"}
-        incident = replace(known, events=(*known.events, event), **over)
+        incident = resolved(known, now, f"Resolved: run {verdict.run.id} came to its end.")
         with noted(notes):
             notes += bring_home(root, config)
         with noted(notes), open_history(root, config, within_s=AFTER_S) as history:
@@ -280,5 +277,4 @@ def _follow(
 
 
 def _opened_alone(incident: Incident, now: datetime) -> Incident:
-    event = IncidentEvent(at=now, role="synthprobe", text=_ALONE)
-    return replace(incident, events=(*incident.events, event))
+    return replace(incident, events=(*incident.events, event(now, _ALONE)))

@@ -19,7 +19,7 @@ from synthprobe.config import Config
 from synthprobe.errors import HistoryError
 from synthprobe.files import owner_of_ours
 from synthprobe.pipeline.former_stores import take_outbox
-from synthprobe.records.incident import Incident, IncidentEvent, Triage
+from synthprobe.records.incident import Incident, Triage, event, incident_id
 from synthprobe.records.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -75,13 +75,13 @@ def write_blindness(root: Path, incident: Incident) -> None:
 def blind_incident(known: Incident | None, verdict: Verdict, reason: str) -> Incident:
     """The incident of runs that do not come to their end."""
     now = datetime.now(UTC)
-    event = IncidentEvent(at=now, role="synthprobe", text=f"Run {verdict.run.id} did not come to its end. {reason}")
+    seen = event(now, f"Run {verdict.run.id} did not come to its end. {reason}")
     if known is not None:
-        occurrences = known.occurrences + (not any(event.text == old.text for old in known.events))
-        return replace(known, last_seen_at=now, occurrences=occurrences, events=(*known.events[-50:], event))
+        occurrences = known.occurrences + (not any(seen.text == old.text for old in known.events))
+        return replace(known, last_seen_at=now, occurrences=occurrences, events=(*known.events[-50:], seen))
     run = verdict.run
     return Incident(
-        id=f"{now:%y%m%d-%H%M}-BLND",
+        id=incident_id(now, run.target, "monitor blind"),
         target=run.target,
         kind="monitor blind",
         state="open",
@@ -93,7 +93,7 @@ def blind_incident(known: Incident | None, verdict: Verdict, reason: str) -> Inc
         last_seen_at=now,
         severity="critical",
         triage=Triage(cause_class="probe", rule="the run was ended", why=reason, sure="high"),
-        events=(event,),
+        events=(seen,),
     )
 
 
