@@ -127,7 +127,10 @@ def test_behind_a_companys_proxy_a_project_begins_with_one_command(tmp_path, sit
     monkeypatch.setenv("http_proxy", "http://probe@127.0.0.1:9")
     down = synthprobe(tmp_path, "init", "down", "--base-url", "http://shop.example")
     assert "Looking through the proxy that this machine names: http://127.0.0.1:9, as probe." in down.stdout
-    assert "The proxy http://127.0.0.1:9 cannot be reached (no connection), so the target was not asked." in down.stdout
+    assert (
+        "The proxy http://127.0.0.1:9 cannot be reached (nothing listens there), so the target was not asked."
+        in down.stdout
+    )
     assert "Set the password of the proxy first: export PROXY_PASSWORD=" in down.stdout
     assert "[targets.production.proxy]" in (tmp_path / "down" / "synthprobe.toml").read_text()
     for given, why in (

@@ -15,10 +15,11 @@ from msgspec import Struct
 
 from synthprobe.browser.installation import find_browser
 from synthprobe.errors import ToolError
-from synthprobe.journey.deadline import BoundedAdapter
+from synthprobe.journey.deadline import BoundedAdapter, deadline
+from synthprobe.journey.session import fault_of_proxy
 from synthprobe.journey.trust import bundle, trusting_home
 from synthprobe.targets.authorities import own_authorities
-from synthprobe.targets.proxy import Proxy, out_of_reach, refused
+from synthprobe.targets.proxy import Proxy, refused
 from synthprobe.targets.proxy_variables import without_proxies
 from synthprobe.targets.target import Target
 
@@ -81,12 +82,13 @@ def look_at(
     session.verify = bundle(authorities) if authorities else True
     if proxy is not None:
         session.proxies = dict.fromkeys(("http", "https"), proxy.with_password(password))
-    try:
-        answer = session.get(address, timeout=_WITHIN_S)
-    except requests.exceptions.ProxyError as error:
-        return Site(origin=given.origin, path=given.path, trouble=_at_the_proxy(proxy, place.netloc, error))
-    except requests.RequestException as error:
-        return Site(origin=given.origin, path=given.path, trouble=f"It did not answer ({type(error).__name__}).")
+    with deadline(_WITHIN_S):
+        try:
+            answer = session.get(address)
+        except requests.RequestException as error:
+            fault = fault_of_proxy(proxy, error, address) if proxy is not None else None
+            trouble = fault.text if fault else f"It did not answer ({type(error).__name__})."
+            return Site(origin=given.origin, path=given.path, trouble=trouble)
     arrived = urlsplit(answer.url)
     origin = f"{arrived.scheme}://{arrived.netloc}"
     path = given.path if origin == given.origin else arrived.path or "/"
@@ -104,15 +106,6 @@ def look_at(
     candidates = [*seen["data"], *_linked(answer), *_API_PATHS]
     api = next((found for found in candidates if _answers_json(session, origin, found)), "")
     return Site(origin=origin, path=path, title=seen["title"], heading=seen["heading"], api=api, hosts=seen["hosts"])
-
-
-def _at_the_proxy(proxy: Proxy | None, where: str, error: Exception) -> str:
-    """What went wrong at a proxy, as far as the library's own words tell."""
-    assert proxy is not None  # the session asks no other
-    answered = re.search(r"Tunnel connection failed: (\d{3}) ?([^'\")]*)", str(error))
-    if answered is None:
-        return out_of_reach(proxy, "no connection").text
-    return refused(proxy, where, int(answered[1]), answered[2].strip()).text
 
 
 def _browsed(

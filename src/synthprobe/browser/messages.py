@@ -24,13 +24,11 @@ _TELL = "__synthprobe_refused"
 _PATH = "/synthprobe-refused"
 """Workers have no binding: what they did not send is told by a request that the browser's session stops."""
 
-_IMPORTS = re.compile(
-    rb"""(?:^|[;\n}/])\s*(?:import|export)\b[^"'`();]*["'](?:\s*(?:data|blob):|[^"'\n]*\\)""", re.IGNORECASE
-)
-"""What a module imports that no request asks for."""
+_IMPORTS = r"""(?:^|[;\n}/])\s*(?:import|export)\b[^"'`();]*["'](?:\s*(?:data|blob):|[^"'\n]*\\)"""
+"""What a module imports that no request asks for, for Python and for the browser."""
 
 _HOLD = r"""(function hold(given) {
-  const [tell, path, patterns] = given, send = WebSocket.prototype.send;
+  const [tell, path, patterns, inline] = given, send = WebSocket.prototype.send;
   if (send.held) return;
   const refused = globalThis[tell], told = new Set(), ask = fetch.bind(globalThis), blobs = new Map();
   const front = `(${Function.prototype.toString.call(hold)})(${JSON.stringify(given)});`;
@@ -53,8 +51,7 @@ _HOLD = r"""(function hold(given) {
   URL.revokeObjectURL = url => { blobs.delete(String(url)); revoke.call(URL, url) };
   const read = url => { const x = new XMLHttpRequest(); x.open('GET', url, false); x.send(); return x.responseText };
   const first = `import ${JSON.stringify('data:text/javascript,' + encodeURIComponent(front))};`;
-  const imports = /(?:^|[;\n}\/])\s*(?:import|export)\b[^"'`();]*["'](?:\s*(?:data|blob):|[^"'\n]*\\)/i;
-  const module = url => { const text = read(url); return [imports.test(text) ? first : front, text] };
+  const module = url => { const text = read(url); return [new RegExp(inline, 'i').test(text) ? first : front, text] };
   const held = (url, how) => /^\s*(blob|data):/i.test(url)
     ? make.call(URL, new Blob(how && how.type == 'module' ? module(url) : [front, blobs.get(String(url)) || read(url)],
                               {type: 'text/javascript'})) : url;
@@ -88,7 +85,8 @@ def held_answer(event: Mapping[str, Any], guard: Guard, body_of: Callable[[], Ma
         return {}
     body = base64.b64decode(answer["body"]) if answer["base64Encoded"] else answer["body"].encode()
     script = _script(guard)
-    if _IMPORTS.search(body):  # they run before the first line does, and one another in their order
+    # what it imports runs before its first line does, and in order
+    if re.search(_IMPORTS.encode(), body, re.IGNORECASE):
         script = f'import "data:text/javascript,{quote(script)}";'
     held = base64.b64encode(script.encode() + body).decode()
     return {"responseCode": 200, "responseHeaders": headers, "body": held}
@@ -101,4 +99,4 @@ def told_by_worker(url: str) -> str:
 
 
 def _script(guard: Guard) -> str:
-    return f"{_HOLD}({json.dumps([_TELL, _PATH, guard.target.websocket_paths])});"
+    return f"{_HOLD}({json.dumps([_TELL, _PATH, guard.target.websocket_paths, _IMPORTS])});"

@@ -76,7 +76,7 @@ class GuardedAdapter(BoundedAdapter):
         try:
             answer = super().send(request, **kwargs)
         except requests.RequestException as error:
-            if proxy and (fault := _fault_of_proxy(proxy, error, request.url or "")):
+            if proxy and (fault := fault_of_proxy(proxy, error, request.url or "")):
                 raise _not_through(fault, request) from None
             if _ALERT.search(repr(error)):
                 raise _not_admitted(request, self._credentials.identity(request.url or "")) from None
@@ -137,7 +137,7 @@ class GuardedSession(requests.Session):
             return super().send(request, **kwargs)
 
 
-def _fault_of_proxy(proxy: Proxy, error: requests.RequestException, url: str) -> ProxyFault | None:
+def fault_of_proxy(proxy: Proxy, error: requests.RequestException, url: str) -> ProxyFault | None:
     """Why a request got no further than the proxy; nothing when it did."""
     bound, text = current_deadline(), repr(error)
     where = urlsplit(url).netloc
