@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from synthprobe.history.store import History
 from synthprobe.records.incident import Incident, Observation
-from synthprobe.triage.lifecycle import advance
+from synthprobe.triage.lifecycle import follow
 
 NOW = (datetime.now(UTC) - timedelta(days=5)).replace(hour=3, minute=12, second=0, microsecond=0)
 SAID = f"{NOW + timedelta(minutes=8):%Y-%m-%dT%H:%M}"
@@ -113,7 +113,7 @@ def test_what_the_monitor_did_not_see_is_kept_and_no_clean_run_ends_it(project, 
     for slot in range(20):
         at = NOW + timedelta(hours=1, minutes=5 * slot)
         now = Observation(run_id=f"r{slot}", slot=slot, at=at, target="demo", journey="map", outcome="passed")
-        (unseen,) = advance([unseen], [now], {"map": clean}, at)
+        (unseen,) = follow([unseen], [now], {"map": clean}, at).incidents
         clean.append(now)
     assert unseen.state == "open"
     assert synthprobe(project, "resolve", unseen.id, "--by", "records", "--how", "engineer").returncode == 0

@@ -20,7 +20,7 @@ from synthprobe.cli.main import app
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.records.incident import Incident, Observation
-from synthprobe.triage.lifecycle import advance
+from synthprobe.triage.lifecycle import follow
 
 __all__ = ["environ", "other", "outbox", "receiver"]
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -56,7 +56,7 @@ def test_twelve_days_of_flapping_and_degraded_slots_are_at_most_six_messages():
         )  # fmt: skip
         over = [one for one in known if one.state == "resolved" and at - one.resolved_at < 8 * DAY]
         going = [one for one in known if one.state != "resolved"]
-        known = [*over, *advance(going, [here], {"search": seen[-24:]}, at)]
+        known = [*over, *follow(going, [here], {"search": seen[-24:]}, at).incidents]
         seen.append(here)
         desk.hears(known, at)
     assert 2 <= len(desk.heard) <= 6, [(alert.at.isoformat(), alert.title) for alert in desk.heard]

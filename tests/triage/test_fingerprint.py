@@ -8,7 +8,7 @@ import pytest
 
 from synthprobe.records.incident import Incident, Observation
 from synthprobe.triage.fingerprint import fingerprint, former_fingerprint, normalise, signature
-from synthprobe.triage.lifecycle import advance
+from synthprobe.triage.lifecycle import follow
 from synthprobe_demo.plugin import synthprobe_normalise
 
 PAIRS = json.loads((Path(__file__).parent / "fingerprint_pairs.json").read_text("utf-8"))
@@ -83,7 +83,7 @@ def test_an_incident_that_was_opened_with_the_former_version_goes_on():
         fingerprint=fingerprint("shop", "pay", "expectation", message),
         former_fingerprint=former,
     )
-    (after,) = advance([incident], [seen], {}, now + timedelta(minutes=6))
+    (after,) = follow([incident], [seen], {}, now + timedelta(minutes=6)).incidents
     assert (after.id, after.occurrences) == ("I-1", 2)
 
 

@@ -7,7 +7,7 @@ import pytest
 from synthprobe.records.incident import Observation, Triage
 from synthprobe.records.journey import Journey
 from synthprobe.records.verdict import JourneyVerdict
-from synthprobe.triage.lifecycle import advance, describe
+from synthprobe.triage.lifecycle import describe, follow
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -41,7 +41,7 @@ class Monitor:
     def run(self, *observations):
         open_ones = [one for one in self.all.values() if one.state != "resolved"]
         now = START + timedelta(minutes=5 * self.slot, seconds=30)
-        changed = advance(open_ones, observations, self.history, now)
+        changed = follow(open_ones, observations, self.history, now).incidents
         self.all |= {one.id: one for one in changed}
         for one in observations:
             self.history[one.journey] = (*self.history.get(one.journey, ()), one)
@@ -151,8 +151,8 @@ def test_a_run_that_comes_twice_or_late_changes_nothing():
     monitor = Monitor()
     monitor.walk(["failed", "failed"])
     (before,) = monitor.all.values()
-    twice = advance([before], [seen("a", 1, "passed")], monitor.history, START)
-    late = advance([before], [seen("a", 0, "failed")], {"a": monitor.history["a"][1:]}, START)
+    twice = follow([before], [seen("a", 1, "passed")], monitor.history, START).incidents
+    late = follow([before], [seen("a", 0, "failed")], {"a": monitor.history["a"][1:]}, START).incidents
     assert twice == late == (before,)
 
 
@@ -171,9 +171,9 @@ def test_acknowledged_incidents_continue_and_an_unconcerned_run_leaves_them():
     monitor.run(seen("a", 0, "failed"))
     (one,) = monitor.all.values()
     taken = msgspec.structs.replace(one, state="acknowledged", acknowledged_by="first line")
-    (after,) = advance([taken], [seen("z", 1, "passed")], monitor.history, START)
+    (after,) = follow([taken], [seen("z", 1, "passed")], monitor.history, START).incidents
     assert after == taken
-    (after,) = advance([taken], [seen("a", 1, "failed")], monitor.history, START)
+    (after,) = follow([taken], [seen("a", 1, "failed")], monitor.history, START).incidents
     assert (after.state, after.occurrences) == ("acknowledged", 2)
 
 
@@ -208,17 +208,17 @@ def judged(journey, cause_class, runbook, elsewhere=""):
 def test_journeys_whose_failure_one_page_knows_are_one_incident(other, incidents):
     observations = [seen("a", 1, "failed", fault="x"), seen("z", 1, "failed", step="look", fault="y")]
     said = {"a": judged("a", "data", "place"), "z": judged("z", *other)}
-    made = advance([], observations, {}, START, said)
+    made = follow([], observations, {}, START, said).incidents
     assert [one.journeys for one in made] == incidents
     again = [seen("a", 2, "failed", fault="x"), seen("z", 2, "failed", step="look", fault="y")]
     earlier = {one.journey: (one,) for one in observations}
-    later = advance(made, again, earlier, START + timedelta(minutes=5), said)
+    later = follow(made, again, earlier, START + timedelta(minutes=5), said).incidents
     assert [(one.id, len(one.events)) for one in later] == [(one.id, len(one.events)) for one in made]
 
 
 def test_an_incident_begins_with_the_journey_that_shows_the_cause():
     observations = [seen("a", 1, "failed", fault="x"), seen("z", 1, "failed", fault="y")]
     said = {"a": judged("a", "data", "place", elsewhere="z"), "z": judged("z", "data", "place")}
-    (made,) = advance([], observations, {}, START, said)
+    (made,) = follow([], observations, {}, START, said).incidents
     assert made.journeys == ("z", "a")
     assert made.title.startswith("z,")

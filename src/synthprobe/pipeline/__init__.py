@@ -9,61 +9,34 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from synthprobe.pipeline.afterwards import after_run, explain_run
-    from synthprobe.pipeline.blindness import end_blind
-    from synthprobe.pipeline.coverage import stand
-    from synthprobe.pipeline.judging import (
-        judge,
-        newest_run,
-        newest_runs,
-        read_progress,
-        read_results,
-        read_verdict,
-        write_verdict,
-    )
-    from synthprobe.pipeline.memory import is_judged, open_history, remember, take_in
-    from synthprobe.pipeline.spare import open_outbox
-    from synthprobe.pipeline.telling import beat_start
+    from synthprobe.pipeline.afterwards import after_run as after_run
+    from synthprobe.pipeline.afterwards import explain_run as explain_run
+    from synthprobe.pipeline.blindness import end_blind as end_blind
+    from synthprobe.pipeline.coverage import stand as stand
+    from synthprobe.pipeline.judging import judge as judge
+    from synthprobe.pipeline.judging import newest_run as newest_run
+    from synthprobe.pipeline.judging import newest_runs as newest_runs
+    from synthprobe.pipeline.judging import read_progress as read_progress
+    from synthprobe.pipeline.judging import read_results as read_results
+    from synthprobe.pipeline.judging import read_verdict as read_verdict
+    from synthprobe.pipeline.judging import write_verdict as write_verdict
+    from synthprobe.pipeline.memory import is_judged as is_judged
+    from synthprobe.pipeline.memory import open_history as open_history
+    from synthprobe.pipeline.memory import remember as remember
+    from synthprobe.pipeline.memory import take_in as take_in
+    from synthprobe.pipeline.spare import open_outbox as open_outbox
+    from synthprobe.pipeline.telling import beat_start as beat_start
 
-__all__ = [
-    "after_run",
-    "beat_start",
-    "end_blind",
-    "explain_run",
-    "is_judged",
-    "judge",
-    "newest_run",
-    "newest_runs",
-    "open_history",
-    "open_outbox",
-    "read_progress",
-    "read_results",
-    "read_verdict",
-    "remember",
-    "stand",
-    "take_in",
-    "write_verdict",
-]
-
-_HOMES = {
-    "after_run": "afterwards",
-    "beat_start": "telling",
-    "end_blind": "blindness",
-    "explain_run": "afterwards",
-    "is_judged": "memory",
-    "judge": "judging",
-    "newest_run": "judging",
-    "newest_runs": "judging",
-    "open_history": "memory",
-    "open_outbox": "spare",
-    "read_progress": "judging",
-    "read_results": "judging",
-    "read_verdict": "judging",
-    "remember": "memory",
-    "stand": "coverage",
-    "take_in": "memory",
-    "write_verdict": "judging",
+_NAMES = {
+    "afterwards": "after_run explain_run",
+    "blindness": "end_blind",
+    "coverage": "stand",
+    "judging": "judge newest_run newest_runs read_progress read_results read_verdict write_verdict",
+    "memory": "is_judged open_history remember take_in",
+    "spare": "open_outbox",
+    "telling": "beat_start",
 }
+_HOMES = {name: stage for stage, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:

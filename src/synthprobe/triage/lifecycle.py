@@ -129,17 +129,6 @@ def follow(
     return Followed(incidents=tuple(incidents), of=of)
 
 
-def advance(
-    open_incidents: Sequence[Incident],
-    observations: Sequence[Observation],
-    history_by_journey: History,
-    now: datetime,
-    judged: Mapping[str, JourneyVerdict] | None = None,
-) -> tuple[Incident, ...]:
-    """The incidents after one run."""
-    return follow(open_incidents, observations, history_by_journey, now, judged).incidents
-
-
 def describe(incident: Incident, journeys: Mapping[str, Journey]) -> Incident:
     """Add whom an incident concerns."""
     its = [journeys[id] for id in (*incident.journeys, *incident.blocked) if id in journeys]
