@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
-import subprocess
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from issuer import running_issuer
 from msgspec.structs import replace
+from signing_keys import make_keys
 
 from synthprobe.cli.recorded_incidents import fixing_actor, signatures_of
 from synthprobe.config import Config, read_config
@@ -98,12 +98,7 @@ def test_a_table_that_cannot_be_used_is_a_sentence(tmp_path, table, sentence):
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
-    for name in ("first", "second", "stranger"):
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", folder / name]
-        subprocess.run(command, check=True, timeout=30)
-    public = {name: (folder / f"{name}.pub").read_text() for name in ("first", "second")}
-    lines = [f'{name}@desk namespaces="synthprobe" {key}' for name, key in public.items()]
-    (folder / "signers").write_text("".join(lines))
+    lines = make_keys(folder, ("first", "second"))
     (folder / "old").write_text("".join(line.replace(" ssh-", ',valid-before="20200101" ssh-', 1) for line in lines))
     (folder / "others").write_text("".join(line.replace("synthprobe", "git", 1) for line in lines))
     return folder

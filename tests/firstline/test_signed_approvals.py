@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
+from signing_keys import make_keys
 
 from synthprobe.firstline import fixes
 from synthprobe.firstline.applying import Done, FixDesk
@@ -54,11 +54,7 @@ class Place:
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keys")
-    for name in ("ben", "cleo", "stranger"):
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", folder / name]
-        subprocess.run(command, check=True, timeout=30)
-    lines = [f'{name}@desk namespaces="synthprobe" {(folder / f"{name}.pub").read_text()}' for name in ("ben", "cleo")]
-    (folder / "signers").write_text("".join(lines))
+    make_keys(folder, ("ben", "cleo"))
     return folder
 
 
