@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from synthprobe.detection.degradation import StepDetector
 from synthprobe.records.incident import Observation
-from synthprobe.triage.lifecycle import advance
+from synthprobe.triage.lifecycle import follow
 
 steadily = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 WEEKS = 1190
@@ -124,7 +124,7 @@ def test_a_failing_journey_always_has_an_open_incident_and_never_two(looks):
         ]
         still_open = [one for one in incidents.values() if one.state != "resolved"]
         now = began + timedelta(minutes=took)
-        incidents |= {one.id: one for one in advance(still_open, seen, history, now)}
+        incidents |= {one.id: one for one in follow(still_open, seen, history, now).incidents}
         still_open = [one for one in incidents.values() if one.state != "resolved"]
         for one in seen:
             before = history.setdefault(one.journey, [])
