@@ -102,9 +102,9 @@ def environ(receiver, other) -> dict[str, str]:
     }
 
 
-def config(to: str = "env:PAGER", second: str = "", **more: object) -> AlertsConfig:
+def config(to: str = "env:PAGER", second: str = "", timeout_s: float = 20.0, **more: object) -> AlertsConfig:
     routes = (AlertRoute(name="all", to=(to,), second=(second,) if second else ()),)
-    return AlertsConfig(routes=routes, timeout_s=0.4, **more)  # type: ignore[arg-type]
+    return AlertsConfig(routes=routes, timeout_s=timeout_s, **more)  # type: ignore[arg-type]
 
 
 def incident(number: int = 1, **more: object) -> Incident:
@@ -239,7 +239,8 @@ def test_F64_flapping_says_no_more_than_the_incident_does(outbox, environ, recei
 def test_F62_channel_that_fails_then_the_second(outbox, environ, receiver, other, how):
     source = {"down": "env:DOWN", "nonsense": "env:NONSENSE", "missing": "env:MISSING"}.get(str(how), "env:PAGER")
     receiver.how = how if how in {"slow", "dripping", 500} else 200
-    _, delivery = tell(outbox, environ, [incident()], settings=config(source, "env:OTHER"))
+    limit_s = 2.0 if how in {"slow", "dripping"} else 20.0
+    _, delivery = tell(outbox, environ, [incident()], settings=config(source, "env:OTHER", limit_s))
     assert len(other.requests) == 1
     assert len(delivery.by_second) == 1
     assert not delivery.complete, "the first channel's failure is told"
@@ -322,8 +323,8 @@ def test_F62_mail(outbox, answer):
     try:
         assert smtplib.SMTP("127.0.0.1", port).quit()[0] == 221
         mail = {"MAIL": f"mailto://127.0.0.1:{port}?from=probe@example.org&to=desk@example.org&mode=insecure"}
-        settings = msgspec.structs.replace(config("env:MAIL"), timeout_s=5.0)
-        _, delivery = tell(outbox, mail, [incident(title="<script>x</script> is shown")], settings=settings)
+        shown = incident(title="<script>x</script> is shown")
+        _, delivery = tell(outbox, mail, [shown], settings=config("env:MAIL"))
     finally:
         server.stop()
     assert bool(delivery.delivered) == (answer == "250 OK")
