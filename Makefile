@@ -16,7 +16,7 @@ demo: setup ## start the dispatch centre, run the journeys healthy and with two 
 	$(BIN)/synthprobe demo
 
 fleet-demo: setup .venv/.postgres ## three locations on a real Temporal server: one loses its network, then the centre breaks
-	$(BIN)/synthprobe demo fleet
+	$(BIN)/synthprobe demo --fleet
 
 test: setup .venv/.postgres ## all tests, a real browser included; OPTIONS are more options for pytest
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12 $(OPTIONS)

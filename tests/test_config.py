@@ -174,7 +174,7 @@ def test_a_retention_out_of_range_deletes_nothing(tmp_path: Path, monkeypatch: p
     (tmp_path / "synthprobe.toml").write_text("[history]\n" + "".join(f"{key} = {value}\n" for key in keys))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError, match=r"history\.raw_days = .* from 1 to 3,660 was expected"):
-        CliRunner().invoke(app, ["history", "prune"], catch_exceptions=False)
+        CliRunner().invoke(app, ["doctor", "history", "--fix"], catch_exceptions=False)
     assert not (tmp_path / ".synthprobe").exists()
 
 
@@ -195,7 +195,7 @@ KEEP = [
 def test_a_wrong_keep_is_a_sentence_that_names_the_key_and_deletes_nothing(tmp_path, monkeypatch, capsys, line, key):
     (tmp_path / "synthprobe.toml").write_text(f"[keep]\n{line}\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["synthprobe", "history", "prune"])
+    monkeypatch.setattr("sys.argv", ["synthprobe", "doctor", "history", "--fix"])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2

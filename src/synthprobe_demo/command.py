@@ -26,13 +26,20 @@ def _complete_switches(incomplete: str) -> list[str]:
 def demo(
     context: typer.Context,
     workers: Annotated[int, typer.Option("--workers", "-n", help="Parallel workers.", min=0)] = 2,
+    fleet: Annotated[bool, typer.Option("--fleet", help="Watch it from three locations; takes five minutes.")] = False,
 ) -> None:
     """Watch the dispatch centre healthy, then with two faults, and build the report.
 
-    Exit code 0 only if exactly the injected faults were found.
+    Exit code 0 only if exactly the injected faults were found. With --fleet PostgreSQL, Temporal's server and three
+    workers are real: one location loses its network, then the centre breaks. Exit code 0 only if there is one incident
+    of the location, one of the centre, and one alert each.
     """
     if context.invoked_subcommand is None:
         _require_extra()
+        if fleet:
+            from synthprobe_demo.fleet import demonstrate as watch_from_several_places
+
+            raise typer.Exit(0 if watch_from_several_places() else 1)
         from synthprobe_demo.demonstration import demonstrate
 
         raise typer.Exit(0 if demonstrate(workers=workers) else 1)
@@ -58,7 +65,7 @@ def serve_centre(
         keep_address(address.control_url, address.control_token)
         console.print(f"The dispatch centre is up at {address.base_url}")
         console.print(f"Fault control at {address.control_url}, X-Control-Token: {address.control_token}")
-        console.print("Break it: synthprobe demo fault NAME on. Which faults there are: synthprobe demo faults")
+        console.print("Break it: synthprobe demo fault NAME on. Which faults there are: synthprobe demo fault")
 
     try:
         serve(port=port, control_port=control_port, ready=ready)
@@ -73,36 +80,27 @@ def serve_centre(
 
 @app.command("fault")
 def switch_fault(
-    name: Annotated[str, typer.Argument(help="The fault or decoy.", autocompletion=_complete_switches)],
-    state: Annotated[str, typer.Argument(help="`on` or `off`.", metavar="on|off")],
+    name: Annotated[
+        str | None, typer.Argument(help="The fault or decoy; all without it.", autocompletion=_complete_switches)
+    ] = None,
+    state: Annotated[str | None, typer.Argument(help="`on` or `off`.", metavar="on|off")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """Switch a fault of the centre that `synthprobe demo serve` serves on or off."""
+    """Switch a fault of the centre that `synthprobe demo serve` serves; without NAME, list them and which are on."""
     from synthprobe.cli.terminal import open_console
     from synthprobe.errors import ConfigurationError
     from synthprobe_demo.switchboard import switch
 
+    if name is None:
+        _list_faults(as_json=as_json)
+        return
     if state not in {"on", "off"}:
         raise ConfigurationError(f"{name!r} cannot be switched {state!r}; on or off was expected.")
     switch(name, on=state == "on")
     open_console().print(f"{name} is {state}.")
 
 
-@app.command("fleet")
-def watch_from_several_places() -> None:
-    """Watch the centre from three locations: one loses its network, then the centre itself breaks.
-
-    PostgreSQL, Temporal's server and three workers are real, and slots begin on the minute, so it takes four minutes.
-    Exit code 0 only if there is one incident of the location, one of the centre, and one alert each.
-    """
-    _require_extra()
-    from synthprobe_demo.fleet import demonstrate
-
-    raise typer.Exit(0 if demonstrate() else 1)
-
-
-@app.command("faults")
-def list_faults(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the faults and decoys, the class of their cause, and which are on."""
+def _list_faults(*, as_json: bool) -> None:
     from synthprobe.cli.terminal import open_console, print_json, print_records
     from synthprobe_demo.faults import DECOYS, KINDS
     from synthprobe_demo.switchboard import switched_on

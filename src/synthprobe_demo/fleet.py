@@ -1,4 +1,4 @@
-"""``synthprobe demo fleet``: three locations watch the dispatch centre, and one of them loses its network."""
+"""``synthprobe demo --fleet``: three locations watch the dispatch centre, and one of them loses its network."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def forget_address() -> None:
 def switch(name: str, *, on: bool) -> None:
     """Switch a fault or decoy."""
     if name not in {*NAMES, *DECOYS}:
-        raise ConfigurationError(f"There is no fault {name!r}. Which there are: synthprobe demo faults")
+        raise ConfigurationError(f"There is no fault {name!r}. Which there are: synthprobe demo fault")
     group = "decoys" if name in DECOYS else "faults"
     _ask("POST", f"{group}/{name}", {"on": on})
 

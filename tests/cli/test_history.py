@@ -22,18 +22,24 @@ def project(tmp_path, monkeypatch):
 
 
 def typed(*words: str):
-    return CliRunner().invoke(app, ["history", *words])
+    return CliRunner().invoke(app, ["history", "copy", *words])
+
+
+def checked():
+    return CliRunner().invoke(app, ["doctor", "history"])
 
 
 def test_a_history_travels_in_a_pack_and_in_an_export(project):
     with History.open(project / ".synthprobe" / "history.db") as history:
         history.append_audit({"n": 1})
-    assert "sound" in typed("check").output
-    assert typed("pack", "pack").exit_code == typed("export", "all.gz").exit_code == typed("prune").exit_code == 0
-    assert isinstance(typed("unpack", "pack").exception, HistoryError)
-    for way in ("unpack", "import"):
-        (project / ".synthprobe" / "history.db").rename(project / f"before-{way}.db")
-        assert typed(way, "pack" if way == "unpack" else "all.gz").exit_code == 0
+    assert "nothing is wrong" in checked().output
+    assert typed("--pack", "--to", "pack").exit_code == typed("--to", "all.gz").exit_code == 0
+    pruned = CliRunner().invoke(app, ["doctor", "history", "--fix"])
+    assert (pruned.exit_code, "Removed or rolled up: nothing was due." in pruned.output) == (0, True)
+    assert isinstance(typed("--pack", "--from", "pack").exception, HistoryError)
+    for way in (("--pack", "--from", "pack"), ("--from", "all.gz")):
+        (project / ".synthprobe" / "history.db").rename(project / f"before-{len(way)}.db")
+        assert typed(*way).exit_code == 0
         with History.open(project / ".synthprobe" / "history.db") as history:
             assert history.audit_entries() == [{"n": 1}]
 
@@ -57,7 +63,7 @@ def damaged(project):
 
 def test_an_export_of_a_damaged_history_leaves_the_last_good_one(damaged, monkeypatch, capsys):
     Path("all.gz").write_bytes(b"the last good one")
-    monkeypatch.setattr(sys, "argv", ["synthprobe", "history", "export", "all.gz"])
+    monkeypatch.setattr(sys, "argv", ["synthprobe", "history", "copy", "--to", "all.gz"])
     with pytest.raises(SystemExit) as end:
         main()
     said = capsys.readouterr()
@@ -71,21 +77,21 @@ def test_an_export_of_a_damaged_history_leaves_the_last_good_one(damaged, monkey
 
 def test_a_damaged_history_is_not_packed(damaged):
     Path("pack").write_bytes(b"the last good one")
-    answer = typed("pack", "pack")
+    answer = typed("--pack", "--to", "pack")
     assert isinstance(answer.exception, HistoryError)
     assert "cannot be packed" in str(answer.exception)
     assert Path("pack").read_bytes() == b"the last good one"
     assert {path.name for path in Path().iterdir()} == {"pack", "synthprobe.toml", ".synthprobe"}
-    assert typed("check").exit_code == 1
+    assert checked().exit_code == 1
 
 
-@pytest.mark.parametrize("way", ["pack", "export"])
+@pytest.mark.parametrize("way", [("--pack", "--to"), ("--to",)], ids=["pack", "whole"])
 @pytest.mark.parametrize("place", ["no/such/folder/x", "folder", ".", "..", "synthprobe.toml/x", "pipe"])
 def test_a_place_where_no_file_can_be_is_a_sentence(project, way, place):
     (project / "folder").mkdir()
     os.mkfifo(project / "pipe")
     before = sorted(project.iterdir())
-    answer = typed(way, place)
+    answer = typed(*way, place)
     assert isinstance(answer.exception, HistoryError), answer.output
     assert "othing was written" in str(answer.exception)
     assert sorted(path for path in project.iterdir() if path.name != ".synthprobe") == before
@@ -93,22 +99,29 @@ def test_a_place_where_no_file_can_be_is_a_sentence(project, way, place):
 
 def test_with_a_url_as_well_a_runner_keeps_one_file(project):
     (project / "synthprobe.toml").write_text('[history]\nurl = "postgresql+psycopg://u:p@127.0.0.1:1/x"\n')
-    answer = typed("pack", "history.pack")
+    answer = typed("--pack", "--to", "history.pack")
     assert (answer.exit_code, (project / "history.pack").exists()) == (0, True)
     assert "cannot be reached" in answer.output
     (project / ".synthprobe" / "history.db").unlink()
-    assert "is in place" in typed("unpack", "history.pack").output
+    assert "is in place" in typed("--pack", "--from", "history.pack").output
+
+
+def test_where_to_or_from_is_said_once(project):
+    for words in ((), ("--to", "a", "--from", "b")):
+        answer = typed(*words)
+        assert isinstance(answer.exception, ConfigurationError)
+        assert "exactly one of both was expected" in str(answer.exception)
 
 
 def test_no_pack_in_the_cache_is_a_note(project):
-    answer = typed("unpack", "not-there")
+    answer = typed("--pack", "--from", "not-there")
     assert (answer.exit_code, "begins anew" in answer.output) == (0, True)
 
 
 def test_a_damaged_history_is_what_check_finds(project):
     (project / ".synthprobe").mkdir()
     (project / ".synthprobe" / "history.db").write_bytes(b"nothing of the kind")
-    answer = typed("check")
+    answer = checked()
     assert answer.exit_code == 1
     assert answer.output.count("was damaged") == 1
 
@@ -127,7 +140,7 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize("url", UNUSABLE)
-@pytest.mark.parametrize("words", ["run", "report", "impact", "history check"])
+@pytest.mark.parametrize("words", ["run", "report", "impact", "doctor history"])
 def test_a_url_that_cannot_be_used_is_refused_when_the_configuration_is_read(project, url, words):
     (project / "synthprobe.toml").write_text(f'[history]\nurl = "{url}"\n')
     error = CliRunner().invoke(app, words.split()).exception
@@ -141,7 +154,7 @@ def test_a_url_that_cannot_be_used_is_refused_when_the_configuration_is_read(pro
 def test_a_url_from_the_environment_that_cannot_be_used_is_a_sentence(project, url, monkeypatch):
     (project / "synthprobe.toml").write_text('[history]\nurl = "env:HISTORY"\n')
     monkeypatch.setenv("HISTORY", url)
-    answer = typed("check")
+    answer = checked()
     assert answer.exit_code == 1
     assert "Correct [history] url" in " ".join(answer.output.split())
     assert "secret-word" not in answer.output
@@ -151,14 +164,14 @@ def test_a_relative_sqlite_path_belongs_to_the_projects_root(project, monkeypatc
     (project / "synthprobe.toml").write_text('[history]\nurl = "sqlite:///memory/rel.db"\n')
     (project / "journeys").mkdir()
     monkeypatch.chdir(project / "journeys")
-    assert "sound" in typed("check").output
+    assert "nothing is wrong" in checked().output
     assert (project / "memory" / "rel.db").exists()
     assert not list((project / "journeys").iterdir())
 
 
 def test_a_file_in_the_way_of_the_history_is_a_sentence(project):
     (project / ".synthprobe").write_text("in the way")
-    answer = typed("check")
+    answer = checked()
     assert answer.exit_code == 1
     assert "cannot be reached" in answer.output
 

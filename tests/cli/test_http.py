@@ -188,3 +188,5 @@ def test_confirm_may_ask_and_not_send():
     assert only_reads("synthprobe http GET /x --as desk | grep a")
     assert not only_reads("synthprobe http POST /x --as desk")
     assert not only_reads("synthprobe http DELETE /x")
+    assert only_reads("synthprobe doctor history") and not only_reads("synthprobe doctor history --fix")
+    assert only_reads("synthprobe audit") and not only_reads("synthprobe audit --begin-anew --by engineer")

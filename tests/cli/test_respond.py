@@ -40,29 +40,29 @@ def call(*arguments: str):
 
 
 def test_alert_lint_and_test(here, project):
-    assert call("alert", "lint").exit_code == 1
+    assert "There is no [[alerts.routes]]" in call("doctor", "routes").output
     with pytest.raises(ConfigurationError, match="There is no route, so nobody is told"):
-        raise call("alert", "test").exception
+        raise call("alert", "--test").exception
     project.configure("http://127.0.0.1:9", '[[alerts.routes]]\nname = "all"\nto = ["env:MISSING_PAGER"]\n'
                       'second = ["env:X"]\nclass = []\n')  # fmt: skip
-    done = call("alert", "lint")
-    assert (done.exit_code, done.output) == (0, "The routes and the mutes are in order.\n")
+    done = call("doctor", "routes")
+    assert (done.exit_code, done.output) == (0, "well     routes: nothing is wrong\n")
     (here / "mutes.toml").write_text(
         '[[mute]]\njourney = "sign-on"\nowner = "records"\nreason = "known"\n'
         f"until = {datetime.now(UTC) + timedelta(days=3):%Y-%m-%d}\n"
     )
     project.journeys("import pytest\n\n\n@pytest.mark.journey(id='sign-in')\ndef test_it():\n    assert True\n")
-    done = call("alert", "lint")
+    done = call("doctor", "routes")
     assert done.exit_code == 1
-    assert "The mute of 'sign-on' names a journey there is none of" in done.output
+    assert "wrong    routes: The mute of 'sign-on' names a journey there is none of" in done.output
     assert "Did you mean sign-in?" in done.output
     (here / "mutes.toml").unlink()
-    done = call("alert", "test")
+    done = call("alert", "--test")
     assert done.exit_code == 1
     assert "✗ all env:MISSING_PAGER" in done.output
-    assert call("alert", "replay").output == "0 delivered, 0 waiting.\n"
+    assert call("alert", "--send").output == "0 delivered, 0 waiting.\n"
     with pytest.raises(ConfigurationError, match="There is no route 'night'. Known routes: all."):
-        raise call("alert", "test", "--route", "night").exception
+        raise call("alert", "--test", "--route", "night").exception
 
 
 def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, monkeypatch, issuer):
@@ -78,12 +78,11 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
         Incident(id="I-1", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
                  opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))
     )  # fmt: skip
-    assert "restore-setting" in call("fix", "list").output
-    assert call("fix", "log").output == "Nothing was planned or applied yet.\n"
-    assert call("audit", "verify").output == "No fix was planned yet: the audit is empty.\n"
-    for words in (("plan", "restore-settings", "--incident", "I-1"), ("log", "--fix", "restore-settings")):
+    assert "restore-setting" in call("fix", "plan").output
+    assert call("audit").output == "Nothing was planned or applied yet.\n"
+    for words in (("fix", "plan", "restore-settings", "--incident", "I-1"), ("audit", "--fix", "restore-settings")):
         with pytest.raises(ConfigurationError, match="Did you mean restore-setting"):
-            raise call("fix", *words).exception
+            raise call(*words).exception
     assert "not needed" in call("fix", "plan", "restore-setting", "--incident", "I-1").output
     unlock = ("fix", "plan", "unlock-account", "--incident", "I-1", "--input", "user=dispatcher1")
     with pytest.raises(ConfigurationError, match="The input 'user' is given twice, 'dispatcher1' and 'admin'"):
@@ -111,14 +110,14 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
     done = call(*asking, "first-line", "--really")
     assert done.exit_code == 1, "its journey could not be run again, so nothing is proven"
     assert "gone: not run" in done.output
-    log = call("fix", "log").output
-    assert [line.split()[3] for line in log.splitlines()] == [
+    *log, whole = call("audit").output.splitlines()
+    assert [line.split()[3] for line in log] == [
         "planned", "refused", "requested", "refused", "refused", "approved", "applying", "failed",
     ]  # fmt: skip
-    assert call("audit", "verify").output == "The audit is whole: 8 entries.\n"
+    assert whole == "The audit is whole: 8 entries."
     rewritten(here / ".synthprobe", lambda rows: [row.replace("supervisor approved", "supervisor x") for row in rows])
     with pytest.raises(AuditError, match="Line 6"):
-        raise call("audit", "verify").exception
+        raise call("audit").exception
 
 
 @pytest.fixture
@@ -138,7 +137,7 @@ def audited(here, project, monkeypatch) -> Path:
     )  # fmt: skip
     for _ in range(3):
         assert call(*ODD).exit_code == 0
-    assert call("audit", "verify").output == "The audit is whole: 3 entries.\n"
+    assert "The audit is whole: 3 entries.\n" in call("audit").output
     return here / ".synthprobe"
 
 
@@ -165,29 +164,30 @@ def removed(folder: Path) -> None:
 @pytest.mark.parametrize("damage", [shortened, removed])
 def test_an_audit_that_was_shortened_is_noticed(audited, damage):
     damage(audited)
-    for words in (("audit", "verify"), ODD, (*ODD, "--really"), ("fix", "log")):
+    for words in (("audit",), ODD, (*ODD, "--really")):
         with pytest.raises(AuditError, match="beside the history knows 3 lines and the hash of the last"):
             raise call(*words).exception
     with pytest.raises(FixRefused, match="may not approve"):
-        raise call("audit", "begin", "--by", "first-line", "--reason", "it was shortened").exception
-    assert "A new audit was begun" in call("audit", "begin", "--by", "engineer", "--reason", "it was cut").output
-    assert call("audit", "verify").output == "The audit is whole: 1 entry.\n"
-    assert "begun anew by engineer: it was cut" in call("fix", "log").output
+        raise call("audit", "--begin-anew", "--by", "first-line", "--reason", "it was shortened").exception
+    assert "A new audit was begun" in call("audit", "--begin-anew", "--by", "engineer", "--reason", "it was cut").output
+    renewed = call("audit").output
+    assert "begun anew by engineer: it was cut" in renewed
+    assert "The audit is whole: 1 entry.\n" in renewed
     with pytest.raises(ConfigurationError, match="The audit is whole"):
-        raise call("audit", "begin", "--by", "engineer", "--reason", "again").exception
+        raise call("audit", "--begin-anew", "--by", "engineer", "--reason", "again").exception
 
 
 def test_without_the_shared_history_the_audit_says_that_it_was_not_compared(audited):
     with (audited.parent / "synthprobe.toml").open("a") as file:
         file.write('[history]\nurl = "postgresql+psycopg://nobody@127.0.0.1:1/x"\n')
-    done = call("audit", "verify")
+    done = call("audit")
     assert done.exit_code == 1
     assert "The audit is whole: 3 entries." in done.output
     assert "Not compared with the shared history" in done.output
 
 
 def test_without_fixes_the_list_says_how_one_is_written(here, project):
-    done = call("fix", "list")
+    done = call("fix", "plan")
     assert done.exit_code == 0
     assert "There are no fixes in fixes/." in done.output
     assert '@fix("clear-cache"' in done.output

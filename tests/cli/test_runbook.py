@@ -265,7 +265,7 @@ def test_lint_knows_the_fixes_of_the_project(project):
     page.write_text(page.read_text().replace("fix: unlock-account", "fix: unlock-everybody"))
     done = call("lint")
     assert done.exit_code == 1
-    assert "There is no fix 'unlock-everybody'. See: synthprobe fix list." in done.output
+    assert "There is no fix 'unlock-everybody'. See: synthprobe fix plan." in done.output
     shutil.rmtree(project / "fixes")
     assert "There is no fix 'unlock-everybody'." in call("lint").output, "a project without fixes has none"
 

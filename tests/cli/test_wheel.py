@@ -50,4 +50,4 @@ def test_a_first_project_is_begun_run_and_reported_from_the_wheel(installed: Pat
     assert (site / "index.html").is_file()
     assert list(site.glob("**/allure/index.html"))
     assert (site / "runbooks" / "sign-in-page.html").is_file()
-    assert "The history is sound." in call("-m", "synthprobe", "history", "check", folder=project)
+    assert "nothing is wrong" in call("-m", "synthprobe", "doctor", "history", folder=project)

@@ -225,14 +225,14 @@ def test_messages_of_a_renamed_route_are_shown_and_can_be_dropped(tmp_path, monk
         done = CliRunner().invoke(app, ["alert", *words])
         return " ".join(done.output.split()), done.exit_code
 
-    shown, _ = typed("waiting")
+    shown, _ = typed()
     assert f"{alert.id} 2026-11-02 03:12 UTC route all (which is gone from the configuration), 0 tries" in shown
     assert "PAGE production: Call intake" in shown
-    assert isinstance(CliRunner().invoke(app, ["alert", "drop", "--route", "other"]).exception, ConfigurationError)
-    assert isinstance(CliRunner().invoke(app, ["alert", "drop"]).exception, ConfigurationError)
-    assert typed("drop", "--route", "all")[0].startswith(f"Dropped {alert.id}")
-    assert typed("waiting")[0] == "No message waits."
-    assert typed("replay")[0] == "0 delivered, 0 waiting."
+    assert isinstance(CliRunner().invoke(app, ["alert", "--drop", "--route", "other"]).exception, ConfigurationError)
+    assert isinstance(CliRunner().invoke(app, ["alert", "--drop"]).exception, ConfigurationError)
+    assert typed("--drop", "--route", "all")[0].startswith(f"Dropped {alert.id}")
+    assert typed()[0] == "No message waits."
+    assert typed("--send")[0] == "0 delivered, 0 waiting."
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def tell(
     delivery = deliver(outbox, config, channel, now)
     if not found.unrouted:
         return found, delivery
-    lost = f"No route takes the incidents {', '.join(found.unrouted)}. Add one: synthprobe alert lint says which."
+    lost = f"No route takes the incidents {', '.join(found.unrouted)}. Add one: synthprobe doctor routes says which."
     return found, Delivery(
         delivered=delivery.delivered,
         by_second=delivery.by_second,
@@ -128,7 +128,7 @@ def deliver(
                 waiting.append(alert.id)
                 sentences.append(
                     f"The route {alert.route!r} of a waiting message is gone from the configuration. Add it, or look "
-                    "at the message with synthprobe alert waiting and drop it with synthprobe alert drop."
+                    "at the message with synthprobe alert and drop it with synthprobe alert --drop."
                 )
                 continue
             if letter.waits(now) and not everything:

@@ -22,6 +22,7 @@ import msgspec
 from synthprobe import pipeline
 from synthprobe.alerts.routes import lint as lint_routes
 from synthprobe.alerts.routes import read_mutes
+from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.config import Config
 from synthprobe.errors import SecretError, SynthprobeError, TargetError
 from synthprobe.evidence.redaction import Redactor
@@ -31,6 +32,7 @@ from synthprobe.records.address import shown_address
 from synthprobe.runner.collected import collect
 from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.secrets import proxies_for, read_address, read_credentials, read_secret
+from synthprobe.targets.windows import read_windows
 
 Level = Literal["wrong", "warning"]
 
@@ -228,7 +230,9 @@ def _targets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
 
 
 def _history(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
-    if not project.config.history.url and not (project.root / project.config.folder / "history.db").exists():
+    folder = project.root / project.config.folder
+    there = (folder / "history.db").exists() or (folder.exists() and not folder.is_dir())
+    if not project.config.history.url and not there:
         return  # the first run makes it
     with pipeline.open_history(project.root, project.config, project.environ) as history:
         for trouble in history.check():
@@ -237,10 +241,13 @@ def _history(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
 
 def _routes(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     alerts = project.config.alerts
+    mutes = read_mutes(project.root / alerts.mutes)
+    read_windows(project.root / project.config.windows)  # refused with a sentence
     if not alerts.routes:
         yield "warning", "There is no [[alerts.routes]], so that a run tells nobody. See docs/guides/alerts.md."
         return
-    for sentence in lint_routes(alerts, read_mutes(project.root / alerts.mutes), datetime.now(UTC)):
+    journeys = KnownJourneys(project.root, project.config).ids() if mutes else None
+    for sentence in lint_routes(alerts, mutes, datetime.now(UTC), journeys=journeys):
         yield "wrong", sentence
 
 

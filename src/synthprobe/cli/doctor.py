@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
+from synthprobe import pipeline
 from synthprobe.browser.installation import driver_trouble, find_browser, install_browser, install_driver_library
-from synthprobe.cli.checks import Finding, ProjectAtHand, findings
+from synthprobe.cli.checks import CHECKS, Finding, ProjectAtHand, findings
 from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.terminal import open_console, print_json, print_wrapped
 from synthprobe.config import Config, find_root, read_config
+from synthprobe.errors import ConfigurationError
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
 
 _MISSING = "missing; install it with: synthprobe doctor --fix"
@@ -35,10 +38,24 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def doctor(
+    checks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CHECK]...",
+            autocompletion=lambda incomplete: [name for name in CHECKS if name.startswith(incomplete)],
+            help=f"Only these, of {', '.join(CHECKS)}.",
+        ),
+    ] = None,
     target: Annotated[
         str | None, typer.Option(autocompletion=complete_targets, help="Target that is asked whether it answers.")
     ] = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Install the tools that are missing.")] = False,
+    fix: Annotated[
+        bool,
+        typer.Option(
+            "--fix",
+            help="Install the tools that are missing; `doctor history --fix` removes what is older than it is kept.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what keeps a run from working here: tools that are missing, and what is wrong with the project.
@@ -46,12 +63,19 @@ def doctor(
     Exit code 0: all is well, or warnings only. 1: something is wrong. 2: a tool is missing, or usage.
     """
     console = open_console()
+    names = checks or []
+    if unknown := [name for name in names if name not in CHECKS]:
+        raise ConfigurationError(f"There is no check {unknown[0]!r}. Known ones: {', '.join(CHECKS)}.")
     root = find_root(Path.cwd())
     config = read_config(root)
     executable = config.browser.executable or None
-    if fix:
-        _install(executable, open_console(stderr=as_json).print)
-    tools, found = _tools(executable), _findings(root, config, target, tools_only=fix)
+    tell = open_console(stderr=as_json).print
+    if fix and not names:
+        _install(executable, tell)
+    if fix and "history" in names:
+        _prune(root, config, tell)
+    tools = [] if names else _tools(executable)
+    found = _findings(root, config, target, ["workflows"] if fix and not names else names)
     if as_json:
         print_json({"tools": tools, "findings": found})
     else:
@@ -59,20 +83,30 @@ def doctor(
             console.print(f"{tool.name:8} {tool.text}")
         for finding in found:
             print_wrapped(console, f"{finding.level:8} {finding.check}: {finding.text}")
+        for name in names:
+            if all(finding.check != name for finding in found):
+                console.print(f"{'well':8} {name}: nothing is wrong")
     if not all(tool.found for tool in tools):
         raise typer.Exit(2)
-    if not fix and any(finding.level == "wrong" for finding in found):
+    if (names or not fix) and any(finding.level == "wrong" for finding in found):
         raise typer.Exit(1)
 
 
-def _findings(root: Path, config: Config, target: str | None, *, tools_only: bool) -> list[Finding]:
+def _findings(root: Path, config: Config, target: str | None, only: list[str]) -> list[Finding]:
     """A CI job installs its tools with --fix: what is wrong with a target must not keep its run from saying so."""
     name = target or config.default_target
     if target is not None and target not in config.targets:
         config.target(target)  # says which there are
-    nothing_watched = target is None and not config.targets
-    only = ["workflows"] if tools_only or nothing_watched else []
+    if not only and target is None and not config.targets:
+        only = ["workflows"]  # nothing is watched
     return findings(ProjectAtHand(root=root, config=config, target=name, environ=os.environ), only)
+
+
+def _prune(root: Path, config: Config, tell: Callable[[str], None]) -> None:
+    with pipeline.open_history(root, config) as history:
+        removed = history.prune(datetime.now(UTC))
+    counted = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in removed.items() if count)
+    tell(f"Removed or rolled up: {counted or 'nothing was due'}.")
 
 
 def _install(executable: str | None, tell: Callable[[str], None]) -> None:

@@ -64,7 +64,7 @@ class Desk:
         try:
             fix = load_fixes(self.root / self.config.fixes.folder, self.config.fixes.roles).get(runbook.fix)
             if fix is None:
-                return f"{runbook.path} names the fix {runbook.fix!r}, and there is none. See: synthprobe fix list."
+                return f"{runbook.path} names the fix {runbook.fix!r}, and there is none. See: synthprobe fix plan."
             return self._applied(fix, journeys, rerun)
         except SynthprobeError as error:
             return f"The fix {runbook.fix} was not applied. {self._mask.text(str(error))}"

@@ -55,39 +55,25 @@ _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Role = Annotated[str, typer.Option("--by", autocompletion=complete_roles, help="Your role.")]
 
 
-@app.command("list")
-def list_fixes(as_json: _AsJson = False) -> None:
-    """The fixes there are, who may apply them, and whether they can be undone."""
-    root = find_root(Path.cwd())
-    config = read_config(root)
-    fixes = _fixes(root, config)
-    if as_json:
-        print_json({"fixes": [_fix_data(one) for one in fixes.values()]})
-        return
-    if not fixes:
-        _console.print(f"There are no fixes in {config.fixes.folder}/. {_WRITTEN_AS}")
-    for one in fixes.values():
-        undo = f"cannot be undone: {one.irreversible}" if one.irreversible else "can be undone"
-        asks = ", needs approval" if one.approval else ""
-        inputs = f", inputs: {', '.join(one.inputs)}" if one.inputs else ""
-        _console.print(f"{one.id}: {one.title} ({', '.join(one.roles)}{asks}; {undo}{inputs})")
-
-
-def _fix_data(one: Fix) -> dict[str, object]:
-    names = ("id", "title", "roles", "writes", "approval", "irreversible")
-    return {name: getattr(one, name) for name in names} | {"inputs": list(one.inputs)}
-
-
 @app.command("plan")
 def plan(
-    fix: _Id,
-    incident: _Incident,
+    fix: Annotated[
+        str | None, typer.Argument(autocompletion=complete_fixes, help="Id of the fix; all there are without it.")
+    ] = None,
+    incident: _Incident = "",
     target: _TargetName = None,
     base_url: _BaseUrl = None,
     inputs: _Inputs = None,
     as_json: _AsJson = False,
 ) -> None:
-    """Look at the target now, and say what the fix would do. Changes nothing."""
+    """Look at the target now, and say what the fix would do; without FIX, which fixes there are. Changes nothing."""
+    if fix is None:
+        _list(as_json=as_json)
+        return
+    if not incident:
+        raise ConfigurationError(
+            "--incident is missing: the incident that the fix is for. See: synthprobe incident list"
+        )
     desk, one, incidents = _desk(fix, target, base_url)
     planned = desk.plan(one, incidents.get(incident), _pairs(inputs), who=account())
     if as_json:
@@ -142,25 +128,26 @@ def approve(request: Annotated[str, typer.Argument(help="The request, as printed
     _console.print(f"Approved until {entry.expires:%H:%M} UTC: {entry.fix} for {entry.incident}.")
 
 
-@app.command("log")
-def log(fix: Annotated[str | None, typer.Option(help="Only this fix.")] = None, as_json: _AsJson = False) -> None:
-    """Everything that was planned, refused, approved and applied, oldest first."""
+def _list(*, as_json: bool) -> None:
+    """The fixes there are, who may apply them, and whether they can be undone."""
     root = find_root(Path.cwd())
     config = read_config(root)
-    found = [entry for entry in recorded_audit(root, config).entries() if fix in {None, entry.fix}]
-    if not found:
-        _known(root, config, fix)
+    fixes = known_fixes(root, config)
     if as_json:
-        print_json({"entries": found})
+        print_json({"fixes": [_fix_data(one) for one in fixes.values()]})
         return
-    if not found:
-        _console.print(f"Nothing was planned or applied yet{f' with {fix}' if fix else ''}.")
-    for entry in found:
-        digest = f" {entry.digest}" if entry.digest else ""
-        what = f"{entry.fix} on {entry.target} for {entry.incident}" if entry.fix else "anew"
-        _console.print(
-            f"{entry.number} {entry.at:%Y-%m-%d %H:%M:%S} {entry.event} {what} by {entry.role}{digest}: {entry.text}"
-        )
+    if not fixes:
+        _console.print(f"There are no fixes in {config.fixes.folder}/. {_WRITTEN_AS}")
+    for one in fixes.values():
+        undo = f"cannot be undone: {one.irreversible}" if one.irreversible else "can be undone"
+        asks = ", needs approval" if one.approval else ""
+        inputs = f", inputs: {', '.join(one.inputs)}" if one.inputs else ""
+        _console.print(f"{one.id}: {one.title} ({', '.join(one.roles)}{asks}; {undo}{inputs})")
+
+
+def _fix_data(one: Fix) -> dict[str, object]:
+    names = ("id", "title", "roles", "writes", "approval", "irreversible")
+    return {name: getattr(one, name) for name in names} | {"inputs": list(one.inputs)}
 
 
 def _desk(
@@ -169,9 +156,9 @@ def _desk(
     root = find_root(Path.cwd())
     config = read_config(root)
     target = config.target(target_name, base_url=base_url)
-    fixes = _known(root, config, fix if known else None)
+    fixes = known_fixes(root, config, fix if known else None)
     if not known:
-        raise FixRefused("There is no such request. See: synthprobe fix log.")
+        raise FixRefused("There is no such request. See: synthprobe audit.")
     folder = root / config.folder
     incidents = RecordedIncidents(root, config)
 
@@ -212,13 +199,9 @@ def _rerun(root: Path, config: Config, target: Target, journeys: Sequence[str]) 
     return {one.journey.id: one.outcome for one in verdict.journeys}
 
 
-def _fixes(root: Path, config: Config) -> dict[str, Fix]:
-    return load_fixes(root / config.fixes.folder, config.fixes.roles)
-
-
-def _known(root: Path, config: Config, fix: str | None) -> dict[str, Fix]:
+def known_fixes(root: Path, config: Config, fix: str | None = None) -> dict[str, Fix]:
     """Every fix; an unknown one is refused."""
-    fixes = _fixes(root, config)
+    fixes = load_fixes(root / config.fixes.folder, config.fixes.roles)
     if fix is not None and fix not in fixes:
         near = difflib.get_close_matches(fix, fixes, n=3)
         known = f"Did you mean {' or '.join(near)}?" if near else f"Known fixes: {', '.join(fixes) or 'none'}."

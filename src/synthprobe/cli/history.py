@@ -12,7 +12,7 @@ import typer
 
 from synthprobe import pipeline
 from synthprobe.cli.history_replay import replay
-from synthprobe.cli.terminal import open_console, print_json
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.detection.watch import accept as accept_level
 from synthprobe.detection.watch import read_accepted, read_state
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 _console = open_console()
 app.command("replay")(replay)
-_File = Annotated[Path, typer.Argument(help="The file.")]
 
 
 @contextmanager
@@ -82,63 +81,40 @@ def _nothing_open(states: Mapping[tuple[str, str], bytes], journey: str, step: s
 
 
 @app.command()
-def prune() -> None:
-    """Roll up and remove what is older than it is kept. Every run does so, once an hour."""
+def copy(
+    to: Annotated[Path | None, typer.Option("--to", help="Write to this file.")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="Read this file.")] = None,
+    pack: Annotated[
+        bool, typer.Option("--pack", help="A small one, for the cache of a CI runner whose disk does not last.")
+    ] = False,
+) -> None:
+    """Copy the history to a file or back: all of it, between two databases, or with --pack what a CI cache can hold.
+
+    All is read into an empty history only. A pack goes to where no history is; one that cannot be read is said, and
+    is no error: the history begins anew.
+    """
+    if (to is None) == (source is None):
+        raise ConfigurationError("Give --to FILE or --from FILE; exactly one of both was expected.")
+    if source is not None and pack:
+        _unpack(source)
+        return
     with _history() as history:
-        removed = history.prune(datetime.now(UTC))
-    said = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in removed.items() if count)
-    _console.print(f"Removed or rolled up: {said or 'nothing was due'}.")
+        if to is not None and pack:
+            _console.print(f"{history.pack(to) / 1e6:.2f} MB were written to {to}.")
+        elif to is not None:
+            _console.print(f"{history.export(to)} rows were written to {to}.")
+        elif source is not None:
+            _console.print(f"{history.import_(source)} rows were read from {source}.")
 
 
-@app.command()
-def export(file: _File) -> None:
-    """Write all that is known to a file of JSON lines, compressed."""
-    with _history() as history:
-        _console.print(f"{history.export(file)} rows were written to {file}.")
-
-
-@app.command("import")
-def import_(file: _File) -> None:
-    """Read an export into an empty history."""
-    with _history() as history:
-        _console.print(f"{history.import_(file)} rows were read from {file}.")
-
-
-@app.command()
-def check(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Look at the whole store. Exit code 1 when something is wrong with it."""
-    if as_json:
-        root = find_root(Path.cwd())
-        with pipeline.open_history(root, read_config(root)) as history:
-            print_json({"troubles": (troubles := history.check()), "notes": history.notes})
-        raise typer.Exit(1 if troubles else 0)
-    with _history() as history:
-        troubles = history.check()
-    for trouble in troubles:
-        if trouble not in history.notes:
-            _console.print(trouble)
-    if troubles:
-        raise typer.Exit(1)
-    _console.print("The history is sound.")
-
-
-@app.command()
-def pack(file: _File) -> None:
-    """Write a small copy that travels in the cache of a CI runner whose disk does not last."""
-    with _history() as history:
-        _console.print(f"{history.pack(file) / 1e6:.2f} MB were written to {file}.")
-
-
-@app.command()
-def unpack(file: _File) -> None:
-    """Put a pack in the place of a history that is not there. A pack that cannot be read is said, not an error."""
+def _unpack(file: Path) -> None:
     from synthprobe.history.packs import read_pack
 
     root = find_root(Path.cwd())
     config = read_config(root)
     path = root / config.folder / "history.db"
     if path.exists():
-        raise HistoryError(f"{path} is there already and is kept. Move it away, then unpack again.")
+        raise HistoryError(f"{path} is there already and is kept. Move it away, then copy again.")
     try:
         read_pack(file, path)
     except HistoryError as error:

@@ -134,7 +134,7 @@ class FixDesk:
         """Approve what somebody else asked for."""
         asked = [one for one in self.audit.known() if one.event == "requested" and one.digest == request]
         if not asked:
-            raise FixRefused(f"There is no request {request!r}. See: synthprobe fix log.")
+            raise FixRefused(f"There is no request {request!r}. See: synthprobe audit.")
         now = self.now()
         try:
             policy.check_role(self.config, actor.role, "approve")

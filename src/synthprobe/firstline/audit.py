@@ -287,7 +287,7 @@ def _raw(body: Mapping[str, Any]) -> str:
 def _broken(number: int, how: str) -> AuditError:
     return AuditError(
         f"Line {number} of the audit {how}. No fix is applied while the audit cannot be believed. Look at it with an "
-        "engineer, who begins a new one after it: synthprobe audit begin."
+        "engineer, who begins a new one after it: synthprobe audit --begin-anew."
     )
 
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 _READS = re.compile(
-    r"synthprobe (run|http (GET|HEAD)|doctor|report|runbook (lint|match|show)|incident (list|show)|history check|audit|"
-    r"fix (list|plan|log))\b"
+    r"synthprobe (run|http (GET|HEAD)|doctor|report|runbook (lint|match|show)|incident (list|show)|audit|fix plan)\b"
 )
+_CHANGES = {"--begin-anew", "--fix"}
 _FILTERS = {"cut", "date", "echo", "grep", "head", "jq", "printf", "tail", "tr", "uniq", "wc"}
 _WITH_VALUE = set("AbCcDdeEFHKmoPQrTtuUwXxYyz")
 _SHORT = {
@@ -38,7 +38,8 @@ def _reads(words: Sequence[str]) -> bool:
         return _curl_reads(words[1:])
     if words[0] == "sed":
         return not any(word.startswith(("-i", "--in-place")) for word in words[1:])
-    return words[0] in _FILTERS or bool(_READS.match(" ".join(words)))
+    ours = _READS.match(" ".join(words)) and _CHANGES.isdisjoint(words)
+    return words[0] in _FILTERS or bool(ours)
 
 
 def _curl_reads(words: Sequence[str]) -> bool:

@@ -275,7 +275,7 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
     if former:
         yield finding(1, f"Former names are used: {', '.join(former)}. Write knows and general_for.", error=False)
     if runbook.fix and known.fixes is not None and runbook.fix not in known.fixes:
-        yield finding(1, f"There is no fix {runbook.fix!r}. See: synthprobe fix list.")
+        yield finding(1, f"There is no fix {runbook.fix!r}. See: synthprobe fix plan.")
     if runbook.drill and known.drills and runbook.drill not in known.drills:
         yield finding(1, f"There is no fault {runbook.drill!r} to drill with.")
     for section in runbook.sections:
@@ -287,7 +287,7 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
     for number, line in enumerate(runbook.body.splitlines(), runbook.body_line):
         for id in _FIX.findall(line):
             if known.fixes is not None and id not in known.fixes:
-                yield finding(number, f"There is no fix {id!r}. See: synthprobe fix list.")
+                yield finding(number, f"There is no fix {id!r}. See: synthprobe fix plan.")
         for word in (word for words in _RUN.findall(line) for word in words.split()):
             test = word.partition("[")[0].rstrip("/").strip("\"'")
             if known.tests and _names_tests(test) and not any(_within(one, test) for one in known.tests):

@@ -39,7 +39,7 @@ def write_pack(source: Path, path: Path) -> int:
             said = error.orig if isinstance(error, DBAPIError) else error
             raise HistoryError(
                 f"The history {source} cannot be packed: {said}. Nothing was written. See what is wrong with it: "
-                "synthprobe history check."
+                "synthprobe doctor history."
             ) from None
         finally:
             for suffix in ("", "-wal", "-shm"):
@@ -65,7 +65,7 @@ def _copy_small(source: Path, copy: Path) -> None:
 def read_pack(pack: Path, path: Path) -> None:
     """Put a pack in the place of a store that is not there."""
     if path.exists() and path.stat().st_size:
-        raise HistoryError(f"{path} is there already and is kept. Move it away, then unpack again.")
+        raise HistoryError(f"{path} is there already and is kept. Move it away, then copy again.")
     try:
         data = pack.read_bytes()
         if not data.startswith(_MAGIC):

@@ -132,7 +132,7 @@ def _nobody_untold(
     if untold:
         notes.append(
             f"Failing, and nobody was told or has it: {', '.join(untold)}. The heartbeat says so with /fail. "
-            "Look at the incidents with synthprobe incident list, and at the routes with synthprobe alert lint."
+            "Look at the incidents with synthprobe incident list, and at the routes with synthprobe doctor routes."
         )
     return not untold
 
