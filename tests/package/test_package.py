@@ -79,8 +79,8 @@ def test_without_the_extra_no_route_is_taken_for_one_that_works(tmp_path: Path) 
         '[[alerts.routes]]\nname = "all"\nto = ["env:PAGER"]\nsecond = ["env:PAGER"]\n'
     )
     code = "import sys; sys.modules['apprise'] = None; from synthprobe.cli.main import main; main()"
-    for command, leaves in (("lint", 1), ("test", 1)):
-        start = [sys.executable, "-c", code, "alert", command]
+    for words, leaves in (("doctor", "routes"), 1), (("alert", "--test"), 1):
+        start = [sys.executable, "-c", code, *words]
         environ = {**os.environ, "PAGER": "json://localhost", "COLUMNS": "200"}
         done = subprocess.run(start, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
         text = done.stdout + done.stderr
