@@ -12,7 +12,6 @@ from synthprobe.records.finding import Contradiction, Refusal, Skew, Sought, Thr
 from synthprobe.records.incident import Triage, Worth
 from synthprobe.records.result import Degradation, Failure, Outcome
 from synthprobe.records.verdict import Vote
-from synthprobe.records.vitals import is_score
 
 CLOCKS_AGREE_S = 2.0
 """Seconds two clocks may differ by before it is worth a word."""
@@ -83,9 +82,9 @@ def age(what: str, age_s: float, limit_s: float, clock_s: float) -> str:
     return f"The {what} is {shown} s old, the limit is {limit_s:g} s.{clocks(clock_s)}"
 
 
-def over_budget(title: str, took_s: float, budget_s: float) -> str:
+def over_budget(title: str, took_s: float, budget_s: float, *, is_score: bool = False) -> str:
     """That a step or a journey took too long."""
-    if is_score(title):
+    if is_score:
         return f'"{title}" is {shown_above(took_s, budget_s, digits=2)}, its budget is {budget_s:g}.'
     return f'"{title}" took {shown_above(took_s, budget_s, digits=1)} s, its budget is {budget_s:g} s.'
 
@@ -96,10 +95,10 @@ def degradation(found: Degradation, journey: str) -> str:
         return found.message
     step = found.step.rpartition(" › ")[2]
     where = "" if step == journey else f'"{step}" '
-    limit, measured = shown_durations(found.limit_s, found.measured_s, of=step)
+    limit, measured = shown_durations(found.limit_s, found.measured_s, is_score=found.is_score)
     if found.kind == "above baseline":
         return f"{where}{limit} → {measured}"
-    measured, limit = shown_durations(found.measured_s, found.limit_s, of=step)
+    measured, limit = shown_durations(found.measured_s, found.limit_s, is_score=found.is_score)
     bound = f"budget {limit}" if found.kind == "over budget" else f"limit {limit}"
     return f"{where}{measured}, {bound}" if found.kind == "over budget" else f"{where}{measured} old, {bound}"
 

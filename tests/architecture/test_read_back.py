@@ -164,6 +164,11 @@ def test_no_code_reads_three_words_of_any_sentence_in_the_source():
     assert not found, "Make what is read here a field of a record:\n" + "\n".join(found)
 
 
+def test_what_a_step_is_measured_in_is_read_from_its_record():
+    knows = [path for path in SOURCE.rglob("*.py") if re.search(r"\((LCP|CLS|INP)\)", path.read_text("utf-8"))]
+    assert knows == [SOURCE / "browser" / "vitals.py"], "Read the field vital of the step instead of its title."
+
+
 @pytest.mark.parametrize(
     "source",
     [

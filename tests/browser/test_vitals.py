@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+from msgspec.structs import replace
+
 from synthprobe.report.page import pages
 from synthprobe.testing import FakeTarget
 
@@ -92,6 +94,8 @@ def test_what_the_browser_measured_is_judged_as_figures_of_the_step(project):
     )
     assert lines == [painted, shifted, painted, shifted, answered]
 
-    shown = pages().from_string("{{ figure | duration(title) }}").render
-    titles = ("open the board › layout shift (CLS)", "open the board")
-    assert [shown(figure=0.25, title=title) for title in titles] == ["0.25", "250 ms"]
+    shown = pages().from_string("{{ step.duration_s | duration(step.vital == 'score') }}").render
+    jumped = replace(opened["layout shift (CLS)"], duration_s=0.25)
+    assert [shown(step=step) for step in (jumped, replace(jumped, vital=""))] == ["0.25", "250 ms"]
+    assert [step.vital for step in opened.values()] == ["time", "score"]
+    assert [one.is_score for one in board.degradations] == [False, True, False]

@@ -50,9 +50,8 @@ def test_a_page_that_begins_to_jump_about_is_told_as_a_number_without_a_unit():
     for number in range(44):
         at = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(minutes=5 * number)
         run = Run(id=str(number), target="demo", base_url="http://x", slot=number, started_at=at)
-        shift = Step(
-            title="layout shift (CLS)", status="passed", started_at=at, duration_s=0.25 if number >= 40 else 0.01
-        )
+        jumped = 0.25 if number >= 40 else 0.01
+        shift = Step(title="jumps", status="passed", started_at=at, duration_s=jumped, vital="score")
         steps = (Step(title="open", status="passed", started_at=at, duration_s=0.05, steps=(shift,)),)
         result = Result(
             run_id=run.id, target="demo", journey=journey, attempt=1, outcome="passed", started_at=at,
@@ -62,5 +61,5 @@ def test_a_page_that_begins_to_jump_about_is_told_as_a_number_without_a_unit():
         watched = watch(Verdict(run=run, journeys=(one,), finished_at=at + timedelta(seconds=1)), states, least_ms=50)
         states = watched.states
     (told,) = watched.verdict.journeys[0].degradations
-    assert told.message.startswith("open › layout shift (CLS) takes 25.0 × its usual 0.01 since 03:20 (4 runs)")
-    assert degradation(told, journey.title) == '"layout shift (CLS)" 0.01 → 0.25'
+    assert told.message.startswith("open › jumps takes 25.0 × its usual 0.01 since 03:20 (4 runs)")
+    assert degradation(told, journey.title) == '"jumps" 0.01 → 0.25'

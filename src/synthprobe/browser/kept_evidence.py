@@ -15,7 +15,6 @@ from synthprobe.evidence.pictures import picture_only
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.records.evidence import ConsoleMessage, Evidence, EvidenceKind, Exchange, NetworkRequest
 from synthprobe.records.result import Step
-from synthprobe.records.vitals import is_score
 
 _BROKE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 IMAGE_DIFF = "application/vnd.allure.image.diff"
@@ -171,7 +170,7 @@ def _indented(text: str) -> list[str]:
 def _timing_lines(steps: Sequence[Step], depth: int) -> list[str]:
     lines = []
     for step in steps:
-        unit = " " if is_score(step.title) else "s"
+        unit = " " if step.vital == "score" else "s"
         budget = f"  (budget {f'{step.budget_s:g} {unit}'.strip()})" if step.budget_s else ""
         mark = "" if step.status == "passed" else "  BROKEN"
         lines.append(f"{step.duration_s:8.3f} {unit}  {'  ' * depth}{step.title}{budget}{mark}")

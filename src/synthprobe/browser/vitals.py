@@ -9,7 +9,12 @@ from playwright.sync_api import Page
 from synthprobe.errors import ConfigurationError
 from synthprobe.journey.steps import current
 from synthprobe.records.journey import duration_s
-from synthprobe.records.vitals import CLS, INP, LCP
+from synthprobe.records.result import Vital
+
+_LCP = "largest contentful paint (LCP)"
+_CLS = "layout shift (CLS)"
+_INP = "interaction to next paint (INP)"
+_KINDS: dict[str, Vital] = {_LCP: "time", _CLS: "score", _INP: "time"}
 
 _LEAST_SHIFT = 0.01
 """A shift that nobody sees; a smaller one, or none, is recorded as this, so that there is a baseline to grow from."""
@@ -67,7 +72,7 @@ def vitals(
     Example:
         ``with step("open the board"): page.goto("/board"); vitals(page, lcp="2.5s", cls=0.1)``
     """
-    budgets = {LCP: _budget("lcp", lcp), CLS: _score("cls", cls), INP: _budget("inp", inp)}
+    budgets = {_LCP: _budget("lcp", lcp), _CLS: _score("cls", cls), _INP: _budget("inp", inp)}
     recorder = current()
     if recorder is None or not recorder.path:
         raise ConfigurationError(
@@ -75,11 +80,12 @@ def vitals(
             'within: with step("open the board").'
         )
     found: dict[str, Any] = page.evaluate(_MEASURE)
-    figures = {LCP: found["lcp"], CLS: found["cls"], INP: found["inp"]}
+    figures = {_LCP: found["lcp"], _CLS: found["cls"], _INP: found["inp"]}
     for title, budget in budgets.items():
         figure = figures[title]
         if figure is not None:
-            recorder.measured(title, max(figure, _LEAST_SHIFT) if title == CLS else figure, budget)
+            kind = _KINDS[title]
+            recorder.measured(title, max(figure, _LEAST_SHIFT) if kind == "score" else figure, budget, kind)
         elif budget is not None:
             recorder.notes.append(f"{recorder.path}: the browser measured no {title}, so its budget was not judged.")
 

@@ -15,7 +15,7 @@ from synthprobe.cli.history_replay import replay
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import find_root, read_config
 from synthprobe.detection.watch import accept as accept_level
-from synthprobe.detection.watch import read_accepted, read_state
+from synthprobe.detection.watch import read_state
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.records.plain_text import plain_line
 
@@ -67,13 +67,13 @@ def accept(
             raise ConfigurationError(_nothing_open(states, journey, step))
         history.put_detector_states(name, accepted, location=place)
     for (_, path), state in sorted(accepted.items()):
-        if level := read_accepted(state):
-            _console.print(f"{path or journey}: {level.sentence(path)}.", markup=False)
+        if level := read_state(state).accepted:
+            _console.print(f"{path or journey}: {level}.", markup=False)
 
 
 def _nothing_open(states: Mapping[tuple[str, str], bytes], journey: str, step: str) -> str:
     named = f"step {step!r} of {journey}" if step else f"the journey {journey} as a whole"
-    slow = sorted(key for key, state in states.items() if read_state(state)[0].degraded)
+    slow = sorted(key for key, state in states.items() if read_state(state).detector.degraded)
     listed = ", ".join(f"{id} {path!r}" if path else f"{id} as a whole" for id, path in slow) or "nothing"
     return (
         f"No alarm above the baseline is open for {named}, so there is no level to accept. Slower than usual: {listed}."

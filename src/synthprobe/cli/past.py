@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.objectives import statuses
 from synthprobe.config import Config
-from synthprobe.detection.watch import read_accepted, read_state
+from synthprobe.detection.watch import read_state
 from synthprobe.goals.counters import statement_totals
 from synthprobe.goals.impact import ceiling, compare, rank, split
 from synthprobe.pipeline.statements import read_counted
@@ -132,7 +133,7 @@ class Past:
             self._points(since),
             self._alarms(since),
         )
-        budgets, fine = recorded.budgets(self._latest), self._sensitivity()
+        budgets, usual = recorded.budgets(self._latest), self._usual()
         links, traces, runs = self._published()
         known = dict.fromkeys([*self._journeys, *(journey for journey, _ in lines), *grids])
         return BoardData(
@@ -162,14 +163,11 @@ class Past:
                     uses_per_day=self._journeys[id].uses_per_day if id in self._journeys else None,
                     days=grids.get(id, ()),
                     steps=tuple(
-                        StepSeries(
-                            title=step,
+                        replace(
+                            usual.get((id, step), StepSeries(title=step)),
                             points=points,
                             budget_ms=budgets.get((id, step)),
                             alarms=marks.get((id, step), ()),
-                            usual_ms=fine[id, step][0] if (id, step) in fine else 0.0,
-                            smallest=fine[id, step][1] if (id, step) in fine else None,
-                            accepted=fine[id, step][2] if (id, step) in fine else "",
                         )
                         for (journey, step), points in _in_order(lines, list(budgets))
                         if journey == id
@@ -205,17 +203,10 @@ class Past:
             for key in {**found, **told}
         }
 
-    def _sensitivity(self) -> dict[tuple[str, str], tuple[float, float, str]]:
-        """What each step usually takes (milliseconds), the least slowdown it can show, and what was accepted last."""
-        found = {}
-        for key, state in self._history.detector_states(self._target.name, location=self._config.location).items():
-            detector, _ = read_state(state)
-            usual, smallest = detector.usual_ms, detector.smallest_visible()
-            # fewer milliseconds are not called degraded, however sure the detector is
-            least = 1 + self._config.least_slowdown_ms / usual if usual else smallest
-            accepted = read_accepted(state)
-            found[key] = usual, max(smallest, least), accepted.sentence(key[1]) if accepted else ""
-        return found
+    def _usual(self) -> dict[tuple[str, str], StepSeries]:
+        states = self._history.detector_states(self._target.name, location=self._config.location)
+        least_ms = self._config.least_slowdown_ms
+        return {key: read_state(state).series(key[1], least_ms) for key, state in states.items()}
 
     def _published(self) -> tuple[dict[str, str], dict[tuple[str, str], str], dict[datetime, str]]:
         """Last Allure page of each journey, trace of each step's last slow run, and runs, as far as they are kept.

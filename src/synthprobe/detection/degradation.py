@@ -21,7 +21,7 @@ from synthprobe.detection.drift import Drift
 from synthprobe.detection.failing import Failing
 from synthprobe.detection.levels import STREAK, Level, Levels
 from synthprobe.detection.window import from_grid, to_grid, unpack
-from synthprobe.records.vitals import is_score, shown_score
+from synthprobe.records.figures import shown_score
 
 Rule = Literal[
     "burst", "streak", "drag", "shift", "again", "drift", "ragged", "faster", "eased", "lost", "accepted", "failing"
@@ -67,19 +67,18 @@ class Alarm(Struct, frozen=True, kw_only=True):
     first_since: float = 0.0
     first_ratio: float = 0.0
 
-    def sentence(self, step: str) -> str:
+    def sentence(self, step: str, *, is_score: bool = False) -> str:
         """What a tired person reads."""
+        usual = _shown(self.usual_ms, is_score)
         since = f"since {_moment(self.since, self.time)} ({self.runs} run{'' if self.runs == 1 else 's'})"
         if self.rule == "failing":
             return f"{step} fails in {self.ratio:.0%} of its runs {since}"
         if self.rule == "ragged":
-            return (
-                f"{step} is slow again and again, {self.ratio:.1f} × its usual {_shown(self.usual_ms, step)}, {since}"
-            )
+            return f"{step} is slow again and again, {self.ratio:.1f} × its usual {usual}, {since}"
         if self.rule == "lost":
-            return f"{step} takes {self.ratio:.1f} × the {_shown(self.usual_ms, step)} it had come down to, {since}"
+            return f"{step} takes {self.ratio:.1f} × the {usual} it had come down to, {since}"
         ratio = f"{self.ratio:.{1 if self.ratio >= 1 else 2}f}"
-        takes = f"{step} takes {ratio} × its usual {_shown(self.usual_ms, step)} {since}"
+        takes = f"{step} takes {ratio} × its usual {usual} {since}"
         if self.rule == "accepted":
             return f"{takes}; after so many runs this is its usual now"
         if self.first_since:
@@ -290,7 +289,7 @@ def _median(points: Sequence[float]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def _shown(ms: float, step: str) -> str:
-    if is_score(step):
+def _shown(ms: float, is_score: bool) -> str:
+    if is_score:
         return shown_score(ms / 1000)
     return f"{ms:.0f} ms" if ms < 10_000 else f"{ms / 1000:.0f} s"

@@ -128,7 +128,7 @@ def suspect(verdict: Verdict, states: States, isolation: Isolation | None = None
 
 def _suspect(one: JourneyVerdict, states: States) -> Suspicion | None:
     took = _only_attempt(one)
-    known = {path: read_state(states.get((one.journey.id, path)))[0] for path in took}
+    known = {path: read_state(states.get((one.journey.id, path))).detector for path in took}
     known = {path: detector for path, detector in known.items() if detector.ready and not detector.degraded}
     surprises = {path: detector.surprise(*took[path]) for path, detector in known.items()}
     most = max(surprises.values(), default=0.0)
@@ -229,7 +229,7 @@ def _together(verdict: Verdict, states: States) -> str:
 def _factor(one: JourneyVerdict, states: States) -> float | None:
     """How many times slower than usual a journey was, 0 when it was as usual; nothing when that cannot be said."""
     took = _only_attempt(one).get("")
-    detector = read_state(states.get((one.journey.id, "")))[0] if took else None
+    detector = read_state(states.get((one.journey.id, ""))).detector if took else None
     if not took or detector is None or not detector.ready or detector.degraded:
         return None
     return took[1] / detector.usual_ms if detector.surprise(*took) >= _SLOW else 0.0

@@ -12,11 +12,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.detection.degradation import SURENESS, Alarm, StepDetector
+from synthprobe.records.figures import shown_score
 from synthprobe.records.impact import Change
+from synthprobe.records.latency import StepSeries
 from synthprobe.records.result import Degradation, Result, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.records.vitals import is_score, shown_score
 from synthprobe.verdict.isolation import Isolation
+from synthprobe.words import shown_ms
 
 _BROKEN = "Its state is kept, or begun anew when that fails twice; everything else was judged without it."
 _EARLY_S, _EXPECTED_S = 1800, 86_400
@@ -41,22 +43,25 @@ class Accepted(Struct, frozen=True, array_like=True):
     now_ms: float
     reason: str
 
-    def sentence(self, path: str) -> str:
+    def sentence(self, *, is_score: bool) -> str:
         """What a person reads of that step's level."""
-        on, now, usual = datetime.fromtimestamp(self.at, UTC), _ms(self.now_ms, path), _ms(self.usual_ms, path)
+        now, usual = _shown(self.now_ms, is_score), _shown(self.usual_ms, is_score)
+        on = datetime.fromtimestamp(self.at, UTC)
         return f"{now} was accepted on {on:%d %B %H:%M}, before it was {usual}: {self.reason}"
 
 
 class _Watched(Struct, frozen=True, array_like=True):
     """One step's state as it is stored.
 
-    Its detector, the open alarm, how many runs it could not judge, and the level that was accepted last.
+    Its detector, the open alarm, how many runs it could not judge, the level that was accepted last, and whether its
+    figures are numbers without a unit.
     """
 
     detector: bytes
     alarm: Alarm | None = None
     broken_runs: int = 0
     accepted: Accepted | None = None
+    is_score: bool = False
 
 
 class Watched(Struct, frozen=True, kw_only=True):
@@ -98,13 +103,15 @@ def _journey(
     found: dict[str, Degradation] = {}
     notes: list[str] = []
     durations = [took for result in (*one.results, *one.reruns) if (took := timings(result)) is not None]
+    walked = [step for result in (*one.results, *one.reruns) for step in walk_steps(result.steps)]
+    scores = {path for path, step in walked if step.vital == "score"}
     for path in dict.fromkeys(path for took in durations for path in took):
         key, title = (one.journey.id, path), path or one.journey.title
         where = f"{one.journey.title}: " if path else ""
         known = states.get(key)
         judged = isolation.judge(
             f"{where}{title}",
-            partial(_step, known, title, path, durations, slower),
+            partial(_step, known, title, path, durations, slower, is_score=path in scores),
             otherwise=None,
             consequence=_BROKEN,
         )
@@ -121,6 +128,7 @@ def _journey(
                 sure=SURENESS,
                 limit_s=alarm.usual_ms / 1000,
                 measured_s=alarm.now_ms / 1000,
+                is_score=path in scores,
             )
     steps = [told for path, told in found.items() if path]
     return steps or list(found.values()), notes
@@ -140,6 +148,8 @@ def _step(
     path: str,
     durations: Sequence[Mapping[str, tuple[float, float, bool]]],
     slower: Sequence[Change],
+    *,
+    is_score: bool,
 ) -> _Judged:
     before = _stored(known)
     detector, alarm = _detector(before), before.alarm
@@ -148,11 +158,11 @@ def _step(
         if path in took:
             at, ms, ok = took[path]
             for raised in detector.update(at, ms, ok, scheduled=number == 0):
-                sentence = raised.sentence(title)
+                sentence = raised.sentence(title, is_score=is_score)
                 if raised.lane == "paging" or raised.rule == "eased":
                     alarm = raised
                 if raised.rule == "faster" and accepted is not None:
-                    sentence, accepted = f"{sentence}. {accepted.sentence(path)}; that is over", None
+                    sentence, accepted = f"{sentence}. {accepted.sentence(is_score=is_score)}; that is over", None
                 if raised.rule == "accepted":
                     accepted = Accepted(at, raised.usual_ms, raised.now_ms, f"it held for {raised.runs} runs")
                 if raised.lane != "paging":
@@ -164,15 +174,15 @@ def _step(
     change = next((one for one in slower if alarm is not None and _explains(one, alarm, path, accepted)), None)
     if alarm is not None and change is not None and (levels := detector.accept()):
         accepted = Accepted(alarm.time, *levels, change.title)
-        reported.append(f"{alarm.sentence(title)}. {accepted.sentence(path)}")
+        reported.append(f"{alarm.sentence(title, is_score=is_score)}. {accepted.sentence(is_score=is_score)}")
         alarm = None
     message = ""
     if alarm is not None:
         least = f"The least this step can show is {detector.smallest_visible():.1f} ×."
-        newest = _now(alarm, durations, path)
-        beyond = f"{accepted.sentence(path)}. " if accepted is not None else ""
-        message = f"{alarm.sentence(title)}, rule {alarm.rule}. {newest}{beyond}{least}"
-    watched = _Watched(detector=detector.to_bytes(), alarm=alarm, accepted=accepted)
+        newest = _now(alarm, durations, path, is_score=is_score)
+        beyond = f"{accepted.sentence(is_score=is_score)}. " if accepted is not None else ""
+        message = f"{alarm.sentence(title, is_score=is_score)}, rule {alarm.rule}. {newest}{beyond}{least}"
+    watched = _Watched(detector=detector.to_bytes(), alarm=alarm, accepted=accepted, is_score=is_score)
     return _Judged(watched=watched, reported=tuple(reported), message=message)
 
 
@@ -191,18 +201,20 @@ def _broken(known: bytes | None, title: str) -> _Judged:
     with contextlib.suppress(msgspec.DecodeError):
         kept = msgspec.msgpack.decode(known or b"", type=_Watched)
     if known is None or kept.broken_runs:
-        return _Judged(watched=_Watched(detector=StepDetector().to_bytes(), accepted=kept.accepted))
+        return _Judged(watched=replace(kept, detector=StepDetector().to_bytes(), alarm=None, broken_runs=0))
     alarm = kept.alarm
     message = f"{title} was slower than usual in the run before, and could not be judged now." if alarm else ""
     return _Judged(watched=replace(kept, broken_runs=1), message=message)
 
 
-def _now(alarm: Alarm, durations: Sequence[Mapping[str, tuple[float, float, bool]]], path: str) -> str:
+def _now(
+    alarm: Alarm, durations: Sequence[Mapping[str, tuple[float, float, bool]]], path: str, *, is_score: bool
+) -> str:
     """Said when the newest run was quick again: an alarm stays open until it is sure."""
     ms = next((took[path][1] for took in reversed(durations) if path in took and took[path][2]), alarm.now_ms)
     if 2 * ms > alarm.usual_ms + alarm.now_ms:
         return ""
-    return f"The newest run took {_ms(ms, path)}; it is called well again after several such runs in a row. "
+    return f"The newest run took {_shown(ms, is_score)}; it is called well again after several such runs in a row. "
 
 
 def _degraded(one: JourneyVerdict, found: Sequence[Degradation]) -> JourneyVerdict:
@@ -232,15 +244,30 @@ def timings(result: Result) -> dict[str, tuple[float, float, bool]] | None:
     return took
 
 
-def read_state(state: bytes | None) -> tuple[StepDetector, Alarm | None]:
-    """The detector of a step as it was stored, and the alarm that is open."""
+class StepState(Struct, frozen=True):
+    """What is known of a step: its detector, the level that was accepted last as a sentence, and its kind of figure."""
+
+    detector: StepDetector
+    accepted: str
+    is_score: bool
+
+    def series(self, title: str, least_ms: float) -> StepSeries:
+        """What is usual, for a chart; fewer milliseconds are not called degraded, however sure the detector is."""
+        usual, smallest = self.detector.usual_ms, self.detector.smallest_visible()
+        return StepSeries(
+            title=title,
+            usual_ms=usual,
+            smallest=max(smallest, 1 + least_ms / usual) if usual else smallest,
+            is_score=self.is_score,
+            accepted=self.accepted,
+        )
+
+
+def read_state(state: bytes | None) -> StepState:
+    """What is known of a step, as it was stored."""
     stored = _stored(state)
-    return _detector(stored), stored.alarm
-
-
-def read_accepted(state: bytes) -> Accepted | None:
-    """The level of a step that was accepted last."""
-    return _stored(state).accepted
+    accepted = stored.accepted.sentence(is_score=stored.is_score) if stored.accepted else ""
+    return StepState(_detector(stored), accepted, stored.is_score)
 
 
 def accept(states: States, journey: str, step: str, at: datetime, reason: str) -> dict[tuple[str, str], bytes]:
@@ -261,7 +288,9 @@ def accept(states: States, journey: str, step: str, at: datetime, reason: str) -
         detector = _detector(stored)
         if levels := detector.accept():
             accepted = Accepted(at.timestamp(), *levels, reason)
-            after[journey, path] = msgspec.msgpack.encode(_Watched(detector.to_bytes(), accepted=accepted))
+            after[journey, path] = msgspec.msgpack.encode(
+                _Watched(detector.to_bytes(), accepted=accepted, is_score=stored.is_score)
+            )
     return after
 
 
@@ -286,7 +315,5 @@ def _detector(stored: _Watched) -> StepDetector:
         return StepDetector()  # of a version that is no longer read: it judges again after 20 runs
 
 
-def _ms(ms: float, path: str) -> str:
-    if is_score(path):
-        return shown_score(ms / 1000)
-    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+def _shown(ms: float, is_score: bool) -> str:
+    return shown_score(ms / 1000) if is_score else shown_ms(ms)

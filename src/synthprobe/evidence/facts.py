@@ -23,7 +23,6 @@ from synthprobe.records.evidence import (
     PageSeen,
 )
 from synthprobe.records.result import Step, walk_steps
-from synthprobe.records.vitals import VITALS
 from synthprobe.targets.addresses import host_of
 
 KEPT = 40
@@ -112,7 +111,7 @@ def _step_at(at: datetime, steps: Sequence[Step]) -> str:
     open_then = [
         path
         for path, step in walk_steps(steps)
-        if step.title not in VITALS and step.started_at <= at <= step.started_at + timedelta(seconds=step.duration_s)
+        if not step.vital and step.started_at <= at <= step.started_at + timedelta(seconds=step.duration_s)
     ]
     return open_then[-1] if open_then else ""
 

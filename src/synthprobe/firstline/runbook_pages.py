@@ -14,10 +14,10 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from synthprobe.files import write_whole
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.firstline.runbooks import parser
+from synthprobe.records.figures import shown_score
 from synthprobe.records.incident import Incident
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.result import Result, Step
-from synthprobe.records.vitals import is_score, shown_score
 
 CAUSES = {
     "code": "the program itself does something wrong; only its makers can change that",
@@ -203,7 +203,7 @@ Evidence:
 def _steps(steps: Sequence[Step], depth: int = 0) -> list[str]:
     lines = []
     for step in steps:
-        took = shown_score(step.duration_s) if is_score(step.title) else f"{step.duration_s:.1f} s"
+        took = shown_score(step.duration_s) if step.vital == "score" else f"{step.duration_s:.1f} s"
         mark = "" if step.status == "passed" else " (broken)"
         lines.append(f"{'  ' * depth}- {_plain(step.title)}: {took}{mark}")
         lines += _steps(step.steps, depth + 1)

@@ -15,10 +15,9 @@ from synthprobe.errors import JourneyError
 from synthprobe.evidence.cap import NAME_CAP, capped
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.records.evidence import Age
-from synthprobe.records.figures import shown_durations
+from synthprobe.records.figures import shown_figure
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import Check, Degradation, DegradationKind, Step, StepStatus
-from synthprobe.records.vitals import VITALS
+from synthprobe.records.result import Check, Degradation, DegradationKind, Step, StepStatus, Vital
 
 
 class StepListener(Protocol):
@@ -98,9 +97,8 @@ class OpenStep:
         """Its record."""
         status: StepStatus = "passed" if error is None else "failed"
         text = "" if error is None else _first_line(error)
-        longest_s = max(
-            (step.duration_s for step in self.steps if step.title not in VITALS), default=0.0
-        )  # of several at once each leaves out its own
+        # of several at once each leaves out its own
+        longest_s = max((step.duration_s for step in self.steps if not step.vital), default=0.0)
         return Step(
             title=self.title,
             status=status,
@@ -241,20 +239,29 @@ class Recorder:
         for listener in self._listeners:
             listener.step_ended(step.key, error)
 
-    def measured(self, title: str, figure: float, budget: float | None) -> None:
+    def measured(self, title: str, figure: float, budget: float | None, kind: Vital) -> None:
         """Note a figure of the innermost open step that was not timed here, as a step within it."""
         around, now = self._innermost, self.clock.now()
         key = secrets.token_hex(8)
-        around.steps.append(
-            Step(title=title, status="passed", started_at=now, duration_s=figure, budget_s=budget, span_id=key)
+        step = Step(
+            title=title,
+            status="passed",
+            started_at=now,
+            duration_s=figure,
+            budget_s=budget,
+            span_id=key,
+            vital=kind,
         )
-        text, elsewhere = f"{title}: {shown_durations(figure, of=title)[0]}", around.key if self.is_elsewhere else ""
+        around.steps.append(step)
+        text, elsewhere = f"{title}: {shown_figure(step)}", around.key if self.is_elsewhere else ""
         for listener in self._listeners:
             if isinstance(listener, FigureListener):
                 listener.figure_measured(key, text, elsewhere)
         if budget is not None and figure > budget:
             path = f"{around.path} › {title}"
-            self.degraded("over budget", path, words.over_budget(title, figure, budget), budget, figure)
+            is_score = kind == "score"
+            text = words.over_budget(title, figure, budget, is_score=is_score)
+            self.degraded("over budget", path, text, budget, figure, is_score=is_score)
 
     def leave_out(self, seconds: float) -> None:
         """Leave out time that was spent waiting on our own account."""
@@ -288,8 +295,24 @@ class Recorder:
             )
         return None
 
-    def degraded(self, kind: DegradationKind, step: str, message: str, limit_s: float, measured_s: float) -> None:
+    def degraded(
+        self,
+        kind: DegradationKind,
+        step: str,
+        message: str,
+        limit_s: float,
+        measured_s: float,
+        *,
+        is_score: bool = False,
+    ) -> None:
         """Note that a step did its job, but not well enough."""
         self.degradations.append(
-            Degradation(kind=kind, step=step, message=capped(message), limit_s=limit_s, measured_s=measured_s)
+            Degradation(
+                kind=kind,
+                step=step,
+                message=capped(message),
+                limit_s=limit_s,
+                measured_s=measured_s,
+                is_score=is_score,
+            )
         )

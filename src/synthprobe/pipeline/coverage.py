@@ -8,6 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from synthprobe.alerts.routes import Mute, read_mutes
 from synthprobe.config import Config, ObjectiveConfig
 from synthprobe.errors import ConfigurationError
@@ -145,15 +147,12 @@ def _latency(
         samples = history.step_series(target, journey, incident.step, begin)
         path = incident.step if samples else ""
         samples = samples or history.step_series(target, journey, path, begin)
-        detector = read_state(history.detector_states(target, location=config.location).get((journey, path)))[0]
-        usual = detector.usual_ms
-        found[incident.id] = StepSeries(
-            title=path or "the whole journey",
+        known = read_state(history.detector_states(target, location=config.location).get((journey, path)))
+        found[incident.id] = replace(
+            known.series(path or "the whole journey", config.least_slowdown_ms),
             points=tuple((one.at, one.total_ms / one.count) for one in samples if one.count > one.failed),
             alarms=(Alarm(at=incident.first_seen_at, text=incident.title, until=now),),
             marks=(*changes, *_deploys(history.observations(target, journey, last=_DAY_RUNS), begin)),
-            usual_ms=usual,
-            smallest=max(detector.smallest_visible(), 1 + config.least_slowdown_ms / usual) if usual else None,
         )
     return found
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from synthprobe.records.vitals import is_score, shown_score
+from synthprobe.records.result import Step
 
 _MOST_DIGITS = 9
 _ROUNDED_FROM = 10.0
 _UNITS = ((120.0, 1.0, "s"), (7200.0, 60.0, "min"), (float("inf"), 3600.0, "h"))
+
+
+def shown_score(figure: float) -> str:
+    """A figure without a unit.
+
+    Example:
+        >>> shown_score(0.25), shown_score(0.1)
+        ('0.25', '0.1')
+    """
+    return f"{figure:.3g}"
 
 
 def shown_above(figure: float, limit: float, digits: int = 0) -> str:
@@ -28,12 +38,17 @@ def shown_above(figure: float, limit: float, digits: int = 0) -> str:
     return next((text for text in tried if float(text) > limit), f"{figure:.{digits}f}")
 
 
-def shown_durations(*seconds: float, of: str = "") -> list[str]:
+def shown_figure(step: Step) -> str:
+    """What a step was measured with."""
+    return shown_durations(step.duration_s, is_score=step.vital == "score")[0]
+
+
+def shown_durations(*seconds: float, is_score: bool = False) -> list[str]:
     """Durations in one unit, with as many decimals as it takes to tell different ones apart.
 
     Args:
         seconds: the durations.
-        of: the step they are of; that of a score has numbers without a unit.
+        is_score: whether they are numbers without a unit instead.
 
     Returns:
         Each as text; the unit stands with the last.
@@ -42,7 +57,7 @@ def shown_durations(*seconds: float, of: str = "") -> list[str]:
         >>> shown_durations(0.053, 0.11), shown_durations(0.48, 1.008), shown_durations(1, 1.04)
         (['53', '110 ms'], ['480', '1008 ms'], ['1', '1.04 s'])
     """
-    if is_score(of):
+    if is_score:
         return [shown_score(figure) for figure in seconds]
     longest, shortest = max(seconds), min(seconds)
     if longest < 1 or (shortest < 1 and longest < _ROUNDED_FROM):

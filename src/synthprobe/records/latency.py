@@ -44,6 +44,7 @@ class StepSeries(Struct, frozen=True, kw_only=True):
         marks: deploys and marked changes.
         usual_ms: milliseconds it usually takes.
         smallest: the smallest slowdown it can show, as a ratio; endless after too few runs, None when nothing is known.
+        is_score: whether what it took is a number without a unit, kept as thousandths.
         accepted: the level that was accepted last, with when and why; empty when none was.
     """
 
@@ -54,4 +55,5 @@ class StepSeries(Struct, frozen=True, kw_only=True):
     marks: tuple[Mark, ...] = ()
     usual_ms: float = 0.0
     smallest: float | None = None
+    is_score: bool = False
     accepted: str = ""

@@ -21,6 +21,9 @@ PART = "part.json"
 """File of a run's folder that holds its `Share`, where it looks at a part of a slot."""
 
 StepStatus = Literal["passed", "failed"]
+Vital = Literal["", "time", "score"]
+"""What a browser measured of a page: a time in seconds, or a number without a unit."""
+
 DegradationKind = Literal["over budget", "stale", "above baseline"]
 _SURE: dict[DegradationKind, str] = {
     "over budget": "measured",
@@ -56,6 +59,7 @@ class Degradation(Struct, frozen=True, kw_only=True):
         sure: how sure it is, in a few words, where more is known than the kind says.
         limit_s: seconds it should be: the budget, the greatest age, or what is usual; nothing when it is not known.
         measured_s: seconds it was; nothing when it is not known.
+        is_score: whether both are numbers without a unit.
     """
 
     kind: DegradationKind
@@ -64,6 +68,7 @@ class Degradation(Struct, frozen=True, kw_only=True):
     sure: str = ""
     limit_s: float | None = None
     measured_s: float | None = None
+    is_score: bool = False
 
     @property
     def told(self) -> str:
@@ -117,6 +122,7 @@ class Step(Struct, frozen=True, kw_only=True):
         runbook: id of the runbook that belongs to this very step; usually empty.
         steps: the steps inside it.
         span_id: 16 hexadecimal digits that name it in the target's traces.
+        vital: what the browser measured of a page, if it is that; `duration_s` and `budget_s` of a score have no unit.
     """
 
     title: str
@@ -130,6 +136,7 @@ class Step(Struct, frozen=True, kw_only=True):
     runbook: OwnName = ""
     steps: tuple[Step, ...] = ()
     span_id: OwnName = ""
+    vital: Vital = ""
 
 
 def walk_steps(steps: Iterable[Step], above: str = "") -> Iterator[tuple[str, Step]]:

@@ -18,12 +18,11 @@ from typing import Any
 from synthprobe.errors import ReportError
 from synthprobe.files import write_whole
 from synthprobe.records.evidence import Evidence
-from synthprobe.records.figures import shown_durations
+from synthprobe.records.figures import shown_figure
 from synthprobe.records.incident import Triage
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Outcome, Result, Run, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.records.vitals import VITALS
 from synthprobe.report.markdown import as_text
 from synthprobe.report.trace_viewer import viewer_link
 
@@ -210,9 +209,9 @@ def safe_name(name: str) -> str:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    start, is_figure = int(step.started_at.timestamp() * 1000), step.title in VITALS
+    start, is_figure = int(step.started_at.timestamp() * 1000), bool(step.vital)
     return {
-        "name": f"{step.title}: {shown_durations(step.duration_s, of=step.title)[0]}" if is_figure else step.title,
+        "name": f"{step.title}: {shown_figure(step)}" if is_figure else step.title,
         "status": step.status,
         "statusDetails": {"message": step.error} if step.error else {},
         "start": start,

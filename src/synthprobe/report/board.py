@@ -21,7 +21,7 @@ from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.objective import ObjectiveStatus
 from synthprobe.report.allure_results import safe_name
 from synthprobe.report.burn import burn_chart
-from synthprobe.report.latency import latency_chart, run_addresses
+from synthprobe.report.latency import latency_chart, run_addresses, took
 from synthprobe.report.page import duration, pages
 from synthprobe.report.standing import percent as percentage
 
@@ -271,10 +271,9 @@ def _shows(series: StepSeries) -> str:
         return ""
     if math.isinf(series.smallest):
         return "It cannot show a slowdown yet: too few runs were seen to know what is usual."
-    return (
-        f"Usually {milliseconds(series.usual_ms)}. The smallest slowdown it can show is {series.smallest:.2f} ×, "
-        f"{milliseconds(series.usual_ms * series.smallest)}."
-    )
+    usual_ms, least_ms = series.usual_ms, series.usual_ms * series.smallest
+    usual, least = (took(series, ms) if series.is_score else milliseconds(ms) for ms in (usual_ms, least_ms))
+    return f"Usually {usual}. The smallest slowdown it can show is {series.smallest:.2f} ×, {least}."
 
 
 def _says(day: Day) -> str:

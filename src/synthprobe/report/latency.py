@@ -10,7 +10,6 @@ from statistics import median
 from msgspec import Struct
 
 from synthprobe.records.latency import StepSeries
-from synthprobe.report.page import duration
 
 POINTS = 240
 """Points a chart has at most; more are drawn as the median of their stretch, and the slowest beside it."""
@@ -102,7 +101,7 @@ def latency_chart(
                 x=x(at),
                 width=width[at],
                 at=at,
-                took=duration(ms / 1000, series.title),
+                took=took(series, ms),
                 run=(runs or {}).get(_key(at), ""),
             )
             for at, ms in points
@@ -122,11 +121,16 @@ def latency_chart(
             for mark in series.marks
             if first <= mark.at <= last
         ),
-        budget=Area(y=y(budget), text=f"budget {duration(budget / 1000, series.title)}") if budget else None,
-        ticks=tuple(Area(y=y(value), text=duration(value / 1000, series.title)) for value in ticks),
+        budget=Area(y=y(budget), text=f"budget {took(series, budget)}") if budget else None,
+        ticks=tuple(Area(y=y(value), text=took(series, value)) for value in ticks),
         times=tuple(_times(*shown)),
         text=_text(series, points, slowest),
     )
+
+
+def took(series: StepSeries, ms: float) -> str:
+    """One of its figures, as people read it."""
+    return duration(ms / 1000, series.is_score)
 
 
 def _band(series: StepSeries, usual: float, y: Callable[[float], float]) -> Area | None:
@@ -134,13 +138,13 @@ def _band(series: StepSeries, usual: float, y: Callable[[float], float]) -> Area
         return None
     ratio = series.smallest if series.smallest is not None and math.isfinite(series.smallest) else 1.1
     top, bottom = y(usual * ratio), y(usual / ratio)
-    return Area(y=top, height=round(max(bottom - top, 2.0), 1), text=f"usually {duration(usual / 1000, series.title)}")
+    return Area(y=top, height=round(max(bottom - top, 2.0), 1), text=f"usually {took(series, usual)}")
 
 
 def _text(series: StepSeries, points: list[tuple[datetime, float]], slowest: float) -> str:
-    newest = f"newest {duration(points[-1][1] / 1000, series.title)}, slowest {duration(slowest / 1000, series.title)}"
-    usual = f", usually {duration(series.usual_ms / 1000, series.title)}" if series.usual_ms else ""
-    budget = f", budget {duration(series.budget_ms / 1000, series.title)}" if series.budget_ms else ""
+    newest = f"newest {took(series, points[-1][1])}, slowest {took(series, slowest)}"
+    usual = f", usually {took(series, series.usual_ms)}" if series.usual_ms else ""
+    budget = f", budget {took(series, series.budget_ms)}" if series.budget_ms else ""
     return f"{newest}{usual}{budget}"
 
 

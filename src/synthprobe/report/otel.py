@@ -11,7 +11,6 @@ from synthprobe.extras import needs
 from synthprobe.journey.deadline import bounded_session
 from synthprobe.records.result import Outcome, Result, Step
 from synthprobe.records.verdict import Verdict
-from synthprobe.records.vitals import VITALS
 
 TIMEOUT_S = 5
 
@@ -64,9 +63,9 @@ def _spans(outcome: Outcome, result: Result, resource: Any) -> Iterator[Any]:
 
 
 def _steps(result: Result, resource: Any, steps: tuple[Step, ...], parent: str) -> Iterator[Any]:
-    for step in (one for one in steps if one.title not in VITALS):
+    for step in (one for one in steps if not one.vital):
         attributes: dict[str, Any] = {"synthprobe.journey": result.journey.id, "synthprobe.step": step.title}
-        attributes |= {f"synthprobe.{one.title}": one.duration_s for one in step.steps if one.title in VITALS}
+        attributes |= {f"synthprobe.{one.title}": one.duration_s for one in step.steps if one.vital}
         error = (step.error or "The step broke.") if step.status == "failed" else ""
         yield _span(
             result, resource, step.title, step.span_id, parent, step.started_at, step.duration_s, attributes, error

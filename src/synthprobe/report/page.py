@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from synthprobe.records.vitals import is_score, shown_score
+from synthprobe.records.figures import shown_score
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -22,9 +22,9 @@ def pages() -> Environment:
     return environment
 
 
-def duration(seconds: float, of: str = "") -> str:
+def duration(seconds: float, is_score: bool = False) -> str:
     """A duration as people read it, or the score that a step is measured in."""
-    if is_score(of):
+    if is_score:
         return shown_score(seconds)
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
