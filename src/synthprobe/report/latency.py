@@ -10,6 +10,7 @@ from statistics import median
 from msgspec import Struct
 
 from synthprobe.records.latency import StepSeries
+from synthprobe.report.page import duration
 
 POINTS = 240
 """Points a chart has at most; more are drawn as the median of their stretch, and the slowest beside it."""
