@@ -9,9 +9,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PARTS = ("master", "volume", "filer", "s3")
+_WEED = str(Path(sys.executable).with_name("weed"))
 KEYS = {"accessKey": "probe", "secretKey": "hush-hush-7"}
 
 
@@ -30,12 +32,11 @@ class S3Server:
         options = {
             "dir": self.folder, "ip": "127.0.0.1", "ip.bind": "127.0.0.1", "s3.config": self.folder / "s3.json",
             "s3.port.iceberg": 0, "s3.port.lance": 0, "s3.iam": "false", "master.volumeSizeLimitMB": 64,
-            "volume.max": 8, "master.telemetry": "false", "s3": "true", "filer": "true",
+            "volume.max": 8, "master.electionTimeout": "1s", "master.telemetry": "false", "s3": "true", "filer": "true",
         }  # fmt: skip
         options |= {f"{part}.port": port for part, port in self.ports.items()}
-        weed = Path(sys.executable).with_name("weed")
         command = [
-            str(weed),
+            _WEED,
             f"-logdir={self.folder}",
             "server",
             *(f"-{name}={value}" for name, value in options.items()),
@@ -49,6 +50,20 @@ class S3Server:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.ports["s3"]), 1):
                 return
 
+    def limit(self, bucket: str, megabytes: int, until: Callable[[], bool]) -> None:
+        """Give a bucket a quota, and have it looked at until it is seen."""
+        at = [f"-{part}=127.0.0.1:{self.ports[part]}" for part in ("master", "filer")]
+        with subprocess.Popen([_WEED, "shell", *at], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as shell:
+            assert shell.stdin
+            shell.stdin.write(f"lock\ns3.bucket.quota -name={bucket} -op=set -sizeMB={megabytes}\n".encode())
+            ends = time.monotonic() + 60
+            while not until():
+                assert time.monotonic() < ends, f"the quota of {bucket} was not seen"
+                shell.stdin.write(b"s3.bucket.quota.enforce -apply\n")
+                shell.stdin.flush()
+                threading.Event().wait(0.3)  # the server counts what it holds every few seconds
+            shell.stdin.write(b"unlock\nexit\n")
+
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
@@ -56,18 +71,14 @@ class S3Server:
 
 
 class Line:
-    """Passes bytes on to the server: each answer late, or nothing at all once so many bytes were sent."""
+    """Passes bytes on to the server, and counts them: each answer late, or the server killed after so many bytes."""
 
-    def __init__(self, server: S3Server, *, late_s: float = 0.0, gone_after: int = 0) -> None:
-        self.server, self.late_s, self.gone_after, self.sent = server, late_s, gone_after, 0
+    def __init__(self, server: S3Server, *, late_s: float = 0.0, killed_after: int = 0) -> None:
+        self.server, self.late_s, self.killed_after, self.sent = server, late_s, killed_after, 0
         self.ended = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def is_gone(self) -> bool:
-        return 0 < self.gone_after <= self.sent
 
     def close(self) -> None:
         self.ended.set()
@@ -77,10 +88,11 @@ class Line:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._socket.accept()
-                if self.is_gone:
+                try:
+                    far = socket.create_connection(("127.0.0.1", self.server.ports["s3"]), 5)
+                except OSError:
                     near.close()
                     continue
-                far = socket.create_connection(("127.0.0.1", self.server.ports["s3"]), 5)
                 for source, sink, answers in ((near, far, False), (far, near, True)):
                     threading.Thread(target=self._pass_on, args=(source, sink, answers), daemon=True).start()
 
@@ -90,7 +102,8 @@ class Line:
                 if answers and self.late_s and self.ended.wait(self.late_s):
                     break
                 self.sent += 0 if answers else len(data)
-                if self.is_gone:
+                if 0 < self.killed_after <= self.sent:
+                    self.server.kill()
                     break
                 sink.sendall(data)
         for end in (source, sink):

@@ -204,7 +204,8 @@ def publish_run(
         store.put("status.json", pages["status.json"])  # whoever loses the race for the page writes both once more
         if store.replace(PAGE, pages[PAGE], tag):
             store.delete(sorted(set(index.pages) - set(changed.pages)))
-            _remove(store, changed, gone, now, sweep=swept and index.swept_at is not None)
+            # what goes with a green run waits for the sweep: such a run costs three requests
+            _remove(store, changed, () if green else gone, now, sweep=swept and index.swept_at is not None)
             traces = {one.journey.id: addresses[path] for one in verdict.journeys for path in _kept(one, "trace")}
             return Publication(page=PAGE if green else f"{folder}/{PAGE}", traces=traces)
         index, tag = read_index(store)

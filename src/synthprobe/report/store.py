@@ -252,11 +252,14 @@ class BucketStore:
             self.requests += 1
         try:
             yield
-        except (PermissionDeniedError, UnauthenticatedError):
-            raise ReportError(
-                f"{self.shown} refused to {doing}: the credentials of this machine are not accepted there, or its "
-                "clock is wrong. Check both, and what the credentials may do."
-            ) from None
+        except (PermissionDeniedError, UnauthenticatedError) as error:
+            why = (
+                "credentials of this machine are not accepted there, or its clock is wrong. Check both, and what the "
+                "credentials may do."
+            )
+            if "RequestTimeTooSkewed" in str(error):
+                why = "clock of this machine is wrong. Set it by a time server."
+            raise ReportError(f"{self.shown} refused to {doing}: the {why}") from None
         except (NotFoundError, FileNotFoundError):
             raise ReportError(f"{self.shown} has no such bucket. Make it, or correct [publish] url.") from None
         except ReportError:
