@@ -208,18 +208,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     targets: dict[str, Target] = field(default_factory=dict)
 
     def target(self, name: str | None = None, *, base_url: str | None = None) -> Target:
-        """The target of that name.
-
-        Args:
-            name: as in the configuration; the default target without it.
-            base_url: an address that replaces the configured one.
-
-        Returns:
-            The target, its address checked.
-
-        Raises:
-            ConfigurationError: when there is no such target, or its address is none.
-        """
+        """The target of that name."""
         name = name or self.default_target
         found = self.targets.get(name)
         if found is None:
@@ -246,9 +235,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def secret_sources(self) -> dict[str, str]:
         """Where every secret comes from that this configuration declares; addresses of channels are secrets too.
 
-        Returns:
-            Sources, ``env:VARIABLE`` or ``file:/path``, by a name that says where they are declared.
-
         Example:
             >>> Config(heartbeat=HeartbeatConfig(url="env:HEARTBEAT")).secret_sources()
             {'heartbeat.url': 'env:HEARTBEAT'}
@@ -265,12 +251,6 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def find_root(start: Path) -> Path:
     """The project's root: the nearest folder upwards that holds a configuration.
 
-    Args:
-        start: where to begin, usually the current folder.
-
-    Returns:
-        The folder with ``synthprobe.toml`` or a ``[tool.synthprobe]`` table; the start itself when there is none.
-
     Example:
         >>> find_root(Path("/nonexistent/deep")) == Path("/nonexistent/deep")
         True
@@ -280,17 +260,6 @@ def find_root(start: Path) -> Path:
 
 def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
     """Read the project's configuration.
-
-    Args:
-        root: the project's root, where ``synthprobe.toml`` or ``pyproject.toml`` stands.
-        environ: the environment; ``SYNTHPROBE_BROWSER`` names the browser's executable.
-
-    Returns:
-        The configuration; all defaults when neither file says anything.
-
-    Raises:
-        ConfigurationError: when the file cannot be read; or with every unknown key, value of the wrong kind, number
-            out of its range and address that cannot be used, each with its line.
 
     Example:
         >>> read_config(Path("/nonexistent")).default_target

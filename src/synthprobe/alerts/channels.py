@@ -28,13 +28,7 @@ _KINDS = {"page": "failure", "ticket": "warning", "probe": "warning"}
 
 
 class Sent(Struct, frozen=True, kw_only=True):
-    """What a channel said.
-
-    Attributes:
-        accepted: whether it took the message.
-        why: why it did not, as a sentence.
-        final: whether it said that its address is gone, so that another try is of no use.
-    """
+    """What a channel said."""
 
     accepted: bool
     why: str = ""

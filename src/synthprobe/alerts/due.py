@@ -29,14 +29,7 @@ _CALM = timedelta(days=1)  # a page whose end was told that lately ends once mor
 
 
 class Due(Struct, frozen=True, kw_only=True):
-    """What is to be told now.
-
-    Attributes:
-        alerts: the messages, pages first.
-        muted: ids of the incidents that a mute or a maintenance window keeps silent.
-        unrouted: ids of the incidents no route takes.
-        superseded: ids of waiting messages that are no longer true, or that a newer one replaces.
-    """
+    """What is to be told now."""
 
     alerts: tuple[Alert, ...] = ()
     muted: tuple[str, ...] = ()

@@ -27,14 +27,7 @@ _NO_TIME = "There was no time left to send every message; what was not sent wait
 
 
 class Delivery(Struct, frozen=True, kw_only=True):
-    """What came of sending.
-
-    Attributes:
-        delivered: ids of the messages a channel took.
-        by_second: ids among them that only the second channel took.
-        waiting: ids of the messages that still wait.
-        sentences: what went wrong, for a person.
-    """
+    """What came of sending."""
 
     delivered: tuple[str, ...] = ()
     by_second: tuple[str, ...] = ()

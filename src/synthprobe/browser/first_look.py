@@ -44,18 +44,7 @@ _API_PATHS = (
 
 
 class Site(Struct, frozen=True, kw_only=True):
-    """A site as it was seen.
-
-    Attributes:
-        origin: scheme, host and port it is served from, after redirects.
-        path: path of the page that was opened.
-        is_page: whether that is a page, and not data alone.
-        title: the page's title; empty when it has none, or another one each time.
-        heading: the first heading that is seen; the same holds.
-        api: path that answers with JSON; empty when none was found.
-        hosts: other hosts the page takes scripts, styles or data from.
-        trouble: why it was not seen, as a sentence; empty when it was.
-    """
+    """A site as it was seen."""
 
     origin: str
     path: str = "/"

@@ -38,13 +38,7 @@ _EXECUTABLES = {"chrome", "chrome-headless-shell", "headless_shell", "Google Chr
 
 
 class Browser(Struct, frozen=True, kw_only=True):
-    """A browser that is there.
-
-    Attributes:
-        path: the executable to start, or None when Playwright finds its own download by itself.
-        name: what a person calls it.
-        why: a sentence that says where it was found.
-    """
+    """A browser that is there."""
 
     path: Path | None
     name: str

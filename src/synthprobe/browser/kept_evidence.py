@@ -29,12 +29,7 @@ def evidence_folder(run_folder: Path, journey_id: str, attempt: int) -> Path:
 
 
 class Keeper:
-    """Writes the evidence of one attempt. There is no other way to make an `Evidence`.
-
-    Attributes:
-        kept: what was kept, or withheld with a stub that says why.
-        leaks: names of what was withheld because a secret was still in it after redaction.
-    """
+    """Writes the evidence of one attempt. There is no other way to make an `Evidence`."""
 
     def __init__(self, run_folder: Path, folder: Path, redactor: Redactor) -> None:
         self.kept: list[Evidence] = []

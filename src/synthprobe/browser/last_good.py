@@ -27,14 +27,7 @@ _INDEX = "pictures.json"
 
 
 class GoodPicture(Struct, frozen=True, kw_only=True):
-    """A picture of a step that did its job.
-
-    Attributes:
-        png: the picture, secrets hidden.
-        step: the step's path.
-        at: when it was taken, UTC.
-        build: the target's build then, when it named one.
-    """
+    """A picture of a step that did its job."""
 
     png: bytes
     step: str

@@ -36,14 +36,7 @@ Points = tuple[tuple[datetime, float], ...]
 
 
 class Window(Struct, frozen=True, kw_only=True):
-    """What was measured between two moments.
-
-    Attributes:
-        operations: steps, backend operations and statements.
-        walked: how often each journey was walked to its end.
-        begun: how often each journey was begun; backend operations of broken attempts were waited for too.
-        days: length in days.
-    """
+    """What was measured between two moments."""
 
     operations: tuple[OperationTotal, ...]
     walked: tuple[Traffic, ...]

@@ -74,15 +74,7 @@ def print_records(
     whole: Collection[str],
     framed: bool = False,
 ) -> None:
-    """Print records as a table, or each as a block of lines where the console is narrow.
-
-    Args:
-        console: where.
-        headings: of the columns.
-        rows: the cells of each record.
-        whole: headings of the columns that are never broken: ids, states, times.
-        framed: whether lines are drawn around a table's rows.
-    """
+    """Print records as a table, or each as a block of lines where the console is narrow."""
     from rich.box import ROUNDED
     from rich.table import Table
     from rich.text import Text

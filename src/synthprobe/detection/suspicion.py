@@ -34,15 +34,7 @@ _TOGETHER, _SPREAD, _PATIENCE = 3, 1.3, 3
 
 
 class Suspicion(Struct, frozen=True, kw_only=True):
-    """A journey that passed and had a step over its own usual.
-
-    Attributes:
-        journey: the journey's id.
-        title: what a person reads.
-        node_id: pytest's name for it.
-        limits: milliseconds below which a step is as usual, by the path of each step; the whole journey's is empty.
-        surprise: how surprising its most surprising step was.
-    """
+    """A journey that passed and had a step over its own usual."""
 
     journey: str
     title: str
@@ -59,13 +51,7 @@ class Suspicion(Struct, frozen=True, kw_only=True):
 
 
 class Suspicions(Struct, frozen=True, kw_only=True):
-    """What is run again, and how often at most.
-
-    Attributes:
-        most: re-runs of one journey, at most.
-        budget: re-runs of all of them together, at most.
-        journeys: which, the most surprising first.
-    """
+    """What is run again, and how often at most."""
 
     most: int
     budget: int
@@ -84,13 +70,7 @@ class Suspicions(Struct, frozen=True, kw_only=True):
 
 
 class LookedAgain(Struct, frozen=True, kw_only=True):
-    """What became of a second look.
-
-    Attributes:
-        results: the results of the re-runs, oldest first.
-        left_out: ids of journeys the budget did not reach, or not to the end.
-        budget: re-runs there were at most.
-    """
+    """What became of a second look."""
 
     results: tuple[Result, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -98,12 +78,7 @@ class LookedAgain(Struct, frozen=True, kw_only=True):
 
 
 class ProbeJudgement(Struct, frozen=True, kw_only=True):
-    """Whether durations of a run say anything of the target.
-
-    Attributes:
-        suspected: why the probe is suspected, as a sentence; empty when it is not.
-        states: what is known of the probe now.
-    """
+    """Whether durations of a run say anything of the target."""
 
     suspected: str
     states: dict[tuple[str, str], bytes]

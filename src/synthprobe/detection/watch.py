@@ -29,14 +29,7 @@ States = Mapping[tuple[str, str], bytes]
 
 
 class Accepted(Struct, frozen=True, array_like=True):
-    """A level that is taken as usual from a moment on.
-
-    Attributes:
-        at: when, seconds since the epoch.
-        usual_ms: what the step took before, milliseconds.
-        now_ms: the level, milliseconds.
-        reason: why, as a sentence or the title of a marked change.
-    """
+    """A level that is taken as usual from a moment on."""
 
     at: float
     usual_ms: float
@@ -65,13 +58,7 @@ class _Watched(Struct, frozen=True, array_like=True):
 
 
 class Watched(Struct, frozen=True, kw_only=True):
-    """What a run is against what is usual.
-
-    Attributes:
-        verdict: the run's verdict, with what is above its baseline degraded.
-        states: what is known of each step now.
-        notes: what is to be reported and pages nobody.
-    """
+    """What a run is against what is usual."""
 
     verdict: Verdict
     states: dict[tuple[str, str], bytes]

@@ -33,14 +33,7 @@ _MASKED_TYPES = {"current-password", "new-password", "one-time-code"}
 
 
 class Field(NamedTuple):
-    """A named value.
-
-    Attributes:
-        name: as the target wrote it.
-        value: decoded.
-        hidden: whether it is a hidden field of a form, which nobody is to read.
-        typed: whether it is a field for passwords or one-time codes.
-    """
+    """A named value."""
 
     name: str
     value: str

@@ -30,12 +30,7 @@ _TRANSLATED = bytes.maketrans(b"-_", b"+/")
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One file in which something was found; never what, nor how long it is.
-
-    Attributes:
-        file: the path, relative to what was scanned.
-        rules: which rules found it.
-    """
+    """One file in which something was found; never what, nor how long it is."""
 
     file: str
     rules: tuple[str, ...]
@@ -43,15 +38,6 @@ class Finding(msgspec.Struct, frozen=True):
 
 class Scanner:
     """Looks for byte sequences in whatever they are packed.
-
-    Args:
-        needles: rule by byte sequence.
-        deepest: how many containers within each other are opened.
-        largest: how many unpacked bytes of one file are looked at.
-        issued: says which rules a window of bytes breaks besides.
-
-    Attributes:
-        known: what it looks for.
 
     Example:
         >>> Scanner({b"correct horse": "user"}).content(b"a correct horse")
@@ -74,46 +60,20 @@ class Scanner:
         self.issued = issued
 
     def add(self, needles: Mapping[bytes, str]) -> None:
-        """Look for more.
-
-        Args:
-            needles: rule by byte sequence.
-        """
+        """Look for more."""
         self.known.add(needles)
         self._overlap = max([self._overlap, *(len(needle) * 2 + 64 for needle in needles)])
 
     def add_phrase(self, pattern: str, rule: str) -> None:
-        """Look for a phrase of several words.
-
-        Args:
-            pattern: a regular expression.
-            rule: what to name when it is found.
-        """
+        """Look for a phrase of several words."""
         self._phrases.append((re.compile(pattern.encode()), rule))
 
     def content(self, content: bytes) -> list[str]:
-        """Which rules match.
-
-        Args:
-            content: the final bytes.
-
-        Returns:
-            The rules' names, sorted; empty when it is clean. A container that cannot be looked into is a rule too.
-        """
+        """Which rules match."""
         return self._sorted(io.BytesIO(content))
 
     def path(self, path: Path) -> list[Finding]:
-        """Look into a file, or all files of a folder, their names included.
-
-        Args:
-            path: the file or folder; links are not followed.
-
-        Returns:
-            What was found, by file.
-
-        Raises:
-            OSError: when a file cannot be read.
-        """
+        """Look into a file, or all files of a folder, their names included."""
         files = sorted(one for one in path.rglob("*") if one.is_file() and not one.is_symlink())
         findings = []
         for number, file in enumerate(files if path.is_dir() else [path], 1):

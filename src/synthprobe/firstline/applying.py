@@ -37,15 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a fix.
-
-    Attributes:
-        ok: whether the incident's journeys passed and the independent read agreed.
-        changed: whether anything was changed.
-        text: what happened, in plain language.
-        plan: what was planned; nothing when nothing was needed.
-        request: what somebody else must approve first; empty otherwise.
-    """
+    """What came of a fix."""
 
     ok: bool
     changed: bool

@@ -178,17 +178,7 @@ class Fix:
         return function
 
     def read_inputs(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """Turn what was typed into what the functions take.
-
-        Args:
-            given: name to text.
-
-        Returns:
-            Name to value.
-
-        Raises:
-            FixRefused: when a name is unknown or missing, or a value is outside its bounds.
-        """
+        """Turn what was typed into what the functions take."""
         expected = ", ".join(self.inputs) or "none"
         for name in given:
             if name not in self.inputs:
@@ -298,18 +288,7 @@ def fix(
 
 
 def load_fixes(folder: Path, roles: Collection[str]) -> dict[str, Fix]:
-    """Load every fix of a folder.
-
-    Args:
-        folder: the project's ``fixes``.
-        roles: the roles there are, the keys of ``[fixes.roles]``.
-
-    Returns:
-        The fixes by id.
-
-    Raises:
-        ConfigurationError: when a file cannot be loaded, or a fix misses a part or names an unknown role.
-    """
+    """Load every fix of a folder."""
     _registered.clear()
     for path in sorted(folder.glob("[!_]*.py")):
         spec = importlib.util.spec_from_file_location(f"synthprobe_fixes_{path.stem}", path)
@@ -329,15 +308,7 @@ def load_fixes(folder: Path, roles: Collection[str]) -> dict[str, Fix]:
 
 
 def check_complete(one: Fix, roles: Collection[str]) -> None:
-    """Refuse a fix that misses a part, or that nobody known may apply.
-
-    Args:
-        one: the fix.
-        roles: the roles there are, the keys of ``[fixes.roles]``.
-
-    Raises:
-        ConfigurationError: names the part, or the role.
-    """
+    """Refuse a fix that misses a part, or that nobody known may apply."""
     strange = [role for role in one.roles if role not in roles]
     if strange or not one.roles:
         what = f"names the role {strange[0]!r}, which is not known" if strange else "names no role that may apply it"

@@ -21,26 +21,7 @@ from synthprobe.verdict.isolation import Isolation
 
 
 class Subject(Struct, frozen=True, kw_only=True):
-    """A failure that needs a runbook.
-
-    Attributes:
-        journey: the journey's id.
-        step: path of the broken step.
-        kind: kind of the failure, or of the degradation.
-        message: what was said; normalised when it is matched.
-        fingerprint: which failure it is.
-        former_fingerprint: the same in the version before.
-        identifiers: how identifiers of the target look, for the normalised message.
-        cause_class: where triage puts the cause.
-        rule: the rule of triage that fired.
-        checks: what the broken step checks.
-        node: the node that answered last.
-        requests: method and path of the requests that show it.
-        page_errors: first line of each uncaught error of a page.
-        ours: the probe itself is at fault, so that no page of the target fits.
-        runbook: id of the runbook that the broken step itself names.
-        default: id of the journey's default page.
-    """
+    """A failure that needs a runbook."""
 
     journey: str
     step: str = ""
@@ -72,16 +53,7 @@ class Subject(Struct, frozen=True, kw_only=True):
 
 
 class Match(Struct, frozen=True, kw_only=True):
-    """The page that fits, and why.
-
-    Attributes:
-        runbook: the page that knows this failure; nothing when none does, which counts against coverage.
-        general: the page that is offered when none knows it.
-        why: a sentence.
-        runner_up: id of what would have been next; empty when nothing.
-        runner_up_why: its sentence.
-        tied: ids of other pages that know it just as well, which is an error of the runbooks.
-    """
+    """The page that fits, and why."""
 
     runbook: Runbook | None
     why: str
@@ -102,15 +74,7 @@ class Match(Struct, frozen=True, kw_only=True):
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """All that is known of one journey's failure.
-
-    Attributes:
-        verdict: the journey's verdict.
-        observation: what the run says of it.
-        triage: where the cause lies, as the journeys of the run show together.
-        own: the same by what this journey shows alone.
-        subject: what a runbook is looked for with.
-    """
+    """All that is known of one journey's failure."""
 
     verdict: JourneyVerdict
     observation: Observation

@@ -26,12 +26,7 @@ _SURENESS = ("high", "medium", "low")
 
 
 class Named(Struct, frozen=True, kw_only=True):
-    """A run whose incidents have names.
-
-    Attributes:
-        verdict: the verdict, in which each journey says the same as its incident.
-        incidents: every incident that is open, or was before the run.
-    """
+    """A run whose incidents have names."""
 
     verdict: Verdict
     incidents: tuple[Incident, ...]

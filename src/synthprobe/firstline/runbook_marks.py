@@ -11,13 +11,7 @@ from synthprobe.records.incident import Incident
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """One word about a page.
-
-    Attributes:
-        runbook: the page's id.
-        at: when it was said, UTC.
-        said: ``helped``, ``outdated`` or ``missing``.
-    """
+    """One word about a page."""
 
     runbook: str
     at: datetime

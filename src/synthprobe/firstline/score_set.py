@@ -23,13 +23,7 @@ FILE = "score-set.jsonl"
 
 
 class Sample(Struct, frozen=True, kw_only=True):
-    """A failure whose right page is known.
-
-    Attributes:
-        of: the fault that a drill switched on, or the incident that people said something of.
-        runbook: id of the page that is right; empty when no page is.
-        subject: the failure.
-    """
+    """A failure whose right page is known."""
 
     of: str
     runbook: str

@@ -34,15 +34,7 @@ _POLL_S = 1.0
 
 
 class Concluded(Struct, frozen=True, kw_only=True):
-    """What came of a conclusion.
-
-    Attributes:
-        code: exit code, as that of a run; that of the earlier conclusion when there was one.
-        why: why nothing was concluded, as a sentence; empty when it was.
-        folder: the run's folder.
-        verdict: the verdict.
-        locations: from where the slot was looked at.
-    """
+    """What came of a conclusion."""
 
     code: int
     why: str = ""
@@ -62,21 +54,7 @@ def conclude(
     mask: Callable[[str], str] = str,
     environ: Mapping[str, str] | None = None,
 ) -> Concluded:
-    """Judge a slot, unless somebody else does or did.
-
-    Args:
-        root: the project's root.
-        config: its configuration.
-        target: the target.
-        slot: ``now``, or the number of a slot.
-        wait_s: seconds to wait for parts that are not done.
-        degraded_fails: whether degraded counts as failed in the exit code.
-        mask: takes secrets out of what is told.
-        environ: the environment.
-
-    Raises:
-        HistoryError: when the shared history cannot be used, so that nothing can be judged.
-    """
+    """Judge a slot, unless somebody else does or did."""
     with pipeline.open_history(root, config, environ) as history:
         fleet = history.fleet
         number, _ = slot_of(fleet, config, slot)

@@ -18,12 +18,7 @@ _ENGINES = (
 
 
 class PartIndex(Struct, frozen=True, kw_only=True):
-    """One part of how many.
-
-    Attributes:
-        number: 1 for the first.
-        of: how many there are.
-    """
+    """One part of how many."""
 
     number: int
     of: int
@@ -31,13 +26,6 @@ class PartIndex(Struct, frozen=True, kw_only=True):
 
 def part_index(given: str, environ: Mapping[str, str]) -> PartIndex:
     """Read which part is meant.
-
-    Args:
-        given: ``3/8``; ``auto/8`` for the index of the engine; ``auto`` where it says how many there are, too.
-        environ: the environment.
-
-    Raises:
-        ConfigurationError: when it is none of these, or no engine says anything.
 
     Example:
         >>> part_index("auto/8", {"JOB_COMPLETION_INDEX": "0"})

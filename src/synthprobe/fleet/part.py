@@ -39,14 +39,7 @@ _POLL_S = 1.0
 
 
 class Looked(Struct, frozen=True, kw_only=True):
-    """What came of a part.
-
-    Attributes:
-        code: exit code: 0 when it is accounted for, 3 when another try may do better.
-        why: what happened, as a sentence.
-        folder: the run's folder, when there was one.
-        verdict: what was seen, when anything was looked at.
-    """
+    """What came of a part."""
 
     code: int
     why: str
@@ -65,18 +58,7 @@ def look(
     digest: str = "",
     watching: Callable[[Path], AbstractContextManager[Callable[[str], None]]] | None = None,
 ) -> Looked:
-    """Look at a part, unless somebody else does or did.
-
-    Args:
-        root: the project's root.
-        config: its configuration; ``location`` says from where.
-        target: the target.
-        order: how the journeys are to be run.
-        index: which part.
-        slot: ``now``, or the number of a slot.
-        digest: digest of the plan by which the part was handed out; any without it.
-        watching: shows how far the run in a folder is.
-    """
+    """Look at a part, unless somebody else does or did."""
     with pipeline.open_history(root, config, within_s=BEFORE_S) as history:
         fleet = history.fleet
         try:

@@ -33,24 +33,6 @@ def plan_slot(
 
     The longest is dealt first, always to the part that has least so far; journeys of one group stay together.
 
-    Args:
-        journeys: every journey of the project; those of other targets and those that are not due are left out.
-        durations: seconds that journeys took, by id; one that is not known counts as the mean of the others.
-        parts: how many parts; some are empty when there are fewer journeys.
-        target: the target's name.
-        slot: the slot.
-        revision: hash of the source that the journeys were read from.
-        locations: from where each part is looked at.
-        quorum: how many locations must say that a journey failed; 0 for a majority.
-        interval_s: seconds of a slot; 0 and every journey is due.
-        version: of synthprobe, which every machine of the slot must have.
-
-    Returns:
-        The plan.
-
-    Raises:
-        ConfigurationError: when a journey would be dropped or doubled, or there is no part.
-
     Example:
         >>> def journey(id):
         ...     return Journey(id=id, node_id=id, title=id)
@@ -102,11 +84,7 @@ def plan_slot(
 
 
 def refuse_holes(plan: Plan, journeys: Sequence[Journey]) -> None:
-    """Refuse a plan that drops a journey or deals it out twice.
-
-    Raises:
-        ConfigurationError: with the journeys.
-    """
+    """Refuse a plan that drops a journey or deals it out twice."""
     planned, expected = Counter(one.id for one in plan.journeys), {one.id for one in journeys}
     wrong = sorted({id for id, count in planned.items() if count > 1} | (planned.keys() ^ expected))
     if wrong:

@@ -78,12 +78,7 @@ def holder() -> str:
 
 
 class Held:
-    """A lease of ours.
-
-    Attributes:
-        state: what was leased.
-        lost: whether another machine took it over.
-    """
+    """A lease of ours."""
 
     def __init__(self, state: PartState) -> None:
         self.state = state

@@ -42,13 +42,7 @@ _MAY_TRY_AGAIN = 3
 
 @dataclass
 class SlotOrder:
-    """What a schedule asks for.
-
-    Attributes:
-        target: the target's name.
-        parts: how many parts.
-        interval_s: seconds of a slot.
-    """
+    """What a schedule asks for."""
 
     target: str
     parts: int
@@ -57,11 +51,7 @@ class SlotOrder:
 
 @dataclass
 class PartOrder:
-    """One part, for one worker.
-
-    Attributes:
-        words: the command behind ``synthprobe``, without the location.
-    """
+    """One part, for one worker."""
 
     words: list[str] = field(default_factory=list)
 

@@ -26,13 +26,7 @@ T = TypeVar("T")
 
 
 class Access:
-    """The way into one store.
-
-    Attributes:
-        available: whether the store can be used.
-        reason: why not, as a sentence.
-        notes: what a person must know of the store, as sentences.
-    """
+    """The way into one store."""
 
     def __init__(self, url: str, within_s: float = math.inf) -> None:
         self.available = False

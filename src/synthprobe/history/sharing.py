@@ -73,13 +73,6 @@ class Stores:
 
         A damaged SQLite file is put aside and a fresh store begun. A store that is locked, unreachable or of a newer
         version is left alone.
-
-        Args:
-            place: the file on this machine.
-            shared: the url of the store that several machines share.
-            unusable: why a shared store cannot even be addressed.
-            retention: how long what is kept.
-            within_s: seconds all that is asked of a store may take.
         """
         home = Access(f"sqlite:///{place}", within_s)
         home.connect()

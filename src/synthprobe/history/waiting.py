@@ -21,14 +21,7 @@ RUN, INCIDENT, ENTRY, AUDITED = "run", "incident", "ledger entry", "audit"
 
 
 class JudgedRun(Struct, frozen=True, kw_only=True):
-    """All that is remembered of a run.
-
-    Attributes:
-        verdict: the verdict.
-        observations: what it says of each journey.
-        states: what the detector knew after it, by journey and step.
-        part: what it says of a slot that several judge together; nothing for a run of its own.
-    """
+    """All that is remembered of a run."""
 
     verdict: Verdict
     observations: tuple[Observation, ...] = ()

@@ -22,9 +22,6 @@ class Watchdog:
     """Shuts the sockets of a server's connections down when the time is over, so that whoever waits for one goes on.
 
     A server that froze answers every probe of the network, so no keepalive and no timeout of its own finds it.
-
-    Attributes:
-        bit: whether it had to.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -13,15 +13,7 @@ from synthprobe.records.journey import duration_s
 
 
 class Freshness(Struct, frozen=True, kw_only=True):
-    """How old something is, and whether that is too old.
-
-    Attributes:
-        what: what was looked at.
-        age_s: seconds between its own time and now; negative when it comes from the future.
-        limit_s: seconds it may be old.
-        skew_s: seconds the target's clock is ahead of ours, as far as known.
-        message: a sentence with the figures.
-    """
+    """How old something is, and whether that is too old."""
 
     what: str
     age_s: float
@@ -42,20 +34,6 @@ def measure_freshness(
 
     The target's own clock is used when it is known, so that a runner's wrong clock makes no false alarm;
     the difference is named.
-
-    Args:
-        what: what is looked at, for example ``"position of SYN-01"``.
-        at: when the data was made, with time zone, a ``datetime`` or ISO 8601 text.
-        limit: how old it may be.
-        now: our clock, UTC.
-        target_now: the target's clock, for example from its ``Date`` header.
-
-    Returns:
-        The measurement.
-
-    Raises:
-        ExpectationError: when the time is none, has no zone, or lies in the future by more than 2 s.
-        ConfigurationError: when the limit is no duration.
 
     Example:
         >>> noon = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)

@@ -27,23 +27,14 @@ _GONE = (404, 410)
 
 
 class Access(Struct, frozen=True, kw_only=True):
-    """How objects are reached; each is opened when a kind needs it.
-
-    Attributes:
-        api: gives a session of the target.
-        page: gives a page that is logged in, for a kind.
-    """
+    """How objects are reached; each is opened when a kind needs it."""
 
     api: Callable[[], Api]
     page: Callable[[PythonKind], Any]
 
 
 def kind_of(target: Target, kinds: Mapping[str, PythonKind], name: str) -> Kind:
-    """How objects of a kind are found and removed.
-
-    Raises:
-        ConfigurationError: when nobody says so, or two do.
-    """
+    """How objects of a kind are found and removed."""
     if name in target.testdata and name in kinds:
         raise ConfigurationError(
             f"[targets.{target.name}.testdata.{name}] and a plugin both say how test data of kind {name!r} is removed. "
@@ -62,15 +53,7 @@ def kind_of(target: Target, kinds: Mapping[str, PythonKind], name: str) -> Kind:
 
 
 def remove(access: Access, kind: Kind, entry: LedgerEntry) -> int:
-    """Remove the objects that carry an entry's token, and see that they are gone.
-
-    Returns:
-        How many there were.
-
-    Raises:
-        ExpectationError: when the target answers otherwise than expected, or they are still there.
-        ConfigurationError: when the token is none of ours, what was found does not hold it, or a field is missing.
-    """
+    """Remove the objects that carry an entry's token, and see that they are gone."""
     if not re.fullmatch(re.escape(TOKEN_PREFIX) + "[0-9a-f]{32}", entry.token):
         raise ConfigurationError(f"{entry.token!r} is no token of a ledger, so nothing was removed.")
     if isinstance(kind, PythonKind):

@@ -18,13 +18,7 @@ _STATUS = {"status", "status_code", "ok"}
 
 
 class Remark(Struct, frozen=True, kw_only=True):
-    """One thing to mend.
-
-    Attributes:
-        line: its line.
-        rule: ``sleep``, ``status``, ``step``, ``owner`` or ``index``.
-        text: what is wrong and what to write instead, as a sentence.
-    """
+    """One thing to mend."""
 
     line: int
     rule: str
@@ -32,17 +26,7 @@ class Remark(Struct, frozen=True, kw_only=True):
 
 
 def remarks(path: Path) -> list[Remark]:
-    """What is to be mended in a file of journeys, by line.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The remarks; none when all is well.
-
-    Raises:
-        ConfigurationError: when it cannot be read as Python.
-    """
+    """What is to be mended in a file of journeys, by line."""
     try:
         tree = ast.parse(path.read_text("utf-8"), str(path))
     except (OSError, ValueError, SyntaxError) as error:

@@ -18,13 +18,7 @@ _CONTROLS = {"button", "link", "menuitem", "tab", "option", "row", "cell", "head
 
 
 class RecordedJourney(Struct, frozen=True, kw_only=True):
-    """What was made of a script.
-
-    Attributes:
-        text: the journey.
-        steps: how many steps it has.
-        secrets: names of the secrets it asks for.
-    """
+    """What was made of a script."""
 
     text: str
     steps: int
@@ -32,19 +26,7 @@ class RecordedJourney(Struct, frozen=True, kw_only=True):
 
 
 def journey_from(script: str, url: str, *, owner: str = "") -> RecordedJourney:
-    """Make a journey of a script that ``playwright codegen --target python-pytest`` wrote.
-
-    Args:
-        script: the script.
-        url: the address recording began at; addresses of its host become relative.
-        owner: the role or team to tell.
-
-    Returns:
-        The journey.
-
-    Raises:
-        ConfigurationError: when the script is no such script.
-    """
+    """Make a journey of a script that ``playwright codegen --target python-pytest`` wrote."""
     try:
         functions = [node for node in ast.parse(script).body if isinstance(node, ast.FunctionDef)]
     except (SyntaxError, ValueError) as error:

@@ -23,11 +23,7 @@ _current: Recorder | None = None
 
 
 def current() -> Recorder | None:
-    """The recorder of the journey that runs now, if one does.
-
-    Returns:
-        The recorder, or nothing.
-    """
+    """The recorder of the journey that runs now, if one does."""
     return _current
 
 
@@ -57,14 +53,7 @@ def recording(recorder: Recorder) -> Iterator[Recorder]:
 
 
 def swap(recorder: Recorder | None) -> Recorder | None:
-    """Set the current recorder.
-
-    Args:
-        recorder: the recorder, or nothing.
-
-    Returns:
-        The one before.
-    """
+    """Set the current recorder."""
     global _current
     previous, _current = _current, recorder
     innermost.set(None)

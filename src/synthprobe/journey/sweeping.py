@@ -26,14 +26,7 @@ _OTHER_SWEEP_S = 600.0
 
 
 class Swept(Struct, frozen=True, kw_only=True):
-    """What a sweep found out about one open entry.
-
-    Attributes:
-        entry: the entry, as it was before.
-        status: ``removed``; ``gone`` when nothing of it was there; ``in use`` while its lease lasts; ``left`` when it
-            could not be removed; ``not tried`` beyond the cap.
-        detail: why, in one line.
-    """
+    """What a sweep found out about one open entry."""
 
     entry: LedgerEntry
     status: Literal["removed", "gone", "in use", "left", "not tried"]
@@ -58,9 +51,6 @@ def sweep(
     """Remove what killed runs left: only what carries a token of ours, only after its lease.
 
     One object that cannot be removed does not keep the others. Two sweeps at once wait for each other.
-
-    Raises:
-        HistoryError: when the history cannot be read, so that nothing is known of what was left.
     """
     from filelock import FileLock
 
@@ -103,11 +93,7 @@ def _swept(
 
 
 def give_up(target: Target, history: History, token: str, *, reason: str, role: str) -> LedgerEntry:
-    """Close an entry whose object stays where it is.
-
-    Raises:
-        ConfigurationError: when there is no such open entry, or no reason.
-    """
+    """Close an entry whose object stays where it is."""
     if not reason.strip():
         raise ConfigurationError("--reason is empty. Say why the object may stay, in a line.")
     entries = history.entries(target.name)
@@ -126,16 +112,7 @@ def give_up(target: Target, history: History, token: str, *, reason: str, role: 
 
 
 def signed_in(api: Api, login: Login, secret: Callable[[str], Secret]) -> Api:
-    """Log a command in, as a table of the target says.
-
-    Args:
-        api: a new session of the target.
-        login: the table.
-        secret: reads a secret of the target by its name.
-
-    Returns:
-        The same session.
-    """
+    """Log a command in, as a table of the target says."""
 
     def revealed(value: str) -> str:
         kind, _, name = value.partition(":")

@@ -25,14 +25,7 @@ _MARK = "clock-was-ahead"
 
 
 class Dated(Struct, frozen=True, kw_only=True):
-    """A run on a timeline that it shares with all that is remembered.
-
-    Attributes:
-        verdict: the verdict as it is to be remembered, in the database's time where that has a clock of its own.
-        ahead: how far that is ahead of this machine's.
-        now: the latest of this machine's clock and the database's, UTC.
-        notes: what a person must know of the clocks.
-    """
+    """A run on a timeline that it shares with all that is remembered."""
 
     verdict: Verdict
     ahead: timedelta = timedelta(0)

@@ -34,13 +34,7 @@ _SPARE_S = 5.0  # for whom a run that was asked to end still has to tell
 
 
 class Published(Struct, frozen=True, kw_only=True):
-    """Where a run stands: nothing when it was not published, or could not be.
-
-    Attributes:
-        page: address of its page.
-        traces: address of the trace of each journey, by its id.
-        opened_by: the command that opens the place, where it has no address on the web.
-    """
+    """Where a run stands: nothing when it was not published, or could not be."""
 
     page: str = ""
     traces: dict[str, str] = {}

@@ -72,12 +72,7 @@ def mark_remembered(folder: Path, history: History) -> None:
 
 
 class RunIncidents(Struct, frozen=True, kw_only=True):
-    """What a run knew of its target's incidents.
-
-    Attributes:
-        incidents: those that were open after it, and those that it changed.
-        waiting: ids of those that the history has still to hear of.
-    """
+    """What a run knew of its target's incidents."""
 
     incidents: tuple[Incident, ...] = ()
     waiting: tuple[str, ...] = ()

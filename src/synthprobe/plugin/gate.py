@@ -30,12 +30,7 @@ _USUAL_FOLDERS = ("journeys",)
 
 
 class Concern(NamedTuple):
-    """What a session has to do with us.
-
-    Attributes:
-        root: the project's root; nothing where no configuration is.
-        journeys: whether journeys are to be collected.
-    """
+    """What a session has to do with us."""
 
     root: Path | None
     journeys: bool

@@ -17,11 +17,7 @@ from synthprobe.records.result import Failure
 
 
 class BareReports:
-    """Reports as they are made, before any other plugin has seen them: rendered whatever breaks, and masked.
-
-    Args:
-        mask: masks a report of an item.
-    """
+    """Reports as they are made, before any other plugin has seen them: rendered whatever breaks, and masked."""
 
     def __init__(self, mask: Callable[[pytest.Item, pytest.TestReport], None]) -> None:
         self._mask = mask

@@ -110,11 +110,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     account: str = ""
 
     def curl(self) -> str:
-        """The command that repeats this request, with secrets masked.
-
-        Returns:
-            One line for a POSIX shell.
-        """
+        """The command that repeats this request, with secrets masked."""
         parts = ["curl", "-sS", "-i", "-X", self.method, self.url]
         for name, value in self.request_headers.items():
             if name.lower() not in {"accept-encoding", "connection", "content-length", "traceparent", "user-agent"}:
@@ -178,14 +174,7 @@ class NetworkRequest(Struct, frozen=True, kw_only=True):
     at: datetime | None = None
 
     def says_something(self, slow_ms: float) -> bool:
-        """Whether it failed or was slow.
-
-        Args:
-            slow_ms: milliseconds from which a request counts as slow.
-
-        Returns:
-            True when a person should see it.
-        """
+        """Whether it failed or was slow."""
         return bool(self.error) or self.status >= 400 or self.duration_ms >= slow_ms
 
 

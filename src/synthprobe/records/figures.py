@@ -22,14 +22,6 @@ def shown_score(figure: float) -> str:
 def shown_above(figure: float, limit: float, digits: int = 0) -> str:
     """A figure that is above its limit, with as many decimals as it takes to see that.
 
-    Args:
-        figure: the figure.
-        limit: what it is above.
-        digits: decimals that are shown anyway.
-
-    Returns:
-        The figure as text.
-
     Example:
         >>> shown_above(3.21, 2, digits=1), shown_above(2.04, 2, digits=1), shown_above(0.03, 0.001, digits=1)
         ('3.2', '2.04', '0.03')
@@ -45,13 +37,6 @@ def shown_figure(step: Step) -> str:
 
 def shown_durations(*seconds: float, is_score: bool = False) -> list[str]:
     """Durations in one unit, with as many decimals as it takes to tell different ones apart.
-
-    Args:
-        seconds: the durations.
-        is_score: whether they are numbers without a unit instead.
-
-    Returns:
-        Each as text; the unit stands with the last.
 
     Example:
         >>> shown_durations(0.053, 0.11), shown_durations(0.48, 1.008), shown_durations(1, 1.04)

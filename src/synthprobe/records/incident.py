@@ -241,11 +241,6 @@ def merged(base: Incident | None, ours: Incident, theirs: Incident) -> Incident:
 
     What one side alone changed stands. Of what both changed nothing that was seen or said is lost, the state that is
     further stands, and otherwise ours.
-
-    Args:
-        base: what both sides knew before; nothing when they did not meet yet.
-        ours: what was made of it here.
-        theirs: what was made of it elsewhere.
     """
 
     def stands(name: str) -> bool:

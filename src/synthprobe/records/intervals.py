@@ -25,14 +25,6 @@ class Interval(Struct, frozen=True, kw_only=True):
 def turn(slot: int, interval_s: float, every_s: float) -> int:
     """Which look at a journey a slot belongs to: the multiple of ``every_s`` since 1970 that its end has passed.
 
-    Args:
-        slot: the slot, ``floor(utc / interval_s)``.
-        interval_s: seconds between two slots.
-        every_s: seconds between two looks; the slots themselves when it is not longer than they are.
-
-    Returns:
-        The number of the look.
-
     Example:
         >>> [turn(slot, 300, 900) for slot in (2, 3, 4, 5, 6)]
         [0, 1, 1, 1, 2]
@@ -43,14 +35,6 @@ def turn(slot: int, interval_s: float, every_s: float) -> int:
 def is_due(slot: int, interval_s: float, every_s: float) -> bool:
     """Whether a journey is looked at in a slot: when a multiple of ``every_s`` since 1970 lies in it.
 
-    Args:
-        slot: the slot, ``floor(utc / interval_s)``.
-        interval_s: seconds between two slots; 0 for a run by hand, in which every journey is due.
-        every_s: seconds between two looks at the journey; 0 for each slot.
-
-    Returns:
-        Whether it is due.
-
     Example:
         >>> [slot for slot in range(0, 25) if is_due(slot, 300, 3600)]
         [0, 12, 24]
@@ -60,14 +44,6 @@ def is_due(slot: int, interval_s: float, every_s: float) -> bool:
 
 def due_journeys(journeys: Iterable[Journey], slot: int, interval_s: float) -> list[Journey]:
     """The journeys that are expected in a slot.
-
-    Args:
-        journeys: all of them.
-        slot: the slot.
-        interval_s: seconds between two slots; 0 for a run by hand.
-
-    Returns:
-        Those that are due, in their order.
 
     Example:
         >>> hourly = Journey(id="a", node_id="a", title="a", every_s=3600)

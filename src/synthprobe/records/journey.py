@@ -54,15 +54,6 @@ class Journey(Struct, frozen=True, kw_only=True):
 def duration_s(text: str | float) -> float:
     """Seconds in a duration as people write it.
 
-    Args:
-        text: ``"1500ms"``, ``"3s"``, ``"2m"``, ``"1h"`` or a number of seconds.
-
-    Returns:
-        The duration in seconds.
-
-    Raises:
-        ValueError: when it is no duration, not above zero, or longer than a year; the message is a sentence.
-
     Example:
         >>> duration_s("1500ms")
         1.5

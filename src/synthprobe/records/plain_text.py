@@ -28,12 +28,6 @@ _COMMAND = re.compile(r"^(\s*)::|##(\w*)\[", re.MULTILINE)
 def plain_text(text: str) -> str:
     r"""Lines in which nothing is a control character, or a command to the CI job that prints them.
 
-    Args:
-        text: any text.
-
-    Returns:
-        The text; control characters are shown as pictures, a leading ``::`` and every ``##[`` are broken up.
-
     Example:
         >>> plain_text("\x1b[2Jgone\r\n::add-mask::all\n##vso[task.complete]")
         '␛[2Jgone\n| ::add-mask::all\n## vso[task.complete]'
@@ -44,12 +38,6 @@ def plain_text(text: str) -> str:
 def plain_line(text: str) -> str:
     r"""As `plain_text`, in one line.
 
-    Args:
-        text: any text.
-
-    Returns:
-        One line.
-
     Example:
         >>> plain_line("two\nlines\x07")
         'two lines␇'
@@ -59,12 +47,6 @@ def plain_line(text: str) -> str:
 
 def coloured_line(line: str) -> str:
     r"""As `plain_text`, but colours stay: they are pytest's own.
-
-    Args:
-        line: a line of a child's output.
-
-    Returns:
-        The line.
 
     Example:
         >>> coloured_line("\x1b[31mred\x1b[0m\x1b[2J")

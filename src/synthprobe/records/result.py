@@ -142,13 +142,6 @@ class Step(Struct, frozen=True, kw_only=True):
 def walk_steps(steps: Iterable[Step], above: str = "") -> Iterator[tuple[str, Step]]:
     """Every step and the steps inside it, in their order.
 
-    Args:
-        steps: the outermost ones.
-        above: path of the step they are inside.
-
-    Yields:
-        Path and step; a path is the titles of the step and the steps around it, outermost first, joined by `` › ``.
-
     Example:
         >>> began = datetime(2026, 11, 2)
         >>> inner = Step(title="type the plate", status="passed", started_at=began, duration_s=0.2)

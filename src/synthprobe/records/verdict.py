@@ -149,12 +149,5 @@ class Verdict(Struct, frozen=True, kw_only=True):
         )
 
     def count(self, outcome: Outcome) -> int:
-        """How many journeys ended so.
-
-        Args:
-            outcome: the outcome to count.
-
-        Returns:
-            The number of journeys.
-        """
+        """How many journeys ended so."""
         return sum(journey.outcome == outcome for journey in self.journeys)

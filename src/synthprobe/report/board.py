@@ -47,14 +47,7 @@ KINDS: dict[OperationKind, tuple[str, str]] = {
 
 
 class Day(Struct, frozen=True, kw_only=True):
-    """One day of a journey in the grid.
-
-    Attributes:
-        day: the day, UTC.
-        state: the worst outcome of the day; ``empty`` without a run.
-        runs: runs of that day.
-        bad: runs that had that worst outcome.
-    """
+    """One day of a journey in the grid."""
 
     day: date
     state: DayState = "empty"
@@ -63,18 +56,7 @@ class Day(Struct, frozen=True, kw_only=True):
 
 
 class BoardJourney(Struct, frozen=True, kw_only=True):
-    """A journey on the board.
-
-    Attributes:
-        id: the journey's id.
-        title: what a person reads.
-        owner: the role or team.
-        uses_per_day: declared uses by real users; None when nobody declared it.
-        days: the days that are known, in any order.
-        steps: its steps over time.
-        objective: how it stands against its objective; None without one.
-        link: address of its last report, relative to the site; empty when there is none.
-    """
+    """A journey on the board."""
 
     id: str
     title: str
@@ -87,16 +69,7 @@ class BoardJourney(Struct, frozen=True, kw_only=True):
 
 
 class BoardChange(Struct, frozen=True, kw_only=True):
-    """A marked change, and what it did.
-
-    Attributes:
-        change: the change.
-        window_days: length of each of the two windows that are compared.
-        ceiling: the most it could save, as a share of the total of its kind, 0 to 1.
-        split: why the total of its row moved; None while too little was seen.
-        forecast: predicted against actual rank of the top rows.
-        note: why something is missing, as a sentence.
-    """
+    """A marked change, and what it did."""
 
     change: Change
     window_days: float
@@ -107,18 +80,7 @@ class BoardChange(Struct, frozen=True, kw_only=True):
 
 
 class BoardData(Struct, frozen=True, kw_only=True):
-    """All that the board shows.
-
-    Attributes:
-        target: the target's name.
-        made_at: when it was made, UTC.
-        window_days: days the ranking was counted over.
-        rows: the ranking, as `synthprobe.goals.impact.rank` makes it.
-        journeys: the journeys.
-        changes: marked changes, newest first.
-        notes: what a reader should know, as sentences, for example a reset of the counters.
-        runs: addresses of published runs, relative to the site, by their begin.
-    """
+    """All that the board shows."""
 
     target: str
     made_at: datetime

@@ -34,17 +34,7 @@ _SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 
 
 class PublishedRun(Struct, frozen=True, kw_only=True):
-    """A run as it stands in the site.
-
-    Attributes:
-        verdict: the run's verdict.
-        folder: the run's folder, relative to the site.
-        label: what tells this run from another of the same target, for example ``faulty``; usually empty.
-        pages: id of each journey's page in the Allure report; empty when there is no Allure report.
-        note: why something is missing, as a sentence; empty when nothing is.
-        production: whether the target is one that users depend on.
-        files: where evidence stands in the site, by its path in the records, where it does not stand in the folder.
-    """
+    """A run as it stands in the site."""
 
     verdict: Verdict
     folder: str
@@ -56,14 +46,7 @@ class PublishedRun(Struct, frozen=True, kw_only=True):
 
 
 class PublishedRunbook(Struct, frozen=True, kw_only=True):
-    """A runbook as the pages need it.
-
-    Attributes:
-        address: its page, relative to the site or absolute.
-        title: one line.
-        fallback: how the work goes on without the broken part.
-        fix: id of an allowed fix; empty without one.
-    """
+    """A runbook as the pages need it."""
 
     address: str
     title: str = ""
@@ -72,30 +55,7 @@ class PublishedRunbook(Struct, frozen=True, kw_only=True):
 
 
 class Card(Struct, frozen=True, kw_only=True):
-    """What is wrong, since when, who has it and what to do.
-
-    Attributes:
-        anchor: where it stands in the page.
-        outcome: the worst of its journeys.
-        title: what the user cannot do.
-        sentence: what is wrong, in one line.
-        step: the broken or weak step.
-        seen_from: from where it fails and passes, where several locations looked and it is not the matter of a few.
-        since: when it began, UTC, if it is known.
-        triage: where the cause lies.
-        incident: the incident; nothing when there is none, or the history is away.
-        incident_id: its id; empty without one.
-        muted: until which day nobody is told.
-        runbook: the page that knows this failure.
-        runbook_id: its id; empty when no page knows it.
-        runbook_why: why that page.
-        general: the page that is for the journey in general, when none knows the failure.
-        general_id: its id; empty without one.
-        journeys: views of the journeys that show it, the most telling first.
-        blocked: titles of journeys that cannot get as far because of it.
-        day: the last 24 hours.
-        chart: the broken step's time over the last day.
-    """
+    """What is wrong, since when, who has it and what to do."""
 
     anchor: str
     outcome: Outcome

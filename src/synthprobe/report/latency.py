@@ -41,20 +41,7 @@ class Area(Struct, frozen=True, kw_only=True):
 
 
 class Chart(Struct, frozen=True, kw_only=True):
-    """All that the template draws, in units of the SVG.
-
-    Attributes:
-        line: the runs' times as points of a line.
-        spots: the same one by one, with their values and runs.
-        band: what is usual; nothing when that is not known, or far from what was measured.
-        alarms: when it was called slow.
-        dots: where each alarm began.
-        marks: deploys and changes.
-        budget: where the budget stands; nothing when it has none, or one that is far away.
-        ticks: values of the left axis.
-        times: moments of the lower axis.
-        text: the chart in a sentence.
-    """
+    """All that the template draws, in units of the SVG."""
 
     line: str
     spots: tuple[Spot, ...]

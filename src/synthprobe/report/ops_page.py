@@ -29,13 +29,7 @@ _GROUPS = (
 
 
 class OpsData(Struct, frozen=True, kw_only=True):
-    """All that the page shows.
-
-    Attributes:
-        measures: what was counted.
-        made_at: when, UTC.
-        notes: what a reader should know, as sentences.
-    """
+    """All that the page shows."""
 
     measures: Measures
     made_at: datetime

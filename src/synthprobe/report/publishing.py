@@ -53,18 +53,7 @@ class Entry(Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Index(Struct, frozen=True, kw_only=True):
-    """What stands in a store. It travels in the first page itself, so that both change at once.
-
-    Attributes:
-        runs: every run that is kept.
-        newest: the newest run of each target, whole.
-        standings: how each target stood when it was published last.
-        shared: what each bundle that runs share was made of, by its folder.
-        pages: what each incident's page was made of, by its path.
-        sightings: folders of the first and of the newest run that show each incident.
-        private_at: when a stranger was refused last, UTC.
-        swept_at: when what no run names was removed last, UTC.
-    """
+    """What stands in a store. It travels in the first page itself, so that both change at once."""
 
     runs: tuple[Entry, ...] = ()
     newest: tuple[PublishedRun, ...] = ()
@@ -94,12 +83,7 @@ class Site(Struct, frozen=True, kw_only=True):
 
 
 class Publication(Struct, frozen=True, kw_only=True):
-    """What became of publishing a run.
-
-    Attributes:
-        page: path of the run's own page in the store; of the first page where all passed.
-        traces: path of the trace of each journey, by its id.
-    """
+    """What became of publishing a run."""
 
     page: str
     traces: dict[str, str] = {}

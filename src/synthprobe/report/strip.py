@@ -18,15 +18,7 @@ _HEIGHT = {"failed": 14, "unknown": 11, "degraded": 9, "passed": 5, "skipped": 2
 
 
 class Stretch(Struct, frozen=True, kw_only=True):
-    """Slots beside each other that ended alike.
-
-    Attributes:
-        outcome: how; empty when nobody looked.
-        left: the first slot, counted from the strip's left end.
-        width: how many slots.
-        height: of its bar, in parts of 14.
-        title: what a reader sees who points at it.
-    """
+    """Slots beside each other that ended alike."""
 
     outcome: str
     left: int
@@ -36,13 +28,7 @@ class Stretch(Struct, frozen=True, kw_only=True):
 
 
 class Strip(Struct, frozen=True, kw_only=True):
-    """The last 24 hours.
-
-    Attributes:
-        slots: how many slots it shows.
-        stretches: what they hold, oldest first.
-        text: the same in a sentence.
-    """
+    """The last 24 hours."""
 
     slots: int
     stretches: tuple[Stretch, ...]

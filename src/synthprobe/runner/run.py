@@ -53,21 +53,7 @@ _LEAST_S = 5.0
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run is to be done.
-
-    Attributes:
-        paths: journeys to run; all without it.
-        selection: pytest's own ``-m`` and ``-k``, each with its expression; what they leave out is not expected.
-        workers: parallel workers; 0 runs in one process.
-        options: more options for pytest.
-        deadline_s: seconds after which the run is ended; what did not finish is ``unknown``.
-        slot: the slot a scheduled run judges; nothing for a run started by hand.
-        verbose: whether pytest's own output is shown, and not only kept in ``pytest.log``.
-        address_given: whether the target's address was said for this run, so that no journey may go elsewhere.
-        part: number of the part of the slot, where several machines judge it together; 0 for a run of its own.
-        only: the journeys of the part.
-        sharers: how many parts share what the target allows.
-    """
+    """How a run is to be done."""
 
     paths: tuple[str, ...] = ()
     selection: tuple[str, ...] = ()
@@ -96,19 +82,7 @@ def run_journeys(
     environ: Mapping[str, str] | None = None,
     watching: Callable[[Path], AbstractContextManager[Callable[[str], None]]] | None = None,
 ) -> tuple[Path, Verdict]:
-    """Run all journeys once, in a child process, and judge them.
-
-    Args:
-        root: the project's root.
-        config: its configuration.
-        target: the target.
-        order: how the run is to be done.
-        environ: variables of the child; those of this process without it.
-        watching: shows how far the run in a folder is, and takes each line that pytest prints, where they are shown.
-
-    Returns:
-        The run's folder and its verdict.
-    """
+    """Run all journeys once, in a child process, and judge them."""
     order = order or RunOrder()
     state = root / config.folder
     clock = ClockWatch()

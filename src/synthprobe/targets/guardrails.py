@@ -17,17 +17,7 @@ _SYNTHETIC = {"X-Synthetic": "synthprobe", "Cache-Control": "no-cache"}
 
 
 def check_guardrails(target: Target) -> Target:
-    """Refuse a target whose guardrails contradict each other.
-
-    Args:
-        target: as configured.
-
-    Returns:
-        The same target.
-
-    Raises:
-        ConfigurationError: when TLS checks are off on production, a host or path is none, or a limit is below zero.
-    """
+    """Refuse a target whose guardrails contradict each other."""
     table = f"[targets.{target.name}]"
     if target.production and not target.tls_verify:
         raise ConfigurationError(
@@ -63,12 +53,6 @@ def check_guardrails(target: Target) -> Target:
 def allowed_hosts(target: Target) -> tuple[str, ...]:
     """Every host that journeys may reach, that of the base URL first.
 
-    Args:
-        target: the target.
-
-    Returns:
-        Host names and patterns in the form browsers use: lower case, IDN as ``xn--``, IPv6 without brackets.
-
     Example:
         >>> allowed_hosts(Target(base_url="https://cad.example.org", allowed_hosts=("*.cdn.example.org",)))
         ('cad.example.org', '*.cdn.example.org')
@@ -78,13 +62,6 @@ def allowed_hosts(target: Target) -> tuple[str, ...]:
 
 def may_reach(target: Target, url: str) -> bool:
     """Whether a request to that address may leave.
-
-    Args:
-        target: the target.
-        url: the address; ports are not told apart.
-
-    Returns:
-        True when its host is allowed.
 
     Example:
         >>> cad = Target(base_url="https://cad.example.org", allowed_hosts=("*.example.net",))
@@ -96,15 +73,7 @@ def may_reach(target: Target, url: str) -> bool:
 
 
 def egress_refusal(target: Target, url: str) -> str:
-    """Why a request to that address may not leave.
-
-    Args:
-        target: the target.
-        url: the address.
-
-    Returns:
-        A sentence; empty when it may leave.
-    """
+    """Why a request to that address may not leave."""
     if odd := odd_address(url):
         return odd
     if may_reach(target, url):
@@ -118,12 +87,6 @@ def egress_refusal(target: Target, url: str) -> str:
 
 def is_read_only(target: Target) -> bool:
     """Whether changes are refused unless a journey declares them.
-
-    Args:
-        target: the target.
-
-    Returns:
-        What ``read_only`` says; left out, whether the target is production.
 
     Example:
         >>> is_read_only(Target(base_url="https://cad.example.org", production=True))
@@ -141,17 +104,6 @@ def change_refusal(
     body: Any = None,
 ) -> str:
     """Why a request that may change something is refused.
-
-    Args:
-        target: the target.
-        method: the HTTP method.
-        url: the address.
-        mutates: what the running journey declares that it changes.
-        headers: what is sent with it; some servers take another method from there, or from ``_method`` in the query.
-        body: what is sent as its body, where servers look for ``_method`` as well: text or bytes.
-
-    Returns:
-        A sentence; empty when it may be sent. A journey that declares changes only runs where they are allowed.
 
     Example:
         >>> cad = Target(base_url="https://cad.example.org", production=True)
@@ -179,14 +131,6 @@ def change_refusal(
 def sends_messages(target: Target, url: str, mutates: Collection[str]) -> bool:
     """Whether a page may send messages over a WebSocket: what they change, nobody sees from outside.
 
-    Args:
-        target: the target.
-        url: the WebSocket's address.
-        mutates: what the running journey declares that it changes.
-
-    Returns:
-        True where changes are allowed, and on the paths of ``websocket_paths``.
-
     Example:
         >>> cad = Target(base_url="https://cad.example.org", production=True, websocket_paths=("*/live",))
         >>> [sends_messages(cad, f"wss://cad.example.org/{path}", ()) for path in ("board/live", "orders")]
@@ -196,15 +140,7 @@ def sends_messages(target: Target, url: str, mutates: Collection[str]) -> bool:
 
 
 def message_refusal(target: Target, url: str) -> str:
-    """The sentence on a message that was not sent.
-
-    Args:
-        target: the target.
-        url: the WebSocket's address.
-
-    Returns:
-        A sentence.
-    """
+    """The sentence on a message that was not sent."""
     path = path_of(url)
     return (
         f"A message of a page over the WebSocket {path} was not sent: {_name(target)} is read-only, and this journey "
@@ -219,13 +155,6 @@ def _is_one_of(path: str, patterns: Collection[str]) -> bool:
 
 def skip_reason(target: Target, mutates: Collection[str]) -> str:
     """Why a journey that declares changes does not run against this target.
-
-    Args:
-        target: the target.
-        mutates: what it changes.
-
-    Returns:
-        A sentence; empty when it may run.
 
     Example:
         >>> cad = Target(base_url="https://cad.example.org", name="production", production=True)
@@ -245,12 +174,6 @@ def synthetic_headers(given: Mapping[str, str] | None = None) -> dict[str, str]:
 
     A cache that answers in the target's place would go on doing so while the target is down.
 
-    Args:
-        given: what the journey set itself; that stands.
-
-    Returns:
-        Its headers and ours.
-
     Example:
         >>> synthetic_headers({"cache-control": "max-age=60"})
         {'X-Synthetic': 'synthprobe', 'cache-control': 'max-age=60'}
@@ -264,12 +187,6 @@ def browser_may_mark(target: Target) -> bool:
 
     A browser asks another origin first whether it takes a header that pages do not send by themselves (CORS), and does
     not send the request when it does not: the headers would break what works for users.
-
-    Args:
-        target: the target.
-
-    Returns:
-        What the target says; else whether its own host is the only one that is allowed.
 
     Example:
         >>> browser_may_mark(Target(base_url="https://cad.example.org", allowed_hosts=("cdn.example.org",)))
@@ -285,12 +202,6 @@ def browser_arguments(target: Target) -> list[str]:
     WebSocket, a worker, the browser itself. A proxy would resolve for it, and WebRTC would send without resolving.
     Where the target has a proxy or client certificates, it knows our own proxy on loopback only, which asks for
     allowed hosts alone.
-
-    Args:
-        target: the target.
-
-    Returns:
-        Command line arguments.
 
     Example:
         >>> browser_arguments(Target(base_url="https://cad.example.org"))[0]

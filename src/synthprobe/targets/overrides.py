@@ -16,14 +16,7 @@ _FIELDS = _HEADERS | {"_method", "_httpmethod"}
 
 
 def method_override(method: str, url: str, headers: Mapping[str, str], body: Any) -> str:
-    """By what a request asks for a method that changes something, whatever its own method is.
-
-    Args:
-        method: its own method.
-        url: the address.
-        headers: what is sent with it.
-        body: text or bytes; anything else cannot be looked into before it is sent, which is said as well.
-    """
+    """By what a request asks for a method that changes something, whatever its own method is."""
     read = read_address(url)
     written = [(name, value, _HEADERS) for name, value in headers.items()]
     written += [(name, value, _FIELDS) for name, value in parse_qsl(read.search[1:] if read else "")]

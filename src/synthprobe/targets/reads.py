@@ -20,13 +20,7 @@ _NO_SYNTAX = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|#[^\n]*', re.D
 
 
 class Read(Struct, frozen=True):
-    """One entry of ``reads``.
-
-    Attributes:
-        method: for example ``POST``.
-        path: from its first slash on; ``*`` stands for any text.
-        operation: of GraphQL: ``query`` for every query, or the name of one; empty when the path alone decides.
-    """
+    """One entry of ``reads``."""
 
     method: str
     path: str

@@ -60,12 +60,6 @@ _COMMON = frozenset(
 def weakness(value: str) -> str:
     """Why a value cannot be masked without masking innocent text.
 
-    Args:
-        value: the secret.
-
-    Returns:
-        The end of a sentence that begins with what the value is called; empty when it can be masked.
-
     Example:
         >>> weakness("123456")
         'is a number of fewer than 8 digits'
@@ -139,18 +133,6 @@ class Secret:
 def read_secret(name: str, environ: Mapping[str, str], *, source: str, root: Path = Path()) -> Secret:
     """Read a secret from where the target says it is.
 
-    Args:
-        name: the secret's name in the configuration.
-        environ: the environment.
-        source: ``env:VARIABLE`` or ``file:/path``.
-        root: what a relative path is relative to, usually the project's root.
-
-    Returns:
-        The secret.
-
-    Raises:
-        SecretError: when the source is missing, empty, unreadable or of another kind.
-
     Example:
         >>> read_secret("dispatcher", {"DISPATCHER": "correct horse"}, source="env:DISPATCHER").reveal()
         'correct horse'
@@ -210,19 +192,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
 
 
 def read_credentials(target: Target, environ: Mapping[str, str], *, root: Path = Path()) -> Credentials:
-    """What is shown on the way to a target.
-
-    Args:
-        target: the target.
-        environ: the environment.
-        root: what a relative path is relative to, usually the project's root.
-
-    Returns:
-        What its ``http_credentials`` and its ``proxy`` name.
-
-    Raises:
-        SecretError: when a secret is missing or unreadable.
-    """
+    """What is shown on the way to a target."""
 
     def read(name: str) -> Secret:
         return read_secret(name, environ, source=target.secrets.get(name, ""), root=root)
@@ -253,18 +223,6 @@ def proxies_for(target: Target, environ: Mapping[str, str], root: Path, url: str
 
 def read_address(name: str, environ: Mapping[str, str], *, source: str, root: Path = Path()) -> str:
     """Read an address that may be written openly, or kept where secrets are because it holds a password or token.
-
-    Args:
-        name: its key in the configuration.
-        environ: the environment.
-        source: the address itself, ``env:VARIABLE`` or ``file:/path``.
-        root: what a relative path is relative to, usually the project's root.
-
-    Returns:
-        The address.
-
-    Raises:
-        SecretError: when it is kept elsewhere and cannot be read there.
 
     Example:
         >>> read_address("history.url", {}, source="sqlite:///history.db")

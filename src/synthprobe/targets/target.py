@@ -148,19 +148,7 @@ def sends_by_egress_proxy(target: Target) -> bool:
 
 
 def check_base_url(target_name: str, base_url: str) -> str:
-    """The address without a trailing slash.
-
-    Args:
-        target_name: for the message.
-        base_url: what was configured or typed.
-
-    Returns:
-        The address.
-
-    Raises:
-        ConfigurationError: when it has no ``http`` or ``https`` scheme, no host, a user or password, or programs
-            may read it differently.
-    """
+    """The address without a trailing slash."""
     before, _, rest = base_url.rpartition("@")
     scheme = f"{before.partition('://')[0]}://" if "://" in before else ""
     shown = f"{scheme}****@{rest}" if before else base_url
@@ -184,11 +172,7 @@ def check_base_url(target_name: str, base_url: str) -> str:
 
 
 def check_http_credentials(target: Target) -> None:
-    """See that a door's password is a secret of the target.
-
-    Raises:
-        ConfigurationError: when it names none, or the user cannot be sent.
-    """
+    """See that a door's password is a secret of the target."""
     credentials = target.http_credentials
     if credentials is None:
         return
@@ -208,11 +192,7 @@ def check_http_credentials(target: Target) -> None:
 
 
 def check_logins(target: Target) -> None:
-    """See that inbox and kept sessions can be used.
-
-    Raises:
-        ConfigurationError: when one names a secret that the target does not declare, or the inbox's url is none.
-    """
+    """See that inbox and kept sessions can be used."""
     inbox, table = target.inbox, f"[targets.{target.name}]"
     for key, secret in (("session_key", target.session_key), ("inbox.secret", inbox.secret if inbox else "")):
         if secret and secret not in target.secrets:
@@ -237,18 +217,7 @@ def check_logins(target: Target) -> None:
 
 
 def check_trace_url(target_name: str, trace_url: str) -> str:
-    """The pattern of a trace's address, which must be one.
-
-    Args:
-        target_name: for the message.
-        trace_url: what was configured; empty when the target has no tracing tool.
-
-    Returns:
-        The pattern.
-
-    Raises:
-        ConfigurationError: when it is no web address, or has no place for the trace's id.
-    """
+    """The pattern of a trace's address, which must be one."""
     if trace_url and not (trace_url.startswith(("https://", "http://")) and "{trace_id}" in trace_url):
         raise ConfigurationError(
             f"trace_url of target {target_name!r} is {trace_url!r}. A web address with {{trace_id}} in it was "
@@ -259,13 +228,6 @@ def check_trace_url(target_name: str, trace_url: str) -> str:
 
 def backend_trace(target: Target, trace_id: str) -> str:
     """Where an attempt at a journey opens in the target's own tracing tool.
-
-    Args:
-        target: the target.
-        trace_id: 32 hexadecimal digits, as they went out in ``traceparent``.
-
-    Returns:
-        The address; empty when the target has no such tool.
 
     Example:
         >>> backend_trace(Target(base_url="https://x.example", trace_url="https://traces.example/{trace_id}"), "0af7")

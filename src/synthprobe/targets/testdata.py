@@ -53,11 +53,7 @@ class TestDataKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def check_testdata(target: str, kinds: dict[str, TestDataKind]) -> None:
-    """See that each kind can be found and removed.
-
-    Raises:
-        ConfigurationError: names the key, and the way out.
-    """
+    """See that each kind can be found and removed."""
     for name, kind in kinds.items():
         table = f"[targets.{target}.testdata.{name}]"
         if not kind.find and not kind.look:

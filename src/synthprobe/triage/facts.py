@@ -32,19 +32,7 @@ def is_change(answer: Answer) -> bool:
 
 
 class Peer(Struct, frozen=True, kw_only=True):
-    """Another journey of the same run.
-
-    Attributes:
-        journey: its id.
-        outcome: its outcome.
-        kind: kind of its failure, if it has one.
-        steps: check, role and whether it passed, of every step that names a check or a role.
-        nodes: how nodes answered it, when it did not pass.
-        forbidden: the request that was refused to it with 403, and why; empty when none was.
-        role: the role that acted in its broken step.
-        let_in: paths of log-ins that it sent a password to, and that did not refuse it.
-        usual: what was refused or broken in it, and how often, when it passed all the same.
-    """
+    """Another journey of the same run."""
 
     journey: str
     outcome: Outcome
@@ -58,28 +46,7 @@ class Peer(Struct, frozen=True, kw_only=True):
 
 
 class TriageFacts(Struct, frozen=True, kw_only=True):
-    """All that triage reads of one journey's failure.
-
-    Attributes:
-        outcome: the journey's outcome.
-        intermittent: it failed and then passed.
-        kind: kind of the failure; empty when it is only degraded.
-        ours: the failure is the probe's own.
-        message: the failure's message, or those of the degradations.
-        finding: what is known of the failure besides words.
-        step: path of the broken step.
-        checks: what the broken step checks, when its author said so.
-        role: the role that acted in the broken step.
-        runbook: id of the runbook that the broken step names.
-        passed_steps: check and role of the steps that passed in the same attempt.
-        degradations: in which ways it was not well enough.
-        evidence: the attempt's facts.
-        peers: the other journeys of the run.
-        build: the build that answered.
-        last_passed_build: the build of the last run in which this journey passed; empty when not known.
-        canary_down: whether a target that has nothing to do with this one cannot be reached either.
-        took_s: seconds that the broken steps took together.
-    """
+    """All that triage reads of one journey's failure."""
 
     outcome: Outcome
     intermittent: bool = False

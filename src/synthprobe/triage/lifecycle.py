@@ -61,12 +61,7 @@ History = Mapping[str, Sequence[Observation]]
 
 
 class Followed(Struct, frozen=True, kw_only=True):
-    """What a run makes of the incidents.
-
-    Attributes:
-        incidents: all that were open before it, and those that it opened.
-        of: id of the incident that each journey belongs to which did not pass.
-    """
+    """What a run makes of the incidents."""
 
     incidents: tuple[Incident, ...]
     of: dict[str, str]

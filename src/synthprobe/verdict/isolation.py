@@ -9,11 +9,7 @@ T = TypeVar("T")
 
 
 class Isolation:
-    """Judges steps and journeys apart from each other.
-
-    Attributes:
-        notes: a sentence for each that could not be judged.
-    """
+    """Judges steps and journeys apart from each other."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
