@@ -29,7 +29,7 @@ class Reruns:
     def repeat(self, items: list[pytest.Item], journey_of: Callable[[pytest.Item], Journey]) -> list[pytest.Item]:
         """Choose what may be run again, as often as it may be at most."""
         repeated = []
-        reach = self._left  # what is left for a journey at best: those before it take at least what makes them calm
+        reach = self._left  # what is left for a journey at best: those before it take at least one each
         for suspicion in self._suspicions.values():
             chosen = next((item for item in items if journey_of(item).id == suspicion.journey), None)
             if chosen is None or not is_repeatable(chosen):
@@ -39,7 +39,7 @@ class Reruns:
                 if fresh is not None:
                     fresh.stash[_JOURNEY], fresh.stash[_NUMBER] = suspicion.journey, number
                     repeated.append(fresh)
-            reach -= min(self._most, CALM)
+            reach -= 1
         return repeated
 
     def is_settled(self, item: pytest.Item) -> bool:
@@ -53,7 +53,7 @@ class Reruns:
     def saw(self, result: Result) -> None:
         """Count a re-run, and whether it was as usual."""
         self._left -= 1
-        self._calm[result.journey.id] += self._suspicions[result.journey.id].is_calm(result)
+        self._calm[result.journey.id] += self._suspicions[result.journey.id].calm(result)
 
 
 def _fresh(item: pytest.Item) -> Iterator[pytest.Item]:

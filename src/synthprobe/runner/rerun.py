@@ -39,7 +39,7 @@ def run_again(
     until: float,
     suspicions: Sequence[Suspicion],
 ) -> LookedAgain:
-    """Run suspicious journeys again, one after the other, each until it was as usual twice or the budget is used up.
+    """Run suspicious journeys again, one after the other, each until it was as usual or the budget is used up.
 
     A journey that changes something is left alone, unless its marker says that it is repeatable.
     """
