@@ -41,9 +41,11 @@ def failed(*answers, wrong=SUM, checks="", **seen):
     )
 
 
-def test_on_the_failures_of_other_systems_that_were_at_hand_no_class_is_wrong(capsys):
-    made = runpy.run_path(str(ROOT / "benchmarks" / "foreign_failures.py"))
-    sums, _ = made["score"](made["KNOWN"])
+@pytest.mark.parametrize(("script", "name"), [("foreign_failures", "KNOWN"), ("foreign_portals", "FAILURES")])
+def test_on_the_failures_of_other_systems_that_were_at_hand_no_class_is_wrong(capsys, monkeypatch, script, name):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    made = runpy.run_path(str(ROOT / "benchmarks" / f"{script}.py"))
+    sums, _ = made["score"](made[name])
     assert (sums["wrong"], sums["not told"]) == (0, 0), capsys.readouterr().out
     assert sums["named"] >= 5
 

@@ -74,6 +74,35 @@ def test_a_slow_list_is_no_slow_log_in_and_a_slow_write_proves_no_lock():
     assert "POST /search" in search.why
 
 
+@pytest.mark.parametrize("status", [521, 522, 525, 526, 530])
+def test_an_edge_that_gets_no_answer_from_the_target_shows_no_error_of_its_code(status):
+    found = triage(facts(answered(path="/", status=status)))
+    assert (found.cause_class, found.rule) == ("infra", "unreachable")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(520, ""), (502, "OVER_QUERY_LIMIT: daily request quota exceeded"), (503, "the licence of this site has ended")],
+)
+def test_what_a_gateway_does_not_understand_or_somebody_used_up_is_not_unreachable(status, reason):
+    found = triage(facts(answered(path="/", status=status, reason=reason)))
+    assert found.cause_class == "unknown"
+    assert f"GET / was answered {status}" in found.why
+
+
+def test_a_page_that_goes_round_in_circles_was_answered_each_time():
+    loop = answered(by="page", resource="document", status=0, reason="net::ERR_TOO_MANY_REDIRECTS")
+    found = triage(facts(loop, kind="timeout"))
+    assert (found.cause_class, found.rule) == ("unknown", "nothing-fits")
+    assert "GET / ended with net::ERR_TOO_MANY_REDIRECTS" in found.why
+
+
+def test_a_stream_that_a_page_is_refused_is_told_and_its_end_is_not():
+    stream = answered(by="page", path="/live", resource="eventsource", status=400)
+    assert "GET /live was answered 400" in triage(facts(stream)).why
+    assert "/live" not in triage(facts(replace(stream, status=0))).why
+
+
 def test_a_request_without_an_answer_proves_nothing_of_the_servers_workers():
     found = triage(facts(answered(path="/hang", status=0, duration_ms=10_000.0), kind="deadline"))
     assert "worker" not in found.why

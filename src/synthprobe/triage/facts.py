@@ -14,8 +14,14 @@ from synthprobe.records.finding import Contradiction, Finding
 from synthprobe.records.result import Check, Degradation, Outcome, Step, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 
+EDGE = frozenset({*range(520, 528), 530})
+"""Statuses by which a network in front of the target says that the target itself gave it no answer."""
+
 _PAGE_BREAKS = {"document", "script", "fetch", "xhr"}
 """What a page asks for that can be why it does not work; a picture or a font that is missing is not."""
+
+_STREAMS = {"eventsource", "websocket"}
+"""What stays open until the page is left, so that its end says nothing; only a refusal does."""
 
 Request = tuple[str, str, str, int]
 """Who asked, the method, the path and the status."""
@@ -115,6 +121,7 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         """Whether an answer belongs to a broken step, or to none."""
         steps = [self.step] if self.kind else [one.step for one in self.degradations]
         breaks = a.by == "api" or not a.resource or a.resource in _PAGE_BREAKS
+        breaks = breaks or (a.resource in _STREAMS and a.status >= 400)
         return breaks and (not a.step or not any(steps) or any(step.startswith(a.step) for step in steps))
 
     def _is_missed(self, a: Answer) -> bool:

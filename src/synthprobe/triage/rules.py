@@ -12,7 +12,7 @@ from synthprobe.records.address import path_of
 from synthprobe.records.incident import CauseClass
 from synthprobe.records.result import Check
 from synthprobe.triage import access, data, timing
-from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.facts import EDGE, TriageFacts
 from synthprobe.triage.sight import answered, asset, is_blocked, known, missing_assets, refused
 
 # a system of another name, and that it does not work; "Service Unavailable" and "Bad Gateway" name none
@@ -27,10 +27,15 @@ _UPSTREAM = re.compile(
 _LACKS = re.compile(
     r"connection (to \S+ )?(was )?(refused|reset|timed out)|(unable|failed) to connect|could not connect"
     r"|can('t|not) (connect|contact|reach)|econnrefused|etimedout|too many (connections|clients|open files)"
+    r"|pool (is |was )?exhausted|no (free|available) connections?|timeout waiting for (idle|a free)"
     r"|no space left|disk (is )?full|out of memory|insufficient storage|read-only file system",
     re.IGNORECASE,
 )
-_GATEWAYS = {502, 503, 504}
+# what somebody may use no more: whoever says so was reached
+_USED_UP = re.compile(r"quota|over.?limit|limit exceeded|rate.limit|licen[cs]e|subscription|billing", re.IGNORECASE)
+_GATEWAYS = EDGE | {502, 503, 504}
+_UNCLEAR = {520}  # an edge was answered something that it does not understand
+_LOOP = "net::ERR_TOO_MANY_REDIRECTS"
 
 
 def _own_fault(f: TriageFacts) -> str:
@@ -55,8 +60,9 @@ def _unreachable(f: TriageFacts) -> str:
         said = next(iter(f.message.strip().splitlines()), "").rstrip(".")
         what = "An answer did not come whole" if f.kind == "protocol" else "The target cannot be reached"
         return f"{what} ({f.kind}){f': {said}' if said else ''}."
-    found = next((a for a in f.unwanted if a.status in _GATEWAYS and not _UPSTREAM.search(a.reason)), None)
-    return refused(f, found) if found else ""
+    found = next((a for a in f.unwanted if a.status in _GATEWAYS), None)
+    other = found is not None and (_UPSTREAM.search(found.reason) or _USED_UP.search(found.reason))
+    return refused(f, found) if found and not other and found.status not in _UNCLEAR else ""
 
 
 def _never_answered(f: TriageFacts) -> str:
@@ -69,7 +75,7 @@ def _never_answered(f: TriageFacts) -> str:
     waited_for = {"document", "script"} if f.kind != "expectation" or f.finding.sought else set[str]()
     for a in f.unwanted:
         waited = a.resource in waited_for or (a.by == "api" and f.kind == "deadline")
-        if a.status == 0 and waited and not is_blocked(a):
+        if a.status == 0 and waited and not is_blocked(a) and a.reason != _LOOP:
             return f"{answered(a)}."
     return ""
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import Answer
 from synthprobe.records.incident import Triage
-from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.facts import EDGE, TriageFacts
 from synthprobe.triage.fingerprint import normalise
 
 _ASSET = re.compile(r"\.(m?js|css)$", re.IGNORECASE)
@@ -24,7 +24,7 @@ RIGHTS = {"grant", "forbidden", "control-missing"}
 _GIVEN = {"null-island": "a position of 0, 0", "whole-hours": "times off by whole hours"}
 """Rules by which what the target was given is wrong in one way, wherever it is shown."""
 _NO_CONNECTION = {"dns", "refused", "tls", "no connection"}
-_GATEWAY = {502, 504}
+_GATEWAY = EDGE | {502, 504}
 
 
 def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, str]) -> tuple[str, ...]:
