@@ -412,7 +412,7 @@ def print_claims(all_series: list[Series], each: int) -> None:
 def print_reruns(groups: dict[str, list[Series]], each: int) -> None:
     print(f"\nRe-runs of a suspicious run: found within 1 / 3 scheduled runs, %, and its cost; {each} starts a series")
     for name, all_series in groups.items():
-        for most in (0, 2, 4, 8):
+        for most in (0, 8):
             line = f"  {name}, up to {most}"
             for factor in (1.5, 2.0, 3.0):
                 delays, extra = with_reruns(all_series, factor, most, each)
