@@ -18,7 +18,7 @@ demo: setup ## start the dispatch centre, run the journeys healthy and with two 
 fleet-demo: setup .venv/.postgres ## three locations on a real Temporal server: one loses its network, then the centre breaks
 	$(BIN)/synthprobe demo --fleet
 
-test: setup .venv/.postgres ## all tests, a real browser included; OPTIONS are more options for pytest
+test: setup .venv/.postgres ## the tests, a real browser included; OPTIONS are more options for pytest: --long for all
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12 $(OPTIONS)
 
 coverage: setup .venv/.postgres ## the tests, and which lines of the product they run, child processes included

@@ -52,10 +52,15 @@ LONGEST = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fresh-starts", action="store_true", help="Start every Python afresh (prepared_python.py).")
+    parser.addoption("--long", action="store_true", help="Run what takes long too, as every night.")
     parser.addoption("--kill-turns", type=int, default=1, help="How often test data is left at each point of a kill.")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("long"):
+        long = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)
     order = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path, len(order)))
 

@@ -70,15 +70,18 @@ def drilled(watched):
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_the_fix_of_the_runbook_leads_to_green(drilled):
     assert "✓ search_cached: config, search-cached: confirmed, fixed by restore-setting, verified" in drilled[1]
 
 
+@pytest.mark.long
 def test_without_a_fix_the_drill_heals_and_says_so(drilled):
     said = "✓ empty_200_schema_drift: data, search-finds-nothing: confirmed, no fix: healed by the drill, verified"
     assert said in drilled[1]
 
 
+@pytest.mark.long
 def test_another_output_of_confirm_is_a_sentence(drilled):
     code, said = drilled
     assert code == 1
@@ -88,11 +91,13 @@ def test_another_output_of_confirm_is_a_sentence(drilled):
     assert '"town":"Elsewhere" was expected in the output, and is not there. It printed: ' in line
 
 
+@pytest.mark.long
 def test_two_pages_that_fit_alike_are_a_sentence(drilled):
     said = "✗ search_no_index: search-slow-twin fits as well as search-slow-query; one page was expected."
     assert said in drilled[1]
 
 
+@pytest.mark.long
 def test_only_what_held_is_stamped_and_only_in_its_line(drilled, watched):
     revision = git(watched, "rev-parse", "--short=12", "HEAD").strip()
     seen, *stamped = git(watched, "diff", "--numstat").split("\n")[:-1]
@@ -108,6 +113,7 @@ def test_only_what_held_is_stamped_and_only_in_its_line(drilled, watched):
     assert proved.revision == revision
 
 
+@pytest.mark.long
 def test_a_drill_adds_nothing_to_the_memory_and_the_audit_of_the_project(drilled, watched):
     kept = {path.name for path in (watched / ".synthprobe").iterdir()}
     assert "runs" in kept

@@ -31,29 +31,33 @@ def dispatch(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("fault", "walked", "kind", "sentence", "page"),
     [
-        (
+        pytest.param(
             "avl_feed_stopped",
             f"{BOARD}::test_units_on_the_map_are_where_they_are",
             "stale",
             r"The newest unit position is \d+ s old, the limit is 4 s\.",
             "avl-feed-stopped",
+            id="feed",
+            marks=pytest.mark.long,
         ),
-        (
+        pytest.param(
             "stream_silent",
             f"{BOARD}::test_a_dispatcher_sees_a_live_board",
             "stale",
             r"The newest update on the board is 1[0-9] s old, the limit is 10 s\.",
             "stream-silent",
+            id="stream",
+            marks=pytest.mark.long,
         ),
-        (
+        pytest.param(
             "search_no_index",
             "journeys/dispatch/test_search.py::test_a_person_and_a_plate_are_found",
             "over budget",
             r'"run a (person|plate)" took \d\.\d+ s, its budget is 2 s\.',
             "search-slow-query",
+            id="query",
         ),
     ],
-    ids=["feed", "stream", "query"],
 )
 def test_a_half_broken_state_is_degraded_and_says_how(dispatch, centre, fault, walked, kind, sentence, page):
     centre.fault(fault)

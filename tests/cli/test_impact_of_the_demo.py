@@ -27,6 +27,7 @@ def dispatch(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.long
 def test_a_missing_index_comes_out_on_top_with_its_query_named(dispatch, centre):
     def run() -> None:
         call("run", *WALKED, "--base-url", centre.url)

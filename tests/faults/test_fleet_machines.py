@@ -142,6 +142,7 @@ def slot(postgres, tmp_path):
     return Slot(tmp_path, postgres)
 
 
+@pytest.mark.long
 def test_a_machine_that_froze_is_overtaken_and_what_it_found_does_not_count(slot):
     frozen = slot.look("frozen")
     assert slot.asked.wait(60)

@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from synthprobe.records.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long
 def test_an_account_that_is_locked_is_named_with_its_own_runbook_f68(tmp_path, centre):
     for name in ("journeys", "runbooks", "fixes"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))

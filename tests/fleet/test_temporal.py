@@ -39,6 +39,7 @@ def server(tmp_path_factory):
         yield started
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_worker_and_then_the_server_are_killed_in_mid_slot_and_the_slot_is_concluded_once(server, tmp_path):
     asked, killed = threading.Event(), threading.Event()

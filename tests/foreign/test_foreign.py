@@ -15,6 +15,7 @@ from packed_texts import candidates
 TOKEN = "q7Zt2LmX9vB4kR8nW1cY"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)  # the first time it is downloaded
 def test_no_string_of_the_artefacts_lets_anybody_into_django():
     watched = watch("django")  # the others every night

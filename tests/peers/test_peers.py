@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)  # the first time it downloads
 def test_the_tests_of_a_peer_end_alike_with_and_without_synthprobe():
     chosen = ["pytest-xdist", "--file", "test_plugin.py"]  # all of them every night

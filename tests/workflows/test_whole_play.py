@@ -140,6 +140,7 @@ def slots_from_now() -> Iterator[str]:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_one_fault_from_the_workflow_to_its_end(tmp_path, centre, people, store, chromium: Browser, shell_environ):
     (tmp_path / "checkout").mkdir()
     runners = Runners(OURS, checkout(tmp_path / "checkout", centre.url, store), tmp_path, shell_environ)
