@@ -20,7 +20,18 @@ _RANGE = re.compile(r"([FL])(\d\d)(?:–[FL](\d\d))?")
 @pytest.fixture(scope="module")
 def collected() -> set[tuple[str, str]]:
     """Row and file, of each test whose id carries a row."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-o", "addopts=", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "--long",
+        "-q",
+        "-o",
+        "addopts=",
+        "-p",
+        "no:cacheprovider",
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
     ids = [line.partition("::") for line in done.stdout.splitlines() if "::" in line]
