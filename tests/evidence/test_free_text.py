@@ -42,11 +42,40 @@ JWT = f"{HEADER}.{'aB3' * 8}.{'xY7-' * 6}"
         pytest.param("payload=" + json.dumps({"refresh_token": TOKEN}), "application/x-www-form-urlencoded", id="form"),
         pytest.param(json.dumps([{"name": "csrf", "value": TOKEN}]), "application/json", id="a name and a value"),
         pytest.param(json.dumps({"key": {"id": 7, "value": TOKEN}}), "application/json", id="the value of a key"),
+        pytest.param(f"<!-- token: {TOKEN} --><p>hi", "text/html", id="a comment"),
+        pytest.param(f"<p>Your token: {TOKEN}</p>", "text/html", id="a sentence"),
+        pytest.param(f"| token | {TOKEN} |\n", "text/markdown", id="a table of Markdown"),
+        pytest.param(f"name\tapi_key\nprobe\t{TOKEN}\n", "text/tab-separated-values", id="a table with tabs"),
+        pytest.param(json.dumps([["token", TOKEN]]), "application/json", id="a pair"),
+        pytest.param(json.dumps([{"key": "session_token", "val": TOKEN}]), "application/json", id="a key and a val"),
+        pytest.param(
+            json.dumps({"credentials": {"of": {"desk": TOKEN}}}), "application/json", id="deep in credentials"
+        ),
+        pytest.param(json.dumps({"kennwort": TOKEN}), "application/json", id="German"),
+        pytest.param(json.dumps({"mot_de_passe": TOKEN}), "application/json", id="French"),
+        pytest.param(json.dumps({"contraseña": TOKEN}, ensure_ascii=False), "application/json", id="Spanish"),
+        pytest.param(f"https://shop/b?sv=1&sig={TOKEN}", "text/plain", id="a signed address"),
+        pytest.param(f'token=3D"{TOKEN[:9]}=\n{TOKEN[9:]}"\n', "text/plain", id="quoted-printable"),
+        pytest.param(f"-----BEGIN PRIVATE KEY-----\n{TOKEN}\n-----END PRIVATE KEY-----", "text/plain", id="a key"),
     ],
 )
 def test_a_credential_in_free_text_is_learned(text, kind):
     redactor = Redactor()
     redactor.learn_from_body(text.encode(), kind)
+    assert redactor.text(f"it said {TOKEN}.") == "it said [masked]."
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("WWW-Authenticate", f'Digest realm="desk", nonce="{TOKEN}"'),
+        ("Authentication-Info", f'nextnonce="{TOKEN}"'),
+        ("X-Session-Info", f'user="probe"; token="{TOKEN}"'),
+    ],
+)
+def test_a_credential_among_the_parameters_of_a_header_is_learned(name, text):
+    redactor = Redactor()
+    redactor.learn_from_response_headers({name: text})
     assert redactor.text(f"it said {TOKEN}.") == "it said [masked]."
 
 
@@ -71,6 +100,8 @@ def test_an_answer_that_is_nothing_but_a_token_is_one_where_its_address_says_so(
         ('{"build": "4f2a9c1be07d4f2a9c1b", "see": "/orders/4f2a9c1be07d4f2a9c1b"}', "application/json", ""),
         ("The bearer of good news, a basic explanation of tokens", "text/plain", ""),
         ("name,value\nsort,4f2a9c1be07d4f2a9c1b\n", "text/csv", ""),
+        ('[{"name": "API token", "created": "2026-11-02", "place": "/orders/board"}]', "application/json", ""),
+        ("<p>Order: 4f2a9c1be07d4f2a9c1b, token: required</p>", "text/html", ""),
         ("https://shop/?page=4f2a9c1be07d4f2a9c1b&view=call-intake", "text/plain", ""),
     ],
 )

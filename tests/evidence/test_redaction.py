@@ -50,6 +50,12 @@ FORMS = {
     "hex upper spaced": lambda s: s.encode().hex(" ").upper(),
     "hex escaped": lambda s: "".join(f"\\x{byte:02x}" for byte in s.encode()),
     "upper": str.upper,
+    "codes of a script": lambda s: "".join(f"\\u{ord(c):04x}" for c in s),
+    "codes of a script in json": lambda s: "".join(f"\\\\u{ord(c):04X}" for c in s),
+    "codes of what is no letter": lambda s: "".join(
+        c if c.isascii() and c.isalnum() else f"\\u{ord(c):04X}" for c in s
+    ),
+    "percent of each": lambda s: "".join(f"%{byte:02x}" for byte in s.encode()),
     "percent of json": lambda s: quote(json.dumps(s)[1:-1], safe=""),
 }
 
@@ -72,6 +78,13 @@ def test_every_form_is_masked_and_masking_twice_changes_nothing_l50(redactor, se
     assert masked.startswith("before ")
     assert masked.endswith(" after")
     assert redactor.text(masked) == masked, "masking twice changes nothing"
+
+
+def test_base64_that_mail_broke_into_lines_is_masked(redactor):
+    block = base64.encodebytes(b"x" * 50 + SECRETS[0].encode() + b"y" * 70).decode()
+    innocent = base64.encodebytes(b"x" * 150).decode()
+    assert redactor.text(f"said\n{block}over") == "said\n[masked]\nover"
+    assert redactor.text(f"said\n{innocent}over") == f"said\n{innocent}over"
 
 
 def test_what_is_left_of_a_cut_value_is_masked():

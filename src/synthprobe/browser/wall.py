@@ -61,6 +61,7 @@ _OWN_ARGUMENTS = (
     "--proxy-pac-url",
     "--proxy-auto-detect",
 )
+_ERRORS = 400
 _UNSAFE_ARGUMENTS = ("--ignore-certificate-errors", "--allow-running-insecure-content", "--disable-web-security")
 
 
@@ -111,6 +112,8 @@ class GuardedBrowser:
         self._refused: Counter[str] = Counter()
         self._navigation = ""
         self._change = ""
+        self.error_page = ""
+        """Of the last page that was opened, that it is an error's."""
         self.crashed = False
         """Whether a page of this attempt lost its renderer, so that nothing more is seen in it."""
 
@@ -119,7 +122,7 @@ class GuardedBrowser:
         self._refused.clear()
         self._hear_of_proxy()
         self._faults = {}
-        self._navigation = self._change = ""
+        self._navigation = self._change = self.error_page = ""
         self.crashed = False
 
     def notes(self) -> list[str]:
@@ -279,9 +282,21 @@ class GuardedBrowser:
 
     def _hold(self, context: BrowserContext, base_url: str, own: Mapping[str, str] | None) -> None:
         context.on("requestfailed", self._failed)
-        context.on("page", lambda page: page.on("crash", self._page_crashed))
+        context.on("page", self._follow)
         guard_client(context.request, base_url, self.guard, self._learner, own)
         hold_messages(context, self.guard, self._refused_change)
+
+    def _follow(self, page: Page) -> None:
+        page.on("crash", self._page_crashed)
+        goto = page.goto
+
+        def goto_noted(*args: Any, **kwargs: Any) -> Any:
+            answer = goto(*args, **kwargs)
+            is_error = answer is not None and answer.status >= _ERRORS
+            self.error_page = f"{answer.url} was answered with {answer.status}" if answer and is_error else ""
+            return answer
+
+        page.goto = goto_noted  # type: ignore[method-assign]
 
     def _page_crashed(self, _: Page) -> None:
         self.crashed = True

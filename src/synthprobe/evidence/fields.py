@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import quopri
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -29,6 +30,7 @@ _PART_NAME = re.compile(r'form-data;[^\r\n]{0,200}?\bname="([^"\r\n]{0,200})"', 
 _QUERY_PAIR = re.compile(r"(?P<name>[^&=?#;\s]+)=(?P<value>[^&#\s]*)")
 _FORM = re.compile(r"[\w.%\[\]+-]+=[^\s<>{}\"]*")
 _NAMING = ("name", "id", "property", "aria-label")
+_NAMED = ("name", "key", "id", "type", "field", "header", "label")
 _MASKED_TYPES = {"current-password", "new-password", "one-time-code"}
 
 
@@ -47,6 +49,8 @@ def fields_of(text: str, kind: str) -> Iterator[Field]:
     for packed in packed_texts(text):
         with suppress(ValueError, RecursionError):
             yield from _of_json(json.loads(packed), "")
+    if "=3D" in text:
+        text = quopri.decodestring(text.encode()).decode("utf-8", "replace")
     if "x-www-form-urlencoded" in kind or (len(text) < 100_000 and _FORM.fullmatch(text)):
         for name, value in parse_qsl(text):
             yield from _of_json(value, name)
@@ -119,7 +123,7 @@ def masked_query(query: str, secret: Callable[[str, str], bool]) -> str:
 def _parts(text: str) -> Iterator[tuple[str, int, int]]:
     """Name, beginning and end of each part of a multipart body."""
     boundary = text.lstrip()[:100].partition("\n")[0].rstrip("\r")
-    if not boundary.startswith("--") or len(boundary) < 4:
+    if not boundary.startswith("--") or len(boundary) < len("--x"):
         return
     start = 0
     for part in text.split(boundary):
@@ -133,13 +137,20 @@ def _parts(text: str) -> Iterator[tuple[str, int, int]]:
 
 def _of_json(value: Any, name: str) -> Iterator[Field]:
     if isinstance(value, dict):
+        # {"name": "token", "value": "..."}, {"key": {"value": "..."}}
+        named = next((str(value[key]) for key in _NAMED if is_secret_name(str(value.get(key, "")))), "")
         for key, inner in value.items():
             under = name if is_secret_name(name) and isinstance(inner, str) and not is_secret_name(key) else key
-            if key == "value":  # {"name": "token", "value": "..."}, {"key": {"value": "..."}}
-                named = [value.get(naming) for naming in ("name", "key", "id", "type")]
-                under = next((str(one) for one in named if is_secret_name(str(one))), name or key)
+            if key == "value":
+                under = named or name or key
+            elif named and key not in _NAMED and isinstance(inner, str) and looks_random(inner):
+                under = named
             yield from _of_json(inner, under)
+            if is_secret_name(name) and isinstance(inner, dict | list):  # {"credentials": {"of": {"desk": "..."}}}
+                yield from (Field(name, found.value) for found in _of_json(inner, key) if looks_random(found.value))
     if isinstance(value, list):
+        if len(value) == len(("name", "value")) and all(isinstance(one, str) for one in value):
+            yield Field(*value)
         for inner in value:
             yield from _of_json(inner, name)
     if isinstance(value, str):

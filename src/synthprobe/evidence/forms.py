@@ -28,8 +28,11 @@ _LEFT_AS_IT_IS = (
 _SHORTEST_PART = 16
 
 
-def forms_of(value: str, own: str = "") -> set[str]:
-    """Every form a secret travels in: whole, and each part of ``user:pass``, of a JWT, of an address, each line."""
+def forms_of(value: str, own: str = "", *, issued: bool = False) -> set[str]:
+    """Every form a secret travels in: whole, and each part of ``user:pass``, of a JWT, of an address, each line.
+
+    What was issued is known in fewer forms, as there may be a new token with each answer.
+    """
     parts = [value, *_lines(value), *address_parts(value)]
     if value.count(":") == 1 and "//" not in value:
         parts += [part for part in value.split(":") if not weakness(part)]
@@ -38,7 +41,7 @@ def forms_of(value: str, own: str = "") -> set[str]:
     secret = [part for part in parts if not own or part not in own]
     apart = value.count(".") == 2 and set(value.split(".")) < set(secret)  # each form of it holds those of its parts
     written = secret[1:] if apart else secret
-    forms = {form for part in written for form in _written(part)} | set(secret[:1])
+    forms = {form for part in written for form in _written(part, issued=issued)} | set(secret[:1])
     forms = {form for form in forms if form and form not in MASK}
     return {form for form in forms if form not in own} if own else forms
 
@@ -64,7 +67,7 @@ def address_parts(value: str) -> list[str]:
     return long if weakness(password) else [password, *long]
 
 
-def _written(value: str) -> set[str]:
+def _written(value: str, *, issued: bool) -> set[str]:
     misread = value.encode("utf-8", "replace").decode("latin-1")  # as headers are, that are sent in UTF-8
     once = _as_json({value, misread})
     twice = _as_json(once)
@@ -79,7 +82,18 @@ def _written(value: str) -> set[str]:
     digits = {raw.hex(), raw.hex(" "), raw.hex(":"), raw.hex("-"), "".join(f"\\x{byte:02x}" for byte in raw)}
     encoded |= {*digits, *(form.upper().replace("\\X", "\\x") for form in digits), *_base64_cores(wide)}
     cased = {form for form in (value.upper(), value.lower()) if not weakness(form)}
+    encoded |= _as_codes(value, whole=not issued)
     return {value, *cased, *once, *twice, *python, *percent, *lower, *_as_shell(value), *_as_html(value), *encoded}
+
+
+def _as_codes(value: str, *, whole: bool) -> set[str]:
+    """Each character that is no letter or digit as its code, for scripts and addresses; and each one at all."""
+    misread = value.encode("utf-8", "replace").decode("latin-1")  # addresses hold bytes
+    written = [*((value, codes) for codes in _CODES), *((misread, codes) for codes in _BYTES)]
+    forms = {text.translate(codes) for text, codes in written if whole}
+    if not (value.isascii() and value.isalnum()):
+        forms |= {"".join(c if c.isascii() and c.isalnum() else codes[ord(c)] for c in text) for text, codes in written}
+    return forms | {form.replace("\\", "\\\\") for form in forms}
 
 
 def _as_shell(value: str) -> set[str]:
@@ -114,6 +128,8 @@ class _Reference(dict[int, str]):
         return self[code]
 
 
+_CODES = tuple(map(_Reference, ("\\u{:04x}", "\\u{:04X}", "\\x{:02x}", "\\x{:02X}")))
+_BYTES = tuple(map(_Reference, ("%{:02x}", "%{:02X}")))
 _REFERENCES = (_Reference("&#{};"), _Reference("&#x{:x};"), _Reference("&#x{:X};"))
 
 

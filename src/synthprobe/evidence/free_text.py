@@ -20,15 +20,15 @@ _SCHEMES = ("earer", "asic", "oken", "pikey", "piKey", "EARER", "BASIC")  # thei
 _CREDENTIAL = re.compile(rf"(?:{'|'.join(_SCHEMES)})(?:[ +]|%20|\\u0020)({_VALUE})")
 # {" and [{" in base64; a JWT goes on after a dot
 _PACKED = re.compile(r"((?:eyJ|eyAi|W3si)[\w+/-]{16,})(\.[\w-]{8,}\.[\w-]{8,})?")
-_SETTING = re.compile(
-    rf"(?:\A|\n)[ \t>#-]*(?:export |set )?([A-Za-z_][\w.-]{{1,60}})[ \t]*[:=][ \t]*({_VALUE})[ \t]*(?=[\r\n]|\Z)"
-)
+_SETTING = re.compile(rf"(?<![\w.$-])([A-Za-z_][\w.-]{{1,60}})[ \t]*[:=|\t][ \t]*({_VALUE})(?![\w(\[])")
+_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)(?:-----END|\Z)", re.DOTALL)
 _PARAMETER = re.compile(r"[?&;#]([\w.\[\]-]{2,60})=([^&#;?\"'`\s<>()\\]{16,})")
 _PATH = re.compile(r"/([A-Za-z][\w-]{2,40})/([\w~=-]{16,})(?![\w~=-])")
 _LABELLED = re.compile(rf">\s*([A-Za-z][\w .-]{{1,40}}?)\s*:?\s*(?:<[^<>]{{0,300}}>\s*){{1,6}}({_VALUE})\s*<")
 _ELEMENT = re.compile(rf"<\w[\w-]*\s([^<>]{{1,500}})>\s*({_VALUE})\s*<")
 _NAMING = re.compile(r"\b(?:id|name|class|aria-label|title|data-testid)\s*=\s*[\"']?([^\"'<>]{2,60})")
 _ROWS = 10_000
+_SHORTEST_LINE = 16
 _STANDARD = str.maketrans("-_", "+/")
 
 
@@ -41,7 +41,11 @@ def free_fields(text: str, kind: str = "") -> Iterator[tuple[str, str]]:
             yield from _random("authorization", value)
     for head, rest in _PACKED.findall(text):
         yield from [("jwt", head + rest)] * bool(rest)
-    marks = {"\n": _SETTING, "=": _PARAMETER, "/": _PATH, "<": _LABELLED}
+    for body in _KEY.findall(text) if "PRIVATE KEY-----" in text else ():
+        yield from (("private_key", line) for line in re.split(r"\s|\\[nr]", body) if len(line) >= _SHORTEST_LINE)
+    for name, value in _SETTING.findall(text):
+        yield from _random(name, value)
+    marks = {"=": _PARAMETER, "/": _PATH, "<": _LABELLED}
     for pattern in (pattern for mark, pattern in marks.items() if mark in text):
         for name, value in pattern.findall(text):
             yield from _random(name, unquote(value))
@@ -49,8 +53,8 @@ def free_fields(text: str, kind: str = "") -> Iterator[tuple[str, str]]:
         for attributes, value in _ELEMENT.findall(text):
             for name in _NAMING.findall(attributes):
                 yield from _random(name, value)
-    if "csv" in kind:
-        yield from _of_table(text)
+    if "csv" in kind or "tab-separated" in kind:
+        yield from _of_table(text, "\t" if "tab" in kind else ",")
 
 
 def packed_texts(text: str) -> Iterator[str]:
@@ -62,8 +66,8 @@ def packed_texts(text: str) -> Iterator[str]:
                 yield base64.b64decode(padded).decode()
 
 
-def _of_table(text: str) -> Iterator[tuple[str, str]]:
-    rows = csv.reader(text.splitlines()[:_ROWS])
+def _of_table(text: str, gap: str) -> Iterator[tuple[str, str]]:
+    rows = csv.reader(text.splitlines()[:_ROWS], delimiter=gap)
     with suppress(csv.Error, StopIteration):
         names = next(rows)
         for row in rows:

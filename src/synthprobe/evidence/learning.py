@@ -122,6 +122,8 @@ class Learner:
         elif name == "sec-websocket-protocol":  # a page has no other header to send a credential with
             parts = map(str.strip, text.split(","))
             self.learn_from_fields(Field("token", part) for part in parts if looks_random(part))
+        elif '="' in text:  # Digest realm="desk", nonce="..."
+            self.learn_from_fields(fields_of(text, "text/plain"))
         elif is_secret_name(name) or (not _STANDARD.match(name) and looks_random(text)):
             self.learn(text.strip(), name)
 

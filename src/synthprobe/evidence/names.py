@@ -9,15 +9,22 @@ from itertools import pairwise
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # within a word that is written without borders, as csrfmiddlewaretoken or PHPSESSID
 _WITHIN = re.compile(
-    r"passw(or)?d|passwort|passphrase|credential|csrf|xsrf|sess(ion)?id"
-    r"|(token|secret|signature|apikey|privatekey|accesskey|authkey|sessionkey|sesskey)s?$"
+    r"passw(or)?d|passwort|passphrase|credential|csrf|xsrf|sess(ion)?id|contrase|kennwort|motdepasse|wachtwoord"
+    r"|(token|secret|signature|apikey|privatekey|accesskey|authkey|sessionkey|sesskey|nonce)s?$"
 )
-_ANYWHERE = {"authorization", "bearer", "jwt", "otp", "totp", "pwd", "passwd", "sid", "token", "tokens"}
+_ANYWHERE = {"authorization", "bearer", "jeton", "jwt", "otp", "totp", "pwd", "passwd", "sid", "token", "tokens"}
 _LAST = {"nonce", "pass", "passcode", "pin", "refresh", "secret", "secrets", "session", "sessions", "sess", "ticket"}
 _PAIRS = {
     (first, "key") for first in ("access", "api", "auth", "encryption", "private", "secret", "session", "signing")
 }
-_PAIRS |= {("session", "id"), ("pin", "code"), ("sess", "id"), ("secret", "id"), ("ticket", "granting")}
+_PAIRS |= {
+    ("session", "id"),
+    ("pin", "code"),
+    ("sess", "id"),
+    ("secret", "id"),
+    ("ticket", "granting"),
+    ("de", "passe"),
+}
 # what is said of a secret, and is none itself
 _ABOUT = {
     *(
@@ -38,7 +45,8 @@ _ABOUT = {
     *("uri", "url", "valid", "visible"),
 }
 _INNOCENT = {"client_token"}
-_PERHAPS = {"access", "auth", "code", "hash", "hmac", "invite", "key", "login", "magic", "reset", "state", "verifier"}
+_PERHAPS = {"access", "auth", "code", "hash", "hmac", "invite", "key", "login", "magic", "reset", "sig", "state"}
+_PERHAPS |= {"verifier"}
 _MIXED = re.compile(r"[A-Za-z].*\d|\d.*[A-Za-z]")
 _TURN = re.compile(r"[a-z](?=[A-Z])|[A-Z](?=[a-z])")  # names in code have few: decimalExponentSign
 _RANDOM = re.compile(r"[\w.~+/=:%|!$-]{16,}")

@@ -28,6 +28,7 @@ R = TypeVar("R")
 
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s\"'<>(){},;\[\]\\]+@")
 _HALVES = re.compile("[\ud800-\udfff]")
+_LINES = re.compile(r"(?:[A-Za-z0-9+/]{60,76}\r?\n)+[A-Za-z0-9+/]{4,76}={0,2}")
 _COOKIES = {"cookie", "set-cookie"}
 
 
@@ -140,7 +141,7 @@ class Redactor(Learner):
             learned = [self.learn(part, name, shortest) for part in address_parts(value)]
             return any(learned)
         self.issued.add(value)
-        self._know(value, name, forms_of(value, self._own))
+        self._know(value, name, forms_of(value, self._own, issued=True))
         return True
 
     def is_own(self, value: str, name: str) -> bool:
@@ -164,9 +165,15 @@ class Redactor(Learner):
         text = self._cut.text(text)
         for phrase in self._phrases:
             text = phrase.sub(MASK, text)
+        if "\n" in text:
+            text = _LINES.sub(self._whole_lines, text)
         raw = _raw(text)
         spans = [(first, last) for _, first, last in self._known.matches(raw)]
         return _masked(raw, spans) if spans else text
+
+    def _whole_lines(self, lines: re.Match[str]) -> str:
+        """Base64 as mail breaks it into lines, with a known value anywhere in it."""
+        return MASK if any(self._known.matches(_raw("".join(lines[0].split())))) else lines[0]
 
     def pieces(self, pieces: Sequence[str]) -> list[str]:
         """Mask known values that stand in several pieces, and beginnings of them: keys typed one by one, frames.

@@ -26,7 +26,7 @@ from synthprobe.journey.correlation import correlation_headers, same_host
 from synthprobe.journey.deadline import Deadline, deadline, limit_of
 from synthprobe.journey.freshness import freshness
 from synthprobe.journey.guard import Guard
-from synthprobe.journey.response import Response
+from synthprobe.journey.response import Response, answer_of
 from synthprobe.journey.session import GuardedSession
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.finding import Finding, Refusal
@@ -258,7 +258,7 @@ class Api:
                 response_body=raw.content,
             )
         self.exchanges.append(exchange)
-        return raw, Response(exchange, dict(raw.headers), raw.content)
+        return raw, answer_of(exchange, dict(raw.headers), raw.content)
 
 
 def _check_options(options: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -144,6 +145,7 @@ class Recorder:
         self._flow = current_flow()
         self._root = OpenStep(self, None, self._flow, "", None, self.started_at)
         self._trunk = self._root
+        self.unseen: list[tuple[str, Callable[[], bool]]] = []
         self._elsewhere: list[BaseException] = []
         self._caught: dict[str, BaseException] = {}
         self._unended: dict[str, OpenStep] = {}
@@ -293,6 +295,12 @@ class Recorder:
                 f'The step "{path}" broke, and its error was caught: {_first_line(error)}. A journey passes only when '
                 "every step did its job. Catch what may break inside the step, or let it end the journey."
             )
+        for answered, is_unseen in self.unseen:
+            if is_unseen():
+                return JourneyError(
+                    f"{answered}, and nothing looked at the answer, so the journey would pass whatever it is. "
+                    "Write .expect(200) behind it, or what it must be."
+                )
         return None
 
     def degraded(

@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 from synthprobe import words
 from synthprobe.errors import ConfigurationError, ExpectationError, JourneyError
 from synthprobe.extras import needs
+from synthprobe.journey import steps
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.finding import About, Contradiction, Finding, Throttled
@@ -88,6 +89,10 @@ class Response:
         self.exchange = exchange
         self.headers = {name.lower(): value for name, value in headers.items()}
         self.content = content
+
+    def __bool__(self) -> bool:
+        """Whether its status is below 400, as for requests: ``assert api.get("/")`` says something."""
+        return self.status < _ERRORS
 
     def __repr__(self) -> str:
         return f"<{self.exchange.method} {self.exchange.url} → {self.exchange.status}>"
@@ -313,6 +318,34 @@ class Response:
         )
 
 
+def _seen(name: str) -> property:
+    def look(answer: Response) -> Any:
+        answer.__class__ = Response
+        return vars(answer)[name]
+
+    return property(look)
+
+
+class Unseen(Response):
+    """An answer that says error, until somebody looks at it: all else that can be asked of it is read from these."""
+
+    exchange = _seen("exchange")
+    headers = _seen("headers")
+    content = _seen("content")
+
+
+def answer_of(exchange: Exchange, headers: Mapping[str, str], content: bytes) -> Response:
+    """The answer; one that says error is to be looked at, but for what deletes, which may be gone already."""
+    answer = Response(exchange, headers, content)
+    if answer.status >= _ERRORS and (exchange.method != "DELETE" or answer.status >= _FAULTS):
+        recorder, unseen = steps.current(), f"{exchange.method} {exchange.url} was answered with {answer.status}"
+        answer.__class__ = Unseen
+        if recorder is not None:
+            recorder.unseen.append((unseen, lambda: type(answer) is Unseen))
+    return answer
+
+
+_ERRORS, _FAULTS = 400, 500
 _MISSING = object()
 
 

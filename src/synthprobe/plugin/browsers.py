@@ -82,6 +82,10 @@ class SessionBrowsers:
         """Notes of what the wall refused in this attempt, and how often each host was asked for in vain."""
         return (self._wall.notes(), self._wall.refused_hosts()) if self._wall is not None else ([], {})
 
+    def error_page(self) -> str:
+        """Of the last page that was opened in this attempt, that it is an error's."""
+        return self._wall.error_page if self._wall is not None else ""
+
     def picture(self) -> bytes:
         """The page as it is now."""
         return self.evidence.picture() if self.evidence is not None else b""

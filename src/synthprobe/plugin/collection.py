@@ -18,6 +18,7 @@ from synthprobe.plugin.options import (
     journey_of,
     mutates_of,
     project_root,
+    refuse_names_given_twice,
     refuse_shared_ids,
     tags_of,
     target_name,
@@ -86,6 +87,7 @@ class JourneyCollection:
             self._config.hook.pytest_deselected(items=examples)
         refuse_secret_ids(items, ours.redactor)
         refuse_shared_ids(self._journeys(items))
+        refuse_names_given_twice(item.path for item, _ in self._journeys(items) if self._writes)
         ours.redactor.own(own_names(self._config, ours.target, (ours.folder, ours.run_id), items))
         if ours.reruns is not None:
             items[:] = ours.reruns.repeat(items, journey_of)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import traceback
+import warnings
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,12 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
             f"{left_out} left out of this run by -k, -m, --deselect or a plugin, and not judged: {shown}. "
             "Look at addopts.",
         )
+
+
+def pytest_warning_recorded(warning_message: warnings.WarningMessage, nodeid: str) -> None:
+    """What looks like a journey and is not collected, a class with a constructor for example, is told by the run."""
+    if issubclass(warning_message.category, pytest.PytestCollectionWarning):
+        _write(None, "note", f"{nodeid}: {warning_message.message}. It is no journey of this run.")
 
 
 def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> None:

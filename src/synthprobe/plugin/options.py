@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import inspect
 import keyword
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -33,6 +35,7 @@ JOURNEY = pytest.StashKey[Journey]()
 """Which journey a test is."""
 _AN_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _ARGUMENTS = ("id", "title", "owner", "severity", "runbook", "uses_per_day", "budget", "tags", "every", "targets")
+_REPEATED = {"deleter", "overload", "register", "setter"}
 _LONGEST_S = 86_400.0
 _A_TAG = re.compile(r"[A-Za-z_][\w.-]*")
 
@@ -228,6 +231,28 @@ def refuse_shared_ids(journeys: Iterable[tuple[pytest.Item, Journey]]) -> None:
                 f"Two journeys have the id {journey.id!r}: {other} and {item.nodeid}. One verdict would stand for "
                 "both, so nothing was run. Give each an id of its own: @pytest.mark.journey(id=...)."
             )
+
+
+def refuse_names_given_twice(paths: Iterable[Path]) -> None:
+    """Refuse two tests of one name in one place of a file: Python keeps the last one, and the first never runs."""
+    for path in dict.fromkeys(paths):
+        with suppress(OSError, ValueError, SyntaxError):
+            for node in ast.walk(ast.parse(path.read_bytes())):
+                if isinstance(node, ast.Module | ast.ClassDef):
+                    _refuse_names_twice(path.name, node.body)
+
+
+def _refuse_names_twice(file: str, body: Iterable[ast.stmt]) -> None:
+    known: dict[str, int] = {}
+    for one in body:
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name.startswith("test"):
+            line = known.setdefault(one.name, one.lineno)
+            marks = {ast.unparse(mark).split(".")[-1] for mark in one.decorator_list}
+            if line != one.lineno and not marks & _REPEATED:
+                raise pytest.UsageError(
+                    f"{file} defines {one.name} in line {line} and again in line {one.lineno}: Python keeps the last "
+                    "one only, so the first would never run. Nothing was run; give each a name of its own."
+                )
 
 
 def mutates_of(item: pytest.Item) -> tuple[str, ...]:

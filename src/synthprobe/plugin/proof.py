@@ -15,6 +15,7 @@ from unittest import TestCase
 import pytest
 
 from synthprobe.errors import JourneyError
+from synthprobe.plugin.swallowed import is_lazy_call, never_run, swallowed
 
 # Playwright's questions, its places, and what is written before something else
 _ASKS = frozenset(("is_checked", "is_disabled", "is_editable", "is_enabled", "is_hidden", "is_visible"))
@@ -25,12 +26,16 @@ _PLACES = frozenset(
     )
 )
 _BEGINNINGS = frozenset(("expect", "step"))
+_LAZY = frozenset(("enumerate", "filter", "iter", "map", "repr", "reversed", "type", "zip"))
+_WITHOUT_CALL = {"assertRaises": 1, "assertRaisesRegex": 2, "raises": 1, "warns": 1}
+"""What is only begun when it is given no more arguments than these."""
 _EXPECTATIONS = frozenset(("expect", "has_header", "json_has", "json_matches", "raise_for_status", "within"))
+_OPENS = frozenset(("goto", "print", "screenshot", "sleep", "step", "wait_for_load_state", "wait_for_timeout"))
 _ACTS = (ast.Call, ast.Assert, ast.Raise, ast.Await, ast.With)
 
 
 @contextmanager
-def proven(item: pytest.Item, looked: Callable[[], bool]) -> Iterator[None]:
+def proven(item: pytest.Item, looked: Callable[[], bool], refused: Callable[[], str] = lambda: "") -> Iterator[None]:
     """Run a test's body, and refuse to count it as passed when it cannot have failed."""
     function: Any = getattr(item, "obj", None)
     if not isinstance(item, pytest.Function) or (
@@ -41,6 +46,8 @@ def proven(item: pytest.Item, looked: Callable[[], bool]) -> Iterator[None]:
     began: list[object] = []
     returned: list[object] = []
     item.obj = _reporting(function, began.append, returned.append)
+    if issubclass(item.cls or object, TestCase):
+        item.startTest = began.append  # type: ignore[attr-defined] # what runs may be another object's: Django's
     try:
         yield
     except pytest.fail.Exception:
@@ -49,9 +56,13 @@ def proven(item: pytest.Item, looked: Callable[[], bool]) -> Iterator[None]:
         raise
     finally:
         item.obj = function
-    why = "" if issubclass(item.cls or object, TestCase) else _never_run(function, began)  # unittest calls as it likes
-    if why := why or _gave_back(returned) or _idle(function, looked, str(item.config.rootpath)):
+    project = str(item.config.rootpath)
+    if why := _never_run(function, began) or _gave_back(returned) or _idle(function, looked, project):
         raise JourneyError(why)
+    if (page := refused()) and (source := _source(_plain(function))) and _only_opens(source[0]):
+        raise JourneyError(
+            f"{page}, and the journey looks at nothing of that page. Write expect(...) for what must be on it."
+        )
 
 
 def prove_parts(functions: Sequence[Callable[..., Any]], looked: Callable[[], bool], project: str) -> None:
@@ -134,10 +145,12 @@ def _idle(function: Callable[..., Any], looked: Callable[[], bool], project: str
     for name, (tree, first, names) in _with_helpers(function, project).items():
         local = _functions(tree, names)
         for node in _statements(tree.body):
-            if why := _dropped(node, local):
+            if why := _dropped(node, local) or swallowed(node):
                 where = "" if tree is source[0] else f" of {name}()"
                 return f"Line {first + node.lineno - 1}{where} {why}"
-    tree, _ = source
+    tree, first = source
+    for line, why in never_run(tree):
+        return f"Line {first + line - 1} {why}"
     if not looked() and not any(isinstance(node, _ACTS) for statement in tree.body for node in ast.walk(statement)):
         return (
             "It looks at nothing: its body calls and asserts nothing, and no step or request was recorded. "
@@ -176,6 +189,12 @@ def _with_helpers(function: Callable[..., Any], project: str) -> dict[str, tuple
             if inspect.isfunction(helper) and _is_of(helper.__code__.co_filename, project):
                 waiting.append(helper)
     return found
+
+
+def _only_opens(tree: _Tree) -> bool:
+    """Whether a test calls nothing that would miss a page's content."""
+    called = {_called(node) for statement in tree.body for node in ast.walk(statement) if isinstance(node, ast.Call)}
+    return called <= _OPENS and not any(isinstance(node, ast.Assert) for node in ast.walk(tree))
 
 
 def _plain(function: Any) -> Any:
@@ -241,6 +260,19 @@ def _dropped(statement: ast.stmt, functions: dict[str, bool]) -> str:
     name = _called(value)
     if name in _ASKS:
         return f"asks and drops the answer: `{_short(value)}`. Write `assert` before it, or take expect()."
+    if is_lazy_call(value):
+        return f"makes what runs only when it is called or iterated over: `{_short(value)}`."
+    if isinstance(value, ast.Await) and _swallows_errors(value.value):
+        return f"drops the errors that it gathers: `{_short(value)}`. Remove return_exceptions, or look at the answer."
+    if (
+        isinstance(value, ast.Call)
+        and name == "assertTrue"
+        and value.args
+        and (what := _always(value.args[0], functions))
+    ):
+        return f"asserts {what}, which always holds: `{_short(value)}`. Assert what it must be, or call it."
+    if isinstance(value, ast.Call) and len(value.args) <= _WITHOUT_CALL.get(name, -1):
+        return f"begins an expectation or a step and does not go on: `{_short(value)}`."
     if name in _PLACES:
         return f"names an element and looks at nothing of it: `{_short(value)}`. Write `expect(...).to_be_visible()`."
     if _begins(value):
@@ -251,7 +283,18 @@ def _dropped(statement: ast.stmt, functions: dict[str, bool]) -> str:
 def _always(test: ast.expr, functions: dict[str, bool]) -> str:
     """What an assertion stands on that is always true, whatever the target says."""
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
+        if any(
+            isinstance(value, ast.Constant) and type(value.value) in (bool, int) and value.value
+            for value in test.values
+        ):
+            return "what is true by itself"
         return next((what for value in test.values if (what := _always(value, functions))), "")
+    if isinstance(test, ast.NamedExpr):
+        return _always(test.value, functions)
+    if _is_sure(test):
+        return "a value of itself, or a length of any size"
+    if _name(getattr(test, "func", test)) in _LAZY and isinstance(test, ast.Call):
+        return f"what {_called(test)}() makes"
     if isinstance(test, ast.JoinedStr) or (isinstance(test, ast.Constant) and isinstance(test.value, str | bytes)):
         return "a text" if not isinstance(test, ast.Constant) or test.value else ""
     if isinstance(test, ast.Lambda) or _called(test) == "partial" or _name(test) in functions:
@@ -262,13 +305,30 @@ def _always(test: ast.expr, functions: dict[str, bool]) -> str:
         return "a generator"
     if isinstance(test, ast.Compare) and isinstance(test.ops[-1], ast.IsNot) and _is_text(test.comparators[-1]):
         return "that a value is another object than a text or number"
-    if isinstance(test, ast.List | ast.Set) and test.elts:
-        return "a list that is not empty"
+    if (isinstance(test, ast.List | ast.Set) and test.elts) or (isinstance(test, ast.Dict) and test.keys):
+        return "a list that is not empty" if not isinstance(test, ast.Dict) else "a dict that is not empty"
     if isinstance(test, ast.Attribute) and (test.attr in _ASKS or _begins(test.value)):
         return "a function that is not called"
     if _begins(test):
         return "an expectation that was only begun"
     return "an element, which is there even where the page has none" if _called(test) in _PLACES else ""
+
+
+def _is_sure(test: ast.expr) -> bool:
+    """Whether a comparison is of a thing with itself, or of a length with nothing."""
+    if not isinstance(test, ast.Compare) or len(test.ops) > 1:
+        return False
+    left, right, at_least = test.left, test.comparators[0], isinstance(test.ops[0], ast.GtE)
+    if at_least and _called(left) == "len" and isinstance(right, ast.Constant):
+        return right.value == 0
+    same = at_least or isinstance(test.ops[0], ast.Eq | ast.Is | ast.LtE)
+    return same and ast.dump(left) == ast.dump(right) and not any(isinstance(one, _ACTS) for one in ast.walk(left))
+
+
+def _swallows_errors(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and any(
+        one.arg == "return_exceptions" and getattr(one.value, "value", False) for one in value.keywords
+    )
 
 
 def _is_text(value: ast.expr) -> bool:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from synthprobe.browser.last_good import LastGood
 from synthprobe.browser.step_groups import StepGroups
-from synthprobe.errors import SynthprobeError
+from synthprobe.errors import JourneyError, SynthprobeError
 from synthprobe.evidence.cap import cap_error
 from synthprobe.evidence.failure import describe_failure
 from synthprobe.evidence.redaction import Redactor
@@ -227,13 +227,16 @@ class JourneySession:
         def looked() -> bool:
             return bool(self.exchanges) or self.scenarios.looked(attempt.recorder.steps)
 
+        project, seen = str(self.config.rootpath), self.browsers.error_page
         try:
-            with attempt.deadline.running(), heard(attempt.recorder), proven(item, looked):
+            with attempt.deadline.running(), heard(attempt.recorder, project), proven(item, looked, seen):
                 yield
-                prove_parts(self.scenarios.functions, looked, str(self.config.rootpath))
-        finally:
-            unheard = attempt.recorder.left_unheard()
-        if unheard is not None:
+                prove_parts(self.scenarios.functions, looked, project)
+        except JourneyError:
+            if isinstance(unheard := attempt.recorder.left_unheard(), AssertionError):
+                raise unheard from None  # what the target contradicted is more than what the journey lacks
+            raise
+        if (unheard := attempt.recorder.left_unheard()) is not None:
             raise unheard
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

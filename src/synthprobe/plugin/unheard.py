@@ -1,9 +1,13 @@
-"""Hears what breaks in a thread, an ``asyncio`` task or a handler of the browser's events: it is only printed."""
+"""Hears what breaks in a thread, an ``asyncio`` task or a handler of the browser's events, and what nobody awaits:
+it is only printed.
+"""
 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -11,18 +15,19 @@ from typing import Any
 
 import pytest
 
+from synthprobe.errors import JourneyError
 from synthprobe.journey.recorder import Recorder
 
 _CONTRADICTIONS = (AssertionError, pytest.fail.Exception)
 _REPORTED = {
-    "asyncio": ("never retrieved", "An asyncio task"),
-    "playwright": ("event listener", "A handler of the browser's events"),
+    "asyncio": (("never retrieved", "Exception in callback"), "An asyncio task"),
+    "playwright": (("event listener",), "A handler of the browser's events"),
 }
 """Loggers that tell of an error nobody heard: how their lines say it, and what it broke."""
 
 
 @contextmanager
-def heard(recorder: Recorder) -> Iterator[None]:
+def heard(recorder: Recorder, project: str) -> Iterator[None]:
     """What contradicts the target in this block counts for the journey; what else breaks is noted."""
 
     def hear(error: BaseException | None, where: str) -> None:
@@ -40,12 +45,35 @@ def heard(recorder: Recorder) -> Iterator[None]:
     for name in _REPORTED:
         logging.getLogger(name).addHandler(tasks)
     try:
-        with _futures(hear):
+        with _futures(hear), _coroutines(recorder.heard_elsewhere, project):
             yield
     finally:
         for name in _REPORTED:
             logging.getLogger(name).removeHandler(tasks)
         threading.excepthook = hook
+
+
+@contextmanager
+def _coroutines(hear: Callable[[BaseException], None], project: str) -> Iterator[None]:
+    """Hear of each coroutine that the project's own code makes and nobody awaits."""
+    depth, show = sys.get_coroutine_origin_tracking_depth(), warnings.showwarning
+    shown: list[tuple[Any, ...]] = []
+
+    def keep(*warning: Any) -> None:
+        shown.append(warning)
+
+    sys.set_coroutine_origin_tracking_depth(1)
+    warnings.showwarning = keep  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.set_coroutine_origin_tracking_depth(depth)
+        warnings.showwarning = show
+    for warning in shown:
+        warnings.showwarning(*warning)
+        what, _, where = str(warning[0]).partition(" was never awaited")
+        if where and project in where and "site-packages" not in where:
+            hear(JourneyError(f"A {what} was made and never awaited, so nothing of it ran. Write `await` before it."))
 
 
 @contextmanager
@@ -86,5 +114,5 @@ class _Tasks(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         words, what = _REPORTED[record.name.partition(".")[0]]
-        if record.exc_info and words in record.getMessage():
+        if record.exc_info and any(word in record.getMessage() for word in words):
             self._hear(record.exc_info[1], what)

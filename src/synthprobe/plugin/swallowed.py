@@ -1,0 +1,113 @@
+"""Checks that are written and can never end a test: their failure is caught, or nothing runs them."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Iterable, Iterator
+
+_CHECKS = frozenset(("expect", "has_header", "json_has", "json_matches", "json_rows", "within"))
+_WIDE = frozenset(("AssertionError", "BaseException", "Exception", "ExpectationError", "SynthprobeError"))
+_QUIET = frozenset(
+    ("critical", "debug", "error", "exception", "info", "log", "print", "print_exc", "sleep", "warn", "warning")
+)
+_LAZY = frozenset(("filter", "map", "partial"))
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def swallowed(statement: ast.stmt) -> str:
+    """How a statement drops the failure of a check that stands in it."""
+    if isinstance(statement, ast.Try | ast.TryStar) and (check := _last_check(statement.body)):
+        if _leaves(statement.finalbody):
+            return f"leaves by `finally`, which drops the failure of `{_short(check)}`. Move that behind the `finally`."
+        caught = next((one for one in statement.handlers if one.type is None or _is_wide([one.type])), None)
+        if caught and not statement.orelse and all(map(_is_quiet, caught.body)):
+            return f"catches what `{_short(check)}` would say, and goes on. Let it end the journey."
+    if isinstance(statement, ast.With) and any(
+        isinstance(item.context_expr, ast.Call)
+        and _named(item.context_expr.func) == "suppress"
+        and _is_wide(item.context_expr.args)
+        for item in statement.items
+    ):
+        check = _last_check(statement.body)
+        return f"suppresses what `{_short(check)}` would say. Let it end the journey." if check else ""
+    return ""
+
+
+def never_run(tree: _Function) -> Iterator[tuple[int, str]]:
+    """Line and words of each function within a test that holds checks, and that nothing calls or names."""
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    for node in ast.walk(tree):
+        if isinstance(node, _Function) and node is not tree and not node.decorator_list:
+            name, body = node.name, list(ast.walk(node))
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and _is_lazy(node.value):
+            name, body = node.targets[0].id, list(ast.walk(node.value))
+        else:
+            continue
+        if name not in named and any(map(_is_check, body)) and not _is_of_class(tree, node):
+            yield node.lineno, f"defines {name}, which holds a check, and never runs it. Call it."
+
+
+def is_lazy_call(value: ast.expr) -> bool:
+    """Whether an expression makes something that runs only when it is asked for."""
+    return _is_lazy(value) and not isinstance(value, ast.Lambda)
+
+
+def _is_lazy(value: ast.expr) -> bool:
+    if isinstance(value, ast.Lambda | ast.GeneratorExp):
+        return True
+    return isinstance(value, ast.Call) and _named(value.func) in _LAZY
+
+
+def _last_check(body: list[ast.stmt]) -> ast.AST | None:
+    """A check in the last statement of a block, so that nothing after it depends on its having held."""
+    return next((node for node in _within(body[-1]) if _is_check(node)), None)
+
+
+def _within(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs in a block itself; a step knows by itself that it broke."""
+    yield node
+    steps = isinstance(node, ast.With) and any(
+        isinstance(item.context_expr, ast.Call) and _named(item.context_expr.func) == "step" for item in node.items
+    )
+    if not steps and not isinstance(node, _Function | ast.Lambda | ast.Try):
+        for inner in ast.iter_child_nodes(node):
+            yield from _within(inner)
+
+
+def _leaves(body: Iterable[ast.AST]) -> bool:
+    for node in body:
+        if isinstance(node, ast.Return | ast.Break | ast.Continue):
+            return True
+        if not isinstance(node, _Function | ast.For | ast.While) and _leaves(ast.iter_child_nodes(node)):
+            return True
+    return False
+
+
+def _is_check(node: ast.AST) -> bool:
+    return isinstance(node, ast.Assert) or (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHECKS
+    )
+
+
+def _is_wide(kinds: Iterable[ast.expr]) -> bool:
+    return any(_named(node) in _WIDE for kind in kinds for node in ast.walk(kind))
+
+
+def _is_quiet(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Pass | ast.Continue):
+        return True
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and _named(value.func) in _QUIET)
+
+
+def _is_of_class(tree: ast.AST, found: ast.AST) -> bool:
+    return any(found in node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+
+
+def _named(value: ast.AST) -> str:
+    return value.attr if isinstance(value, ast.Attribute) else value.id if isinstance(value, ast.Name) else ""
+
+
+def _short(node: ast.AST) -> str:
+    return textwrap.shorten(ast.unparse(node), 80)

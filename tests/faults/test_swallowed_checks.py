@@ -1,0 +1,241 @@
+"""Checks whose failure goes nowhere: caught, dropped, never run, or true whatever the target says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from synthprobe import pipeline
+
+JOURNEYS = """
+import asyncio, contextlib, functools, time, unittest
+import pytest
+
+def ok(api): return api.get("/").json()["ok"]
+
+def test_suppressed(api):
+    with contextlib.suppress(Exception):
+        api.get("/down").expect(200)
+
+def test_caught(api):
+    try:
+        assert ok(api)
+    except:
+        print("what a pity")
+
+def test_finally(api):
+    try:
+        assert ok(api)
+    finally:
+        return
+
+def test_soft(api):
+    wrong = []
+    for number in range(2):
+        try:
+            assert number < 5
+        except AssertionError as error:
+            wrong.append(error)
+    assert not wrong
+
+def test_retried(api):
+    for number in range(3):
+        try:
+            assert number == 2
+            break
+        except AssertionError:
+            time.sleep(0)
+
+def test_only_if_it_is_there(api):
+    try:
+        assert ok(api)
+        api.get("/")
+    except AssertionError:
+        pass
+
+def test_never_called(api):
+    ok(api)
+    def check():
+        assert ok(api)
+
+def test_lambda_never_called(api):
+    check = lambda: api.get("/down").expect(200)
+    ok(api)
+
+def test_map(api):
+    map(lambda path: api.get(path).expect(200), ["/down"])
+
+def test_generator_never_run(api):
+    checks = (api.get(path).expect(200) for path in ["/down"])
+    ok(api)
+
+def test_lazy(api):
+    assert filter(None, [ok(api)])
+
+def test_dict(api):
+    assert {"ok": ok(api)}
+
+def test_or_true(api):
+    assert ok(api) or True
+
+def test_itself(api):
+    got = ok(api)
+    assert got == got
+
+def test_any_length(api):
+    assert len(api.get("/").json()["rows"]) >= 0
+
+def test_gathered(api):
+    async def check(): assert ok(api)
+    async def main(): await asyncio.gather(check(), return_exceptions=True)
+    asyncio.run(main())
+
+def test_unawaited(api):
+    async def check(): assert ok(api)
+    later = check()
+    assert later
+
+def test_unawaited_of_a_library(api):
+    ok(api)
+    asyncio.sleep(1)
+
+def test_callback(api):
+    def check(): assert ok(api)
+    async def main():
+        asyncio.get_running_loop().call_soon(check)
+        await asyncio.sleep(0)
+    asyncio.run(main())
+
+def test_answer(api):
+    assert api.get("/down")
+
+def test_good_answer(api):
+    assert api.get("/")
+
+def test_unseen(api):
+    api.get("/down")
+
+def test_seen(api):
+    assert api.get("/down").status == 500
+
+def test_gone_already(api):
+    api.delete("/gone")
+    api.get("/").expect(200)
+
+class TestOfUnittest(unittest.TestCase):
+    def test_begun(self):
+        self.assertRaises(ValueError)
+
+    def test_text(self):
+        self.assertTrue("ok", "not ok")
+
+class TestThatForgets(unittest.TestCase):
+    def run(self, result=None):
+        return result
+
+    def test_not_run(self):
+        self.assertEqual(1, 2)
+"""
+UNKNOWN = {
+    "test_suppressed": "suppresses what `api.get('/down').expect(200)` would say",
+    "test_caught": "catches what `assert ok(api)` would say, and goes on",
+    "test_finally": "leaves by `finally`, which drops the failure of `assert ok(api)`",
+    "test_never_called": "defines check, which holds a check, and never runs it",
+    "test_lambda_never_called": "defines check, which holds a check, and never runs it",
+    "test_map": "makes what runs only when it is called or iterated over",
+    "test_generator_never_run": "defines checks, which holds a check, and never runs it",
+    "test_lazy": "asserts what filter() makes, which always holds",
+    "test_dict": "asserts a dict that is not empty, which always holds",
+    "test_or_true": "asserts what is true by itself, which always holds",
+    "test_itself": "asserts a value of itself, or a length of any size, which always holds",
+    "test_any_length": "asserts a value of itself, or a length of any size, which always holds",
+    "test_gathered": "drops the errors that it gathers",
+    "test_unawaited": "was made and never awaited",
+    "test_unawaited_of_a_library": "A coroutine 'sleep' was made and never awaited",
+    "test_unseen": "/down was answered with 500, and nothing looked at the answer",
+    "test_begun": "begins an expectation or a step and does not go on",
+    "test_text": "asserts a text, which always holds",
+    "test_not_run": "Its body never ran",
+}
+FAILED = {"test_callback": "assert False", "test_answer": "/down → 500"}
+PAGES = """
+from playwright.sync_api import expect
+from synthprobe import step
+
+def test_opened(page):
+    with step("open the page"):
+        page.goto("/down")
+
+def test_looked_at(page):
+    page.goto("/down")
+    expect(page.locator("body")).to_contain_text("rows")
+"""
+DOUBLED = "def test_twice(api):\n    assert 1 == 2\n\ndef test_twice(api):\n    assert 1 == 1\n"
+HIDDEN = "class TestHidden:\n    def __init__(self): ...\n    def test_it(self): assert 1 == 2\n"
+
+
+class _Target(BaseHTTPRequestHandler):
+    """Says that it is not well, and has a path that is broken."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = json.dumps({"ok": False, "rows": []}).encode()
+        self.send_response({"/down": 500, "/gone": 404}.get(self.path, 200))
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_DELETE(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def target():
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Target) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_check_that_cannot_end_its_journey_is_never_passed_f85(project, target):
+    project.configure(target)
+    project.journeys(JOURNEYS)
+    project.journeys(PAGES, "test_pages.py")
+    results = project.run().results
+    for outcome, rows in (("unknown", UNKNOWN), ("failed", FAILED)):
+        for name, words in rows.items():
+            assert (results[name].outcome, words in results[name].cause) == (outcome, True), (name, results[name].cause)
+    opened = results.pop("test_opened")
+    assert (opened.outcome, "and the journey looks at nothing of that page" in opened.cause) == ("unknown", True)
+    others = results.keys() - UNKNOWN.keys() - FAILED.keys()
+    assert {name: results[name].cause for name in others if results[name].outcome != "passed"} == {}
+    assert {results[name].failure.kind for name in UNKNOWN} == {"journey error"}
+
+
+def test_a_name_that_is_given_twice_is_refused_f85(project, target):
+    project.configure(target)
+    project.journeys(DOUBLED)
+    ran = project.run()
+    assert (ran.code, ran.folder.exists()) == (4, False)
+    assert "test_it.py defines test_twice in line 1 and again in line 4: Python keeps the last one only" in ran.output
+
+
+def test_what_pytest_does_not_collect_is_told_by_the_run_f85(project, target):
+    project.configure(target)
+    project.journeys(HIDDEN + "def test_well(api):\n    api.get('/').expect(200)\n")
+    command = [sys.executable, "-m", "synthprobe", "run"]
+    done = subprocess.run(command, cwd=project.root, env={**os.environ}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    verdict = pipeline.read_verdict(pipeline.newest_run(project.root, ".synthprobe") / "verdict.json")
+    (note,) = [note for note in verdict.notes if "TestHidden" in note]
+    assert "cannot collect test class 'TestHidden' because it has a __init__ constructor" in note
