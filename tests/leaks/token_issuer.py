@@ -20,8 +20,14 @@ PAGE = """<!doctype html><meta name="csrf-token" content="{meta}"><title>issuer<
 <script>
 window.name = '{window}'; history.replaceState({{access_token: '{history}'}}, '');
 sessionStorage.setItem('tab', '{tab}'); localStorage.setItem('kept', JSON.stringify({{access_token: '{kept}'}}));
+const indexed = '{indexed_a}' + '{indexed_b}', cached = '{cached_a}' + '{cached_b}';
+const kept = new Promise(done => {{ const open = indexedDB.open('auth'); open.onupgradeneeded = () =>
+  open.result.createObjectStore('users').put({{of: {{accessToken: indexed}}}}, 'probe'); open.onsuccess = done }})
+  .then(() => caches.open('v1')).then(cache => cache.put('/who', new Response(JSON.stringify({{token: cached}}),
+    {{headers: {{'Content-Type': 'application/json'}}}})));
 fetch('/auth/token', {{method: 'POST', headers: {{'Content-Type': 'application/x-www-form-urlencoded'}},
   body: 'client_id=editor&refresh_token={refresh}'}}).then(answer => answer.json()).then(async issued => {{
+  await kept;
   const packed = new TextDecoder().decode(await (await fetch('/packed')).arrayBuffer());
   fetch('/me?sid=' + issued.sid,
     {{headers: {{'Authorization': 'Bearer ' + issued.access_token, 'X-Session': issued.extra}}}});
@@ -35,7 +41,7 @@ fetch('/auth/token', {{method: 'POST', headers: {{'Content-Type': 'application/x
     console.log('logged in with ' + issued.access_token + heard.join(''));
     location.hash = 'access=' + issued.jwt;
     document.getElementById('out').textContent = ['tokens', ...Object.values(issued), heard.join('')].join(' ') +
-      document.cookie + packed + ' {protocol} ' + window.name + JSON.stringify(history.state) +
+      document.cookie + packed + ` {protocol} ${{indexed}} ${{cached}} ` + window.name + JSON.stringify(history.state) +
       JSON.stringify(localStorage) + JSON.stringify(sessionStorage);
   }};
 }});
@@ -68,7 +74,9 @@ class Issuer(BaseHTTPRequestHandler):
             self.answer(f"<a><authToken>{self.new('xml')}</authToken></a>".encode(), "application/xml")
         else:
             names = ("meta", "hidden", "state", "tab", "kept", "refresh", "window", "history", "protocol")
-            self.answer(PAGE.format(**{name: self.new(name) for name in names}).encode(), "text/html")
+            parts = {f"{name}_a": self.new(name)[:12] for name in ("indexed", "cached")}
+            parts |= {f"{name}_b": self.new(name)[12:] for name in ("indexed", "cached")}
+            self.answer(PAGE.format(**parts, **{name: self.new(name) for name in names}).encode(), "text/html")
 
     def messages(self) -> None:
         key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

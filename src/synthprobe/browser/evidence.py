@@ -32,8 +32,25 @@ _SCREENSHOT_TIMEOUT_MS = 4000
 _GLANCE_TIMEOUT_MS = 1000
 _STORAGE_TIMEOUT_MS = 1000
 _FRAMES = 5
-_STORAGE = """() => [['window.name', window.name], ['history.state', JSON.stringify(history.state) || ''],
-  ...[localStorage, sessionStorage].flatMap(storage => Object.entries(storage))]"""
+_STORAGE = """async () => {
+  const found = [['window.name', window.name], ['history.state', JSON.stringify(history.state) || '']];
+  const add = (name, value) => found.push([name, typeof value == 'string' ? value : JSON.stringify(value) || '']);
+  const ask = request => new Promise((done, failed) => { request.onsuccess = () => done(request.result);
+    request.onerror = request.onblocked = failed });
+  const indexed = async () => { for (const {name} of await indexedDB.databases()) {
+    const database = await ask(indexedDB.open(name));
+    for (const store of database.objectStoreNames) {
+      const all = database.transaction(store).objectStore(store), keys = await ask(all.getAllKeys(null, 200));
+      (await ask(all.getAll(null, 200))).forEach((value, i) => add(String(keys[i]), value)) }
+    database.close() } };
+  const cached = async () => { for (const name of await caches.keys()) { const cache = await caches.open(name);
+    for (const request of (await cache.keys()).slice(0, 50)) { const answer = await cache.match(request);
+      if (/json|text/.test(answer.headers.get('content-type')) && answer.url.length < 2000)
+        add(new URL(request.url).pathname, (await answer.text()).slice(0, 100000)) } } };
+  for (const name of ['localStorage', 'sessionStorage'])
+    try { found.push(...Object.entries(window[name])) } catch {}
+  await Promise.race([Promise.allSettled([indexed(), cached()]), new Promise(done => setTimeout(done, 500))]);
+  return found }"""
 _TYPED_SELECTORS = (
     'input[type="password"]',
     *(f'input[autocomplete~="{what}" i]' for what in ("current-password", "new-password", "one-time-code")),

@@ -48,7 +48,7 @@ class Guard:
 
     def check(self, method: str, url: str, headers: Mapping[str, str] | None = None, body: Any = None) -> None:
         """Refuse a request that may not be sent."""
-        if why := egress_refusal(self.target, url):
+        if why := egress_refusal(self.target, url, headers):
             raise TargetError("egress", why)
         if why := change_refusal(self.target, method, url, self.mutates, headers, body):
             raise ConfigurationError(why)

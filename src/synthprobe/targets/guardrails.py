@@ -10,7 +10,7 @@ from typing import Any
 from synthprobe.errors import ConfigurationError
 from synthprobe.targets.addresses import host_of, is_plain_path, matches_host, normal_host, odd_address, path_of
 from synthprobe.targets.overrides import SAFE_METHODS, method_override
-from synthprobe.targets.reads import read_entry
+from synthprobe.targets.reads import is_mutation, read_entry
 from synthprobe.targets.target import Target, sends_by_egress_proxy
 
 _SYNTHETIC = {"X-Synthetic": "synthprobe", "Cache-Control": "no-cache"}
@@ -72,12 +72,13 @@ def may_reach(target: Target, url: str) -> bool:
     return any(matches_host(host, known) for known in allowed_hosts(target))
 
 
-def egress_refusal(target: Target, url: str) -> str:
-    """Why a request to that address may not leave."""
+def egress_refusal(target: Target, url: str, headers: Mapping[str, str] | None = None) -> str:
+    """Why a request to that address may not leave; ``Host`` names the system that a shared server hands it to."""
     if odd := odd_address(url):
         return odd
+    named = next((str(value) for name, value in (headers or {}).items() if name.strip().lower() == "host"), "")
     if may_reach(target, url):
-        return ""
+        return egress_refusal(target, f"http://{named}/") if named else ""
     return (
         f"The host {host_of(url)!r} is not one that journeys against {_name(target)} may reach "
         f"({', '.join(allowed_hosts(target))}), so nothing was sent there. If the journey needs it, add it to "
@@ -113,6 +114,7 @@ def change_refusal(
     if mutates or not is_read_only(target):
         return ""
     path, override = path_of(url), method_override(method, url, headers or {}, body)
+    override = override or ("holds a mutation of GraphQL" if is_mutation(url) else "")
     if not override and method.upper() in SAFE_METHODS:
         return ""
     if not override and method.upper() == "POST" and _is_one_of(path, target.login_paths):

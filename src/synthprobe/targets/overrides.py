@@ -12,23 +12,26 @@ from synthprobe.targets.addresses import read_address
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _HEADERS = frozenset({"x-http-method-override", "x-http-method", "x-method-override"})
-_FIELDS = _HEADERS | {"_method", "_httpmethod"}
+_FIELDS = _HEADERS | {"-method", "-httpmethod"}
+_LOOSE = frozenset({"method", "httpmethod", "requestmethod"})
+"""Fields by these names may hold anything, but for the methods that change something."""
+_CHANGES = frozenset({"PUT", "PATCH", "DELETE"})
 
 
 def method_override(method: str, url: str, headers: Mapping[str, str], body: Any) -> str:
     """By what a request asks for a method that changes something, whatever its own method is."""
     read = read_address(url)
     written = [(name, value, _HEADERS) for name, value in headers.items()]
-    written += [(name, value, _FIELDS) for name, value in parse_qsl(read.search[1:] if read else "")]
+    if read is not None:
+        parameters = read.pathname.partition(";")[2].replace(";", "&")
+        written += [(name, value, _FIELDS) for name, value in parse_qsl(f"{read.search[1:]}&{parameters}")]
     if isinstance(body, (str, bytes)):
         text = body if isinstance(body, str) else body.decode("utf-8", "replace")
         written += [(name, value, _FIELDS) for name, value in _fields(text)]
     for name, value, names in written:
-        if (
-            name.strip().lower() in names
-            and value
-            and str(value).strip().upper() not in {*SAFE_METHODS, method.upper()}
-        ):
+        field, asked = name.strip().lower().removesuffix("[]").replace("_", "-"), str(value or "").strip().upper()
+        loose = names is _FIELDS and asked in _CHANGES and field.strip("$-").replace("-", "") in _LOOSE
+        if loose or (field in names and asked and asked not in {*SAFE_METHODS, method.upper()}):
             return f"asks for {value} by {name}"
     return "" if body is None or isinstance(body, (str, bytes)) else "has a body that cannot be looked into"
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
-from synthprobe.targets.addresses import is_plain_path
+from synthprobe.targets.addresses import is_plain_path, read_address
 from synthprobe.targets.overrides import SAFE_METHODS
 
 _ENTRY = re.compile(r"(?P<method>[A-Z]+) (?P<path>[/*]\S*)(?: (?P<operation>[_A-Za-z][_0-9A-Za-z]*))?")
@@ -52,6 +53,13 @@ def wrong_entry(text: str) -> str:
             '"POST /graphql query" for all that only ask, "POST /graphql ProductList" for one.'
         )
     return ""
+
+
+def is_mutation(url: str) -> bool:
+    """Whether an address holds a mutation of GraphQL, which some servers take by GET."""
+    read = read_address(url)
+    texts = (value for name, value in parse_qsl(read.search[1:] if read else "") if name == "query")
+    return any(kind == "mutation" for text in texts for kind, _ in _definitions(text))
 
 
 def _reads_only(operation: str, body: Any) -> bool:
