@@ -322,7 +322,9 @@ def _is_sure(test: ast.expr) -> bool:
     if at_least and _called(left) == "len" and isinstance(right, ast.Constant):
         return right.value == 0
     same = at_least or isinstance(test.ops[0], ast.Eq | ast.Is | ast.LtE)
-    return same and ast.dump(left) == ast.dump(right) and not any(isinstance(one, _ACTS) for one in ast.walk(left))
+    parts = list(ast.walk(left))
+    varies = any(isinstance(one, ast.Name) for one in parts) and not any(isinstance(one, _ACTS) for one in parts)
+    return same and varies and ast.dump(left) == ast.dump(right)
 
 
 def _swallows_errors(value: ast.expr) -> bool:
