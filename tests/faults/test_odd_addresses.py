@@ -93,6 +93,19 @@ def test_a_target_s_own_address_is_read_in_one_way_only_f71():
             config.target("demo")
 
 
+def test_the_host_of_a_header_is_held_as_that_of_an_address_f71(hosts):
+    allowed, _ = hosts
+    allowed.seen.clear()
+    api = Api(Target(base_url=allowed.url, name="here"), Redactor())
+    for name in ("Host", "host"):
+        for send in (api.get, lambda path, **how: api.session.get(allowed.url + path, **how)):
+            with pytest.raises(TargetError) as caught:
+                send("/x", headers={name: "another.example"})
+            assert caught.value.kind == "egress"
+    assert allowed.seen == []
+    api.get("/x", headers={"Host": allowed.url.removeprefix("http://")}).expect(200)
+
+
 def test_a_name_in_other_letters_is_a_name():
     target = Target(base_url="https://bücher.example", name="here")
     with pytest.raises(TargetError) as caught:

@@ -151,6 +151,32 @@ BODIES = {
 }
 
 
+QUERIES = [
+    pytest.param(path, {}, id=f"F71-{path}")
+    for path in (
+        *("/x?method=delete", "/x?http_method=DELETE", "/x?$method=put", "/x?REQUEST_METHOD=PATCH"),
+        *("/x?_method%5B%5D=delete", "/x;_method=delete", "/graphql?query=mutation%7Bx%7D"),
+        "/graphql?query=%20%23c%0Amutation%20M%7Bx%7D&operationName=M",
+    )
+] + [pytest.param("/x", {"X_HTTP_Method_Override": "DELETE"}, id="F71-a header with underscores")]
+
+
+@pytest.mark.parametrize(("path", "headers"), QUERIES)
+def test_a_get_that_asks_for_a_change_is_refused(path, headers, target, allowed):
+    allowed.seen.clear()
+    with pytest.raises(ConfigurationError, match="was not sent"):
+        Api(target, Redactor()).get(path, headers=headers)
+    assert allowed.seen == []
+
+
+def test_a_get_whose_words_only_look_so_is_sent(target, allowed):
+    allowed.seen.clear()
+    api = Api(target, Redactor())
+    for path in ("/x?shipping_method=put", "/x?method=card", "/graphql?query=query%7Bmutation%7D", "/x?query=mutation"):
+        api.get(path).expect(200)
+    assert len(allowed.seen) == 4
+
+
 @pytest.mark.parametrize("options", BODIES.values(), ids=[f"F71-{name}" for name in BODIES])
 def test_a_log_in_that_asks_for_another_method_is_refused(options, target, allowed):
     allowed.seen.clear()

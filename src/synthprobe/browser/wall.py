@@ -276,7 +276,7 @@ class GuardedBrowser:
         if not self._introduced:
             api = Api(self.guard.target, Redactor(), guard=self.guard, credentials=self._credentials)
             for one in self._credentials.identities:
-                api.request("HEAD", f"{one.origin}/", allow_redirects=False)
+                _ = api.request("HEAD", f"{one.origin}/", allow_redirects=False).status
             api.session.close()
             self._introduced = True
 

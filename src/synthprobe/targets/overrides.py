@@ -14,24 +14,25 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _HEADERS = frozenset({"x-http-method-override", "x-http-method", "x-method-override"})
 _FIELDS = _HEADERS | {"-method", "-httpmethod"}
 _LOOSE = frozenset({"method", "httpmethod", "requestmethod"})
-"""Fields by these names may hold anything, but for the methods that change something."""
+"""In a query, fields by these names may hold anything, but for the methods that change something."""
+_NONE: frozenset[str] = frozenset()
 _CHANGES = frozenset({"PUT", "PATCH", "DELETE"})
 
 
 def method_override(method: str, url: str, headers: Mapping[str, str], body: Any) -> str:
     """By what a request asks for a method that changes something, whatever its own method is."""
     read = read_address(url)
-    written = [(name, value, _HEADERS) for name, value in headers.items()]
+    written = [(name, value, _HEADERS, _NONE) for name, value in headers.items()]
     if read is not None:
         parameters = read.pathname.partition(";")[2].replace(";", "&")
-        written += [(name, value, _FIELDS) for name, value in parse_qsl(f"{read.search[1:]}&{parameters}")]
+        written += [(name, value, _FIELDS, _LOOSE) for name, value in parse_qsl(f"{read.search[1:]}&{parameters}")]
     if isinstance(body, (str, bytes)):
         text = body if isinstance(body, str) else body.decode("utf-8", "replace")
-        written += [(name, value, _FIELDS) for name, value in _fields(text)]
-    for name, value, names in written:
+        written += [(name, value, _FIELDS, _NONE) for name, value in _fields(text)]
+    for name, value, names, loose in written:
         field, asked = name.strip().lower().removesuffix("[]").replace("_", "-"), str(value or "").strip().upper()
-        loose = names is _FIELDS and asked in _CHANGES and field.strip("$-").replace("-", "") in _LOOSE
-        if loose or (field in names and asked and asked not in {*SAFE_METHODS, method.upper()}):
+        means_change = asked in _CHANGES and field.strip("$-").replace("-", "") in loose
+        if means_change or (field in names and asked and asked not in {*SAFE_METHODS, method.upper()}):
             return f"asks for {value} by {name}"
     return "" if body is None or isinstance(body, (str, bytes)) else "has a body that cannot be looked into"
 
