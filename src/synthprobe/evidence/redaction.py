@@ -28,7 +28,7 @@ R = TypeVar("R")
 
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s\"'<>(){},;\[\]\\]+@")
 _HALVES = re.compile("[\ud800-\udfff]")
-_LINES = re.compile(r"(?:[A-Za-z0-9+/]{60,76}\r?\n)+[A-Za-z0-9+/]{4,76}={0,2}")
+_LINES = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{60,76}\r?\n)+[A-Za-z0-9+/]{4,76}={0,2}")
 _COOKIES = {"cookie", "set-cookie"}
 
 
