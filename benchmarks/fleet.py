@@ -4,7 +4,7 @@
     python benchmarks/fleet.py --slots 2 --states
 
 Results are made, not measured: no journey runs. Every part goes through its lease, its machine's file and the shared
-database, as `synthprobe run --part` hands it over; the conclusion is that of `synthprobe conclude`, without a channel.
+database, as `synthprobe run --part` hands it over; the conclusion is that of `run --conclude`, without a channel.
 Each machine's work is done here one after the other, in one process; its CPU seconds are without the database's.
 """
 

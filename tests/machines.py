@@ -104,11 +104,11 @@ class Fleet:
         return Verdict(run=run, journeys=tuple(judged), finished_at=at + timedelta(seconds=1))
 
     def conclude(self, slot: int | None = None, name: str = "centre", *words: str) -> dict:
-        """What `synthprobe conclude` prints."""
+        """What `synthprobe run --conclude` prints."""
         before = Path.cwd()
         os.chdir(self.machine(name))
         try:
-            done = CliRunner().invoke(app, ["conclude", "--slot", str(slot or self.slot), "--json", *words])
+            done = CliRunner().invoke(app, ["run", "--conclude", "--slot", str(slot or self.slot), "--json", *words])
         finally:
             os.chdir(before)
         if done.exception and not isinstance(done.exception, SystemExit):

@@ -190,7 +190,8 @@ class Fleet:
             words = ("worker", "--location", location, "--address", temporal.address, "--base-url", network.base_url)
             stack.enter_context(_command(root, environ, folder / f"{location}.log", *words))
         done = subprocess.run(
-            [*_FLEET, "schedule", "--parts", "1", "--address", temporal.address], cwd=self._roots[LOCATIONS[0]],
+            [*_FLEET, "worker", "--location", LOCATIONS[0], "--capacity", "0", "--parts", "1", "--address",
+             temporal.address], cwd=self._roots[LOCATIONS[0]],
             env=environ, check=False,
         )  # fmt: skip
         if done.returncode:
@@ -231,7 +232,7 @@ class Fleet:
             return history.incidents("demo")
 
 
-_FLEET = (sys.executable, "-m", "synthprobe", "fleet")
+_FLEET = (sys.executable, "-m", "synthprobe")
 
 
 def _site() -> Path:

@@ -40,7 +40,7 @@ class Project:
 
     @property
     def board(self) -> str:
-        call("impact", "--board")
+        call("review", "--pages", "--only", "impact")
         return (self.root / ".synthprobe" / "site" / "board" / "demo" / journey_page("search")).read_text()
 
     @property
@@ -59,7 +59,7 @@ def project(root):
 
 def test_a_level_that_a_person_accepts_is_usual_and_not_forgotten(project):
     assert project.see([1.5, 1.5]).outcome == "degraded"
-    said = call("history", "accept", "search", STEP, "--reason", "the new index is built until Friday")
+    said = call("mark", "the new index is built until Friday", "--accept", "search", "--operation", STEP)
     assert f"{STEP}: 1.5 s was accepted on " in said
     assert "before it was 520 ms: the new index is built until Friday." in said
     assert project.see([1.5, 1.51, 1.52]).outcome == "passed"
@@ -92,7 +92,7 @@ def test_what_gets_worse_while_its_incident_is_open_is_told_in_it(project):
 
 def test_a_change_that_was_to_make_it_slower_takes_its_level_as_usual_once(project):
     live = (NOW - project.ago + timedelta(minutes=2)).isoformat()
-    call("impact", "mark", "the address is checked twice", "--operation", STEP, "--expected", "slower", "--at", live)
+    call("mark", "the address is checked twice", "--operation", STEP, "--expected", "slower", "--at", live)
     assert [one.expected for one in read_changes(project.root)] == ["slower"]
     assert project.see([1.5] * 3).outcome == "passed"
     assert any("takes 2.9 × its usual" in note and "the address is checked twice" in note for note in notes(project))
@@ -103,24 +103,25 @@ def test_a_change_that_was_to_make_it_slower_takes_its_level_as_usual_once(proje
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("search", STEP), "Add --reason"),
-        (("search", STEP, "--reason", " "), "Add --reason"),
+        ((" ", "--accept", "search", "--operation", STEP), "A level is accepted for a reason"),
+        (("x", "--accept", "search", "--expected", "slower"), "--accept takes the level of now"),
+        (("x", "--location", "fra"), "--location belongs to --accept"),
         (
-            ("search", STEP, "--reason", "x"),
+            ("x", "--accept", "search", "--operation", STEP),
             "No alarm above the baseline is open for step 'find the address' of search",
         ),
-        (("nobody", "--reason", "x"), "for the journey nobody as a whole.*Slower than usual: nothing"),
-        (("search", "--reason", "x", "--target", "nope"), "nope"),
+        (("x", "--accept", "nobody"), "for the journey nobody as a whole.*Slower than usual: nothing"),
+        (("x", "--accept", "search", "--target", "nope"), "nope"),
     ],
 )
 def test_a_level_is_accepted_with_a_reason_and_where_an_alarm_is_open(root, words, says):
     with pytest.raises(ConfigurationError, match=says):
-        CliRunner().invoke(app, ["history", "accept", *words], catch_exceptions=False)
+        CliRunner().invoke(app, ["mark", *words], catch_exceptions=False)
 
 
 def test_what_a_change_is_expected_to_do_is_slower_or_nothing(root):
     with pytest.raises(ConfigurationError, match="--expected is 'faster': slower was expected"):
-        CliRunner().invoke(app, ["impact", "mark", "x", "--expected", "faster"], catch_exceptions=False)
+        CliRunner().invoke(app, ["mark", "x", "--expected", "faster"], catch_exceptions=False)
     (root / "changes.toml").write_text("[[change]]\nat = 2026-01-01T00:00:00Z\ntitle = 'x'\nexpected = 'worse'\n")
     with pytest.raises(ConfigurationError, match="expected"):
         read_changes(root)

@@ -140,7 +140,7 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize("url", UNUSABLE)
-@pytest.mark.parametrize("words", ["run", "report", "impact", "doctor history"])
+@pytest.mark.parametrize("words", ["run", "report", "review", "doctor history"])
 def test_a_url_that_cannot_be_used_is_refused_when_the_configuration_is_read(project, url, words):
     (project / "synthprobe.toml").write_text(f'[history]\nurl = "{url}"\n')
     error = CliRunner().invoke(app, words.split()).exception

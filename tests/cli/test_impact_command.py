@@ -1,4 +1,4 @@
-"""`synthprobe impact`, on what runs left behind."""
+"""`synthprobe review`, on what runs left behind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_steps_are_ranked_by_what_users_wait_and_not_by_the_schedule(root):
     for minutes in range(5, 60, 5):
         ran(root, timedelta(minutes=minutes))
     ran(root, timedelta(minutes=61), outcome="failed", search=900.0)
-    first, second = json.loads(call("impact", "--json"))
+    first, second = json.loads(call("review", "--only", "impact", "--json"))["impact"]
     assert (first["name"], first["impact_ms_per_day"], first["calls"]) == ("find the address", 4_000 * 1_500.0, 11)
     assert second["probe_share"] > 0.8 > 0.1 > second["production_share"]
     assert first["excess_ms_per_day"] > 0
@@ -42,7 +42,7 @@ def test_steps_are_ranked_by_what_users_wait_and_not_by_the_schedule(root):
 def test_the_ranking_can_be_read_in_a_terminal_of_any_width(root, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     ran(root, timedelta(minutes=5))
-    said = call("impact")
+    said = call("review", "--only", "impact")
     assert said.startswith("Users wait 1.7 h a day for “find the address” in “the search”.")
     table = said.partition("Steps\n")[2].splitlines()
     assert max(map(len, table)) <= columns
@@ -62,7 +62,7 @@ def test_statements_of_the_database_are_ranked_beside_the_steps(root):
         )
         snapshot = Snapshot(at=NOW - timedelta(minutes=minutes), counters=counters)
         add_snapshot(root, read_config(root), "demo", snapshot)
-    rows = json.loads(call("impact", "--json", "--days", "1"))
+    rows = json.loads(call("review", "--only", "impact", "--json", "--days", "1"))["impact"]
     assert [(row["name"], row["impact_ms_per_day"]) for row in rows] == [
         ("select * from position where unit = ?", 100_000.0),
         ("select sum(x) from log", 16_000.0),
@@ -76,14 +76,14 @@ def test_a_change_tells_its_ceiling_first_and_its_merit_afterwards(root):
         ran(root, timedelta(hours=hours), search=0.75)
     live = (NOW - timedelta(hours=20)).isoformat()
     what = ("index on incident.created", "--operation", "find the address", "--saves", "0.5", "--at", live)
-    said = call("impact", "mark", *what)
+    said = call("mark", *what)
     assert "What it can save: at most 100 % of the waiting for" in said
     (marked,) = read_changes(root)
     assert (marked.title, marked.saves) == ("index on incident.created", 0.5)
-    made = json.loads(call("impact", "--change", "index on incident.created", "--json"))
+    made = json.loads(call("review", "--change", "index on incident.created", "--json"))
     assert made["split"] == {"before_ms": 4500.0, "after_ms": 2250.0, "traffic_ms": 0.0, "per_call_ms": -2250.0}
     assert [row["moved"] for row in made["forecast"]] == [False, False]
-    assert "its merit" in call("impact", "--change", "index on incident.created")
+    assert "its merit" in call("review", "--change", "index on incident.created")
 
 
 def test_a_row_that_is_gone_after_a_change_is_said_and_what_comes_next_is_told(root):
@@ -97,9 +97,9 @@ def test_a_row_that_is_gone_after_a_change_is_said_and_what_comes_next_is_told(r
         add_snapshot(root, read_config(root), "demo", snapshot)
     name = "select * from incident where lower(address) like ?"
     live = (NOW - timedelta(hours=16)).isoformat()
-    said = call("impact", "mark", "index on address", "--operation", name, "--at", live)
+    said = call("mark", "index on address", "--operation", name, "--at", live)
     assert "at most 100 % of the waiting for database statements" in said
-    made = json.loads(call("impact", "--change", "index on address", "--json"))
+    made = json.loads(call("review", "--change", "index on address", "--json"))
     assert made["note"].startswith("It was not called any more after the change.")
     assert made["split"] is None
     ranks = [(row["name"], row["rank_before"], row["rank_predicted"], row["rank_after"]) for row in made["forecast"]]
@@ -122,7 +122,7 @@ def test_every_step_that_was_not_well_enough_is_marked(root):
     search = replace(search, results=(result,))
     path.write_bytes(msgspec.json.encode(replace(verdict, journeys=(verdict.journeys[0], search))))
     assert pipeline.remember(root, read_config(root), "demo") == []
-    call("impact", "--board")
+    call("review", "--pages", "--only", "impact")
     page = root / ".synthprobe" / "site" / "board" / "demo" / journey_page("search")
     marks = [line for line in page.read_text().splitlines() if "●" in line]
     assert len(marks) == 2
@@ -138,7 +138,7 @@ def test_a_healthy_step_says_the_smallest_slowdown_it_can_show(root):
         states = watch(msgspec.json.decode(path.read_bytes(), type=Verdict), states).states
     with open_history(root, read_config(root)) as history:
         history.put_detector_states("demo", states)
-    call("impact", "--board")
+    call("review", "--pages", "--only", "impact")
     board = root / ".synthprobe" / "site" / "board" / "demo"
     said = re.compile(r"Usually (\S+ m?s)\. The smallest slowdown it can show is (\S+) ×, (\S+ m?s)\.")
     (report,) = said.findall((board / journey_page("report")).read_text())
@@ -163,7 +163,7 @@ def test_a_row_leads_to_the_trace_of_its_last_slow_run_also_when_later_runs_were
     publish([slow], site, allure=False)
     ran(root, timedelta(minutes=5))
     publish([max(runs.iterdir())], site, allure=False)
-    call("impact", "--board")
+    call("review", "--pages", "--only", "impact")
     page = (site / "board" / "demo" / "index.html").read_text()
     (link,) = re.findall(r'href="\.\./\.\./(\S+)">Trace of the last slow run', page)
     assert link.startswith("trace-viewer/index.html?trace=")
@@ -172,21 +172,21 @@ def test_a_row_leads_to_the_trace_of_its_last_slow_run_also_when_later_runs_were
 
 def test_the_board_is_made_from_run_folders(root):
     ran(root, timedelta(minutes=5))
-    call("impact", "--board")
+    call("review", "--pages", "--only", "impact")
     page = root / ".synthprobe" / "site" / "board" / "demo" / "index.html"
     assert "find the address" in page.read_text()
     assert len(list(page.parent.glob("journey-*.html"))) == 2
 
 
 def test_nothing_recorded_is_said_and_is_no_error(root):
-    assert "Nothing was measured on demo in 7 days" in call("impact")
-    assert json.loads(call("impact", "--json")) == []
+    assert "Nothing was measured on demo in 7 days" in call("review", "--only", "impact")
+    assert json.loads(call("review", "--only", "impact", "--json"))["impact"] == []
 
 
 def test_a_history_that_cannot_be_used_is_said_and_is_not_nothing_measured(root):
     (root / ".synthprobe" / "history.db").mkdir(parents=True)
     with pytest.raises(HistoryError, match="cannot be reached"):
-        CliRunner().invoke(app, ["impact"], catch_exceptions=False)
+        CliRunner().invoke(app, ["review"], catch_exceptions=False)
 
 
 @pytest.mark.parametrize(
@@ -216,26 +216,26 @@ def test_a_broken_file_of_changes_is_refused_with_a_sentence(root, text, says):
 )
 def test_a_change_at_a_time_far_away_is_refused_and_not_marked(root, at, says):
     with pytest.raises(ConfigurationError, match=says):
-        CliRunner().invoke(app, ["impact", "mark", "typo", "--at", at], catch_exceptions=False)
+        CliRunner().invoke(app, ["mark", "typo", "--at", at], catch_exceptions=False)
     assert not (root / "changes.toml").exists()
 
 
 @pytest.mark.parametrize("options", [("--target", "nope"), ("--target", "nope", "--operation", "find the address")])
 def test_a_change_for_an_unknown_target_is_not_marked(root, options):
     with pytest.raises(ConfigurationError, match="no target 'nope'"):
-        CliRunner().invoke(app, ["impact", "mark", "an index", *options], catch_exceptions=False)
+        CliRunner().invoke(app, ["mark", "an index", *options], catch_exceptions=False)
     assert not (root / "changes.toml").exists()
 
 
 @pytest.mark.parametrize("days", ["inf", "nan", "1e9", "401", "0"])
 def test_days_out_of_range_are_refused_with_a_sentence(root, days):
-    assert "Invalid value for '--days'" in call("impact", "--days", days, code=2)
+    assert "Invalid value for '--days'" in call("review", "--days", days, code=2)
 
 
 @pytest.mark.parametrize("options", [("--json",), ("--change", "an index")])
 def test_the_board_is_made_alone(root, options):
-    with pytest.raises(ConfigurationError, match="--board makes pages"):
-        CliRunner().invoke(app, ["impact", "--board", *options], catch_exceptions=False)
+    with pytest.raises(ConfigurationError, match="--pages makes pages"):
+        CliRunner().invoke(app, ["review", "--pages", *options], catch_exceptions=False)
 
 
 def test_any_title_survives_and_a_second_one_of_its_name_is_refused(root):

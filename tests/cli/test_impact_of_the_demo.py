@@ -33,13 +33,13 @@ def test_a_missing_index_comes_out_on_top_with_its_query_named(dispatch, centre)
         call("run", *WALKED, "--base-url", centre.url)
 
     run()
-    healthy = json.loads(call("impact", "--json"))
+    healthy = json.loads(call("review", "--only", "impact", "--json"))["impact"]
     centre.fault("search_no_index")
     run()
     run()
     for verdict in (dispatch / ".synthprobe" / "runs" / "demo").glob("*/verdict.json"):
         verdict.unlink()  # what follows is known from the history alone
-    made = json.loads(call("impact", "--json"))
+    made = json.loads(call("review", "--only", "impact", "--json"))["impact"]
     query = next(row for row in made if row["kind"] == "operation")
     assert query["name"].startswith("select ")
     assert "from incident" in query["name"]

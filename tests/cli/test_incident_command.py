@@ -52,14 +52,14 @@ def test_square_brackets_are_text(project, incident, monkeypatch):
         history.put_incident(odd)
     listed = synthprobe(project, "list")
     assert odd.title in listed.stdout, listed.stderr
-    noted = synthprobe(project, "report-user", "K7Q3", "--by", "first-line", "--note", "map [/b] grey")
+    noted = synthprobe(project, "note", "K7Q3", "--user", "--by", "first-line", "--text", "map [/b] grey")
     assert "map [/b] grey" in noted.stdout, noted.stderr
 
 
 def test_its_life_is_recorded_in_plain_words(project, incident):
     assert "K7Q2" in synthprobe(project, "list").stdout
     assert synthprobe(project, "ack", "K7Q2", "--by", "first-line").returncode == 0
-    assert synthprobe(project, "report-user", "K7Q2", "--by", "dispatch-desk", "--at", SAID).returncode == 0
+    assert synthprobe(project, "note", "K7Q2", "--by", "dispatch-desk", "--at", SAID).returncode == 0
     done = synthprobe(
         project, "resolve", "K7Q2", "--by", "first-line", "--how", "runbook", "--note", "cleared the cache"
     )
@@ -81,13 +81,13 @@ def test_its_life_is_recorded_in_plain_words(project, incident):
         (("ack", "K7Q2", "--by", "Jane Doe"), "a role in small letters was expected"),
         (("ack", "K7Q2", "--by", "jane@example.org"), "Names of people are not kept"),
         (("ack", "NONE", "--by", "first-line"), "There is no incident 'NONE'. Open ones: K7Q2"),
-        (("report-user", "--by", "first-line"), "exactly one of both was expected"),
-        (("report-user", "K7Q2", "--by", "first-line", "--at", "2999-01-01T00:00"), "still to come"),
-        (("report-user", "K7Q2", "--by", "first-line", "--at", "yesterday"), "a date and a time were expected"),
-        (("report-user", "K7Q2", "--by", "first-line", "--at", SAID[:10]), "a time is missing; a date and a time"),
-        (("report-user", "K7Q2", "--by", "first-line", "--at", "2020-01-01T00:00"), "at most 30 days back"),
-        (("report-user", "--by", "first-line", "--journey", "mapp"), "no journey 'mapp'. Did you mean 'map'?"),
-        (("report-user", "--by", "first-line", "--journey", "zzz"), "no journey 'zzz'. Known ones: map, sign-in."),
+        (("note", "--by", "first-line"), "exactly one of both was expected"),
+        (("note", "K7Q2", "--by", "first-line", "--at", "2999-01-01T00:00"), "still to come"),
+        (("note", "K7Q2", "--by", "first-line", "--at", "yesterday"), "a date and a time were expected"),
+        (("note", "K7Q2", "--by", "first-line", "--at", SAID[:10]), "a time is missing; a date and a time"),
+        (("note", "K7Q2", "--by", "first-line", "--at", "2020-01-01T00:00"), "at most 30 days back"),
+        (("note", "--by", "first-line", "--journey", "mapp"), "no journey 'mapp'. Did you mean 'map'?"),
+        (("note", "--by", "first-line", "--journey", "zzz"), "no journey 'zzz'. Known ones: map, sign-in."),
         (
             ("resolve", "K7Q2", "--how", "runbook", "--by", "banana"),
             "Known roles: dispatch-desk, engineer, first-line, monitoring, records, supervisor.",
@@ -104,7 +104,7 @@ def test_what_cannot_be_kept_is_refused_with_a_sentence(project, incident, argum
 
 
 def test_what_the_monitor_did_not_see_is_kept_and_no_clean_run_ends_it(project, incident):
-    done = synthprobe(project, "report-user", "--journey", "map", "--at", SAID, "--by", "first-line", "--note", "grey")
+    done = synthprobe(project, "note", "--journey", "map", "--at", SAID, "--by", "first-line", "--text", "grey")
     assert done.returncode == 0, done.stderr
     with History.open(project.root / ".synthprobe" / "history.db") as history:
         (unseen,) = [one for one in history.incidents("demo") if one.journeys == ("map",)]
@@ -142,7 +142,7 @@ def test_two_people_of_one_role_are_told_apart_and_not_named(project, incident, 
 def test_while_the_shared_history_is_away_a_report_is_kept_here(project, incident):
     with (project.root / "synthprobe.toml").open("a") as settings:
         settings.write('[history]\nurl = "postgresql+psycopg://u:p@127.0.0.1:1/x"\n')
-    done = synthprobe(project, "report-user", "--journey", "map", "--by", "first-line")
+    done = synthprobe(project, "note", "--journey", "map", "--by", "first-line")
     assert done.returncode == 0, done.stderr
     shown = " ".join(synthprobe(project, "list").stdout.split())
     assert ["map: a user reported it" in shown, "K7Q2" in shown, "cannot be reached" in shown] == [True, True, True]
@@ -152,7 +152,7 @@ def test_without_any_history_nothing_is_recorded_and_nothing_is_called_well(proj
     place = project.root / ".synthprobe" / "history.db"
     place.rename(place.with_name("aside.db"))
     place.mkdir()
-    done = synthprobe(project, "report-user", "--journey", "map", "--by", "first-line")
+    done = synthprobe(project, "note", "--journey", "map", "--by", "first-line")
     assert (done.returncode, "cannot be reached" in done.stderr) == (2, True), done.stdout
     listed = synthprobe(project, "list")
     assert (listed.returncode, "is not known" in listed.stderr, listed.stdout) == (2, True, "")

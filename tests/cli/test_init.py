@@ -93,7 +93,7 @@ def test_a_site_of_ones_own_is_green_after_two_commands_and_red_once_it_is_anoth
     assert all("==" in pin for pin in pins)
     ran = synthprobe(tmp_path, "run", "--slot", "now")
     assert (ran.returncode, "The only journey passes on local" in ran.stdout) == (0, True), ran.stdout + ran.stderr
-    linted = synthprobe(tmp_path, "runbook", "lint")
+    linted = synthprobe(tmp_path, "doctor", "runbooks")
     assert linted.returncode == 0, linted.stdout
     monkeypatch.setattr(Site, "title", "Placeholder")
     broken = subprocess.run([sys.executable, "-m", "pytest"], cwd=tmp_path, capture_output=True, text=True, timeout=100)
@@ -195,7 +195,7 @@ def test_without_the_extra_all_but_the_demo_works(tmp_path):
 def test_the_scaffold_passes_its_own_run_against_the_demo(tmp_path):
     made = synthprobe(tmp_path, "init", "--demo")
     assert made.returncode == 0, made.stderr
-    linted = synthprobe(tmp_path, "runbook", "lint")
+    linted = synthprobe(tmp_path, "doctor", "runbooks")
     assert linted.returncode == 0, linted.stdout + linted.stderr
     ran = synthprobe(tmp_path, "run", "--slot", "now")
     assert ran.returncode == 0, ran.stdout + ran.stderr

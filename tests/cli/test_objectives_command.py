@@ -1,4 +1,4 @@
-"""`synthprobe objectives`."""
+"""Objectives, as `synthprobe review` shows them and `synthprobe doctor` looks at them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ from synthprobe.runner.inventory import Inventory, write_inventory
 FAST = '[[objectives.login.rules]]\nfactor = 14.4\nlong = "1h"\nshort = "5m"\n'
 
 
+def statuses() -> list[dict]:
+    return json.loads(call("review", "--only", "objectives", "--json"))["objectives"]
+
+
 def declare(root, text: str) -> None:
     with (root / "synthprobe.toml").open("a") as file:
         file.write(text)
 
 
 def test_lint_prints_what_each_rule_needs_at_this_interval(root):
-    said = call("objectives", "lint")
+    said = call("review", "--rules")
     assert "default: 99 % in 30 days, one sample each 5 m" in said
     for needs in ("2/12 & 1/1", "5/72 & 1/6", "9/288 & 1/24", "9/864 & 1/72"):
         assert needs in said
@@ -46,8 +50,8 @@ def test_lint_prints_what_each_rule_needs_at_this_interval(root):
 )
 def test_lint_refuses_what_cannot_work(root, text, says):
     declare(root, text)
-    said = call("objectives", "lint", code=2)
-    assert "refused: [objectives." in said
+    said = call("doctor", "objectives", code=1)
+    assert "wrong    objectives: [objectives." in said
     assert says in said
 
 
@@ -62,10 +66,10 @@ def test_lint_refuses_what_cannot_work(root, text, says):
 )
 def test_lint_names_a_journey_that_the_last_runs_did_not_have(root, table, near):
     declare(root, f"[objectives.search]\npercent = 99\n[aliases.search]\n'old' = 'new'\n{table}\n")
-    call("objectives", "lint")  # no run yet: nothing is known
+    call("doctor", "objectives")  # no run yet: nothing is known
     ran(root, timedelta(minutes=5))
-    said = " ".join(call("objectives", "lint", code=2).split())
-    assert said.count("refused:") == 1
+    said = " ".join(call("doctor", "objectives", code=1).split())
+    assert said.count("wrong objectives:") == 1
     name = table.split(".", 1)[1].strip('"]')
     assert f"There is no journey with the id {name!r}, so this does nothing. {near}" in said
 
@@ -75,8 +79,8 @@ def test_lint_knows_the_journeys_of_the_kept_inventory(root):
     journey = Journey(id="sign-in", node_id="sign_in.py::t", title="Sign in")
     inventory = Inventory(revision="1", journeys=(journey,))
     write_inventory(root / ".synthprobe" / "state" / "demo" / "inventory.json", inventory)
-    said = call("objectives", "lint", code=2)
-    assert 'refused: [objectives."sign-on"]' in said
+    said = call("doctor", "objectives", code=1)
+    assert 'wrong    objectives: [objectives."sign-on"]' in said
     assert "Did you mean 'sign-in'?" in said
     assert '[objectives."sign-in"]' not in said
 
@@ -85,30 +89,30 @@ def test_show_tells_coverage_beside_availability_and_a_gap_makes_the_objective_u
     declare(root, "[objectives.search]\npercent = 95\nwindow_days = 7\n")
     for minutes in range(5, 105, 5):
         ran(root, timedelta(minutes=minutes), outcome="failed" if minutes == 50 else "passed")
-    found = {one["objective"]["journey"]: one for one in json.loads(call("objectives", "show", "--json"))}
+    found = {one["objective"]["journey"]: one for one in statuses()}
     assert (found["search"]["objective"]["percent"], found["report"]["objective"]["percent"]) == (95, 99)
     assert (found["search"]["availability"], found["search"]["coverage"]) == (95.0, 100.0)
     assert found["search"]["text"] == "5 m of 8 h 24 m used, 5 m of it one cause: it broke"
     ran(root, timedelta(minutes=300))
-    table = call("objectives", "show")
+    table = call("review", "--only", "objectives")
     assert "unknown" in table
     assert "Coverage" in table
 
 
 def test_show_says_when_nothing_is_recorded(root):
-    assert "No slot was judged" in call("objectives", "show")
+    assert "No slot was judged" in call("review", "--only", "objectives")
 
 
 def test_lint_shows_the_standard_rules_for_usual_objectives_at_this_interval(root):
     declare(root, "[objectives.default]\npercent = 97\n")
-    said = [" ".join(line.split()) for line in call("objectives", "lint").splitlines()]
+    said = [" ".join(line.split()) for line in call("review", "--rules").splitlines()]
     assert "90 % 864 cannot fire 44/72 & 4/6 87/288 & 8/24 87/864 & 8/72 3 of 4" in said
     assert "97 % * 259.2 6/12 & 1/1 13/72 & 2/6 26/288 & 3/24 26/864 & 3/72 4 of 4" in said
     assert "99.9 % 8.64 one sample one sample one sample one sample 0 of 4" in said
-    assert "8,640 samples without a bad one only show that less than 0.035 % are bad." in call("objectives", "lint")
+    assert "8,640 samples without a bad one only show that less than 0.035 % are bad." in call("review", "--rules")
     toml = root / "synthprobe.toml"
     toml.write_text("interval_s = 60\n" + toml.read_text())
-    said = [" ".join(line.split()) for line in call("objectives", "lint").splitlines()]
+    said = [" ".join(line.split()) for line in call("review", "--rules").splitlines()]
     assert "99.9 % 43.2 one sample 3/360 & 1/30 5/1440 & 1/120 5/4320 & 1/360 3 of 4" in said
 
 
@@ -118,17 +122,17 @@ def test_a_gap_at_the_begin_of_the_window_counts(root):
     for minutes in range(5, 65, 5):
         ran(root, timedelta(minutes=minutes))
     assert pipeline.remember(root, read_config(root), "demo") == []
-    for one in json.loads(call("objectives", "show", "--json")):
+    for one in statuses():
         assert (one["state"], one["good"], one["elapsed"]) == ("unknown", 12, 8640)
         assert one["worst_gap_s"] == (8640 - 12) * 300
-    assert "8628 of 8640 slots" in call("objectives", "show")
+    assert "8628 of 8640 slots" in call("review", "--only", "objectives")
 
 
 def test_a_journey_first_watched_inside_the_window_has_no_gap_before(root):
     for minutes in range(5, 65, 5):
         ran(root, timedelta(minutes=minutes))
     assert pipeline.remember(root, read_config(root), "demo") == []
-    for one in json.loads(call("objectives", "show", "--json")):
+    for one in statuses():
         assert (one["state"], one["elapsed"], one["coverage"]) == ("met", 12, 100.0)
 
 
@@ -136,8 +140,8 @@ def test_an_error_budget_that_is_used_too_fast_is_said(root):
     for minutes in range(5, 305, 5):
         ran(root, timedelta(minutes=minutes), outcome="failed" if minutes in {5, 15} else "passed")
     says = "The error budget is used 14.4 × too fast or faster: 2 of the last 12 slots (1 h) were bad, 2 are too many."
-    assert {one["burning"] for one in json.loads(call("objectives", "show", "--json"))} == {says}
-    call("impact", "--board")
+    assert {one["burning"] for one in statuses()} == {says}
+    call("review", "--pages")
     assert says in (root / ".synthprobe" / "site" / "board" / "demo" / "index.html").read_text()
 
 
@@ -153,6 +157,6 @@ def test_another_interval_keeps_what_was_judged_before(root, monkeypatch, interv
         ran(root, NOW - until + timedelta(minutes=minutes), outcome="failed" if minutes in {20, 110, 90} else "passed")
     toml = root / "synthprobe.toml"
     toml.write_text(f"interval_s = {interval_s}\n" + toml.read_text())
-    for one in json.loads(call("objectives", "show", "--json")):
+    for one in statuses():
         assert (one["elapsed"], one["bad"], one["unknown"], one["coverage"]) == (elapsed, bad, 0, 100.0)
         assert one["text"].startswith(f"{used} of ")

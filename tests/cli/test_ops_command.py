@@ -1,4 +1,4 @@
-"""`synthprobe ops`, on what the history and the outbox hold."""
+"""`synthprobe review`, on what the history and the outbox hold."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def month(root):
 
 
 def test_only_pages_that_reached_somebody_count_and_a_recovery_is_none(month):
-    made = json.loads(call("ops", "--json"))
+    made = json.loads(call("review", "--only", "work", "--json"))["work"]
     known = {one["id"]: one for one in made["measures"]["measures"]}
     assert (known["actionable"]["hits"], known["actionable"]["n"]) == (5, 11)
     assert (known["repeats"]["hits"], known["repeats"]["n"]) == (9, 12)
@@ -50,19 +50,19 @@ def test_only_pages_that_reached_somebody_count_and_a_recovery_is_none(month):
 
 
 def test_the_table_speaks_in_sentences_and_the_page_is_made(month):
-    said = call("ops")
+    said = call("review", "--only", "work")
     assert "12 incidents opened" in said
     assert "too few (6 of 6)" in said
     assert "9 of 12 incidents had been seen before" in said
     assert "0 % (0 of 12)" in said
     assert "0 of 12 incidents matched a runbook." in said
     assert "No route for alerts is configured" in said
-    call("ops", "--page")
+    call("review", "--pages", "--only", "work")
     assert "too few (6 of 6)" in (month / ".synthprobe" / "site" / "ops" / "demo" / "index.html").read_text()
 
 
 def test_nothing_recorded_is_neither_calm_nor_an_error(root):
-    said = call("ops")
+    said = call("review", "--only", "work")
     assert "0 incidents opened. No incident was opened in this window" in said
     assert said.count("not known") == 3
 
@@ -70,4 +70,4 @@ def test_nothing_recorded_is_neither_calm_nor_an_error(root):
 @pytest.mark.parametrize(("option", "says"), [("--zone", "a time zone"), ("--sleep", "HH:MM-HH:MM")])
 def test_what_cannot_be_read_is_refused(root, option, says):
     with pytest.raises(ConfigurationError, match=says):
-        raise CliRunner().invoke(app, ["ops", option, "nonsense"]).exception
+        raise CliRunner().invoke(app, ["review", option, "nonsense"]).exception

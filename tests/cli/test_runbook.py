@@ -78,6 +78,14 @@ def call(*words):
     return CliRunner().invoke(app, ["runbook", *words])
 
 
+def checked():
+    return CliRunner().invoke(app, ["doctor", "runbooks"])
+
+
+def noted(id, *words):
+    return CliRunner().invoke(app, ["incident", "note", id, *words])
+
+
 def test_match_says_which_page_why_and_what_was_next(project):
     done = call("match")
     assert done.exit_code == 0, done.output
@@ -98,7 +106,7 @@ def test_looking_for_a_page_leaves_what_was_judged_as_it_is(project):
     judged = (folder / "verdict.json").read_bytes()
     assert b"script-error" in judged
     call("match")
-    call("outcome", "none", "helped")
+    noted("none", "--runbook", "helped")
     assert (folder / "verdict.json").read_bytes() == judged
 
 
@@ -110,17 +118,17 @@ def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
     assert "something nobody has seen" in path.read_text()
     again = call("new", incident.id)
     assert isinstance(again.exception, SynthprobeError)
-    done = call("outcome", incident.id, "missing", "--by", "first-line")
+    done = noted(incident.id, "--runbook", "missing", "--by", "first-line")
     assert "runbook new" in done.output
-    noted = next(one for one in known_incidents(project) if one.id == incident.id)
-    assert (noted.runbook_outcome, noted.events[-1].role) == ("missing", "first-line")
-    assert [(mark.runbook, mark.said) for mark in marks([noted])] == [(noted.runbook, "missing")]
+    found = next(one for one in known_incidents(project) if one.id == incident.id)
+    assert (found.runbook_outcome, found.events[-1].role) == ("missing", "first-line")
+    assert [(mark.runbook, mark.said) for mark in marks([found])] == [(found.runbook, "missing")]
 
 
 def test_lint_fails_for_one_wrong_page_and_names_it(project):
     page = project / "runbooks" / "login-slow.md"
     page.write_text(page.read_text().replace("## Verify", "## Proof"))
-    done = call("lint")
+    done = checked()
     assert done.exit_code == 1
     assert 'runbooks/login-slow.md:18: The section "## Verify" is missing.' in done.output
 
@@ -129,10 +137,10 @@ def test_bad_pages_are_left_out_with_a_sentence_and_the_others_are_used(project)
     bad = project / "runbooks" / "search-cached.md"
     bad.write_text(bad.read_text().replace("audience: first-line", "audience: x"))
     (project / "runbooks" / "login-slow.md").write_bytes(b"\xff\xfe")
-    done = call("lint")
+    done = checked()
     assert done.exit_code == 1
-    assert "✗ runbooks/search-cached.md:5: the front matter cannot be used" in done.output
-    assert "✗ runbooks/login-slow.md cannot be read" in done.output
+    assert "wrong    runbooks: runbooks/search-cached.md:5: the front matter cannot be used" in done.output
+    assert "wrong    runbooks: runbooks/login-slow.md cannot be read" in done.output
     shown = call("show", "dead-button")
     assert "A button does nothing" in shown.output
     assert "left out: runbooks/login-slow.md cannot be read" in shown.output
@@ -152,9 +160,9 @@ def test_lint_lists_what_is_wrong_with_the_snoozes_beside_the_rest(project):
     (project / "runbooks" / "snoozes.yaml").write_text(
         "- {what: a, rule: coverage, until: 2026-13-45, why: x, owner: y}\n"
     )
-    done = call("lint")
+    done = checked()
     assert done.exit_code == 1
-    assert "✗ runbooks/snoozes.yaml cannot be read: month must be in 1..12" in done.output
+    assert "wrong    runbooks: runbooks/snoozes.yaml cannot be read: month must be in 1..12" in done.output
 
 
 def test_journeys_without_an_id_need_a_page_as_well(project):
@@ -163,31 +171,31 @@ def test_journeys_without_an_id_need_a_page_as_well(project):
         "@pytest.mark.journey(owner='desk')\ndef test_owned():\n    pass\n"
         "\n@pytest.mark.journey(runbook='nowhere-page')\ndef test_lost():\n    pass\n"
     )
-    done = call("lint")
+    done = checked()
     assert done.exit_code == 1
     for name in ("plain", "owned"):
         assert f"The journey 'journeys/test_more.test_{name}' names no runbook." in done.output
     assert "The journey 'journeys/test_more.test_lost' names the runbook 'nowhere-page'" in done.output
     (project / "journeys" / "test_more.py").write_text("def test_broken(:\n")
-    assert "pytest cannot collect the journeys" in str(call("lint").exception)
+    assert "pytest cannot collect the journeys" in str(checked().exception)
 
 
 def test_a_page_that_did_not_help_twice_in_a_row_is_stale_until_it_is_rewritten(project):
     one = next(one for one in known_incidents(project) if one.journeys == ("call-intake",))
-    assert call("outcome", one.id, "outdated").exit_code == 0
-    assert call("lint").exit_code == 0
-    assert call("outcome", one.id, "outdated").exit_code == 0
-    done = call("lint")
+    assert noted(one.id, "--runbook", "outdated").exit_code == 0
+    assert checked().exit_code == 0
+    assert noted(one.id, "--runbook", "outdated").exit_code == 0
+    done = checked()
     assert done.exit_code == 1
     assert "runbooks/dead-button.md:1: It did not help twice in a row: outdated on " in done.output
-    assert call("outcome", one.id, "helped").exit_code == 0
-    assert call("lint").exit_code == 0
-    call("outcome", one.id, "outdated"), call("outcome", one.id, "missing")
-    assert call("lint").exit_code == 1
+    assert noted(one.id, "--runbook", "helped").exit_code == 0
+    assert checked().exit_code == 0
+    noted(one.id, "--runbook", "outdated"), noted(one.id, "--runbook", "missing")
+    assert checked().exit_code == 1
     git(project, "init")
     git(project, "add", "runbooks")
     git(project, "commit", when="2027-06-01T00:00:00Z")
-    assert call("lint").exit_code == 0, "it was rewritten since"
+    assert checked().exit_code == 0, "it was rewritten since"
 
 
 def test_a_test_that_a_page_names_and_that_changed_since_the_drill_makes_it_stale(project):
@@ -200,16 +208,16 @@ def test_a_test_that_a_page_names_and_that_changed_since_the_drill_makes_it_stal
     journeys = project / "journeys" / "dispatch" / "test_live_board.py"
     written = journeys.read_text()
     journeys.write_text(written + "\n\nUNNAMED = 1\n")
-    assert call("lint").exit_code == 0, "what it does not name may change"
+    assert checked().exit_code == 0, "what it does not name may change"
     journeys.write_text(
         re.sub(r"(def test_a_dispatcher_sees_a_live_board\(.*?:\n)", r"\1    assert True\n", written, flags=re.S)
     )
-    done = call("lint")
+    done = checked()
     assert done.exit_code == 1
     named = "journeys/dispatch/test_live_board.py::test_a_dispatcher_sees_a_live_board"
     assert f"runbooks/login-slow.md:1: {named}, which it names, changed since the last drill" in done.output
     page.write_text(page.read_text().replace(revision, "0123456789ab"))
-    assert call("lint").exit_code == 0, "git does not know that revision"
+    assert checked().exit_code == 0, "git does not know that revision"
 
 
 def git(folder, *words, when="2026-01-01T00:00:00Z"):
@@ -226,7 +234,7 @@ def test_a_draft_is_not_chosen_before_it_is_finished(project):
     one = next(one for one in known_incidents(project) if one.journeys == ("unit-status",))
     assert call("new", one.fingerprint).exit_code == 0
     assert call("match").output == before
-    done = call("lint")
+    done = checked()
     assert done.exit_code == 1
     assert "so the page matches no failure and covers nothing" in done.output
 
@@ -261,13 +269,13 @@ def test_a_draft_of_what_is_over_is_filled_from_the_run_that_saw_it_last(project
 
 def test_lint_knows_the_fixes_of_the_project(project):
     page = project / "runbooks" / "account-locked.md"
-    assert call("lint").exit_code == 0
+    assert checked().exit_code == 0
     page.write_text(page.read_text().replace("fix: unlock-account", "fix: unlock-everybody"))
-    done = call("lint")
+    done = checked()
     assert done.exit_code == 1
     assert "There is no fix 'unlock-everybody'. See: synthprobe fix plan." in done.output
     shutil.rmtree(project / "fixes")
-    assert "There is no fix 'unlock-everybody'." in call("lint").output, "a project without fixes has none"
+    assert "There is no fix 'unlock-everybody'." in checked().output, "a project without fixes has none"
 
 
 def test_lint_knows_the_journeys_that_commands_name_in_classes_as_well(project):
@@ -280,9 +288,9 @@ def test_lint_knows_the_journeys_that_commands_name_in_classes_as_well(project):
     assert known in text
     for name in ("TestBoard::test_it", "TestBoard", "test_later"):
         page.write_text(text.replace(known, f"journeys/test_more.py::{name}"))
-        assert call("lint").exit_code == 0, name
+        assert checked().exit_code == 0, name
     page.write_text(text.replace(known, "journeys/test_more.py::test_it"))
-    done = call("lint")
+    done = checked()
     assert done.exit_code == 1
     assert "There is no journey 'journeys/test_more.py::test_it'." in done.output
 
@@ -292,7 +300,7 @@ def test_pages_lie_where_the_configuration_says(project):
     settings = project / "synthprobe.toml"
     settings.write_text(f'runbooks = "pages"\n{settings.read_text()}')
     assert "A button does nothing" in call("show", "dead-button").output
-    assert "There is no runbook" not in str(call("lint").exception)
+    assert "There is no runbook" not in str(checked().exception)
 
 
 def test_show_renders_a_page_and_a_wrong_id_names_the_nearest(project):
@@ -312,10 +320,11 @@ def test_show_renders_a_page_and_a_wrong_id_names_the_nearest(project):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("new", "v1:none"), "No incident v1:none is recorded."),
-        (("outcome", "none", "helped"), "No incident none is recorded."),
-        (("outcome", "none", "fine"), "'fine' is no outcome."),
+        (("runbook", "new", "v1:none"), "No incident v1:none is recorded."),
+        (("incident", "note", "none", "--runbook", "helped"), "No incident none is recorded."),
+        (("incident", "note", "none"), "There is nothing to write down."),
+        (("incident", "note", "none", "--runbook", "helped", "--user"), "are two notes"),
     ],
 )
 def test_what_cannot_be_done_is_a_sentence(project, words, says):
-    assert says in str(call(*words).exception)
+    assert says in str(CliRunner().invoke(app, words).exception)

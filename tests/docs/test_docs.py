@@ -15,7 +15,7 @@ import pytest
 import typer
 
 import synthprobe
-from synthprobe.cli.main import app, commands
+from synthprobe.cli.main import app, command_names, commands
 from synthprobe.config import Config, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.hooks import Hooks
@@ -72,6 +72,13 @@ def test_every_command_has_a_heading():
         listed.add(f"synthprobe {name}")
         listed |= {f"synthprobe {name} {inner}" for inner in getattr(command, "commands", {})}
     assert headings("cli.md") == listed
+
+
+def test_the_commands_are_few():
+    """Thirty that can be typed, with those of groups that do something by themselves."""
+    leaves = command_names()
+    leaves |= {f"synthprobe {name}" for name, command in TOP.items() if getattr(command, "invoke_without_command", 0)}
+    assert len(leaves) <= 30, sorted(leaves)
 
 
 def test_every_hook_has_a_heading():
@@ -140,16 +147,36 @@ def test_every_name_an_author_imports_has_a_heading():
 def typed(page: str) -> Iterator[list[str]]:
     """Each command of ours that a page shows, as words: lines of code blocks, and code within a sentence."""
     text = (ROOT / page).read_text("utf-8")
+    if not page.endswith(".md"):  # a workflow, a Makefile, a deployment: any line may hold one
+        text = f"```\n{text}\n```"
     blocks = re.findall(r"^ *```(?:sh|bash|console)?\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     for line in [*lines, *re.findall(r"`(synthprobe [^`]+)`", text)]:
-        found = re.search(r"(?:^|[\s/;&(])synthprobe ([a-z-].*)", line)
+        found = re.search(r"(?:^|[\s/;&({])synthprobe ([a-z-].*)", line)
         if found and not line.lstrip().startswith("#"):
             yield re.split(r"\s#|[;|&>]|\s—", found[1])[0].split()
 
 
+SHOWN = [
+    *PAGES,
+    "Makefile",
+    *(
+        path.relative_to(ROOT).as_posix()
+        for folder in (
+            ".github/workflows",
+            "deploy",
+            "src/synthprobe/cli/scaffold",
+            "src/synthprobe/firstline",
+            "benchmarks",
+        )
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.suffix in {".yml", ".yaml", ".md"}
+    ),
+]
+
+
 @pytest.mark.parametrize(
-    "document", [document for document in PAGES if "synthprobe " in (ROOT / document).read_text("utf-8")]
+    "document", [document for document in SHOWN if "synthprobe " in (ROOT / document).read_text("utf-8")]
 )
 def test_every_command_and_option_that_is_shown_exists(document):
     for words in typed(document):
@@ -168,6 +195,17 @@ def test_every_command_and_option_that_is_shown_exists(document):
 
 
 TOP = commands()
+
+
+def test_every_command_that_a_sentence_of_ours_names_exists():
+    for path in (path for kind in ("*.py", "*.j2") for path in sorted((ROOT / "src").rglob(kind))):
+        for name, inner in re.findall(
+            r"(?:`|: |with |>)synthprobe ([a-z]+)\b(?: ([a-z]+)\b)?", path.read_text("utf-8")
+        ):
+            assert name in TOP, f"{path}: there is no command `synthprobe {name}`"
+            known = getattr(TOP[name], "commands", {})
+            assert not inner or not known or inner in known, f"{path}: there is no command `synthprobe {name} {inner}`"
+
 
 BLOCKS = [
     (page, number, code)

@@ -50,7 +50,7 @@ def test_two_conclusions_at_once_judge_once(fleet):
     fleet.look(plan, {"fra": {"buy": "failed"}, "iad": {"buy": "failed"}})
     root = fleet.machine("other")
     other = subprocess.Popen(
-        [sys.executable, "-m", "synthprobe", "conclude", "--slot", str(fleet.slot), "--json"],
+        [sys.executable, "-m", "synthprobe", "run", "--conclude", "--slot", str(fleet.slot), "--json"],
         cwd=root, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     printed = fleet.conclude()

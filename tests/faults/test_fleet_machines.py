@@ -155,9 +155,9 @@ def test_a_machine_that_froze_is_overtaken_and_what_it_found_does_not_count(slot
     slot.may_answer.set()
     code, printed = answer_of(frozen)
     assert code == 0, printed
-    code, printed = slot.typed("centre", "conclude", "--slot", "now")
+    code, printed = slot.typed("centre", "run", "--conclude", "--slot", "now")
     assert (code, set(outcomes(printed).values())) == (0, {"passed"})
-    assert "was concluded by" in slot.typed("frozen", "conclude", "--slot", "now")[1]["nothing_done"]
+    assert "was concluded by" in slot.typed("frozen", "run", "--conclude", "--slot", "now")[1]["nothing_done"]
 
 
 def test_a_machine_that_loses_the_database_is_unknown_with_its_name_and_what_it_found_changes_no_verdict(slot):
@@ -169,23 +169,23 @@ def test_a_machine_that_loses_the_database_is_unknown_with_its_name_and_what_it_
     code, printed = answer_of(lonely)
     assert code == 3
     assert outcomes(printed) == {"read [/buy]": "passed"}  # it saw, and could not say
-    code, printed = slot.typed("centre", "conclude", "--slot", "now")
+    code, printed = slot.typed("centre", "run", "--conclude", "--slot", "now")
     assert (code, outcomes(printed)) == (3, {"read [/buy]": "unknown"})
     (judged,) = printed["journeys"]
     assert judged["cause"].startswith("part lost: part 1 of 1 was taken by ")
     assert "no result arrived" in judged["cause"]
     relay.is_cut = False
-    _, printed = slot.typed("lonely", "conclude", "--slot", "now", port=relay.port)  # it hands over what waits
+    _, printed = slot.typed("lonely", "run", "--conclude", "--slot", "now", port=relay.port)  # it hands over what waits
     assert "was concluded by" in printed["nothing_done"]
 
 
 def test_a_journey_of_the_plan_that_is_there_no_more_is_unknown_and_the_others_are_judged(slot):
     slot.may_answer.set()
-    code, plan = slot.typed("fra", "plan", "--parts", "1", "--slot", "now", paths=("/buy", "/read"))
+    code, plan = slot.typed("fra", "run", "--plan", "1", "--slot", "now", paths=("/buy", "/read"))
     assert code == 0
     code, printed = slot.typed("fra", "run", "--part", "1/1", "--location", "fra", paths=("/buy",))
     assert code == 0, printed
-    code, printed = slot.typed("centre", "conclude", "--slot", str(plan["slot"]))
+    code, printed = slot.typed("centre", "run", "--conclude", "--slot", str(plan["slot"]))
     assert outcomes(printed) == {"read [/buy]": "passed", "read [/read]": "unknown"}
     assert code == 3
     (gone,) = (judged for judged in printed["journeys"] if judged["outcome"] == "unknown")
@@ -195,12 +195,12 @@ def test_a_journey_of_the_plan_that_is_there_no_more_is_unknown_and_the_others_a
 
 
 def test_who_comes_when_the_slot_is_over_asks_the_target_nothing(slot):
-    _, plan = slot.typed("fra", "plan", "--parts", "1", "--slot", "now")
+    _, plan = slot.typed("fra", "run", "--plan", "1", "--slot", "now")
     late = str(plan["slot"] - 1)
     code, printed = slot.typed("fra", "run", "--part", "1/1", "--location", "fra", "--slot", late)
     assert code == 3
     assert "too late: the slot is over" in printed["nothing_run"]
     assert slot.requests == []
-    code, printed = slot.typed("fra", "conclude", "--slot", late)
+    code, printed = slot.typed("fra", "run", "--conclude", "--slot", late)
     assert (code, set(outcomes(printed).values())) == (3, {"unknown"})
     assert "too late" in printed["journeys"][0]["cause"]

@@ -1,4 +1,4 @@
-"""`synthprobe run --part`: journeys really run, handed over once, and judged by `synthprobe conclude`."""
+"""`synthprobe run --part`: journeys really run, handed over once, and judged by `synthprobe run --conclude`."""
 
 import json
 import os
@@ -71,7 +71,7 @@ def command(tmp_path):
 
 
 def test_a_part_is_looked_at_once_and_nobody_is_told_before_the_conclusion(command):
-    _, plan = command("plan", "--parts", "2", "--slot", "now")
+    _, plan = command("run", "--plan", "2", "--slot", "now")
     assert sorted(id for part in plan["parts"] for id in part["journeys"]) == ["buy", "read"]
     first = next(part["part"] for part in plan["parts"] if part["journeys"] == ["buy"])
     part = ("run", "--slot", str(plan["slot"]), "--location", "fra", "--part")
@@ -94,7 +94,7 @@ def test_a_part_is_looked_at_once_and_nobody_is_told_before_the_conclusion(comma
         assert why in printed["nothing_run"]
     assert len(Shop.asked) == asked
 
-    code, printed = command("conclude", "--slot", str(plan["slot"]))
+    code, printed = command("run", "--conclude", "--slot", str(plan["slot"]))
     assert code == 1
     failed, unknown = printed["journeys"]
     assert (failed["journey"]["id"], failed["outcome"]) == ("buy", "failed")
@@ -105,7 +105,7 @@ def test_a_part_is_looked_at_once_and_nobody_is_told_before_the_conclusion(comma
 
 
 def test_a_machine_with_other_journeys_leaves_its_part_alone(command, tmp_path):
-    _, plan = command("plan", "--parts", "1", "--slot", "now")
+    _, plan = command("run", "--plan", "1", "--slot", "now")
     journeys = tmp_path / "journeys" / "test_shop.py"
     journeys.write_text(JOURNEYS + "\n# older\n")
     code, printed = command("run", "--part", "1/1", "--location", "fra", "--slot", str(plan["slot"]))
@@ -116,7 +116,7 @@ def test_a_machine_with_other_journeys_leaves_its_part_alone(command, tmp_path):
 
 
 def test_a_machine_with_another_version_leaves_its_part_alone(command, tmp_path):
-    _, shown = command("plan", "--parts", "1")
+    _, shown = command("run", "--plan", "1")
     root, config = tmp_path, read_config(tmp_path)
     with pipeline.open_history(root, config) as history:
         made = plan_of(history.fleet, root, config, config.target(), shown["slot"], 1, keep=False)

@@ -71,13 +71,14 @@ def test_a_worker_and_then_the_server_are_killed_in_mid_slot_and_the_slot_is_con
     )
     synthprobe = (sys.executable, "-m", "synthprobe")
     made = subprocess.run(
-        [*synthprobe, "fleet", "schedule", "--parts", "1", "--address", server.address], cwd=tmp_path,
+        [*synthprobe, "worker", "--location", "fra", "--capacity", "0", "--parts", "1", "--address", server.address],
+        cwd=tmp_path,
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     temporal = (server.program, "--address", server.address, "--output", "json")
     subprocess.run([*temporal, "schedule", "trigger", "--schedule-id", "synthprobe-shop"], check=True, timeout=60)
-    worker = (*synthprobe, "fleet", "worker", "--location", "fra", "--address", server.address)
+    worker = (*synthprobe, "worker", "--location", "fra", "--address", server.address)
     with process(*worker, cwd=tmp_path, errors=tmp_path / "first.log") as first:
         assert asked.wait(120), (tmp_path / "first.log").read_text()
         os.killpg(first.pid, signal.SIGKILL)  # with the run that it had begun
@@ -111,7 +112,7 @@ def test_a_worker_and_then_the_server_are_killed_in_mid_slot_and_the_slot_is_con
 
 def test_a_server_that_is_not_there_is_a_sentence(tmp_path):
     (tmp_path / "synthprobe.toml").write_text("[targets.demo]\nbase_url = 'http://127.0.0.1:9'\n")
-    words = [sys.executable, "-m", "synthprobe", "fleet", "worker", "--location", "fra", "--address", "127.0.0.1:9"]
+    words = [sys.executable, "-m", "synthprobe", "worker", "--location", "fra", "--address", "127.0.0.1:9"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "The Temporal server at 127.0.0.1:9 cannot be used" in " ".join(done.stderr.split())

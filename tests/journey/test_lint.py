@@ -1,4 +1,4 @@
-"""`synthprobe journey check` names what will hurt at night, and leaves the rest alone."""
+"""`synthprobe doctor source` names what will hurt at night, and leaves the rest alone."""
 
 import json
 
@@ -56,14 +56,18 @@ def check(tmp_path, monkeypatch):
 
     def run(text: str, *options: str):
         (tmp_path / "journeys" / "test_it.py").write_text(text)
-        return CliRunner().invoke(app, ["journey", "check", *options])
+        return CliRunner().invoke(app, ["doctor", "source", *options])
 
     return run
 
 
 def test_each_thing_that_hurts_is_named_with_its_line(check):
     done = check(WRONG, "--json")
-    found = [(one["line"], one["rule"]) for one in json.loads(done.output)]
+    found = [
+        (int(line), rule.strip())
+        for one in json.loads(done.output)["findings"]
+        for _, line, rule, _ in [one["text"].split(":", 3)]
+    ]
     assert found == [
         (7, "sleep"),
         (8, "sleep"),
@@ -81,9 +85,9 @@ def test_each_thing_that_hurts_is_named_with_its_line(check):
 
 def test_what_is_well_has_no_remark(check):
     done = check(RIGHT)
-    assert (done.exit_code, done.output.strip()) == (0, "Nothing to mend.")
+    assert (done.exit_code, done.output.strip()) == (0, "well     source: nothing is wrong")
 
 
 def test_a_file_that_cannot_be_read_is_said(check):
     assert isinstance(check("def test_x(:").exception, ConfigurationError)
-    assert "There is no absent.py" in str(check(RIGHT, "absent.py").exception)
+    assert "There is no absent.py" in str(check(RIGHT, "--in", "absent.py").exception)

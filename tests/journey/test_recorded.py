@@ -54,7 +54,7 @@ def test_what_was_recorded_is_a_journey_with_steps_and_without_secrets(tmp_path,
     assert subprocess.run(formatted, cwd=tmp_path, check=False).returncode == 0
 
     (tmp_path / "synthprobe.toml").write_text('[targets.demo]\nbase_url = "http://127.0.0.1:9"\n')
-    checked = CliRunner().invoke(app, ["journey", "check"])
+    checked = CliRunner().invoke(app, ["doctor", "source"])
     assert (checked.exit_code, "test_recorded has no owner" in checked.output.replace("\n", " ")) == (1, True)
     again = CliRunner().invoke(app, command)
     assert "is there already and is kept" in str(again.exception)

@@ -119,7 +119,7 @@ def test_scan_finds_what_the_run_saw_issued(ran):
     root, _, issued = ran
 
     def scan():
-        command = [sys.executable, "-m", "synthprobe", "scan", ".synthprobe"]
+        command = [sys.executable, "-m", "synthprobe", "doctor", "leaks", "--in", ".synthprobe"]
         return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
 
     clean = scan()

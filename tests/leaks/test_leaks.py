@@ -258,7 +258,7 @@ def test_scan_names_file_and_rule_and_never_the_value(tmp_path):
 
     def scan(**more):
         environ = {**os.environ, **more}
-        command = [sys.executable, "-m", "synthprobe", "scan", "kept"]
+        command = [sys.executable, "-m", "synthprobe", "doctor", "leaks", "--in", "kept"]
         return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
 
     done = scan(PLANTED="Plain-999-Zq7w")

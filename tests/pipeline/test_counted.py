@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from synthprobe.cli import impact
+from synthprobe.cli import review
 from synthprobe.cli.main import app
 from synthprobe.config import read_config
 from synthprobe.goals.counters import MOST, REST, statement_totals
@@ -48,15 +48,17 @@ def counted(root: Path, target: str = "demo") -> dict[str, int]:
 
 
 def ranked(*options: str) -> dict[str, int]:
-    said = CliRunner().invoke(app, ["impact", "--json", *options], catch_exceptions=False).output
+    said = CliRunner().invoke(app, ["review", "--only", "impact", "--json", *options], catch_exceptions=False).output
     return {row["name"]: row["calls"] for row in json.loads(said)}
 
 
 def test_databases_of_two_targets_are_not_mixed(root, monkeypatch):
     for minutes, calls in ((20, 6000), (10, 6500)):
         for target, text, its in (("demo", "select a", calls), ("staging", "select b", calls // 100)):
-            monkeypatch.setattr(impact, "collect", lambda url, made=snapshot(minutes, (text, its, 9.0 * its)): made)
-            done = CliRunner().invoke(app, ["impact", "collect", "--url", "postgresql://x", "--target", target])
+            monkeypatch.setattr(review, "collect", lambda url, made=snapshot(minutes, (text, its, 9.0 * its)): made)
+            done = CliRunner().invoke(
+                app, ["review", "--collect", "--url", "postgresql://x", "--target", target, "--json"]
+            )
             assert f"statements/{target}.jsonl" in done.output
     assert ranked() == ranked("--target", "demo") == {"select a": 500}
     assert ranked("--target", "staging") == {"select b": 5}

@@ -34,7 +34,7 @@ from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.secrets import proxies_for, read_address, read_credentials, read_secret
 from synthprobe.targets.windows import read_windows
 
-Level = Literal["wrong", "warning"]
+Level = Literal["wrong", "warning", "well"]
 
 _ANSWER_S = 5.0
 _PASSWORD = re.compile(r"://[^/?#\s]*:[^/?#\s]*@")
@@ -77,12 +77,16 @@ class ProjectAtHand:
         config: its configuration.
         target: name of the target that runs are against.
         environ: the environment.
+        paths: the files and folders that a check of files looks at.
+        secrets: sources of more secrets, ``env:VARIABLE`` or ``file:/path``.
     """
 
     root: Path
     config: Config
     target: str
     environ: Mapping[str, str]
+    paths: Sequence[Path] = ()
+    secrets: Sequence[str] = ()
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +94,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         check: what was looked at.
-        level: ``wrong``, or ``warning`` when a run may be all right all the same.
+        level: ``wrong``, ``warning`` when a run may be all right all the same, ``well`` for what was counted.
         text: what it is, and what to do.
     """
 
@@ -103,19 +107,20 @@ _SOON = timedelta(days=14)
 Check = Callable[[ProjectAtHand], Iterator[tuple[Level, str]]]
 
 
-def findings(project: ProjectAtHand, only: Sequence[str] = ()) -> list[Finding]:
-    """Look at everything; a check that breaks is a finding itself."""
+def findings(project: ProjectAtHand, checks: Mapping[str, Check], *, named: bool = False) -> list[Finding]:
+    """Look at everything; a check that cannot be made is a finding itself, unless it was asked for by name."""
     found = []
     mask = Redactor.of(project.config.secret_sources(), project.root).text
 
     def shown(text: str) -> str:
         return shown_address(mask(text))
 
-    for name in only or CHECKS:
-        check = CHECKS[name]
+    for name, check in checks.items():
         try:
             found += [Finding(check=name, level=level, text=shown(text)) for level, text in check(project)]
         except SynthprobeError as error:
+            if named:
+                raise
             found.append(Finding(check=name, level="wrong", text=shown(str(error))))
     return found
 

@@ -13,13 +13,15 @@ import typer
 
 from synthprobe import pipeline
 from synthprobe.browser.installation import driver_trouble, find_browser, install_browser, install_driver_library
-from synthprobe.cli.checks import CHECKS, Finding, ProjectAtHand, findings
+from synthprobe.cli.checks import CHECKS, ProjectAtHand, findings
 from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.terminal import open_console, print_json, print_wrapped
+from synthprobe.cli.written import WRITTEN
 from synthprobe.config import Config, find_root, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
 
+_ALL = CHECKS | WRITTEN
 _MISSING = "missing; install it with: synthprobe doctor --fix"
 
 
@@ -42,8 +44,8 @@ def doctor(
         list[str] | None,
         typer.Argument(
             metavar="[CHECK]...",
-            autocompletion=lambda incomplete: [name for name in CHECKS if name.startswith(incomplete)],
-            help=f"Only these, of {', '.join(CHECKS)}.",
+            autocompletion=lambda incomplete: [name for name in _ALL if name.startswith(incomplete)],
+            help=f"Only these: {', '.join(CHECKS)}; or, only when named, {', '.join(WRITTEN)}.",
         ),
     ] = None,
     target: Annotated[
@@ -56,6 +58,13 @@ def doctor(
             help="Install the tools that are missing; `doctor history --fix` removes what is older than it is kept.",
         ),
     ] = False,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Option("--in", metavar="PATH", help="Where `source` or `leaks` looks."),
+    ] = None,
+    secret: Annotated[
+        list[str] | None, typer.Option(help="One more secret for `leaks`: env:VARIABLE or file:/path.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what keeps a run from working here: tools that are missing, and what is wrong with the project.
@@ -63,9 +72,11 @@ def doctor(
     Exit code 0: all is well, or warnings only. 1: something is wrong. 2: a tool is missing, or usage.
     """
     console = open_console()
-    names = checks or []
-    if unknown := [name for name in names if name not in CHECKS]:
-        raise ConfigurationError(f"There is no check {unknown[0]!r}. Known ones: {', '.join(CHECKS)}.")
+    names = list(dict.fromkeys(checks or ()))
+    if unknown := [name for name in names if name not in _ALL]:
+        raise ConfigurationError(f"There is no check {unknown[0]!r}. Known ones: {', '.join(_ALL)}.")
+    if (paths or secret) and not {"source", "leaks"} & set(names):
+        raise ConfigurationError("--in and --secret belong to the checks `source` and `leaks`. Name one of them.")
     root = find_root(Path.cwd())
     config = read_config(root)
     executable = config.browser.executable or None
@@ -75,7 +86,20 @@ def doctor(
     if fix and "history" in names:
         _prune(root, config, tell)
     tools = [] if names else _tools(executable)
-    found = _findings(root, config, target, ["workflows"] if fix and not names else names)
+    if target is not None and target not in config.targets:
+        config.target(target)  # says which there are
+    project = ProjectAtHand(
+        root=root,
+        config=config,
+        target=target or config.default_target,
+        environ=os.environ,
+        paths=paths or (),
+        secrets=secret or (),
+    )
+    # a CI job installs its tools with --fix: what is wrong with a target must not keep its run from saying so
+    only_files = not names and (fix or (target is None and not config.targets))
+    chosen = {name: _ALL[name] for name in (["workflows"] if only_files else names or CHECKS)}
+    found = findings(project, chosen, named=bool(names))
     if as_json:
         print_json({"tools": tools, "findings": found})
     else:
@@ -90,16 +114,6 @@ def doctor(
         raise typer.Exit(2)
     if (names or not fix) and any(finding.level == "wrong" for finding in found):
         raise typer.Exit(1)
-
-
-def _findings(root: Path, config: Config, target: str | None, only: list[str]) -> list[Finding]:
-    """A CI job installs its tools with --fix: what is wrong with a target must not keep its run from saying so."""
-    name = target or config.default_target
-    if target is not None and target not in config.targets:
-        config.target(target)  # says which there are
-    if not only and target is None and not config.targets:
-        only = ["workflows"]  # nothing is watched
-    return findings(ProjectAtHand(root=root, config=config, target=name, environ=os.environ), only)
 
 
 def _prune(root: Path, config: Config, tell: Callable[[str], None]) -> None:

@@ -1,138 +1,30 @@
-"""``synthprobe impact``."""
+"""What costs users most, printed and on the board."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.table import Table
 from rich.text import Text
 
-from synthprobe.cli import recorded, remembered
-from synthprobe.cli.completion import complete_targets
-from synthprobe.cli.numbers import finite
+from synthprobe.cli import remembered
 from synthprobe.cli.past import Past
-from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.cli.terminal import open_console
+from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
-from synthprobe.goals.impact import ceiling
-from synthprobe.journey.database import collect
-from synthprobe.pipeline.statements import add_snapshot
 from synthprobe.records.impact import Change, Forecast, ImpactRow, Split
 from synthprobe.records.plain_text import plain_line
 from synthprobe.report.board import KINDS, BoardChange, answer, milliseconds, percent, render_board, waiting
-from synthprobe.targets.changes import mark_change, parse_moment, read_changes
+from synthprobe.targets.changes import read_changes
 from synthprobe.targets.target import Target
 
-app = typer.Typer(invoke_without_command=True)
 DAYS = 7.0
 """Days that impact is counted over, if nothing else is said."""
 WIDE = 130
 """Columns of a terminal from which all figures fit."""
 
 _console = open_console()
-
-
-@app.callback()
-def impact(
-    context: typer.Context,
-    target: Annotated[
-        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
-    ] = None,
-    days: Annotated[float, typer.Option(help="Days to count over.", min=0.01, max=400, callback=finite)] = DAYS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    change: Annotated[
-        str | None, typer.Option("--change", help="Title of a marked change: compare before and after it.")
-    ] = None,
-    board: Annotated[bool, typer.Option("--board", help="Make the board's pages.")] = False,
-) -> None:
-    """Rank steps, backend operations and statements by the time users wait for them."""
-    if context.invoked_subcommand is not None:
-        return
-    if board and (as_json or change is not None):
-        other = "--json" if as_json else "--change"
-        raise ConfigurationError(
-            f"--board makes pages, {other} prints: only one of them was expected. Ask for them one after the other."
-        )
-    root = find_root(Path.cwd())
-    config = read_config(root)
-    chosen = config.target(target)
-    if board:
-        page = make_board(root, config, chosen, root / config.folder / "site", days)
-        _console.print(f"Impact board: {page}")
-        return
-    with remembered.opened(root, config, chosen.name) as history:
-        past = Past(root, config, chosen, history)
-        if change is not None:
-            _print_change(past.judge_change(_marked(root, change), days), as_json=as_json)
-            return
-        rows = past.ranked(days)
-        if as_json:
-            print_json(rows)
-        elif not rows:
-            says = f"Nothing was measured on {chosen.name} in {days:g} days. Run the journeys first: synthprobe run."
-            _console.print(says)
-        else:
-            print_ranking(rows, past.titles)
-
-
-@app.command("mark")
-def mark(
-    title: Annotated[str, typer.Argument(help="What was done, for example: index on incident.created.")],
-    operation: Annotated[str, typer.Option(help="Name of the row it is to make cheaper.")] = "",
-    saves: Annotated[
-        float, typer.Option(help="Part of that row's time it is expected to save, 0 to 1.", callback=finite)
-    ] = 1.0,
-    at: Annotated[str | None, typer.Option(help="When it went live, as 2026-03-02T12:00Z; now without it.")] = None,
-    expected: Annotated[
-        str, typer.Option(help="slower: the level it brings that row, or all steps where none is named, is usual.")
-    ] = "",
-    target: Annotated[
-        str | None, typer.Option(autocompletion=complete_targets, help="Target whose board tells the ceiling.")
-    ] = None,
-) -> None:
-    """Mark a change in changes.toml, and say what it can save at most."""
-    root = find_root(Path.cwd())
-    config = read_config(root)
-    now = recorded.now().replace(microsecond=0)
-    moment = parse_moment(at, now) if at else now
-    chosen = config.target(target) if operation or target else None
-    if expected not in {"", "slower"}:
-        raise ConfigurationError(f"--expected is {expected!r}: slower was expected, or nothing.")
-    marked = Change(at=moment, title=title, operation=operation, saves=saves, expected="slower" if expected else "")
-    path = mark_change(root, marked)
-    _console.print(f"Marked in {path.name}: {title}")
-    if operation and chosen:
-        with remembered.opened(root, config, chosen.name) as history:
-            window = Past(root, config, chosen, history).measured(moment - timedelta(days=7), moment)
-        ranked = window.ranked()
-        most = ceiling(ranked, operation)
-        kind = next((KINDS[row.kind][0].lower() for row in ranked if row.name == operation), "")
-        says = (
-            f"at most {percent(most)} of the waiting for {kind}"
-            if most
-            else "unknown: no row of that name was measured"
-        )
-        _console.print(f"What it can save: {says}")
-
-
-@app.command("collect")
-def collect_statements(
-    url: Annotated[str, typer.Option(envvar="SYNTHPROBE_DATABASE_URL", help="postgresql:// address, read-only role.")],
-    target: Annotated[
-        str | None, typer.Option(autocompletion=complete_targets, help="Target whose database it is.")
-    ] = None,
-) -> None:
-    """Add what pg_stat_statements counted since the last time; run it on a schedule."""
-    root = find_root(Path.cwd())
-    config = read_config(root)
-    chosen = config.target(target)
-    snapshot = collect(url)
-    path = add_snapshot(root, config, chosen.name, snapshot)
-    _console.print(f"{len(snapshot.counters)} statements counted, added to {path.relative_to(root)}")
 
 
 def make_board(root: Path, config: Config, target: Target, site: Path, days: float = DAYS) -> Path:
@@ -142,19 +34,23 @@ def make_board(root: Path, config: Config, target: Target, site: Path, days: flo
         return render_board(past.board_data(past.ranked(days), days), site)
 
 
-def _marked(root: Path, title: str) -> Change:
+def marked(root: Path, title: str) -> Change:
+    """A change of changes.toml."""
     changes = {one.title: one for one in read_changes(root)}
     if title not in changes:
         known = ", ".join(repr(one) for one in changes) or "none"
         raise ConfigurationError(
-            f"No change {title!r} is marked. Marked: {known}. Mark it first: synthprobe impact mark {title!r}"
+            f"No change {title!r} is marked. Marked: {known}. Mark it first: synthprobe mark {title!r}"
         )
     return changes[title]
 
 
-def print_ranking(rows: tuple[ImpactRow, ...], titles: Mapping[str, str]) -> None:
+def print_ranking(rows: tuple[ImpactRow, ...], titles: Mapping[str, str], target: str, days: float) -> None:
     """Print the ranking, whatever the width of the terminal."""
     console = open_console()
+    if not rows:
+        console.print(f"Nothing was measured on {target} in {days:g} days. Run the journeys first: synthprobe run.")
+        return
     console.print(answer(rows, titles))
     for kind, (title, _) in KINDS.items():
         if some := [row for row in rows if row.kind == kind]:
@@ -191,10 +87,8 @@ def _table(rows: list[ImpactRow], titles: Mapping[str, str], *, narrow: bool) ->
     return table
 
 
-def _print_change(made: BoardChange, *, as_json: bool) -> None:
-    if as_json:
-        print_json(made)
-        return
+def print_change(made: BoardChange) -> None:
+    """Print what a marked change did."""
     _console.print(f"{made.change.title}: could save at most {percent(made.ceiling)}")
     if made.note:
         _console.print(made.note)

@@ -14,11 +14,11 @@ from synthprobe import words
 from synthprobe.cli.completion import complete_incidents, complete_journeys, complete_roles, complete_targets
 from synthprobe.cli.known_incidents import known_incidents
 from synthprobe.cli.known_journeys import KnownJourneys, nearest
-from synthprobe.cli.recorded_incidents import RecordedIncidents, known_actor
+from synthprobe.cli.recorded_incidents import RecordedIncidents, actor, known_actor
 from synthprobe.cli.terminal import open_console, print_json, print_records, print_wrapped
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, HistoryError
-from synthprobe.records.incident import Incident, IncidentEvent, ResolvedHow
+from synthprobe.records.incident import Incident, IncidentEvent, ResolvedHow, Worth
 from synthprobe.records.journey import duration_s
 
 app = typer.Typer(no_args_is_help=True)
@@ -131,37 +131,54 @@ def resolve(
     _change(id, by, text, state="resolved", resolved_at=datetime.now(UTC), resolved_how=how, resolved_by=by)
 
 
-@app.command("report-user")
-def report_user(
-    by: _By,
+@app.command("note")
+def note(
     id: Annotated[
         str,
         typer.Argument(
             autocompletion=complete_incidents, help="The incident's id; without it, one the monitor did not see."
         ),
     ] = "",
+    by: _By = "first-line",
+    text: Annotated[str, typer.Option(help="What was found, or what a user said, in a line, without names.")] = "",
+    runbook: Annotated[
+        Worth | None, typer.Option(help="What its runbook was worth, or that none knew it.", show_default=False)
+    ] = None,
+    reported: Annotated[bool, typer.Option("--user", help="A user reported it.")] = False,
+    at: Annotated[
+        str | None, typer.Option(help="When the user said so, UTC, as `2026-11-02T03:10`; now without it.")
+    ] = None,
     journey: Annotated[
         str,
         typer.Option(
             autocompletion=complete_journeys, help="What the user could not do, for one the monitor did not see."
         ),
     ] = "",
-    at: Annotated[
-        str | None, typer.Option(help="When the user said so, UTC, as `2026-11-02T03:10`; now without it.")
-    ] = None,
     target: Annotated[
         str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration, with --journey.")
     ] = None,
-    note: Annotated[str, typer.Option(help="What the user said, in a line, without names.")] = "",
 ) -> None:
-    """Record that a user reported it: whether we or they were first cannot be measured otherwise."""
+    """Write down what people know of an incident: a line, what its runbook was worth, that a user reported it."""
     if bool(id) == bool(journey):
         raise ConfigurationError(
             "Give the incident's id, or --journey for what the monitor did not see; exactly one of both was expected."
         )
-    now = datetime.now(UTC)
+    by_user = reported or bool(journey) or at is not None
+    if not (text or runbook or by_user):
+        raise ConfigurationError("There is nothing to write down. Give --text, --runbook or --user.")
+    if runbook:
+        if by_user:
+            raise ConfigurationError(
+                "--runbook says what a page was worth, --user that a user reported it: one of both."
+            )
+        _worth(id, by, runbook, text)
+        return
+    if not by_user:
+        _change(id, by, text)
+        return
+    heard, now = text, datetime.now(UTC)
     when = _moment(at, now) if at else now
-    text = f"a user reported it at {when:%Y-%m-%d %H:%M} UTC" + (f": {note}" if note else "")
+    text = f"a user reported it at {when:%Y-%m-%d %H:%M} UTC" + (f": {heard}" if heard else "")
     if not journey:
         _change(id, by, text, reported_at=when)
         return
@@ -173,7 +190,7 @@ def report_user(
     if journey not in known:
         raise ConfigurationError(
             f"There is no journey {journey!r}. {nearest(journey, known)} Give the one that comes nearest to what the "
-            "user could not do, and the rest as --note."
+            "user could not do, and the rest as --text."
         )
     digest = hashlib.sha256(f"{name}|{journey}|{when.isoformat()}|user".encode()).hexdigest()[:4].upper()
     unseen = Incident(
@@ -183,7 +200,7 @@ def report_user(
         state="open",
         fingerprint="",
         signature="",
-        title=f"{journey}: a user reported it, the monitor did not see it" + (f": {note}" if note else ""),
+        title=f"{journey}: a user reported it, the monitor did not see it" + (f": {heard}" if heard else ""),
         opened_at=when,
         first_seen_at=when,
         last_seen_at=when,
@@ -199,6 +216,23 @@ def report_user(
     _console.print(
         f"{unseen.id}: {who.role}: {text}. It ends with: synthprobe incident resolve {unseen.id}", markup=False
     )
+
+
+def _worth(id: str, by: str, worth: Worth, text: str) -> None:
+    """What the page of an incident was worth after use; also of one that only its run knows."""
+    root = find_root(Path.cwd())
+    known = list(known_incidents(root))
+    found = next((incident for incident in known if incident.id == id), None)
+    if found is None:
+        listed = ", ".join(incident.id for incident in known) or "none"
+        raise ConfigurationError(f"No incident {id} is recorded. Known: {listed}.")
+    said = words.runbook_mark(found.runbook, worth) + (f": {text}" if text else "")
+    event = IncidentEvent(at=datetime.now(UTC), role=actor(by).role, text=said, runbook=found.runbook, worth=worth)
+    noted = replace(found, runbook_outcome=worth, events=(*found.events, event))
+    RecordedIncidents(root, read_config(root)).put(noted)
+    _console.print(f"Noted: {id} {worth}.")
+    if worth == "missing":
+        _console.print(f"Begin one from what was recorded: synthprobe runbook new {id}")
 
 
 def _moment(at: str, now: datetime) -> datetime:

@@ -19,10 +19,9 @@ COMMANDS = {
         "run": ("run:run", "Run the journeys once, judge them, tell people."),
         "report": ("report:report", "Build the on-call page and the Allure report, and serve them."),
         "serve": ("serve:serve", "Serve the site of a folder or a store, to be read."),
-        "history": ("history:app", "The results of earlier runs: copy, replay, accept."),
-        "impact": ("impact:app", "What costs users most: the ranking of the last days."),
-        "objectives": ("objectives:app", "How good each journey must be, and whether it is."),
-        "ops": ("ops:ops", "How much work the monitoring and its incidents are."),
+        "review": ("review:review", "How the last days were: objectives, what costs users most, the work."),
+        "mark": ("mark:mark", "Mark a change, or accept a level that is slower than usual."),
+        "history": ("history:app", "The results of earlier runs: copy, replay."),
     },
     "On call": {
         "incident": ("incident:app", "Open incidents: list, show, acknowledge, resolve."),
@@ -35,16 +34,12 @@ COMMANDS = {
     },
     "Set-up and CI": {
         "init": ("init:init", "Begin a project: configuration, a first journey, a runbook, a workflow."),
-        "doctor": ("doctor:doctor", "Look whether this machine can run journeys; --fix installs what is missing."),
+        "doctor": ("doctor:doctor", "Say what is wrong here: tools, project, runbooks, journeys, leaks."),
         "record": ("recording:record", "Record what you do in a browser, as a journey."),
-        "journey": ("journey:app", "Look at the source of journeys: what will hurt at night."),
-        "scan": ("scan:scan", "Search files for secrets before they are published."),
         "drill": ("drill:drill", "Break a system on purpose and follow its runbooks to green."),
     },
     "Several machines": {
-        "plan": ("fleet:plan", "Deal the journeys of a slot out to parts."),
-        "conclude": ("fleet:conclude", "Judge a slot once, of what all parts say from every location."),
-        "fleet": ("fleet_engine:app", "Slots by a Temporal server: schedule, worker."),
+        "worker": ("worker:worker", "Take parts of slots from a Temporal server; `run` plans, looks, concludes."),
     },
 }
 """Every command by the heading it stands under in the help: where it is, and one line about it."""

@@ -1,21 +1,18 @@
-"""``synthprobe objectives``."""
+"""How each journey stands against its objective, and what the rules for it need."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.table import Table
 
 from synthprobe.cli import recorded, remembered
-from synthprobe.cli.completion import complete_targets
-from synthprobe.cli.known_journeys import KnownJourneys, nearest
-from synthprobe.cli.terminal import open_console, print_json, print_records
-from synthprobe.config import Config, ObjectiveConfig, find_root, read_config
-from synthprobe.goals.objectives import DAY, STANDARD_RULES, check_rule, lint, span
+from synthprobe.cli.known_journeys import KnownJourneys
+from synthprobe.cli.terminal import open_console, print_records
+from synthprobe.config import Config, ObjectiveConfig
+from synthprobe.goals.objectives import DAY, STANDARD_RULES, check_rule, span
 from synthprobe.pipeline import coverage
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
 from synthprobe.records.journey import Journey
@@ -24,8 +21,6 @@ from synthprobe.records.plain_text import plain_line
 from synthprobe.report.standing import percent
 from synthprobe.targets.windows import read_windows
 
-app = typer.Typer(no_args_is_help=True)
-
 USUAL = (90.0, 95.0, 98.0, 99.0, 99.5, 99.9)
 """Objectives that are shown to choose by, percent."""
 USUAL_DAYS = 30
@@ -33,49 +28,20 @@ USUAL_DAYS = 30
 _console = open_console()
 
 
-@app.command("lint")
-def lint_objectives() -> None:
-    """Print what each burn-rate rule needs at this interval, and refuse rules that cannot work and unknown journeys.
-
-    Exit code 0: every objective can be alerted on. 2: one cannot.
-    """
-    root = find_root(Path.cwd())
-    config = read_config(root)
-    declared = [declared_objective(name, table) for name, table in _declared(config).items()]
-    _print_usual(config.interval_s, declared)
-    refused = []
+def print_rules(root: Path, config: Config) -> None:
+    """Print what each burn-rate rule needs at this interval: the usual objectives, then the declared ones."""
+    tables = declared_objectives(config)
+    _print_usual(config.interval_s, [declared_objective(name, table) for name, table in tables.items()])
     known = KnownJourneys(root, config).present()
-    for name, table in _declared(config).items():
-        objective, rules = declared_objective(name, table), declared_rules(name, table)
-        held = [one for id, one in known.items() if (id if id in config.objectives else DEFAULT) == name]
-        for interval_s in sorted({one.every_s or config.interval_s for one in held} or {config.interval_s}):
-            try:
-                sentences = lint(objective, interval_s, rules)
-                _console.print(_rules_table(objective, rules or STANDARD_RULES, interval_s))
-            except ValueError as error:
-                sentences = (str(error),)
-            refused += [f"[objectives.{name}] {sentence}" for sentence in sentences]
-    refused += _unknown_journeys(config, known)
-    for sentence in refused:
-        _console.print(f"refused: {sentence}")
-    if refused:
-        raise typer.Exit(2)
+    for name, table in tables.items():
+        for interval_s in intervals_of(config, known, name):
+            with suppress(ValueError):  # `synthprobe doctor objectives` says what is wrong
+                rules = declared_rules(name, table) or STANDARD_RULES
+                _console.print(_rules_table(declared_objective(name, table), rules, interval_s))
 
 
-@app.command("show")
-def show(
-    target: Annotated[
-        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Show how each journey stands against its objective, coverage beside availability."""
-    root = find_root(Path.cwd())
-    config = read_config(root)
-    found = statuses(root, config, config.target(target).name)
-    if as_json:
-        print_json(found)
-        return
+def print_statuses(found: Sequence[ObjectiveStatus]) -> None:
+    """Print how each journey stands against its objective, coverage beside availability."""
     if not found:
         _console.print("No slot was judged, so nothing can be said. Run the journeys first: synthprobe run --slot now")
         return
@@ -106,21 +72,15 @@ def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
         return list(coverage.judge_objectives(config, seen, now, began, windows, history.intervals(target)))
 
 
-def _unknown_journeys(config: Config, known: Mapping[str, Journey]) -> list[str]:
-    """Why tables of objectives and aliases can never do anything; nothing as long as no journey is known."""
-    words = {word: one.id for one in known.values() for word in (one.title, one.id)}
-    tables = [("objectives", name) for name in config.objectives if name != DEFAULT]
-    tables += [("aliases", name) for name in config.aliases]
-    return [
-        f"[{table}.{json.dumps(name, ensure_ascii=False)}] There is no journey with the id {name!r}, so this does "
-        f"nothing. {nearest(name, words)} The id of a journey was expected, not its title."
-        for table, name in tables
-        if known and name not in known
-    ]
-
-
-def _declared(config: Config) -> dict[str, ObjectiveConfig]:
+def declared_objectives(config: Config) -> dict[str, ObjectiveConfig]:
+    """The tables of objectives; the standard one where there is none."""
     return config.objectives or {DEFAULT: ObjectiveConfig()}
+
+
+def intervals_of(config: Config, known: Mapping[str, Journey], name: str) -> list[float]:
+    """At which intervals (seconds) the journeys of an objective are run."""
+    held = [journey for id, journey in known.items() if (id if id in config.objectives else DEFAULT) == name]
+    return sorted({journey.every_s or config.interval_s for journey in held} or {config.interval_s})
 
 
 def _print_usual(interval_s: float, declared: Iterable[Objective]) -> None:

@@ -1,59 +1,32 @@
-"""``synthprobe ops``: how calm the work is."""
+"""How calm the work is."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-import typer
 
 from synthprobe import pipeline
 from synthprobe.cli import recorded
-from synthprobe.cli.completion import complete_targets
-from synthprobe.cli.numbers import finite
 from synthprobe.cli.recorded_incidents import RecordedIncidents
-from synthprobe.cli.terminal import open_console, print_json, print_records
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.cli.terminal import open_console, print_records
+from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.measures import SHIFT_HOURS, measure
 from synthprobe.records.history import LETTERS_KEPT
 from synthprobe.records.measure import Page
 from synthprobe.records.plain_text import plain_line
-from synthprobe.report.ops_page import OpsData, answer, render_ops
+from synthprobe.report.ops_page import OpsData, answer
 
 _PAGES = frozenset({"opened", "worse", "repeat"})
 _console = open_console()
 
 
-def ops(
-    target: Annotated[
-        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
-    ] = None,
-    days: Annotated[float, typer.Option(help="Days to count over.", min=1, max=3650, callback=finite)] = 30.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    page: Annotated[bool, typer.Option("--page", help="Make the page site/ops/TARGET/index.html.")] = False,
-    shift: Annotated[
-        float, typer.Option(help="Length of a shift in hours.", min=1, max=24, callback=finite)
-    ] = SHIFT_HOURS,
-    sleep: Annotated[str, typer.Option(help="When people sleep, as HH:MM-HH:MM.")] = "22:00-06:00",
-    zone: Annotated[str, typer.Option(help="Time zone of those who are paged, for example Europe/Berlin.")] = "UTC",
-) -> None:
-    """Count how calm the work is: who is first, what the first line can do alone, and what only one head knows."""
-    root = find_root(Path.cwd())
-    config = read_config(root)
-    name = config.target(target).name
-    made = ops_data(root, config, name, days=days, shift_hours=shift, sleep=_sleep(sleep), zone=_zone(zone))
-    if page:
-        _console.print(f"Operating measures: {render_ops(made, root / config.folder / 'site')}")
-        return
-    if as_json:
-        print_json(made)
-        return
+def print_measures(made: OpsData, days: float) -> None:
+    """Print who is first, what the first line can do alone, and what only one head knows."""
     counted = made.measures.incidents
     opened = f"{counted} incident{'' if counted == 1 else 's'} opened"
-    _console.print(f"{name}, {days:g} days, {opened}. {answer(made.measures)}")
+    _console.print(f"{made.measures.target}, {days:g} days, {opened}. {answer(made.measures)}")
     rows = [(one.name, one.figure, one.text) for one in made.measures.measures]
     print_records(_console, ("Measure", "Figure", "What was counted"), rows, whole={"Measure", "Figure"})
     for head in made.measures.one_head:
@@ -112,14 +85,16 @@ def _pages_sent(root: Path, config: Config, of: set[str]) -> list[Page] | None:
     ]
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_named(name: str) -> ZoneInfo:
+    """The time zone that was typed."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigurationError(f"--zone is {name!r}; a time zone such as Europe/Berlin was expected.") from None
 
 
-def _sleep(text: str) -> tuple[time, time]:
+def night(text: str) -> tuple[time, time]:
+    """When people sleep, as it was typed."""
     try:
         start, end = (datetime.strptime(part, "%H:%M").time() for part in text.split("-"))
     except ValueError:

@@ -102,7 +102,14 @@ def run(
             help="Judge this slot, as a scheduled run does: never twice, never while another run is on.",
         ),
     ] = None,
-    location: Annotated[str | None, typer.Option(help="Where this machine stands; replaces `location`.")] = None,
+    location: Annotated[
+        list[str] | None,
+        typer.Option(help="Where this machine stands; with --plan, from where each part is looked at: repeat it."),
+    ] = None,
+    plan: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Run nothing: deal the journeys out to N parts.", min=1, max=10_000),
+    ] = None,
     part: Annotated[
         str | None,
         typer.Option(
@@ -110,6 +117,13 @@ def run(
         ),
     ] = None,
     plan_digest: Annotated[str, typer.Option(help="Refuse the part when another plan stands.")] = "",
+    conclude: Annotated[
+        bool, typer.Option("--conclude", help="Run nothing: judge the slot of what all its parts say.")
+    ] = False,
+    wait: Annotated[
+        float,
+        typer.Option(help="Seconds --conclude waits for parts that are not done.", min=0, max=86_400, callback=finite),
+    ] = 0.0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the verdict as one JSON document, and nothing else.")
     ] = False,
@@ -120,16 +134,30 @@ def run(
     Exit code 0: all judged, nothing failed. 1: a journey failed. 2: usage or configuration.
     3: the monitor was blind, something is unknown.
 
-    With --part nobody is told: `synthprobe conclude` judges the slot. Exit code 0: the part is accounted for.
+    With --part nobody is told: --conclude judges the slot, once. Exit code 0: the part is accounted for.
     3: nothing could be looked at or handed over, and only then another try may do better.
     """
     root = project_at(Path.cwd())
     if root is None:
         raise ConfigurationError(NO_PROJECT)
     config = read_config(root)
-    if location is not None:
-        config = replace(config, location=location)
     chosen = config.target(target, base_url=base_url)
+    if plan is not None or conclude:
+        _refuse_modes(plan, slot, wait, [part, plan_digest, paths, mark, keyword], conclude=conclude)
+        from synthprobe.cli.fleet import print_conclusion, print_plan  # a run of one machine needs none of it
+
+        if plan is not None:
+            print_plan(root, config, chosen, plan, slot, location or (), as_json=as_json)
+            return
+        degraded_fails = fail_on == "degraded"
+        made = print_conclusion(
+            root, config, chosen, slot or "", wait_s=wait, degraded_fails=degraded_fails, as_json=as_json
+        )
+        raise typer.Exit(made)
+    if wait or len(location or ()) > 1:
+        raise ConfigurationError("--wait belongs to --conclude, and a machine stands at one --location.")
+    if location:
+        config = replace(config, location=location[0])
     order = RunOrder(
         paths=tuple(paths or ()),
         selection=tuple(word for pair in (("-m", mark), ("-k", keyword)) if pair[1] for word in pair),
@@ -162,6 +190,19 @@ def run(
         if is_ending():
             _end_now(code)
     raise typer.Exit(code)
+
+
+def _refuse_modes(plan: int | None, slot: str | None, wait: float, others: Sequence[object], *, conclude: bool) -> None:
+    """See that a slot is planned, looked at or concluded, and not two of them."""
+    if any(others) or (conclude and plan is not None):
+        raise ConfigurationError(
+            "--plan, --part and --conclude are three steps of one slot with all journeys: one of them was expected, "
+            "without paths, -m and -k."
+        )
+    if conclude and slot is None:
+        raise ConfigurationError("--conclude judges one slot. Add --slot now, or the number that --plan printed.")
+    if wait and not conclude:
+        raise ConfigurationError("--wait belongs to --conclude.")
 
 
 def _look(

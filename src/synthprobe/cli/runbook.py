@@ -2,99 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
-import msgspec
 import typer
 
-from synthprobe import words
-from synthprobe.cli.completion import complete_incidents, complete_roles, complete_runbooks
+from synthprobe.cli.completion import complete_incidents, complete_runbooks
 from synthprobe.cli.known_incidents import judged_run, known_incidents, runbooks_of
 from synthprobe.cli.markdown_text import print_markdown
-from synthprobe.cli.page_changes import changed_since, last_changes
 from synthprobe.cli.recorded import last_sight
-from synthprobe.cli.recorded_incidents import RecordedIncidents, actor
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import find_root, read_config
 from synthprobe.errors import ConfigurationError, ReportError
-from synthprobe.firstline.fixes import load_fixes
 from synthprobe.firstline.matching import Match, match, tell
 from synthprobe.firstline.naming import named_alone
 from synthprobe.firstline.runbook import Runbook
-from synthprobe.firstline.runbook_lint import Known, Snooze, lint, read_snoozes
-from synthprobe.firstline.runbook_marks import marks
 from synthprobe.firstline.runbook_pages import as_followed, before_typing, draft, draft_id, opening
-from synthprobe.firstline.runbooks import read_runbooks, read_shelf
-from synthprobe.firstline.score_set import Sample, read_score_set, remembered, wrongly_claimed
-from synthprobe.hooks import load_plugins
-from synthprobe.records.incident import Incident, IncidentEvent, Worth
+from synthprobe.records.incident import Incident
 from synthprobe.records.result import Result
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.report.cards import broken_step
 from synthprobe.report.oncall import headline
-from synthprobe.runner.collected import collected_journeys, tests_of
 
 app = typer.Typer(no_args_is_help=True)
 _console = open_console()
-
-
-@app.command("lint")
-def lint_runbooks(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Check every runbook: coverage, content, references, staleness, names. Exit code 1 when one is wrong."""
-    root = find_root(Path.cwd())
-    config = read_config(root)
-    shelf = read_runbooks(root / config.runbooks, root)
-    runbooks, refused = shelf.runbooks, list(shelf.refused)
-    if not runbooks and not refused:
-        raise ConfigurationError(
-            f"There is no runbook under {config.runbooks}/. Begin one: synthprobe runbook new INCIDENT"
-        )
-    snoozes: tuple[Snooze, ...] = ()
-    samples: tuple[Sample, ...] = ()
-    try:
-        snoozes = read_snoozes(root / config.runbooks)
-        samples = read_score_set(root / config.runbooks)
-    except ConfigurationError as error:
-        refused.append(str(error))
-    from synthprobe.cli.main import command_names  # which loads this module
-
-    journeys = collected_journeys(root, config)
-    recorded = RecordedIncidents(root, config).all()
-    said = marks(recorded)
-    doubted = {mark.runbook for mark in said}
-    known = Known(
-        journeys={one.id: one.runbook for one in journeys},
-        commands=command_names(),
-        tests=tests_of(journeys),
-        fixes=load_fixes(root / config.fixes.folder, config.fixes.roles).keys(),
-        drills=[
-            fault.name for plan in load_plugins(config.plugins, root).drills() for fault in plan.faults if fault.cause
-        ],
-        changed=changed_since(root, runbooks),
-        marks=said,
-        rewritten=last_changes(root, (one for one in runbooks if one.id in doubted)),
-        samples=(*samples, *remembered(recorded, {one.id: one.runbook for one in journeys})),
-    )
-    findings = lint(read_shelf(root / config.runbooks, root).runbooks, known, datetime.now(UTC).date(), snoozes=snoozes)
-    errors = [*refused, *(str(finding) for finding in findings if finding.error)]
-    if as_json:
-        notices = [str(finding) for finding in findings if not finding.error]
-        print_json({"runbooks": len(runbooks) + len(shelf.refused), "errors": errors, "notices": notices})
-        raise typer.Exit(1 if errors else 0)
-    for error_text in errors:
-        _console.print(f"✗ {error_text}")
-    texts = [finding.text for finding in findings if not finding.error]
-    for text in dict.fromkeys(texts):
-        count = texts.count(text)
-        _console.print(f"! {count} of {len(runbooks)} runbooks: {text}")
-    if known.samples:
-        claims = sum(len(wrongly_claimed(one, known.samples)) for one in runbooks)
-        _console.print(f"{len(known.samples)} failures whose page is known; claimed wrongly: {claims}.")
-    total = len(runbooks) + len(shelf.refused)
-    _console.print(f"{total} runbooks, {len(errors)} errors." if errors else f"{total} runbooks, all well.")
-    raise typer.Exit(1 if errors else 0)
 
 
 @app.command("match")
@@ -186,7 +117,7 @@ def new(
         raise ConfigurationError(f"{path.relative_to(root)} exists already. Complete that, or move it away first.")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
-    _console.print(f"Begun: {path.relative_to(root)}. Complete every TODO, then: synthprobe runbook lint")
+    _console.print(f"Begun: {path.relative_to(root)}. Complete every TODO, then: synthprobe doctor runbooks")
 
 
 @app.command("show")
@@ -203,30 +134,6 @@ def show(id: Annotated[str, typer.Argument(autocompletion=complete_runbooks, hel
         print_markdown(_console, line)
     _console.print()
     print_markdown(_console, as_followed(runbook))
-
-
-@app.command("outcome")
-def outcome(
-    incident: Annotated[str, typer.Argument(autocompletion=complete_incidents, help="Id of the incident.")],
-    said: Annotated[str, typer.Argument(help="helped, outdated or missing.", metavar="OUTCOME")],
-    by: Annotated[str, typer.Option(autocompletion=complete_roles, help="The role that says so.")] = "first-line",
-) -> None:
-    """Say after use whether the runbook helped, was outdated, or was missing."""
-    if said not in get_args(Worth):
-        raise ConfigurationError(f"{said!r} is no outcome. Say helped, outdated or missing.")
-    root = find_root(Path.cwd())
-    known = list(known_incidents(root))
-    found = next((one for one in known if one.id == incident), None)
-    if found is None:
-        raise ReportError(f"No incident {incident} is recorded. Known: {', '.join(one.id for one in known) or 'none'}.")
-    worth = msgspec.convert(said, Worth)
-    text = words.runbook_mark(found.runbook, worth)
-    event = IncidentEvent(at=datetime.now(UTC), role=actor(by).role, text=text, runbook=found.runbook, worth=worth)
-    noted = msgspec.structs.replace(found, runbook_outcome=said, events=(*found.events, event))
-    RecordedIncidents(root, read_config(root)).put(noted)
-    _console.print(f"Noted: {incident} {said}.")
-    if said == "missing":
-        _console.print(f"Begin one from what was recorded: synthprobe runbook new {incident}")
 
 
 def _showing(root: Path, incident: Incident, run: Path | None) -> Result | None:

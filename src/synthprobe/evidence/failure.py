@@ -204,7 +204,7 @@ def leak_failure(files: Sequence[str], failure: Failure | None, *, step: str = "
     known = failure or Failure(kind="redaction", ours=True, message="", detail="", step=step, phase="call")
     message = (
         f"A secret was still in {', '.join(files)} after redaction, so it is withheld. "
-        "Look for the form it took with synthprobe scan, and report it."
+        "Look for the form it took with synthprobe doctor leaks, and report it."
     )
     before = f"\nThe journey itself: {failure.kind}: {failure.message}" if failure else ""
     return msgspec.structs.replace(known, kind="redaction", ours=True, message=message + before)

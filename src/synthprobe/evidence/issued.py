@@ -1,4 +1,4 @@
-"""What runs saw issued, kept as keyed digests: `synthprobe scan` finds a token again that nobody wrote down."""
+"""What runs saw issued, kept as keyed digests: `synthprobe doctor leaks` finds a token again that nobody wrote down."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Finding(Struct, frozen=True, kw_only=True):
         line: from 1.
         rule: which rule found it.
         text: a sentence: what is wrong, and what to do.
-        error: whether it makes ``runbook lint`` fail; a notice does not.
+        error: whether it makes ``doctor runbooks`` fail; a notice does not.
     """
 
     path: str

@@ -122,7 +122,7 @@ def draft_id(incident: Incident) -> str:
 def draft(incident: Incident, result: Result | None = None) -> str:
     """A runbook to begin with, filled with what was recorded of an incident.
 
-    What only people know is marked TODO, so that ``runbook lint`` does not take it for finished.
+    What only people know is marked TODO, so that ``doctor runbooks`` does not take it for finished.
     """
     cause = incident.triage
     name = draft_id(incident)

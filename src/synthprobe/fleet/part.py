@@ -142,7 +142,7 @@ def _stored(root: Path, config: Config, state: PartState, plan: Plan) -> Looked:
         return Looked(code=0, why=f"{_named(place, plan)} {_whose(known)}: it was overtaken here and does not count.")
     if known.done_at is None:
         return Looked(code=3, why=f"From {place.location or 'here'} nothing of {_named(place, plan)} could be seen.")
-    return Looked(code=0, why=f"{_named(place, plan)} is handed over; `synthprobe conclude` judges the slot.")
+    return Looked(code=0, why=f"{_named(place, plan)} is handed over; `synthprobe run --conclude` judges the slot.")
 
 
 def _named(place: Place, plan: Plan) -> str:

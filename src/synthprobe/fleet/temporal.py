@@ -66,7 +66,7 @@ class Commands:
     @activity.defn(name="plan")
     async def plan(self, order: SlotOrder) -> dict[str, Any]:
         """Plan the slot that is now."""
-        words = ["plan", "--target", order.target, "--parts", str(order.parts), "--slot", "now", "--json"]
+        words = ["run", "--target", order.target, "--plan", str(order.parts), "--slot", "now", "--json"]
         made = json.loads(await self._typed(words, allowed=(0,)))
         return {**{name: made[name] for name in ("slot", "digest", "locations")}, "parts": len(made["parts"])}
 
@@ -146,7 +146,7 @@ class SlotWorkflow:
         return int(
             await workflow.execute_activity(
                 "conclude",
-                PartOrder(["conclude", *target, *slot]),
+                PartOrder(["run", "--conclude", *target, *slot]),
                 result_type=int,
                 schedule_to_close_timeout=timedelta(seconds=order.interval_s),
                 heartbeat_timeout=heartbeat,

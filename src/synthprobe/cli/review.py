@@ -1,0 +1,112 @@
+"""``synthprobe review``: how the last days were, for users and for those who are on call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from synthprobe.cli import remembered
+from synthprobe.cli.completion import complete_targets
+from synthprobe.cli.impact import DAYS, make_board, marked, print_change, print_ranking
+from synthprobe.cli.numbers import finite
+from synthprobe.cli.objectives import print_rules, print_statuses, statuses
+from synthprobe.cli.ops import night, ops_data, print_measures, zone_named
+from synthprobe.cli.past import Past
+from synthprobe.cli.terminal import open_console, print_json
+from synthprobe.config import Config, find_root, read_config
+from synthprobe.errors import ConfigurationError
+from synthprobe.goals.measures import SHIFT_HOURS
+from synthprobe.journey.database import collect
+from synthprobe.pipeline.statements import add_snapshot
+from synthprobe.report.ops_page import render_ops
+from synthprobe.targets.target import Target
+
+Part = Literal["objectives", "impact", "work"]
+_WORK_DAYS = 30.0
+_console = open_console()
+
+
+def review(
+    target: Annotated[
+        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
+    ] = None,
+    only: Annotated[Part | None, typer.Option(help="Only this part.")] = None,
+    days: Annotated[
+        float | None,
+        typer.Option(help="Days to count over: 7 for impact, 30 for work.", min=0.01, max=400, callback=finite),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    pages: Annotated[bool, typer.Option("--pages", help="Make the board and the page of measures instead.")] = False,
+    change: Annotated[str | None, typer.Option(help="Compare before and after this marked change.")] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="What each burn-rate rule needs at this interval.")] = False,
+    counted: Annotated[
+        bool, typer.Option("--collect", help="First take in what pg_stat_statements counted; for a schedule.")
+    ] = False,
+    url: Annotated[
+        str,
+        typer.Option(envvar="SYNTHPROBE_DATABASE_URL", help="postgresql:// address for --collect, read-only role."),
+    ] = "",
+    shift: Annotated[
+        float, typer.Option(help="Length of a shift in hours.", min=1, max=24, callback=finite)
+    ] = SHIFT_HOURS,
+    sleep: Annotated[str, typer.Option(help="When people sleep, as HH:MM-HH:MM.")] = "22:00-06:00",
+    zone: Annotated[str, typer.Option(help="Time zone of those who are paged, for example Europe/Berlin.")] = "UTC",
+) -> None:
+    """Say how the last days were: each journey's objective, what costs users most, and how calm the work was."""
+    if pages + as_json + rules > 1 or (change is not None and (pages or rules)):
+        raise ConfigurationError(
+            "--pages makes pages, --json, --rules and --change print: only one of them was expected, or --change with "
+            "--json. Ask for them one after the other."
+        )
+    root = find_root(Path.cwd())
+    config = read_config(root)
+    chosen = config.target(target)
+    if counted:
+        _collect(root, config, chosen, url)
+    if rules:
+        print_rules(root, config)
+        return
+    if change is not None:
+        with remembered.opened(root, config, chosen.name) as history:
+            made = Past(root, config, chosen, history).judge_change(marked(root, change), days or DAYS)
+        print_json(made) if as_json else print_change(made)
+        return
+    work = partial(ops_data, root, config, chosen.name, shift_hours=shift, sleep=night(sleep), zone=zone_named(zone))
+    if pages:
+        site = root / config.folder / "site"
+        if only != "work":
+            _console.print(f"Impact board: {make_board(root, config, chosen, site, days or DAYS)}")
+        if only in {None, "work"}:
+            _console.print(f"Operating measures: {render_ops(work(days=days or _WORK_DAYS), site)}")
+        return
+    found: dict[str, Any] = {"target": chosen.name}
+    if only in {None, "objectives"}:
+        found["objectives"] = statuses(root, config, chosen.name)
+    titles: Mapping[str, str] = {}
+    if only in {None, "impact"}:
+        with remembered.opened(root, config, chosen.name) as history:
+            past = Past(root, config, chosen, history)
+            found["impact"], titles = past.ranked(days or DAYS), past.titles
+    if only in {None, "work"}:
+        found["work"] = work(days=days or _WORK_DAYS)
+    if as_json:
+        print_json(found)
+        return
+    if "objectives" in found:
+        print_statuses(found["objectives"])
+    if "impact" in found:
+        print_ranking(found["impact"], titles, chosen.name, days or DAYS)
+    if "work" in found:
+        print_measures(found["work"], days or _WORK_DAYS)
+
+
+def _collect(root: Path, config: Config, target: Target, url: str) -> None:
+    if not url:
+        raise ConfigurationError("--collect needs --url, or the variable SYNTHPROBE_DATABASE_URL.")
+    snapshot = collect(url)
+    path = add_snapshot(root, config, target.name, snapshot)
+    open_console(stderr=True).print(f"{len(snapshot.counters)} statements counted, added to {path.relative_to(root)}")
