@@ -49,7 +49,7 @@ def counted(root: Path, target: str = "demo") -> dict[str, int]:
 
 def ranked(*options: str) -> dict[str, int]:
     said = CliRunner().invoke(app, ["review", "--only", "impact", "--json", *options], catch_exceptions=False).output
-    return {row["name"]: row["calls"] for row in json.loads(said)}
+    return {row["name"]: row["calls"] for row in json.loads(said)["impact"]}
 
 
 def test_databases_of_two_targets_are_not_mixed(root, monkeypatch):

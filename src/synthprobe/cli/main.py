@@ -19,17 +19,17 @@ COMMANDS = {
         "run": ("run:run", "Run the journeys once, judge them, tell people."),
         "report": ("report:report", "Build the on-call page and the Allure report, and serve them."),
         "serve": ("serve:serve", "Serve the site of a folder or a store, to be read."),
-        "review": ("review:review", "How the last days were: objectives, what costs users most, the work."),
+        "review": ("review:review", "The last days: objectives, what costs users most, the work."),
         "mark": ("mark:mark", "Mark a change, or accept a level that is slower than usual."),
         "history": ("history:app", "The results of earlier runs: copy, replay."),
     },
     "On call": {
-        "incident": ("incident:app", "Open incidents: list, show, acknowledge, resolve."),
+        "incident": ("incident:app", "Open incidents: list, show, acknowledge, resolve, note."),
         "runbook": ("runbook:app", "Runbooks: one page for each failure pattern."),
         "fix": ("fix:app", "Small, safe, logged repairs: plan, apply, approve."),
         "audit": ("audit:audit", "What was done with fixes, and whether the record is whole."),
         "alert": ("alert:alert", "Messages that wait: send, drop; --test proves that they arrive."),
-        "http": ("http:http", "Ask the target one thing as a role, masked and within its guardrails."),
+        "http": ("http:http", "Ask the target one thing as a role, within its guardrails."),
         "sweep": ("sweep:sweep_command", "Remove test data that journeys left behind."),
     },
     "Set-up and CI": {
@@ -39,7 +39,7 @@ COMMANDS = {
         "drill": ("drill:drill", "Break a system on purpose and follow its runbooks to green."),
     },
     "Several machines": {
-        "worker": ("worker:worker", "Take parts of slots from a Temporal server; `run` plans, looks, concludes."),
+        "worker": ("worker:worker", "Take parts of slots from a Temporal server."),
     },
 }
 """Every command by the heading it stands under in the help: where it is, and one line about it."""
