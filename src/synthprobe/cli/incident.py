@@ -168,9 +168,7 @@ def note(
         raise ConfigurationError("There is nothing to write down. Give --text, --runbook or --user.")
     if runbook:
         if by_user:
-            raise ConfigurationError(
-                "--runbook says what a page was worth, --user that a user reported it: one of both."
-            )
+            raise ConfigurationError("--runbook and --user are two notes. Write down one after the other.")
         _worth(id, by, runbook, text)
         return
     if not by_user:
