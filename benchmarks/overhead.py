@@ -1,7 +1,6 @@
 """What the evidence costs: the same journeys bare, with pytest-playwright's evidence, and with synthprobe.
 
-Bare but for a trace without pictures that nobody keeps is the least that evidence with a trace costs; "second-attempt"
-keeps no snapshots of the page before a second attempt (`evidence.snapshots = "second-attempt"`).
+Bare but for a trace without pictures that nobody keeps is the least that evidence with a trace costs.
 
 20 browser and 40 API journeys against one dispatch centre, in alternating rounds. CPU seconds are those of the whole
 process tree: a child subreaper collects orphans, so browsers and drivers count as well. Bytecode is kept between
@@ -78,10 +77,8 @@ WAYS = {
     "pytest-playwright": ["-p", "no:synthprobe", "--tracing", "retain-on-failure", "--screenshot", "only-on-failure",
                           "--alluredir", "allure"],
     "synthprobe": [],
-    "second-attempt": [],
 }  # fmt: skip
 PYTEST = ["pytest", "-q", "-p", "no:cacheprovider"]
-OURS = {"synthprobe", "second-attempt"}
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -93,11 +90,10 @@ def prepare(root: Path, way: str, base: str, executable: str | None) -> Path:
     words = {"imports": "import requests", "fixture": "request", "make": "session = requests.Session()",
              "post": "session.post", "get": "session.get", "json": ".json()", "status": "status_code",
              "base": base}  # fmt: skip
-    if way in OURS:
+    if way == "synthprobe":
         words |= {"imports": "", "fixture": "api", "make": "pass", "post": "api.post", "get": "api.get",
                   "json": ".json", "status": "status", "base": ""}  # fmt: skip
-        snapshots = '[evidence]\nsnapshots = "second-attempt"\n' if way == "second-attempt" else ""
-        (folder / "synthprobe.toml").write_text(f'{snapshots}[targets.demo]\nbase_url = "{base}"\n')
+        (folder / "synthprobe.toml").write_text(f'[targets.demo]\nbase_url = "{base}"\n')
     else:
         arguments = {"executable_path": executable} if executable else {}
         trace = TRACE if way == "bare but for a trace" else ""
@@ -187,7 +183,7 @@ def main() -> None:
             ways = list(WAYS) if number % 2 == 0 else list(reversed(WAYS))
             for way in ways:
                 options = [*PYTEST, "journeys", *WAYS[way]]
-                if way not in OURS:
+                if way != "synthprobe":
                     options += ["--base-url", centre.base_url]
                 found[way].append(measured(folders[way], options))
         many = "\n".join(f"def test_{n}(page):\n    pass\n" for n in range(1000))
@@ -215,13 +211,12 @@ def show(
         cpu, wall = f"{one['cpu'] / bare['cpu']:.2f}", f"{one['wall'] / bare['wall']:.2f}"
         table.add_row(way, f"{one['cpu']:.2f}", cpu, f"{one['wall']:.2f}", wall, f"{one['mb']:.0f}")
     console.print(table)
-    ours, peer, late = middle["synthprobe"], middle["pytest-playwright"], middle["second-attempt"]
+    ours, peer = middle["synthprobe"], middle["pytest-playwright"]
     collect = statistics.median(collected["synthprobe"]) / statistics.median(collected["pytest-playwright"])
     for name, value, limit in (
         ("CPU, × bare", ours["cpu"] / bare["cpu"], 1.25),
         ("CPU, × pytest-playwright with evidence", ours["cpu"] / peer["cpu"], 0.75),
         ("CPU, × bare but for a trace", ours["cpu"] / middle["bare but for a trace"]["cpu"], 1.02),
-        ("CPU with snapshots from the second attempt on, × bare", late["cpu"] / bare["cpu"], 1.07),
         ("wall, × bare", ours["wall"] / bare["wall"], 1.20),
         ("import synthprobe, ms", import_ms(), 60.0),
         ("CPU of collecting 1,000 journeys, × pytest-playwright alone", collect, 1.10),
