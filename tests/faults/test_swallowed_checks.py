@@ -128,6 +128,12 @@ def test_gone_already(api):
     api.delete("/gone")
     api.get("/").expect(200)
 
+def test_lacks_a_module(api):
+    pytest.importorskip("no_module_of_this_name")
+
+def test_may_lack_a_module(api):
+    pytest.importorskip("no_module_of_this_name", reason="only where the printer stands")
+
 class TestOfUnittest(unittest.TestCase):
     def test_begun(self):
         self.assertRaises(ValueError)
@@ -176,6 +182,7 @@ def test_looked_at(page):
     page.goto("/down")
     expect(page.locator("body")).to_contain_text("rows")
 """
+LACKS = "import pytest\npytest.importorskip('no_module_of_this_name')\ndef test_it(): assert 1\n"
 DOUBLED = "def test_twice(api):\n    assert 1 == 2\n\ndef test_twice(api):\n    assert 1 == 1\n"
 HIDDEN = "class TestHidden:\n    def __init__(self): ...\n    def test_it(self): assert 1 == 2\n"
 
@@ -211,7 +218,13 @@ def test_a_check_that_cannot_end_its_journey_is_never_passed_f85(project, target
     project.configure(target)
     project.journeys(JOURNEYS)
     project.journeys(PAGES, "test_pages.py")
+    project.journeys(LACKS, "test_lacking.py")
     results = project.run().results
+    lacking = {name: results.pop(name) for name in ("test_lacks_a_module", "py")}
+    assert {result.outcome for result in lacking.values()} == {"unknown"}
+    for result in lacking.values():
+        assert "A module that the journey needs is not installed on this machine: could not import" in result.cause
+    assert results.pop("test_may_lack_a_module").cause == "only where the printer stands"
     for outcome, rows in (("unknown", UNKNOWN), ("failed", FAILED)):
         for name, words in rows.items():
             assert (results[name].outcome, words in results[name].cause) == (outcome, True), (name, results[name].cause)

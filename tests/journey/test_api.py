@@ -135,3 +135,19 @@ def test_what_the_session_learned_is_masked(centre):
     assert token not in api.exchanges[0].response_body
     assert "dispatch-Harbor-1" not in api.exchanges[0].request_body
     assert redactor.text(f"leaked {token}") == "leaked [masked]"
+
+
+class SlowRedactor(Redactor):
+    """Takes its time over each body."""
+
+    def learn_from_body(self, content: bytes, kind: str = "application/json", address: str = "") -> None:
+        threading.Event().wait(0.6)
+        super().learn_from_body(content, kind, address)
+
+
+def test_what_redaction_takes_is_charged_to_no_step(centre):
+    api = Api(Target(base_url=centre.url), SlowRedactor())
+    with recording(Recorder(Journey(id="x", node_id="x", title="x"))) as recorder, step("health"):
+        api.get("/readyz").expect(200)
+    assert recorder.steps[-1].duration_s < 0.6
+    assert recorder.duration_s < 0.6

@@ -28,7 +28,7 @@ from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.plugin.alarm import AttemptDeadline, own_time
 from synthprobe.plugin.progress import ProgressWriter
-from synthprobe.plugin.reports import reason_of_skip
+from synthprobe.plugin.reports import missing_module, reason_of_skip
 from synthprobe.records.evidence import Evidence, Exchange, Facts, NetworkRequest, PageSeen, SeenRequest
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Outcome, Result
@@ -76,6 +76,8 @@ class Attempt:
         """It was skipped; what was seen before its clean-up stands."""
         if phase == "teardown":
             self.recorder.notes.append(f"Its clean-up was skipped: {reason}")
+        elif lacking := missing_module(reason):
+            self.failure = self.failure or lacking
         else:
             self.skipped = reason
 
@@ -205,9 +207,9 @@ class Journal:
 
     def uncollected(self, path: str, report: pytest.CollectReport, clock: SteadyClock) -> list[Journey]:
         """Write the outcome of a file that skips itself, or that cannot be read as journeys."""
-        failure = None if report.skipped else self._unreadable(path, str(report.longrepr))
         skipped = self._redactor.text(reason_of_skip(report)) if report.skipped else ""
-        outcome, cause = judge_attempt(failure, (), finished=False, skipped=skipped)
+        failure = missing_module(skipped) if report.skipped else self._unreadable(path, str(report.longrepr))
+        outcome, cause = judge_attempt(failure, (), finished=False, skipped="" if failure else skipped)
         known = [
             journey for journey in self._expected() if f"{journey.node_id}::".startswith((f"{path}::", f"{path}/"))
         ]

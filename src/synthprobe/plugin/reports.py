@@ -113,6 +113,17 @@ def is_skip(report: pytest.TestReport, error: BaseException | None) -> bool:
     return error is None or hasattr(report, "wasxfail") or isinstance(error, (pytest.skip.Exception, SkipTest))
 
 
+def missing_module(reason: str) -> Failure | None:
+    """What the probe lacks, where ``pytest.importorskip`` skips without a reason of the journey's own."""
+    if not reason.startswith("could not import '"):
+        return None
+    message = (
+        f"A module that the journey needs is not installed on this machine: {reason}. Install it; a journey that may "
+        "be left out without it says why: pytest.importorskip(..., reason=...)."
+    )
+    return Failure(kind="probe error", ours=True, message=message, detail=reason, phase="setup")
+
+
 def reason_of_skip(report: pytest.TestReport | pytest.CollectReport, error: BaseException | None = None) -> str:
     """Why a test, or a whole file, was skipped; and what broke, when the skip stands where an error was caught."""
     if isinstance(report.longrepr, tuple):
