@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -16,7 +16,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.policy import FixesConfig
 from synthprobe.history.address import wrong_with
 from synthprobe.mistakes import Mistake, mistakes_in, nearest, refuse, shown
-from synthprobe.project import project_at, read_table
+from synthprobe.project import NO_PROJECT, project_at, read_table
 from synthprobe.records.address import shown_address
 from synthprobe.report.places import wrong_with_url
 from synthprobe.report.retention import Retention
@@ -248,14 +248,19 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return {name: source for name, source in declared.items() if source.startswith(("env:", "file:"))}
 
 
-def find_root(start: Path) -> Path:
-    """The project's root: the nearest folder upwards that holds a configuration.
+class Project(NamedTuple):
+    """A project: its root, and what is configured there."""
 
-    Example:
-        >>> find_root(Path("/nonexistent/deep")) == Path("/nonexistent/deep")
-        True
-    """
-    return project_at(start) or start
+    root: Path
+    config: Config
+
+    @classmethod
+    def here(cls, *, must_exist: bool = False) -> Project:
+        """The project that a command is typed in; all defaults where there is none, unless there must be one."""
+        root = project_at(Path.cwd())
+        if must_exist and root is None:
+            raise ConfigurationError(NO_PROJECT)
+        return cls(root or Path.cwd(), read_config(root or Path.cwd()))
 
 
 def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:

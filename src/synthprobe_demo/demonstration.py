@@ -13,7 +13,7 @@ from pathlib import Path
 from synthprobe import pipeline
 from synthprobe.cli.report import make_site
 from synthprobe.cli.terminal import open_console, print_records
-from synthprobe.config import find_root, read_config
+from synthprobe.config import Project
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.cards import broken_step
 from synthprobe.report.live_line import LiveLine
@@ -33,8 +33,7 @@ _console = open_console()
 
 def demonstrate(*, workers: int) -> bool:
     """Watch the centre healthy, then with two faults, and build the report; whether exactly the faults were found."""
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     with ExitStack() as stack:
         with _phase("The dispatch centre is started") as told:
             centre = stack.enter_context(running_centre())

@@ -13,7 +13,7 @@ from synthprobe import pipeline
 from synthprobe.alerts import sending
 from synthprobe.alerts.channels import AppriseChannel, read_back
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError
 
 _console = open_console()
@@ -40,8 +40,7 @@ def alert(
         raise ConfigurationError("--test, --send and --drop do three things: one of them was expected.")
     if (ids and not drop) or (back and not test) or (send and route):
         raise ConfigurationError("IDS belong to --drop, --read-back to --test, and --send sends all that waits.")
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     if test:
         _test(config, route, back=back)
     elif send:

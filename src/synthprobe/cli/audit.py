@@ -13,7 +13,7 @@ from synthprobe.cli.fix import known_fixes
 from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.cli.recorded_incidents import fixing_actor
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.config import Config, Project
 from synthprobe.errors import AuditError, ConfigurationError
 from synthprobe.firstline import policy
 from synthprobe.firstline.audit import AuditEntry
@@ -37,8 +37,7 @@ def audit(
     Exit code 2 names the first line that was changed, removed or put in between; 1 when the lines could not be
     compared with the shared history.
     """
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     if begin:
         _begin(root, config, by, reason)
         return

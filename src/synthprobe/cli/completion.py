@@ -15,11 +15,10 @@ Completion = Callable[[str], list[str]]
 
 def _offered(read: Callable[[Path, Config], Iterable[str]]) -> Completion:
     def complete(incomplete: str) -> list[str]:
-        from synthprobe.config import find_root, read_config  # loaded only when the shell asks
+        from synthprobe.config import Project  # loaded only when the shell asks
 
         with suppress(Exception):
-            root = find_root(Path.cwd())
-            return sorted({name for name in read(root, read_config(root)) if name.startswith(incomplete)})
+            return sorted({name for name in read(*Project.here()) if name.startswith(incomplete)})
         return []
 
     return complete

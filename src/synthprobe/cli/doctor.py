@@ -17,7 +17,7 @@ from synthprobe.cli.checks import CHECKS, ProjectAtHand, findings
 from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.terminal import open_console, print_json, print_wrapped
 from synthprobe.cli.written import WRITTEN
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
 
@@ -77,8 +77,7 @@ def doctor(
         raise ConfigurationError(f"There is no check {unknown[0]!r}. Known ones: {', '.join(_ALL)}.")
     if (paths or secret) and not {"source", "leaks"} & set(names):
         raise ConfigurationError("--in and --secret belong to the checks `source` and `leaks`. Name one of them.")
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     executable = config.browser.executable or None
     tell = open_console(stderr=as_json).print
     if fix and not names:

@@ -20,7 +20,7 @@ from synthprobe import pipeline, words
 from synthprobe.cli.completion import complete_faults
 from synthprobe.cli.exercise import desk, target_secret
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.matching import match, tell
 from synthprobe.firstline.runbook import Exercise, Runbook
@@ -249,8 +249,7 @@ def drill(
 
     Exit code 0: all held, and every decoy stayed silent. 1: something did not; the table says what.
     """
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     plans = load_plugins(config.plugins, root).drills()
     if not plans:
         raise ConfigurationError(

@@ -16,7 +16,7 @@ from synthprobe.cli.completion import complete_fixes, complete_incidents, comple
 from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.cli.recorded_incidents import RecordedIncidents, account, fixing_actor, signatures_of
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.firstline.applying import FixDesk
 from synthprobe.firstline.fixes import Fix, load_fixes
@@ -104,8 +104,7 @@ def apply(
 ) -> None:
     """Apply a fix and verify it; a dry run without `--really`. Exit code 1 when it did not help."""
     desk, one, incidents = _desk(fix, target, base_url)
-    root = find_root(Path.cwd())
-    who = fixing_actor(by, root, read_config(root))
+    who = fixing_actor(by, *Project.here())
     done = desk.apply(one, incidents.get(incident), who, _pairs(inputs), really=really, automatic=automatic)
     for note in desk.audit.notes:
         _console.print(note)
@@ -119,8 +118,7 @@ def apply(
 @app.command("approve")
 def approve(request: Annotated[str, typer.Argument(help="The request, as printed.")], by: _Role) -> None:
     """Approve a fix that somebody else asked for."""
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     audit = recorded_audit(root, config)
     asked = [entry for entry in audit.known() if entry.digest == request]
     desk, _, _ = _desk(asked[0].fix if asked else "", asked[0].target if asked else None, None, known=bool(asked))
@@ -130,8 +128,7 @@ def approve(request: Annotated[str, typer.Argument(help="The request, as printed
 
 def _list(*, as_json: bool) -> None:
     """The fixes there are, who may apply them, and whether they can be undone."""
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     fixes = known_fixes(root, config)
     if as_json:
         print_json({"fixes": [_fix_data(one) for one in fixes.values()]})
@@ -153,8 +150,7 @@ def _fix_data(one: Fix) -> dict[str, object]:
 def _desk(
     fix: str, target_name: str | None, base_url: str | None, *, known: bool = True
 ) -> tuple[FixDesk, Fix, RecordedIncidents]:
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     target = config.target(target_name, base_url=base_url)
     fixes = known_fixes(root, config, fix if known else None)
     if not known:

@@ -12,7 +12,7 @@ import typer
 from synthprobe import pipeline
 from synthprobe.cli.history_replay import replay
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import find_root, read_config
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, HistoryError
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ app.command("replay")(replay)
 
 @contextmanager
 def _history() -> Iterator[History]:
-    root = find_root(Path.cwd())
-    with pipeline.open_history(root, read_config(root)) as history:
+    with pipeline.open_history(*Project.here()) as history:
         said = len(history.notes)
         _say(history.notes)
         try:
@@ -70,8 +69,7 @@ def copy(
 def _unpack(file: Path) -> None:
     from synthprobe.history.packs import read_pack
 
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     path = root / config.folder / "history.db"
     if path.exists():
         raise HistoryError(f"{path} is there already and is kept. Move it away, then copy again.")

@@ -17,16 +17,16 @@ import typer
 from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import find_root, read_config
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, ExpectationError, TargetError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.journey.response import Response
-from synthprobe.journey.sweeping import signed_in
+from synthprobe.journey.sweeping import secret_reader, signed_in
 from synthprobe.targets.guardrails import egress_refusal
-from synthprobe.targets.secrets import Secret, proxies_for, read_credentials, read_secret
+from synthprobe.targets.secrets import proxies_for, read_credentials
 from synthprobe.targets.target import Target
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -66,8 +66,7 @@ def http(
 
     Exit code 0: it answered as expected. 1: it did not. 2: usage or configuration, also what a guardrail refuses.
     """
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     chosen = config.target(target, base_url=base_url)
     if method.upper() not in METHODS:
         raise ConfigurationError(f"{method!r} is no method; one of {', '.join(METHODS)} was expected first.")
@@ -110,16 +109,6 @@ def _json(body: str | None) -> Any:
 
 
 def _session(root: Path, target: Target, redactor: Redactor, role: str | None) -> Api:
-    def secret(name: str) -> Secret:
-        if name not in target.secrets:
-            raise ConfigurationError(
-                f"The session {role!r} of target {target.name!r} needs the secret {name!r}, which the target does not "
-                f'declare. Add it to [targets.{target.name}.secrets], for example {name} = "env:{name.upper()}".'
-            )
-        found = read_secret(name, os.environ, source=target.secrets[name], root=root)
-        redactor.add(found)
-        return found
-
     if role is not None and role not in target.sessions:
         known = ", ".join(sorted(target.sessions)) or "none"
         raise ConfigurationError(
@@ -128,7 +117,9 @@ def _session(root: Path, target: Target, redactor: Redactor, role: str | None) -
         )
     shown = read_credentials(target, os.environ, root=root)
     api = Api(target, redactor, guard=Guard(target), credentials=shown)
-    return api if role is None else signed_in(api, target.sessions[role], secret)
+    if role is None:
+        return api
+    return signed_in(api, target.sessions[role], secret_reader(target, redactor, root, f"session {role!r}"))
 
 
 def _shown(answer: Response, parts: list[str], redactor: Redactor) -> str:

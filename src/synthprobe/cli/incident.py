@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
@@ -16,7 +15,7 @@ from synthprobe.cli.known_incidents import known_incidents
 from synthprobe.cli.known_journeys import KnownJourneys, nearest
 from synthprobe.cli.recorded_incidents import RecordedIncidents, actor, known_actor
 from synthprobe.cli.terminal import open_console, print_json, print_records, print_wrapped
-from synthprobe.config import find_root, read_config
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.records.incident import Incident, IncidentEvent, ResolvedHow, Worth
 from synthprobe.records.journey import duration_s
@@ -46,7 +45,7 @@ def list_incidents(
     if not incidents.available:
         raise HistoryError(f"Which incidents are open is not known. {' '.join(incidents.notes)}")
     if target and not known:
-        read_config(find_root(Path.cwd())).target(target)  # an unknown one is refused
+        Project.here().config.target(target)  # an unknown one is refused
     found = [one for one in known if everything or one.state != "resolved"]
     found.sort(key=lambda one: (one.state == "resolved", -one.opened_at.timestamp(), one.title))
     if as_json:
@@ -77,8 +76,7 @@ def list_incidents(
 @app.command("show")
 def show(id: _Id, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show one incident: what, where the cause lies, which runbook, and its record."""
-    root = find_root(Path.cwd())
-    one = next((found for found in known_incidents(root) if found.id == id), None) or _recorded().get(id)
+    one = next((found for found in known_incidents(Project.here().root) if found.id == id), None) or _recorded().get(id)
     if as_json:
         print_json(one)
         return
@@ -180,8 +178,7 @@ def note(
     if not journey:
         _change(id, by, text, reported_at=when)
         return
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     who = known_actor(by, root, config)
     name = config.target(target).name
     known = KnownJourneys(root, config).ids()
@@ -218,7 +215,7 @@ def note(
 
 def _worth(id: str, by: str, worth: Worth, text: str) -> None:
     """What the page of an incident was worth after use; also of one that only its run knows."""
-    root = find_root(Path.cwd())
+    root, config = Project.here()
     known = list(known_incidents(root))
     found = next((incident for incident in known if incident.id == id), None)
     if found is None:
@@ -227,7 +224,7 @@ def _worth(id: str, by: str, worth: Worth, text: str) -> None:
     said = words.runbook_mark(found.runbook, worth) + (f": {text}" if text else "")
     event = IncidentEvent(at=datetime.now(UTC), role=actor(by).role, text=said, runbook=found.runbook, worth=worth)
     noted = replace(found, runbook_outcome=worth, events=(*found.events, event))
-    RecordedIncidents(root, read_config(root)).put(noted)
+    RecordedIncidents(root, config).put(noted)
     _console.print(f"Noted: {id} {worth}.")
     if worth == "missing":
         _console.print(f"Begin one from what was recorded: synthprobe runbook new {id}")
@@ -266,13 +263,11 @@ def _is_date(at: str) -> bool:
 
 
 def _recorded() -> RecordedIncidents:
-    root = find_root(Path.cwd())
-    return RecordedIncidents(root, read_config(root))
+    return RecordedIncidents(*Project.here())
 
 
 def _change(id: str, by: str, text: str, **changes: object) -> None:
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     who, incidents = known_actor(by, root, config), RecordedIncidents(root, config)
     one = incidents.get(id)
     if one.state == "resolved" and one.resolved_how == "itself" and changes.get("state") == "resolved":

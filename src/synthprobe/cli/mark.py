@@ -15,7 +15,7 @@ from synthprobe.cli.completion import complete_journeys, complete_targets
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.config import Config, Project
 from synthprobe.detection.watch import accept as accept_level
 from synthprobe.detection.watch import read_state
 from synthprobe.errors import ConfigurationError
@@ -55,8 +55,7 @@ def mark(
     location: Annotated[str | None, typer.Option(help="With --accept: of the probe; this one's without it.")] = None,
 ) -> None:
     """Mark a change in changes.toml, and say what it can save at most; or accept a level that is slower than usual."""
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     if accept is not None:
         if at or expected or saves != 1.0:
             raise ConfigurationError("--at, --expected and --saves are of a change; --accept takes the level of now.")

@@ -14,8 +14,8 @@ from synthprobe import pipeline
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.impact import make_board
 from synthprobe.cli.ops import ops_data
-from synthprobe.cli.terminal import open_console
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.cli.terminal import open_console, until_interrupted
+from synthprobe.config import Config, Project
 from synthprobe.deadlines import all_within
 from synthprobe.errors import ConfigurationError, SynthprobeError
 from synthprobe.firstline.runbook_pages import before_typing, publish_runbooks
@@ -51,8 +51,7 @@ def report(
     ] = None,
 ) -> None:
     """Make the on-call page and the Allure report of recorded runs."""
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     with all_within(PUBLISH_S):
         folders = [run.absolute() for run in runs] if runs else pipeline.newest_runs(root, config.folder)
         for folder in folders:
@@ -166,11 +165,4 @@ def _warn(sentence: str) -> None:
 
 def serve_until_interrupted(site: Path, port: int = 0) -> None:
     """Serve a site on this machine until Ctrl-C."""
-    server = serve(site, port)
-    _console.print(f"Open http://127.0.0.1:{server.server_port}/  (Ctrl-C ends it)")
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.server_close()
+    until_interrupted(serve(site, port))

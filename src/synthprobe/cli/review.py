@@ -17,7 +17,7 @@ from synthprobe.cli.objectives import print_rules, print_statuses, statuses
 from synthprobe.cli.ops import night, ops_data, print_measures, zone_named
 from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.measures import SHIFT_HOURS
 from synthprobe.journey.database import collect
@@ -62,8 +62,7 @@ def review(
             "--pages makes pages, --json, --rules and --change print: only one of them was expected, or --change with "
             "--json. Ask for them one after the other."
         )
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     chosen = config.target(target)
     if counted:
         _collect(root, config, chosen, url)

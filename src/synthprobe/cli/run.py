@@ -20,13 +20,12 @@ from synthprobe import pipeline
 from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config, read_config
+from synthprobe.config import Config, Project
 from synthprobe.deadlines import is_ending
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.fleet.index import PartIndex, part_index
 from synthprobe.fleet.part import Looked, look
-from synthprobe.project import NO_PROJECT, project_at
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure_wish import grant_allure
 from synthprobe.report.job_page import append_summary, write_output
@@ -137,10 +136,7 @@ def run(
     With --part nobody is told: --conclude judges the slot, once. Exit code 0: the part is accounted for.
     3: nothing could be looked at or handed over, and only then another try may do better.
     """
-    root = project_at(Path.cwd())
-    if root is None:
-        raise ConfigurationError(NO_PROJECT)
-    config = read_config(root)
+    root, config = Project.here(must_exist=True)
     chosen = config.target(target, base_url=base_url)
     if plan is not None or conclude:
         _refuse_modes(plan, slot, wait, [part, plan_digest, paths, mark, keyword], conclude=conclude)

@@ -12,7 +12,7 @@ from synthprobe.cli.known_incidents import judged_run, known_incidents, runbooks
 from synthprobe.cli.markdown_text import print_markdown
 from synthprobe.cli.recorded import last_sight
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import find_root, read_config
+from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.firstline.matching import Match, match, tell
 from synthprobe.firstline.naming import named_alone
@@ -34,7 +34,7 @@ def match_run(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say which runbook fits each journey that did not pass, why, and what was next."""
-    root = find_root(Path.cwd())
+    root = Project.here().root
     runbooks, verdict = runbooks_of(root), judged_run(root, run)
     told = {one.subject.journey: match(runbooks, one.subject) for one in tell(verdict)}
     fixes = {page.id: page.fix for page in runbooks}
@@ -104,15 +104,15 @@ def new(
     ] = None,
 ) -> None:
     """Begin a runbook from what was recorded of an incident: what was seen, steps, evidence, how it ended."""
-    root = find_root(Path.cwd())
+    root, config = Project.here()
     incident = next((one for one in known_incidents(root, run) if fingerprint in {one.fingerprint, one.id}), None)
     if incident is None:
         raise ReportError(
             f"No incident {fingerprint} is recorded. Give an id of synthprobe incident list --all, or a fingerprint as "
             "synthprobe incident show prints it."
         )
-    text = draft(incident, _showing(root, incident, run))
-    path = root / read_config(root).runbooks / f"{draft_id(incident)}.md"
+    text = draft(incident, _showing(root, config, incident, run))
+    path = root / config.runbooks / f"{draft_id(incident)}.md"
     if path.exists():
         raise ConfigurationError(f"{path.relative_to(root)} exists already. Complete that, or move it away first.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,8 +123,7 @@ def new(
 @app.command("show")
 def show(id: Annotated[str, typer.Argument(autocompletion=complete_runbooks, help="The runbook's id.")]) -> None:
     """Show a runbook in the terminal."""
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     runbook = _runbook(id)
     proved = f"proved {runbook.last_exercised.at}" if runbook.last_exercised else "not proved by a drill yet"
     _console.print(f"{runbook.title}", style="bold")
@@ -136,9 +135,9 @@ def show(id: Annotated[str, typer.Argument(autocompletion=complete_runbooks, hel
     print_markdown(_console, as_followed(runbook))
 
 
-def _showing(root: Path, incident: Incident, run: Path | None) -> Result | None:
+def _showing(root: Path, config: Config, incident: Incident, run: Path | None) -> Result | None:
     """The attempt that showed an incident last: of the run that is given, else of the one that saw it last."""
-    if run is None and (found := last_sight(root, read_config(root).folder, incident)):
+    if run is None and (found := last_sight(root, config.folder, incident)):
         return found
     try:
         journeys = judged_run(root, run).journeys
@@ -152,8 +151,7 @@ def _showing(root: Path, incident: Incident, run: Path | None) -> Result | None:
 
 
 def _runbook(id: str) -> Runbook:
-    root = find_root(Path.cwd())
-    runbooks = {one.id: one for one in runbooks_of(root)}
+    runbooks = {one.id: one for one in runbooks_of(Project.here().root)}
     if id not in runbooks:
         import difflib
 

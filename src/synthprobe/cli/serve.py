@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from synthprobe.cli.terminal import open_console
-from synthprobe.config import find_root, read_config
+from synthprobe.cli.terminal import until_interrupted
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.report.places import SCHEMES, wrong_with_url
 from synthprobe.report.serving import OWN_NAMES
 from synthprobe.report.serving import serve as serve_store
 from synthprobe.report.store import FolderStore, Store, open_store
-
-_console = open_console()
 
 
 def serve(
@@ -36,21 +34,14 @@ def serve(
             f"--host {host} is reached from other machines. Say by which name with --name, and put a proxy that signs "
             "people in before it: whoever reaches it reads all evidence."
         )
-    server = serve_store(_store(place), port, host=host, names=names or ())
-    shown = names[0] if names else OWN_NAMES[0]
-    _console.print(f"Open http://{shown}:{server.server_port}/  (Ctrl-C ends it)")
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.server_close()
+    until_interrupted(
+        serve_store(_store(place), port, host=host, names=names or ()), names[0] if names else OWN_NAMES[0]
+    )
 
 
 def _store(place: str | None) -> Store:
     if place is None:
-        root = find_root(Path.cwd())
-        config = read_config(root)
+        root, config = Project.here()
         folder = root / config.folder / "site"
         return open_store(config.publish.url) if config.publish.url else FolderStore(folder)
     if "://" not in place:

@@ -17,7 +17,7 @@ from synthprobe import pipeline
 from synthprobe.cli.completion import complete_roles, complete_targets
 from synthprobe.cli.recorded_incidents import known_actor
 from synthprobe.cli.terminal import open_console, print_records
-from synthprobe.config import Config, find_root, read_config
+from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import PythonKind, load_plugins
@@ -25,10 +25,10 @@ from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.journey.kinds import Access
-from synthprobe.journey.sweeping import Swept, signed_in, sweep
+from synthprobe.journey.sweeping import Swept, secret_reader, signed_in, sweep
 from synthprobe.journey.sweeping import give_up as give_up_entry
 from synthprobe.records.plain_text import plain_line
-from synthprobe.targets.secrets import Secret, proxies_for, read_credentials, read_secret
+from synthprobe.targets.secrets import proxies_for, read_credentials
 from synthprobe.targets.target import Target
 
 _ORDER = ("left", "not tried", "in use", "removed", "gone")
@@ -52,8 +52,7 @@ def sweep_command(
     left before. 1: something is. 2: usage or configuration.
     """
     console = open_console()
-    root = find_root(Path.cwd())
-    config = read_config(root)
+    root, config = Project.here()
     chosen = config.target(target, base_url=base_url)
     if give_up is not None:
         role = known_actor(by, root, config).role
@@ -94,15 +93,7 @@ def _access(config: Config, target: Target, root: Path) -> Iterator[Access]:
     guard.begin((*target.testdata, *load_plugins(config.plugins, root).kinds))
     shown = read_credentials(target, os.environ, root=root)
 
-    def secret(name: str) -> Secret:
-        if name not in target.secrets:
-            raise ConfigurationError(
-                f"The sweeper of target {target.name!r} needs the secret {name!r}, which the target does not declare. "
-                f'Add it to [targets.{target.name}.secrets], for example {name} = "env:{name.upper()}".'
-            )
-        found = read_secret(name, os.environ, source=target.secrets[name], root=root)
-        redactor.add(found)
-        return found
+    secret = secret_reader(target, redactor, root, "sweeper")
 
     with ExitStack() as opened:
 

@@ -6,13 +6,16 @@ import os
 import re
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
 
 from synthprobe.records.plain_text import plain_text
+
+if TYPE_CHECKING:
+    from http.server import HTTPServer
 
 LOG_COLUMNS = 160
 TABLE_COLUMNS = 100
@@ -120,3 +123,14 @@ def print_wrapped(console: Console, line: str) -> None:
         break_on_hyphens=False,
     )
     console.print("\n".join(lines))
+
+
+def until_interrupted(server: HTTPServer, name: str = "127.0.0.1") -> None:
+    """Serve until Ctrl-C."""
+    open_console().print(f"Open http://{name}:{server.server_port}/  (Ctrl-C ends it)")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.server_close()

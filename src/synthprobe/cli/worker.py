@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import read_config
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.extras import needs
-from synthprobe.project import NO_PROJECT, project_at
 
 
 def worker(
@@ -47,10 +45,7 @@ def worker(
     With --parts the server first gets a schedule: each slot is begun, never two at once, and one that was missed is
     caught up.
     """
-    root = project_at(Path.cwd())
-    if root is None:
-        raise ConfigurationError(NO_PROJECT)
-    config = read_config(root)
+    root, config = Project.here(must_exist=True)
     if base_url is not None:
         if len(config.targets) != 1:
             raise ConfigurationError(

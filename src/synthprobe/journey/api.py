@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
@@ -28,6 +26,7 @@ from synthprobe.journey.freshness import freshness
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.response import Response, answer_of
 from synthprobe.journey.session import GuardedSession
+from synthprobe.mistakes import nearest
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.finding import Finding, Refusal
 from synthprobe.targets.addresses import resolve
@@ -220,7 +219,7 @@ class Api:
         self, prepared: requests.PreparedRequest, bound: Deadline, how: dict[str, Any], traceparent: str, step: str
     ) -> tuple[requests.Response, Response]:
         body = prepared.body if isinstance(prepared.body, (bytes, str)) else None
-        with _left_out():
+        with steps.left_out():
             self._redactor.learn_from_request_headers(prepared.headers)
             self._redactor.learn_from_address(prepared.url or "")
             sent = body.encode() if isinstance(body, str) else body or b""
@@ -242,11 +241,11 @@ class Api:
             found = self._redactor.record(failure.finding)
             failure = TargetError(failure.kind, self._redactor.text(str(failure)), found)
             took = (time.monotonic() - began) * 1000
-            with _left_out():
+            with steps.left_out():
                 self.exchanges.append(record_exchange(self._redactor, **known, duration_ms=took, error=str(failure)))
             raise failure from None
         took = (time.monotonic() - began) * 1000
-        with _left_out():
+        with steps.left_out():
             self._redactor.learn_from_response_headers(raw.headers)
             self._redactor.learn_from_body(raw.content, raw.headers.get("Content-Type", ""), prepared.url or "")
             exchange = record_exchange(
@@ -270,20 +269,8 @@ def _check_options(options: Mapping[str, Any]) -> None:
                 "The option proxies was given, and the hosts reached behind a proxy cannot be limited. Remove it; a "
                 "company's proxy is named by proxy of the target."
             )
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigurationError(f"API requests have no option {name!r}.{hint} Known options: {', '.join(known)}.")
-
-
-@contextmanager
-def _left_out() -> Iterator[None]:
-    """Redaction is our own work, which no step is to be charged with."""
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        if recorder := steps.current():
-            recorder.leave_out(time.monotonic() - began)
+        near = nearest(name, known)
+        raise ConfigurationError(f"API requests have no option {name!r}.{near} Known options: {', '.join(known)}.")
 
 
 def _target_error(error: Exception, request: requests.PreparedRequest, bound: Deadline) -> TargetError:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
 from types import TracebackType
@@ -12,10 +12,11 @@ from typing import Any, TypeVar, cast, get_args
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.journey.recorder import OpenStep, Recorder, StepListener, current_flow, innermost
+from synthprobe.mistakes import nearest
 from synthprobe.records.journey import duration_s
 from synthprobe.records.result import Check
 
-__all__ = ["Recorder", "StepListener", "current", "recording", "step", "swap"]
+__all__ = ["Recorder", "StepListener", "current", "left_out", "recording", "step", "swap"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,6 +26,17 @@ _current: Recorder | None = None
 def current() -> Recorder | None:
     """The recorder of the journey that runs now, if one does."""
     return _current
+
+
+@contextmanager
+def left_out() -> Iterator[None]:
+    """Our own work, which no step is to be charged with: redaction, the ledger."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        if _current is not None:
+            _current.leave_out(time.monotonic() - began)
 
 
 @contextmanager
@@ -97,11 +109,9 @@ class step(ContextDecorator):  # noqa: N801 - reads as a word in a journey
         self.role = role
         self.runbook = runbook
         if checks not in get_args(Check):
-            nearest = difflib.get_close_matches(str(checks), get_args(Check), n=1)
             raise ConfigurationError(
-                f'Step "{title}" has checks={checks!r}, which is no check.'
-                + (f" Did you mean {nearest[0]!r}?" if nearest else "")
-                + f" Known checks: {', '.join(sorted(filter(None, get_args(Check))))}."
+                f'Step "{title}" has checks={checks!r}, which is no check.{nearest(str(checks), get_args(Check))}'
+                f" Known checks: {', '.join(sorted(filter(None, get_args(Check))))}."
             )
         self._opened: list[OpenStep] = []
         try:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from synthprobe.errors import ConfigurationError
@@ -122,7 +120,7 @@ class TestData:
                 f"Test data of kind {kind!r} is found and removed with its argument {needs!r}, which was not given. "
                 f"Nothing was created. Add {needs}={needs}."
             )
-        with _left_out():
+        with steps.left_out():
             entry = self._ledger.intend(kind, duration_s(lease))
         self._made.append(_Made(entry, found, api, page))
         return entry.token
@@ -136,7 +134,7 @@ class TestData:
         """
         place = self._place(token)
         known = {name: str(value) for name, value in fields.items()}
-        with _left_out():
+        with steps.left_out():
             entry = self._ledger.describe(self._made[place].entry, known)
         self._made[place] = self._made[place]._replace(entry=entry)
 
@@ -150,7 +148,7 @@ class TestData:
             ConfigurationError: when this journey has no such object.
         """
         place = self._place(made)
-        with _left_out():
+        with steps.left_out():
             self._ledger.close(self._made.pop(place).entry, "removed")
 
     def _place(self, made: object) -> int:
@@ -191,14 +189,3 @@ def _remove_twice(made: _Made) -> None:
         remove(access, made.kind, made.entry)
     except Exception:  # a second refusal counts
         remove(access, made.kind, made.entry)
-
-
-@contextmanager
-def _left_out() -> Iterator[None]:
-    """The ledger is our own work, which no step is to be charged with."""
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        if recorder := steps.current():
-            recorder.leave_out(time.monotonic() - began)

@@ -156,10 +156,10 @@ def _write(config: pytest.Config | None, kind: LastWordsKind, text: str) -> None
 
 def _masked(text: str) -> str:
     """Secrets of the project masked; where they cannot be known, the reader masks."""
-    from synthprobe.config import find_root, read_config
+    from synthprobe.config import Project
 
     try:
-        root = find_root(Path.cwd())
-        return Redactor.of(read_config(root).secret_sources(), root).text(text)
+        root, config = Project.here()
+        return Redactor.of(config.secret_sources(), root).text(text)
     except Exception:
         return "It cannot be told, as the project's secrets are not known here; see pytest.log in the run's folder."

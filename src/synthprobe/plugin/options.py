@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 import keyword
 import os
@@ -90,11 +89,8 @@ def journey_of(item: pytest.Item) -> Journey:
         given.update(mark.kwargs)
     for name in given:
         if name not in _ARGUMENTS:
-            near = difflib.get_close_matches(name, _ARGUMENTS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise pytest.UsageError(
-                _wrong(item, f"it has an unknown argument {name!r}.{hint} Known arguments: {', '.join(_ARGUMENTS)}")
-            )
+            known = f"{nearest(name, _ARGUMENTS)} Known arguments: {', '.join(_ARGUMENTS)}"
+            raise pytest.UsageError(_wrong(item, f"it has an unknown argument {name!r}.{known}"))
     from synthprobe.report.allure_journey import decorated_words, known_severity  # once Allure's plugin is there
 
     words = decorated_words(item)
