@@ -1,7 +1,8 @@
 """A requests adapter whose deadline bounds the whole call: connecting, headers, body and redirects.
 
 requests' own timeout bounds one socket read, so a server that sends a byte now and then holds a call for ever.
-Here a timer shuts the call's socket down when its time is up.
+Here a timer shuts the call's socket down when its time is up. All that knows the inside of requests and urllib3 is in
+this file.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 from synthprobe.deadlines import OverdueError, within
 from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.records.journey import duration_s
+
+TRIED = "requests>=2.32,<3"
 
 NEXT_ADDRESS_S = 0.25
 """Seconds after which the next address of a host is tried as well, as RFC 8305 (Happy Eyeballs) has it."""

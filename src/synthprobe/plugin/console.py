@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import pytest
 
+from synthprobe.plugin.inside_pytest import replace_streams
 from synthprobe.records.plain_text import plain_text
 from synthprobe.targets.target import Target
 
@@ -119,17 +120,8 @@ class HarmlessConsole:
         return plain_text(self._mask(text))
 
     def _put(self, streams: dict[str, Any]) -> None:
-        manager = self._config.pluginmanager.get_plugin("capturemanager")
-        capturing = getattr(manager, "_global_capturing", None)
+        replace_streams(self._config, streams)
         for name, stream in streams.items():
-            captured: Any = getattr(capturing, name.removeprefix("std"), None)
-            holder: Any
-            for holder in (captured, getattr(captured, "syscapture", None)):
-                if hasattr(holder, "_old"):
-                    holder._old = stream
-            tee: Any = getattr(captured, "tmpfile", None)
-            if hasattr(tee, "_other"):
-                tee._other = stream
             now = getattr(sys, name)
             if now is self._streams[name] or isinstance(now, MaskedStream):  # else what is printed now is captured
                 now.flush()

@@ -32,7 +32,7 @@ from synthprobe.plugin.reports import missing_module, reason_of_skip
 from synthprobe.records.evidence import Evidence, Exchange, Facts, NetworkRequest, PageSeen, SeenRequest
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Outcome, Result
-from synthprobe.report.allure_journey import AllureJourney, attach_evidence
+from synthprobe.report.allure_live import AllureJourney, attach_evidence
 from synthprobe.targets.target import Target, backend_trace
 from synthprobe.verdict.judge import judge_attempt
 

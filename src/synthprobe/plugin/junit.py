@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from synthprobe.evidence.scratch import private_folder
+from synthprobe.plugin.inside_pytest import junit_writer
 from synthprobe.report.junit import PLACE, in_words_of_junit
 
 
@@ -23,9 +24,7 @@ class JUnitOfJourneys:
 
     def pytest_sessionstart(self) -> None:
         """A file of an earlier run must not pass for that of this one, should this one die."""
-        from _pytest.junitxml import xml_key
-
-        if (writer := self._config.stash.get(xml_key, None)) is not None:
+        if (writer := junit_writer(self._config)) is not None:
             Path(writer.logfile).unlink(missing_ok=True)
             if (self._folder / "run.json").exists():  # only the supervisor asks, and it begins the folder itself
                 (self._folder / PLACE).write_text(writer.logfile, "utf-8")
@@ -33,9 +32,7 @@ class JUnitOfJourneys:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, Any, Any]:
         """Write the file."""
-        from _pytest.junitxml import xml_key
-
-        writer = self._config.stash.get(xml_key, None)
+        writer = junit_writer(self._config)
         if writer is None:
             return (yield)
         folder, place = private_folder("synthprobe-junit-"), Path(writer.logfile)

@@ -57,10 +57,8 @@ def playwright(playwright: Any, pytestconfig: pytest.Config) -> Iterator[Any]:
     if session.attempt is None:
         yield playwright
         return
-    from playwright.sync_api import expect
+    from synthprobe.browser.inside_playwright import expecting_within
 
-    before = getattr(expect, "_timeout", None)
-    expect.set_options(timeout=session.target.action_timeout_s * 1000)
     new_client = playwright.request.new_context
 
     def new_redacting_client(**kwargs: Any) -> Any:
@@ -69,9 +67,9 @@ def playwright(playwright: Any, pytestconfig: pytest.Config) -> Iterator[Any]:
         return client
 
     playwright.request.new_context = new_redacting_client
-    yield session.browsers.wall().hold(playwright)
-    session.browsers.wall().release()
-    expect.set_options(timeout=before)
+    with expecting_within(session.target.action_timeout_s):
+        yield session.browsers.wall().hold(playwright)
+        session.browsers.wall().release()
 
 
 @pytest.fixture(scope="session")

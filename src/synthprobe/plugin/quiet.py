@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pytest
 
 from synthprobe.plugin.gate import is_a_run, names_only_journeys
+from synthprobe.plugin.inside_pytest import terminal_stream
 from synthprobe.plugin.options import project_config, project_root
 from synthprobe.plugin.summary import header
 
@@ -128,7 +129,7 @@ def _is_worth_a_word(folder: Path) -> bool:
 def _own_stream(reporter: Any) -> TextIO | None:
     """The reporter's stream, by a descriptor that is open as well while pytest captures what journeys print."""
     try:
-        given: Any = reporter._tw._file
+        given = terminal_stream(reporter)
         return os.fdopen(os.dup(given.fileno()), "w", encoding=given.encoding or "utf-8", errors="backslashreplace")
     except (OSError, ValueError, AttributeError):
         return None

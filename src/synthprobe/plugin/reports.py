@@ -12,6 +12,7 @@ import pytest
 
 from synthprobe.evidence.cap import NAME_CAP, capped
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.plugin.inside_pytest import printed_sections
 from synthprobe.records.plain_text import plain_line, plain_text
 from synthprobe.records.result import Failure
 
@@ -73,7 +74,7 @@ def journey_place(error: BaseException, file: Path, root: Path) -> str:
 
 def redact_sections(item: pytest.Item, redactor: Redactor) -> None:
     """Mask what a test printed where pytest keeps it as well; other plugins read it there."""
-    kept: list[tuple[str, str, str]] = getattr(item, "_report_sections", [])
+    kept = printed_sections(item)
     kept[:] = [(when, name, redactor.text(capped(content))) for when, name, content in kept]
 
 

@@ -33,6 +33,7 @@ from synthprobe.plugin.alarm import AttemptDeadline, limit_of, no_limit
 from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import HarmlessConsole
 from synthprobe.plugin.group_lock import GroupLock
+from synthprobe.plugin.inside_pytest import tear_down
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.junit import JUnitOfJourneys
 from synthprobe.plugin.options import JOURNEY, mutates_of, parameter_names, project_config, project_root
@@ -54,8 +55,7 @@ from synthprobe.plugin.unheard import heard
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.plain_text import plain_text
 from synthprobe.records.result import Failure, Outcome
-from synthprobe.report.allure_journey import AllureJourney
-from synthprobe.report.allure_live import RedactingFileLogger, follow_fixtures, redact_allure
+from synthprobe.report.allure_live import AllureJourney, RedactingFileLogger, follow_fixtures, redact_allure
 from synthprobe.report.junit import properties_of
 from synthprobe.targets.guardrails import skip_reason
 from synthprobe.targets.secrets import proxies_for
@@ -168,7 +168,7 @@ class JourneySession:
         """A journey that is as usual again is not run once more."""
         if self.reruns is None or not self.reruns.is_settled(item):
             return None
-        item.session._setupstate.teardown_exact(nextitem)  # what ran before left what it would have shared with this
+        tear_down(item, nextitem)  # what ran before left what it would have shared with this
         return True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

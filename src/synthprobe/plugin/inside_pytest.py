@@ -1,0 +1,46 @@
+"""Private names of pytest: all that we use, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TextIO, cast
+
+import pytest
+
+TRIED = "pytest>=9,<10"
+
+
+def replace_streams(config: pytest.Config, streams: Mapping[str, TextIO]) -> None:
+    """Put streams in the place of those that pytest's capturing keeps, or lets text through to."""
+    capturing = getattr(config.pluginmanager.get_plugin("capturemanager"), "_global_capturing", None)
+    for name, stream in streams.items():
+        captured: Any = getattr(capturing, name.removeprefix("std"), None)
+        holder: Any
+        for holder in (captured, getattr(captured, "syscapture", None)):
+            if hasattr(holder, "_old"):
+                holder._old = stream
+        tee: Any = getattr(captured, "tmpfile", None)
+        if hasattr(tee, "_other"):
+            tee._other = stream
+
+
+def junit_writer(config: pytest.Config) -> Any:
+    """What writes pytest's JUnit file; nothing where none is asked for."""
+    from _pytest.junitxml import xml_key
+
+    return config.stash.get(xml_key, None)
+
+
+def terminal_stream(reporter: Any) -> TextIO:
+    """Where pytest's own reporter prints; it may be another kind of reporter, which has none."""
+    return cast("TextIO", reporter._tw._file)
+
+
+def printed_sections(item: pytest.Item) -> list[tuple[str, str, str]]:
+    """What a test printed: phase, stream, text."""
+    return getattr(item, "_report_sections", [])
+
+
+def tear_down(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the fixtures that the next test does not share with this one."""
+    item.session._setupstate.teardown_exact(nextitem)
