@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from synthprobe.deadlines import OverdueError, left_s, within
+from synthprobe.files import read_lines
 from synthprobe.targets.secrets import Secret
 
 Signal = Literal["start", "success", "fail", "log"]
@@ -101,13 +102,7 @@ class Heartbeat:
 
     def beats(self) -> list[Beat]:
         """Every recorded signal, oldest first."""
-        found = []
-        for line in self._record.read_bytes().splitlines() if self._record.exists() else ():
-            try:
-                found.append(msgspec.json.decode(line, type=Beat))
-            except msgspec.DecodeError:
-                continue
-        return found
+        return list(read_lines(self._record, Beat))
 
     def _missed(self) -> int:
         count = 0

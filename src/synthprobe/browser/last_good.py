@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.evidence.pictures import picture_only
-from synthprobe.files import write_whole
+from synthprobe.files import read_record, write_whole
 from synthprobe.journey import steps
 
 RENEWED = timedelta(days=1)
@@ -52,9 +52,7 @@ class LastGood:
         self._folder = folder / hashlib.sha256(journey.encode()).hexdigest()[:16]
         self._now = now
         self._picture = picture
-        self._kept = _Kept()
-        with suppress(OSError, msgspec.DecodeError):
-            self._kept = msgspec.json.decode((self._folder / _INDEX).read_bytes(), type=_Kept)
+        self._kept = read_record(self._folder / _INDEX, _Kept, _Kept())
         self._is_due = self._kept.is_outdated or not timedelta(0) <= now - self._kept.at < RENEWED
         self._open: dict[str, str] = {}
         self._taken: dict[str, bytes] = {}

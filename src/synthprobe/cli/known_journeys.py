@@ -13,7 +13,7 @@ from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
 from synthprobe.records.journey import Journey
 from synthprobe.runner.collected import collected_journeys
-from synthprobe.runner.inventory import read_inventory
+from synthprobe.runner.inventory import inventory_file, read_inventory
 
 
 class KnownJourneys:
@@ -25,9 +25,8 @@ class KnownJourneys:
     def present(self) -> dict[str, Journey]:
         """The journeys of the files and of the last runs, of every target."""
         found: dict[str, Journey] = {}
-        folder = self._root / self._config.folder
         for name in self._config.targets:
-            kept = read_inventory(folder / "state" / name / "inventory.json")
+            kept = read_inventory(inventory_file(self._root / self._config.folder, name))
             found |= {one.id: one for one in (kept.journeys if kept else ())}
             found |= recorded.journeys(
                 recorded.verdicts(self._root, self._config.folder, name, until=recorded.now(), newest=recorded.NEWEST)

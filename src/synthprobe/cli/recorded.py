@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,12 +33,8 @@ def verdicts(
     """The verdicts of a target's recorded runs."""
     found = {}
     since = since or datetime.min.replace(tzinfo=UTC)
-    paths = sorted((root / folder / "runs" / target).glob("*/verdict.json"))
-    for path in paths[-newest:] if newest else paths:
-        try:
-            verdict = msgspec.json.decode(shown_address(path.read_text("utf-8", errors="replace")), type=Verdict)
-        except (OSError, msgspec.DecodeError):
-            continue
+    paths = _written(root, folder, target)
+    for verdict in _readable(paths[-newest:] if newest else paths):
         if since <= verdict.run.started_at < until:
             found[verdict.run.id] = verdict
     return sorted(found.values(), key=lambda verdict: verdict.run.started_at)
@@ -45,17 +42,23 @@ def verdicts(
 
 def last_sight(root: Path, folder: str, incident: Incident) -> Result | None:
     """The attempt that showed an incident last, for as long as its run is kept."""
-    for path in sorted((root / folder / "runs" / incident.target).glob("*/verdict.json"), reverse=True):
-        try:
-            verdict = msgspec.json.decode(shown_address(path.read_text("utf-8", errors="replace")), type=Verdict)
-        except (OSError, msgspec.DecodeError):
-            continue
+    for verdict in _readable(reversed(_written(root, folder, incident.target))):
         if not incident.first_seen_at <= verdict.run.started_at <= incident.last_seen_at:
             continue
         for one in (one for one in verdict.journeys if one.journey.id in incident.journeys):
             if one.telling is not None:
                 return one.telling
     return None
+
+
+def _written(root: Path, folder: str, target: str) -> list[Path]:
+    return sorted((root / folder / "runs" / target).glob("*/verdict.json"))
+
+
+def _readable(paths: Iterable[Path]) -> Iterator[Verdict]:
+    for path in paths:
+        with suppress(OSError, msgspec.DecodeError):
+            yield msgspec.json.decode(shown_address(path.read_text("utf-8", errors="replace")), type=Verdict)
 
 
 def journeys(some: Iterable[Verdict]) -> dict[str, Journey]:

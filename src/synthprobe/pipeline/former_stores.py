@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from synthprobe.alerts.message import Alert
 from synthprobe.alerts.outbox import Attempt, Letter, put_letter
 from synthprobe.errors import HistoryError
+from synthprobe.files import read_lines, read_record
 from synthprobe.pipeline.run_state import take_incidents
 from synthprobe.records.incident import Incident, merged
 from synthprobe.records.testdata import LedgerEntry
@@ -84,8 +85,7 @@ def _take_incidents(history: History, folder: Path) -> None:
     take_incidents(history, kept)
     said = list(folder.glob("incidents/*.json"))
     for path in said:
-        with contextlib.suppress(msgspec.DecodeError):
-            incident = msgspec.json.decode(path.read_bytes(), type=Incident)
+        if (incident := read_record(path, Incident, None)) is not None:
             known = history.incident(incident.id)
             history.put_incident(incident if known is None else merged(None, incident, known))
     for path in (*kept, *said):
@@ -129,10 +129,8 @@ def _take_audit(history: History, folder: Path) -> None:
 
 def _open_entries(path: Path) -> Iterator[LedgerEntry]:
     lines: dict[str, _LedgerLine] = {}
-    for text in path.read_bytes().splitlines():
-        with contextlib.suppress(msgspec.DecodeError):  # cut off by a kill before anything was created on its strength
-            line = msgspec.json.decode(text, type=_LedgerLine)
-            lines[line.token] = line
+    for line in read_lines(path, _LedgerLine):  # one was cut off before anything was created on its strength
+        lines[line.token] = line
     for line in (line for line in lines.values() if line.event == "intent"):
         known = {name: getattr(line, name) for name in ("token", "kind", "run_id", "at", "expires_at")}
         yield LedgerEntry(target=path.parent.name, **known)
@@ -144,15 +142,13 @@ def take_outbox(history: History, outbox: Path) -> None:
     if not path.is_file():
         return
     letters: dict[str, Letter] = {}
-    for line in path.read_bytes().splitlines():
-        with contextlib.suppress(msgspec.DecodeError):
-            found = msgspec.json.decode(line, type=_Line)
-            if found.queued:
-                letters.setdefault(found.queued.id, Letter(alert=found.queued))
-            elif found.tried and (letter := letters.get(found.tried.alert)):
-                letters[letter.alert.id] = replace(letter, attempts=(*letter.attempts, found.tried))
-            elif found.delivered and (letter := letters.get(found.delivered.alert)):
-                letters[letter.alert.id] = replace(letter, done=found.delivered.at)
+    for found in read_lines(path, _Line):
+        if found.queued:
+            letters.setdefault(found.queued.id, Letter(alert=found.queued))
+        elif found.tried and (letter := letters.get(found.tried.alert)):
+            letters[letter.alert.id] = replace(letter, attempts=(*letter.attempts, found.tried))
+        elif found.delivered and (letter := letters.get(found.delivered.alert)):
+            letters[letter.alert.id] = replace(letter, done=found.delivered.at)
     for letter in letters.values():
         put_letter(history, letter)
     shutil.rmtree(outbox)

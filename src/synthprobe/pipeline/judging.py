@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from synthprobe.errors import ReportError
-from synthprobe.files import write_whole
+from synthprobe.files import read_lines, write_whole
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Progress, Result, Run
@@ -86,43 +86,36 @@ def read_progress(folder: Path) -> list[Progress]:
     """Where each attempt at a journey was last."""
     last: dict[tuple[str, int], Progress] = {}
     for path in sorted((folder / "progress").glob("*.jsonl")):
-        for line in path.read_bytes().splitlines():
-            try:
-                note = msgspec.json.decode(line, type=Progress)
-            except msgspec.DecodeError:
-                continue
+        for note in read_lines(path, Progress):
             last[note.journey, note.attempt] = note
     return list(last.values())
 
 
 def read_results(folder: Path) -> list[Result]:
-    """Every result of a run, as far as it was written; a line cut off by a kill is left out."""
-    results = []
-    for journal in sorted((folder / "journal").glob("*.jsonl")):
-        for line in journal.read_bytes().splitlines():
-            try:
-                results.append(msgspec.json.decode(line, type=Result))
-            except msgspec.DecodeError:
-                continue  # its journey stays expected, so it is judged unknown
-    return results
+    """Every result of a run, as far as it was written; a journey whose line was cut off stays expected."""
+    journals = sorted((folder / "journal").glob("*.jsonl"))
+    return [result for journal in journals for result in read_lines(journal, Result)]
 
 
 def newest_run(root: Path, folder: str) -> Path:
     """The run that started last, of any target."""
-    runs = sorted((root / folder / "runs").glob("*/*/run.json"), key=lambda path: path.stat().st_mtime)
-    if not runs:
+    return _oldest_first(root, folder)[-1]
+
+
+def _oldest_first(root: Path, folder: str) -> list[Path]:
+    begun = sorted((root / folder / "runs").glob("*/*/run.json"), key=lambda path: path.stat().st_mtime)
+    if not begun:
         raise ReportError(
             f"No run was found under {folder}/runs. Run the journeys first: pytest journeys, or synthprobe run."
         )
-    return runs[-1].parent
+    return [path.parent for path in begun]
 
 
 def newest_runs(root: Path, folder: str) -> list[Path]:
     """The newest run of each target, after those that judged what was not due in it; the newest of all last."""
-    newest_run(root, folder)  # there is one
-    runs = sorted((root / folder / "runs").glob("*/*/run.json"), key=lambda path: path.stat().st_mtime)
-    newest = {path.parent.parent: path.parent for path in runs}
-    earlier = [run for target in newest for run in _with_not_due([r.parent for r in runs if r.parent.parent == target])]
+    runs = _oldest_first(root, folder)
+    newest = {run.parent: run for run in runs}
+    earlier = [run for target in newest for run in _with_not_due([run for run in runs if run.parent == target])]
     return [*earlier, *newest.values()]
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.alerts.outbox import Letter, put_letter
-from synthprobe.files import write_whole
+from synthprobe.files import read_record, write_whole
 from synthprobe.records.incident import Incident, merged
 from synthprobe.records.testdata import LedgerEntry
 
@@ -80,10 +80,7 @@ class RunIncidents(Struct, frozen=True, kw_only=True):
 
 def read_incidents(path: Path) -> RunIncidents:
     """Read what a run left."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=RunIncidents)
-    except (OSError, msgspec.DecodeError):
-        return RunIncidents()
+    return read_record(path, RunIncidents, RunIncidents())
 
 
 def write_incidents(folder: Path, left: RunIncidents) -> None:
@@ -102,11 +99,10 @@ def take_letters(history: History, folders: Iterable[Path]) -> None:
     """Take in the messages that runs kept and the history does not know."""
     known: set[str] = set()
     for folder in reversed(list(folders)):  # the newest says best what became of one
-        with suppress(OSError, msgspec.DecodeError):
-            for letter in msgspec.json.decode((folder / _LETTERS).read_bytes(), type=list[Letter]):
-                if letter.alert.id not in known and not history.letters({letter.alert.id}):
-                    put_letter(history, letter)
-                known.add(letter.alert.id)
+        for letter in read_record(folder / _LETTERS, list[Letter], []):
+            if letter.alert.id not in known and not history.letters({letter.alert.id}):
+                put_letter(history, letter)
+            known.add(letter.alert.id)
 
 
 def write_ledger(folder: Path, entries: Iterable[LedgerEntry]) -> None:
@@ -119,10 +115,9 @@ def take_ledger(history: History, folders: Iterable[Path]) -> None:
     """Take in what was left after the newest run that another history remembered, as far as this one does not know."""
     newest = next((folder for folder in reversed(list(folders)) if (folder / _MARK).exists()), None)
     if newest is not None:
-        with suppress(OSError, msgspec.DecodeError):
-            for entry in msgspec.json.decode((newest / _LEDGER).read_bytes(), type=list[LedgerEntry]):
-                if not history.knows_entry(entry.token):
-                    history.put_entry(entry)
+        for entry in read_record(newest / _LEDGER, list[LedgerEntry], []):
+            if not history.knows_entry(entry.token):
+                history.put_entry(entry)
 
 
 def last_incidents(*folders: Path) -> RunIncidents:

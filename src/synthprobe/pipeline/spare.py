@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from synthprobe.alerts.outbox import Outbox
 from synthprobe.config import Config
 from synthprobe.errors import HistoryError
-from synthprobe.files import owner_of_ours
+from synthprobe.files import owner_of_ours, read_record
 from synthprobe.pipeline.former_stores import take_outbox
 from synthprobe.records.incident import Incident, Triage, event, incident_id
 from synthprobe.records.verdict import Verdict
@@ -58,9 +58,7 @@ def read_blindness(root: Path, target: str) -> Incident | None:
     """The incident that says that runs of a target did not come to their end."""
     if not _place(root).exists():
         return None
-    with contextlib.suppress(OSError, msgspec.DecodeError):
-        return msgspec.json.decode((spare_folder(root) / f"blind-{target}.json").read_bytes(), type=Incident)
-    return None
+    return read_record(spare_folder(root) / f"blind-{target}.json", Incident, None)
 
 
 def write_blindness(root: Path, incident: Incident) -> None:

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from synthprobe.config import Config, HistoryConfig
 from synthprobe.errors import ToolError
-from synthprobe.files import write_whole
+from synthprobe.files import read_lines, write_whole
 from synthprobe.goals.counters import count_between, counted, join
 from synthprobe.records.impact import Counted, Snapshot
 
@@ -42,7 +42,7 @@ def add_snapshot(root: Path, config: Config, target: str, snapshot: Snapshot) ->
         last, made = _read_last(kept), []
         if target == config.default_target and (whole := _read_whole(before)):
             made, last = counted(whole), last or whole[-1]
-        heads = list(_heads(path))
+        heads = list(read_lines(path, _Head))
         told = {id: name for head in heads for id, name in head.names.items()}
         if last is not None and _follows(last, snapshot) and not (heads and heads[-1].since == last.at):
             made.append(count_between(last, snapshot))
@@ -100,12 +100,6 @@ def _lines(some: Iterable[Counted], told: dict[str, str]) -> Iterator[bytes]:
         yield msgspec.json.encode(msgspec.structs.replace(one, names=new, forgotten=forgotten))
 
 
-def _heads(path: Path) -> Iterator[_Head]:
-    for line in _stream(path):
-        with contextlib.suppress(msgspec.DecodeError):
-            yield msgspec.json.decode(line, type=_Head)
-
-
 def _read(path: Path, since: datetime, until: datetime) -> list[Counted]:
     """Records of a window, the first with the names of what they all count, wherever in the file they stand."""
     names: dict[str, str] = {}
@@ -137,8 +131,4 @@ def _read_last(path: Path) -> Snapshot | None:
 
 def _read_whole(path: Path) -> list[Snapshot]:
     """Whole snapshots, oldest first; a line cut off by a kill is left out."""
-    found = []
-    for line in _stream(path):
-        with contextlib.suppress(msgspec.DecodeError):
-            found.append(msgspec.json.decode(line, type=Snapshot))
-    return sorted(found, key=lambda one: one.at)
+    return sorted(read_lines(path, Snapshot), key=lambda one: one.at)

@@ -23,6 +23,7 @@ from synthprobe.evidence.issued import keep_digests
 from synthprobe.evidence.pictures import picture_only
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.waterfall import console_lines, waterfall
+from synthprobe.files import read_record
 from synthprobe.hooks import AnswerSource
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
@@ -240,10 +241,7 @@ class Journal:
 
     def _expected(self) -> list[Journey]:
         """What the supervisor expects, from its last run; plain pytest expects nothing."""
-        try:
-            return msgspec.json.decode((self._folder / "inventory.json").read_bytes(), type=list[Journey])
-        except (OSError, msgspec.DecodeError):
-            return []
+        return read_record(self._folder / "inventory.json", list[Journey], [])
 
     def _keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> tuple[Evidence, ...]:
         folder = evidence_folder(self._folder, attempt.journey.id, attempt.number)

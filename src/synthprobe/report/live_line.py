@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 import msgspec
 
+from synthprobe.files import read_record
 from synthprobe.records.journey import Journey
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.result import Progress
@@ -40,9 +41,7 @@ class RunProgress:
     def look(self) -> None:
         """Read what was added."""
         if not self.total:
-            with suppress(OSError, msgspec.DecodeError):
-                collected = msgspec.json.decode((self._folder / "collected.json").read_bytes(), type=list[Journey])
-                self.total = len(collected)
+            self.total = len(read_record(self._folder / "collected.json", list[Journey], []))
         for path in (self._folder / "progress").glob("*.jsonl"):
             with suppress(OSError), path.open("rb") as file:
                 file.seek(self._read.get(path, 0))

@@ -9,10 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import msgspec
-
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
+from synthprobe.files import read_record
 from synthprobe.records.journey import Journey
 from synthprobe.runner.inventory import Inventory, read_inventory, source_revision, write_inventory
 
@@ -66,10 +65,7 @@ def collect(root: Path, config: Config) -> tuple[Journey, ...]:
                 f"pytest cannot collect the journeys{f' ({said})' if said else ''}. Correct what it says: pytest "
                 f"{' '.join(folders)} --collect-only"
             )
-        try:
-            return msgspec.json.decode((folder / "collected.json").read_bytes(), type=tuple[Journey, ...])
-        except (OSError, msgspec.DecodeError):
-            return ()
+        return read_record(folder / "collected.json", tuple[Journey, ...], ())
 
 
 def tests_of(journeys: Iterable[Journey]) -> set[str]:

@@ -6,9 +6,8 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from synthprobe import pipeline
+from synthprobe.files import read_lines
 from synthprobe.records.ending import LastWords
 from synthprobe.records.journey import Journey
 
@@ -30,14 +29,7 @@ def last_words_file(folder: Path) -> Path:
 
 def read_last_words(folder: Path) -> list[LastWords]:
     """Everything that was said, oldest first."""
-    words = []
-    path = last_words_file(folder)
-    for line in path.read_bytes().splitlines() if path.exists() else ():
-        try:
-            words.append(msgspec.json.decode(line, type=LastWords))
-        except msgspec.DecodeError:
-            continue
-    return words
+    return list(read_lines(last_words_file(folder), LastWords))
 
 
 class Ending:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from synthprobe.config import Config
-from synthprobe.files import write_whole
+from synthprobe.files import read_record, write_whole
 from synthprobe.records.journey import Journey
 
 
@@ -44,10 +44,7 @@ def inventory_file(state: Path, target: str) -> Path:
 
 def read_inventory(path: Path) -> Inventory | None:
     """The inventory of the last complete run."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Inventory)
-    except (OSError, msgspec.DecodeError):
-        return None
+    return read_record(path, Inventory, None)
 
 
 def write_inventory(path: Path, inventory: Inventory) -> None:

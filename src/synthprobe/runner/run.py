@@ -21,6 +21,7 @@ from synthprobe import pipeline
 from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.files import read_record
 from synthprobe.hooks import load_plugins
 from synthprobe.pipeline.notes import third_parties
 from synthprobe.pipeline.run_state import own
@@ -134,12 +135,12 @@ def run_journeys(
             return Ending(folder, reason, child.process.returncode, words_before)
 
         first = last = session(order.paths or config.journeys)
-        collected = _collected(folder)
+        collected = read_record(folder / "collected.json", list[Journey], None)
         left = first.unfinished(_due(collected, run))
         if (left or collected is None) and first.may_go_on and watch_until - time.monotonic() > _LEAST_S:
             # once: what ends two sessions ends a third
             last = session([journey.node_id for journey in left] or order.paths or config.journeys)
-            collected = collected or _collected(folder)
+            collected = collected or read_record(folder / "collected.json", list[Journey], None)
             _write(folder / "collected.json", collected or ())
     if collected is None and last.refused and order.slot is None and not known:
         refusal = f"pytest refused to start the journeys: {last.message}"
@@ -288,13 +289,6 @@ def address(config: Config, target: Target, order: RunOrder) -> Sequence[str]:
     """Options that tell pytest where the target stands."""
     given = order.address_given or target.base_url != config.targets[target.name].base_url.rstrip("/")
     return ["--base-url", target.base_url] if given else []
-
-
-def _collected(folder: Path) -> list[Journey] | None:
-    try:
-        return msgspec.json.decode((folder / "collected.json").read_bytes(), type=list[Journey])
-    except (OSError, msgspec.DecodeError):
-        return None
 
 
 def _counted(left: Sequence[Journey]) -> str:

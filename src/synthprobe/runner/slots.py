@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from synthprobe import pipeline
 from synthprobe.errors import ReportError
 from synthprobe.evidence.scratch import private_folder
-from synthprobe.files import write_whole
+from synthprobe.files import read_record, write_whole
 from synthprobe.pipeline.run_state import owner, running
 from synthprobe.runner.clock import passed_s
 
@@ -71,7 +71,7 @@ class Held(Struct, frozen=True, kw_only=True):
 
     def is_ours(self) -> bool:
         """Whether no other run has overtaken this one."""
-        return _read_lease(self.path).token <= self.lease.token  # a file that went overtakes nobody
+        return read_record(self.path, Lease, Lease()).token <= self.lease.token  # a file that went overtakes nobody
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def lease(state: Path, target: str, seconds: float) -> Iterator[Held | None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     held = None
     with suppress(Timeout), FileLock(path.with_name("run.lock"), timeout=_LOCK_WAIT_S):
-        known = _read_lease(path)
+        known = read_record(path, Lease, Lease())
         if not _stands(known):
             overtook = _overtake(known)
             now = passed_s()
@@ -102,13 +102,6 @@ def lease(state: Path, target: str, seconds: float) -> Iterator[Held | None]:
             with suppress(OSError, Timeout), FileLock(path.with_name("run.lock"), timeout=_LOCK_WAIT_S):
                 if held.is_ours():
                     _write_lease(path, replace(held.lease, pid=0))
-
-
-def _read_lease(path: Path) -> Lease:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Lease)
-    except (OSError, msgspec.DecodeError):
-        return Lease()
 
 
 def _write_lease(path: Path, held: Lease) -> None:
