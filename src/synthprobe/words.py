@@ -118,6 +118,11 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: ``1 run``, ``3 runs``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def clocks(clock_s: float) -> str:
     """That two clocks differ; nothing when they agree."""
     return f" The target's clock differs from ours by {clock_s:+.0f} s." if abs(clock_s) > CLOCKS_AGREE_S else ""

@@ -16,7 +16,7 @@ from synthprobe.records.incident import SEVERITIES, Incident
 from synthprobe.records.journey import Severity
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.result import DegradationKind
-from synthprobe.words import explanation
+from synthprobe.words import counted, explanation
 
 Reason = Literal["opened", "worse", "repeat", "escalated", "recovered", "missed", "drill"]
 TITLE_CHARACTERS = 120
@@ -194,8 +194,7 @@ def write(
         "" if recovered else _line("What is wrong", incident.cause or incident.title),
         _line("From where", incident.seen_from),
         _line("Step", incident.step),
-        f"Seen: in {incident.occurrences} run{'s' if incident.occurrences != 1 else ''}, "
-        f"{_span((end - incident.first_seen_at).total_seconds())}",
+        f"Seen: in {counted(incident.occurrences, 'run')}, {_span((end - incident.first_seen_at).total_seconds())}",
         _line(
             "Likely cause", f"{triage.cause_class} (confidence: {triage.sure}). {explanation(triage)}" if triage else ""
         ),
@@ -244,7 +243,7 @@ def write_storm(
     background = backgrounds.get(incidents[0].id, Background())
     targets = ", ".join(sorted({incident.target for incident in incidents}))
     oldest = min(incident.first_seen_at for incident in incidents)
-    count = f"{len(incidents)} incident{'s' if len(incidents) != 1 else ''}"
+    count = counted(len(incidents), "incident")
     states = {"recovered": "over", "missed": "came and went while no channel answered", "repeat": "still open"}
     state = states.get(reason, "at once")
     lines = [

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from synthprobe.cli.terminal import open_console
 from synthprobe.detection.degradation import Alarm, StepDetector
 from synthprobe.errors import ToolError
+from synthprobe.words import counted
 
 _EXPECTED = {
     "timestamp": "seconds since the epoch or an ISO 8601 time",
@@ -79,10 +80,6 @@ def replay(
             open_console(stderr=True).print(note)
 
 
-def _counted(rows: int) -> str:
-    return f"{rows} row{'' if rows == 1 else 's'}"
-
-
 def _in_order(rows: list[_Row]) -> tuple[list[_Row], str]:
     """The rows as they are taken, and what is to be said of it: a clock that was set back is no unsorted file."""
     back = [(before, row) for before, row in pairwise(rows) if row.at < before.at]
@@ -113,14 +110,15 @@ def _nothing_to_judge(file: Path, unusable: Sequence[_Unusable]) -> str:
     if not unusable:
         expected = ", ".join(f"{column} ({what})" for column, what in _EXPECTED.items())
         return f"{file} has no rows, so nothing could be judged. One row for each run was expected: {expected}."
-    return f"{file} has {_counted(len(unusable))} and none can be used, so nothing could be judged. {_blamed(unusable)}"
+    rows = counted(len(unusable), "row")
+    return f"{file} has {rows} and none can be used, so nothing could be judged. {_blamed(unusable)}"
 
 
 def _blamed(unusable: Sequence[_Unusable]) -> str:
     """Each column that is to blame, how often, with an example of what stands there and what was expected."""
     first = {row.column: row for row in reversed(unusable)}
     said = [
-        f"Column {column}: {_counted(count)}, for example {first[column].found!r} in row {first[column].number}; "
+        f"Column {column}: {counted(count, 'row')}, for example {first[column].found!r} in row {first[column].number}; "
         f"expected was {_EXPECTED[column]}."
         for column, count in Counter(row.column for row in unusable).most_common()
     ]
@@ -130,7 +128,7 @@ def _blamed(unusable: Sequence[_Unusable]) -> str:
 def _repeated(count: int) -> str:
     if not count:
         return ""
-    return f"{_counted(count)} said in every column what the row before said: the same run, which counts once."
+    return f"{counted(count, 'row')} said in every column what the row before said: the same run, which counts once."
 
 
 def _rows(file: Path) -> Iterator[_Row | _Unusable]:

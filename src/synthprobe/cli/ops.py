@@ -17,6 +17,7 @@ from synthprobe.records.history import LETTERS_KEPT
 from synthprobe.records.measure import Page
 from synthprobe.records.plain_text import plain_line
 from synthprobe.report.ops_page import OpsData, answer
+from synthprobe.words import counted
 
 _PAGES = frozenset({"opened", "worse", "repeat"})
 _console = open_console()
@@ -24,9 +25,8 @@ _console = open_console()
 
 def print_measures(made: OpsData, days: float) -> None:
     """Print who is first, what the first line can do alone, and what only one head knows."""
-    counted = made.measures.incidents
-    opened = f"{counted} incident{'' if counted == 1 else 's'} opened"
-    _console.print(f"{made.measures.target}, {days:g} days, {opened}. {answer(made.measures)}")
+    opened = counted(made.measures.incidents, "incident")
+    _console.print(f"{made.measures.target}, {days:g} days, {opened} opened. {answer(made.measures)}")
     rows = [(one.name, one.figure, one.text) for one in made.measures.measures]
     print_records(_console, ("Measure", "Figure", "What was counted"), rows, whole={"Measure", "Figure"})
     for head in made.measures.one_head:

@@ -22,6 +22,7 @@ from synthprobe.detection.failing import Failing
 from synthprobe.detection.levels import STREAK, Level, Levels
 from synthprobe.detection.window import from_grid, to_grid, unpack
 from synthprobe.records.figures import shown_score
+from synthprobe.words import counted
 
 Rule = Literal[
     "burst", "streak", "drag", "shift", "again", "drift", "ragged", "faster", "eased", "lost", "accepted", "failing"
@@ -70,7 +71,7 @@ class Alarm(Struct, frozen=True, kw_only=True):
     def sentence(self, step: str, *, is_score: bool = False) -> str:
         """What a tired person reads."""
         usual = _shown(self.usual_ms, is_score)
-        since = f"since {_moment(self.since, self.time)} ({self.runs} run{'' if self.runs == 1 else 's'})"
+        since = f"since {_moment(self.since, self.time)} ({counted(self.runs, 'run')})"
         if self.rule == "failing":
             return f"{step} fails in {self.ratio:.0%} of its runs {since}"
         if self.rule == "ragged":

@@ -73,7 +73,7 @@ def look(
                 return Looked(code=0, why=f"{_named(place, plan)} {_whose(state)}. Nothing was run.")
             part = plan.parts[index.number - 1]
             if not part.journeys:
-                fleet.finish(state, _nothing(target, config, state))
+                fleet.finish(state, _nothing(target, state))
                 return Looked(code=0, why=f"{_named(place, plan)} holds no journey. Nothing was run.")
         except HistoryError as error:
             return Looked(code=3, why=f"Nothing was run, as the shared history could not be used. {error}")
@@ -156,7 +156,7 @@ def _whose(state: PartState) -> str:
     return f"is being looked at by {state.holder} since {state.taken_at:%H:%M:%S} UTC"
 
 
-def _nothing(target: Target, config: Config, state: PartState) -> bytes:
+def _nothing(target: Target, state: PartState) -> bytes:
     import msgspec
 
     now, place = datetime.now(UTC), state.place

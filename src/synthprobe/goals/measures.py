@@ -14,10 +14,11 @@ from statistics import median
 
 from msgspec.structs import replace
 
-from synthprobe.goals.ratios import ENOUGH, counted, lasted, median_of, minutes, share
+from synthprobe.goals.ratios import ENOUGH, lasted, median_of, minutes, share
 from synthprobe.goals.runbook_coverage import covered, covered_minutes, repeats, repeats_without_runbook
 from synthprobe.records.incident import Incident
 from synthprobe.records.measure import Measure, Measures, OneHead, Page, RoleShare
+from synthprobe.words import counted
 
 SHIFT_HOURS = 8.0
 """Length of a shift in hours."""

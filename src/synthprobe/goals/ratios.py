@@ -36,8 +36,3 @@ def lasted(one: Incident) -> float:
 def minutes(span: timedelta) -> float:
     """A span in minutes."""
     return span.total_seconds() / 60
-
-
-def counted(n: int, what: str) -> str:
-    """A number with its noun."""
-    return f"{n} {what}" + ("" if n == 1 else "s")

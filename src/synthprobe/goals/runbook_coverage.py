@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from synthprobe.goals.ratios import counted, lasted, share
+from synthprobe.goals.ratios import lasted, share
 from synthprobe.records.incident import Incident
 from synthprobe.records.measure import Measure
+from synthprobe.words import counted
 
 
 def repeats(known: Sequence[Incident], incidents: Sequence[Incident]) -> Measure:

@@ -48,15 +48,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             raise pytest.UsageError(_NOT_LOADED)
         return (yield)
     except pytest.UsageError as error:
-        _write(early_config, "refused", str(error))
+        _write("refused", str(error))
         raise
     except Exception as error:
         cause = getattr(error, "cause", None)
         path = _shown(early_config, str(getattr(error, "path", "")))
         broken = cause if isinstance(cause, BaseException) else error
-        _write(
-            early_config, "refused", f"{path or 'A plugin'} could not be imported: {_in_words(early_config, broken)}"
-        )
+        _write("refused", f"{path or 'A plugin'} could not be imported: {_in_words(early_config, broken)}")
         raise
 
 
@@ -67,13 +65,13 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
     try:
         return (yield)
     except pytest.UsageError as error:
-        _write(config, "refused", str(error))
+        _write("refused", str(error))
         raise
 
 
 def pytest_internalerror(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
     """A plugin or a hook of a conftest.py broke; there is no configuration to ask here."""
-    _write(None, "broken", _in_words(None, excinfo.value))
+    _write("broken", _in_words(None, excinfo.value))
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
@@ -85,7 +83,7 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
             "The workers of pytest-xdist collected different journeys, so none was run. Parameters must be the same in "
             f"each process: no random ones, no sets. They differ in {', '.join(line[1:] for line in differing[:4])}."
         )
-        _write(None, "refused", text)
+        _write("refused", text)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
@@ -95,7 +93,6 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
         shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
         left_out = "1 journey was" if len(names) == 1 else f"{len(names)} journeys were"
         _write(
-            items[0].config,
             "note",
             f"{left_out} left out of this run by -k, -m, --deselect or a plugin, and not judged: {shown}. "
             "Look at addopts.",
@@ -111,17 +108,17 @@ def pytest_warning_recorded(warning_message: warnings.WarningMessage, nodeid: st
 def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
     """Something asked pytest to stop."""
     if excinfo.type is not KeyboardInterrupt:
-        _write(None, "stopped", _in_words(None, excinfo.value))
+        _write("stopped", _in_words(None, excinfo.value))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """The same, asked of the session; or that nothing did."""
     if why := session.shouldfail or session.shouldstop:
-        _write(session.config, "stopped", str(why))
+        _write("stopped", str(why))
     elif exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED} and not hasattr(
         session.config, "workerinput"
     ):
-        _write(session.config, "through", "")
+        _write("through", "")
 
 
 def _switch_off(config: pytest.Config) -> None:
@@ -130,7 +127,7 @@ def _switch_off(config: pytest.Config) -> None:
         setattr(config.option, name, _OFF[name][1])
     if found and not hasattr(config, "workerinput"):
         typed = ", ".join(_OFF[name][0] for name in found)
-        _write(config, "note", f"pytest's {typed} was switched off, as a run judges every journey. Look at addopts.")
+        _write("note", f"pytest's {typed} was switched off, as a run judges every journey. Look at addopts.")
 
 
 def _in_words(config: pytest.Config | None, error: BaseException) -> str:
@@ -145,7 +142,7 @@ def _shown(config: pytest.Config | None, path: str) -> str:
     return os.path.relpath(path, config.invocation_params.dir if config else None) if path else ""
 
 
-def _write(config: pytest.Config | None, kind: LastWordsKind, text: str) -> None:
+def _write(kind: LastWordsKind, text: str) -> None:
     place = os.environ.get(FILE_VARIABLE)
     if not place:
         return

@@ -24,6 +24,7 @@ from synthprobe.report.cards import PublishedRun, PublishedRunbook, cards, journ
 from synthprobe.report.page import pages
 from synthprobe.report.standing import watched
 from synthprobe.report.strip import matrix
+from synthprobe.words import counted
 
 BADGES: dict[Outcome, tuple[str, str]] = {
     "failed": ("✗", "failed"),
@@ -55,7 +56,7 @@ def headline(verdict: Verdict) -> str:
         return f"No journey was due {where}"
     if total == 0:
         return f"Monitor blind: no journey was run {where}"
-    of = f"{{}} of {total} {_plural(total, 'journey')}"
+    of = f"{{}} of {counted(total, 'journey')}"
 
     def rest(*outcomes: Outcome) -> str:
         return "".join(f", {count[outcome]} {outcome}" for outcome in outcomes if count[outcome])
@@ -277,7 +278,3 @@ def _status(view: Mapping[str, Any]) -> dict[str, Any]:
             for one in view["journeys"].values()
         ],
     }
-
-
-def _plural(number: int, word: str) -> str:
-    return word if number == 1 else f"{word}s"

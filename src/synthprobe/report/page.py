@@ -36,8 +36,3 @@ def duration(seconds: float, is_score: bool = False) -> str:
 def utc(moment: datetime) -> str:
     """A moment as people read it."""
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: ``1 run``, ``3 runs``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -17,7 +17,6 @@ _ACCOUNT = re.compile(
     rf"\b{_HELD}\b.{{0,40}}\b{_ENDED}|\b{_ENDED}\b.{{0,20}}\b{_HELD}|must change|change (your|the) password",
     re.IGNORECASE,
 )
-_GRANT = re.compile(r"\brole\b|may not|permission|privilege|not allowed|not authori[sz]ed", re.IGNORECASE)
 _WRONG = re.compile(
     r"invalid[ _]((?!client)\w+[ _]){0,3}(user|log|cred|grant|pass|acc)"
     r"|(incorrect|wrong|bad|unknown|correct) (\w+ ){0,3}(user|log|cred|pass|e-?mail|acc)"
