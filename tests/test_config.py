@@ -98,6 +98,36 @@ def test_all_mistakes_are_told_at_once_each_with_its_key_and_line(tmp_path: Path
         assert key in sentence
 
 
+def test_what_is_wrong_with_any_target_is_told_at_once_with_its_line_and_no_password(tmp_path: Path):
+    lines = (
+        "[targets.a]",
+        'base_url = "https://a.example"',
+        'trace_url = "https://me:hunter2@traces.example/"',
+        'session_key = "gone"',
+        "[targets.b]",
+        'base_url = "https://b.example"',
+        'kill_switch = "somewhere"',
+        "[targets.b.testdata.order]",
+        'delete = "/orders/{id}"',
+    )
+    (tmp_path / "synthprobe.toml").write_text("\n".join(lines))
+    with pytest.raises(ConfigurationError) as caught:
+        read_config(tmp_path)
+    title, *mistakes = str(caught.value).splitlines()
+    assert title.startswith("synthprobe.toml has 5 mistakes")
+    assert "hunter2" not in str(caught.value)
+    expected = [
+        (3, "targets.a.trace_url"),
+        (3, "A web address with {trace_id} in it was expected"),
+        (4, "session_key of [targets.a] names the secret 'gone'"),
+        (5, "[targets.b] has the kill switch 'somewhere'"),
+        (8, "[targets.b.testdata.order] has neither find nor look"),
+    ]
+    found = sorted(mistakes, key=lambda sentence: int(sentence.split(":")[1].split()[0]))
+    for line, says in expected:
+        assert any(one.startswith(f"synthprobe.toml:{line} ") and says in one for one in found), (line, says, found)
+
+
 def test_pyproject_serves_as_well(tmp_path: Path):
     (tmp_path / "pyproject.toml").write_text("[tool.synthprobe.targets.demo]\nbase_url = 'http://127.0.0.1:1/'")
     assert read_config(tmp_path).target().base_url == "http://127.0.0.1:1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -24,7 +24,14 @@ from synthprobe.targets.addresses import host_of
 from synthprobe.targets.authorities import check_ca_file
 from synthprobe.targets.guardrails import check_guardrails
 from synthprobe.targets.reads import wrong_entry
-from synthprobe.targets.target import Target, check_base_url, check_http_credentials, check_logins, check_trace_url
+from synthprobe.targets.target import (
+    Target,
+    check_base_url,
+    check_http_credentials,
+    check_inbox,
+    check_session_key,
+    check_trace_url,
+)
 from synthprobe.targets.testdata import check_testdata
 
 
@@ -219,18 +226,16 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             )
         address = check_base_url(name, base_url or found.base_url)
         found = msgspec.structs.replace(found, name=name, base_url=address)
-        check_trace_url(name, found.trace_url)
-        check_http_credentials(found)
-        check_logins(found)
         check_ca_file(found)
-        check_testdata(name, found.testdata)
+        for check in _CHECKS.values():
+            check(found)
         for other, one in self.targets.items():
             if one.production and not found.production and host_of(one.base_url) == host_of(address):
                 raise ConfigurationError(
                     f"Target {name!r} was to run at {address}, which is the host of {other!r}, a production target. "
                     f"Its guardrails hold there: choose it with --target {other}."
                 )
-        return check_guardrails(found)
+        return found
 
     def secret_sources(self) -> dict[str, str]:
         """Where every secret comes from that this configuration declares; addresses of channels are secrets too.
@@ -277,6 +282,7 @@ def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
     found += _wrong_addresses(written.table)
     found += _wrong_routes(config)
     found += _wrong_ways(config)
+    found += _wrong_targets(config)
     refuse(found, written.name, written.text, written.above)
     assert config is not None
     placed = {name: _placed(target, root) for name, target in config.targets.items()}
@@ -339,6 +345,27 @@ def _wrong_ways(config: Config | None) -> Iterator[Mistake]:
             where = ("targets", name, "client_certificates", host)
             for key, sentence in certificate.wrong(host, shown(where), target.secrets):
                 yield Mistake((*where, key) if key else where, sentence)
+
+
+def _wrong_targets(config: Config | None) -> Iterator[Mistake]:
+    """What is wrong with targets beside their address, which may be replaced by a typed one."""
+    for name, target in (config.targets if config else {}).items():
+        for key, check in _CHECKS.items():
+            try:
+                check(msgspec.structs.replace(target, name=name))
+            except ConfigurationError as error:
+                place = ("targets", name, key) if getattr(target, key, None) else ("targets", name)
+                yield Mistake(place, f"cannot be used. {error}")
+
+
+_CHECKS: dict[str, Callable[[Target], object]] = {
+    "guardrails": check_guardrails,
+    "trace_url": check_trace_url,
+    "http_credentials": check_http_credentials,
+    "session_key": check_session_key,
+    "inbox": check_inbox,
+    "testdata": lambda target: check_testdata(target.name, target.testdata),
+}
 
 
 def _placed(target: Target, root: Path) -> Target:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.records.address import shown_address
 from synthprobe.targets.addresses import odd_address, read_address
 from synthprobe.targets.client_certificates import ClientCertificate
 from synthprobe.targets.proxy import Proxy
@@ -191,39 +192,47 @@ def check_http_credentials(target: Target) -> None:
         )
 
 
-def check_logins(target: Target) -> None:
-    """See that inbox and kept sessions can be used."""
+def check_session_key(target: Target) -> None:
+    """See that kept sessions can be opened."""
+    _check_secret(target, "session_key", target.session_key)
+
+
+def check_inbox(target: Target) -> None:
+    """See that the inbox can be read."""
     inbox, table = target.inbox, f"[targets.{target.name}]"
-    for key, secret in (("session_key", target.session_key), ("inbox.secret", inbox.secret if inbox else "")):
-        if secret and secret not in target.secrets:
-            known = ", ".join(sorted(target.secrets)) or "none"
-            raise ConfigurationError(
-                f"{key} of {table} names the secret {secret!r}, which the target does not declare; it declares: "
-                f'{known}. Declare it: {secret} = "env:{secret.upper()}" in [targets.{target.name}.secrets].'
-            )
-    scheme = inbox.url.partition("://")[0] if inbox else "imaps"
-    if inbox and (
-        scheme not in {"imaps", "imap", "http", "https"} or "@" in inbox.url or not inbox.url.partition("://")[2]
-    ):
+    if inbox is None:
+        return
+    _check_secret(target, "inbox.secret", inbox.secret)
+    scheme, _, host = inbox.url.partition("://")
+    if scheme not in {"imaps", "imap", "http", "https"} or "@" in inbox.url or not host:
         raise ConfigurationError(
             f"inbox.url of {table} is {scheme!r} without a host, with a user in it, or of another kind. "
             'url = "imaps://HOST", "imap://HOST" or the http(s) address of a Mailpit was expected, and the user as '
             "user. For another system, give a fixture `mailbox` in conftest.py."
         )
-    if inbox and scheme.startswith("imap") and not (inbox.user and inbox.secret):
+    if scheme.startswith("imap") and not (inbox.user and inbox.secret):
         raise ConfigurationError(
             f'inbox of {table} is read by IMAP, so it needs user = "NAME" and secret = "NAME OF A SECRET".'
         )
 
 
-def check_trace_url(target_name: str, trace_url: str) -> str:
-    """The pattern of a trace's address, which must be one."""
+def _check_secret(target: Target, key: str, secret: str) -> None:
+    if secret and secret not in target.secrets:
+        known = ", ".join(sorted(target.secrets)) or "none"
+        raise ConfigurationError(
+            f"{key} of [targets.{target.name}] names the secret {secret!r}, which the target does not declare; it "
+            f'declares: {known}. Declare it: {secret} = "env:{secret.upper()}" in [targets.{target.name}.secrets].'
+        )
+
+
+def check_trace_url(target: Target) -> None:
+    """See that the pattern of a trace's address is one."""
+    trace_url = target.trace_url
     if trace_url and not (trace_url.startswith(("https://", "http://")) and "{trace_id}" in trace_url):
         raise ConfigurationError(
-            f"trace_url of target {target_name!r} is {trace_url!r}. A web address with {{trace_id}} in it was "
-            'expected, for example "https://traces.example.org/trace/{trace_id}".'
+            f"trace_url of target {target.name!r} is {shown_address(trace_url)!r}. A web address with {{trace_id}} in it "
+            'was expected, for example "https://traces.example.org/trace/{trace_id}".'
         )
-    return trace_url
 
 
 def backend_trace(target: Target, trace_id: str) -> str:
