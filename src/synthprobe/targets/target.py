@@ -230,8 +230,8 @@ def check_trace_url(target: Target) -> None:
     trace_url = target.trace_url
     if trace_url and not (trace_url.startswith(("https://", "http://")) and "{trace_id}" in trace_url):
         raise ConfigurationError(
-            f"trace_url of target {target.name!r} is {shown_address(trace_url)!r}. A web address with {{trace_id}} in it "
-            'was expected, for example "https://traces.example.org/trace/{trace_id}".'
+            f"trace_url of target {target.name!r} is {shown_address(trace_url)!r}. A web address with {{trace_id}} in "
+            'it was expected, for example "https://traces.example.org/trace/{trace_id}".'
         )
 
 
