@@ -102,7 +102,7 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 def pytest_warning_recorded(warning_message: warnings.WarningMessage, nodeid: str) -> None:
     """What looks like a journey and is not collected, a class with a constructor for example, is told by the run."""
     if issubclass(warning_message.category, pytest.PytestCollectionWarning):
-        _write(None, "note", f"{nodeid}: {warning_message.message}. It is no journey of this run.")
+        _write("note", f"{nodeid}: {warning_message.message}. It is no journey of this run.")
 
 
 def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
