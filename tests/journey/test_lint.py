@@ -24,6 +24,10 @@ def test_sleeps(api, page):
     with step("step 2"):
         last = api.get("/y").json["items"][-1]
 
+    for row in api.get("/z").json["rows"]:
+        assert row["status"] == "open"
+    assert all(row["id"] for row in api.get("/z").json()["rows"])
+
 def test_of_nobody(api):
     with step("check"):
         api.get("/x").expect(200)
@@ -43,6 +47,8 @@ class TestOrders:
         with step("the order is stored as entered"):
             api.get("/orders/7").expect(200).json_has(name=names[0])
             assert find(api.get("/orders").json["items"], 7)["status"] == "open"
+        for row in api.get("/orders").json_rows("items", key="id"):
+            assert row["status"]
         with step("the board shows the order"):
             eventually(lambda: api.get("/board").expect(200), within="2s")
 """
@@ -77,8 +83,10 @@ def test_each_thing_that_hurts_is_named_with_its_line(check):
         (13, "index"),
         (14, "step"),
         (15, "index"),
-        (17, "owner"),
-        (18, "step"),
+        (17, "loop"),
+        (19, "loop"),
+        (21, "owner"),
+        (22, "step"),
     ]
     assert done.exit_code == 1
 

@@ -63,6 +63,20 @@ def _of_node(node: ast.AST) -> Iterator[Remark]:
                     text=f'The step "{title}" {why}: on a pager it stands alone. Say who does what, for example '
                     '"the order is stored as entered".',
                 )
+        case (
+            ast.For(iter=rows)
+            | ast.Assert(
+                test=ast.Call(
+                    func=ast.Name(id="all"), args=[ast.GeneratorExp(generators=[ast.comprehension(iter=rows), *_])]
+                )
+            )
+        ) if _is_answer(rows) and any(isinstance(one, ast.Assert) for one in ast.walk(node)):
+            yield Remark(
+                line=node.lineno,
+                rule="loop",
+                text="Where the answer lists nothing, nothing is checked here, and the journey passes. Expect how many "
+                'there must be: for row in answer.json_rows("units", key="id", at_least=1).',
+            )
         case ast.Subscript(
             value=value,
             slice=ast.Constant(value=int() as place) | ast.UnaryOp(operand=ast.Constant(value=int() as place)),
