@@ -183,6 +183,48 @@ def test_a_domain_that_ends_soon_is_told_with_its_date(places):
         domain_holds(api, "good.example", rdap="https://rdap.example")
 
 
+def test_ready_made_journeys_need_no_file_but_the_configuration(tmp_path, places):
+    plain, safe, authority = places
+    lines = re.search(r"^ready_made = .*$", GUIDE.read_text(), re.MULTILINE)[0]
+    written = (
+        f'[targets.demo]\nbase_url = "{safe}"\nca_file = "{authority.file}"\nallowed_hosts = ["localhost"]\n{lines}\n'
+        f'[targets.plain]\nbase_url = "{plain}"\nready_made = ["resolves"]\n'
+    )
+    (tmp_path / "synthprobe.toml").write_text(written)
+    ran = subprocess.run(
+        [sys.executable, "-m", "synthprobe", "run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    (found,) = tmp_path.glob(".synthprobe/runs/demo/*/verdict.json")
+    outcomes = {one["journey"]["id"]: one["outcome"] for one in json.loads(found.read_text())["journeys"]}
+    assert outcomes == {
+        "ready-made.certificate_holds": "failed",  # it ends within three weeks
+        "ready-made.redirects_to_https": "failed",  # nothing listens at port 80
+        "ready-made.has_security_headers": "failed",
+        "ready-made.resolves": "passed",
+        "ready-made.accepts_connections": "passed",
+    }, ran.stdout
+    assert ran.returncode == 1
+    assert "synthprobe runbook show certificate-ends" in ran.stdout
+    assert "pytest synthprobe.toml::certificate_holds --target demo" in ran.stdout
+    (tmp_path / "synthprobe.toml").write_text(written.replace('"resolves"]', '"resolve"]'))
+    wrong = subprocess.run(
+        [sys.executable, "-m", "synthprobe", "run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert wrong.returncode == 2
+    assert "targets.plain.ready_made 1, which cannot be used: 'resolve' is none of certificate_holds, " in wrong.stderr
+    assert "Did you mean 'resolves'?" in wrong.stderr
+
+
 def test_the_journeys_of_the_guide_hold_and_break_as_it_says(project, places):
     plain, safe, authority = places
     project.configure(safe, f'ca_file = "{authority.file}"\n')

@@ -26,6 +26,7 @@ from synthprobe.plugin.options import (
 from synthprobe.plugin.other_plugins import refuse_async_pages
 from synthprobe.plugin.own_names import own_names
 from synthprobe.plugin.reports import redact_report
+from synthprobe.project import NAMES
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
 from synthprobe.verdict.judge import MUST_FAIL
@@ -51,6 +52,15 @@ class JourneyCollection:
     def pytest_sessionstart(self) -> None:
         """Know the markers there are, before tags are among them."""
         note_markers(self._config, of_project=False)
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """The configuration's own file holds ready-made journeys."""
+        if file_path.name not in NAMES or not is_journey_path(self._config, file_path):
+            return None
+        from synthprobe.plugin.ready_made import ReadyMadeFile
+
+        file: ReadyMadeFile = ReadyMadeFile.from_parent(parent, path=file_path)
+        return file
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_itemcollected(self, item: pytest.Item) -> None:

@@ -134,7 +134,7 @@ def nearest_project(folder: Path) -> Path | None:
 
 @cache
 def journey_folders(root: Path) -> tuple[Path, ...]:
-    """The folders of a project whose tests are journeys; the usual ones when its configuration cannot be read."""
+    """The places of a project whose tests are journeys; the usual ones when its configuration cannot be read."""
     try:
         return _folders(root)
     except ConfigurationError:
@@ -174,9 +174,14 @@ def _places(config: pytest.Config) -> list[Path]:
 
 
 def _folders(root: Path) -> tuple[Path, ...]:
-    names = read_table(root).table.get("journeys", _USUAL_FOLDERS)
+    written = read_table(root)
+    names = written.table.get("journeys", _USUAL_FOLDERS)
+    targets = written.table.get("targets")
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         names = _USUAL_FOLDERS  # refused in a sentence once the whole configuration is read
+    tables = targets.values() if isinstance(targets, dict) else ()
+    if any(isinstance(target, dict) and target.get("ready_made") for target in tables):
+        names = (*names, written.name)  # it holds ready-made journeys
     return tuple(Path(os.path.abspath(root / name)) for name in names)
 
 

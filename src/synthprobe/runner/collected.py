@@ -13,7 +13,7 @@ from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
 from synthprobe.files import read_record
 from synthprobe.records.journey import Journey
-from synthprobe.runner.inventory import Inventory, read_inventory, source_revision, write_inventory
+from synthprobe.runner.inventory import Inventory, journey_places, read_inventory, source_revision, write_inventory
 
 _NOTHING = 5
 """pytest's exit code when there is no test."""
@@ -32,7 +32,8 @@ def collected_journeys(root: Path, config: Config) -> tuple[Journey, ...]:
 
 def collect(root: Path, config: Config) -> tuple[Journey, ...]:
     """As `collected_journeys`, anew: what options and the environment do to it is seen as well."""
-    folders = [name for name in config.journeys if any((root / name).rglob("*"))]
+    places = journey_places(root, config, config.targets.values())
+    folders = [name for name in places if (root / name).is_file() or any((root / name).rglob("*"))]
     if not folders:
         return ()
     with TemporaryDirectory() as place:

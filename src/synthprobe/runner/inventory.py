@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,9 @@ from msgspec import Struct
 
 from synthprobe.config import Config
 from synthprobe.files import read_record, write_whole
+from synthprobe.project import read_table
 from synthprobe.records.journey import Journey
+from synthprobe.targets.target import Target
 
 
 class Inventory(Struct, frozen=True, kw_only=True):
@@ -24,6 +26,13 @@ class Inventory(Struct, frozen=True, kw_only=True):
 
     revision: str
     journeys: tuple[Journey, ...]
+
+
+def journey_places(root: Path, config: Config, targets: Iterable[Target]) -> tuple[str, ...]:
+    """What pytest collects: the folders of journeys, and the configuration's file where it holds ready-made ones."""
+    if not any(target.ready_made for target in targets):
+        return config.journeys
+    return (*(name for name in config.journeys if (root / name).exists()), read_table(root).name)
 
 
 def source_revision(root: Path, config: Config) -> str:

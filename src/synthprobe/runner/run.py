@@ -39,6 +39,7 @@ from synthprobe.runner.inventory import (
     Inventory,
     disappeared,
     inventory_file,
+    journey_places,
     read_inventory,
     source_revision,
     write_inventory,
@@ -90,6 +91,7 @@ def run_journeys(
     run = _begin(root, config, target, order)
     folder = slots.runs_folder(state, target.name) / f"{run.slot}-{run.id}"
     kept = inventory_file(state, target.name)
+    places = order.paths or journey_places(root, config, (target,))
     revision, known = source_revision(root, config), None if order.is_part else read_inventory(kept)
     try:
         slots.judge_abandoned(state, target.name)
@@ -134,12 +136,12 @@ def run_journeys(
             child.clear()
             return Ending(folder, reason, child.process.returncode, words_before)
 
-        first = last = session(order.paths or config.journeys)
+        first = last = session(places)
         collected = read_record(folder / "collected.json", list[Journey], None)
         left = first.unfinished(_due(collected, run))
         if (left or collected is None) and first.may_go_on and watch_until - time.monotonic() > _LEAST_S:
             # once: what ends two sessions ends a third
-            last = session([journey.node_id for journey in left] or order.paths or config.journeys)
+            last = session([journey.node_id for journey in left] or places)
             collected = collected or read_record(folder / "collected.json", list[Journey], None)
             _write(folder / "collected.json", collected or ())
     if collected is None and last.refused and order.slot is None and not known:
@@ -154,7 +156,7 @@ def run_journeys(
         and not pipeline.read_results(folder)
     ):
         shutil.rmtree(folder)
-        raise ConfigurationError(_nothing_found(config, target, order))
+        raise ConfigurationError(_nothing_found(places, target, order))
     reason = last.reason
     run = msgspec.structs.replace(msgspec.json.decode((folder / "run.json").read_bytes(), type=Run), ended=reason)
     _write(folder / "run.json", run)
@@ -201,16 +203,16 @@ def _due(collected: Sequence[Journey] | None, run: Run) -> Sequence[Journey]:
     return due_journeys(collected or (), run.slot, run.interval_s)
 
 
-def _nothing_found(config: Config, target: Target, order: RunOrder) -> str:
-    places = ", ".join(order.paths or config.journeys)
+def _nothing_found(places: Sequence[str], target: Target, order: RunOrder) -> str:
+    named = ", ".join(places)
     if order.selection:
         return (
-            f"No journey in {places} is selected by {shlex.join(order.selection)}, so nothing was run. See which there "
-            f"are and their tags: pytest {shlex.join(order.paths or config.journeys)} --collect-only -q, and "
+            f"No journey in {named} is selected by {shlex.join(order.selection)}, so nothing was run. See which there "
+            f"are and their tags: pytest {shlex.join(places)} --collect-only -q, and "
             "`tags` of @pytest.mark.journey(...)."
         )
     return (
-        f"No journey for {target.name} was found in {places}, so nothing was run and nothing is known of the target. "
+        f"No journey for {target.name} was found in {named}, so nothing was run and nothing is known of the target. "
         "Give the path of a file with tests, relative to the folder of the configuration; a journey that names "
         "`targets` in its marker is for these alone."
     )

@@ -13,6 +13,11 @@ from synthprobe.targets.client_certificates import ClientCertificate
 from synthprobe.targets.proxy import Proxy
 from synthprobe.targets.testdata import TestDataKind
 
+ReadyMade = Literal[
+    "certificate_holds", "redirects_to_https", "has_security_headers", "resolves", "accepts_connections"
+]
+"""What a line of the configuration looks at; ``plugin/ready_made.py`` has a journey for each."""
+
 
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a command becomes somebody at the target: ``[targets.NAME.sweeper]``, ``[targets.NAME.sessions.ROLE]``.
@@ -102,6 +107,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         browser_headers: whether what a browser sends carries the mark, ``no-cache``, ``traceparent`` and ``baggage``;
             without it, when no other host is allowed.
         trace_url: address of one trace in the target's own tracing tool, with ``{trace_id}`` where its id goes.
+        ready_made: ready-made journeys that need no file, by the name of the look.
         locations: from where each slot is looked at, when several machines judge it together.
         quorum: how many locations must say that a journey failed; 0 for a majority of those that looked.
     """
@@ -139,6 +145,7 @@ class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     automatic_fixes: tuple[str, ...] = ()
     browser_headers: bool | None = None
     trace_url: str = ""
+    ready_made: tuple[ReadyMade, ...] = ()
     locations: tuple[str, ...] = ()
     quorum: Annotated[int, Meta(ge=0, le=1_000)] = 0
 
