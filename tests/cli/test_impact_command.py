@@ -172,9 +172,12 @@ def test_a_row_leads_to_the_trace_of_its_last_slow_run_also_when_later_runs_were
 
 def test_the_board_is_made_from_run_folders(root):
     ran(root, timedelta(minutes=5))
+    ran(root, timedelta(minutes=6), outcome="failed", search=900.0)
     call("review", "--pages", "--only", "impact")
     page = root / ".synthprobe" / "site" / "board" / "demo" / "index.html"
-    assert "find the address" in page.read_text()
+    board = page.read_text()
+    assert "Users wait 1.7 h a day for “find the address” in “the search”" in board, "900 s were the probe's waiting"
+    assert board.index('data-row="find the address"') < board.index('data-row="print the shift report"')
     assert len(list(page.parent.glob("journey-*.html"))) == 2
 
 
