@@ -1,8 +1,8 @@
 """Test data of real systems when its journey is killed: is anything left behind, or anything said wrongly?
 
 Objects are made at Django's admin, Node-RED, Datasette (queries that write) and a small server that only marks what was
-deleted. Each journey is killed at one of five points, its own clean-up included; then one sweep must remove what is ours,
-call gone what is gone, and leave what is somebody else's. Its exit code is 1 when something was left or said wrongly.
+deleted. Each journey is killed at one of five points, its own clean-up included; then one sweep must remove what is
+ours, call gone what is gone, and leave what is somebody else's. Its exit code is 1 when it did not.
 """
 
 from __future__ import annotations

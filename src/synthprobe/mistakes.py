@@ -138,11 +138,11 @@ def _of(
         try:
             msgspec.convert(value, hint)
         except msgspec.ValidationError as error:
-            wrong = str(error).partition(" - at ")[0]
+            wrong = f"{str(error).partition(' - at ')[0]}."
             if isinstance(kind, kinds.LiteralType):
                 names = {str(name): name for name in kind.values}
-                wrong = f"{value!r} is none of {', '.join(names)}.{nearest(str(value), names)}".rstrip(".")
-            yield Mistake(place, f"has {shown(place)}, which cannot be used: {wrong}. See {_REFERENCE}.")
+                wrong = f"{value!r} is none of {', '.join(names)}.{nearest(str(value), names)}"
+            yield Mistake(place, f"has {shown(place)}, which cannot be used: {wrong} See {_REFERENCE}.")
 
 
 def _number(kind: kinds.Type) -> kinds.IntType | kinds.FloatType | None:

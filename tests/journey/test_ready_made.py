@@ -221,8 +221,10 @@ def test_ready_made_journeys_need_no_file_but_the_configuration(tmp_path, places
         check=False,
     )
     assert wrong.returncode == 2
-    assert "targets.plain.ready_made 1, which cannot be used: 'resolve' is none of certificate_holds, " in wrong.stderr
-    assert "Did you mean 'resolves'?" in wrong.stderr
+    assert (
+        "targets.plain.ready_made 1, which cannot be used: 'resolve' is none of accepts_connections, " in wrong.stderr
+    )
+    assert "Did you mean 'resolves'? See docs/reference" in wrong.stderr
 
 
 def test_the_journeys_of_the_guide_hold_and_break_as_it_says(project, places):
