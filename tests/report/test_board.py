@@ -41,7 +41,7 @@ def test_the_board_says_first_what_costs_users_most_and_leads_to_the_step(page, 
     expect(first_sentence).to_contain_text("Users wait 1.9 h a day for “find the address” in “An address is found”")
     expect(first_sentence).to_contain_text("at most 85 % of the waiting for steps")
     worst_first = page.locator("[data-journey]").evaluate_all("all => all.map(one => one.dataset.journey)")
-    assert worst_first == ["search", "live-board", "report", "unweighted"], "missed, unknown, met or none"
+    assert worst_first == ["live-board", "search", "unweighted", "report"], "unknown, of the budget used, others"
     rows = page.locator("[data-row]").evaluate_all("all => all.map(one => one.dataset.row)")
     assert rows[:4] == ["find the address", "open the board", "print the shift report", HOSTILE]
     assert rows[4] == SEARCH

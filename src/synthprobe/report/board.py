@@ -267,9 +267,12 @@ def answer(rows: Sequence[ImpactRow], titles: Mapping[str, str]) -> str:
     )
 
 
-def _worst_first(one: BoardJourney) -> tuple[int, str]:
-    state = one.objective.state if one.objective else "met"
-    return (("missed", "unknown", "met").index(state), one.title)
+def _worst_first(one: BoardJourney) -> tuple[int, float, str]:
+    """By the objective's state, then by how much of the error budget is used."""
+    if (found := one.objective) is None:
+        return (2, 0.0, one.title)
+    used = found.used_s / found.budget_s if found.budget_s else found.used_s
+    return (("missed", "unknown", "met").index(found.state), -used, one.title)
 
 
 def _address(link: str) -> str:
