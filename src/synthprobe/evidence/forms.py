@@ -90,6 +90,7 @@ def _as_codes(value: str, *, whole: bool) -> set[str]:
     """Each character that is no letter or digit as its code, for scripts and addresses; and each one at all."""
     misread = value.encode("utf-8", "replace").decode("latin-1")  # addresses hold bytes
     written = [*((value, codes) for codes in _CODES), *((misread, codes) for codes in _BYTES)]
+    written = written if whole else written[:2]  # JSON's
     forms = {text.translate(codes) for text, codes in written if whole}
     if not (value.isascii() and value.isalnum()):
         forms |= {"".join(c if c.isascii() and c.isalnum() else codes[ord(c)] for c in text) for text, codes in written}
