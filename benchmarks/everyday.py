@@ -49,7 +49,9 @@ def main() -> None:
             for way in list(ways) if number % 2 == 0 else list(reversed(ways)):
                 folder, words = ways[way]
                 found[way].append(measured(folder, words))
+                print(f"{way}: {found[way][-1]}", flush=True)
             found["synthprobe report"].append(measured(ours, ["synthprobe", "report"]))
+            print(f"synthprobe report: {found['synthprobe report'][-1]}", flush=True)
     middle = {way: {key: statistics.median(one[key] for one in seen) for key in seen[0]} for way, seen in found.items()}
     print(f"the 30 journeys of the dispatch centre, median of {rounds} alternating rounds")
     for way, one in middle.items():

@@ -111,7 +111,7 @@ def stand(root: Path, config: Config, target: str, now: datetime, environ: Mappi
         incidents = [one for one in history.incidents(target) if now - (one.resolved_at or now) < _RECENT]
         latency = _latency(history, root, config, [one for one in incidents if one.state != "resolved"], now)
     mutes: tuple[Mute, ...] = ()
-    with noted([]):  # alert lint says what is wrong with them
+    with noted([]):  # `doctor routes` says what is wrong with them
         mutes = read_mutes(root / config.alerts.mutes)
     return Standing(
         coverage=_coverage(slots, target, now, config.interval_s, intervals),

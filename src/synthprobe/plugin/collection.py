@@ -109,9 +109,10 @@ class JourneyCollection:
         if (share := folder.share()) is not None:
             journeys = [(item, journey) for item, journey in journeys if journey.id in share.journeys]
             items[:] = [item for item, _ in journeys]
+        for item in {getattr(item, "module", None): item for item, _ in journeys}.values():
+            refuse_async_pages(item)
         for item, journey in journeys:
             item.stash[JOURNEY] = journey
-            refuse_async_pages(item)
             mutates_of(item)  # a marker that cannot be used is said now
             item.add_marker(_OF_PLAYWRIGHT)
         expected = [*(journey for _, journey in journeys), *self._uncollected]

@@ -33,6 +33,7 @@ CONFIG_KEY = pytest.StashKey[Config]()
 JOURNEY = pytest.StashKey[Journey]()
 """Which journey a test is."""
 _AN_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_READ = pytest.StashKey["Journey"]()
 _ARGUMENTS = ("id", "title", "owner", "severity", "runbook", "uses_per_day", "budget", "tags", "every", "targets")
 _REPEATED = {"deleter", "overload", "register", "setter"}
 _LONGEST_S = 86_400.0
@@ -81,7 +82,13 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def journey_of(item: pytest.Item) -> Journey:
-    """The record of a journey, from its marker, docstring and name."""
+    """The record of a journey, from its marker, docstring and name; read once, when all is collected."""
+    if (known := item.stash.get(_READ, None)) is None:
+        known = item.stash[_READ] = _read(item)
+    return known
+
+
+def _read(item: pytest.Item) -> Journey:
     given: dict[str, Any] = {}
     for mark in reversed(list(item.iter_markers("journey"))):
         if mark.args:
@@ -137,6 +144,8 @@ def tags_of(item: pytest.Item) -> tuple[str, ...]:
         _names(item, "tags", mark.kwargs["tags"]) for mark in item.iter_markers("journey") if "tags" in mark.kwargs
     ]
     found = tuple(dict.fromkeys(tag for tags in given for tag in tags))
+    if not found:
+        return ()
     taken = {line.split(":")[0].split("(")[0].strip() for line in item.config.stash.get(MARKERS_OF_OTHERS, ())}
     for tag in found:
         why = ""
