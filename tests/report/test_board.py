@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from synthprobe.goals.impact import rank
 from synthprobe.records.impact import OperationTotal, Traffic
+from synthprobe.records.latency import StepSeries
 from synthprobe.report.board import BoardData, journey_page, render_board
+from synthprobe.report.latency import latency_chart
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,20 @@ def test_only_the_rows_to_choose_from_are_open_and_the_rest_says_how_little_it_i
     expect(page.locator("[data-row='step 12']")).to_be_visible()
     expect(page.get_by_text("measured over 1 day", exact=True)).to_be_visible()
     assert fits(page)
+
+
+def test_a_budget_is_drawn_where_it_is_or_only_named():
+    points = tuple((NOW - timedelta(minutes=5 * n), 420.0 + n) for n in range(4))
+    far, near = (
+        latency_chart(StepSeries(title="list", points=points, budget_ms=budget), NOW) for budget in (200.0, 300.0)
+    )
+    assert far is not None
+    assert near is not None
+    assert near.budget is not None
+    assert (far.budget, "budget 200 ms" in far.text) == (None, True)
+    low, high = (next(tick.y for tick in near.ticks if tick.text == text) for text in ("300 ms", "400 ms"))
+    assert (near.budget.text, near.budget.y) == ("budget 300 ms", low)
+    assert low > high, "drawn below"
 
 
 def test_an_empty_board_says_so(tmp_path):

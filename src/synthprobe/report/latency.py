@@ -17,7 +17,7 @@ POINTS = 240
 
 WIDTH, HEIGHT = 480, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 470, 14, 140
-_NEAR = 1.6  # how far above the slowest run the budget or the usual may stand to be drawn; else it is only named
+_NEAR = 1.6  # how far from the runs the budget or the usual may stand to be drawn; else it is only named
 
 
 class Spot(Struct, frozen=True, kw_only=True):
@@ -66,8 +66,8 @@ def latency_chart(
     first, last = points[0][0], max(points[-1][0], points[0][0] + timedelta(minutes=1))
     fastest, slowest = min(ms for _, ms in points), max(ms for _, ms in points)
     usual = series.usual_ms if series.usual_ms <= slowest * _NEAR else 0.0
-    budget = series.budget_ms if series.budget_ms and series.budget_ms <= slowest * _NEAR else None
-    ticks = list(_ticks(min(fastest, usual or fastest), max(slowest, usual, budget or 0.0)))
+    budget = series.budget_ms if fastest / _NEAR <= (series.budget_ms or 0.0) <= slowest * _NEAR else None
+    ticks = list(_ticks(min(fastest, usual or fastest, budget or fastest), max(slowest, usual, budget or 0.0)))
     low, high = ticks[0], ticks[-1]
 
     def x(at: datetime) -> float:
