@@ -79,6 +79,10 @@ def test_coverage_by_runbooks_is_counted_by_incidents_and_by_minutes():
     assert one("covered_minutes", some[:9]).figure == "too few (8 of 9)"
     instant = [incident(n, resolved_how="engineer", runbook="page", lasted=0) for n in range(10)]
     assert one("covered_minutes", instant).figure == "none", "what took no time has no share of it"
+    seen_once = incident(
+        0, runbook="page", last_seen_at=SINCE - timedelta(minutes=1)
+    )  # the run began before it was judged
+    assert one("covered_minutes", [seen_once]).text == "1 of 1 incidents matched a runbook; they lasted 0 of 0 minutes."
 
 
 def test_pages_by_shift_and_by_night_in_the_time_of_those_who_sleep():

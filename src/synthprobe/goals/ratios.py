@@ -30,7 +30,7 @@ def median_of(id: str, name: str, values: Sequence[float], text: str) -> Measure
 
 def lasted(one: Incident) -> float:
     """Minutes an incident lasted, as long as it was seen when it is not over."""
-    return minutes((one.resolved_at or one.last_seen_at) - one.opened_at)
+    return max(minutes((one.resolved_at or one.last_seen_at) - one.opened_at), 0.0)
 
 
 def minutes(span: timedelta) -> float:
