@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
 
 import pytest
+from typer.testing import CliRunner
+
+from synthprobe.cli.main import app
 
 
 def synthprobe(*words: str) -> tuple[int, str]:
@@ -31,3 +36,25 @@ def test_an_unknown_command_is_refused():
     code, said = synthprobe("watch")
     assert code == 2
     assert "No such command 'watch'" in said
+
+
+def test_the_shell_completes_the_names_of_targets(tmp_path):
+    (tmp_path / "synthprobe.toml").write_text('[targets.staging]\nbase_url = "http://127.0.0.1:9"\n')
+    program = "from synthprobe.cli.main import main; main()"
+    typed = {"_SYNTHPROBE_COMPLETE": "complete_bash", "COMP_WORDS": "synthprobe run --target st", "COMP_CWORD": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | typed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["staging"]
+
+
+def test_the_faults_of_the_centre_are_listed_and_switched_on_or_off():
+    listed = json.loads(CliRunner().invoke(app, ["demo", "fault", "--json"]).output)["faults"]
+    assert {"name", "cause", "summary", "on"} == set(listed[0])
+    refused = CliRunner().invoke(app, ["demo", "fault", listed[0]["name"], "maybe"]).exception
+    assert "cannot be switched 'maybe'; on or off was expected" in str(refused)
