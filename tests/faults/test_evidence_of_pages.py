@@ -85,6 +85,7 @@ def test_two_of_a_module(traced):
     traced.goto("/login?two")
 def test_first(desk):
     desk.goto("/missing-one")
+    assert desk.url.endswith("/missing-one")
 def test_second(desk):
     desk.goto("/missing-two")
     expect(desk.get_by_role("heading", name="Two")).to_be_visible(timeout=300)
