@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from synthprobe.records.incident import Observation, Triage
@@ -222,3 +223,12 @@ def test_an_incident_begins_with_the_journey_that_shows_the_cause():
     (made,) = follow([], observations, {}, START, said).incidents
     assert made.journeys == ("z", "a")
     assert made.title.startswith("z,")
+
+
+def test_a_long_title_ends_with_a_whole_word():
+    cause = " ".join(["the dispatcher sees nothing of it"] * 8)
+    (made,) = follow([], [msgspec.structs.replace(seen("a", 1, "failed"), cause=cause)], {}, START).incidents
+    shown = made.title.partition(": ")[2]
+    assert len(shown) <= 160
+    assert shown.endswith(" …")
+    assert cause.startswith(shown.removesuffix("…"))

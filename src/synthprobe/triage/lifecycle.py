@@ -363,4 +363,5 @@ def _flaps(clean: Sequence[bool]) -> bool:
 
 def _line(cause: str) -> str:
     first = next(iter(cause.strip().splitlines()), "") or "no cause was recorded"
-    return first if len(first) <= 160 else first[:157] + "..."
+    whole_words = first[:158].rpartition(" ")[0] or first[:158]
+    return first if len(first) <= 160 else f"{whole_words} …"
