@@ -74,8 +74,10 @@ class Issuer(BaseHTTPRequestHandler):
             self.answer(f"<a><authToken>{self.new('xml')}</authToken></a>".encode(), "application/xml")
         else:
             names = ("meta", "hidden", "state", "tab", "kept", "refresh", "window", "history", "protocol")
-            parts = {f"{name}_a": self.new(name)[:12] for name in ("indexed", "cached")}
-            parts |= {f"{name}_b": self.new(name)[12:] for name in ("indexed", "cached")}
+            parts = {}  # the page holds each in halves; letters and digits alone, so that no half is its longest word
+            for name in ("indexed", "cached"):
+                whole = self.issued.setdefault(name, secrets.token_hex(12))
+                parts |= {f"{name}_a": whole[:12], f"{name}_b": whole[12:]}
             self.answer(PAGE.format(**parts, **{name: self.new(name) for name in names}).encode(), "text/html")
 
     def messages(self) -> None:
