@@ -791,6 +791,15 @@ def score(failures: Sequence[Failing], *, verbose: bool = False) -> tuple[Counte
     return sums, rules
 
 
+def print_sums(failures: Sequence[Failing], *, verbose: bool) -> int:
+    """Judge failures and print the sums; the exit code."""
+    sums, rules = score(failures, verbose=verbose)
+    names = sorted(name for name in rules if not name.endswith(" right"))
+    print("right verdicts of each rule: " + ", ".join(f"{one} {rules[f'{one} right']}/{rules[one]}" for one in names))
+    print(f"{len(failures)} failures: {dict(sums)}")
+    return 1 if sums["wrong"] or sums["not told"] else 0
+
+
 def main(arguments: Sequence[str]) -> int:
     """Judge one half, and print the sums."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -798,11 +807,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--verbose", action="store_true", help="print what is said of each")
     given = parser.parse_args(arguments)
     chosen = KNOWN if given.set == "known" else ASIDE
-    sums, rules = score(chosen, verbose=given.verbose)
-    names = sorted(name for name in rules if not name.endswith(" right"))
-    print("right verdicts of each rule: " + ", ".join(f"{one} {rules[f'{one} right']}/{rules[one]}" for one in names))
-    print(f"{len(chosen)} failures: {dict(sums)}")
-    return 1 if sums["wrong"] or sums["not told"] else 0
+    return print_sums(chosen, verbose=given.verbose)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from foreign_failures import asked, failing, fields, loaded, page, score, shown, sought, status, timing, weak
+from foreign_failures import asked, failing, fields, loaded, page, print_sums, shown, sought, status, timing, weak
 
 from synthprobe.records.evidence import NodeCount
 from synthprobe.records.finding import Finding, Refusal, Throttled
@@ -383,11 +383,7 @@ def main(arguments: Sequence[str]) -> int:
     """Judge all, and print the sums."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--verbose", action="store_true", help="print what is said of each")
-    sums, rules = score(FAILURES, verbose=parser.parse_args(arguments).verbose)
-    names = sorted(name for name in rules if not name.endswith(" right"))
-    print("right verdicts of each rule: " + ", ".join(f"{one} {rules[f'{one} right']}/{rules[one]}" for one in names))
-    print(f"{len(FAILURES)} failures: {dict(sums)}")
-    return 1 if sums["wrong"] or sums["not told"] else 0
+    return print_sums(FAILURES, verbose=parser.parse_args(arguments).verbose)
 
 
 if __name__ == "__main__":

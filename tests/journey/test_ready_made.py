@@ -183,6 +183,11 @@ def test_a_domain_that_ends_soon_is_told_with_its_date(places):
         domain_holds(api, "good.example", rdap="https://rdap.example")
 
 
+def run_in(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "synthprobe", "run"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=90, check=False)
+
+
 def test_ready_made_journeys_need_no_file_but_the_configuration(tmp_path, places):
     plain, safe, authority = places
     lines = re.search(r"^ready_made = .*$", GUIDE.read_text(), re.MULTILINE)[0]
@@ -191,14 +196,7 @@ def test_ready_made_journeys_need_no_file_but_the_configuration(tmp_path, places
         f'[targets.plain]\nbase_url = "{plain}"\nready_made = ["resolves"]\n'
     )
     (tmp_path / "synthprobe.toml").write_text(written)
-    ran = subprocess.run(
-        [sys.executable, "-m", "synthprobe", "run"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    ran = run_in(tmp_path)
     (found,) = tmp_path.glob(".synthprobe/runs/demo/*/verdict.json")
     outcomes = {one["journey"]["id"]: one["outcome"] for one in json.loads(found.read_text())["journeys"]}
     assert outcomes == {
@@ -212,14 +210,7 @@ def test_ready_made_journeys_need_no_file_but_the_configuration(tmp_path, places
     assert "synthprobe runbook show certificate-ends" in ran.stdout
     assert "pytest synthprobe.toml::certificate_holds --target demo" in ran.stdout
     (tmp_path / "synthprobe.toml").write_text(written.replace('"resolves"]', '"resolve"]'))
-    wrong = subprocess.run(
-        [sys.executable, "-m", "synthprobe", "run"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
+    wrong = run_in(tmp_path)
     assert wrong.returncode == 2
     assert (
         "targets.plain.ready_made 1, which cannot be used: 'resolve' is none of accepts_connections, " in wrong.stderr

@@ -15,13 +15,13 @@ from synthprobe import pipeline
 from synthprobe.browser.installation import driver_trouble, find_browser, install_browser, install_driver_library
 from synthprobe.cli.checks import CHECKS, ProjectAtHand, findings
 from synthprobe.cli.completion import complete_targets
+from synthprobe.cli.named_checks import NAMED_CHECKS
 from synthprobe.cli.terminal import open_console, print_json, print_wrapped
-from synthprobe.cli.written import WRITTEN
 from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
 
-_ALL = CHECKS | WRITTEN
+_ALL = CHECKS | NAMED_CHECKS
 _MISSING = "missing; install it with: synthprobe doctor --fix"
 
 
@@ -45,7 +45,7 @@ def doctor(
         typer.Argument(
             metavar="[CHECK]...",
             autocompletion=lambda incomplete: [name for name in _ALL if name.startswith(incomplete)],
-            help=f"Only these: {', '.join(CHECKS)}; or, only when named, {', '.join(WRITTEN)}.",
+            help=f"Only these: {', '.join(CHECKS)}; or, only when named, {', '.join(NAMED_CHECKS)}.",
         ),
     ] = None,
     target: Annotated[

@@ -86,9 +86,11 @@ class Response:
     """
 
     def __init__(self, exchange: Exchange, headers: Mapping[str, str], content: bytes) -> None:
-        self.exchange = exchange
-        self.headers = {name.lower(): value for name, value in headers.items()}
-        self.content = content
+        self._exchange = exchange
+        self._headers = {name.lower(): value for name, value in headers.items()}
+        self._content = content
+        self.is_looked_at = False
+        """Whether anything was read of it: a status, a header, the body."""
 
     def __bool__(self) -> bool:
         """Whether its status is below 400, as for requests: ``assert api.get("/")`` says something."""
@@ -96,6 +98,24 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<{self.exchange.method} {self.exchange.url} → {self.exchange.status}>"
+
+    @property
+    def exchange(self) -> Exchange:
+        """The redacted record of the exchange."""
+        self.is_looked_at = True
+        return self._exchange
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers as received, their names in lower case."""
+        self.is_looked_at = True
+        return self._headers
+
+    @property
+    def content(self) -> bytes:
+        """The decoded body."""
+        self.is_looked_at = True
+        return self._content
 
     @property
     def status(self) -> int:
@@ -318,30 +338,13 @@ class Response:
         )
 
 
-def _seen(name: str) -> property:
-    def look(answer: Response) -> Any:
-        answer.__class__ = Response
-        return vars(answer)[name]
-
-    return property(look)
-
-
-class Unseen(Response):
-    """An answer that says error, until somebody looks at it: all else that can be asked of it is read from these."""
-
-    exchange = _seen("exchange")
-    headers = _seen("headers")
-    content = _seen("content")
-
-
 def answer_of(exchange: Exchange, headers: Mapping[str, str], content: bytes) -> Response:
     """The answer; one that says error is to be looked at, but for what deletes, which may be gone already."""
     answer = Response(exchange, headers, content)
-    if answer.status >= _ERRORS and (exchange.method != "DELETE" or answer.status >= _FAULTS):
-        recorder, unseen = steps.current(), f"{exchange.method} {exchange.url} was answered with {answer.status}"
-        answer.__class__ = Unseen
-        if recorder is not None:
-            recorder.unseen.append((unseen, lambda: type(answer) is Unseen))
+    is_error = exchange.status >= _ERRORS and (exchange.method != "DELETE" or exchange.status >= _FAULTS)
+    if is_error and (recorder := steps.current()):
+        text = f"{exchange.method} {exchange.url} was answered with {exchange.status}"
+        recorder.unseen.append((text, lambda: not answer.is_looked_at))
     return answer
 
 

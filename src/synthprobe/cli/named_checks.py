@@ -1,4 +1,4 @@
-"""What `synthprobe doctor` looks at only when it is named: what people wrote, and what is about to be published."""
+"""Checks of `synthprobe doctor` that are made only when they are named: of what people wrote, and of what leaves."""
 
 from __future__ import annotations
 
@@ -144,10 +144,10 @@ def _leaks(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
         yield "well", f"{known} secrets{tokens} searched for in {place}: {count}."
 
 
-WRITTEN: dict[str, Callable[[ProjectAtHand], Iterator[tuple[Level, str]]]] = {
+NAMED_CHECKS: dict[str, Callable[[ProjectAtHand], Iterator[tuple[Level, str]]]] = {
     "source": _source,
     "runbooks": _runbooks,
     "objectives": _objectives,
     "leaks": _leaks,
 }
-"""Every such check by what it looks at."""
+"""Each by the name that it is asked for with."""
