@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 _READS = re.compile(
-    r"synthprobe (run|http (GET|HEAD)|doctor|report|runbook (lint|match|show)|incident (list|show)|audit|fix plan)\b"
+    r"synthprobe (run|http (GET|HEAD)|doctor|report|runbook (match|show)|incident (list|show)|audit|fix plan)\b"
 )
 _CHANGES = {"--begin-anew", "--fix"}
 _FILTERS = {"cut", "date", "echo", "grep", "head", "jq", "printf", "tail", "tr", "uniq", "wc"}
