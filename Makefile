@@ -3,7 +3,7 @@
 #   .venv                  Python packages, at the versions and hashes of requirements.lock
 #   ~/.cache/synthprobe    Allure, from npm; ~/.cache/ms-playwright Playwright's own Chromium, where it can be downloaded
 #   by apt, as root or with sudo: python3-venv, libatomic1 (for Playwright's driver), chromium-headless-shell when the
-#   download does not work, and for the tests alone postgresql
+#   download does not work, and for the tests alone postgresql and openssh-client
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -15,13 +15,13 @@ unexport PYTHONDONTWRITEBYTECODE
 demo: setup ## start the dispatch centre, run the journeys healthy and with two faults, build the report
 	$(BIN)/synthprobe demo
 
-fleet-demo: setup .venv/.postgres ## three locations on a real Temporal server: one loses its network, then the centre breaks
+fleet-demo: setup .venv/.programs ## three locations on a real Temporal server: one loses its network, then the centre breaks
 	$(BIN)/synthprobe demo --fleet
 
-test: setup .venv/.postgres ## the tests, a real browser included; OPTIONS are more options for pytest: --long for all
+test: setup .venv/.programs ## the tests, a real browser included; OPTIONS are more options for pytest: --long for all
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 12 $(OPTIONS)
 
-coverage: setup .venv/.postgres ## the tests, and which lines of the product they run, child processes included
+coverage: setup .venv/.programs ## the tests, and which lines of the product they run, child processes included
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/coverage combine --quiet
@@ -72,8 +72,8 @@ setup: .venv/.installed .venv/.tools ## environment, browser and Allure
 	$(BIN)/synthprobe doctor --fix
 	@touch $@
 
-.venv/.postgres: .ci/install-postgres .venv/.installed
-	.ci/install-postgres
+.venv/.programs: .ci/install-test-programs .venv/.installed
+	.ci/install-test-programs
 	@touch $@
 
 clean: ## remove what the other commands made
