@@ -39,6 +39,7 @@ class Fleet:
             f'[targets.{target}]\nbase_url = "http://127.0.0.1:9"\n{more}'
         )
         self.told = folder / "told.jsonl"
+        self.step_s = dict.fromkeys(LOCATIONS, 0.2)
         self.slot = int(datetime.now(UTC).timestamp()) // 300
 
     def machine(self, name: str) -> Path:
@@ -94,11 +95,12 @@ class Fleet:
                 failure = Failure(
                     kind="expectation", ours=False, message="expected 200, got 500", detail="", step="open"
                 )
-            step = Step(title="open", status="failed" if failure else "passed", started_at=at, duration_s=0.2)
+            took_s = self.step_s[place.location]
+            step = Step(title="open", status="failed" if failure else "passed", started_at=at, duration_s=took_s)
             cause = {"failed": "expected 200, got 500", "unknown": "browser: it died"}.get(outcome, "")
             result = Result(
                 run_id=run.id, target=self.target, journey=one, attempt=1, outcome=outcome, cause=cause, started_at=at,
-                duration_s=0.3, steps=(step,), failure=failure,
+                duration_s=took_s + 0.1, steps=(step,), failure=failure,
             )  # fmt: skip
             judged.append(JourneyVerdict(journey=one, outcome=outcome, cause=cause, results=(result,)))
         return Verdict(run=run, journeys=tuple(judged), finished_at=at + timedelta(seconds=1))

@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from relay import Relay
 
 from synthprobe_demo.postgres import running_postgres
 
@@ -34,40 +34,6 @@ synthprobe.fleet.slots.RENEW_S = 0.5
 main()
 """
 _names = itertools.count()
-
-
-class Relay:
-    """A way to the database that can be cut: what is on it ends, and nothing new passes."""
-
-    def __init__(self, upstream: int) -> None:
-        self._upstream, self._ends, self.is_cut = upstream, [], False
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        self.is_cut = True
-        for end in self._ends:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self) -> None:
-        while True:
-            here, _ = self._listener.accept()
-            if self.is_cut:
-                here.close()
-                continue
-            there = socket.create_connection(("127.0.0.1", self._upstream))
-            self._ends += [here, there]
-            for source, sink in ((here, there), (there, here)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                sink.sendall(data)
-        with suppress(OSError):
-            sink.shutdown(socket.SHUT_RDWR)
 
 
 class Slot:
@@ -158,6 +124,20 @@ def test_a_machine_that_froze_is_overtaken_and_what_it_found_does_not_count(slot
     code, printed = slot.typed("centre", "run", "--conclude", "--slot", "now")
     assert (code, set(outcomes(printed).values())) == (0, {"passed"})
     assert "was concluded by" in slot.typed("frozen", "run", "--conclude", "--slot", "now")[1]["nothing_done"]
+
+
+def test_an_engine_that_gives_a_part_away_too_early_tries_again_until_it_is_done(slot):
+    first = slot.look("first")
+    assert slot.asked.wait(60)
+    code, printed = answer_of(slot.look("second"))
+    assert code == 3
+    assert "is being looked at by" in printed["nothing_run"]
+    slot.may_answer.set()
+    assert answer_of(first)[0] == 0
+    code, printed = answer_of(slot.look("second"))
+    assert code == 0
+    assert "was looked at by" in printed["nothing_run"]
+    assert slot.requests == ["/buy"]
 
 
 def test_a_machine_that_loses_the_database_is_unknown_with_its_name_and_what_it_found_changes_no_verdict(slot):

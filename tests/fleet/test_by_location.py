@@ -3,10 +3,14 @@
 import json
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 from machines import Fleet
 from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
+
+from synthprobe.cli.main import app
 
 READ, BUY = "fails from fra, passes from iad and sin", "fails from fra and iad, passes from sin"
 
@@ -20,6 +24,7 @@ def concluded(tmp_path_factory):
         '[[alerts.routes]]\nname = "pager"\nto = ["env:NO_PAGER"]\n'
     )
     fleet = Fleet(folder, f"sqlite:///{folder}/shared.db", more=more)
+    fleet.step_s["sin"] = 0.75
     plan = fleet.plan()
     fleet.look(plan, {"fra": dict.fromkeys(("buy", "read", "search"), "failed"), "iad": {"buy": "failed"}})
     assert fleet.conclude()["exit_code"] == 1
@@ -70,3 +75,11 @@ def test_metrics_have_each_location(concluded):
     }
     assert len(seen) == 9
     assert (seen["buy", "iad"], seen["buy", "sin"], seen["read", "fra"]) == ("failed", "passed", "failed")
+
+
+def test_the_board_says_how_long_a_step_takes_from_each_location(concluded, monkeypatch):
+    monkeypatch.chdir(concluded.machine("centre"))
+    assert CliRunner().invoke(app, ["review", "--pages"]).exit_code == 0
+    pages = {path.name: path.read_text() for path in Path(".synthprobe/site/board/shop").glob("journey-search-*.html")}
+    (said,) = (text_of(html) for html in pages.values())
+    assert re.findall(r"mean from (\w+) ([\d.]+ \w+)", said) == [("sin", "750 ms"), ("iad", "200 ms")]

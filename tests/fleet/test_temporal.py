@@ -11,9 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from relay import Relay
 
+from synthprobe import eventually
 from synthprobe_demo.temporal_server import running_temporal
 
+SYNTHPROBE = (sys.executable, "-m", "synthprobe")
 JOURNEY = '''
 def test_buy(api):
     """A customer buys."""
@@ -39,75 +42,106 @@ def server(tmp_path_factory):
         yield started
 
 
+class Slot:
+    """A shop on a target of its own, whose first requests wait, and the slot of it that Temporal has begun."""
+
+    def __init__(self, server, folder: Path, waiting: int) -> None:
+        self.folder, self._server = folder, server
+        self.asked, self.may_answer = ([threading.Event() for _ in range(waiting)] for _ in range(2))
+        self.requests = 0
+        slot = self
+
+        class Shop(BaseHTTPRequestHandler):
+            def do_GET(self):
+                number = slot.requests
+                slot.requests += 1
+                if number < waiting:
+                    slot.asked[number].set()
+                    slot.may_answer[number].wait(60)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                with suppress(OSError):
+                    self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self._shop = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+        self.target = f"shop{self._shop.server_port}"
+        threading.Thread(target=self._shop.serve_forever, daemon=True).start()
+        (folder / "journeys").mkdir()
+        (folder / "journeys" / "test_shop.py").write_text(JOURNEY)
+        (folder / "synthprobe.toml").write_text(
+            f"default_target = '{self.target}'\ninterval_s = 86400\n[targets.{self.target}]\n"
+            f"base_url = 'http://127.0.0.1:{self._shop.server_port}'\nlocations = ['fra']\ntimeout_s = 100\n"
+        )
+        words = (*SYNTHPROBE, "worker", "--location", "fra", "--capacity", "0", "--parts", "1")
+        made = subprocess.run(
+            [*words, "--address", server.address], cwd=folder, capture_output=True, text=True, timeout=60
+        )
+        assert made.returncode == 0, made.stderr
+        self.temporal("schedule", "trigger", "--schedule-id", f"synthprobe-{self.target}")
+
+    def temporal(self, *words: str) -> str:
+        temporal = (self._server.program, "--address", self._server.address, "--output", "json")
+        return subprocess.run([*temporal, *words], check=True, capture_output=True, text=True, timeout=200).stdout
+
+    def worker(self, name: str, address: str = ""):
+        words = (*SYNTHPROBE, "worker", "--location", "fra", "--address", address or self._server.address)
+        return process(*words, cwd=self.folder, errors=self.folder / f"{name}.log")
+
+    @property
+    def flow(self) -> str:
+        query = f"WorkflowType='synthprobe-slot' AND WorkflowId STARTS_WITH 'synthprobe-{self.target}'"
+        (listed,) = json.loads(self.temporal("workflow", "list", "--query", query))
+        return listed["execution"]["workflowId"]
+
+    def attempts(self) -> int:
+        """How often Temporal has given the part away."""
+        pending = json.loads(self.temporal("workflow", "describe", "--workflow-id", self.flow)).get("pendingActivities")
+        return max((one.get("attempt", 1) for one in pending or ()), default=0)
+
+    def judged(self) -> dict:
+        """What the conclusion says of the only journey, once the workflow is over."""
+        assert json.loads(self.temporal("workflow", "result", "--workflow-id", self.flow))["result"] == 0
+        runs = self.folder.glob(f".synthprobe/runs/{self.target}/*/verdict.json")
+        (verdict,) = (path for path in runs if '"concludes": true' in path.read_text())
+        (found,) = json.loads(verdict.read_text())["journeys"]
+        assert [vote["location"] for vote in found["votes"]] == ["fra"]
+        return found
+
+
 @pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_worker_and_then_the_server_are_killed_in_mid_slot_and_the_slot_is_concluded_once(server, tmp_path):
-    asked, killed = threading.Event(), threading.Event()
-    asked_again, restarted = threading.Event(), threading.Event()
-
-    class Shop(BaseHTTPRequestHandler):
-        def do_GET(self):
-            if not killed.is_set():
-                asked.set()
-                killed.wait(60)
-            elif not asked_again.is_set():
-                asked_again.set()
-                restarted.wait(60)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            with suppress(OSError):
-                self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    shop = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
-    threading.Thread(target=shop.serve_forever, daemon=True).start()
-    (tmp_path / "journeys").mkdir()
-    (tmp_path / "journeys" / "test_shop.py").write_text(JOURNEY)
-    (tmp_path / "synthprobe.toml").write_text(
-        "default_target = 'shop'\ninterval_s = 86400\n"
-        f"[targets.shop]\nbase_url = 'http://127.0.0.1:{shop.server_port}'\nlocations = ['fra']\ntimeout_s = 100\n"
-    )
-    synthprobe = (sys.executable, "-m", "synthprobe")
-    made = subprocess.run(
-        [*synthprobe, "worker", "--location", "fra", "--capacity", "0", "--parts", "1", "--address", server.address],
-        cwd=tmp_path,
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert made.returncode == 0, made.stderr
-    temporal = (server.program, "--address", server.address, "--output", "json")
-    subprocess.run([*temporal, "schedule", "trigger", "--schedule-id", "synthprobe-shop"], check=True, timeout=60)
-    worker = (*synthprobe, "worker", "--location", "fra", "--address", server.address)
-    with process(*worker, cwd=tmp_path, errors=tmp_path / "first.log") as first:
-        assert asked.wait(120), (tmp_path / "first.log").read_text()
+    slot = Slot(server, tmp_path, waiting=2)
+    with slot.worker("first") as first:
+        assert slot.asked[0].wait(120), (tmp_path / "first.log").read_text()
         os.killpg(first.pid, signal.SIGKILL)  # with the run that it had begun
-    killed.set()
-    with process(*worker, cwd=tmp_path, errors=tmp_path / "second.log") as second:
-        assert asked_again.wait(200), (tmp_path / "second.log").read_text()
+    slot.may_answer[0].set()
+    with slot.worker("second") as second:
+        assert slot.asked[1].wait(200), (tmp_path / "second.log").read_text()
         server.kill()
         server.start()
-        restarted.set()
-        listed = [*temporal, "workflow", "list", "--query", "WorkflowType='synthprobe-slot'"]
-        flow = json.loads(subprocess.run(listed, capture_output=True, check=True, timeout=60).stdout)[0]["execution"]
-        done = subprocess.run(
-            [*temporal, "workflow", "result", "--workflow-id", flow["workflowId"]], capture_output=True, text=True,
-            timeout=200,
-        )  # fmt: skip
-        assert json.loads(done.stdout)["result"] == 0, (tmp_path / "second.log").read_text()
+        slot.may_answer[1].set()
+        assert slot.judged()["outcome"] == "passed"
         second.terminate()
         assert second.wait(60) == 0
-    (verdict,) = (
-        path
-        for path in tmp_path.glob(".synthprobe/runs/shop/*/verdict.json")
-        if '"concludes": true' in path.read_text()
-    )
-    (judged,) = json.loads(verdict.read_text())["journeys"]
-    assert judged["outcome"] == "passed"
-    assert [vote["location"] for vote in judged["votes"]] == ["fra"]
-    runs = subprocess.run(listed, capture_output=True, check=True, timeout=60).stdout
-    assert len(json.loads(runs)) == 1
-    shop.shutdown()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_a_worker_that_temporal_cannot_reach_ends_its_part_and_nobody_does_it_again(server, tmp_path):
+    slot = Slot(server, tmp_path, waiting=1)
+    relay = Relay(int(server.address.rpartition(":")[2]))
+    with slot.worker("lonely", f"127.0.0.1:{relay.port}"):
+        assert slot.asked[0].wait(120), (tmp_path / "lonely.log").read_text()
+        relay.cut()
+        with slot.worker("other"):
+            eventually(lambda: slot.attempts() > 1, within="100s", every="1s")
+            slot.may_answer[0].set()
+            assert slot.judged()["outcome"] == "passed"
+    assert slot.requests == 1
 
 
 def test_a_server_that_is_not_there_is_a_sentence(tmp_path):

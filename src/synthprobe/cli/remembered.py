@@ -15,6 +15,7 @@ import typer
 from synthprobe import pipeline
 from synthprobe.config import Config
 from synthprobe.errors import HistoryError
+from synthprobe.goals.impact import sum_locations
 from synthprobe.goals.operations import backend_totals
 from synthprobe.records.history import StepSample, StepSum
 from synthprobe.records.impact import OperationTotal, Traffic
@@ -167,4 +168,5 @@ def _total(key: StepKey, its: Sequence[StepSum], budget_ms: float | None) -> Ope
         budget_ms=budget_ms,
         over_budget_calls=sum(one.over_budget_calls for one in its),
         over_budget_ms=sum(one.over_budget_ms for one in its),
+        locations=sum_locations(its),
     )

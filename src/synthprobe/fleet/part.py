@@ -70,7 +70,8 @@ def look(
                 return Looked(code=3, why=f"{_named(place, plan)} was left alone. {wrong}")
             state, ours = _leased(fleet, place)
             if not ours:
-                return Looked(code=0, why=f"{_named(place, plan)} {_whose(state)}. Nothing was run.")
+                code = 0 if state.done_at is not None else 3  # who has it may lose it, or be cut off from the engine
+                return Looked(code=code, why=f"{_named(place, plan)} {_whose(state)}. Nothing was run.")
             part = plan.parts[index.number - 1]
             if not part.journeys:
                 fleet.finish(state, _nothing(target, state))

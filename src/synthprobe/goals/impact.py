@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from synthprobe.goals.statements import normalise_statement
+from synthprobe.records.history import StepSum
 from synthprobe.records.impact import Change, Forecast, ImpactRow, OperationKind, OperationTotal, Split, Traffic
 
 PRIOR_RUNS = 5.0
@@ -105,6 +106,15 @@ def compare(
     return tuple(sorted(made, key=lambda row: (row.rank_predicted or 10**6, row.rank_after)))
 
 
+def sum_locations(parts: Iterable[OperationTotal | StepSum]) -> dict[str, tuple[int, float]]:
+    """Calls and milliseconds of several parts together, by location."""
+    found: dict[str, tuple[int, float]] = {}
+    for location, (calls, total_ms) in (item for part in parts for item in part.locations.items()):
+        before = found.get(location, (0, 0.0))
+        found[location] = (before[0] + calls, before[1] + total_ms)
+    return found
+
+
 def shrunk_share(over: int, calls: int) -> float:
     """The share of calls over budget, drawn towards a prior while only few were seen."""
     return (over + PRIOR_RUNS * PRIOR_OVER) / (calls + PRIOR_RUNS)
@@ -147,6 +157,7 @@ def _row(
         trend=mean / earlier if earlier else None,
         few=calls < FEW_CALLS,
         slowest_trace=next((one.slowest_trace for one in by_cost if one.slowest_trace), ""),
+        location_ms=_by_location(group),
     )
     return row, total
 
@@ -197,6 +208,11 @@ def _sum(group: Iterable[OperationTotal]) -> tuple[int, float]:
 def _mean(group: Sequence[OperationTotal]) -> float:
     calls, total = _sum(group)
     return total / calls
+
+
+def _by_location(group: Sequence[OperationTotal]) -> dict[str, float]:
+    means = {name: total_ms / calls for name, (calls, total_ms) in sum_locations(group).items() if calls}
+    return dict(sorted(means.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _cost(row: ImpactRow) -> float:

@@ -19,15 +19,18 @@ _NOTHING: Counter[int] = Counter()
 
 
 class _Sum:
-    """Measurements of one step, of all locations."""
+    """Measurements of one step."""
 
     def __init__(self) -> None:
         self.tried = self.count = self.total_us = self.over_calls = self.over_us = 0
+        self.locations: dict[str, tuple[int, float]] = {}
         self.passed: dict[int, int] = {}  # measurements of attempts that passed, by series
         self.others: list[int] = []  # of the others, one by one
         self.rolled_up: Counter[int] = Counter()
 
-    def add(self, count: int, total_us: int, over_calls: int, over_us: int) -> None:
+    def add(self, location: str, count: int, total_us: int, over_calls: int, over_us: int) -> None:
+        its_count, its_ms = self.locations.get(location, (0, 0.0))
+        self.locations[location] = (its_count + count, its_ms + total_us / 1000)
         self.tried, self.count = self.tried + count, self.count + count
         self.total_us, self.over_us = self.total_us + total_us, self.over_us + over_us
         self.over_calls += over_calls
@@ -48,7 +51,7 @@ def read_step_sums(
         sums.where(*inside, STEPS.c.kept == 0).group_by(STEPS.c.series_no)
     ):
         its = found[series[no].journey, series[no].step]
-        its.add(count, int(total), over_calls, int(over))
+        its.add(series[no].location, count, int(total), over_calls, int(over))
         its.passed[no] = count
     _add_others(found, series, connection.execute(select(STEPS).where(*inside, STEPS.c.kept == 1)).all())
     _add_rolled_up(connection, found, series, since, until)
@@ -63,6 +66,7 @@ def read_step_sums(
             over_budget_calls=its.over_calls,
             over_budget_ms=its.over_us / 1000,
             p95_ms=tails.p95_us(its.passed, its.others, its.rolled_up) / 1000 if p95 and step and its.count else None,
+            locations=its.locations,
         )
         for (journey, step), its in found.items()
     ]
@@ -162,7 +166,7 @@ def _add_others(found: Mapping[tuple[str, str], _Sum], series: Mapping[int, Any]
         if row.failed or (its.journey, row.run_no, row.attempt) in broken:
             of.tried += 1
         else:
-            of.add(1, row.duration_us, int(row.over_us is not None), row.over_us or 0)
+            of.add(its.location, 1, row.duration_us, int(row.over_us is not None), row.over_us or 0)
             of.others.append(row.duration_us)
 
 
@@ -184,5 +188,5 @@ def _add_rolled_up(
                 of.tried += count
                 of.count += 0 if its.step else count - row["failed"]
             else:
-                of.add(count, row["total_us"], count if row["over_us"] else 0, row["over_us"])
+                of.add(its.location, count, row["total_us"], count if row["over_us"] else 0, row["over_us"])
                 of.rolled_up.update(decode(row["sketch"]))

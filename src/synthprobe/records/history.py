@@ -91,6 +91,7 @@ class StepSum(Struct, frozen=True, kw_only=True):
         over_budget_calls: those that took longer than the budget.
         over_budget_ms: milliseconds over the budget, all together.
         p95_ms: time that 19 of 20 stay under, milliseconds; None when it was not asked for.
+        locations: measurements that count, and milliseconds of them together, by where the probe stood.
     """
 
     journey: str
@@ -101,6 +102,7 @@ class StepSum(Struct, frozen=True, kw_only=True):
     over_budget_calls: int = 0
     over_budget_ms: float = 0.0
     p95_ms: float | None = None
+    locations: dict[str, tuple[int, float]] = {}
 
 
 class JudgedSlot(Struct, frozen=True, kw_only=True):

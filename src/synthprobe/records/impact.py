@@ -44,6 +44,7 @@ class OperationTotal(Struct, frozen=True, kw_only=True):
         over_budget_calls: calls that took longer than the budget.
         over_budget_ms: milliseconds over the budget, all calls together.
         slowest_trace: address of the trace of the last slow run, relative to the site; empty when there is none.
+        locations: calls, and milliseconds of them together, by where the probe stood; steps only.
     """
 
     name: str
@@ -57,6 +58,7 @@ class OperationTotal(Struct, frozen=True, kw_only=True):
     over_budget_calls: int = 0
     over_budget_ms: float = 0.0
     slowest_trace: str = ""
+    locations: dict[str, tuple[int, float]] = {}
 
 
 class ImpactRow(Struct, frozen=True, kw_only=True):
@@ -78,6 +80,7 @@ class ImpactRow(Struct, frozen=True, kw_only=True):
         trend: mean of a call against the window before, 1 is unchanged; None without a window before.
         few: so few calls were counted that the row's place is not sure.
         slowest_trace: address of the trace of the last slow run, or of its report; empty when there is none.
+        location_ms: milliseconds a call from each location, the slowest first; steps only.
     """
 
     rank: int
@@ -95,6 +98,7 @@ class ImpactRow(Struct, frozen=True, kw_only=True):
     trend: float | None = None
     few: bool = False
     slowest_trace: str = ""
+    location_ms: dict[str, float] = {}
 
 
 class Split(Struct, frozen=True, kw_only=True):
