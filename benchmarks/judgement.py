@@ -1,6 +1,6 @@
 """How often what triage says is so, on real systems that nobody here wrote.
 
-    python benchmarks/judgement.py [--system NAME] [--set known|aside] [--only TEXT] [--verbose]
+    python benchmarks/judgement.py [--system NAME] [--set known|aside] [--only TEXT] [--keep FOLDER] [--verbose]
 
 Each system comes from its registry and runs behind the fault proxy. One run is as it should be; then each situation
 is made in a copy of the project, so that a history is there. Prints a line for each journey, and the sums.
@@ -52,8 +52,8 @@ def project(system: str, place: Path, address: str) -> Path:
     return folder
 
 
-def run(folder: Path, situation: Situation | None, address: str) -> dict[str, Any]:
-    """Run the journeys as a schedule does, and read the verdict."""
+def run(folder: Path, situation: Situation | None, address: str, kept: Path | None) -> dict[str, Any]:
+    """Run the journeys as a schedule does, and read the verdict; it is kept where a file is named."""
     environ = {name: text for name, text in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
     environ["FOREIGN_DOOR"] = situation.password if situation else PASSWORD
     command = [sys.executable, "-m", "synthprobe", "run"]
@@ -65,6 +65,9 @@ def run(folder: Path, situation: Situation | None, address: str) -> dict[str, An
     verdicts = sorted(folder.glob(".synthprobe/runs/*/*/verdict.json"), key=lambda path: path.stat().st_mtime)
     if not verdicts:
         raise SystemExit(f"{folder.name}: no verdict was written.\n{done.stdout}{done.stderr}")
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(verdicts[-1], kept)
     return dict(json.loads(verdicts[-1].read_text()))
 
 
@@ -120,7 +123,7 @@ def judge(
 
 
 @contextmanager
-def started(system: str, situations: Sequence[Situation]) -> Iterator[tuple[Any, Path]]:
+def started(system: str, situations: Sequence[Situation], keep: Path | None) -> Iterator[tuple[Any, Path]]:
     """The system behind its proxy, and a project with one good run."""
     faults = {
         Fault(name=f"{number}.{part}", cause=None): rule
@@ -135,7 +138,7 @@ def started(system: str, situations: Sequence[Situation]) -> Iterator[tuple[Any,
     ):
         folder = project(system, Path(place), proxy.base_url)
         if system != "httpbin":
-            good = run(folder, None, proxy.base_url)
+            good = run(folder, None, proxy.base_url, keep and keep / f"{system} as it should be.json")
             ends = {one["journey"]["id"]: (one["outcome"], one.get("cause", "")) for one in good["journeys"]}
             print(f"\n{system}, as it should be: {ends}", flush=True)
         yield proxy, folder
@@ -147,6 +150,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--system", choices=[*SYSTEMS], action="append", help="only this one")
     parser.add_argument("--set", choices=["known", "aside"], default="known", help="which situations")
     parser.add_argument("--only", default="", help="situations whose name holds this text")
+    parser.add_argument("--keep", type=Path, help="folder for the verdicts")
     parser.add_argument("--verbose", action="store_true", help="print the messages of failures too")
     given = parser.parse_args(arguments)
     wanted = [one for one in (KNOWN if given.set == "known" else SET_ASIDE) if given.only in one.name]
@@ -154,14 +158,15 @@ def main(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     for system in given.system or SYSTEMS:
         if situations := [one for one in wanted if one.system == system]:
-            with started(system, situations) as (proxy, folder):
+            with started(system, situations, given.keep) as (proxy, folder):
                 for number, situation in enumerate(situations):
                     copy = folder.with_name(f"{system}-{number}")
                     shutil.copytree(folder, copy)
                     with ExitStack() as broken:
                         for part in range(len(situation.breaks)):
                             broken.enter_context(proxy.broken(f"{number}.{part}"))
-                        verdict = run(copy, situation, proxy.base_url)
+                        kept = given.keep and given.keep / f"{system}: {situation.name}.json"
+                        verdict = run(copy, situation, proxy.base_url, kept)
                     judge(situation, verdict, sums, rules, verbose=given.verbose)
     names = sorted(name for name in rules if not name.endswith(" right"))
     print("\nright verdicts of each rule: " + ", ".join(f"{one} {rules[f'{one} right']}/{rules[one]}" for one in names))

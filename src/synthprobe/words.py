@@ -212,10 +212,31 @@ def cause_and_page(cause: Triage | None, runbook: str, general: str) -> str:
     return f"{f'{cause.cause_class} ({cause.sure})' if cause else 'unknown'}, {page(runbook, general)}"
 
 
-def explanation(cause: Triage) -> str:
-    """Why a class is named; where none is, what is known, and which class it may be."""
-    may_be = cause.runner_up if cause.cause_class == "unknown" else ""
-    return f"{cause.why} May be {may_be}: {cause.runner_up_why}" if may_be else cause.why
+def explanation(cause: Triage, beside: str = "") -> str:
+    """Why a class is named; where none is, what is known, and which class it may be.
+
+    What stands ``beside`` it already, the failure's own sentence, is not said again.
+    """
+    why = _beyond(cause.why, beside)
+    if cause.cause_class != "unknown" or not cause.runner_up:
+        return why
+    because = _beyond(_beyond(cause.runner_up_why, cause.why), beside)
+    return f"{why} May be {cause.runner_up}{f': {because}' if because else '.'}".lstrip()
+
+
+def likely_cause(cause: Triage, beside: str = "") -> str:
+    """The class of the cause, how sure it is, and why."""
+    return f"{cause.cause_class}, confidence {cause.sure}: {explanation(cause, beside)}".removesuffix(": ")
+
+
+def _beyond(text: str, beside: str) -> str:
+    """What a text says that does not stand beside it."""
+    known, bare = beside.strip().rstrip("."), text.strip().rstrip(".")
+    if not known or known not in bare:
+        return "" if bare in known else text
+    before, _, after = text.partition(known)
+    after = after.lstrip(" .;,")
+    return f"{before.rstrip()} {after[:1].upper()}{after[1:]}".strip()
 
 
 def runbook_mark(runbook: str, worth: Worth) -> str:

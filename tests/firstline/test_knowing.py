@@ -138,8 +138,8 @@ def test_lint_counts_the_failures_of_others_that_a_page_claims_and_refuses_any(p
     greedy = page("greedy", "{knows: [{message: ledger}]}")
     other = replace(SEEN, journey="stock", requests=("GET /api/stock",))
     samples = [sampled("orders-away", "right", SEEN), sampled("stock-away", "", other)]
-    write_score_set(tmp_path, {"orders-away": samples[:1], "stock-away": samples[1:]})
-    write_score_set(tmp_path, {"orders-away": samples[:1]})  # a drill again takes the place of the one before
+    write_score_set(tmp_path, "orders-away", {"order"}, samples[:1])
+    write_score_set(tmp_path, "stock-away", {"stock"}, samples[1:])
     assert read_score_set(tmp_path) == tuple(samples)
     assert "17" not in samples[0].subject.message
     found = lint([right, greedy], Known(samples=samples), TODAY)
@@ -148,6 +148,16 @@ def test_lint_counts_the_failures_of_others_that_a_page_claims_and_refuses_any(p
         "Narrow it."
     ]
     assert not [one for one in lint([right], Known(samples=samples), TODAY) if one.error]
+
+
+def test_a_drill_renews_what_was_seen_in_the_journeys_that_ran_and_keeps_the_rest(tmp_path):
+    both = [sampled("orders-away", "right", replace(SEEN, journey=id)) for id in ("order", "stock")]
+    now = sampled("orders-away", "right", replace(SEEN, journey="order", message="the ledger is shut"))
+    write_score_set(tmp_path, "orders-away", {"order", "stock"}, both)
+    write_score_set(tmp_path, "orders-away", {"order"}, [now])
+    assert read_score_set(tmp_path) == (both[1], now)
+    write_score_set(tmp_path, "orders-away", {"order", "stock"}, [now])  # the second ran and noticed nothing
+    assert read_score_set(tmp_path) == (now,)
 
 
 def test_a_score_set_that_cannot_be_read_is_a_sentence(tmp_path):

@@ -8,11 +8,15 @@ import made_run
 import pytest
 from rich.console import Console
 
+from synthprobe.records.incident import Triage
 from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.oncall import headline
 from synthprobe.report.page import duration
 from synthprobe.report.terminal import summary
+from synthprobe.words import explanation
+
+SEEN = "GET /stock was answered with state: expected 'in', got 'out'"
 
 
 @pytest.mark.parametrize(
@@ -51,3 +55,22 @@ def test_the_terminal_lists_the_worst_first_and_runs_nothing_the_target_said() -
     assert intake.cause in lines[1]
     assert "[red]x" in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    ("why", "candidate_why", "left"),
+    [
+        (f"{SEEN}.", "", ""),
+        (f"{SEEN}; the page / has link Exit.", "", "The page / has link Exit."),
+        ("Node b is broken.", "", "Node b is broken."),
+        (f"{SEEN}.", f"A record is gone. {SEEN}.", "May be data: A record is gone."),
+        (f"{SEEN}.", f"{SEEN}.", "May be data."),
+    ],
+)
+def test_a_cause_says_only_what_the_failure_beside_it_does_not(why: str, candidate_why: str, left: str) -> None:
+    found = Triage(
+        cause_class="unknown", rule="r", why=why, sure="low",
+        runner_up="data" if candidate_why else "", runner_up_why=candidate_why,
+    )  # fmt: skip
+    assert explanation(found, SEEN) == left
+    assert explanation(found).count(SEEN) == (SEEN in f"{why}{candidate_why}"), "alone, it is said once"

@@ -56,6 +56,7 @@ class Drilled:
     called_code: tuple[str, ...] = ()
     incidents: tuple[str, ...] = ()
     wrong_pages: tuple[str, ...] = ()
+    ran: tuple[str, ...] = ()
     samples: tuple[Sample, ...] = ()
 
     def wrong(self) -> str:
@@ -169,6 +170,7 @@ class Drill:
             called_code=tuple(one.journey.id for one in noticed if one.triage and one.triage.cause_class == "code"),
             incidents=incidents_of(verdict),
             wrong_pages=_wrong_pages(verdict, {runbook.id} if runbook else set()),
+            ran=tuple(one.journey.id for one in verdict.journeys),
             samples=tuple(
                 sampled(fault.name, runbook.id if runbook else "", subjects[one.journey.id])
                 for one in noticed
@@ -303,7 +305,7 @@ def _drilled(
             if exercise and not wrong and fault.name in it.runbooks:
                 stamp(root / it.runbooks[fault.name].path, exercise)
             if exercise and result.samples:
-                write_score_set(root / config.runbooks, {fault.name: result.samples})
+                write_score_set(root / config.runbooks, fault.name, result.ran, result.samples)
             yield result
 
 

@@ -5,7 +5,7 @@ They are what a page's claims are measured with: a page that knows a failure of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -43,10 +43,10 @@ def read_score_set(folder: Path) -> tuple[Sample, ...]:
         ) from None
 
 
-def write_score_set(folder: Path, seen: Mapping[str, Sequence[Sample]]) -> None:
-    """Put in what drills saw of some faults, in the place of what earlier drills saw of them."""
-    kept = [one for one in read_score_set(folder) if one.of not in seen]
-    lines = sorted([*kept, *(one for samples in seen.values() for one in samples)], key=lambda one: one.of)
+def write_score_set(folder: Path, fault: str, ran: Collection[str], seen: Sequence[Sample]) -> None:
+    """Put in what a drill saw of a fault, in the place of what earlier ones saw of it in the journeys that ran."""
+    kept = [one for one in read_score_set(folder) if one.of != fault or one.subject.journey not in ran]
+    lines = sorted([*kept, *seen], key=lambda one: one.of)
     write_whole(folder / FILE, b"".join(msgspec.json.encode(one) + b"\n" for one in lines))
 
 

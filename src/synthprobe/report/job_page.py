@@ -9,7 +9,7 @@ from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.cards import broken_step
 from synthprobe.report.markdown import as_text
 from synthprobe.report.oncall import BADGES, headline, worst
-from synthprobe.words import explanation, incident_name
+from synthprobe.words import incident_name, likely_cause
 
 LISTED = 20
 """Journeys that are listed: the job's page holds 1 MiB, and a person reads the first few."""
@@ -50,7 +50,7 @@ def _summary(verdict: Verdict, cell: Callable[[str], str]) -> str:
 
 
 def _row(one: JourneyVerdict, cell: Callable[[str], str]) -> str:
-    why = [broken_step(one), one.cause, f"{one.triage.cause_class}: {explanation(one.triage)}" if one.triage else ""]
+    why = [broken_step(one), one.cause, likely_cause(one.triage, one.cause) if one.triage else ""]
     sign, word = BADGES[one.outcome]
     cells = (f"{sign} {word}", cell(one.journey.title), "<br>".join(cell(part) for part in why if part))
     is_explained = one.triage is not None or bool(one.incident)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from synthprobe.records.figures import shown_score
+from synthprobe.words import explanation
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -18,7 +19,7 @@ def pages() -> Environment:
     environment = Environment(
         loader=PackageLoader("synthprobe.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"duration": duration, "utc": utc}
+    environment.filters |= {"duration": duration, "utc": utc, "explanation": explanation}
     return environment
 
 

@@ -15,7 +15,7 @@ from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.cards import broken_step
 from synthprobe.report.oncall import BADGES, headline, worst
 from synthprobe.report.page import duration
-from synthprobe.words import explanation
+from synthprobe.words import likely_cause
 
 _STYLES: dict[Outcome, str] = {
     "failed": "bold red",
@@ -55,8 +55,7 @@ def failure_lines(one: JourneyVerdict) -> list[str]:
     name = f"{one.journey.id}: {step}" if step else one.journey.id
     lines = [_line(f"{sign} {word} {name}{_title(one.journey)}"), *_indented([one.cause, place])]
     if one.triage is not None:
-        cause = f"{one.triage.cause_class}, confidence {one.triage.sure}: {explanation(one.triage)}"
-        lines += _indented([f"Likely cause: {cause}"])
+        lines += _indented([f"Likely cause: {likely_cause(one.triage, one.cause)}"])
     page, general = one.runbook or one.offered, "" if one.runbook else "General page"
     known = f" (incident {one.incident})" if one.incident else ""
     if page:
