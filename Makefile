@@ -37,6 +37,8 @@ check: setup ## format, lint, types, import contracts, workflows, manifests
 	$(BIN)/actionlint -ignore 'label ".+" is unknown' deploy/github/*.yml
 	$(BIN)/zizmor --offline --pedantic --quiet .github src/synthprobe/cli/scaffold/github deploy/github/fleet.yml
 	$(BIN)/kubernetes-validate --strict --quiet deploy/kubernetes/[!k]*.yaml deploy/kubernetes/workers/[!k]*.yaml
+	! command -v kubectl || for it in deploy/kubernetes deploy/kubernetes/workers; do \
+	  kubectl kustomize $$it | $(BIN)/kubernetes-validate --strict --quiet - || exit 1; done
 
 format: setup ## put the code in order
 	$(BIN)/ruff format .
