@@ -5,11 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 
 import msgspec
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis.strategies import datetimes, integers
 
+from synthprobe.records.result import new_run_id
 from synthprobe.records.verdict import Verdict
 
 WAITS = """
@@ -289,3 +293,8 @@ def test_a_slot_is_judged_once_f47_f48(project, centre):
     assert sum("Nothing was run" in text for text in (out, second.stdout, third.stdout)) == 2
     assert "already judged" in third.stdout
     assert len(list((project.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json"))) == 1
+
+
+@given(now=datetimes(max_value=datetime(2999, 1, 1)), later_ms=integers(min_value=4, max_value=10_000))
+def test_of_two_runs_the_later_has_the_greater_id_also_within_a_second(now, later_ms):
+    assert new_run_id(now) < new_run_id(now + timedelta(milliseconds=later_ms))

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from synthprobe.evidence.certificates import certificate_fault
-from synthprobe.journey.trust import bundle
+from synthprobe.journey.trust import bundle, like_browsers
 from synthprobe.targets.addresses import host_of
 from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import may_reach
@@ -102,7 +102,8 @@ class EgressProxy:
             return  # Playwright checks those that are shown a certificate itself
         if where in self._checked:
             return
-        context = ssl.create_default_context(cafile=bundle(authorities) if authorities else DEFAULT_CA_BUNDLE_PATH)
+        known = bundle(authorities) if authorities else DEFAULT_CA_BUNDLE_PATH
+        context = like_browsers(ssl.create_default_context(cafile=known))
         _, other = await self._tunnel(where, f"http://{where}/")
         try:
             await other.start_tls(context, server_hostname=host_of(url))

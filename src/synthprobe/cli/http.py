@@ -25,6 +25,7 @@ from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.journey.response import Response
 from synthprobe.journey.sweeping import secret_reader, signed_in
+from synthprobe.journey.trust import like_browsers
 from synthprobe.targets.guardrails import egress_refusal
 from synthprobe.targets.secrets import proxies_for, read_credentials
 from synthprobe.targets.target import Target
@@ -155,7 +156,7 @@ def _certificate(target: Target, path: str) -> str:
     address = (place.hostname, place.port or 443)
     try:
         pem = ssl.get_server_certificate(address, timeout=_CONNECT_S)
-        context = ssl.create_default_context(cadata=pem)
+        context = like_browsers(ssl.create_default_context(cadata=pem))
         context.check_hostname = False
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # itself is trusted, so that it can be read
         with (

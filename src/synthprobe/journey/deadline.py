@@ -30,6 +30,7 @@ from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 from synthprobe.deadlines import OverdueError, within
 from synthprobe.errors import ConfigurationError, TargetError
+from synthprobe.journey.trust import like_browsers
 from synthprobe.records.journey import duration_s
 
 TRIED = "requests>=2.32,<3"
@@ -188,9 +189,9 @@ async def _first(found: Sequence[Any], limit_s: float | None) -> socket.socket:
 
 class _GuardedTLS(_Guarded, HTTPSConnection):
     def connect(self) -> None:
-        """Trust what a browser trusts: from 3.13 on, Python refuses authorities without key identifiers by itself."""
-        self.ssl_context = self.ssl_context or create_urllib3_context(cert_reqs=resolve_cert_reqs(self.cert_reqs))
-        self.ssl_context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        """Trust what a browser trusts."""
+        own = self.ssl_context or create_urllib3_context(cert_reqs=resolve_cert_reqs(self.cert_reqs))
+        self.ssl_context = like_browsers(own)
         super().connect()
         shown: Any = self.sock.getpeercert() if isinstance(self.sock, ssl.SSLSocket) else None
         if shown:  # one that was checked

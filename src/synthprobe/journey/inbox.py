@@ -16,6 +16,7 @@ from synthprobe.errors import ExpectationError, ToolError
 from synthprobe.extras import needs
 from synthprobe.journey.deadline import bounded_session
 from synthprobe.journey.eventually import eventually
+from synthprobe.journey.trust import like_browsers
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Inbox as InboxConfig
 
@@ -181,7 +182,7 @@ class ImapMailbox:
                     str(parts.hostname),
                     parts.port or 993,
                     timeout=_CALL_S,
-                    ssl_context=ssl.create_default_context(cafile=self._config.ca_file or None),
+                    ssl_context=like_browsers(ssl.create_default_context(cafile=self._config.ca_file or None)),
                 )
                 if secure
                 else MailBoxUnencrypted(str(parts.hostname), parts.port or 143, timeout=_CALL_S)

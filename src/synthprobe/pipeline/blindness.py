@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from synthprobe.pipeline.spare import blind_incident, spare_folder
 from synthprobe.pipeline.telling import tell_people, tell_watcher
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import Run
+from synthprobe.records.result import Run, new_run_id
 from synthprobe.records.verdict import Verdict
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import judge_run
@@ -66,7 +65,7 @@ def _judged(
                 return verdict
     now = datetime.now(UTC)
     run = Run(
-        id=folder.name.partition("-")[2] if folder is not None else f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        id=folder.name.partition("-")[2] if folder is not None else new_run_id(now),
         target=target.name,
         base_url=target.base_url,
         slot=slot if slot is not None else int(now.timestamp()) // config.interval_s,

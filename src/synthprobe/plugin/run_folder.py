@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets as random
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,7 +16,7 @@ from synthprobe.hooks import load_plugins
 from synthprobe.plugin.gate import is_a_run
 from synthprobe.plugin.options import project_config, project_root
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import PART, Run, Share
+from synthprobe.records.result import PART, Run, Share, new_run_id
 from synthprobe.report.allure_wish import grant_allure
 from synthprobe.targets.target import Target
 
@@ -45,7 +44,7 @@ class RunFolder:
         project, now, given = project_config(config), datetime.now(UTC), config.option.synthprobe_run_folder
         slot = int(now.timestamp()) // project.interval_s
         run = Run(
-            id=f"{now:%Y%m%dT%H%M%S}-{random.token_hex(3)}",
+            id=new_run_id(now),
             target=target.name,
             base_url=target.base_url,
             slot=slot,

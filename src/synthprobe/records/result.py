@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Literal
@@ -203,6 +204,11 @@ class Share(Struct, frozen=True, kw_only=True):
 
     journeys: frozenset[str]
     of: int = 1
+
+
+def new_run_id(now: datetime) -> str:
+    """An id for a run that begins now; of two runs the later one has the greater id, also within a second."""
+    return f"{now:%Y%m%dT%H%M%S}-{now.microsecond * 256 // 1_000_000:02x}{secrets.token_hex(2)}"
 
 
 class Run(Struct, frozen=True, kw_only=True):

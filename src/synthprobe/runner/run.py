@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import secrets
 import shlex
 import shutil
 import signal
@@ -28,7 +27,7 @@ from synthprobe.pipeline.run_state import own
 from synthprobe.records.ending import FILE_VARIABLE
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import PART, Run, Share
+from synthprobe.records.result import PART, Run, Share, new_run_id
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner import slots
 from synthprobe.runner.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
@@ -254,7 +253,7 @@ def _begin(root: Path, config: Config, target: Target, order: RunOrder) -> Run:
     now = datetime.now(UTC)
     scheduled = order.slot is not None and not order.part
     return Run(
-        id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        id=new_run_id(now),
         target=target.name,
         base_url=target.base_url,
         slot=order.slot if order.slot is not None else int(now.timestamp()) // config.interval_s,
