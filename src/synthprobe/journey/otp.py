@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.extras import needs
 from synthprobe.files import write_whole
@@ -74,6 +72,8 @@ class Otp:
 
     def _taken(self, secret: str, totp: Any, end: float) -> int | None:
         """The number of a code that is ours now; nothing when another took it meanwhile."""
+        from filelock import FileLock, Timeout
+
         place = self._folder / hashlib.sha256(f"{secret} {totp.secret}".encode()).hexdigest()[:16]
         self._folder.mkdir(parents=True, exist_ok=True)
         try:

@@ -41,7 +41,7 @@ def admitted_target(config: pytest.Config) -> Target:
     refusal = _WITHOUT_ASSERTS if sys.flags.optimize else browser_log_refusal(os.environ, target.name)
     if refusal := refusal or artifact_refusal(config, project, target, project_root(config)):
         raise pytest.UsageError(refusal)
-    if authorities := own_authorities(target, os.environ):
+    if not config.option.collectonly and (authorities := own_authorities(target, os.environ)):
         from synthprobe.journey.trust import authority_file  # most targets have none of their own
 
         os.environ["NODE_EXTRA_CA_CERTS"] = authority_file(authorities)  # read by Playwright's driver alone
