@@ -63,7 +63,7 @@ def test_the_table_speaks_in_sentences_and_the_page_is_made(month):
 
 def test_nothing_recorded_is_neither_calm_nor_an_error(root):
     said = call("review", "--only", "work")
-    assert "0 incidents opened. No incident was opened in this window" in said
+    assert "0 incidents opened. No incident is recorded in this window" in said
     assert said.count("not known") == 3
 
 

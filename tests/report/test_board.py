@@ -131,6 +131,14 @@ def test_a_budget_is_drawn_where_it_is_or_only_named():
     assert low > high, "drawn below"
 
 
+@pytest.mark.parametrize(
+    "span", [timedelta(seconds=24), timedelta(minutes=5), timedelta(days=1), timedelta(days=7), timedelta(days=60)]
+)
+def test_the_moments_below_a_chart_can_be_told_apart(span):
+    chart = latency_chart(StepSeries(title="list", points=((NOW - span, 200.0), (NOW, 220.0))), NOW)
+    assert len({moment.text for moment in chart.times}) == 5
+
+
 def test_an_empty_board_says_so(tmp_path):
     page = render_board(BoardData(target="demo", made_at=NOW, window_days=7), tmp_path)
     assert "Nothing was measured in this window" in page.read_text()

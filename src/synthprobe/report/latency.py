@@ -81,7 +81,6 @@ def latency_chart(
     width = {at: max(end - x(at), 1.5) for (at, _), end in zip(points, ends, strict=True)}
     alarms = [alarm for alarm in series.alarms if (alarm.until or alarm.at) >= first and alarm.at <= last]
     following = [min((at for at, _ in points if at > alarm.at), default=last) for alarm in alarms]
-    shown = (first, last, "%H:%M" if last - first < timedelta(days=2) else "%d %b")
     return Chart(
         line=" ".join(f"{x(at)},{y(ms)}" for at, ms in points),
         spots=tuple(
@@ -111,7 +110,7 @@ def latency_chart(
         ),
         budget=Area(y=y(budget), text=f"budget {took(series, budget)}") if budget else None,
         ticks=tuple(Area(y=y(value), text=took(series, value)) for value in ticks),
-        times=tuple(_times(*shown)),
+        times=tuple(_times(first, last)),
         text=_text(series, points, slowest),
     )
 
@@ -146,7 +145,10 @@ def _ticks(low: float, high: float) -> Iterator[float]:
         yield round(number * step, 6)
 
 
-def _times(first: datetime, last: datetime, form: str) -> Iterator[Area]:
+def _times(first: datetime, last: datetime) -> Iterator[Area]:
+    """Five moments, as finely as it takes to tell them apart."""
+    forms = ((timedelta(minutes=5), "%H:%M:%S"), (timedelta(hours=23), "%H:%M"), (timedelta(days=7), "%a %H:%M"))
+    form = next((form for longest, form in forms if last - first < longest), "%d %b")
     for part in range(5):
         at = first + (last - first) * part / 4
         yield Area(x=round(_LEFT + (_RIGHT - _LEFT) * part / 4, 1), text=f"{at:{form}}")

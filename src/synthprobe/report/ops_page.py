@@ -53,7 +53,7 @@ def render_ops(data: OpsData, site: Path) -> Path:
 def answer(measures: Measures) -> str:
     """What to do next, in one sentence."""
     if not measures.incidents:
-        return "No incident was opened in this window, so there is nothing to count."
+        return "No incident is recorded in this window, so there is nothing to count."
     if measures.one_head:
         n = len(measures.one_head)
         what = "One failure is" if n == 1 else f"{n} failures are"
