@@ -129,7 +129,10 @@ def test_what_is_wrong_with_any_target_is_told_at_once_with_its_line_and_no_pass
 
 
 def test_pyproject_serves_as_well(tmp_path: Path):
-    (tmp_path / "pyproject.toml").write_text("[tool.synthprobe.targets.demo]\nbase_url = 'http://127.0.0.1:1/'")
+    """With the mark that editors of Windows begin a file with, too."""
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.synthprobe.targets.demo]\nbase_url = 'http://127.0.0.1:1/'", encoding="utf-8-sig"
+    )
     assert read_config(tmp_path).target().base_url == "http://127.0.0.1:1"
 
 

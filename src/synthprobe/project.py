@@ -32,7 +32,7 @@ def is_project(folder: Path) -> bool:
     if b"synthprobe" not in content:
         return False
     try:
-        return "synthprobe" in tomllib.loads(content.decode()).get("tool", {})
+        return "synthprobe" in tomllib.loads(content.decode("utf-8-sig")).get("tool", {})
     except (ValueError, AttributeError, TypeError):
         return _TABLE.search(content) is not None
 
@@ -50,7 +50,7 @@ def read_table(root: Path) -> Written:
     """The configuration as it is written; an empty one when there is none."""
     for name, keys in zip(NAMES, ((), ("tool", "synthprobe")), strict=True):
         try:
-            text = (root / name).read_text("utf-8")
+            text = (root / name).read_text("utf-8-sig")
             table: Any = tomllib.loads(text)
         except FileNotFoundError:
             continue

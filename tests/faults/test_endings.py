@@ -99,12 +99,19 @@ def test_a_conftest_that_cannot_be_imported_is_the_cause_in_its_own_slot_f89(pro
     assert heard[-1].startswith("/beat/fail")
 
 
-def test_a_slot_in_which_nothing_is_known_yet_has_its_verdict_too_f89(project, run):
-    (project.root / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
-    refused = run("--slot", "now")
+@pytest.mark.parametrize(
+    ("addopts", "why"),
+    [
+        ("--no-such-option", "unrecognized arguments: --no-such-option"),
+        ("-p no:xdist", "This run needs pytest-xdist, and it is switched off here"),
+    ],
+)
+def test_a_slot_in_which_nothing_is_known_yet_has_its_verdict_too_f89(project, run, addopts, why):
+    (project.root / "pytest.ini").write_text(f"[pytest]\naddopts = {addopts}\n")
+    refused = run("--slot", "now", "-n", "2")
     assert refused.code == 3, refused.output
     assert refused.verdict.journeys == ()
-    assert "unrecognized arguments: --no-such-option" in refused.verdict.blind
+    assert why in refused.verdict.blind
     assert refused.verdict.blind in refused.output
 
 
@@ -144,10 +151,15 @@ def test_a_journey_that_a_conftest_takes_out_is_not_said_to_have_met_an_end_f91(
     """In a project that names its tests in another way, too; canaries have their own names."""
     (project.root / "pytest.ini").write_text("[pytest]\npython_files = check_*.py\npython_functions = check_*\n")
     (project.root / "journeys" / "test_it.py").unlink()
-    project.journeys("def check_first():\n    assert 1\n\ndef check_second():\n    assert 1\n", "check_it.py")
+    project.journeys(
+        "def check_first():\n    assert 1\n\ndef check_second():\n    assert 1\n\ndef check_third():\n    assert 1\n",
+        "check_it.py",
+    )
     project.journeys(
         "import pytest\n@pytest.hookimpl(tryfirst=True)\ndef pytest_runtest_protocol(item):\n"
-        "    return True if item.name == 'check_second' else None\n",
+        "    return True if item.name == 'check_second' else None\n"
+        "def pytest_collection_modifyitems(items):\n"
+        "    items[:] = [item for item in items if item.name != 'check_third']\n",
         "conftest.py",
     )
     ended = run()
@@ -156,7 +168,10 @@ def test_a_journey_that_a_conftest_takes_out_is_not_said_to_have_met_an_end_f91(
     assert (outcome, why.partition(": a plugin")[0]) == (
         "unknown", "worker: pytest went through without this journey"
     )  # fmt: skip
-    (said,) = ended.verdict.notes
+    assert ended.outcomes.keys() == {"check_first", "check_second"}
+    left_out, said = ended.verdict.notes
+    assert left_out.startswith("1 journey was left out of this run by -k, -m, --deselect or a plugin, and not judged: ")
+    assert "journeys/check_it.py::check_third" in left_out
     assert said.startswith("pytest left journeys out, and 1 journey that had not begun was given to a fresh process")
 
 
@@ -179,14 +194,15 @@ def test_a_fresh_process_that_ends_early_too_is_not_explained_by_the_words_of_th
 
 
 def test_options_that_leave_journeys_unjudged_are_switched_off_and_noted_f91(project, run):
-    (project.root / "pytest.ini").write_text("[pytest]\naddopts = -x --stepwise --collect-only\n")
+    (project.root / "pytest.ini").write_text("[pytest]\naddopts = -x --stepwise --collect-only --fixtures --markers\n")
     project.journeys("def test_broken():\n    assert 1 == 2\n\n" + TWO)
     ended = run()
     assert (ended.code, len(ended.outcomes)) == (1, 3), ended.output
     assert [outcome for outcome, _ in ended.outcomes.values()] == ["failed", "passed", "passed"]
     (note,) = ended.verdict.notes
     assert note.startswith(
-        "pytest's -x or --maxfail, --stepwise, --collect-only was switched off, as a run judges every journey."
+        "pytest's -x or --maxfail, --stepwise, --collect-only, --markers, --fixtures was switched off, as a run judges "
+        "every journey."
     )
 
 

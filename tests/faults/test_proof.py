@@ -134,6 +134,18 @@ def test_replaced(tmp_path):
 def test_called_a_skip(tmp_path):
     assert 1 == 2
 
+def test_taken_away_at_its_call(tmp_path):
+    assert 1 == 2
+
+def test_taken_away_from_its_report(tmp_path):
+    assert 1 == 2
+
+tries = []
+
+def test_tried_again_within_its_report(tmp_path):
+    tries.append(1)
+    assert len(tries) == 2
+
 @pytest.fixture
 def skips_at_its_end():
     yield
@@ -212,8 +224,24 @@ def pytest_pyfunc_call(pyfuncitem):
     return True if pyfuncitem.name == "test_replaced" else None
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item):
+def pytest_runtest_call(item):
+    try:
+        return (yield)
+    except AssertionError:
+        if item.name != "test_taken_away_at_its_call":
+            raise
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    if item.name == "test_taken_away_from_its_report":
+        call.excinfo = None
     report = yield
+    if item.name == "test_tried_again_within_its_report" and report.failed and call.when == "call":
+        item.ihook.pytest_runtest_teardown(item=item, nextitem=None)  # as pytest-retry does
+        item._initrequest()
+        item.ihook.pytest_runtest_setup(item=item)
+        item.ihook.pytest_runtest_call(item=item)
+        report.outcome, report.longrepr = "passed", None
     if item.name == "test_called_a_skip" and report.failed:
         report.outcome, report.longrepr = "skipped", (__file__, 1, "Skipped: flaky")
     return report
@@ -249,6 +277,9 @@ EXPECTED = {
     "test_step_that_is_not_entered": ("unknown", "begins an expectation or a step and does not go on"),
     "test_replaced": ("unknown", "Its body never ran: a plugin or a conftest.py took its place"),
     "test_called_a_skip": ("failed", "1 == 2"),
+    "test_taken_away_at_its_call": ("failed", "1 == 2"),
+    "test_taken_away_from_its_report": ("failed", "1 == 2"),
+    "test_tried_again_within_its_report": ("passed", ""),
     "test_skip_after_failure": ("failed", "1 == 2"),
     "test_skip_after_success": ("passed", ""),
     "test_of_no_rows[NOTSET]": ("unknown", "Its list of parameters for row is empty"),
@@ -274,6 +305,8 @@ def test_a_test_that_cannot_have_failed_is_never_passed_f85(project):
     for name, (outcome, words) in EXPECTED.items():
         result = ran.results[name]
         assert (result.outcome, words in result.cause) == (outcome, True), (name, result.outcome, result.cause)
+    tries = [one for one in ran.all_results if one.journey.id.endswith("tried_again_within_its_report")]
+    assert sorted((one.attempt, one.outcome) for one in tries) == [(1, "failed"), (2, "passed")]
     assert {ran.results[name].failure.kind for name, (outcome, _) in EXPECTED.items() if outcome == "unknown"} == {
         "journey error"
     }

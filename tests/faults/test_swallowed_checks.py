@@ -15,6 +15,7 @@ from synthprobe import pipeline
 
 JOURNEYS = """
 import asyncio, contextlib, functools, time, unittest
+from unittest import mock
 import pytest
 
 def ok(api): return api.get("/").json()["ok"]
@@ -134,6 +135,92 @@ def test_lacks_a_module(api):
 def test_may_lack_a_module(api):
     pytest.importorskip("no_module_of_this_name", reason="only where the printer stands")
 
+def safe(function):
+    @functools.wraps(function)
+    def run(*given, **named):
+        try:
+            return function(*given, **named)
+        except Exception:
+            print("what a pity")
+    return run
+
+@safe
+def test_decorated(api):
+    assert ok(api)
+
+@safe
+def is_well(api):
+    assert ok(api)
+
+def test_decorated_part(api):
+    is_well(api)
+
+def timed(function):
+    @functools.wraps(function)
+    def run(*given, **named):
+        try:
+            return function(*given, **named)
+        finally:
+            print("it took long")
+    return run
+
+@timed
+def test_timed(api):
+    api.get("/").expect(200)
+
+@contextlib.contextmanager
+def tolerant():
+    try:
+        yield
+    except AssertionError:
+        print("never mind")
+
+def test_tolerated(api):
+    with tolerant():
+        assert ok(api)
+
+class Quiet:
+    def __enter__(self): ...
+    def __exit__(self, *broken): return True
+
+def test_quiet(api):
+    with Quiet():
+        assert ok(api)
+
+def test_left_where_it_broke(api):
+    try:
+        assert ok(api)
+    except AssertionError:
+        return
+
+def test_left_early(api):
+    if api.target.name != "another":
+        return
+    assert ok(api)
+
+def test_not_entered(api):
+    if api.target.name == "another":
+        assert ok(api)
+
+def test_answer_that_nobody_reads(api):
+    good = ok(api) == True
+
+def test_of_a_mock(api):
+    api.get("/").expect(200)
+    seen = mock.Mock()
+    seen.assert_called
+
+def test_end_of_a_generator(api):
+    def rows():
+        yield
+        assert ok(api)
+    def walked():
+        try:
+            yield
+        finally:
+            assert ok(api)
+    next(walked())
+
 class TestOfUnittest(unittest.TestCase):
     def test_begun(self):
         self.assertRaises(ValueError)
@@ -164,12 +251,28 @@ UNKNOWN = {
     "test_gathered": "drops the errors that it gathers",
     "test_unawaited": "was made and never awaited",
     "test_unawaited_of_a_library": "A coroutine 'sleep' was made and never awaited",
+    "test_blank": "It ended before it asked the target anything: page stands in its body",
+    "test_request_of_a_page": "/down was answered with 500, and nothing looked at the answer",
     "test_unseen": "/down was answered with 500, and nothing looked at the answer",
+    "test_decorated": "test_decorated() is decorated with what catches what `function(*given, **named)` would say",
+    "test_decorated_part": "is_well() is decorated with what catches what `function(*given, **named)` would say",
+    "test_tolerated": "suppresses what `assert ok(api)` would say",
+    "test_quiet": "suppresses what `assert ok(api)` would say",
+    "test_left_where_it_broke": "catches what `assert ok(api)` would say, and goes on",
+    "test_left_early": "It ended before it asked the target anything: api stands in its body",
+    "test_not_entered": "It ended before it asked the target anything: api stands in its body",
+    "test_answer_that_nobody_reads": "compares and drops the answer: `ok(api) == True`",
+    "test_of_a_mock": "names an expectation and does not call it: `seen.assert_called`",
     "test_begun": "begins an expectation or a step and does not go on",
     "test_text": "asserts a text, which always holds",
     "test_not_run": "Its body never ran",
 }
-FAILED = {"test_callback": "assert False", "test_answer": "/down → 500"}
+FAILED = {
+    "test_callback": "assert False",
+    "test_answer": "/down → 500",
+    "test_end_of_a_generator": "assert False",
+    "test_exposed": "assert 3 == 4",
+}
 PAGES = """
 from playwright.sync_api import expect
 from synthprobe import step
@@ -178,12 +281,28 @@ def test_opened(page):
     with step("open the page"):
         page.goto("/down")
 
+def test_blank(page):
+    if not page:
+        page.goto("/")
+
+def test_request_of_a_page(page):
+    page.request.get("/down")
+
+def test_request_that_is_looked_at(page):
+    assert page.request.get("/down").status == 500
+
+def test_exposed(page):
+    def tell(number): assert number == 4
+    page.expose_function("tell", tell)
+    page.goto("/")
+    page.evaluate("tell(3).catch(() => 0)")
+
 def test_looked_at(page):
     page.goto("/down")
     expect(page.locator("body")).to_contain_text("rows")
 """
 LACKS = "import pytest\npytest.importorskip('no_module_of_this_name')\ndef test_it(): assert 1\n"
-DOUBLED = "def test_twice(api):\n    assert 1 == 2\n\ndef test_twice(api):\n    assert 1 == 1\n"
+DOUBLED = "def check_twice(api):\n    assert 1 == 2\n\ndef check_twice(api):\n    assert 1 == 1\n"
 HIDDEN = "class TestHidden:\n    def __init__(self): ...\n    def test_it(self): assert 1 == 2\n"
 
 
@@ -236,11 +355,13 @@ def test_a_check_that_cannot_end_its_journey_is_never_passed_f85(project, target
 
 
 def test_a_name_that_is_given_twice_is_refused_f85(project, target):
+    """In a project that names its tests in another way, too."""
     project.configure(target)
+    (project.root / "pytest.ini").write_text("[pytest]\npython_functions = check_*\n")
     project.journeys(DOUBLED)
     ran = project.run()
     assert (ran.code, ran.folder.exists()) == (4, False)
-    assert "test_it.py defines test_twice in line 1 and again in line 4: Python keeps the last one only" in ran.output
+    assert "test_it.py defines check_twice in line 1 and again in line 4: Python keeps the last one only" in ran.output
 
 
 def test_what_pytest_does_not_collect_is_told_by_the_run_f85(project, target):

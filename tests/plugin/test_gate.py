@@ -120,13 +120,16 @@ def test_a_broken_file_of_a_parent_folder_concerns_nobody(tmp_path):
 
 
 def test_an_option_of_the_project_wins_and_ours_has_a_second_name(tmp_path, posted):
+    """An address that the project gives its ordinary tests is none of a target's."""
     write(
         tmp_path,
         {
+            "pytest.ini": "[pytest]\naddopts = --base-url=http://127.0.0.1:1\n",
             "synthprobe.toml": watched(posted[0]) + '[targets.other]\nbase_url = "http://other.invalid"\n',
             "conftest.py": "def pytest_addoption(parser):\n    parser.addoption('--target', default='own')\n",
             "journeys/test_it.py": "def test_it(pytestconfig, target):\n"
-            "    assert (pytestconfig.getoption('--target'), target.name) == ('shelf', 'other')\n",
+            "    assert (pytestconfig.getoption('--target'), target.name) == ('shelf', 'other')\n"
+            "    assert target.base_url == 'http://other.invalid'\n",
         },
     )
     ran = Ran(tmp_path, "journeys", "--target", "shelf", "--synthprobe-target", "other")

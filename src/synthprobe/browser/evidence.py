@@ -51,6 +51,7 @@ _STORAGE = """async () => {
     try { found.push(...Object.entries(window[name])) } catch {}
   await Promise.race([Promise.allSettled([indexed(), cached()]), new Promise(done => setTimeout(done, 500))]);
   return found }"""
+_EMPTY = "<html><head></head><body></body></html>"
 _TYPED_SELECTORS = (
     'input[type="password"]',
     *(f'input[autocomplete~="{what}" i]' for what in ("current-password", "new-password", "one-time-code")),
@@ -189,6 +190,12 @@ class BrowserEvidence:
                     with contextlib.suppress(Error):
                         return page.screenshot(timeout=_GLANCE_TIMEOUT_MS, animations="allow", caret="initial")
         return b""
+
+    def shows_nothing(self) -> bool:
+        """Whether every context is open, with pages that are as empty as they were opened."""
+        open_ = [pages_of(recording.context) for recording in self._recordings if not recording.is_closed]
+        empty = all(page.url == "about:blank" and page.content() == _EMPTY for pages in open_ for page in pages)
+        return empty and all(open_) and len(open_) == len(self._recordings)
 
     def group(self, title: str) -> None:
         """A step begins: what is done from now on stands under its title in the trace; its end without one."""

@@ -24,6 +24,17 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _BODIES = ("data", "form", "multipart", "post_data")
 
 
+class _Answer(APIResponse):
+    """Knows whether anything of it was looked at."""
+
+    is_looked_at = False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name not in {"is_looked_at", "__class__", "dispose"}:
+            object.__setattr__(self, "is_looked_at", True)
+        return object.__getattribute__(self, name)
+
+
 def guard_client(
     client: APIRequestContext, base_url: str, guard: Guard, learner: Learner, own: Mapping[str, str] | None = None
 ) -> None:
@@ -45,6 +56,9 @@ def guard_client(
         body = None if isinstance(url_or_request, str) else url_or_request.post_data_buffer
         answer = _follow(guard, lambda to, **how: fetch(to or first, **how), method, url, options, body)
         _learn_from_answer(learner, answer)
+        if recorder := steps.current():
+            status, answer.__class__ = answer.status, _Answer
+            recorder.answered(method, url.partition("?")[0], status, lambda: answer.is_looked_at)
         return answer
 
     def of(method: str) -> Callable[..., Any]:

@@ -34,6 +34,7 @@ from synthprobe.browser.read_only import hold_network
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError, ToolError
 from synthprobe.evidence.learning import Learner
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.journey import steps
 from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.trust import trusting_home
@@ -283,11 +284,13 @@ class GuardedBrowser:
     def _hold(self, context: BrowserContext, base_url: str, own: Mapping[str, str] | None) -> None:
         context.on("requestfailed", self._failed)
         context.on("page", self._follow)
+        _hear_exposed(context)
         guard_client(context.request, base_url, self.guard, self._learner, own)
         hold_messages(context, self.guard, self._refused_change)
 
     def _follow(self, page: Page) -> None:
         page.on("crash", self._page_crashed)
+        _hear_exposed(page)
         goto = page.goto
 
         def goto_noted(*args: Any, **kwargs: Any) -> Any:
@@ -318,6 +321,25 @@ class GuardedBrowser:
 
     def _refused_change(self, why: str) -> None:
         self._change = self._change or why
+
+
+def _hear_exposed(owner: BrowserContext | Page) -> None:
+    """A page catches what breaks in a function that it was given; the journey hears of what contradicts the target."""
+
+    def hearing(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            except AssertionError as error:
+                if recorder := steps.current():
+                    recorder.heard_elsewhere(error)
+                raise
+
+        return call
+
+    for name in ("expose_function", "expose_binding"):
+        expose = getattr(owner, name)
+        setattr(owner, name, lambda given, function, expose=expose: expose(given, hearing(function)))
 
 
 def _in_frame(request: Request) -> bool:

@@ -44,6 +44,7 @@ class FigureListener(Protocol):
 
 
 Flow = tuple[int, int]
+_ERRORS, _FAULTS = 400, 500
 
 
 def current_flow() -> Flow:
@@ -271,6 +272,11 @@ class Recorder:
         self._began = min(self._began + seconds, now)
         for step in self._innermost.lineage:
             step.began = min(step.began + seconds, now)
+
+    def answered(self, method: str, url: str, status: int, is_looked_at: Callable[[], bool]) -> None:
+        """An answer came; one that says error is to be looked at, but for what deletes, which may be gone already."""
+        if status >= _ERRORS and (method != "DELETE" or status >= _FAULTS):
+            self.unseen.append((f"{method} {url} was answered with {status}", lambda: not is_looked_at()))
 
     def heard_elsewhere(self, error: BaseException) -> None:
         """What broke in a thread or task, outside of any step."""

@@ -339,16 +339,14 @@ class Response:
 
 
 def answer_of(exchange: Exchange, headers: Mapping[str, str], content: bytes) -> Response:
-    """The answer; one that says error is to be looked at, but for what deletes, which may be gone already."""
+    """The answer, which the running journey is expected to look at."""
     answer = Response(exchange, headers, content)
-    is_error = exchange.status >= _ERRORS and (exchange.method != "DELETE" or exchange.status >= _FAULTS)
-    if is_error and (recorder := steps.current()):
-        text = f"{exchange.method} {exchange.url} was answered with {exchange.status}"
-        recorder.unseen.append((text, lambda: not answer.is_looked_at))
+    if recorder := steps.current():
+        recorder.answered(exchange.method, exchange.url, exchange.status, lambda: answer.is_looked_at)
     return answer
 
 
-_ERRORS, _FAULTS = 400, 500
+_ERRORS = 400
 _MISSING = object()
 
 

@@ -34,6 +34,12 @@ def pytest_load_initial_conftests(
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Before a conftest.py may give the target another address."""
+    gate.set_address_aside(config)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """In a project of ours, declare the markers and fixtures; where journeys are to run, prepare the run."""
     concern = gate.concern_of(config)

@@ -86,6 +86,10 @@ class SessionBrowsers:
         """Of the last page that was opened in this attempt, that it is an error's."""
         return self._wall.error_page if self._wall is not None else ""
 
+    def shows_nothing(self) -> bool:
+        """Whether no page was opened, beyond an empty one."""
+        return self.evidence is None or self.evidence.shows_nothing()
+
     def picture(self) -> bytes:
         """The page as it is now."""
         return self.evidence.picture() if self.evidence is not None else b""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,7 @@ class JourneyCollection:
         self._writes = session.worker in {"main", "gw0"}
         self._journey_broken = self._ordinary_broken = False
         self._uncollected: list[Journey] = []
+        self._deselected: set[pytest.Item] = set()
 
     def pytest_sessionstart(self) -> None:
         """Know the markers there are, before tags are among them."""
@@ -72,9 +73,19 @@ class JourneyCollection:
                 self._config.addinivalue_line("markers", f"{tag}: a tag of journeys")
                 item.add_marker(tag)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+    def pytest_deselected(self, items: Iterable[pytest.Item]) -> None:
+        """Who leaves tests out tells pytest so."""
+        self._deselected.update(items)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
         """Read every marker, and write down which journeys must be judged; canaries come first."""
+        found = list(items)
+        yield
+        if gone := [item for item, _ in self._journeys(found) if item not in {*items, *self._deselected}]:
+            self._config.hook.pytest_deselected(items=gone)
         try:
             self._read(session, items)
         except pytest.UsageError as refusal:
@@ -97,7 +108,7 @@ class JourneyCollection:
             self._config.hook.pytest_deselected(items=examples)
         refuse_secret_ids(items, ours.redactor)
         refuse_shared_ids(self._journeys(items))
-        refuse_names_given_twice(item.path for item, _ in self._journeys(items) if self._writes)
+        refuse_names_given_twice(item for item, _ in self._journeys(items) if self._writes)
         ours.redactor.own(own_names(self._config, ours.target, (ours.folder, ours.run_id), items))
         if ours.reruns is not None:
             items[:] = ours.reruns.repeat(items, journey_of)

@@ -81,6 +81,16 @@ def target(pytestconfig: pytest.Config) -> Target:
         raise pytest.UsageError(str(error)) from None
 
 
+def _usable(target: object) -> Target:
+    """What a project's own fixture of that name gives may be something else."""
+    if isinstance(target, Target):
+        return target
+    raise ConfigurationError(
+        f"The fixture `target` gives a value of type {type(target).__name__}, and the fixtures of synthprobe need a "
+        "synthprobe.Target. Is it a fixture of your own, in a conftest.py? Give it another name."
+    )
+
+
 @pytest.fixture(scope="session")
 def redactor(pytestconfig: pytest.Config) -> Redactor:
     """Masks secrets in all that is recorded; ``redactor.add(value)`` tells it one more."""
@@ -91,7 +101,7 @@ def redactor(pytestconfig: pytest.Config) -> Redactor:
 @pytest.fixture(scope="session")
 def secrets(pytestconfig: pytest.Config, target: Target, redactor: Redactor) -> Secrets:
     """The target's secrets by name."""
-    return Secrets(target, redactor, project_root(pytestconfig))
+    return Secrets(_usable(target), redactor, project_root(pytestconfig))
 
 
 @pytest.fixture
@@ -105,7 +115,9 @@ def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[OpenAp
     opened: list[Api] = []
 
     def open_one(target: Target) -> Api:
-        own = session is None or target.name == session.target.name  # a canary's system is no host of the target's
+        own = (
+            session is None or _usable(target).name == session.target.name
+        )  # a canary's system is no host of the target's
         shown = read_credentials(target, os.environ, root=project_root(pytestconfig))
         opened.append(Api(target, redactor, exchanges, guard if own else None, shown))
         return opened[-1]
@@ -137,15 +149,15 @@ def otp(pytestconfig: pytest.Config, target: Target, secrets: Secrets, redactor:
 @pytest.fixture
 def mailbox(pytestconfig: pytest.Config, target: Target, secrets: Secrets) -> Mailbox:
     """The mailbox that ``[targets.NAME.inbox]`` names."""
-    if target.inbox is None:
+    if (described := _usable(target).inbox) is None:
         raise ConfigurationError(
             f"Target {target.name!r} has no inbox. Name one: [targets.{target.name}.inbox] with url, user and "
             "secret in synthprobe.toml, or give a fixture `mailbox` in conftest.py."
         )
     from synthprobe.journey.inbox import open_mailbox
 
-    ca_file = str(project_root(pytestconfig) / target.inbox.ca_file) if target.inbox.ca_file else ""
-    config = replace(target.inbox, ca_file=ca_file)
+    ca_file = str(project_root(pytestconfig) / described.ca_file) if described.ca_file else ""
+    config = replace(described, ca_file=ca_file)
     return open_mailbox(config, secrets[config.secret] if config.secret else None)
 
 
@@ -195,7 +207,7 @@ def testdata(pytestconfig: pytest.Config, target: Target) -> Iterator[TestData]:
             recorder.notes.append(text)
 
     kinds = load_plugins(project_config(pytestconfig).plugins, project_root(pytestconfig)).kinds
-    data = TestData(target, lambda: _history(pytestconfig), session.run_id if session else "", note, kinds)
+    data = TestData(_usable(target), lambda: _history(pytestconfig), session.run_id if session else "", note, kinds)
     yield data
     data.clear()
     if (history := pytestconfig.stash.get(_HISTORY, None)) is not None:

@@ -37,6 +37,7 @@ class Concern(NamedTuple):
 
 
 _CONCERN = pytest.StashKey[Concern]()
+_ADDRESS = pytest.StashKey[str]()
 MARKERS_OF_OTHERS = pytest.StashKey[tuple[str, ...]]()
 """Markers that pytest and plugins declare, as they do; the project's own are not among them."""
 _MARKERS_OF_THE_PROJECT = pytest.StashKey[tuple[str, ...]]()
@@ -92,6 +93,23 @@ def concern_of(config: pytest.Config) -> Concern:
 def is_a_run(config: pytest.Config) -> bool:
     """Whether tests are run, and not only listed or prepared."""
     return not any(config.getoption(name, False) for name in _NO_RUN)
+
+
+def is_address_typed(config: pytest.Config) -> bool:
+    """Whether the address was typed where pytest was started."""
+    return any(str(argument).startswith("--base-url") for argument in config.invocation_params.args)
+
+
+def set_address_aside(config: pytest.Config) -> None:
+    """An address in ``addopts`` or a variable is that of the project's ordinary tests, and of no target."""
+    address = getattr(config.option, "base_url", None)
+    if address and not is_address_typed(config) and concern_of(config).journeys:
+        config.stash[_ADDRESS], config.option.base_url = address, None
+
+
+def own_address(config: pytest.Config) -> str:
+    """The address of the project's ordinary tests, where none was typed."""
+    return config.stash.get(_ADDRESS, "") or config.getini("base_url")
 
 
 def names_only_journeys(config: pytest.Config) -> bool:

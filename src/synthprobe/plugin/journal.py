@@ -61,6 +61,7 @@ class Attempt:
         self.recorder = steps.Recorder(journey, allure, *listeners, clock=clock)
         self.progress: ProgressWriter | None = None
         self.deadline = AttemptDeadline(0.0)
+        self.raised: BaseException | None = None
         self.failure: Failure | None = None
         self.skipped = ""
         self.finished = False

@@ -27,6 +27,11 @@ _NOT_LOADED = (
     "-p no:synthprobe), so nothing would hold journeys to the guardrails of their target. Unset it, or name each "
     "plugin that journeys need with -p."
 )
+_NEEDED = {
+    "--reruns": ("pytest-rerunfailures", ("rerunfailures", "pytest_rerunfailures")),
+    "-n": ("pytest-xdist", ("xdist", "xdist.plugin")),
+}
+"""Options that a run gives to pytest, and the plugins that have them."""
 # what makes sense at a desk, and would leave journeys of a run unjudged
 _OFF: dict[str, tuple[str, object]] = {
     "maxfail": ("-x or --maxfail", 0),
@@ -37,6 +42,11 @@ _OFF: dict[str, tuple[str, object]] = {
     "setupplan": ("--setup-plan", False),
     "usepdb": ("--pdb", False),
     "trace": ("--trace", False),
+    "version": ("--version", 0),
+    "markers": ("--markers", False),
+    "showfixtures": ("--fixtures", False),
+    "show_fixtures_per_test": ("--fixtures-per-test", False),
+    "cacheshow": ("--cache-show", None),
 }
 
 
@@ -46,6 +56,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     try:
         if not any(map(early_config.pluginmanager.has_plugin, _OWN)):
             raise pytest.UsageError(_NOT_LOADED)
+        for option, (package, names) in _NEEDED.items():
+            lacking = not any(map(early_config.pluginmanager.has_plugin, names))
+            if lacking and option in early_config.invocation_params.args:
+                raise pytest.UsageError(
+                    f"This run needs {package}, and it is switched off here (-p no:{names[0]}, or "
+                    f"PYTEST_DISABLE_PLUGIN_AUTOLOAD). Remove that, or load it with -p {names[1]}."
+                )
         return (yield)
     except pytest.UsageError as error:
         _write("refused", str(error))

@@ -7,7 +7,7 @@ import inspect
 import keyword
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -239,9 +239,12 @@ def refuse_shared_ids(journeys: Iterable[tuple[pytest.Item, Journey]]) -> None:
             )
 
 
-def refuse_names_given_twice(paths: Iterable[Path]) -> None:
+def refuse_names_given_twice(items: Iterable[pytest.Item]) -> None:
     """Refuse two tests of one name in one place of a file: Python keeps the last one, and the first never runs."""
-    for path in dict.fromkeys(paths):
+    names: dict[Path, set[str]] = {}
+    for item in items:
+        names.setdefault(item.path, set()).add(getattr(item, "originalname", None) or item.name)
+    for path, collected in names.items():
         with suppress(OSError, ValueError, SyntaxError):
             source = path.read_bytes()
             names = _A_TEST.findall(source)
@@ -249,13 +252,13 @@ def refuse_names_given_twice(paths: Iterable[Path]) -> None:
                 continue  # so it need not be parsed
             for node in ast.walk(ast.parse(source)):
                 if isinstance(node, ast.Module | ast.ClassDef):
-                    _refuse_names_twice(path.name, node.body)
+                    _refuse_names_twice(path.name, node.body, collected)
 
 
-def _refuse_names_twice(file: str, body: Iterable[ast.stmt]) -> None:
+def _refuse_names_twice(file: str, body: Iterable[ast.stmt], collected: Collection[str]) -> None:
     known: dict[str, int] = {}
     for one in body:
-        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name.startswith("test"):
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name in collected:
             line = known.setdefault(one.name, one.lineno)
             marks = {ast.unparse(mark).split(".")[-1] for mark in one.decorator_list}
             if line != one.lineno and not marks & _REPEATED:

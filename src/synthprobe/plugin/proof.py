@@ -7,7 +7,7 @@ import functools
 import inspect
 import os
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from unittest import TestCase
@@ -15,7 +15,7 @@ from unittest import TestCase
 import pytest
 
 from synthprobe.errors import JourneyError
-from synthprobe.plugin.swallowed import is_lazy_call, never_run, swallowed
+from synthprobe.plugin.swallowed import is_check, is_lazy_call, never_run, swallowed
 
 # Playwright's questions, its places, and what is written before something else
 _ASKS = frozenset(("is_checked", "is_disabled", "is_editable", "is_enabled", "is_hidden", "is_visible"))
@@ -29,8 +29,9 @@ _BEGINNINGS = frozenset(("expect", "step"))
 _LAZY = frozenset(("enumerate", "filter", "iter", "map", "repr", "reversed", "type", "zip"))
 _WITHOUT_CALL = {"assertRaises": 1, "assertRaisesRegex": 2, "raises": 1, "warns": 1}
 """What is only begun when it is given no more arguments than these."""
-_EXPECTATIONS = frozenset(("expect", "has_header", "json_has", "json_matches", "raise_for_status", "within"))
+_EXPECTATIONS = frozenset(("expect", "has_header", "json_has", "json_matches", "ok", "raise_for_status", "within"))
 _OPENS = frozenset(("goto", "print", "screenshot", "sleep", "step", "wait_for_load_state", "wait_for_timeout"))
+_ASKED = {"Api", "Page"}
 _ACTS = (ast.Call, ast.Assert, ast.Raise, ast.Await, ast.With)
 
 
@@ -45,7 +46,8 @@ def proven(item: pytest.Item, looked: Callable[[], bool], refused: Callable[[], 
         return
     began: list[object] = []
     returned: list[object] = []
-    item.obj = _reporting(function, began.append, returned.append)
+    raised: list[BaseException] = []
+    item.obj = _reporting(function, began.append, returned.append, raised)
     if issubclass(item.cls or object, TestCase):
         item.startTest = began.append  # type: ignore[attr-defined] # what runs may be another object's: Django's
     try:
@@ -56,12 +58,28 @@ def proven(item: pytest.Item, looked: Callable[[], bool], refused: Callable[[], 
         raise
     finally:
         item.obj = function
+    if raised and not issubclass(item.cls or object, TestCase):  # unittest tells of it when it reports
+        raise raised[-1]  # a plugin, or a hook of a conftest.py, took it away
     project = str(item.config.rootpath)
     if why := _never_run(function, began) or _gave_back(returned) or _idle(function, looked, project):
         raise JourneyError(why)
     if (page := refused()) and (source := _source(_plain(function))) and _only_opens(source[0]):
         raise JourneyError(
             f"{page}, and the journey looks at nothing of that page. Write expect(...) for what must be on it."
+        )
+
+
+def prove_asked(item: pytest.Item, asked: Callable[[], bool]) -> None:
+    """A body that names a session or page it was given, and came to its end without using any, proves nothing."""
+    given: dict[str, object] = getattr(item, "funcargs", {})
+    asks = [name for name, value in given.items() if {kind.__name__ for kind in type(value).__mro__} & _ASKED]
+    source = _source(_plain(getattr(item, "obj", None))) if asks else None
+    named = {node.id for node in ast.walk(source[0]) if isinstance(node, ast.Name)} if source else set()
+    if named.intersection(asks) and not asked():
+        raise JourneyError(
+            f"It ended before it asked the target anything: {', '.join(named.intersection(asks))} stands in its body, "
+            "and no request was sent, no page opened and no step begun there. A journey that is not wanted is skipped "
+            "with a reason."
         )
 
 
@@ -84,9 +102,12 @@ def refuse_empty(item: pytest.Item) -> None:
 
 
 def _reporting(
-    function: Callable[..., Any], began: Callable[[object], None], returned: Callable[[object], None]
+    function: Callable[..., Any],
+    began: Callable[[object], None],
+    returned: Callable[[object], None],
+    raised: list[BaseException],
 ) -> Callable[..., Any]:
-    """The same function; that it ran, and what it returns, is noted."""
+    """The same function; that it ran, what it returns, and what it raised the last time, is noted."""
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
@@ -101,7 +122,12 @@ def _reporting(
     @functools.wraps(function)
     def run(*arguments: Any, **named: Any) -> Any:
         began(None)
-        value = function(*arguments, **named)
+        raised.clear()
+        try:
+            value = function(*arguments, **named)
+        except BaseException as error:
+            raised.append(error)
+            raise
         returned(value)
         return value
 
@@ -138,16 +164,18 @@ def _gave_back(returned: list[object]) -> str:
 
 
 def _idle(function: Callable[..., Any], looked: Callable[[], bool], project: str) -> str:
-    function = _plain(function)
-    source = _source(function)
+    source = _source(_plain(function))
     if source is None:
         return ""
-    for name, (tree, first, names) in _with_helpers(function, project).items():
-        local = _functions(tree, names)
+    for name, (tree, first, made) in _with_helpers(function, project).items():
+        names = _plain(made).__globals__
+        local, is_tolerant = _functions(tree, names), functools.partial(_is_tolerant, names)
         for node in _statements(tree.body):
-            if why := _dropped(node, local) or swallowed(node):
+            if why := _dropped(_unread(node, tree), local) or swallowed(node, is_tolerant=is_tolerant):
                 where = "" if tree is source[0] else f" of {name}()"
                 return f"Line {first + node.lineno - 1}{where} {why}"
+        if (tree is source[0] or _has_check(tree)) and (why := _decorated_away(made, project)):
+            return f"{name}() is decorated with what {why}"
     tree, first = source
     for line, why in never_run(tree):
         return f"Line {first + line - 1} {why}"
@@ -164,7 +192,7 @@ _Source = tuple[_Tree, int]
 
 
 @functools.cache
-def _source(function: Callable[..., Any]) -> _Source | None:
+def _source(function: Any) -> _Source | None:
     """A function's tree and its first line; nothing without its source, when it is taken at its word."""
     try:
         lines, first = inspect.getsourcelines(function)
@@ -174,21 +202,58 @@ def _source(function: Callable[..., Any]) -> _Source | None:
     return (tree, first) if isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef) else None
 
 
-def _with_helpers(function: Callable[..., Any], project: str) -> dict[str, tuple[_Tree, int, dict[str, Any]]]:
+def _with_helpers(function: Callable[..., Any], project: str) -> dict[str, tuple[_Tree, int, Any]]:
     """A test, and the functions of its project that it calls by their names, and those that they call."""
-    found: dict[str, tuple[_Tree, int, dict[str, Any]]] = {}
-    waiting = [function]
+    found: dict[str, tuple[_Tree, int, Any]] = {}
+    waiting: list[Any] = [function]
     while waiting:
-        plain: Any = _plain(waiting.pop())
+        made = waiting.pop()
+        plain = _plain(made)
         source = _source(plain)
         if source is None or plain.__qualname__ in found:
             continue
-        found[plain.__qualname__] = (*source, plain.__globals__)
+        found[plain.__qualname__] = (*source, made)
         for name in {_called(node) for node in ast.walk(source[0]) if isinstance(node, ast.Call)}:
-            helper = _plain(plain.__globals__.get(name))
-            if inspect.isfunction(helper) and _is_of(helper.__code__.co_filename, project):
+            helper = plain.__globals__.get(name)
+            if inspect.isfunction(_plain(helper)) and _is_of(_plain(helper).__code__.co_filename, project):
                 waiting.append(helper)
     return found
+
+
+def _decorated_away(function: Any, project: str) -> str:
+    """How a decorator of a function drops what its checks would say."""
+    layer = getattr(function, "__func__", function)
+    while inspect.isfunction(layer) and hasattr(layer, "__wrapped__"):
+        cells = zip(layer.__code__.co_freevars, layer.__closure__ or (), strict=True)
+        around = {name for name, cell in cells if callable(cell.cell_contents)}
+        source = _source(layer.__code__) if _is_of(layer.__code__.co_filename, project) else None
+        for node in _statements(source[0].body) if source else ():
+            if why := swallowed(node, functools.partial(_calls, around)):
+                return why
+        layer = layer.__wrapped__
+    return ""
+
+
+def _calls(names: Collection[str], part: ast.AST) -> bool:
+    return isinstance(part, ast.Call) and _name(part.func) in names
+
+
+def _is_tolerant(names: dict[str, Any], manager: ast.expr) -> bool:
+    """Whether a context manager of the project drops what breaks in it."""
+    made = _plain(names.get(_name(getattr(manager, "func", manager))))
+    if inspect.isclass(made):
+        source = _source(vars(made).get("__exit__"))
+        return source is not None and any(
+            isinstance(node, ast.Return) and getattr(node.value, "value", None) is True for node in source[0].body
+        )
+    source = _source(made) if inspect.isgeneratorfunction(made) else None
+    return source is not None and any(
+        swallowed(node, lambda part: isinstance(part, ast.Yield)) for node in _statements(source[0].body)
+    )
+
+
+def _has_check(tree: ast.AST) -> bool:
+    return any(map(is_check, ast.walk(tree)))
 
 
 def _only_opens(tree: _Tree) -> bool:
@@ -239,6 +304,19 @@ def _functions(tree: ast.AST, names: dict[str, Any]) -> dict[str, bool]:
     return found
 
 
+def _unread(statement: ast.stmt, tree: ast.AST) -> ast.stmt:
+    """A comparison or question whose answer is given a name that nothing reads is as good as without the name."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if not isinstance(statement, ast.Assign) or not isinstance(target, ast.Name):
+        return statement
+    asks = isinstance(statement.value, ast.Compare | ast.BoolOp | ast.UnaryOp) or _called(statement.value) in _ASKS
+    read = any(
+        isinstance(node, ast.Name) and node.id == target.id and isinstance(node.ctx, ast.Load)
+        for node in ast.walk(tree)
+    )
+    return statement if read or not asks else ast.copy_location(ast.Expr(statement.value), statement)
+
+
 def _dropped(statement: ast.stmt, functions: dict[str, bool]) -> str:
     """What a statement only seems to check."""
     if isinstance(statement, ast.Assert):
@@ -253,7 +331,7 @@ def _dropped(statement: ast.stmt, functions: dict[str, bool]) -> str:
         return f"compares and drops the answer: `{_short(value)}`. Write `assert` before it."
     if isinstance(value, ast.BoolOp) and (isinstance(value.values[-1], ast.Compare) or _is_negation(value.values[-1])):
         return f"compares and drops the answer: `{_short(value)}`. Write `assert` before it."
-    if isinstance(value, ast.Attribute) and (isinstance(value.value, ast.Call) or value.attr in _EXPECTATIONS | _ASKS):
+    if isinstance(value, ast.Attribute) and (isinstance(value.value, ast.Call) or _is_expectation(value.attr)):
         return f"names an expectation and does not call it: `{_short(value)}`. Write `()` after it."
     if isinstance(value, ast.Call) and functions.get(_name(value.func)):
         return f"calls {_name(value.func)}(), which runs only when it is awaited or iterated over: `{_short(value)}`."
@@ -331,6 +409,10 @@ def _swallows_errors(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and any(
         one.arg == "return_exceptions" and getattr(one.value, "value", False) for one in value.keywords
     )
+
+
+def _is_expectation(name: str) -> bool:
+    return name in _EXPECTATIONS | _ASKS or name.startswith(("assert", "not_to_", "to_be_", "to_contain_", "to_have_"))
 
 
 def _is_text(value: ast.expr) -> bool:

@@ -28,6 +28,7 @@ from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
+from synthprobe.plugin import gate
 from synthprobe.plugin.admission import admitted_target, directed_folder
 from synthprobe.plugin.alarm import AttemptDeadline, limit_of, no_limit
 from synthprobe.plugin.browsers import SessionBrowsers
@@ -38,7 +39,7 @@ from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.junit import JUnitOfJourneys
 from synthprobe.plugin.options import JOURNEY, mutates_of, parameter_names, project_config, project_root
 from synthprobe.plugin.progress import ProgressWriter
-from synthprobe.plugin.proof import prove_parts, proven, refuse_empty
+from synthprobe.plugin.proof import prove_asked, prove_parts, proven, refuse_empty
 from synthprobe.plugin.reports import (
     BareReports,
     counted_as_failed,
@@ -66,6 +67,8 @@ if TYPE_CHECKING:
     from synthprobe.plugin.reruns import Reruns
 
 _LIMIT_S = pytest.StashKey[float]()
+_TRIED = pytest.StashKey[int]()
+"""How often a plugin tried a journey again by itself."""
 
 
 class JourneySession:
@@ -80,9 +83,8 @@ class JourneySession:
         self.clock = SteadyClock()
         given: dict[str, Any] = getattr(config, "workerinput", {})
         self.worker: str = given.get("workerid", "main")
-        typed = any(str(argument).startswith("--base-url") for argument in config.invocation_params.args)
         self.own_base_url: str | None = given.get("synthprobe_own_base_url")
-        self.address_typed: bool = given.get("synthprobe_address_typed", typed)
+        self.address_typed: bool = given.get("synthprobe_address_typed", gate.is_address_typed(config))
         self.redactor = Redactor.of(project_config(config).secret_sources(), project_root(config))
         self.redactor.catch_up = lambda: self._learn(broken=False)
         self.exchanges: list[Exchange] = []
@@ -115,7 +117,7 @@ class JourneySession:
     def of(cls, config: pytest.Config) -> JourneySession:
         """Prepare the session: choose the target and the run's folder, direct Allure there."""
         target = admitted_target(config)
-        own_base_url = config.option.base_url or config.getini("base_url") or None
+        own_base_url = config.option.base_url or gate.own_address(config) or None
         config.option.base_url = target.base_url
         scratch = private_folder("synthprobe-session-")
         folder = directed_folder(config, target, scratch)
@@ -180,6 +182,7 @@ class JourneySession:
                 self._group.wait(item)
             reason = self._held(item)
             number = self.reruns.number(item) if self.reruns else getattr(item, "execution_count", 1)
+            number += self._left(item)
             configured = project_config(self.config).journey_deadline_s
             limit_s = 0.0 if no_limit(item) else item.stash.get(_LIMIT_S, configured)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor, limit_s)
@@ -228,6 +231,11 @@ class JourneySession:
             return bool(self.exchanges) or self.scenarios.looked(attempt.recorder.steps)
 
         project, seen = str(self.config.rootpath), self.browsers.error_page
+        done = self.guard.asked + len(attempt.recorder.steps)
+
+        def asked() -> bool:
+            return self.guard.asked + len(attempt.recorder.steps) > done or not self.browsers.shows_nothing()
+
         try:
             with attempt.deadline.running(), heard(attempt.recorder, project), proven(item, looked, seen):
                 yield
@@ -236,8 +244,12 @@ class JourneySession:
             if isinstance(unheard := attempt.recorder.left_unheard(), AssertionError):
                 raise unheard from None  # what the target contradicted is more than what the journey lacks
             raise
+        except BaseException as error:
+            attempt.raised = error
+            raise
         if (unheard := attempt.recorder.left_unheard()) is not None:
             raise unheard
+        prove_asked(item, asked)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, None, None]:
@@ -247,10 +259,22 @@ class JourneySession:
         with self.attempt.deadline.ending() if self.attempt else nullcontext():
             yield
 
-    def _raised(self, item: pytest.Item, call: pytest.CallInfo[None]) -> tuple[BaseException | None, str]:
-        """What ended a phase, and at which line of the project."""
-        error = call.excinfo.value if call.excinfo is not None else None
-        return error, journey_place(error, item.path, project_root(self.config)) if error is not None else ""
+    def _left(self, item: pytest.Item) -> int:
+        """How often a plugin tried a journey again by itself, in one of pytest's phases; each attempt is recorded."""
+        attempt = self.attempt
+        if attempt is not None:
+            if attempt.raised is not None and attempt.failure is None:
+                attempt.failure = self._failure(item, attempt, attempt.raised, "", "call")
+            self._settle(attempt)
+            self._record(attempt)
+            item.stash[_TRIED] = item.stash.get(_TRIED, 0) + 1
+        return item.stash.get(_TRIED, 0)
+
+    def _failure(self, item: pytest.Item, attempt: Attempt, error: BaseException, detail: str, phase: str) -> Failure:
+        failure = describe_failure(error, detail=detail, step=attempt.recorder.broken, phase=phase)
+        failure = replace(failure, place=journey_place(error, item.path, project_root(self.config)))
+        failure = self.browsers.explain(failure, of_page=not isinstance(error, SynthprobeError))
+        return self.redactor.record(failure)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -264,14 +288,18 @@ class JourneySession:
         option, style = self.config.option, self.config.option.tbstyle
         if style == "auto" and JOURNEY in item.stash:
             option.tbstyle = "short"
-        error, place = self._raised(item, call)
-        if error is not None and place and JOURNEY in item.stash:
+        error = call.excinfo.value if call.excinfo is not None else None
+        if error is not None and JOURNEY in item.stash and journey_place(error, item.path, project_root(self.config)):
             hide_frames(error)
         try:
             report = yield
         finally:
             option.tbstyle = style
-        error, place = self._raised(item, call)  # unittest tells what was raised only now
+        error = call.excinfo.value if call.excinfo is not None else None  # unittest tells what was raised only now
+        if attempt is not None and self.attempt is not None and report.when == "call":
+            # a plugin may have tried it again meanwhile, and reports that; or have taken its failure away
+            error = error if attempt is self.attempt and error is not None else self.attempt.raised
+            attempt = self.attempt
         redact_report(report, self.redactor, plain=JOURNEY in item.stash)  # once more: others add to it
         if attempt is None or JOURNEY not in item.stash:
             return report
@@ -280,12 +308,7 @@ class JourneySession:
         if report.skipped and is_skip(report, error):
             attempt.skip(reason_of_skip(report, error), report.when)
         elif error is not None and attempt.failure is None:
-            failure = describe_failure(
-                error, detail=report.longreprtext, step=attempt.recorder.broken, phase=report.when or "call"
-            )
-            failure = replace(failure, place=place)
-            failure = self.browsers.explain(failure, of_page=not isinstance(error, SynthprobeError))
-            failure = self.redactor.record(failure)
+            failure = self._failure(item, attempt, error, report.longreprtext, report.when or "call")
             if attempt.finished and failure.kind == "browser":  # all was seen before the browser went away
                 attempt.recorder.notes.append(f"The browser was gone when it was to be closed: {failure.message}")
             else:

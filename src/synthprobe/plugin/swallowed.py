@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 _CHECKS = frozenset(("expect", "has_header", "json_has", "json_matches", "json_rows", "within"))
 _WIDE = frozenset(("AssertionError", "BaseException", "Exception", "ExpectationError", "SynthprobeError"))
@@ -15,21 +15,29 @@ _LAZY = frozenset(("filter", "map", "partial"))
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def swallowed(statement: ast.stmt) -> str:
+def is_check(node: ast.AST) -> bool:
+    """Whether a part of a test can end it."""
+    return isinstance(node, ast.Assert) or (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHECKS
+    )
+
+
+def swallowed(
+    statement: ast.stmt,
+    is_check: Callable[[ast.AST], bool] = is_check,
+    is_tolerant: Callable[[ast.expr], bool] = lambda manager: False,
+) -> str:
     """How a statement drops the failure of a check that stands in it."""
-    if isinstance(statement, ast.Try | ast.TryStar) and (check := _last_check(statement.body)):
+    if isinstance(statement, ast.Try | ast.TryStar) and (check := _last(statement.body, is_check)):
         if _leaves(statement.finalbody):
             return f"leaves by `finally`, which drops the failure of `{_short(check)}`. Move that behind the `finally`."
         caught = next((one for one in statement.handlers if one.type is None or _is_wide([one.type])), None)
         if caught and not statement.orelse and all(map(_is_quiet, caught.body)):
             return f"catches what `{_short(check)}` would say, and goes on. Let it end the journey."
     if isinstance(statement, ast.With) and any(
-        isinstance(item.context_expr, ast.Call)
-        and _named(item.context_expr.func) == "suppress"
-        and _is_wide(item.context_expr.args)
-        for item in statement.items
+        is_tolerant(item.context_expr) or _is_suppress(item.context_expr) for item in statement.items
     ):
-        check = _last_check(statement.body)
+        check = _last(statement.body, is_check)
         return f"suppresses what `{_short(check)}` would say. Let it end the journey." if check else ""
     return ""
 
@@ -44,7 +52,7 @@ def never_run(tree: _Function) -> Iterator[tuple[int, str]]:
             name, body = node.targets[0].id, list(ast.walk(node.value))
         else:
             continue
-        if name not in named and any(map(_is_check, body)) and not _is_of_class(tree, node):
+        if name not in named and any(map(is_check, body)) and not _is_of_class(tree, node):
             yield node.lineno, f"defines {name}, which holds a check, and never runs it. Call it."
 
 
@@ -59,9 +67,13 @@ def _is_lazy(value: ast.expr) -> bool:
     return isinstance(value, ast.Call) and _named(value.func) in _LAZY
 
 
-def _last_check(body: list[ast.stmt]) -> ast.AST | None:
+def _is_suppress(manager: ast.expr) -> bool:
+    return isinstance(manager, ast.Call) and _named(manager.func) == "suppress" and _is_wide(manager.args)
+
+
+def _last(body: list[ast.stmt], is_check: Callable[[ast.AST], bool]) -> ast.AST | None:
     """A check in the last statement of a block, so that nothing after it depends on its having held."""
-    return next((node for node in _within(body[-1]) if _is_check(node)), None)
+    return next((node for node in _within(body[-1]) if is_check(node)), None)
 
 
 def _within(node: ast.AST) -> Iterator[ast.AST]:
@@ -84,18 +96,12 @@ def _leaves(body: Iterable[ast.AST]) -> bool:
     return False
 
 
-def _is_check(node: ast.AST) -> bool:
-    return isinstance(node, ast.Assert) or (
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHECKS
-    )
-
-
 def _is_wide(kinds: Iterable[ast.expr]) -> bool:
     return any(_named(node) in _WIDE for kind in kinds for node in ast.walk(kind))
 
 
 def _is_quiet(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Pass | ast.Continue):
+    if isinstance(statement, ast.Pass | ast.Continue) or (isinstance(statement, ast.Return) and not statement.value):
         return True
     value = statement.value if isinstance(statement, ast.Expr) else None
     return isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and _named(value.func) in _QUIET)

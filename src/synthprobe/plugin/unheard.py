@@ -40,8 +40,13 @@ def heard(recorder: Recorder, project: str) -> Iterator[None]:
         hear(ended.exc_value, f"The thread {ended.thread.name!r}" if ended.thread else "A thread")
         hook(ended)
 
+    def of_ending(ended: sys.UnraisableHookArgs) -> None:
+        hear(ended.exc_value, "What Python ended by itself")
+        ending_hook(ended)
+
     tasks = _Tasks(hear)
     hook, threading.excepthook = threading.excepthook, of_thread
+    ending_hook, sys.unraisablehook = sys.unraisablehook, of_ending
     for name in _REPORTED:
         logging.getLogger(name).addHandler(tasks)
     try:
@@ -50,7 +55,7 @@ def heard(recorder: Recorder, project: str) -> Iterator[None]:
     finally:
         for name in _REPORTED:
             logging.getLogger(name).removeHandler(tasks)
-        threading.excepthook = hook
+        threading.excepthook, sys.unraisablehook = hook, ending_hook
 
 
 @contextmanager

@@ -155,7 +155,7 @@ def run_journeys(
         and not pipeline.read_results(folder)
     ):
         shutil.rmtree(folder)
-        raise ConfigurationError(_nothing_found(places, target, order))
+        raise ConfigurationError(_nothing_found(places, target, order, last.notes))
     reason = last.reason
     run = msgspec.structs.replace(msgspec.json.decode((folder / "run.json").read_bytes(), type=Run), ended=reason)
     _write(folder / "run.json", run)
@@ -202,7 +202,7 @@ def _due(collected: Sequence[Journey] | None, run: Run) -> Sequence[Journey]:
     return due_journeys(collected or (), run.slot, run.interval_s)
 
 
-def _nothing_found(places: Sequence[str], target: Target, order: RunOrder) -> str:
+def _nothing_found(places: Sequence[str], target: Target, order: RunOrder, notes: Sequence[str]) -> str:
     named = ", ".join(places)
     if order.selection:
         return (
@@ -210,6 +210,8 @@ def _nothing_found(places: Sequence[str], target: Target, order: RunOrder) -> st
             f"are and their tags: pytest {shlex.join(places)} --collect-only -q, and "
             "`tags` of @pytest.mark.journey(...)."
         )
+    if notes:
+        return f"No journey in {named} is left to be judged, so nothing was run. {' '.join(notes)}"
     return (
         f"No journey for {target.name} was found in {named}, so nothing was run and nothing is known of the target. "
         "Give the path of a file with tests, relative to the folder of the configuration; a journey that names "
