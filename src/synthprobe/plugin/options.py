@@ -37,7 +37,7 @@ _READ = pytest.StashKey["Journey"]()
 _ARGUMENTS = ("id", "title", "owner", "severity", "runbook", "uses_per_day", "budget", "tags", "every", "targets")
 _REPEATED = {"deleter", "overload", "register", "setter"}
 _LONGEST_S = 86_400.0
-_A_TEST = re.compile(rb"\bdef\s+(test\w*)")
+_A_FUNCTION = re.compile(r"^[ \t]*(?:async +)?def +(\w+)", re.M)
 _A_TAG = re.compile(r"[A-Za-z_][\w.-]*")
 
 
@@ -247,8 +247,8 @@ def refuse_names_given_twice(items: Iterable[pytest.Item]) -> None:
     for path, collected in names.items():
         with suppress(OSError, ValueError, SyntaxError):
             source = path.read_bytes()
-            names = _A_TEST.findall(source)
-            if len(set(names)) == len(names):
+            defined = [name for name in _A_FUNCTION.findall(source.decode("utf-8", "replace")) if name in collected]
+            if len(set(defined)) == len(defined):
                 continue  # so it need not be parsed
             for node in ast.walk(ast.parse(source)):
                 if isinstance(node, ast.Module | ast.ClassDef):
