@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -17,6 +19,7 @@ from prepared_starts import PREPARED, FromPrepared
 from synthprobe import pipeline
 from synthprobe.browser.installation import find_browser
 from synthprobe.records.result import Result
+from synthprobe.report.allure_results import write_results
 from synthprobe_demo.process import DispatchCentre, running_centre
 
 # The tests start Python some two thousand times; without compiled files each start would compile synthprobe anew.
@@ -139,6 +142,12 @@ class Ran:
     @property
     def all_results(self) -> list[Result]:
         return pipeline.read_results(self.folder)
+
+    def allure(self, kind: str = "result") -> list[dict[str, Any]]:
+        """Allure's files of a kind, as they are made once the run is judged."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            write_results(self.folder, pipeline.judge(self.folder, write=False), Path(folder))
+            return [json.loads(path.read_bytes()) for path in Path(folder).glob(f"*-{kind}.json")]
 
     def bytes_written(self) -> Iterator[tuple[str, bytes]]:
         """Everything in the run's folder."""

@@ -16,12 +16,12 @@ HOMES = {
     "browser/inside_playwright.py": "playwright",
     "journey/deadline.py": "requests",
     "plugin/inside_pytest.py": "pytest",
-    "report/allure_live.py": "allure-pytest",
+    "plugin/inside_allure.py": "allure-pytest",
 }
 PUBLIC = {"_replace", "_fields", "_asdict", "_mapping", "_exit"}
 """Names with an underscore that Python and SQLAlchemy document."""
 
-INSIDES = {"_pytest", "allure_pytest", "allure_commons", "pytest_rerunfailures", "xdist"}
+INSIDES = {"_pytest", "allure_pytest", "pytest_rerunfailures", "xdist"}
 """Packages that say nowhere what of them is for others."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from msgspec.structs import replace
@@ -85,8 +84,7 @@ def test_what_the_browser_measured_is_judged_as_figures_of_the_step(project):
         assert results[f"test_{name}"].outcome == "unknown"
         assert re.search(says, results[f"test_{name}"].cause), results[f"test_{name}"].cause
 
-    written = [json.loads(path.read_text()) for path in (ran.folder / "allure-results").glob("*-result.json")]
-    (steps,) = (one["steps"] for one in written if one["name"] == "the board")
+    (steps,) = (one["steps"] for one in ran.allure() if one["name"] == "the board")
     lines = [re.sub(r"[\d.]+( m?s)?$", "N", line["name"]) for step in steps for line in step["steps"]]
     painted, shifted, answered = (
         f"{name}: N"

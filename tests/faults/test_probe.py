@@ -242,12 +242,12 @@ def test_a_full_disk_for_evidence_costs_no_verdict_f52(project, supervised):
 
 
 def test_a_full_disk_for_allure_costs_no_verdict_f53(project, supervised):
-    """Allure's folder takes no file."""
+    """The folder of what is told to Allure takes no file."""
     project.journeys("import pytest\n" + GOOD + "def test_bad():\n    assert False, 'as it must'\n")
     (project.root / "journeys" / "conftest.py").write_text(
         "import pathlib, shutil\n"
         "def pytest_runtest_setup(item):\n"
-        "    folder = pathlib.Path(item.config.getoption('--synthprobe-run-folder')) / 'allure-results'\n"
+        "    folder = pathlib.Path(item.config.getoption('--synthprobe-run-folder')) / 'allure-records'\n"
         "    if folder.is_dir():\n        shutil.rmtree(folder)\n        folder.write_text('')\n"
     )
     run = supervised()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 JOURNEYS = """
@@ -150,8 +148,7 @@ def test_requests_of_a_thread_belong_to_its_step_f99(ran):
 
 
 def test_allure_shows_the_same_tree_f99(ran):
-    written = [json.loads(path.read_text()) for path in (ran.folder / "allure-results").glob("*-result.json")]
-    steps = {one["name"]: allure_tree(one.get("steps", [])) for one in written}
+    steps = {one["name"]: allure_tree(one.get("steps", [])) for one in ran.allure()}
     both = {"both": {"one": {"one within": {}}, "two": {"two within": {}}}}
     assert steps["pool"] == {"around": both}
     assert steps["tasks"] == both

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 TWO_CLASSES = """
 class TestShop:
     def test_opens(self, target):
@@ -39,8 +37,8 @@ def test_sign(target, path):
 """
 
 
-def historic(folder) -> dict[str, str]:
-    results = [json.loads(path.read_text()) for path in (folder / "allure-results").glob("*-result.json")]
+def historic(ran) -> dict[str, str]:
+    results = ran.allure()
     ids = {
         label["value"]: one["historyId"] for one in results for label in one["labels"] if label["name"] == "ALLURE_ID"
     }
@@ -78,11 +76,11 @@ def test_an_id_that_is_given_twice_is_refused_and_leaves_no_run(project):
 def test_parameters_keep_their_names_in_every_process_and_share_no_evidence(project):
     project.journeys(OBJECTS)
     first = project.run()
-    history = historic(first.folder)
+    history = historic(first)
     assert not [id for id in history if "0x" in id]
     assert len(history) == 9
     places = {piece.path.split("/")[1] for result in first.all_results for piece in result.evidence}
     assert len(places) == 9
     assert all(place.isascii() for place in places)
     first.folder.rename(project.root / "first")
-    assert historic(project.run(environ={"PYTHONHASHSEED": "7"}).folder) == history
+    assert historic(project.run(environ={"PYTHONHASHSEED": "7"})) == history

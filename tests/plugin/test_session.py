@@ -75,8 +75,7 @@ def test_allure_gets_nested_steps_labels_identity_and_evidence(project, centre):
     project.configure(centre.url)
     project.journeys(JOURNEYS)
     ran = project.run("-k", "board")
-    (path,) = (ran.folder / "allure-results").glob("*-result.json")
-    result = json.loads(path.read_text())
+    (result,) = ran.allure()
     labels = {(label["name"], label["value"]) for label in result["labels"]}
     assert {("severity", "critical"), ("owner", "desk"), ("ALLURE_ID", "board")} <= labels
     assert [step["name"] for step in result["steps"]] == ["open the log-in page", "log in", "see the board"]
@@ -90,14 +89,26 @@ def test_allure_gets_fixtures_that_broke_or_did_something_and_no_others(project,
     project.journeys(
         "import allure, pytest\n"
         "@pytest.fixture\ndef quiet():\n    return 1\n"
-        "@pytest.fixture\ndef telling():\n    with allure.step('open the gate'):\n        pass\n"
+        "@pytest.fixture(scope='module')\ndef telling():\n    with allure.step('open the gate'):\n        yield\n"
+        "    allure.attach('4711', 'key', allure.attachment_type.TEXT)\n"
         "@pytest.fixture\ndef broken():\n    raise ValueError('no gate')\n"
-        "def test_a(api, quiet, telling):\n    pass\ndef test_b(quiet, broken):\n    pass\n"
+        "def test_a(api, quiet, telling):\n    with allure.step('look'):\n        pass\n"
+        "def test_b(quiet, broken):\n    pass\n"
+        "def test_c(telling):\n    pass\n"
     )
     ran = project.run()
-    written = [json.loads(path.read_text()) for path in (ran.folder / "allure-results").glob("*-container.json")]
-    fixtures = [one for container in written for one in container["befores"]]
-    assert {one["name"]: one["status"] for one in fixtures} == {"telling": "passed", "broken": "broken"}
+    containers = {container["befores"][0]["name"]: container for container in ran.allure("container")}
+    assert {name: one["befores"][0]["status"] for name, one in containers.items()} == {
+        "telling": "passed",
+        "broken": "broken",
+    }
+    named = {one["uuid"]: one for one in ran.allure()}
+    assert [named[child]["name"] for child in containers["telling"]["children"]] == ["a", "c"]
+    assert [step["name"] for step in containers["telling"]["befores"][0]["steps"]] == ["open the gate"]
+    assert [piece["name"] for piece in containers["telling"]["afters"][0]["attachments"]] == ["key"]
+    assert [[step["name"] for step in one.get("steps", ())] for one in named.values() if one["name"] == "a"] == [
+        ["look"]
+    ]
 
 
 def test_secrets_are_in_nothing_that_is_written_or_printed(project, centre):
@@ -222,6 +233,6 @@ def test_an_attempt_leads_to_its_trace_at_the_target(project, centre):
     assert result.backend_trace == address
     exchanges = next(piece for piece in result.evidence if piece.kind == "exchanges")
     assert f"traceparent: 00-{result.trace_id}-" in (ran.folder / exchanges.path).read_text()
-    (path,) = (ran.folder / "allure-results").glob("*-result.json")
-    links = {link["name"]: link["url"] for link in json.loads(path.read_text())["links"]}
+    (shown,) = ran.allure()
+    links = {link["name"]: link["url"] for link in shown["links"]}
     assert links["Backend trace"] == address

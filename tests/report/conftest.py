@@ -39,7 +39,7 @@ def published(allure: list[str], trace: bytes, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("published")
     warnings: list[str] = []
     made_run.write(folder / "run", trace=trace)
-    made_run.forget(folder / "run", "call-intake")
+    made_run.forget(folder / "run")
     publish(
         [folder / "run"],
         folder / "site",

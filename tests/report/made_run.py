@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-import uuid
 import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +13,9 @@ import msgspec
 
 from synthprobe.records.evidence import Evidence
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import Degradation, Failure, Outcome, Result, Run, Step
+from synthprobe.records.result import TOLD_ALLURE, Degradation, Failure, Outcome, Result, Run, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.report.allure_results import attempt_uuid
 
 SUSPECTED = "Probe suspected: 4 of 5 journeys took 2.0 × their usual in the same run."
 NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=2)
@@ -143,6 +143,7 @@ def verdict_of(
             target="demo",
             journey=one,
             attempt=attempt,
+            trace_id=hashlib.md5(f"{one.id} {attempt}".encode()).hexdigest(),
             outcome=outcome,
             started_at=NOW + timedelta(seconds=10 * attempt),
             duration_s=sum(part.duration_s for part in steps) or 0.4,
@@ -166,16 +167,14 @@ def write(
     of: Run | None = None,
     trace: bytes = b"PK\5\6" + b"\0" * 18,
 ) -> Verdict:
-    """Write a run folder, with the Allure files pytest would have left."""
+    """Write a run folder, with what was told to Allure meanwhile."""
     judged = journeys() if some is None else some
     verdict = Verdict(run=of or run(), journeys=judged, finished_at=NOW, notes=(SUSPECTED,))
-    results = folder / "allure-results"
-    results.mkdir(parents=True)
+    (folder / TOLD_ALLURE).mkdir(parents=True)
     (folder / "verdict.json").write_bytes(msgspec.json.encode(verdict))
     for one in verdict.journeys:
         for result in one.results:
-            status = "failed" if one.outcome in {"failed", "unknown"} else "passed"
-            allure_file(results, result, status)
+            tell(folder, result)
             for kept in result.evidence:
                 if kept.path:
                     (folder / kept.path).parent.mkdir(parents=True, exist_ok=True)
@@ -183,33 +182,28 @@ def write(
     return verdict
 
 
-def allure_file(results: Path, result: Result, status: str, **more: object) -> Path:
+def tell(folder: Path, result: Result, worker: str = "main") -> None:
+    """Write down what was told to Allure of an attempt."""
     start = int(result.started_at.timestamp() * 1000)
-    name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{result.journey.id}{result.attempt}"))
-    content = {
-        "uuid": name,
-        "name": result.journey.node_id.rpartition("::")[2],
+    told = {
+        "uuid": attempt_uuid(result.trace_id),
         "fullName": "journeys.dispatch.test_board#x",
         "historyId": hashlib.md5(result.journey.id.encode()).hexdigest(),
         "testCaseId": "x",
-        "status": status,
-        "statusDetails": {"message": "AssertionError: no", "trace": "the trace"} if status != "passed" else {},
         "start": start,
         "stop": start + int(result.duration_s * 1000),
-        "labels": [{"name": "ALLURE_ID", "value": result.journey.id}, {"name": "host", "value": "vm"}],
+        "labels": [{"name": "host", "value": "vm"}],
         "parameters": [{"name": "env", "value": "'demo'"}],
         "steps": [{"name": part.title, "status": part.status, "start": start, "stop": start} for part in result.steps],
-    } | more
-    path = results / f"{name}-result.json"
-    path.write_text(json.dumps({key: value for key, value in content.items() if value is not None}))
-    return path
+    }
+    with (folder / TOLD_ALLURE / f"{worker}.jsonl").open("a") as file:
+        file.write(json.dumps({"result": told}) + "\n")
 
 
-def forget(folder: Path, journey_id: str) -> None:
-    """Remove the last file Allure's plugin wrote for a journey, as when its worker was killed."""
-    files = [(json.loads(path.read_text()), path) for path in (folder / "allure-results").glob("*-result.json")]
-    starts = {path: content["start"] for content, path in files if content["labels"][0]["value"] == journey_id}
-    max(starts, key=lambda path: starts[path]).unlink()
+def forget(folder: Path) -> None:
+    """Cut off what was told last, as when its worker was killed."""
+    path = folder / TOLD_ALLURE / "main.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
 
 
 def png(width: int = 320, height: int = 200) -> bytes:

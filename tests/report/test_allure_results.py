@@ -1,4 +1,4 @@
-"""The Allure files say what the verdict says."""
+"""Allure's files say what the verdict says, and are made once."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import made_run
 import msgspec
 
 from synthprobe.records.incident import Triage
-from synthprobe.report.allure import reconcile
-from synthprobe.report.allure_results import TRACE_TYPE
+from synthprobe.records.result import TOLD_ALLURE
+from synthprobe.records.verdict import Verdict
+from synthprobe.report.allure_results import TRACE_TYPE, write_results
 
 
-def read(run_dir: Path) -> dict[str, list[dict[str, Any]]]:
+def shown(run_dir: Path, verdict: Verdict, **more: Any) -> dict[str, list[dict[str, Any]]]:
+    """The results of each journey, the oldest first."""
     found: dict[str, list[dict[str, Any]]] = {}
-    files = [json.loads(path.read_text()) for path in (run_dir / "allure-results").glob("*-result.json")]
+    write_results(run_dir, verdict, run_dir / "shown", **more)
+    files = [json.loads(path.read_text()) for path in (run_dir / "shown").glob("*-result.json")]
     for content in sorted(files, key=lambda content: content["start"]):
         id_ = next(label["value"] for label in content["labels"] if label["name"] == "ALLURE_ID")
         found.setdefault(id_, []).append(content)
@@ -24,9 +27,8 @@ def read(run_dir: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_each_journey_has_one_final_result_that_says_what_the_verdict_says(tmp_path: Path) -> None:
-    verdict = made_run.write(tmp_path / "run")
-    pages = reconcile(tmp_path / "run", verdict)
-    found = read(tmp_path / "run")
+    verdict = made_run.write(tmp_path)
+    found = shown(tmp_path, verdict)
     assert {id_: files[-1]["status"] for id_, files in found.items()} == {
         "login": "passed",
         "export": "skipped",
@@ -34,7 +36,6 @@ def test_each_journey_has_one_final_result_that_says_what_the_verdict_says(tmp_p
         "unit-status": "broken",
         "call-intake": "failed",
     }
-    assert found.keys() == pages.keys()
     assert found["unit-status"][0]["statusDetails"]["message"].startswith(
         "degraded: over budget (measured): status is shown took"
     )
@@ -42,20 +43,27 @@ def test_each_journey_has_one_final_result_that_says_what_the_verdict_says(tmp_p
     assert len(found["call-intake"]) == 2, "the first attempt stays and is shown as a retry"
     first, last = found["call-intake"]
     assert first["parameters"] == last["parameters"] == [{"name": "env", "value": "'demo'"}]
+    assert first["historyId"] == last["historyId"]
 
 
-def test_doing_it_twice_changes_nothing(tmp_path: Path) -> None:
-    verdict = made_run.write(tmp_path / "run")
-    pages = reconcile(
-        tmp_path / "run", verdict, site_url="https://status.example", runbooks={"call-intake": "https://x"}
-    )
-    once = read(tmp_path / "run")
-    assert (
-        reconcile(tmp_path / "run", verdict, site_url="https://status.example", runbooks={"call-intake": "https://x"})
-        == pages
-    )
-    assert read(tmp_path / "run") == once
-    assert [link["name"] for link in once["call-intake"][-1]["links"]] == ["Open trace", "General page: call-intake"]
+def test_each_attempt_says_how_it_was_judged_itself(tmp_path: Path) -> None:
+    failed = made_run.journeys()[-1]
+    first, last = failed.results
+    last = msgspec.structs.replace(last, outcome="passed", failure=None, evidence=())
+    one = msgspec.structs.replace(failed, outcome="passed", results=(first, last))
+    before, after = shown(tmp_path, made_run.write(tmp_path, (one,)))["call-intake"]
+    assert (before["status"], before["statusDetails"]["message"]) == ("failed", made_run.HOSTILE)
+    assert (after["status"], "statusDetails" in after) == ("passed", False)
+
+
+def test_the_pages_of_a_report_stay_where_they_are(tmp_path: Path) -> None:
+    verdict = made_run.write(tmp_path)
+    more = {"site_url": "https://status.example", "runbooks": {"call-intake": "https://x"}}
+    pages = [write_results(tmp_path, verdict, tmp_path / name, **more) for name in ("once", "again")]
+    assert pages[0] == pages[1]
+    assert pages[0].keys() == {one.journey.id for one in verdict.journeys}
+    last = shown(tmp_path, verdict, **more)["call-intake"][-1]
+    assert [link["name"] for link in last["links"]] == ["Open trace", "General page: call-intake"]
 
 
 def test_the_cause_its_rule_and_the_runner_up_are_said_and_can_be_filtered_by(tmp_path: Path) -> None:
@@ -63,67 +71,42 @@ def test_the_cause_its_rule_and_the_runner_up_are_said_and_can_be_filtered_by(tm
         cause_class="data", rule="sentinel-missing", why="The sentinel <b>R-1</b> is [gone](http://x).", sure="high",
         runner_up="code", runner_up_why="The build changed.",
     )  # fmt: skip
-    verdict = made_run.write(tmp_path / "run")
+    verdict = made_run.write(tmp_path)
     told = tuple(
         msgspec.structs.replace(one, triage=found_out) if one.outcome == "failed" else one for one in verdict.journeys
     )
-    verdict = msgspec.structs.replace(verdict, journeys=told)
-    for _ in range(2):
-        reconcile(tmp_path / "run", verdict)
-        final = read(tmp_path / "run")["call-intake"][-1]
-        assert final["description"].count("Where the cause lies: data") == 1
+    found = shown(tmp_path, msgspec.structs.replace(verdict, journeys=told))
+    final = found["call-intake"][-1]
+    assert final["description"].count("Where the cause lies: data") == 1
     assert (
         "(high confidence). The sentinel \\<b\\>R-1\\</b\\> is \\[gone\\](http://x). Rule: sentinel-missing."
         in final["description"]
     )
     assert "Next in line: code. The build changed." in final["description"]
     assert [label["value"] for label in final["labels"] if label["name"] == "cause"] == ["data"]
-    assert "cause" not in {label["name"] for label in read(tmp_path / "run")["unit-status"][-1]["labels"]}
-
-
-def test_an_interrupted_journey_written_as_passed_is_corrected(tmp_path: Path) -> None:
-    one = made_run.verdict_of(made_run.journey("board", "The board loads"), "unknown", cause="The run was interrupted.")
-    verdict = made_run.write(tmp_path / "run", (one,))
-    for path in (tmp_path / "run" / "allure-results").iterdir():
-        path.unlink()
-    made_run.allure_file(
-        tmp_path / "run" / "allure-results", one.results[0], "passed", historyId=None, labels=[], fullName=None
-    )
-    reconcile(tmp_path / "run", verdict)
-    files = read(tmp_path / "run")["board"]
-    assert [content["status"] for content in files] == ["unknown"]
-    assert files[0]["statusDetails"]["message"] == "unknown: The run was interrupted."
-    assert files[0]["historyId"]
+    assert "cause" not in {label["name"] for label in found["unit-status"][-1]["labels"]}
 
 
 def test_a_killed_journey_is_written_from_the_records_with_its_evidence(tmp_path: Path) -> None:
-    verdict = made_run.write(tmp_path / "run")
-    for path in (tmp_path / "run" / "allure-results").iterdir():
-        path.unlink()
-    reconcile(tmp_path / "run", verdict)
-    found = read(tmp_path / "run")
-    made = found["call-intake"][0]
+    verdict = made_run.write(tmp_path)
+    (tmp_path / TOLD_ALLURE / "main.jsonl").unlink()
+    found = shown(tmp_path, verdict)
+    made = found["call-intake"][-1]
     assert [part["name"] for part in made["steps"]][-1] == "the other board shows it"
-    assert [kept["type"] for kept in made["attachments"]] == [TRACE_TYPE, "image/png"]
+    assert [kept["type"] for kept in made["attachments"]] == [TRACE_TYPE, "image/png", "text/plain"]
     for kept in made["attachments"]:
-        assert (tmp_path / "run" / "allure-results" / kept["source"]).is_file()
+        assert (tmp_path / "shown" / kept["source"]).is_file()
     assert len(found) == 5
 
 
-def test_the_last_attempt_is_added_when_only_the_first_was_written(tmp_path: Path) -> None:
-    verdict = made_run.write(tmp_path / "run")
-    made_run.forget(tmp_path / "run", "call-intake")
-    reconcile(tmp_path / "run", verdict)
-    first, last = read(tmp_path / "run")["call-intake"]
-    assert first["start"] < last["start"]
-    assert last["attachments"]
-
-
-def test_files_of_no_expected_journey_and_half_files_are_moved_aside_f60(tmp_path: Path) -> None:
-    verdict = made_run.write(tmp_path / "run")
+def test_what_was_cut_off_and_what_is_of_no_expected_journey_is_left_out_f60(tmp_path: Path) -> None:
+    verdict = made_run.write(tmp_path)
+    made_run.forget(tmp_path)
     stranger = made_run.verdict_of(made_run.journey("stranger", "Somebody else"), "passed")
-    made_run.allure_file(tmp_path / "run" / "allure-results", stranger.results[0], "passed")
-    (tmp_path / "run" / "allure-results" / "half-result.json").write_text('{"name": "ha')
-    reconcile(tmp_path / "run", verdict)
-    assert "stranger" not in read(tmp_path / "run")
-    assert len(list((tmp_path / "run" / "allure-results-aside").iterdir())) == 2
+    made_run.tell(tmp_path, stranger.results[0], worker="gw1")
+    found = shown(tmp_path, verdict)
+    assert "stranger" not in found
+    first, last = found["call-intake"]
+    assert first["start"] < last["start"]
+    assert [first[name] for name in ("historyId", "fullName")] == [last[name] for name in ("historyId", "fullName")]
+    assert last["attachments"]

@@ -49,7 +49,17 @@ def test_many(api, number):
 @allure.severity("catastrophic")
 def test_plain(api):
     '''Only a docstring'''
+    allure.global_attach("the shop is closed", "of the run", allure.attachment_type.TEXT)
+    print("so far so good")
     api.get("/healthz").expect(200)
+"""
+
+ORDINARY = """
+import allure
+
+def test_ordinary():
+    with allure.step("count"):
+        assert 1 + 1 == 2
 """
 
 
@@ -70,9 +80,10 @@ def ran(new_project, one_centre, tmp_path_factory):
     project = new_project(tmp_path_factory.mktemp("words"))
     project.configure(one_centre.url)
     project.journeys(SUITE)
+    (project.root / "test_plain.py").write_text(ORDINARY)
     (project.root / "theirs").mkdir()
     (project.root / "theirs" / "old-result.json").write_text("{}")
-    return project.run("--alluredir=theirs", "--clean-alluredir", "-n", "2")
+    return project.run("journeys", "test_plain.py", "--alluredir=theirs", "--clean-alluredir", "-n", "2")
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +91,11 @@ def theirs(ran):
     return {name: found[-1] for name, found in results(ran.folder.parent / "theirs").items()}
 
 
-def test_the_folder_of_alluredir_gets_the_same_results_reconciled(ran, theirs):
-    assert set(theirs) == {
+def test_the_folder_of_alluredir_gets_the_judged_journeys_and_allures_own_results_of_ordinary_tests(ran, theirs):
+    ordinary = theirs["test_ordinary"]
+    assert ([step["name"] for step in ordinary["steps"]], labels(ordinary, "ALLURE_ID")) == (["count"], [])
+    journeys = {name: one for name, one in theirs.items() if one is not ordinary}
+    assert set(journeys) == {
         "Checkout with visa",
         "Checkout with amex",
         "A title made while it runs",
@@ -90,9 +104,9 @@ def test_the_folder_of_alluredir_gets_the_same_results_reconciled(ran, theirs):
         "many [2]",
         "Only a docstring",
     }
-    assert {name: found[-1] for name, found in results(ran.folder / "allure-results").items()} == theirs
+    assert {one["name"]: one for one in ran.allure()} == journeys
     assert theirs["A title made while it runs"]["status"] == "failed"
-    assert all(one["parameters"][-1]["value"] == "'demo'" for one in theirs.values())
+    assert all(one["parameters"][-1]["value"] == "'demo'" for one in journeys.values())
 
 
 def test_decorators_and_dynamic_words_stand_once(theirs):
@@ -113,7 +127,17 @@ def test_decorators_and_dynamic_words_stand_once(theirs):
     assert (labels(dynamic, "severity"), labels(dynamic, "tag")) == (["critical"], ["night"])
     assert {one["name"]: one["value"] for one in dynamic["parameters"]} == {"env": "'theirs'", "target": "'demo'"}
     assert labels(theirs["Told to Allure"], "severity") == ["minor"]
-    assert labels(theirs["Only a docstring"], "severity") == ["catastrophic"]
+    plain = theirs["Only a docstring"]
+    assert (labels(plain, "severity"), [piece["name"] for piece in plain["attachments"]]) == (
+        ["catastrophic"],
+        ["stdout"],
+    )
+
+
+def test_what_is_attached_to_the_run_as_a_whole_is_there(ran):
+    (written,) = (ran.folder.parent / "theirs").glob("*-globals.json")
+    (piece,) = json.loads(written.read_text())["attachments"]
+    assert (written.parent / piece["source"]).read_text() == "the shop is closed"
 
 
 def test_journeys_are_known_by_those_words_unless_the_marker_names_them(ran):
@@ -129,7 +153,7 @@ def test_journeys_are_known_by_those_words_unless_the_marker_names_them(ran):
     }
 
 
-def test_a_supervised_run_keeps_nested_steps_attachments_and_both_attempts_in_both_folders(project, centre):
+def test_a_supervised_run_keeps_nested_steps_attachments_and_both_attempts(project, centre):
     project.configure(centre.url)
     text = (project.root / "synthprobe.toml").read_text()
     (project.root / "synthprobe.toml").write_text(f"second_attempt_delay_s = 0\n{text}")
@@ -147,13 +171,10 @@ def test_a_supervised_run_keeps_nested_steps_attachments_and_both_attempts_in_bo
     )
     assert done.returncode == 1, done.stdout + done.stderr
     (run,) = (project.root / ".synthprobe" / "runs" / "demo").iterdir()
-    for folder in (run / "allure-results", project.root / "theirs"):
-        (attempts,) = results(folder).values()
-        assert len(attempts) == 2
-        (piece,) = attempts[-1]["steps"][0]["attachments"]
-        assert (piece["name"], (folder / piece["source"]).read_text()) == (
-            "state of the order",
-            "the order was on hold",
-        )
+    theirs = project.root / "theirs"
+    (attempts,) = results(theirs).values()
+    assert len(attempts) == 2
+    (piece,) = attempts[-1]["steps"][0]["attachments"]
+    assert (piece["name"], (theirs / piece["source"]).read_text()) == ("state of the order", "the order was on hold")
     (judged,) = read_verdict(run).journeys
     assert judged.journey.title == "A title made while it runs"

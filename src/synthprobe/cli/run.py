@@ -27,7 +27,7 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.fleet.index import PartIndex, part_index
 from synthprobe.fleet.part import Looked, look
 from synthprobe.records.verdict import Verdict
-from synthprobe.report.allure_wish import grant_allure
+from synthprobe.report.allure_wish import grant_wish
 from synthprobe.report.job_page import append_summary, write_output
 from synthprobe.report.junit import PLACE, agree_with
 from synthprobe.report.live_line import LiveLine
@@ -283,7 +283,7 @@ def _why_nothing_began(verdict: Verdict) -> str:
 
 def _kept_beside(verdict: Verdict, folder: Path, mask: Callable[[str], str]) -> Iterator[str]:
     """Write the verdict to where others look for it: Allure's folder, the CI job's page, the JUnit file."""
-    if trouble := grant_allure(folder, verdict):
+    if trouble := grant_wish(folder, verdict):
         yield trouble
     if page := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:

@@ -19,7 +19,7 @@ from synthprobe.fleet.slots import LEASE_S, held, holder, plan_of, slot_of
 from synthprobe.pipeline.run_state import own
 from synthprobe.records.fleet import CONCLUSION, Conclusion, PartSeen, PartState, Place, Plan
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import Run
+from synthprobe.records.result import RUN_FOLDERS, Run
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.publishing import PUBLISHED
 from synthprobe.runner.slots import runs_folder
@@ -213,7 +213,7 @@ def _awaited(fleet: Fleet, plan: Plan, wait_s: float) -> list[PartState]:
 def _begun(state: Path, verdict: Verdict, plan: Plan, states: Iterable[PartState]) -> Path:
     """The folder of the conclusion, as any run has one."""
     folder = runs_folder(state, verdict.run.target) / f"{verdict.run.slot}-{verdict.run.id}"
-    for part in ("journal", "progress", "evidence", "allure-results"):
+    for part in RUN_FOLDERS:
         (folder / part).mkdir(parents=True, exist_ok=True)
     own(folder)
     (folder / "run.json").write_bytes(msgspec.json.encode(verdict.run))

@@ -106,7 +106,7 @@ def _publish(root: Path, config: Config, folder: Path, runbooks: Sequence[Runboo
 
 def _site(root: Path, config: Config, target: str, runbooks: Sequence[Runbook]) -> Site:
     from synthprobe.firstline.runbook_pages import before_typing
-    from synthprobe.report.allure_results import safe_name
+    from synthprobe.report.addresses import safe_name
     from synthprobe.report.publishing import Bundle, Site, digest
 
     shared: dict[str, Bundle] = {}

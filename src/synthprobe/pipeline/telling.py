@@ -28,8 +28,7 @@ from synthprobe.pipeline.run_state import write_letters
 from synthprobe.pipeline.spare import open_outbox
 from synthprobe.records.incident import Incident
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.report.addresses import card_address
-from synthprobe.report.allure_results import run_folder
+from synthprobe.report.addresses import card_address, run_folder
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.secrets import read_secret
 from synthprobe.targets.windows import Window

@@ -14,7 +14,7 @@ from synthprobe.plugin.leaks import browser_log_refusal
 from synthprobe.plugin.options import project_config, project_root, target_name
 from synthprobe.plugin.other_plugins import artifact_refusal, missing_plugin
 from synthprobe.plugin.run_folder import RunFolder
-from synthprobe.report.allure_wish import note_wish, wished_folder
+from synthprobe.report.allure_wish import note_wish
 from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.target import Target
 from synthprobe.tools import die_with_parent
@@ -51,17 +51,15 @@ def admitted_target(config: pytest.Config) -> Target:
 
 
 def directed_folder(config: pytest.Config, target: Target, scratch: Path) -> RunFolder:
-    """The run's folder, to which Allure is directed; where the author wanted Allure's results is noted in it."""
+    """The run's folder; where the author wants Allure's results is noted in it."""
     option = config.option
     if option.synthprobe_suspicions:  # these files are those of the run itself
-        option.xmlpath, option.log_file = None, os.devnull
+        option.xmlpath, option.log_file, option.allure_report_dir = None, os.devnull, None
     folder = RunFolder.of(config, target, scratch)
-    if folder.recorded:
-        if not hasattr(config, "workerinput") and not option.synthprobe_suspicions:  # those are the run's own alone
-            wished = wished_folder(option.allure_report_dir, clean=option.clean_alluredir)
-            if folder.begun:
-                note_wish(folder.path, wished)
-            else:
-                folder.alluredir = wished
-        option.allure_report_dir, option.clean_alluredir = str(folder.path / "allure-results"), False
+    if folder.recorded and option.allure_report_dir and not hasattr(config, "workerinput"):
+        wished = Path(os.path.abspath(option.allure_report_dir))
+        if folder.begun:
+            note_wish(folder.path, wished)
+        else:
+            folder.alluredir = wished
     return folder

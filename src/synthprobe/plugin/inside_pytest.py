@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO, cast
 
 import pytest
@@ -39,6 +39,11 @@ def terminal_stream(reporter: Any) -> TextIO:
 def printed_sections(item: pytest.Item) -> list[tuple[str, str, str]]:
     """What a test printed: phase, stream, text."""
     return getattr(item, "_report_sections", [])
+
+
+def fixture_finalizers(fixture: pytest.FixtureDef[Any]) -> list[Callable[[], object]]:
+    """What a fixture leaves for its end, the last to be called first."""
+    return fixture._finalizers
 
 
 def tear_down(item: pytest.Item, nextitem: pytest.Item | None) -> None:

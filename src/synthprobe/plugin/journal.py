@@ -28,12 +28,12 @@ from synthprobe.hooks import AnswerSource
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.plugin.alarm import AttemptDeadline, own_time
+from synthprobe.plugin.allure import AllureCollector
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.reports import missing_module, reason_of_skip
 from synthprobe.records.evidence import Evidence, Exchange, Facts, NetworkRequest, PageSeen, SeenRequest
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Outcome, Result
-from synthprobe.report.allure_live import AllureJourney, attach_evidence
 from synthprobe.targets.target import Target, backend_trace
 from synthprobe.verdict.judge import judge_attempt
 
@@ -51,7 +51,7 @@ class Attempt:
         self,
         journey: Journey,
         number: int,
-        allure: AllureJourney,
+        allure: AllureCollector,
         *listeners: steps.StepListener,
         clock: SteadyClock,
     ) -> None:
@@ -147,7 +147,7 @@ class Journal:
         attempt.settled = True
         traced = backend_trace(self._target, recorder.trace_id)
         links = {f"Runbook {journey.runbook}": self._runbook_link(journey), "Backend trace": traced}
-        attempt.journey = attempt.allure.describe(journey, self._target.name, links)
+        attempt.journey = attempt.allure.describe(journey, links)
         if outcome not in {"passed", "skipped"}:
             self.keep(attempt, browser)
         elif outcome == "passed":
@@ -160,7 +160,6 @@ class Journal:
     def keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         """Keep the evidence of an attempt, redacted."""
         attempt.evidence = self._keep(attempt, browser)
-        attach_evidence(self._folder, attempt.evidence)
 
     def capture(self, browser: BrowserEvidence) -> None:
         """End what browsers record, in seconds of its own."""

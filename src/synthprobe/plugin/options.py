@@ -99,7 +99,7 @@ def _read(item: pytest.Item) -> Journey:
         if name not in _ARGUMENTS:
             known = f"{nearest(name, _ARGUMENTS)} Known arguments: {', '.join(_ARGUMENTS)}"
             raise pytest.UsageError(_wrong(item, f"it has an unknown argument {name!r}.{known}"))
-    from synthprobe.report.allure_live import decorated_words, known_severity  # once Allure's plugin is there
+    from synthprobe.plugin.inside_allure import decorated_words, known_severity  # once Allure's plugin is there
 
     words = decorated_words(item)
     severity = given.get("severity", known_severity(words.severity))

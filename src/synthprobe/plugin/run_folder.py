@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,11 +15,9 @@ from synthprobe.hooks import load_plugins
 from synthprobe.plugin.gate import is_a_run
 from synthprobe.plugin.options import project_config, project_root
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import PART, Run, Share, new_run_id
-from synthprobe.report.allure_wish import grant_allure
+from synthprobe.records.result import PART, RUN_FOLDERS, Run, Share, new_run_id
+from synthprobe.report.allure_wish import grant_wish
 from synthprobe.targets.target import Target
-
-_PARTS = ("journal", "progress", "evidence", "allure-results")
 
 
 class RunFolder:
@@ -67,7 +64,7 @@ class RunFolder:
 
     def begin(self) -> None:
         """Make the folder, and write down which run it is."""
-        for part in _PARTS:
+        for part in RUN_FOLDERS:
             (self.path / part).mkdir(parents=True, exist_ok=True)
         write_whole(self.path / "run.json", msgspec.json.encode(self.run))
 
@@ -81,15 +78,6 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         write_whole(self.path / "collected.json", msgspec.json.encode(journeys))  # each worker: any may die before
 
-    def clear(self) -> None:
-        """Remove what stands empty: Allure makes its folder before anything is known of the journeys."""
-        state = self.path.parents[2] if len(self.path.parents) > 2 else None
-        for folder in (self.path / "allure-results", self.path, *self.path.parents):
-            with suppress(OSError):
-                folder.rmdir()
-            if folder == state:
-                break
-
     def hand_over(self) -> str:
         """At the end of an unsupervised session, bring Allure's results to where ``--alluredir`` wants them."""
         if self.alluredir is None or not (self.path / "run.json").exists():
@@ -97,4 +85,4 @@ class RunFolder:
         from synthprobe import pipeline  # most sessions are not judged here
 
         verdict = pipeline.judge(self.path, missing="It did not run in this session.", write=False)
-        return grant_allure(self.path, verdict, self.alluredir)
+        return grant_wish(self.path, verdict, self.alluredir)

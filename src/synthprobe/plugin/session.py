@@ -31,6 +31,7 @@ from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.plugin import gate
 from synthprobe.plugin.admission import admitted_target, directed_folder
 from synthprobe.plugin.alarm import AttemptDeadline, limit_of, no_limit
+from synthprobe.plugin.allure import AllureCollector, hear_allure
 from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import HarmlessConsole
 from synthprobe.plugin.group_lock import GroupLock
@@ -56,7 +57,6 @@ from synthprobe.plugin.unheard import heard
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.plain_text import plain_text
 from synthprobe.records.result import Failure, Outcome
-from synthprobe.report.allure_live import AllureJourney, RedactingFileLogger, follow_fixtures, redact_allure
 from synthprobe.report.junit import properties_of
 from synthprobe.targets.guardrails import skip_reason
 from synthprobe.targets.secrets import proxies_for
@@ -102,7 +102,9 @@ class JourneySession:
         )
         self._last_good = project_root(config) / project_config(config).folder / "last-good" / target.name
         self.scratch = scratch
-        self.allure: RedactingFileLogger | None = None
+        self.allure = AllureCollector(
+            folder, self.worker, target.name, self.redactor, self.clock.now, self._fixture_broke
+        )
         self.attempt: Attempt | None = None
         suspicions = config.option.synthprobe_suspicions
         self.reruns = _reruns(Path(suspicions)) if suspicions else None
@@ -111,7 +113,6 @@ class JourneySession:
         self.guard = Guard(target, folder, sharers=share.of if share is not None else 1)
         self.scenarios = ScenarioSteps()
         self.browsers = SessionBrowsers(target, project_root(config), scratch, self.redactor, self.guard)
-        self._scopes: dict[str, str] = {}
 
     @classmethod
     def of(cls, config: pytest.Config) -> JourneySession:
@@ -123,7 +124,6 @@ class JourneySession:
         folder = directed_folder(config, target, scratch)
         session = cls(config, target, folder, scratch)
         if not hasattr(config, "workerinput"):
-            config.add_cleanup(folder.clear)
             session.own_base_url = own_base_url
         console = HarmlessConsole(config, session.redactor.late_text, lambda: session.attempt is not None)
         console.hold()
@@ -145,13 +145,9 @@ class JourneySession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
-        """Render reports plainly where pytest cannot; put the redacting writer in the place of Allure's."""
+        """Render reports plainly where pytest cannot; hear what is told to Allure."""
         self.config.pluginmanager.register(BareReports(self._mask), "synthprobe-reports")
-        if self.config.option.allure_report_dir:
-            folder = Path(self.config.option.allure_report_dir)
-            self.allure = redact_allure(folder, self.redactor, self.folder / "evidence", self.clock.now)
-            self.config.add_cleanup(self.allure.put_back)
-            self.config.add_cleanup(follow_fixtures(self._fixture_broke))
+        hear_allure(self.config, self.allure, lambda item: JOURNEY in item.stash)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -186,11 +182,11 @@ class JourneySession:
             configured = project_config(self.config).journey_deadline_s
             limit_s = 0.0 if no_limit(item) else item.stash.get(_LIMIT_S, configured)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor, limit_s)
-            allure = AllureJourney(item)
             good = LastGood(self._last_good, journey.id, self.clock.now(), self.browsers.picture)
             seen = (progress, self.browsers.headers, good, StepGroups(lambda: self.browsers.evidence))
-            self.attempt = Attempt(journey, number, allure, *seen, clock=self.clock)
+            self.attempt = Attempt(journey, number, self.allure, *seen, clock=self.clock)
             self.attempt.good = good
+            self.allure.begin(item, self.attempt.recorder.trace_id, parameter_names(item))
             self.exchanges.clear()
             self.scenarios.begin()
             steps.swap(self.attempt.recorder)
@@ -199,9 +195,13 @@ class JourneySession:
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
         with self.attempt.deadline.running() if self.attempt else nullcontext():
-            if journey is not None:
-                refuse_empty(item)
-            yield
+            try:
+                if journey is not None:
+                    refuse_empty(item)
+                yield
+            finally:
+                if journey is not None:
+                    self.allure.ready()
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> bool | None:
@@ -214,10 +214,6 @@ class JourneySession:
         elif limit_s is not None and self.attempt is not None:  # of its body only
             self.attempt.deadline.shorten(limit_s)
         return True
-
-    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        """Know how long each fixture lives."""
-        self._scopes[fixturedef.argname] = fixturedef.scope
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -237,7 +233,12 @@ class JourneySession:
             return self.guard.asked + len(attempt.recorder.steps) > done or not self.browsers.shows_nothing()
 
         try:
-            with attempt.deadline.running(), heard(attempt.recorder, project), proven(item, looked, seen):
+            with (
+                self.allure.body(),
+                attempt.deadline.running(),
+                heard(attempt.recorder, project),
+                proven(item, looked, seen),
+            ):
                 yield
                 prove_parts(self.scenarios.functions, looked, project)
         except JourneyError:
@@ -303,8 +304,6 @@ class JourneySession:
         redact_report(report, self.redactor, plain=JOURNEY in item.stash)  # once more: others add to it
         if attempt is None or JOURNEY not in item.stash:
             return report
-        if report.when == "setup":
-            attempt.allure.begin()
         if report.skipped and is_skip(report, error):
             attempt.skip(reason_of_skip(report, error), report.when)
         elif error is not None and attempt.failure is None:
@@ -321,13 +320,11 @@ class JourneySession:
             attempt.finished = report.passed
         if report.when == "call" or (report.when == "setup" and not report.passed):
             self._settle(attempt)
-        if report.when == "setup" and self.allure is not None:
-            self.allure.name_parameters(attempt.journey.id, parameter_names(item))
         if report.when == "teardown":
             if attempt.failure is not None and not attempt.evidence:
                 self.journal.keep(attempt, self.browsers.evidence)
             self.browsers.end()
-            outcome, cause = self._record(attempt)
+            outcome, cause = self._record(attempt, report)
             report.user_properties += properties_of(
                 attempt.journey.id, outcome, self.redactor.text(cause), attempt.number
             )
@@ -398,18 +395,18 @@ class JourneySession:
         attempt.recorder.notes += notes
         self.journal.settle(attempt, self.browsers.evidence)
 
-    def _fixture_broke(self, name: str) -> None:
+    def _fixture_broke(self, name: str, scope: str) -> None:
         """A fixture's end broke: its page may be closed before pytest reports that."""
         attempt = self.attempt
         if attempt is not None and attempt.failure is None:
-            scope = self._scopes.get(name, "function")
             shared = "" if scope == "function" else f", which journeys of one {scope} share"
             attempt.recorder.notes.append(f'It broke at the end of fixture "{name}"{shared}.')
             if self.browsers.evidence is not None and not attempt.evidence:
                 self.journal.capture(self.browsers.evidence)
 
-    def _record(self, attempt: Attempt) -> tuple[Outcome, str]:
+    def _record(self, attempt: Attempt, report: pytest.TestReport | None = None) -> tuple[Outcome, str]:
         result = self.journal.record(attempt)
+        self.allure.end(report)
         if attempt.progress is not None:
             attempt.progress.end()
         if self.reruns is not None:

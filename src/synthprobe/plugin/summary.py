@@ -31,7 +31,7 @@ class SessionSummary:
         session = self._session
         if session.worker == "main" and (trouble := session.run_folder.hand_over()):
             terminalreporter.write_line(f"synthprobe: {trouble}")
-        if session.allure is not None and session.allure.trouble:
+        if session.allure.trouble:
             terminalreporter.write_line(f"synthprobe: {session.allure.trouble} The verdict does not need them.")
         if not session.run_folder.recorded or not (session.folder / "run.json").exists():
             return

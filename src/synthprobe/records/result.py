@@ -21,6 +21,12 @@ Outcome = Literal["passed", "degraded", "failed", "unknown", "skipped"]
 PART = "part.json"
 """File of a run's folder that holds its `Share`, where it looks at a part of a slot."""
 
+TOLD_ALLURE = "allure-records"
+"""Folder of a run that holds what was told to Allure, line by line, and what was attached."""
+
+RUN_FOLDERS = ("journal", "progress", "evidence", TOLD_ALLURE)
+"""What is made of a run's folder before anything is recorded."""
+
 StepStatus = Literal["passed", "failed"]
 Vital = Literal["", "time", "score"]
 """What a browser measured of a page: a time in seconds, or a number without a unit."""

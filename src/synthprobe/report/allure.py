@@ -17,11 +17,8 @@ from typing import Any
 
 from synthprobe.deadlines import left_s
 from synthprobe.errors import ReportError, ToolError
-from synthprobe.report.allure_results import TRACE_TYPE, reconcile
 from synthprobe.report.node import allure_version, find_allure
 from synthprobe.tools import tool_failure
-
-__all__ = ["HISTORY_LIMIT", "TRACE_TYPE", "generate", "reconcile"]
 
 HISTORY_LIMIT = 48
 """Earlier runs that Allure keeps; long-term figures belong in the history database."""
@@ -155,7 +152,8 @@ def _run(
     shutil.rmtree(work / "out", ignore_errors=True)
     config = work / "allurerc.json"
     config.write_text(json.dumps(_config(work, name, history_url, with_history=with_history)), "utf-8")
-    env = {**(os.environ if environ is None else environ), "ALLURE_NO_ANALYTICS": "true"}
+    compiled = {"NODE_COMPILE_CACHE": str(Path(command[-1]).parents[2] / "compiled")}  # Node compiles it only once
+    env = {**compiled, **(os.environ if environ is None else environ), "ALLURE_NO_ANALYTICS": "true"}
     generate = [*command, "generate", str(results.resolve()), "-c", str(config)]
     reason = tool_failure(generate, timeout_s=left_s(timeout_s), environ=env, cwd=work)
     return f"Why it failed: {reason}." if reason else ""

@@ -1,28 +1,30 @@
-"""Allure result files made to agree with the verdict: one final result for each expected journey.
+"""Allure's result files, made once and after the verdict: of our records, and of what was told to Allure meanwhile.
 
-What pytest leaves behind is not trusted: a run that was killed has no file for the journey it was in, and an
-interrupted journey is written as passed. The verdict decides; the files are corrected to say the same.
+The verdict decides what each file says. A journey that left nothing has one all the same.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import re
+import os
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from allure_commons.logger import AllureFileLogger
+from allure_commons.model2 import Globals, Parameter, TestResult, TestResultContainer
+
 from synthprobe.errors import ReportError
-from synthprobe.files import write_whole
+from synthprobe.files import read_lines
 from synthprobe.records.evidence import Evidence
 from synthprobe.records.figures import shown_figure
 from synthprobe.records.incident import Triage
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import Outcome, Result, Run, Step
+from synthprobe.records.result import TOLD_ALLURE, Failure, Outcome, Result, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.report.addresses import run_folder
 from synthprobe.report.markdown import as_text
 from synthprobe.report.trace_viewer import viewer_link
 
@@ -39,117 +41,53 @@ STATUSES: dict[Outcome, str] = {
 """What each outcome is called in Allure, which has no word for degraded."""
 
 _ID = "ALLURE_ID"
-_CAUSE = "cause"
 _ENVIRONMENT = ("env", "target", "synthprobe target", "synthprobe environment")
 
 
-def reconcile(
-    run_dir: Path, verdict: Verdict, *, site_url: str = "", runbooks: Mapping[str, str] | None = None
+def write_results(
+    run_dir: Path,
+    verdict: Verdict,
+    folder: Path,
+    *,
+    site_url: str = "",
+    runbooks: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Make the Allure results of a run agree with its verdict.
+    """Write the result of each attempt at each journey into a folder; answers the report's page of each journey.
 
-    Statuses are corrected, missing results are written from the records, and files of no expected journey are moved
-    aside. Earlier attempts stay and are shown as retries. Doing it twice changes nothing.
+    The last attempt says what the verdict says; earlier ones are shown as its retries.
     """
-    results = run_dir / "allure-results"
+    pages, written = {}, set()
     try:
-        results.mkdir(parents=True, exist_ok=True)
-        found = _read(results)
-        by_journey, strangers = _sort(found, [one.journey for one in verdict.journeys])
-        for path in strangers:
-            aside = run_dir / "allure-results-aside"
-            aside.mkdir(exist_ok=True)
-            path.replace(aside / path.name)
-        pages = {}
+        writer = AllureFileLogger(folder)
+        told, others = _told(run_dir / TOLD_ALLURE)
         for one in verdict.journeys:
-            links = _links(one, verdict, run_dir, site_url, runbooks or {})
-            final = _settle(run_dir, verdict, one, by_journey[one.journey.id], links)
-            pages[one.journey.id] = hashlib.md5(final["uuid"].encode(), usedforsecurity=False).hexdigest()
-        _describe(results, verdict)
+            attempts = _attempts(run_dir, folder, verdict, one, told)
+            last = attempts[-1]
+            ours, known = _links(one, verdict, run_dir, site_url, runbooks or {}), {link["url"] for link in last.links}
+            last.links += [link for link in ours if link["url"] not in known]
+            for attempt in attempts:
+                writer.report_result(attempt)
+            written |= {attempt.uuid for attempt in attempts}
+            pages[one.journey.id] = _digest(last.uuid)
+        for item in others:
+            if isinstance(item, Globals):
+                writer.report_globals(item)
+            elif written & set(item.children):
+                writer.report_container(item)
+        for source in (run_dir / TOLD_ALLURE).glob("*-attachment.*"):
+            _put(source, folder / source.name)
+        _describe(folder, verdict)
     except OSError as error:
         raise ReportError(
-            f"The Allure results in {results} could not be brought in line with the verdict"
-            f" ({error.strerror or error}). Check the folder's permissions and the free space, then report again."
+            f"The Allure results of {run_dir} could not be written to {folder} ({error.strerror or error})."
+            " Check the folder's permissions and the free space, then report again."
         ) from error
     return pages
 
 
-def _read(results: Path) -> dict[Path, dict[str, Any]]:
-    found = {}
-    for path in sorted(results.glob("*-result.json")):
-        try:
-            content = json.loads(path.read_text("utf-8"))
-        except ValueError:
-            content = None
-        found[path] = content if isinstance(content, dict) else {}
-    return found
-
-
-def _sort(
-    found: Mapping[Path, dict[str, Any]], journeys: Sequence[Journey]
-) -> tuple[dict[str, dict[Path, dict[str, Any]]], list[Path]]:
-    """Group the files by journey, oldest attempt first; files of no expected journey come second."""
-    grouped: dict[str, dict[Path, dict[str, Any]]] = {journey.id: {} for journey in journeys}
-    names = {journey.id: {journey.title, journey.node_id.rpartition("::")[2]} for journey in journeys}
-    strangers = []
-    for path, content in sorted(found.items(), key=lambda item: (item[1].get("start") or 0, item[0])):
-        ids = {label.get("value") for label in content.get("labels", []) if label.get("name") == _ID}
-        if not ids:
-            # An interrupted test is written without labels; its name is all there is to know it by.
-            named = {id_ for id_, known_as in names.items() if content.get("name") in known_as}
-            ids = named if len(named) == 1 else set()
-        known = ids & grouped.keys()
-        if len(known) == 1 and content.get("uuid"):
-            grouped[known.pop()][path] = content
-        else:
-            strangers.append(path)
-    return grouped, strangers
-
-
-def _settle(
-    run_dir: Path,
-    verdict: Verdict,
-    one: JourneyVerdict,
-    files: dict[Path, dict[str, Any]],
-    links: list[dict[str, str]],
-) -> dict[str, Any]:
-    """Write the files of one journey so that its last attempt says what the verdict says."""
-    results = run_dir / "allure-results"
-    last = one.results[-1] if one.results else None
-    if not files or (len(files) < len(one.results) and not _same(list(files.values())[-1], last)):
-        made = _made(run_dir, verdict, one, last)
-        files = {**files, results / f"{made['uuid']}-result.json": made}
-    final = list(files.values())[-1]
-    final["status"] = STATUSES[one.outcome]
-    final["statusDetails"] = _details(one, last, final.get("statusDetails") or {})
-    if one.triage is not None:
-        said = _triage(one.triage)
-        final["description"] = f"{said}\n\n{final.get('description', '').removeprefix(said).strip()}".strip()
-        causes = [label for label in final.get("labels", []) if label.get("name") != _CAUSE]
-        final["labels"] = [*causes, {"name": _CAUSE, "value": one.triage.cause_class}]
-    known = {link.get("url") for link in final.get("links", [])}
-    final["links"] = [*final.get("links", []), *(link for link in links if link["url"] not in known)]
-    ours = repr(verdict.run.target)
-    given = final.get("parameters", [])
-    parameters = [one for one in given if one.get("name") not in _ENVIRONMENT or one.get("value") != ours]
-    taken = {str(kept.get("name")): str(kept.get("value")) for kept in parameters}
-    env = {"name": environment_name(taken, verdict.run.target), "value": ours}
-    described = any(label.get("name") == _ID for label in final.get("labels", []))
-    plain = one.journey.node_id.rpartition("::")[2]
-    name = final.get("name") if described and final.get("name") != plain else ""
-    for content in files.values():
-        # Allure finds the history and the retries by name and parameters: they must be the same for each attempt.
-        content["parameters"] = [*parameters, env]
-        content["labels"] = _labels(one.journey, content.get("labels", []))
-        content["name"] = name or one.journey.title
-        content.setdefault("fullName", one.journey.node_id)
-        content.setdefault("start", _ms(one.results[-1]) if last else _started(verdict))
-        content.setdefault("stop", content["start"])
-        content.setdefault("testCaseId", _digest(one.journey.id))
-        content.setdefault("historyId", _digest(f"{one.journey.id} {verdict.run.target}"))
-    for path, content in files.items():
-        write_whole(path, json.dumps(content, ensure_ascii=False))
-    return final
+def attempt_uuid(trace_id: str) -> str:
+    """What an attempt is called in Allure."""
+    return str(uuid.UUID(trace_id))
 
 
 def environment_name(parameters: Mapping[str, str], target: str) -> str:
@@ -157,55 +95,100 @@ def environment_name(parameters: Mapping[str, str], target: str) -> str:
     return next(name for name in _ENVIRONMENT if parameters.get(name, repr(target)) == repr(target))
 
 
-def _same(content: Mapping[str, Any], result: Result | None) -> bool:
-    """Whether a file tells of this attempt: their times overlap."""
-    if result is None or "start" not in content:
-        return False
-    start, stop = _ms(result), _ms(result) + result.duration_s * 1000
-    return bool(content["start"] <= stop + 1000 and content.get("stop", content["start"]) >= start - 1000)
+def _told(records: Path) -> tuple[dict[str, dict[str, Any]], list[TestResultContainer | Globals]]:
+    """What was told to Allure: of each attempt, by its name, and besides."""
+    results, others = {}, list[TestResultContainer | Globals]()
+    for path in sorted(records.glob("*.jsonl")):
+        for line in read_lines(path, dict[str, dict[str, Any]]):
+            for kind, item in line.items():
+                if kind == "result":
+                    results[item["uuid"]] = item
+                else:
+                    others.append(TestResultContainer(**item) if kind == "container" else Globals(**item))
+    return results, others
 
 
-def _made(run_dir: Path, verdict: Verdict, one: JourneyVerdict, last: Result | None) -> dict[str, Any]:
-    """A result written from the records, with the evidence that was saved."""
-    attempt = last.attempt if last else 1
-    name = str(uuid.uuid5(uuid.NAMESPACE_URL, f"synthprobe:{verdict.run.id}:{one.journey.id}:{attempt}"))
-    start = _ms(last) if last else _started(verdict)
-    evidence = last.evidence if last else ()
-    attachments = [_attach(run_dir, kept) for kept in evidence if kept.path]
-    return {
-        "uuid": name,
-        "start": start,
-        "stop": start + int(last.duration_s * 1000 if last else 0),
-        "steps": [_step(step) for step in (last.steps if last else ())],
-        "attachments": [kept for kept in attachments if kept],
-        "description": "\n\n".join(last.notes) if last else "",
-    }
+def _attempts(
+    run_dir: Path, folder: Path, verdict: Verdict, one: JourneyVerdict, told: Mapping[str, dict[str, Any]]
+) -> list[TestResult]:
+    """One result for each attempt; one also where there was none."""
+    journey, run = one.journey, verdict.run
+    made = [_attempt(run_dir, folder, verdict, one, result, told) for result in one.results or (None,)]
+    # Allure finds the history and the retries by name and parameters: they must be the same for each attempt.
+    known = next((attempt for attempt in reversed(made) if attempt.historyId), TestResult())
+    for attempt in made:
+        attempt.name = known.name or journey.title
+        attempt.fullName = known.fullName or journey.node_id
+        attempt.titlePath = known.titlePath
+        attempt.testCaseId = known.testCaseId or _digest(journey.id)
+        attempt.historyId = known.historyId or _digest(f"{journey.id} {run.target}")
+        attempt.parameters = known.parameters or [Parameter(environment_name({}, run.target), repr(run.target))]
+    return made
 
 
-def _attach(run_dir: Path, evidence: Evidence) -> dict[str, str] | None:
+def _attempt(
+    run_dir: Path,
+    folder: Path,
+    verdict: Verdict,
+    one: JourneyVerdict,
+    result: Result | None,
+    told: Mapping[str, dict[str, Any]],
+) -> TestResult:
+    """What was told of an attempt, or else what our records have of it."""
+    is_last = result is None or result is one.results[-1]
+    name = attempt_uuid(result.trace_id) if result is not None and result.trace_id else _name(verdict, one, result)
+    start = int((result.started_at if result is not None else verdict.run.started_at).timestamp() * 1000)
+    made = TestResult(
+        **told.get(name)
+        or {
+            "uuid": name,
+            "start": start,
+            "stop": start + int(result.duration_s * 1000 if result is not None else 0),
+            "steps": [_step(step) for step in (result.steps if result is not None else ())],
+            "description": "\n\n".join(result.notes) if result is not None else "",
+        }
+    )
+    judged: JourneyVerdict | Result = one if result is None or is_last else result
+    made.status = STATUSES[judged.outcome]
+    made.statusDetails = _details(judged, result.failure if result is not None else None)
+    made.labels = _labels(one.journey, made.labels)
+    if is_last and one.triage is not None:
+        made.description = f"{_triage(one.triage)}\n\n{(made.description or '').strip()}".strip()
+        made.labels.append({"name": "cause", "value": one.triage.cause_class})
+    kept = [_attach(run_dir, folder, name, piece) for piece in (result.evidence if result is not None else ())]
+    made.attachments = [*filter(None, kept), *made.attachments]
+    return made
+
+
+def _name(verdict: Verdict, one: JourneyVerdict, result: Result | None) -> str:
+    number = result.attempt if result is not None else 1
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"synthprobe:{verdict.run.id}:{one.journey.id}:{number}"))
+
+
+def _attach(run_dir: Path, folder: Path, attempt: str, evidence: Evidence) -> dict[str, str] | None:
+    """Show a piece of evidence, or why it is withheld."""
+    if evidence.kind == "exchanges" and evidence.media_type == "application/json":
+        return None
     source = run_dir / evidence.path
+    suffix = Path(evidence.path).suffix or ".txt"
+    name = f"{uuid.uuid5(uuid.UUID(attempt), evidence.path or evidence.title)}-attachment{suffix}"
+    if evidence.withheld:
+        (folder / name).write_text(evidence.withheld, "utf-8")
+        return {"name": evidence.title, "source": name, "type": "text/plain"}
     if not source.resolve().is_relative_to(run_dir.resolve()) or not source.is_file():
         return None
-    name = f"{uuid.uuid5(uuid.NAMESPACE_URL, evidence.path)}-attachment{source.suffix}"
-    target = run_dir / "allure-results" / name
-    if not target.exists():
-        shutil.copyfile(source, target)
+    _put(source, folder / name)
     kind = TRACE_TYPE if evidence.kind == "trace" else evidence.media_type
     return {"name": evidence.title, "source": name, "type": kind}
 
 
-def run_folder(run: Run) -> str:
-    """Where a run stands in the site."""
-    return f"runs/{safe_name(run.target)}/{safe_name(run.id)}"
-
-
-def safe_name(name: str) -> str:
-    """A name that is a safe file name and a readable part of an address."""
-    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")
-    if readable == name:
-        return name
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{readable}-{digest}".lstrip("-")
+def _put(source: Path, target: Path) -> None:
+    """The same file in another folder, without a copy where the disk is the same."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _step(step: Step) -> dict[str, Any]:
@@ -220,23 +203,22 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
-def _details(one: JourneyVerdict, last: Result | None, existing: Mapping[str, Any]) -> dict[str, Any]:
-    """What Allure shows as the error, worded by the verdict."""
-    failure = last.failure if last else None
-    trace = str(existing.get("trace") or (failure.detail if failure else ""))
-    match one.outcome:
+def _details(judged: JourneyVerdict | Result, failure: Failure | None) -> dict[str, str]:
+    """What Allure shows as the error, in our words."""
+    trace = failure.detail if failure is not None else ""
+    match judged.outcome:
         case "passed":
             return {}
         case "degraded":
-            said = "\n".join(degradation.told for degradation in one.degradations)
-            return {"message": f"degraded: {said or one.cause or 'no figures were recorded'}"}
+            told = "\n".join(degradation.told for degradation in judged.degradations)
+            return {"message": f"degraded: {told or judged.cause or 'no figures were recorded'}"}
         case "failed":
-            said = failure.message if failure else ""
-            return {"message": said or one.cause or str(existing.get("message") or "failed"), "trace": trace}
+            message = failure.message if failure is not None else ""
+            return {"message": message or judged.cause or "failed", "trace": trace}
         case "unknown":
-            return {"message": f"unknown: {one.cause or 'nothing was recorded for this journey'}", "trace": trace}
+            return {"message": f"unknown: {judged.cause or 'nothing was recorded for this journey'}", "trace": trace}
         case "skipped":
-            return {"message": one.cause or str(existing.get("message") or "skipped by declared policy")}
+            return {"message": judged.cause or "skipped by declared policy"}
 
 
 def _triage(triage: Triage) -> str:
@@ -296,14 +278,6 @@ def _describe(results: Path, verdict: Verdict) -> None:
 
 def _property(value: str) -> str:
     return " ".join(value.split()).replace("\\", "\\\\")
-
-
-def _ms(result: Result) -> int:
-    return int(result.started_at.timestamp() * 1000)
-
-
-def _started(verdict: Verdict) -> int:
-    return int(verdict.run.started_at.timestamp() * 1000)
 
 
 def _digest(text: str) -> str:

@@ -19,7 +19,7 @@ from synthprobe.files import write_whole
 from synthprobe.records.impact import Change, Forecast, ImpactRow, OperationKind, Split
 from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.objective import ObjectiveStatus
-from synthprobe.report.allure_results import safe_name
+from synthprobe.report.addresses import safe_name
 from synthprobe.report.burn import burn_chart
 from synthprobe.report.latency import latency_chart, run_addresses, took
 from synthprobe.report.page import duration, pages

@@ -19,7 +19,7 @@ from synthprobe.files import write_whole
 from synthprobe.records.result import Outcome
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import Verdict
-from synthprobe.report.allure_results import safe_name
+from synthprobe.report.addresses import safe_name
 from synthprobe.report.cards import PublishedRun, PublishedRunbook, cards, journey_views
 from synthprobe.report.page import pages
 from synthprobe.report.standing import watched

@@ -13,7 +13,7 @@ from msgspec import Struct
 from synthprobe.files import write_whole
 from synthprobe.goals.ratios import ENOUGH
 from synthprobe.records.measure import Measures
-from synthprobe.report.allure_results import safe_name
+from synthprobe.report.addresses import safe_name
 from synthprobe.report.page import pages
 
 _GROUPS = (

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from synthprobe.errors import ReportError
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.report.allure_results import run_folder
+from synthprobe.report.addresses import run_folder
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
 from synthprobe.report.carried import with_not_due
 from synthprobe.report.latency import run_addresses

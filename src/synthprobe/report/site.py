@@ -16,8 +16,9 @@ from synthprobe.files import write_whole
 from synthprobe.records.address import shown_address
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import Verdict
-from synthprobe.report.allure import generate, reconcile
-from synthprobe.report.allure_results import run_folder, safe_name
+from synthprobe.report.addresses import run_folder, safe_name
+from synthprobe.report.allure import generate
+from synthprobe.report.allure_results import write_results
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
 from synthprobe.report.carried import with_not_due
 from synthprobe.report.latency import run_addresses
@@ -112,9 +113,11 @@ def _publish(
                 addresses = ((name, page.address) for name, page in runbooks.items())
                 absolute = {name: url for name, url in addresses if url.startswith(("http:", "https:"))}
                 try:
-                    pages = reconcile(run_dir, verdict, site_url=site_url, runbooks=absolute)
+                    results = run_dir / "allure-results"
+                    shutil.rmtree(results, ignore_errors=True)
+                    pages = write_results(run_dir, verdict, results, site_url=site_url, runbooks=absolute)
                     shown = generate(
-                        run_dir / "allure-results",
+                        results,
                         out,
                         name=title,
                         viewer=viewer,

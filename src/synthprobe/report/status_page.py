@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from synthprobe.files import write_whole
 from synthprobe.records.result import Outcome
-from synthprobe.report.allure_results import safe_name
+from synthprobe.report.addresses import safe_name
 from synthprobe.report.board import DAYS, SIGNS, Day, day_cells
 from synthprobe.report.cards import PublishedRun
 from synthprobe.report.oncall import worst

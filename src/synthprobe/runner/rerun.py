@@ -19,6 +19,7 @@ from synthprobe.detection.suspicion import LookedAgain, Suspicion, Suspicions
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.records.ending import FILE_VARIABLE
 from synthprobe.records.journey import Journey
+from synthprobe.records.result import RUN_FOLDERS
 from synthprobe.runner import slots
 from synthprobe.runner.child import INTERRUPT_GRACE_S, Child
 from synthprobe.runner.ending import LAST_WORDS_PLUGIN, last_words_file
@@ -48,7 +49,7 @@ def run_again(
     if not suspicions or min(wanted.most, wanted.budget) <= 0 or left_s < _LEAST_S or is_ending():
         return LookedAgain()
     place = folder / "reruns"
-    for part in ("journal", "progress", "evidence", "allure-results"):
+    for part in RUN_FOLDERS:
         (place / part).mkdir(parents=True, exist_ok=True)
     (place / "run.json").write_bytes((folder / "run.json").read_bytes())
     written = place / "suspicions.json"

@@ -27,7 +27,7 @@ from synthprobe.pipeline.run_state import own
 from synthprobe.records.ending import FILE_VARIABLE
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import PART, Run, Share, new_run_id
+from synthprobe.records.result import PART, RUN_FOLDERS, Run, Share, new_run_id
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner import slots
 from synthprobe.runner.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
@@ -94,7 +94,7 @@ def run_journeys(
     revision, known = source_revision(root, config), None if order.is_part else read_inventory(kept)
     try:
         slots.judge_abandoned(state, target.name)
-        for part in ("journal", "progress", "evidence", "allure-results"):
+        for part in RUN_FOLDERS:
             (folder / part).mkdir(parents=True, exist_ok=True)
         own(folder)
         _write(folder / "run.json", run)
