@@ -88,16 +88,19 @@ def series(
 
     Steps inside a step are part of it, and a step that comes again in one attempt is the same step.
     """
-    whole = _inside(history.step_series(target, journey, "", since), since, until)
+    outer = [path for path in steps if " › " not in path]
+    measured = {
+        path: _inside(samples, since, until)
+        for path, samples in history.series(target, journey, ("", *outer), since).items()
+    }
+    whole = measured.get("", [])
     ended = {one.at for one in whole if one.count > one.failed}
     broken = {one.at for one in whole if one.failed} - ended
     found: dict[str, list[StepSample]] = defaultdict(list)
-    for path in steps:
-        if " › " not in path:
-            samples = _inside(history.step_series(target, journey, path, since), since, until)
-            kept = [one for one in samples if not one.failed and not (one.span_s == 0 and one.at in broken)]
-            if kept:
-                found[_AGAIN.sub("", path)] += kept
+    for path in outer:
+        kept = [one for one in measured.get(path, []) if not one.failed and not (one.span_s == 0 and one.at in broken)]
+        if kept:
+            found[_AGAIN.sub("", path)] += kept
     return found
 
 

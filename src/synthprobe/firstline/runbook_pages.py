@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Sequence
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 
@@ -88,6 +89,7 @@ def render(runbook: Runbook, *, home: str = "../index.html", before: str = "") -
     return page.render(runbook=runbook, opening=first, body=body, home=home, causes=CAUSES)
 
 
+@cache
 def _environment() -> Environment:
     loader = ChoiceLoader([PackageLoader("synthprobe.firstline"), PackageLoader("synthprobe.report")])  # one look
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)

@@ -297,23 +297,25 @@ def read_steps(connection: Connection, target: str) -> dict[str, tuple[str, ...]
     return {journey: tuple(steps) for journey, steps in found.items()}
 
 
-def read_series(connection: Connection, target: str, journey: str, step: str, since: datetime) -> list[StepSample]:
-    """A step's measurements, oldest first: one by one where they are kept so, otherwise rolled up."""
-    numbers = [
-        row.no
+def read_series(
+    connection: Connection, target: str, journey: str, steps: Collection[str], since: datetime
+) -> dict[str, list[StepSample]]:
+    """The measurements of steps, oldest first: one by one where they are kept so, otherwise rolled up."""
+    numbers: dict[int, str] = {
+        row.no: row.step
         for row in connection.execute(
-            select(SERIES.c.no)
+            select(SERIES.c.no, SERIES.c.step)
             .join(JOURNEYS, JOURNEYS.c.no == SERIES.c.journey_no)
             .where(JOURNEYS.c.target == target, JOURNEYS.c.journey == journey)
-            .where(SERIES.c.step == step, SERIES.c.operation == "")
+            .where(SERIES.c.step.in_(steps), SERIES.c.operation == "")
         )
-    ]
-    samples = []
+    }
+    found: dict[str, list[StepSample]] = {step: [] for step in steps}
     for table, span in _SPANS:
         for row in connection.execute(
             select(table).where(table.c.series_no.in_(numbers), table.c.at >= to_ms(since) - span * 1000)
         ):
-            samples.append(
+            found[numbers[row.series_no]].append(
                 StepSample(
                     at=from_ms(row.at),
                     span_s=span,
@@ -328,7 +330,7 @@ def read_series(connection: Connection, target: str, journey: str, step: str, si
             )
     for row in connection.execute(select(STEPS).where(STEPS.c.series_no.in_(numbers), STEPS.c.at >= to_ms(since))):
         ms = row.duration_us / 1000
-        samples.append(
+        found[numbers[row.series_no]].append(
             StepSample(
                 at=from_ms(row.at),
                 span_s=0,
@@ -341,7 +343,7 @@ def read_series(connection: Connection, target: str, journey: str, step: str, si
                 p95_ms=ms,
             )
         )
-    return sorted(samples, key=lambda sample: sample.at)
+    return {step: sorted(samples, key=lambda sample: sample.at) for step, samples in found.items()}
 
 
 def write_states(connection: Connection, target: str, location: str, states: Mapping[tuple[str, str], bytes]) -> None:

@@ -192,7 +192,11 @@ class History(Stores):
 
     def step_series(self, target: str, journey: str, step: str, since: datetime) -> list[StepSample]:
         """How long a step took."""
-        return self._read(lambda connection: results.read_series(connection, target, journey, step, since), [])
+        return self.series(target, journey, (step,), since).get(step, [])
+
+    def series(self, target: str, journey: str, steps: Collection[str], since: datetime) -> dict[str, list[StepSample]]:
+        """How long steps of a journey took."""
+        return self._read(lambda connection: results.read_series(connection, target, journey, steps, since), {})
 
     def step_sums(self, target: str, since: datetime, until: datetime, *, p95: bool = True) -> list[StepSum]:
         """What steps took, in the attempts that reached their end."""

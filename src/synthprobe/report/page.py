@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from synthprobe.records.figures import shown_score
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
+@cache  # each template is compiled once, however many pages are made of it
 def pages() -> Environment:
     """The templates of the site's pages."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
