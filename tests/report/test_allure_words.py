@@ -178,3 +178,10 @@ def test_a_supervised_run_keeps_nested_steps_attachments_and_both_attempts(proje
     assert (piece["name"], (theirs / piece["source"]).read_text()) == ("state of the order", "the order was on hold")
     (judged,) = read_verdict(run).journeys
     assert judged.journey.title == "A title made while it runs"
+
+
+def test_a_folder_of_alluredir_that_cannot_be_made_costs_no_verdict(project):
+    project.journeys("def test_it(target):\n    assert target.name == 'demo'\n")
+    ran = project.run("--alluredir=synthprobe.toml/theirs")
+    assert (ran.code, ran.results["test_it"].outcome) == (0, "passed"), ran.output
+    assert "synthprobe.toml/theirs" in "".join(ran.output.split())

@@ -56,10 +56,14 @@ def directed_folder(config: pytest.Config, target: Target, scratch: Path) -> Run
     if option.synthprobe_suspicions:  # these files are those of the run itself
         option.xmlpath, option.log_file, option.allure_report_dir = None, os.devnull, None
     folder = RunFolder.of(config, target, scratch)
-    if folder.recorded and option.allure_report_dir and not hasattr(config, "workerinput"):
+    if folder.recorded and option.allure_report_dir:
         wished = Path(os.path.abspath(option.allure_report_dir))
-        if folder.begun:
+        try:
+            wished.mkdir(parents=True, exist_ok=True)
+        except OSError:  # is said once the journeys are judged; Allure's plugin would end the session
+            option.allure_report_dir = None
+        if folder.begun and not hasattr(config, "workerinput"):
             note_wish(folder.path, wished)
-        else:
+        elif not hasattr(config, "workerinput"):
             folder.alluredir = wished
     return folder
