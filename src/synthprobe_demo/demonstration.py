@@ -126,9 +126,9 @@ def _print_found(healthy: Verdict, faulty: Verdict) -> None:
             continue
         cause = verdict.triage.cause_class if verdict.triage else ""
         outcomes = f"{first.outcome if first else 'missing'} → {verdict.outcome}"
-        journey = f"{'✓' if right else '✗'} {id}"
+        found = f"{'✓' if right else '✗'} {faults.get(id, 'none')}"
         broken = broken_step(verdict) or verdict.cause
-        rows.append((journey, faults.get(id, "none"), outcomes, broken, cause, verdict.runbook))
+        rows.append((id, found, outcomes, broken, cause, verdict.runbook))
     rows.sort(key=lambda row: (row[1], row[0]))
     headings = ("Journey", "Injected fault", "Outcome", "Broken step", "Likely cause", "Runbook")
     whole = {"Journey", "Injected fault", "Outcome", "Runbook"}
