@@ -35,12 +35,14 @@ class Failing(Struct, frozen=True, kw_only=True):
         classes: what may be named beside ``unknown``.
         says: what the sentence must hold, as a regular expression.
         facts: what triage reads.
+        misled: the rule that named a wrong class of it when it was scored first.
     """
 
     name: str
     classes: str
     says: str
     facts: TriageFacts
+    misled: str = ""
 
 
 STEP = "the step"
@@ -62,6 +64,7 @@ def failing(
     """A journey that failed."""
     own = {key: more.pop(key) for key in ("checks", "role", "peers", "last_passed_build", "build") if key in more}
     finding = more.pop("finding", Finding())
+    misled = more.pop("misled", "")
     facts = TriageFacts(
         outcome="failed",
         kind=kind,
@@ -71,7 +74,7 @@ def failing(
         evidence=Facts(answers=answers, **more),
         **own,
     )
-    return Failing(name=name, classes=classes, says=says, facts=facts)
+    return Failing(name=name, classes=classes, says=says, facts=facts, misled=misled)
 
 
 def weak(name: str, classes: str, says: str, *answers: Answer, kind: Any = "over budget", **more: Any) -> Failing:
@@ -268,6 +271,7 @@ FAILURES = (
         kind="timeout",
         finding=sought('get_by_role("link", name="Sign out")'),
         pages=page("/realms/staff", 'alert "Action expired. Please continue with login now."', asks_password=True),
+        misled="account-state",
     ),
     failing(
         "sign-on: the password of the probe's user was changed",
@@ -290,6 +294,7 @@ FAILURES = (
             credentials="password",
         ),
         finding=status("/realms/staff/token", 401, method="POST"),
+        misled="account-refused",
     ),
     failing(
         "sign-on: a second factor is asked for since today",
@@ -782,9 +787,11 @@ def score(failures: Sequence[Failing], *, verbose: bool = False) -> tuple[Counte
         sums["wrong"] += named and not right
         sums["wrong and high"] += named and not right and said.sure == "high"
         sums["not told"] += silent
-        if said.candidate != "unknown" and len(one.classes.split()) <= TELLING:
+        if said.candidate != "unknown" and len(one.classes.split()) <= TELLING and said.rule != one.misled:
             rules[said.rule] += 1
             rules[f"{said.rule} right"] += said.candidate in one.classes.split()
+        if one.misled:
+            rules[one.misled] += 1
         if verbose or (named and not right) or silent:
             mark = ("WRONG " if named and not right else "") + ("SILENT " if silent else "")
             print(f"{mark}{one.name}\n    {said.cause_class}, {said.rule}, {said.sure}: {said.why}")

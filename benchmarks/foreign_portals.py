@@ -259,6 +259,7 @@ FAILURES = (
         loaded("/", 522, "document"),
         finding=sought('get_by_role("heading", name="Welcome")'),
         pages=page("/", 'heading "Error 522: Connection timed out"', 'text: "Cloudflare"'),
+        misled="server-error",
     ),
     failing(
         "CDN: the certificate between edge and origin has ended",
@@ -267,6 +268,7 @@ FAILURES = (
         loaded("/", 526, "document"),
         finding=sought('get_by_role("heading", name="Welcome")'),
         pages=page("/", 'heading "Error 526: Invalid SSL certificate"'),
+        misled="server-error",
     ),
     failing(
         "CDN: an address that was not renewed shows a dealer's page",
@@ -316,6 +318,7 @@ FAILURES = (
         "/api/addresses .*502",
         asked("/api/addresses", 502, reason="OVER_QUERY_LIMIT from maps.invalid: daily request quota exceeded"),
         finding=status("/api/addresses", 502),
+        misled="unreachable",
     ),
     # languages, flags, caches, experiments, half a release
     failing(
