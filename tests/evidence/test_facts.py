@@ -45,6 +45,13 @@ def test_refused_and_slow_answers_and_those_of_the_broken_step_are_kept():
     assert [(n.node, n.answers, n.broken) for n in facts.nodes] == [("a", 1, 0), ("b", 1, 1)]
 
 
+def test_of_a_refusal_in_html_the_words_are_kept_and_not_the_markup():
+    page = "<html><head><title>Gone</title><style>b {}</style></head><body><h1>No space</h1><p>left on /srv</p><img"
+    bodies = {page: "No space left on /srv", "<d:error/>": "<d:error/>", "a < b": "a < b"}
+    facts = facts_of([exchange(f"/{n}", 500, body=body) for n, body in enumerate(bodies)], [], [], broken="save")
+    assert [one.reason for one in facts.answers] == [*bodies.values()]
+
+
 def test_page_errors_are_told_apart_from_the_console_and_the_size_is_bounded():
     said = [
         ConsoleMessage(kind=kind, text=text, location="", page="", at=NOW)

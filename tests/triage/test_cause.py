@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from playwright.sync_api import Error
 
 from synthprobe.errors import ExpectationError
 from synthprobe.evidence.failure import describe_failure, leak_failure
@@ -124,3 +125,9 @@ def test_a_failure_told_in_other_words_keeps_its_record_and_is_told_by_the_new_w
 
 def _raise(error):
     raise error
+
+
+def test_of_a_page_that_no_connection_was_made_for_the_address_is_known():
+    error = Error("Page.goto: net::ERR_CERT_DATE_INVALID at https://shop.invalid/login\nCall log:\n  - x")
+    refusal = describe_failure(error, detail="", step="", phase="call").finding.refusal
+    assert (refusal.kind, refusal.url) == ("tls", "https://shop.invalid/login")

@@ -5,6 +5,7 @@ import runpy
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from synthprobe.errors import ExpectationError
@@ -12,13 +13,22 @@ from synthprobe.evidence.facts import facts_of
 from synthprobe.firstline.naming import named_alone
 from synthprobe.firstline.runbook import Matches, Runbook
 from synthprobe.journey.response import Response
-from synthprobe.records.evidence import Age, Answer, ConsoleMessage, Exchange, Facts, NetworkRequest, ServerTiming
+from synthprobe.records.evidence import (
+    Age,
+    Answer,
+    ConsoleMessage,
+    Exchange,
+    Facts,
+    NetworkRequest,
+    PageSeen,
+    ServerTiming,
+)
 from synthprobe.records.finding import Contradiction, Finding, Sought
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Result, Run, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import triage
-from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.facts import Peer, TriageFacts
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,7 +66,7 @@ def test_a_rule_that_has_not_earned_it_says_what_is_known_and_which_class_may_be
     assert (found.cause_class, found.rule, found.runner_up) == ("unknown", "rule", "code")
     assert found.why == "GET /bill was answered with sum: expected 119, got 100."
     assert "computes" in found.runner_up_why
-    assert triage(failed(asked("/bill", 500), wrong=None)).cause_class == "code"
+    assert triage(failed(asked("/bill", 403), wrong=None)).cause_class == "config"
 
 
 @pytest.mark.parametrize(
@@ -112,6 +122,37 @@ def test_a_field_of_another_kind_says_nothing_of_its_value(body, misshapen):
 def test_two_clocks_of_different_kinds_are_no_sources_of_one_feed():
     ages = (Age(what="rates", age_s=900, limit_s=60), Age(what="newest order", age_s=4, limit_s=60))
     assert triage(failed(wrong=None, ages=ages)).candidate != "infra"
+
+
+def test_a_gateway_that_answers_others_well_is_not_unreachable():
+    lone = failed(asked("/bill", 504), wrong=None)
+    others = [Peer(journey="other", outcome=outcome) for outcome in ("failed", "passed")]
+    assert triage(lone).candidate == "infra"
+    assert triage(msgspec.structs.replace(lone, peers=tuple(others[:1]))).candidate == "infra"
+    found = triage(msgspec.structs.replace(lone, peers=tuple(others)))
+    assert found.candidate == "unknown"
+    assert "504" in found.why
+
+
+def test_what_a_page_of_an_error_says_is_read_as_its_answer():
+    page = PageSeen(path="/bill", outline=('text: "TimeoutError: Unable to get database connection"',))
+    found = triage(failed(asked("/bill", 500, by="page", resource="document"), wrong=None, pages=(page,)))
+    assert (found.candidate, found.rule) == ("infra", "lacks-resource")
+
+
+def test_a_step_that_ran_out_of_time_says_what_the_page_then_showed():
+    page = PageSeen(path="/bill", outline=('heading "504 Gateway Time-out" [level=1]',))
+    facts = failed(asked("/bill"), wrong=None, pages=(page,))
+    found = triage(msgspec.structs.replace(facts, kind="timeout", message="Locator.click: Timeout 5000ms exceeded."))
+    assert "504 Gateway Time-out" in found.why
+
+
+@pytest.mark.parametrize("check", ["sentinel", "invariant", "rule", "read-after-write", "grant", "setting", "delivery"])
+def test_what_an_author_declared_is_repeated_and_nothing_is_concluded(check):
+    found = triage(failed(asked("/bill"), checks=check))
+    assert found.cause_class == "unknown"
+    assert found.runner_up_why.removesuffix(found.why).strip().endswith(".")
+    assert not {"wrong", "wrongly", "breaks", "not", "differently"} & set(found.runner_up_why.partition(".")[0].split())
 
 
 def test_a_script_of_another_site_is_named_with_its_host_and_points_at_no_class():

@@ -13,7 +13,7 @@ from synthprobe.records.result import Failure, Result, Run
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import triage, triage_together
 from synthprobe.triage.facts import Peer, TriageFacts, facts_for, request_of
-from synthprobe.words import contradicted, refused
+from synthprobe.words import contradicted, explanation, refused
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = Run(id="r", target="t", base_url="http://t.invalid", slot=1, started_at=NOW)
@@ -130,7 +130,7 @@ def test_a_gate_that_refuses_everybody_says_nothing_of_others_who_got_in():
     wrong = replace(gate, status=401, reason="Wrong password")
     other = triage(facts(wrong, peers=(Peer(journey="catalogue", outcome="passed", let_in=("/door",)),)))
     assert (other.candidate, other.rule) == ("user", "account-refused")
-    assert "Another journey of the run logged in there" in other.why
+    assert "Another journey of the run logged in there" in explanation(other)
 
 
 @pytest.mark.parametrize("check", ["sentinel", "read-after-write", "rule", "grant", "delivery"])

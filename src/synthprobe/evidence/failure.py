@@ -24,6 +24,7 @@ from synthprobe.records.finding import Contradiction, Finding, Refusal
 from synthprobe.records.result import Failure
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_ASKED = re.compile(r"net::ERR_\w+ at (https?://\S+)")
 _MESSAGE_LINES = 14
 _SHOWN = "Actual value: "
 _OURS = frozenset({"proxy", "credentials"})
@@ -94,7 +95,8 @@ def describe_failure(error: BaseException, *, detail: str, step: str, phase: str
     finding = _finding(error)
     if finding is None and kind in _NO_ANSWER:
         certificate = certificate_fault(text) if kind == "tls" else ""
-        finding = Finding(refusal=Refusal(kind=kind, certificate=certificate))
+        asked = _ASKED.search(text)
+        finding = Finding(refusal=Refusal(kind=kind, url=asked[1] if asked else "", certificate=certificate))
         text = f"{certificate}\n{text}" if certificate else text
     if kind == "journey error" and not isinstance(error, JourneyError):
         fixture: str = getattr(error, "argname", "") if type(error).__name__ == "FixtureLookupError" else ""

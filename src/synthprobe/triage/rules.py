@@ -13,7 +13,7 @@ from synthprobe.records.incident import CauseClass
 from synthprobe.records.result import Check
 from synthprobe.triage import access, data, timing
 from synthprobe.triage.facts import EDGE, TriageFacts
-from synthprobe.triage.sight import answered, asset, is_blocked, known, missing_assets, refused
+from synthprobe.triage.sight import answered, asset, is_blocked, known, missing_assets, refused, words_of
 
 # a system of another name, and that it does not work; "Service Unavailable" and "Bad Gateway" name none
 _UPSTREAM = re.compile(
@@ -25,7 +25,7 @@ _UPSTREAM = re.compile(
 )
 # what a server says when something that it needs itself is missing
 _LACKS = re.compile(
-    r"connection (to \S+ )?(was )?(refused|reset|timed out)|(unable|failed) to connect|could not connect"
+    r"connection (to \S+ )?(was )?(refused|reset|timed out)|(unable|failed) to (\w+ ){0,4}connect|could not connect"
     r"|can('t|not) (connect|contact|reach)|econnrefused|etimedout|too many (connections|clients|open files)"
     r"|pool (is |was )?exhausted|no (free|available) connections?|timeout waiting for (idle|a free)"
     r"|no space left|disk (is )?full|out of memory|insufficient storage|read-only file system",
@@ -60,8 +60,11 @@ def _unreachable(f: TriageFacts) -> str:
         said = next(iter(f.message.strip().splitlines()), "").rstrip(".")
         what = "An answer did not come whole" if f.kind == "protocol" else "The target cannot be reached"
         return f"{what} ({f.kind}){f': {said}' if said else ''}."
+    if any(peer.outcome == "passed" for peer in f.peers):
+        return ""  # what answers others well is reached, so this one request breaks or hangs in it
     found = next((a for a in f.unwanted if a.status in _GATEWAYS), None)
-    other = found is not None and (_UPSTREAM.search(found.reason) or _USED_UP.search(found.reason))
+    words = words_of(f, found) if found else ""
+    other = _UPSTREAM.search(words) or _USED_UP.search(words)
     return refused(f, found) if found and not other and found.status not in _UNCLEAR else ""
 
 
@@ -112,6 +115,8 @@ def _node_split(f: TriageFacts) -> str:
 
 
 def _declared(check: Check, sentence: str) -> Callable[[TriageFacts], str]:
+    """A rule that repeats what the author declared of a step: the sentence says that, and no more."""
+
     def test(f: TriageFacts) -> str:
         if f.checks != check or not _answered_in_kind(f) or (check == "rule" and f.is_absent):
             return ""  # what is not there was not computed wrongly
@@ -169,7 +174,7 @@ def _live_elsewhere(f: TriageFacts) -> bool:
 
 
 def _updates_missing(f: TriageFacts) -> str:
-    test = _declared("live", '"{step}": it is stored, and updates do not reach the page.')
+    test = _declared("live", '"{step}" waits for an update of the page.')
     return "" if _live_elsewhere(f) else test(f)
 
 
@@ -181,7 +186,7 @@ def _stream_silent(f: TriageFacts) -> str:
 
 
 def _lacks_resource(f: TriageFacts) -> str:
-    found = next((a for a in f.unwanted if a.status >= 500 and _LACKS.search(a.reason)), None)
+    found = next((a for a in f.unwanted if a.status >= 500 and _LACKS.search(words_of(f, a))), None)
     return f"The server says what it lacks itself: {refused(f, found)}" if found else ""
 
 
@@ -230,13 +235,13 @@ RULES: tuple[tuple[CauseClass, str, Callable[[TriageFacts], str]], ...] = (
     (
         "user",
         "account-declared",
-        _declared("account", '"{step}" shows what belongs to another user\'s account.'),
+        _declared("account", '"{step}" shows what belongs to one account.'),
     ),
-    ("user", "preference", _declared("preference", '"{step}": only what this user set hides it.')),
+    ("user", "preference", _declared("preference", '"{step}" depends on what this user set.')),
     ("config", "role-split", access.role_split),
     ("config", "control-missing", access.control_missing),
-    ("config", "grant", _declared("grant", '"{step}": a role may not do what it should.')),
-    ("config", "setting", _declared("setting", '"{step}": a setting is not what it should be.')),
+    ("config", "grant", _declared("grant", '"{step}" needs something that the role may do.')),
+    ("config", "setting", _declared("setting", '"{step}" depends on a setting.')),
     # what it was given
     ("dependency", "null-island", data.null_island),
     ("code", "whole-hours", data.zone_error),
@@ -247,17 +252,17 @@ RULES: tuple[tuple[CauseClass, str, Callable[[TriageFacts], str]], ...] = (
     (
         "data",
         "sentinel",
-        _declared("sentinel", '"{step}": a fixed record is not as it always is.'),
+        _declared("sentinel", '"{step}" looks at a record that never changes.'),
     ),
     (
         "data",
         "invariant",
-        _declared("invariant", '"{step}": a stored record breaks a rule that data must keep.'),
+        _declared("invariant", '"{step}" checks a rule that stored data keeps.'),
     ),
     (
         "infra",
         "delivery",
-        _declared("delivery", '"{step}": what was handed on was not done.'),
+        _declared("delivery", '"{step}" waits for what was handed on.'),
     ),
     ("infra", "stream-silent", _stream_silent),
     ("infra", "live", _updates_missing),
@@ -272,9 +277,9 @@ RULES: tuple[tuple[CauseClass, str, Callable[[TriageFacts], str]], ...] = (
     (
         "code",
         "read-after-write",
-        _declared("read-after-write", '"{step}": what was confirmed as written reads back differently.'),
+        _declared("read-after-write", '"{step}" reads back what was confirmed as written.'),
     ),
-    ("code", "rule", _declared("rule", '"{step}": the target computes or orders it wrongly.')),
+    ("code", "rule", _declared("rule", '"{step}" checks what the target computes or orders.')),
     ("infra", "two-releases", _two_releases),
     ("code", "new-build", _new_build),
 )

@@ -48,8 +48,13 @@ def refused(f: TriageFacts, a: Answer) -> str:
     )
 
 
+def words_of(f: TriageFacts, a: Answer) -> str:
+    """What an answer that refuses says: its first words, and those of the page that it is."""
+    return " ".join((a.reason, *(_spoken(f) if a.resource == "document" and a.status else ())))
+
+
 def _bare(text: str) -> str:
-    plain = " ".join(re.sub(r"<(style|script)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL).split()) or text
+    plain = " ".join(re.sub(r"<(style|script)\b.*?</\1>|<[^>]*(>|$)", " ", text, flags=re.DOTALL).split()) or text
     return plain if len(plain) <= _QUOTED else f"{plain[: _QUOTED - 2].rstrip()} …"
 
 
@@ -103,7 +108,9 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         what = f"{named(wrong.locator)} {wrong.expected.removeprefix('Locator ')}" if wrong.locator else wrong.expected
         yield f"{what}; it was {_bare(wrong.got.partition(chr(10))[0]) or 'nothing'}."
     elif f.kind and not f.finding.sought and not wrong and (f.message or f.finding.wait):
-        yield _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".") + "."
+        shown = next(iter(_spoken(f)), "") if f.kind == "timeout" else ""
+        said = _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
+        yield f'{said}; the page {f.evidence.pages[-1].path} says "{_bare(shown)}".' if shown else f"{said}."
 
 
 def _element(f: TriageFacts) -> Iterator[str]:
