@@ -26,6 +26,8 @@ def open_door(page):
 def test_renamed(page):
     open_door(page)
     with step("log in"):
+        for kind in ("Basic", "Bearer"):
+            page.evaluate("kind => fetch('/' + kind, {headers: {Authorization: kind + ' d2FyZGVuOg=='}})", kind)
         page.evaluate("setInterval(() => fetch('/often'), 50)")
         page.get_by_role("button", name="Log in").click(timeout=500)
 
@@ -43,6 +45,9 @@ def test_passing(page):
 """
 
 
+REFUSED = {f"/{kind}": (401, b"who?") for kind in ("Basic", "Bearer")}
+
+
 class Door(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     ended = threading.Event()
@@ -54,7 +59,7 @@ class Door(BaseHTTPRequestHandler):
             return
         if self.path == "/often":
             self.ended.wait(0.2)
-        kinds = {"/main.js": (404, b"no"), "/strange": (401, b"who?"), "/": (200, PAGE)}
+        kinds = {"/main.js": (404, b"no"), "/strange": (401, b"who?"), **REFUSED, "/": (200, PAGE)}
         status, body = kinds.get(self.path, (200, b"<h1>Inside</h1>"))
         self._answer(status, body)
 
@@ -104,6 +109,7 @@ def test_answers_of_a_page_have_their_step_their_kind_and_their_phases(results):
     assert (script.status, script.resource, script.step) == (404, "script", "open")
     assert (strange.status, strange.resource, strange.credentials) == (401, "fetch", "")
     assert "wait" in script.phases
+    assert [answers[path].credentials for path in ("/Basic", "/Bearer")] == ["password", "token"]
 
 
 def test_a_request_that_is_never_answered_is_a_fact(results):

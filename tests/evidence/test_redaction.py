@@ -215,7 +215,9 @@ def test_fields_and_headers_are_masked_by_name(redactor):
     assert "hunter22" not in redactor.body('{"user": {"password": "hunter22"}}', "application/json")
     assert "hunter22" not in redactor.body("name=x&password=hunter22", "application/x-www-form-urlencoded")
     assert "hunter22" not in redactor.url("http://x/?access_token=hunter22&a=1")
-    assert redactor.headers({"Authorization": "Basic x", "Accept": "y"}) == {"Authorization": "[masked]", "Accept": "y"}
+    sent = {"Authorization": "Basic x", "Proxy-Authorization": "x", "Accept": "y"}
+    shown = {"Authorization": "Basic [masked]", "Proxy-Authorization": "[masked]", "Accept": "y"}
+    assert redactor.headers(sent) == shown, "the scheme is no secret"
 
 
 def test_a_short_secret_is_refused_l48():

@@ -24,7 +24,7 @@ def credentials_sent(headers: Mapping[str, str], body: str, kind: str) -> Creden
         field.value and _TYPED.search(field.name) for field in (fields_of(body, kind) if body else ())
     ):
         return "password"
-    if named.get("authorization"):
+    if named.get("authorization") not in {None, "", MASK}:  # masked with its scheme, it could be a password as well
         return "token"
     return "cookie" if named.get("cookie") else ""
 

@@ -29,6 +29,7 @@ R = TypeVar("R")
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s\"'<>(){},;\[\]\\]+@")
 _HALVES = re.compile("[\ud800-\udfff]")
 _LINES = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{60,76}\r?\n)+[A-Za-z0-9+/]{4,76}={0,2}")
+_SCHEME = re.compile(r"(Basic|Bearer|Digest|Negotiate|Token) ", re.IGNORECASE)
 _COOKIES = {"cookie", "set-cookie"}
 
 
@@ -227,9 +228,10 @@ class Redactor(Learner):
         return {self.text(name): self.header(name, str(value)) for name, value in headers.items()}
 
     def header(self, name: str, value: str) -> str:
-        """Mask one header by name, by the names of fields in an address, and by value."""
+        """Mask one header by name, by the names of fields in an address, and by value; a scheme is no secret."""
         if name.lower() in _COOKIES or is_secret_name(name):
-            return MASK
+            scheme = _SCHEME.match(value) if name.lower() == "authorization" else None
+            return f"{scheme[0]}{MASK}" if scheme else MASK
         shown = self.url(value) if name.lower() in ADDRESSES else self.text(value)
         return MASK if self.residual(shown.encode("utf-8", "replace")) else shown
 

@@ -52,9 +52,9 @@ def account_alone(f: TriageFacts) -> str:
     log_in, words = _refused_log_in(f) or (None, "")
     if log_in is None:
         return ""
-    if not _WRONG.search(words) and (words or log_in.status not in {401, 423}):
-        return ""  # a gate that refuses everybody looks the same, and words may say another reason
     others = sum(log_in.path in peer.let_in for peer in f.peers)
+    if not _WRONG.search(words) and (words or not others):
+        return ""  # a gate that refuses everybody looks the same, and words may say another reason
     also = f" {others} other journeys of the run logged in there." if others > 1 else ""
     also = " Another journey of the run logged in there." if others == 1 else also
     said = f', and the page says "{words}"' if words and words != log_in.reason else ""

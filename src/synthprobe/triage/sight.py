@@ -63,6 +63,10 @@ def missing_assets(f: TriageFacts) -> list[Answer]:
     return [a for a in f.evidence.answers if a.resource in _ASSETS and (a.status >= 400 or a.status == 0)]
 
 
+def _is_script(a: Answer) -> bool:
+    return not a.content_type or a.content_type.endswith(("script", "json", "wasm"))
+
+
 def asset(a: Answer) -> str:
     """That something a page is made of is missing."""
     return f"The page's {_ASSETS[a.resource]} is missing: {answered(a)}."
@@ -99,6 +103,8 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         yield refused(f, a)
     for a in missing_assets(f)[:2]:
         yield asset(a)
+    for a in [a for a in f.evidence.answers if a.resource == "script" and a.status == 200 and not _is_script(a)][:1]:
+        yield f"The page's script came as {a.content_type}: {answered(a)}."
     if f.evidence.page_errors:
         yield f"A script of the page broke: {f.evidence.page_errors[0].rstrip('.')}."
     wrong = f.finding.contradiction
