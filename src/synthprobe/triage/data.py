@@ -32,7 +32,7 @@ def clock_ahead(f: TriageFacts) -> str:
     return (
         ""
         if _whole_hours(seconds)
-        else f"A time that was recorded lies {seconds} s ahead: the source's clock is wrong."
+        else f"A time that was recorded lies {seconds} s ahead, which no time zone explains."
     )
 
 
@@ -43,7 +43,7 @@ def zone_error(f: TriageFacts) -> str:
     seconds = round(skew.ahead_s) if skew else min(ages, default=0)
     if not _whole_hours(seconds) or (not skew and (len(ages) < 2 or len(ages) < len(f.evidence.ages))):
         return ""
-    return f"Times are off by whole hours ({seconds / 3600:.0f} h): they are computed in the wrong zone."
+    return f"Times are off by whole hours ({seconds / 3600:.0f} h), as in another time zone."
 
 
 def one_source_stale(f: TriageFacts) -> str:

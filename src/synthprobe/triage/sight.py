@@ -99,6 +99,9 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         yield took(slowest, f)
     if not f.kind:
         return
+    if f.finding.refusal and f.finding.refusal.certificate:
+        yield f.finding.refusal.certificate
+        return
     for a in [a for a in f.unwanted if (a.status >= 400 or a.status == 0) and a.resource not in _ASSETS][:2]:
         yield refused(f, a)
     for a in missing_assets(f)[:2]:

@@ -1,0 +1,179 @@
+"""How often what triage says is so, on real systems that it had never seen: what their journeys recorded, the truth.
+
+    python benchmarks/first_sight.py [--verbose]
+
+Each line of `first_sight.jsonl.gz` is a situation of a real system that was broken by real means: the verdict of one
+run of its journeys without what triage wrote, what is usual there, the classes that are true, what no sentence may
+say, all written down before triage was run, and what it then said first. Prints that score, and the one of now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import foreign_failures
+import foreign_portals
+import msgspec
+from foreign_failures import TELLING, score
+from msgspec import Struct
+
+from synthprobe.firstline.naming import explain, name_incidents
+from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.triage.facts import Request
+from synthprobe.verdict.isolation import Isolation
+from synthprobe.words import explanation
+
+RECORDS = Path(__file__).with_name("first_sight.jsonl.gz")
+
+
+class First(Struct, frozen=True, kw_only=True):
+    """What triage said of a journey when it saw it first."""
+
+    cause_class: str
+    rule: str
+    sure: str
+    candidate: str
+    incident: str
+    not_so: bool = False
+
+
+class Situation(Struct, frozen=True, kw_only=True):
+    """A broken system.
+
+    Attributes:
+        system: its name.
+        name: what is broken.
+        classes: the classes that are true, by journey; ``*`` is every other journey.
+        never: what no sentence may hold, as a regular expression.
+        says: what the sentences of some journey must hold.
+        usual: what is refused where a journey passes, and how often.
+        verdict: of the run.
+        first: what was said at first sight, by journey.
+    """
+
+    system: str
+    name: str
+    classes: dict[str, str]
+    never: str
+    says: str
+    usual: dict[str, list[tuple[Request, int]]]
+    verdict: Verdict
+    first: dict[str, First] = {}
+
+    def may_be(self, journey: str) -> list[str]:
+        """The classes that are true of a journey."""
+        return self.classes.get(journey, self.classes.get("*", "")).split()
+
+    def named(self) -> tuple[JourneyVerdict, ...]:
+        """The journeys that did not pass, as triage speaks of them today."""
+        usual = {journey: dict(rows) for journey, rows in self.usual.items()}
+        explained = explain(self.verdict, (), Isolation(), usual=usual)
+        found = name_incidents(explained, (), (), {}, self.verdict.finished_at, Isolation()).verdict
+        return tuple(one for one in found.journeys if one.triage is not None)
+
+
+def situations() -> Iterator[Situation]:
+    """All that are recorded."""
+    with gzip.open(RECORDS) as lines:
+        for line in lines:
+            yield msgspec.json.decode(line, type=Situation)
+
+
+def now(situation: Situation, one: JourneyVerdict) -> First:
+    """What triage says of a journey today."""
+    assert one.triage
+    spoken = f"{one.cause} {explanation(one.triage)}"
+    return First(
+        cause_class=one.triage.cause_class,
+        rule=one.triage.rule,
+        sure=one.triage.sure,
+        candidate=one.triage.candidate,
+        incident=one.incident,
+        not_so=bool(situation.never) and re.search(situation.never, spoken) is not None,
+    )
+
+
+def count(situation: Situation, said: dict[str, First], sums: Counter[str]) -> None:
+    """Add what was said of a situation."""
+    sums["situations"] += 1
+    sums["detected"] += bool(said)
+    sums["incidents"] += len({one.incident for one in said.values() if one.incident})
+    for journey, one in said.items():
+        if one.cause_class == "probe":
+            sums["could not look"] += 1
+            continue
+        named = one.cause_class != "unknown"
+        wrong = named and one.cause_class not in situation.may_be(journey)
+        sums["named" if named else "unknown"] += 1
+        sums["wrong"] += wrong
+        sums["wrong and high"] += wrong and one.sure == "high"
+        sums["not so"] += one.not_so
+
+
+def sums_of(every: Sequence[Situation]) -> Counter[str]:
+    """What is said of all today, in figures."""
+    sums = Counter[str]()
+    for situation in every:
+        count(situation, {one.journey.id: now(situation, one) for one in situation.named()}, sums)
+    return sums
+
+
+def rules_of(every: Sequence[Situation]) -> dict[str, tuple[int, int]]:
+    """Of each rule how often it is right, and in how many situations it spoke; what was wrong once stays so."""
+    spoke, wrong = Counter[str](), Counter[str]()
+    for situation in every:
+        seen: dict[str, bool] = {}
+        today = [(one.journey.id, now(situation, one)) for one in situation.named()]
+        for journey, one in (*today, *situation.first.items()):
+            may_be = situation.may_be(journey)
+            right = one.candidate in may_be
+            counts = ((journey, one) in today and len(may_be) <= TELLING) or not right
+            if counts and one.candidate not in {"unknown", "probe"}:
+                seen[one.rule] = seen.get(one.rule, True) and right
+        spoke.update(seen.keys())
+        wrong.update(rule for rule, right in seen.items() if not right)
+    return {rule: (spoke[rule] - wrong[rule], spoke[rule]) for rule in sorted(spoke)}
+
+
+def scored() -> dict[str, tuple[int, int]]:
+    """The same over all sets of systems that are not ours, which is what `triage/sureness.py` holds."""
+    _, rules = score([*foreign_failures.FAILURES, *foreign_portals.FAILURES])
+    for rule, (right, of) in rules_of(list(situations())).items():
+        rules[rule] += of
+        rules[f"{rule} right"] += right
+    return {rule: (rules[f"{rule} right"], rules[rule]) for rule in sorted(rules) if not rule.endswith(" right")}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Judge all, and print the sums."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--verbose", action="store_true", help="print what is said of each")
+    given = parser.parse_args(arguments)
+    first, every = Counter[str](), list(situations())
+    for situation in every:
+        count(situation, situation.first, first)
+        for one in situation.named():
+            it, may_be = now(situation, one), situation.may_be(one.journey.id)
+            bad = it.not_so or it.cause_class not in {"unknown", "probe", *may_be}
+            if given.verbose or bad:
+                where = f"{situation.system}, {situation.name}: {one.journey.id} ({it.incident[-4:]})"
+                print(
+                    f"{'WRONG ' if bad else ''}{where}"
+                    f"\n    {it.cause_class} (is {' or '.join(may_be)}), {it.rule}, {it.sure}: {one.cause}"
+                    f"\n    {explanation(one.triage, one.cause) if one.triage else ''}"
+                )
+    print("rules: " + ", ".join(f"{rule} {right}/{of}" for rule, (right, of) in rules_of(every).items()))
+    print("over all sets: " + ", ".join(f'"{rule}": ({right}, {of})' for rule, (right, of) in scored().items()))
+    today = sums_of(every)
+    print(f"at first sight: {dict(first)}\ntoday: {dict(today)}")
+    return 1 if today["wrong"] or today["not so"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
