@@ -73,7 +73,8 @@ def refused(found: Refusal) -> str:
 
 def ahead(found: Skew) -> str:
     """That a time lies in the future."""
-    return f"The {found.what} comes from {found.ahead_s:.0f} s in the future: a clock or a time zone is wrong.{clocks(found.clock_s)}"
+    when = f"comes from {found.ahead_s:.0f} s in the future"
+    return f"The {found.what} {when}: a clock is wrong, or a time zone.{clocks(found.clock_s)}"
 
 
 def age(what: str, age_s: float, limit_s: float, clock_s: float) -> str:
