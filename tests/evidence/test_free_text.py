@@ -56,6 +56,30 @@ JWT = f"{HEADER}.{'aB3' * 8}.{'xY7-' * 6}"
         pytest.param(json.dumps({"contraseña": TOKEN}, ensure_ascii=False), "application/json", id="Spanish"),
         pytest.param(f"https://shop/b?sv=1&sig={TOKEN}", "text/plain", id="a signed address"),
         pytest.param(f'token=3D"{TOKEN[:9]}=\n{TOKEN[9:]}"\n', "text/plain", id="quoted-printable"),
+        pytest.param(f'setItem("token", "{TOKEN}")', "text/javascript", id="an argument"),
+        pytest.param(f"x.setRequestHeader('X-Api-Key', '{TOKEN}')", "text/javascript", id="a header that a page sends"),
+        pytest.param(f"state['token'] = '{TOKEN}'", "text/javascript", id="a place of an array"),
+        pytest.param(
+            f"<label for=f1>API token</label><input id=f1 value={TOKEN}>", "text/html", id="a label elsewhere"
+        ),
+        pytest.param(f"<param name=token value={TOKEN}>", "text/html", id="an element of another kind"),
+        pytest.param(f"<th>name<th>token<tr><td>probe<td>{TOKEN}", "text/html", id="a column"),
+        pytest.param(f"<svg><text>Token: {TOKEN}</text></svg>", "image/svg+xml", id="a picture of text"),
+        pytest.param(f'<add key="ApiKey" value="{TOKEN}"/>', "application/xml", id="a setting in XML"),
+        pytest.param(f"<key>token</key><string>{TOKEN}</string>", "application/xml", id="a list of properties"),
+        pytest.param(f"token: >-\n  {TOKEN}\n", "application/yaml", id="YAML on the next line"),
+        pytest.param(f"- name: API_TOKEN\n  value: {TOKEN}\n", "application/yaml", id="YAML of a container"),
+        pytest.param(f"machine shop login probe password {TOKEN}", "text/plain", id="netrc"),
+        pytest.param(f"postgres://probe:{TOKEN}@db/shop", "text/plain", id="an address of a database"),
+        pytest.param(f"Your API key is {TOKEN}.", "text/plain", id="the end of a sentence"),
+        pytest.param(f":token=>\"{TOKEN}\", b'x'", "text/plain", id="Ruby"),
+        pytest.param(json.dumps({"message": f"Session {TOKEN} began"}), "application/json", id="a message"),
+        pytest.param(f'{{"next": "https%3A%2F%2Fx%2F%3Ftoken%3D{TOKEN}"}}', "application/json", id="a coded address"),
+        pytest.param(json.dumps({"cookies": {"whatever": TOKEN}}), "application/json", id="cookies"),
+        pytest.param(f"https://shop/verify/{TOKEN}", "text/plain", id="a link of a mail"),
+        pytest.param(
+            f"-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{TOKEN}\n-----END PGP", "text/plain", id="a key of PGP"
+        ),
         pytest.param(f"-----BEGIN PRIVATE KEY-----\n{TOKEN}\n-----END PRIVATE KEY-----", "text/plain", id="a key"),
     ],
 )
@@ -66,11 +90,36 @@ def test_a_credential_in_free_text_is_learned(text, kind):
 
 
 @pytest.mark.parametrize(
+    "issued",
+    [
+        "ghp_" + TOKEN + "Ab12Cd34Ef56Gh78",
+        "sk_live_" + TOKEN,
+        "xoxb-1234567890-" + TOKEN,
+        "AIza" + TOKEN + "-7eZSW0jkF",
+    ],
+)
+def test_a_token_that_says_whose_it_is_is_learned_without_a_name(issued):
+    redactor = Redactor()
+    redactor.learn_from_body(json.dumps({"result": f"{issued}"}).encode(), "application/json")
+    assert redactor.text(f"it said {issued}.") == "it said [masked]."
+
+
+@pytest.mark.parametrize("codes", [{"recovery_codes": ["k3f9-x8q2-77ab"]}, {"backupCodes": ["k3f9-x8q2-77ab"]}])
+def test_codes_that_stand_in_for_a_second_factor_are_learned(codes):
+    redactor = Redactor()
+    redactor.learn_from_body(json.dumps(codes).encode(), "application/json")
+    assert redactor.text("it said k3f9-x8q2-77ab.") == "it said [masked]."
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("WWW-Authenticate", f'Digest realm="desk", nonce="{TOKEN}"'),
         ("Authentication-Info", f'nextnonce="{TOKEN}"'),
         ("X-Session-Info", f'user="probe"; token="{TOKEN}"'),
+        ("Authorization", f"Bearer {TOKEN}"),
+        ("X-Data", json.dumps({"token": TOKEN})),
+        ("X-Download", f"https://shop/b?sig={TOKEN}"),
     ],
 )
 def test_a_credential_among_the_parameters_of_a_header_is_learned(name, text):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 from synthprobe.evidence.forms import MASK
-from synthprobe.evidence.free_text import free_fields, packed_texts
+from synthprobe.evidence.free_text import free_fields, near_fields, packed_texts
 from synthprobe.evidence.names import is_secret_name, looks_random
 
 _NAME = r"[A-Za-z_$][\w.$:-]{0,80}"
@@ -57,6 +57,7 @@ def fields_of(text: str, kind: str) -> Iterator[Field]:
     with suppress(ValueError, RecursionError):
         yield from _of_json(json.loads(re.sub(r"\A(?:\)\]\}',?|\d+(?=[\[{]))\s*", "", text)), "")
         return
+    yield from (Field(*pair) for pair in near_fields(text, code="script" in kind))
     for tag in _TAG.finditer(text):
         yield from _of_tag(dict(_attributes(tag[0])))
     if "&quot;" in text or "&#" in text:
@@ -155,6 +156,8 @@ def _of_json(value: Any, name: str) -> Iterator[Field]:
             yield from _of_json(inner, name)
     if isinstance(value, str):
         yield Field(name, value)
+        if " " in value or "%" in value:
+            yield from (Field(*pair) for pair in near_fields(value))
         if value[:1] in {"{", "["}:
             with suppress(ValueError, RecursionError):
                 yield from _of_json(json.loads(value), name)

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import unquote
 
+from ahocorasick_rs import AhoCorasick
+
 from synthprobe.evidence.names import is_secret_name, looks_random, may_be_secret_name
 
 _VALUE = r"[\w.~+/=:|!$-]{16,}"
@@ -21,13 +23,33 @@ _CREDENTIAL = re.compile(rf"(?:{'|'.join(_SCHEMES)})(?:[ +]|%20|\\u0020)({_VALUE
 # {" and [{" in base64; a JWT goes on after a dot
 _PACKED = re.compile(r"((?:eyJ|eyAi|W3si)[\w+/-]{16,})(\.[\w-]{8,}\.[\w-]{8,})?")
 _SETTING = re.compile(rf"(?<![\w.$-])([A-Za-z_][\w.-]{{1,60}})[ \t]*[:=|\t][ \t]*({_VALUE})(?![\w(\[])")
-_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)(?:-----END|\Z)", re.DOTALL)
+_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(.*?)(?:-----END|\Z)", re.DOTALL)
+# tokens that say by their beginning whose they are
+_ISSUED = re.compile(
+    r"\b((?:gh[oprsu]_|github_pat_|glpat-|[prs]k_(?:live|test)_|xox[abeoprs]-|AIza|AKIA|ASIA|npm_|pypi-|SG\.|hv[bs]\.|"
+    r"AGE-SECRET-KEY-1)[\w.-]{16,})"
+)
+_USER_INFO = re.compile(r"://[^/\s:@\"'<>]*:([^/\s:@\"'<>]{6,})@")
+# words that speak of a secret, and what stands just behind one of them, before anything else is named
+_WORDS = AhoCorasick(
+    [
+        *("access key", "accesskey", "api key", "api-key", "api_key", "apikey", "authorization", "credential", "csrf"),
+        *("jwt", "passphrase", "passwd", "password", "private key", "privatekey", "secret", "session", "token", "xsrf"),
+    ]
+)
+_RUN = re.compile(r"(?<![\w.])[\w~+/-]{16,}={0,2}(?![\w(]|\.\w)")
+_NEXT_NAME = re.compile(r"[,;&]\s*[\"']?[\w$-]+[\"']?\s*[:=]")
+_MARKUP = re.compile(r"<[^<>]*>?")
+_A_WORD = re.compile(r"\w+")
+_NUMBERED = re.compile(r"\d.*\d")
+_NEAR = 48
 _PARAMETER = re.compile(r"[?&;#]([\w.\[\]-]{2,60})=([^&#;?\"'`\s<>()\\]{16,})")
 _PATH = re.compile(r"/([A-Za-z][\w-]{2,40})/([\w~=-]{16,})(?![\w~=-])")
 _LABELLED = re.compile(rf">\s*([A-Za-z][\w .-]{{1,40}}?)\s*:?\s*(?:<[^<>]{{0,300}}>\s*){{1,6}}({_VALUE})\s*<")
 _ELEMENT = re.compile(rf"<\w[\w-]*\s([^<>]{{1,500}})>\s*({_VALUE})\s*<")
 _NAMING = re.compile(r"\b(?:id|name|class|aria-label|title|data-testid)\s*=\s*[\"']?([^\"'<>]{2,60})")
 _ROWS = 10_000
+_LONGEST = 8_000
 _SHORTEST_LINE = 16
 _STANDARD = str.maketrans("-_", "+/")
 
@@ -41,6 +63,8 @@ def free_fields(text: str, kind: str = "") -> Iterator[tuple[str, str]]:
             yield from _random("authorization", value)
     for head, rest in _PACKED.findall(text):
         yield from [("jwt", head + rest)] * bool(rest)
+    yield from (("token", value) for value in _ISSUED.findall(text))
+    yield from (("password", value) for value in _USER_INFO.findall(text) if "@" in text)
     for body in _KEY.findall(text) if "PRIVATE KEY-----" in text else ():
         yield from (("private_key", line) for line in re.split(r"\s|\\[nr]", body) if len(line) >= _SHORTEST_LINE)
     for name, value in _SETTING.findall(text):
@@ -73,6 +97,21 @@ def _of_table(text: str, gap: str) -> Iterator[tuple[str, str]]:
         for row in rows:
             for name, value in zip(names, row, strict=False):
                 yield from _random(name, value)
+
+
+def near_fields(text: str, *, code: bool = False) -> Iterator[tuple[str, str]]:
+    """What stands just behind a word that speaks of a secret: `setItem("token", "..."), <b>Token</b> ...`."""
+    if "%3D" in text or "%253D" in text:
+        text = unquote(unquote(text))
+    lower = text.lower()
+    for _, _, end in _WORDS.find_matches_as_indexes(lower) if len(lower) == len(text) else ():
+        if (run := _RUN.search(text, end, end + _NEAR + _LONGEST)) and run.start() <= end + _NEAR:
+            gap, value = text[end : run.start()], run[0]
+            between = _A_WORD.findall(_MARKUP.sub(" ", gap))
+            if (code and gap[-1:] not in {'"', "'", "`"}) or len(between) > 1 or _NEXT_NAME.search(gap):
+                continue
+            if _NUMBERED.search(value) and looks_random(value):
+                yield "token", value
 
 
 def _random(name: str, value: str) -> Iterator[tuple[str, str]]:

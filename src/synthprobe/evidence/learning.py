@@ -56,6 +56,8 @@ class Learner:
             if name.lower() == "set-cookie":
                 for cookie, value in _COOKIE.findall(text):
                     self.learn_cookie(cookie, value)
+            elif name.lower() == "authorization":  # some give a token with the answer to a log-in so
+                self._learn_credential(text, "authorization")
             else:
                 self._learn_header(name.lower(), text)
 
@@ -78,7 +80,7 @@ class Learner:
 
     def learn_from_body(self, content: bytes, kind: str = "application/json", address: str = "") -> None:
         """Learn tokens in a body, also one that is nothing else, where its address says so: ``/api/csrf-token``."""
-        if kind.startswith(_NO_TEXT):
+        if kind.startswith(_NO_TEXT) and "svg" not in kind:
             return
         if not kind.startswith("text/"):
             self.learn_from_fields(Field(*pair) for pair in binary_pairs(content) if looks_random(pair[1]))
@@ -122,7 +124,7 @@ class Learner:
         elif name == "sec-websocket-protocol":  # a page has no other header to send a credential with
             parts = map(str.strip, text.split(","))
             self.learn_from_fields(Field("token", part) for part in parts if looks_random(part))
-        elif '="' in text:  # Digest realm="desk", nonce="..."
+        elif '="' in text or "://" in text or text[:1] in {"{", "["}:  # Digest realm="desk", nonce="..."
             self.learn_from_fields(fields_of(text, "text/plain"))
         elif is_secret_name(name) or (not _STANDARD.match(name) and looks_random(text)):
             self.learn(text.strip(), name)

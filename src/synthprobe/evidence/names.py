@@ -13,7 +13,20 @@ _WITHIN = re.compile(
     r"|(token|secret|signature|apikey|privatekey|accesskey|authkey|sessionkey|sesskey|nonce)s?$"
 )
 _ANYWHERE = {"authorization", "bearer", "jeton", "jwt", "otp", "totp", "pwd", "passwd", "sid", "token", "tokens"}
-_LAST = {"nonce", "pass", "passcode", "pin", "refresh", "secret", "secrets", "session", "sessions", "sess", "ticket"}
+_LAST = {
+    "cookies",
+    "nonce",
+    "pass",
+    "passcode",
+    "pin",
+    "refresh",
+    "secret",
+    "secrets",
+    "session",
+    "sessions",
+    "sess",
+    "ticket",
+}
 _PAIRS = {
     (first, "key") for first in ("access", "api", "auth", "encryption", "private", "secret", "session", "signing")
 }
@@ -24,6 +37,7 @@ _PAIRS |= {
     ("secret", "id"),
     ("ticket", "granting"),
     ("de", "passe"),
+    *((of, code) for of in ("activation", "backup", "recovery", "scratch") for code in ("code", "codes")),
 }
 # what is said of a secret, and is none itself
 _ABOUT = {
@@ -46,7 +60,7 @@ _ABOUT = {
 }
 _INNOCENT = {"client_token"}
 _PERHAPS = {"access", "auth", "code", "hash", "hmac", "invite", "key", "login", "magic", "reset", "sig", "state"}
-_PERHAPS |= {"verifier"}
+_PERHAPS |= {"activate", "confirm", "invitation", "share", "unsubscribe", "verification", "verifier", "verify"}
 _MIXED = re.compile(r"[A-Za-z].*\d|\d.*[A-Za-z]")
 _TURN = re.compile(r"[a-z](?=[A-Z])|[A-Z](?=[a-z])")  # names in code have few: decimalExponentSign
 _RANDOM = re.compile(r"[\w.~+/=:%|!$-]{16,}")
