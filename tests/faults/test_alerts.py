@@ -235,10 +235,10 @@ def test_F64_flapping_says_no_more_than_the_incident_does(outbox, environ, recei
     assert len(receiver.requests) == 1
 
 
-@pytest.mark.parametrize("how", ["down", "slow", "dripping", 500, "nonsense", "missing"])
+@pytest.mark.parametrize("how", ["down", "slow", "dripping", 500, 302, "nonsense", "missing"])
 def test_F62_channel_that_fails_then_the_second(outbox, environ, receiver, other, how):
     source = {"down": "env:DOWN", "nonsense": "env:NONSENSE", "missing": "env:MISSING"}.get(str(how), "env:PAGER")
-    receiver.how = how if how in {"slow", "dripping", 500} else 200
+    receiver.how = how if how in {"slow", "dripping", 500, 302} else 200
     limit_s = 2.0 if how in {"slow", "dripping"} else 20.0
     _, delivery = tell(outbox, environ, [incident()], settings=config(source, "env:OTHER", limit_s))
     assert len(other.requests) == 1

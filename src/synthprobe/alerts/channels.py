@@ -22,6 +22,7 @@ SPARE_S = 0.7
 """Seconds left for the heartbeat when a run was asked to end."""
 
 _GONE = frozenset({404, 410})
+_MOVED = frozenset({301, 302, 303, 307, 308})
 _ANSWER_PARTS, _STATUS_PART = 8, 6  # of what urllib3 logs of an answer: scheme, host, port, method, path, version ...
 _LOAD_S = 60.0
 _KINDS = {"page": "failure", "ticket": "warning", "probe": "warning"}
@@ -83,6 +84,8 @@ def _notify(source: str, address: Secret, alert: Alert, timeout_s: float) -> Sen
                 accepted=False,
                 why=f"What {source} holds is no address Apprise knows. See https://github.com/caronc/apprise/wiki.",
             )
+        if "redirect=" not in address.reveal():
+            plugin.redirects = False  # a POST comes out of most as a GET, of a log-in page for example
         plugin.socket_connect_timeout = plugin.socket_read_timeout = timeout_s
         post = apprise.Apprise()
         post.add(plugin)
@@ -97,6 +100,12 @@ def _notify(source: str, address: Secret, alert: Alert, timeout_s: float) -> Sen
         return Sent(accepted=True)
     if gone := next((status for status in statuses if status in _GONE), 0):
         return Sent(accepted=False, why=f"The channel {source} says that its address is gone ({gone}).", final=True)
+    if moved := next((status for status in statuses if status in _MOVED), 0):
+        return Sent(
+            accepted=False,
+            why=f"The channel {source} answers with a redirect ({moved}), and what is sent there is read by nobody for "
+            "certain. Give the address that it leads to.",
+        )
     said = "took no notice of it (None)" if answer is None else "did not take it"
     return Sent(accepted=False, why=f"The channel {source} {said}.")
 

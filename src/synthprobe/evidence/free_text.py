@@ -37,7 +37,8 @@ _WORDS = AhoCorasick(
         *("jwt", "passphrase", "passwd", "password", "private key", "privatekey", "secret", "session", "token", "xsrf"),
     ]
 )
-_RUN = re.compile(r"(?<![\w.])[\w~+/-]{16,}={0,2}(?![\w(]|\.\w)")
+_BEGINS = re.compile(r"(?<![\w.])[\w~+/-]{16}")
+_RUN = re.compile(r"[\w~+/-]{16,8000}={0,2}(?![\w(]|\.\w)")
 _NEXT_NAME = re.compile(r"[,;&]\s*[\"']?[\w$-]+[\"']?\s*[:=]")
 _MARKUP = re.compile(r"<[^<>]*>?")
 _A_WORD = re.compile(r"\w+")
@@ -49,7 +50,6 @@ _LABELLED = re.compile(rf">\s*([A-Za-z][\w .-]{{1,40}}?)\s*:?\s*(?:<[^<>]{{0,300
 _ELEMENT = re.compile(rf"<\w[\w-]*\s([^<>]{{1,500}})>\s*({_VALUE})\s*<")
 _NAMING = re.compile(r"\b(?:id|name|class|aria-label|title|data-testid)\s*=\s*[\"']?([^\"'<>]{2,60})")
 _ROWS = 10_000
-_LONGEST = 8_000
 _SHORTEST_LINE = 16
 _STANDARD = str.maketrans("-_", "+/")
 
@@ -105,7 +105,8 @@ def near_fields(text: str, *, code: bool = False) -> Iterator[tuple[str, str]]:
         text = unquote(unquote(text))
     lower = text.lower()
     for _, _, end in _WORDS.find_matches_as_indexes(lower) if len(lower) == len(text) else ():
-        if (run := _RUN.search(text, end, end + _NEAR + _LONGEST)) and run.start() <= end + _NEAR:
+        begins = _BEGINS.search(text, end, end + _NEAR + _SHORTEST_LINE)
+        if begins and (run := _RUN.match(text, begins.start())):
             gap, value = text[end : run.start()], run[0]
             between = _A_WORD.findall(_MARKUP.sub(" ", gap))
             if (code and gap[-1:] not in {'"', "'", "`"}) or len(between) > 1 or _NEXT_NAME.search(gap):
