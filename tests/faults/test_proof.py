@@ -11,6 +11,7 @@ import pytest
 from synthprobe import pipeline
 
 JOURNEYS = '''
+import datetime, sys, time
 import unittest, pytest, requests
 from playwright.sync_api import expect
 from synthprobe import step
@@ -139,6 +140,30 @@ def test_taken_away_at_its_call(tmp_path):
 
 def test_taken_away_from_its_report(tmp_path):
     assert 1 == 2
+
+class GaveUp(Exception): pass
+
+def test_wrapped_by_a_library(tmp_path):
+    try:
+        assert 1 == 2
+    except AssertionError as error:
+        raise GaveUp from error
+
+@pytest.fixture
+def frozen(monkeypatch):
+    """As freezegun does: names of modules are other classes and functions meanwhile."""
+    class Frozen(datetime.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2020, 1, 1, tzinfo=tz)
+    for module in [module for name, module in list(sys.modules.items()) if name.startswith("synthprobe.")]:
+        for name in [name for name, value in vars(module).items() if value is datetime.datetime]:
+            monkeypatch.setattr(module, name, Frozen)
+    monkeypatch.setattr(time, "monotonic", lambda: 5.0)
+
+def test_of_frozen_time(frozen, tmp_path):
+    with step("wait"):
+        assert tmp_path.exists()
 
 tries = []
 
@@ -279,6 +304,8 @@ EXPECTED = {
     "test_called_a_skip": ("failed", "1 == 2"),
     "test_taken_away_at_its_call": ("failed", "1 == 2"),
     "test_taken_away_from_its_report": ("failed", "1 == 2"),
+    "test_wrapped_by_a_library": ("failed", "1 == 2"),
+    "test_of_frozen_time": ("passed", ""),
     "test_tried_again_within_its_report": ("passed", ""),
     "test_skip_after_failure": ("failed", "1 == 2"),
     "test_skip_after_success": ("passed", ""),
@@ -305,6 +332,8 @@ def test_a_test_that_cannot_have_failed_is_never_passed_f85(project):
     for name, (outcome, words) in EXPECTED.items():
         result = ran.results[name]
         assert (result.outcome, words in result.cause) == (outcome, True), (name, result.outcome, result.cause)
+    frozen = ran.results["test_of_frozen_time"]
+    assert (frozen.started_at.year > 2020, frozen.steps[0].duration_s > 0, frozen.duration_s < 60) == (True,) * 3
     tries = [one for one in ran.all_results if one.journey.id.endswith("tried_again_within_its_report")]
     assert sorted((one.attempt, one.outcome) for one in tries) == [(1, "failed"), (2, "passed")]
     assert {ran.results[name].failure.kind for name, (outcome, _) in EXPECTED.items() if outcome == "unknown"} == {

@@ -136,6 +136,11 @@ def _parts(error: BaseException) -> list[BaseException]:
     """What several fixtures, tasks or soft expectations raised together, one by one."""
     if isinstance(error, BaseExceptionGroup):
         return [part for one in error.exceptions for part in _parts(one)]
+    cause = error.__cause__
+    while cause is not None and _reason(error)[0] == "journey error":
+        if not _reason(cause)[1]:
+            return [cause]  # a library that tries again, for example, wraps what it found in an error of its own
+        cause = cause.__cause__
     return [error]
 
 

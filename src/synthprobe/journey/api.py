@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +18,7 @@ from synthprobe.evidence.exchanges import record_exchange
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
 from synthprobe.journey.age import Freshness
-from synthprobe.journey.clock import SteadyClock
+from synthprobe.journey.clock import SteadyClock, monotonic
 from synthprobe.journey.correlation import correlation_headers, same_host
 from synthprobe.journey.deadline import Deadline, deadline, limit_of
 from synthprobe.journey.freshness import freshness
@@ -224,7 +223,7 @@ class Api:
             self._redactor.learn_from_address(prepared.url or "")
             sent = body.encode() if isinstance(body, str) else body or b""
             self._redactor.learn_from_body(sent, str(prepared.headers.get("Content-Type", "")))
-        started_at, began = self._clock.now(), time.monotonic()
+        started_at, began = self._clock.now(), monotonic()
         known: dict[str, Any] = {
             "step": step,
             "method": prepared.method or "",
@@ -240,11 +239,11 @@ class Api:
             failure = _target_error(error, prepared, bound)
             found = self._redactor.record(failure.finding)
             failure = TargetError(failure.kind, self._redactor.text(str(failure)), found)
-            took = (time.monotonic() - began) * 1000
+            took = (monotonic() - began) * 1000
             with steps.left_out():
                 self.exchanges.append(record_exchange(self._redactor, **known, duration_ms=took, error=str(failure)))
             raise failure from None
-        took = (time.monotonic() - began) * 1000
+        took = (monotonic() - began) * 1000
         with steps.left_out():
             self._redactor.learn_from_response_headers(raw.headers)
             self._redactor.learn_from_body(raw.content, raw.headers.get("Content-Type", ""), prepared.url or "")

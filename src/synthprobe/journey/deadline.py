@@ -11,7 +11,6 @@ import asyncio
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -30,6 +29,7 @@ from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 from synthprobe.deadlines import OverdueError, within
 from synthprobe.errors import ConfigurationError, TargetError
+from synthprobe.journey.clock import monotonic
 from synthprobe.journey.trust import like_browsers
 from synthprobe.records.journey import duration_s
 
@@ -60,14 +60,14 @@ class Deadline:
         self.expired = False
         self.phase: Phase = "connecting"
         self.addresses: tuple[str, ...] = ()
-        self._ends = time.monotonic() + limit_s
+        self._ends = monotonic() + limit_s
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
 
     @property
     def left_s(self) -> float:
         """Seconds left, never below a millisecond."""
-        return max(self._ends - time.monotonic(), 0.001)
+        return max(self._ends - monotonic(), 0.001)
 
     def guards(self, sock: socket.socket | None) -> None:
         """Name the socket that is shut down at the deadline."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
-import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime
@@ -14,7 +13,7 @@ from typing import Protocol, runtime_checkable
 from synthprobe import words
 from synthprobe.errors import JourneyError
 from synthprobe.evidence.cap import NAME_CAP, capped
-from synthprobe.journey.clock import SteadyClock
+from synthprobe.journey.clock import SteadyClock, monotonic
 from synthprobe.records.evidence import Age
 from synthprobe.records.figures import shown_figure
 from synthprobe.records.journey import Journey
@@ -81,7 +80,7 @@ class OpenStep:
         self.role = role
         self.runbook = runbook
         self.key = secrets.token_hex(8)
-        self.began = time.monotonic()
+        self.began = monotonic()
         self.steps: list[Step] = []
         self.has_ended = False
 
@@ -105,7 +104,7 @@ class OpenStep:
             title=self.title,
             status=status,
             started_at=self.started_at,
-            duration_s=max(time.monotonic() - self.began, longest_s),
+            duration_s=max(monotonic() - self.began, longest_s),
             budget_s=self.budget_s,
             error=text,
             checks=self.checks,
@@ -141,7 +140,7 @@ class Recorder:
         self.notes: list[str] = []
         self.ages: list[Age] = []
         self.broken: str = ""
-        self._began = time.monotonic()
+        self._began = monotonic()
         self._listeners = listeners
         self._flow = current_flow()
         self._root = OpenStep(self, None, self._flow, "", None, self.started_at)
@@ -159,7 +158,7 @@ class Recorder:
     @property
     def duration_s(self) -> float:
         """Seconds since the attempt began, on the monotonic clock."""
-        return time.monotonic() - self._began
+        return monotonic() - self._began
 
     @property
     def path(self) -> str:
@@ -268,7 +267,7 @@ class Recorder:
 
     def leave_out(self, seconds: float) -> None:
         """Leave out time that was spent waiting on our own account."""
-        now = time.monotonic()
+        now = monotonic()
         self._began = min(self._began + seconds, now)
         for step in self._innermost.lineage:
             step.began = min(step.began + seconds, now)

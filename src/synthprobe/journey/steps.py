@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
 from types import TracebackType
 from typing import Any, TypeVar, cast, get_args
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.journey.clock import monotonic
 from synthprobe.journey.recorder import OpenStep, Recorder, StepListener, current_flow, innermost
 from synthprobe.mistakes import nearest
 from synthprobe.records.journey import duration_s
@@ -31,12 +31,12 @@ def current() -> Recorder | None:
 @contextmanager
 def left_out() -> Iterator[None]:
     """Our own work, which no step is to be charged with: redaction, the ledger."""
-    began = time.monotonic()
+    began = monotonic()
     try:
         yield
     finally:
         if _current is not None:
-            _current.leave_out(time.monotonic() - began)
+            _current.leave_out(monotonic() - began)
 
 
 @contextmanager

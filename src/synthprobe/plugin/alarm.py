@@ -6,7 +6,6 @@ import _thread
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,6 +13,8 @@ from typing import Any
 
 import pytest
 import pytest_timeout
+
+from synthprobe.journey.clock import monotonic
 
 _TEARDOWN_S = 10.0
 _REPEAT_S = 5.0  # what catches the first strike, or hangs in its own clean-up, is struck once more
@@ -42,13 +43,13 @@ class AttemptDeadline:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Set-up, or the body."""
-        began = time.monotonic()
+        began = monotonic()
         try:
             with _alarm(self._left_s, self._reached):
                 yield
         finally:
             if self.limit_s:
-                self._left_s = max(self._left_s - (time.monotonic() - began), 0.001)
+                self._left_s = max(self._left_s - (monotonic() - began), 0.001)
         if self._over:  # the journey caught it and went on, or it was lost in code of C
             raise self._reached()
 
@@ -132,13 +133,13 @@ class _Timer:
         left_s = 0.0
         if self._running is not None:
             self._running.cancel()
-            left_s, self._running = max(self._strikes_at - time.monotonic(), 0.001), None
+            left_s, self._running = max(self._strikes_at - monotonic(), 0.001), None
         if seconds:
             self._begin(seconds, repeat_s)
         return left_s
 
     def _begin(self, seconds: float, repeat_s: float) -> None:
-        self._strikes_at = time.monotonic() + seconds
+        self._strikes_at = monotonic() + seconds
         timer = self._running = threading.Timer(seconds, lambda: self._strike(timer, repeat_s))
         timer.daemon = True
         timer.start()

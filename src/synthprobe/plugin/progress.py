@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.journey.clock import real_now
 from synthprobe.records.result import Progress
 
 
@@ -51,7 +51,7 @@ class ProgressWriter:
             journey=self._journey,
             attempt=self._attempt,
             step=" › ".join(self._open.values()),
-            at=datetime.now(UTC),
+            at=real_now(),
             pid=os.getpid(),
             within_s=within_s or self._within_s,
             ended=ended,
