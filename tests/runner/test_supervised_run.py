@@ -234,11 +234,12 @@ def test_a_blind_probe_calls_nothing_good_f75(project, centre):
     project.configure(centre.url)
     project.journeys("def test_it(api):\n    api.get('/healthz').expect(200)\n")
     (project.root / "blind.py").write_text(
-        "import pytest\n"
-        "@pytest.hookimpl(wrapper=True)\n"
-        "def pytest_pyfunc_call(pyfuncitem):\n"
-        "    try:\n        yield\n    except Exception:\n        pass\n"
-        "    return True\n"
+        "from contextlib import suppress\n"
+        "def pytest_runtest_setup(item):\n"
+        "    item.obj = lambda *, body=item.obj, **given: look_away(body, given)\n"
+        "def look_away(body, given):\n"
+        "    with suppress(Exception):\n"
+        "        body(**given)\n"
     )
     environ = {
         **os.environ,

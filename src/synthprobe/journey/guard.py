@@ -27,8 +27,6 @@ class Guard:
     ) -> None:
         self.target = target
         self.mutates: Collection[str] = ()
-        self.asked = 0
-        """How many requests journeys sent themselves, so far."""
         self._requests = self._journeys = None
         if folder and target.requests_per_second:
             self._requests = Pace(folder / "pace-requests.json", target.requests_per_second / sharers, 1.0, sleep)
@@ -50,7 +48,8 @@ class Guard:
 
     def check(self, method: str, url: str, headers: Mapping[str, str] | None = None, body: Any = None) -> None:
         """Refuse a request that may not be sent."""
-        self.asked += 1
+        if recorder := steps.current():
+            recorder.asked += 1
         if why := egress_refusal(self.target, url, headers):
             raise TargetError("egress", why)
         if why := change_refusal(self.target, method, url, self.mutates, headers, body):

@@ -145,6 +145,7 @@ class Recorder:
         self._flow = current_flow()
         self._root = OpenStep(self, None, self._flow, "", None, self.started_at)
         self._trunk = self._root
+        self.asked = 0
         self.unseen: list[tuple[str, Callable[[], bool]]] = []
         self._elsewhere: list[BaseException] = []
         self._caught: dict[str, BaseException] = {}

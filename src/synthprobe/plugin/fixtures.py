@@ -115,9 +115,8 @@ def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[OpenAp
     opened: list[Api] = []
 
     def open_one(target: Target) -> Api:
-        own = (
-            session is None or _usable(target).name == session.target.name
-        )  # a canary's system is no host of the target's
+        # a canary's system is no host of the target's
+        own = session is None or _usable(target).name == session.target.name
         shown = read_credentials(target, os.environ, root=project_root(pytestconfig))
         opened.append(Api(target, redactor, exchanges, guard if own else None, shown))
         return opened[-1]

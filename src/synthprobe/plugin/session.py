@@ -227,10 +227,11 @@ class JourneySession:
             return bool(self.exchanges) or self.scenarios.looked(attempt.recorder.steps)
 
         project, seen = str(self.config.rootpath), self.browsers.error_page
-        done = self.guard.asked + len(attempt.recorder.steps)
+        recorder = attempt.recorder
+        done = recorder.asked + len(recorder.steps)
 
         def asked() -> bool:
-            return self.guard.asked + len(attempt.recorder.steps) > done or not self.browsers.shows_nothing()
+            return recorder.asked + len(recorder.steps) > done or not self.browsers.shows_nothing()
 
         try:
             with (
