@@ -148,6 +148,15 @@ def test_what_a_page_of_an_error_says_is_read_as_its_answer():
     page = PageSeen(path="/bill", outline=('text: "TimeoutError: Unable to get database connection"',))
     found = triage(failed(asked("/bill", 500, by="page", resource="document"), wrong=None, pages=(page,)))
     assert (found.candidate, found.rule) == ("infra", "lacks-resource")
+    full = failed(asked("/bill", 507), wrong=None)
+    assert triage(full).rule == "lacks-resource", "507 is no space by its number"
+
+
+def test_of_a_script_that_is_missing_the_error_that_follows_is_not_told():
+    refused = asked("/jquery.js", 429, by="page", resource="script")
+    facts = failed(refused, wrong=None, page_errors=("ReferenceError: jQuery is not defined",))
+    assert "/jquery.js was answered 429" in triage(facts).why
+    assert "jQuery is not defined" not in triage(facts).why
 
 
 def test_a_step_that_ran_out_of_time_says_what_the_page_then_showed():

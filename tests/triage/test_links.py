@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from synthprobe.firstline.naming import named_alone
-from synthprobe.records.evidence import Answer, Facts
+from synthprobe.records.evidence import Answer, Facts, PageSeen
 from synthprobe.records.finding import Contradiction, Finding, Sought
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Degradation, Failure, Result, Run, Step
@@ -30,7 +30,7 @@ def logged_in(account):
     return answer("POST", "/session", step="log in", credentials="password", account=account)
 
 
-def broken(name, *answers, checks="", message="Locator expected to be visible", finding=None, errors=()):
+def broken(name, *answers, checks="", message="Locator expected to be visible", finding=None, errors=(), pages=()):
     journey = Journey(id=name, node_id=f"{name}.py::test", title=name, owner="desk")
     failure = Failure(kind="expectation", ours=False, message=message, detail="", step="the step", finding=finding)
     result = Result(
@@ -44,7 +44,7 @@ def broken(name, *answers, checks="", message="Locator expected to be visible", 
         outcome="failed",
         failure=failure,
         steps=(Step(title="the step", started_at=NOW, duration_s=1.0, status="failed", checks=checks),),
-        facts=Facts(answers=answers, page_errors=errors),
+        facts=Facts(answers=answers, page_errors=errors, pages=pages),
     )
     return JourneyVerdict(journey=journey, outcome="failed", results=(result,), cause=message.partition("\n")[0])
 
@@ -223,3 +223,24 @@ def test_a_stream_that_brings_something_elsewhere_is_not_silent():
     stale = Degradation(kind="stale", step="it is heard", message="The newest update is 12 s old.")
     old = replace(heard, results=(replace(heard.results[0], degradations=(stale,)),))
     assert incidents(silent, old)[1]["one"].rule == "stream-silent", "old updates are no updates"
+
+
+def test_a_limit_and_a_door_that_refuses_are_one_incident_whatever_was_asked():
+    limited = [broken(name, answer("GET", f"/{name}", 429)) for name in ("orders", "stock")]
+    assert incidents(*limited)[0] == [["orders", "stock"]]
+    page = broken("home", answer("GET", "/home", 401, by="page", resource="document"))
+    api = broken("orders", answer("GET", "/orders", 401, credentials="password"))
+    assert incidents(page, api)[0] == [["home", "orders"]]
+
+
+def test_pages_that_hold_next_to_nothing_are_one_incident_and_pages_that_work_are_not():
+    def shown(name, *outline, **more):
+        opened = answer("GET", f"/{name}", by="page", resource="document")
+        return broken(name, opened, pages=(PageSeen(path=f"/{name}", outline=outline),), **more)
+
+    sorry = 'heading "We are having a moment"'
+    assert incidents(shown("orders", sorry), shown("stock", sorry))[0] == [["orders", "stock"]]
+    assert incidents(shown("orders"), shown("stock"))[0] == [["orders", "stock"]]
+    assert len(incidents(shown("orders", sorry), shown("stock"))[0]) == 2
+    whole = [sorry, *(f'link "{n}"' for n in range(4))]
+    assert len(incidents(shown("orders", *whole), shown("stock", *whole))[0]) == 2

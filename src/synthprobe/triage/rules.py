@@ -186,7 +186,8 @@ def _stream_silent(f: TriageFacts) -> str:
 
 
 def _lacks_resource(f: TriageFacts) -> str:
-    found = next((a for a in f.unwanted if a.status >= 500 and _LACKS.search(words_of(f, a))), None)
+    lacking = (a for a in f.unwanted if a.status == 507 or (a.status >= 500 and _LACKS.search(words_of(f, a))))
+    found = next(lacking, None)
     return f"The server says what it lacks itself: {refused(f, found)}" if found else ""
 
 

@@ -24,6 +24,8 @@ RIGHTS = {"grant", "forbidden", "control-missing"}
 _GIVEN = {"null-island": "a position of 0, 0", "whole-hours": "times off by whole hours"}
 """Rules by which what the target was given is wrong in one way, wherever it is shown."""
 _NO_CONNECTION = {"dns", "refused", "tls", "no connection"}
+_NEXT_TO_NOTHING = 3
+"""Lines of its outline that a page of an error or of an excuse has."""
 _GATEWAY = EDGE | {502, 504}
 
 
@@ -42,6 +44,7 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
         *_account_and_data(facts, cause),
         *_requests(broken, facts, identifiers),
         *(_scripts(facts, identifiers) if not broken else ()),
+        *_page_instead(facts, identifiers),
         *(f"old {normalise(a.what, identifiers)}" for a in facts.evidence.ages if a.age_s > a.limit_s),
         *(_time(facts, cause, identifiers) if not broken else ()),
     )
@@ -95,7 +98,12 @@ def _is_bad(a: Answer, facts: TriageFacts) -> bool:
 
 
 def _matters(a: Answer, facts: TriageFacts) -> bool:
-    return bool(_ASSET.search(a.path)) if a.status == 404 else a in facts.log_ins
+    return bool(_ASSET.search(a.path)) if a.status == 404 else _asks_who(a, facts)
+
+
+def _asks_who(a: Answer, facts: TriageFacts) -> bool:
+    """Whether a request was a log-in, or a page that a browser was asked for its user's password for."""
+    return a in facts.log_ins or (a.status == 401 and a.resource == "document")
 
 
 def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
@@ -105,6 +113,8 @@ def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
     gateway = next((a for a in broken if a.status in _GATEWAY), None)
     if gateway:
         return f"answered {gateway.status} by what stands before the application"
+    if any(a.status == 429 for a in broken):
+        return "answered 429, whatever is asked"
     failing = [peer for peer in facts.peers if peer.outcome == "failed"]
     if failing and len(failing) == len([peer for peer in facts.peers if peer.outcome != "skipped"]):
         first = next((a for a in broken if a.status >= 500), None)
@@ -123,7 +133,7 @@ def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> s
     strangers = any(a.status == 401 and a not in facts.log_ins for a in facts.unwanted)
     if strangers and cause is not None and cause.rule in {"session-lost", "account-refused"}:
         return "session lost"
-    refused = next((a for a in broken if a in facts.log_ins), None)
+    refused = next((a for a in broken if _asks_who(a, facts)), None)
     return f"log-in answered {refused.status}" if refused else ""
 
 
@@ -179,6 +189,14 @@ def _phrase(status: int) -> str:
 def _scripts(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
     for error in facts.evidence.page_errors:
         yield f"script error {normalise(error, identifiers)}"
+
+
+def _page_instead(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
+    """A page that holds next to nothing is none that the journey looked for."""
+    opened = any(a.resource == "document" for a in facts.evidence.answers)
+    for page in facts.evidence.pages[-1:]:
+        if opened and len(page.outline) <= _NEXT_TO_NOTHING and facts.kind in {"expectation", "timeout"}:
+            yield f"a page with {normalise(', '.join(page.outline), identifiers) or 'nothing'} and no more"
 
 
 def _time(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, str]) -> Iterator[str]:
