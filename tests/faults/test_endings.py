@@ -126,25 +126,32 @@ ENDS = {
         "cancelled: The run was ended while",
         "Exit: the town is closed",
     ),
+    "F90 an interrupt of its own": (
+        "raise KeyboardInterrupt",
+        "cancelled: The run was ended while",
+        "KeyboardInterrupt (journeys/test_it.py, line 2)",
+    ),
 }
 
 
 @pytest.mark.parametrize(("body", "cause", "note"), list(ENDS.values()), ids=list(ENDS))
 def test_what_ends_pytest_costs_the_journey_that_ran_and_the_rest_is_run_afresh(project, run, body, cause, note):
     lines = "".join(f"    {line}\n" for line in body.splitlines())
-    project.journeys(f"def test_ending():\n{lines}\n{TWO}")
+    third = "\ndef test_third():\n    raise AssertionError('an error of the target')\n"
+    project.journeys(f"def test_ending():\n{lines}\n{TWO}{third}")
     ended = run()
-    assert ended.code == 3, ended.output
+    assert ended.code == 1, ended.output
     outcome, why = ended.outcomes["test_ending"]
     assert (outcome, why.startswith(cause)) == ("unknown", True), why
     assert {name: outcome for name, (outcome, _) in ended.outcomes.items()} == {
         "test_ending": "unknown",
         "test_first": "passed",
         "test_second": "passed",
+        "test_third": "failed",
     }
     (said,) = ended.verdict.notes
-    assert said.startswith("pytest ended early, and 2 journeys that had not begun were run in a fresh process: ")
-    assert note in said
+    assert said.startswith("pytest ended early, and 3 journeys that had not begun were run in a fresh process: ")
+    assert (note in said, "target" in said) == (True, False)
 
 
 def test_a_journey_that_a_conftest_takes_out_is_not_said_to_have_met_an_end_f91(project, run):

@@ -193,6 +193,25 @@ def test_left_where_it_broke(api):
     except AssertionError:
         return
 
+def close_banner(api):
+    try:
+        assert ok(api)
+    except AssertionError:
+        return
+    api.get("/down").expect(200)
+
+def test_left_as_there_is_nothing_to_do(api):
+    close_banner(api)
+    api.get("/").expect(200)
+
+def note():
+    global noted
+    noted = 1 == 2
+
+def test_kept_for_others(api):
+    note()
+    assert api.get("/").status == 200 and not noted
+
 def test_left_early(api):
     if api.target.name != "another":
         return
@@ -254,8 +273,8 @@ UNKNOWN = {
     "test_blank": "It ended before it asked the target anything: page stands in its body",
     "test_request_of_a_page": "/down was answered with 500, and nothing looked at the answer",
     "test_unseen": "/down was answered with 500, and nothing looked at the answer",
-    "test_decorated": "test_decorated() is decorated with what catches what `function(*given, **named)` would say",
-    "test_decorated_part": "is_well() is decorated with what catches what `function(*given, **named)` would say",
+    "test_decorated": "The decorator of test_decorated() catches what `function(*given, **named)` would say",
+    "test_decorated_part": "The decorator of is_well() catches what `function(*given, **named)` would say",
     "test_tolerated": "suppresses what `assert ok(api)` would say",
     "test_quiet": "suppresses what `assert ok(api)` would say",
     "test_left_where_it_broke": "catches what `assert ok(api)` would say, and goes on",

@@ -123,9 +123,8 @@ def pytest_warning_recorded(warning_message: warnings.WarningMessage, nodeid: st
 
 
 def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-    """Something asked pytest to stop."""
-    if excinfo.type is not KeyboardInterrupt:
-        _write("stopped", _in_words(None, excinfo.value))
+    """Something asked pytest to stop; where that was a signal, the supervisor knows why."""
+    _write("stopped", _in_words(None, excinfo.value))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -152,7 +151,7 @@ def _in_words(config: pytest.Config | None, error: BaseException) -> str:
     foreign = (_STANDARD_LIBRARY, "<frozen")
     outside = [one for one in frames if "site-packages" not in one.filename and not one.filename.startswith(foreign)]
     where = f" ({_shown(config, outside[-1].filename)}, line {outside[-1].lineno})" if outside else ""
-    return f"{type(error).__name__}: {error}{where}"
+    return f"{type(error).__name__}{f': {error}' if str(error) else ''}{where}"
 
 
 def _shown(config: pytest.Config | None, path: str) -> str:

@@ -171,11 +171,13 @@ def _idle(function: Callable[..., Any], looked: Callable[[], bool], project: str
         names = _plain(made).__globals__
         local, is_tolerant = _functions(tree, names), functools.partial(_is_tolerant, names)
         for node in _statements(tree.body):
-            if why := _dropped(_unread(node, tree), local) or swallowed(node, is_tolerant=is_tolerant):
+            if why := _dropped(_unread(node, tree), local) or swallowed(
+                node, is_tolerant=is_tolerant, is_last=node is tree.body[-1]
+            ):
                 where = "" if tree is source[0] else f" of {name}()"
                 return f"Line {first + node.lineno - 1}{where} {why}"
         if (tree is source[0] or _has_check(tree)) and (why := _decorated_away(made, project)):
-            return f"{name}() is decorated with what {why}"
+            return f"The decorator of {name}() {why}"
     tree, first = source
     for line, why in never_run(tree):
         return f"Line {first + line - 1} {why}"
@@ -243,9 +245,8 @@ def _is_tolerant(names: dict[str, Any], manager: ast.expr) -> bool:
     made = _plain(names.get(_name(getattr(manager, "func", manager))))
     if inspect.isclass(made):
         source = _source(vars(made).get("__exit__"))
-        return source is not None and any(
-            isinstance(node, ast.Return) and getattr(node.value, "value", None) is True for node in source[0].body
-        )
+        ways = [node for node in ast.walk(source[0]) if isinstance(node, ast.Return)] if source else []
+        return len(ways) == 1 and getattr(ways[0].value, "value", None) is True
     source = _source(made) if inspect.isgeneratorfunction(made) else None
     return source is not None and any(
         swallowed(node, lambda part: isinstance(part, ast.Yield)) for node in _statements(source[0].body)
@@ -311,6 +312,8 @@ def _unread(statement: ast.stmt, tree: ast.AST) -> ast.stmt:
         return statement
     asks = isinstance(statement.value, ast.Compare | ast.BoolOp | ast.UnaryOp) or _called(statement.value) in _ASKS
     read = any(
+        isinstance(node, ast.Global | ast.Nonlocal) and target.id in node.names for node in ast.walk(tree)
+    ) or any(
         isinstance(node, ast.Name) and node.id == target.id and isinstance(node.ctx, ast.Load)
         for node in ast.walk(tree)
     )

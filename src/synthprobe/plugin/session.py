@@ -228,10 +228,11 @@ class JourneySession:
 
         project, seen = str(self.config.rootpath), self.browsers.error_page
         recorder = attempt.recorder
-        done = recorder.asked + len(recorder.steps)
 
-        def asked() -> bool:
-            return recorder.asked + len(recorder.steps) > done or not self.browsers.shows_nothing()
+        def count() -> int:
+            return recorder.asked + len(self.exchanges) + len(recorder.steps)
+
+        done = count()
 
         try:
             with (
@@ -251,7 +252,7 @@ class JourneySession:
             raise
         if (unheard := attempt.recorder.left_unheard()) is not None:
             raise unheard
-        prove_asked(item, asked)
+        prove_asked(item, lambda: count() > done or not self.browsers.shows_nothing())
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, None, None]:

@@ -26,13 +26,19 @@ def swallowed(
     statement: ast.stmt,
     is_check: Callable[[ast.AST], bool] = is_check,
     is_tolerant: Callable[[ast.expr], bool] = lambda manager: False,
+    *,
+    is_last: bool = False,
 ) -> str:
-    """How a statement drops the failure of a check that stands in it."""
+    """How a statement drops the failure of a check that stands in it; behind the last one, to leave is to go on."""
     if isinstance(statement, ast.Try | ast.TryStar) and (check := _last(statement.body, is_check)):
         if _leaves(statement.finalbody):
             return f"leaves by `finally`, which drops the failure of `{_short(check)}`. Move that behind the `finally`."
         caught = next((one for one in statement.handlers if one.type is None or _is_wide([one.type])), None)
-        if caught and not statement.orelse and all(map(_is_quiet, caught.body)):
+        if (
+            caught
+            and not statement.orelse
+            and all(_is_quiet(one) or (is_last and _is_return(one)) for one in caught.body)
+        ):
             return f"catches what `{_short(check)}` would say, and goes on. Let it end the journey."
     if isinstance(statement, ast.With) and any(
         is_tolerant(item.context_expr) or _is_suppress(item.context_expr) for item in statement.items
@@ -100,8 +106,12 @@ def _is_wide(kinds: Iterable[ast.expr]) -> bool:
     return any(_named(node) in _WIDE for kind in kinds for node in ast.walk(kind))
 
 
+def _is_return(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Return) and statement.value is None
+
+
 def _is_quiet(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Pass | ast.Continue) or (isinstance(statement, ast.Return) and not statement.value):
+    if isinstance(statement, ast.Pass | ast.Continue):
         return True
     value = statement.value if isinstance(statement, ast.Expr) else None
     return isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and _named(value.func) in _QUIET)

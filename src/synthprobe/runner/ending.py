@@ -43,6 +43,9 @@ class Ending:
         self.notes = tuple(dict.fromkeys(one.message for one in said if one.kind == "note"))
         self._words = [one for one in said if one.kind not in {"note", "through"}]
         self._went_through = any(one.kind == "through" for one in said)
+        lines = [line.strip() for line in _read(folder / "pytest.log").splitlines()]  # now: the next one adds to it
+        telling = [line for line in lines if "error" in line.lower() and not line.startswith("FAILED ")]
+        self._telling = f": {telling[-1]}" if telling else ""
 
     @property
     def spoke(self) -> bool:
@@ -78,9 +81,7 @@ class Ending:
             )
         if self._code is not None and self._code < 0:
             return f"it was killed by {signal.Signals(-self._code).name}"
-        lines = [line.strip() for line in _read(self._folder / "pytest.log").splitlines() if line.strip()]
-        telling = [line for line in lines if "error" in line.lower()]
-        return f"it ended with code {self._code}" + (f": {telling[-1]}" if telling else "")
+        return f"it ended with code {self._code}{self._telling}"
 
     def unfinished(self, collected: Sequence[Journey] | None) -> tuple[Journey, ...]:
         """Journeys that were collected and never begun."""
