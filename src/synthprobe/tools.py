@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 try:
@@ -24,7 +25,7 @@ def tool_failure(
 ) -> str:
     """Run a tool; why it did not do its work, in a few words, and nothing when it did."""
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=cwd,
             env=None if environ is None else dict(environ),
@@ -33,18 +34,33 @@ def tool_failure(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            timeout=timeout_s,
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        return f"no end after {timeout_s:g} s"
     except OSError as error:
         return f"{command[0]} could not be started ({error.strerror})"
-    if done.returncode == 0:
+    with process:
+        try:
+            printed, _ = process.communicate(timeout=timeout_s)
+        except BaseException as error:
+            _end(process)
+            if isinstance(error, subprocess.TimeoutExpired):
+                return f"no end after {timeout_s:g} s"
+            raise
+    if process.returncode == 0:
         return ""
-    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
     telling = [line for line in lines if "rror" in line or line.startswith(("E:", "npm ERR!"))]
-    return f"exit code {done.returncode}, {(telling or lines[-1:] or ['no output'])[0][:_SHOWN]}"
+    return f"exit code {process.returncode}, {(telling or lines[-1:] or ['no output'])[0][:_SHOWN]}"
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a tool with what it started: what stands in the path is often a script that begins the program itself."""
+    import psutil  # most tools end by themselves
+
+    with suppress(psutil.NoSuchProcess):
+        tool = psutil.Process(process.pid)
+        for each in (*tool.children(recursive=True), tool):
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
 
 
 def die_with_parent(parent: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,10 +41,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     certificate.renew()
     script = Path(__file__).with_name("http2.mjs")
     command = [str(find_node()), str(script), str(certificate.path), str(certificate.key)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as node:
+    # in a group of its own, as a script may stand before Node
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as node:
         assert node.stdout is not None
         yield f"https://127.0.0.1:{node.stdout.readline().strip()}"
-        node.kill()
+        os.killpg(node.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")

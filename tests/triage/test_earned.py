@@ -59,7 +59,7 @@ def test_on_the_failures_of_other_systems_that_were_at_hand_no_class_is_wrong(ca
     failures = runpy.run_path(str(ROOT / "benchmarks" / f"{script}.py"))[name]
     sums, _ = importlib.import_module("foreign_failures").score(failures)
     assert (sums["wrong"], sums["not told"]) == (0, 0), capsys.readouterr().out
-    assert sums["named"]
+    assert sums["named"] >= 4
 
 
 def test_a_rule_is_as_sure_as_it_was_right_on_systems_that_are_not_ours(monkeypatch):
