@@ -87,6 +87,13 @@ def test_who_asks_whether_a_field_is_there_is_answered_as_by_any_dict():
         body["units"]["id"]
 
 
+def test_who_looks_for_a_name_of_another_library_is_told_those_there_are():
+    with pytest.raises(AttributeError) as told:
+        answer({}).status_code  # noqa: B018
+    assert {"'status_code'.", "status,", "json,", "expect,"} <= set(str(told.value).split())
+    assert not hasattr(answer({}), "ok")
+
+
 def test_a_wrong_schema_is_our_mistake_not_the_targets():
     with pytest.raises(ConfigurationError, match="wrong schema"):
         answer({}).json_matches({"type": "nonsense"})

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 from synthprobe import words
 from synthprobe.errors import ConfigurationError, ExpectationError, JourneyError
@@ -95,6 +95,12 @@ class Response:
     def __bool__(self) -> bool:
         """Whether its status is below 400, as for requests: ``assert api.get("/")`` says something."""
         return self.status < _ERRORS
+
+    if not TYPE_CHECKING:  # a checker of types finds such names before
+
+        def __getattr__(self, name: str) -> NoReturn:
+            known = ", ".join(each for each in vars(Response) if not each.startswith("_"))
+            raise AttributeError(f"An answer has no {name!r}. It has {known}.", name=name)
 
     def __repr__(self) -> str:
         return f"<{self.exchange.method} {self.exchange.url} → {self.exchange.status}>"
