@@ -278,7 +278,7 @@ RULES: tuple[tuple[CauseClass, str, Callable[[TriageFacts], str]], ...] = (
     (
         "code",
         "read-after-write",
-        _declared("read-after-write", '"{step}" reads back what was confirmed as written.'),
+        _declared("read-after-write", '"{step}" checks that what was confirmed as written can be read back.'),
     ),
     ("code", "rule", _declared("rule", '"{step}" checks what the target computes or orders.')),
     ("infra", "two-releases", _two_releases),
