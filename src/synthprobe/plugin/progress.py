@@ -27,10 +27,10 @@ class ProgressWriter:
         self._open: dict[str, str] = {}
         self._write()
 
-    def allow(self, within_s: float) -> None:
-        """The body is over; what comes now has seconds of its own."""
+    def allow(self, within_s: float, *, broken: str = "") -> None:
+        """The body is over, in that step if it broke; what comes now has seconds of its own."""
         if self._within_s:
-            self._write(within_s=within_s)
+            self._write(within_s=within_s, broken=self._redactor.late_text(broken))
 
     def end(self) -> None:
         """The attempt is over."""
@@ -46,11 +46,11 @@ class ProgressWriter:
         """That step ended."""
         self._open.pop(key, None)
 
-    def _write(self, *, within_s: float = 0.0, ended: bool = False) -> None:
+    def _write(self, *, within_s: float = 0.0, broken: str = "", ended: bool = False) -> None:
         note = Progress(
             journey=self._journey,
             attempt=self._attempt,
-            step=" › ".join(self._open.values()),
+            step=" › ".join(self._open.values()) or broken,
             at=real_now(),
             pid=os.getpid(),
             within_s=within_s or self._within_s,

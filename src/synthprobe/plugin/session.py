@@ -392,7 +392,7 @@ class JourneySession:
 
     def _settle(self, attempt: Attempt) -> None:
         if attempt.progress is not None:
-            attempt.progress.allow(EVIDENCE_S)
+            attempt.progress.allow(EVIDENCE_S, broken=attempt.recorder.broken)
         notes, attempt.refused_hosts = self.browsers.refused()
         attempt.recorder.notes += notes
         self.journal.settle(attempt, self.browsers.evidence)
