@@ -15,24 +15,12 @@ from unittest import TestCase
 import pytest
 
 from synthprobe.errors import JourneyError
-from synthprobe.plugin.swallowed import is_check, is_lazy_call, never_run, swallowed
+from synthprobe.plugin.dropped import ACTS, callable_names, dropped, unread
+from synthprobe.plugin.swallowed import is_check, never_run, swallowed
+from synthprobe.plugin.syntax import called, name_of
 
-# Playwright's questions, its places, and what is written before something else
-_ASKS = frozenset(("is_checked", "is_disabled", "is_editable", "is_enabled", "is_hidden", "is_visible"))
-_PLACES = frozenset(
-    (
-        "locator",
-        *(f"get_by_{what}" for what in ("alt_text", "label", "placeholder", "role", "test_id", "text", "title")),
-    )
-)
-_BEGINNINGS = frozenset(("expect", "step"))
-_LAZY = frozenset(("enumerate", "filter", "iter", "map", "repr", "reversed", "type", "zip"))
-_WITHOUT_CALL = {"assertRaises": 1, "assertRaisesRegex": 2, "raises": 1, "warns": 1}
-"""What is only begun when it is given no more arguments than these."""
-_EXPECTATIONS = frozenset(("expect", "has_header", "json_has", "json_matches", "ok", "raise_for_status", "within"))
 _OPENS = frozenset(("goto", "print", "screenshot", "sleep", "step", "wait_for_load_state", "wait_for_timeout"))
 _ASKED = {"Api", "Page"}
-_ACTS = (ast.Call, ast.Assert, ast.Raise, ast.Await, ast.With)
 
 
 @contextmanager
@@ -85,9 +73,9 @@ def prove_asked(item: pytest.Item, asked: Callable[[], bool]) -> None:
 
 def prove_parts(functions: Sequence[Callable[..., Any]], looked: Callable[[], bool], project: str) -> None:
     """The same of a test whose body is in other functions, as a scenario's is: one of them must look at something."""
-    dropped = next(filter(None, (_idle(function, lambda: True, project) for function in functions)), "")
+    first = next(filter(None, (_idle(function, lambda: True, project) for function in functions)), "")
     idle = [_idle(function, looked, project) for function in functions]
-    if why := dropped or (idle[0] if idle and all(idle) else ""):
+    if why := first or (idle[0] if idle and all(idle) else ""):
         raise JourneyError(why)
 
 
@@ -169,9 +157,9 @@ def _idle(function: Callable[..., Any], looked: Callable[[], bool], project: str
         return ""
     for name, (tree, first, made) in _with_helpers(function, project).items():
         names = _plain(made).__globals__
-        local, is_tolerant = _functions(tree, names), functools.partial(_is_tolerant, names)
+        local, is_tolerant = callable_names(tree, names), functools.partial(_is_tolerant, names)
         for node in _statements(tree.body):
-            if why := _dropped(_unread(node, tree), local) or swallowed(
+            if why := dropped(unread(node, tree), local) or swallowed(
                 node, is_tolerant=is_tolerant, is_last=node is tree.body[-1]
             ):
                 where = "" if tree is source[0] else f" of {name}()"
@@ -181,7 +169,7 @@ def _idle(function: Callable[..., Any], looked: Callable[[], bool], project: str
     tree, first = source
     for line, why in never_run(tree):
         return f"Line {first + line - 1} {why}"
-    if not looked() and not any(isinstance(node, _ACTS) for statement in tree.body for node in ast.walk(statement)):
+    if not looked() and not any(isinstance(node, ACTS) for statement in tree.body for node in ast.walk(statement)):
         return (
             "It looks at nothing: its body calls and asserts nothing, and no step or request was recorded. "
             "Assert what must hold, or name it with step()."
@@ -215,7 +203,7 @@ def _with_helpers(function: Callable[..., Any], project: str) -> dict[str, tuple
         if source is None or plain.__qualname__ in found:
             continue
         found[plain.__qualname__] = (*source, made)
-        for name in {_called(node) for node in ast.walk(source[0]) if isinstance(node, ast.Call)}:
+        for name in {called(node) for node in ast.walk(source[0]) if isinstance(node, ast.Call)}:
             helper = plain.__globals__.get(name)
             if inspect.isfunction(_plain(helper)) and _is_of(_plain(helper).__code__.co_filename, project):
                 waiting.append(helper)
@@ -237,12 +225,12 @@ def _decorated_away(function: Any, project: str) -> str:
 
 
 def _calls(names: Collection[str], part: ast.AST) -> bool:
-    return isinstance(part, ast.Call) and _name(part.func) in names
+    return isinstance(part, ast.Call) and name_of(part.func) in names
 
 
 def _is_tolerant(names: dict[str, Any], manager: ast.expr) -> bool:
     """Whether a context manager of the project drops what breaks in it."""
-    made = _plain(names.get(_name(getattr(manager, "func", manager))))
+    made = _plain(names.get(name_of(getattr(manager, "func", manager))))
     if inspect.isclass(made):
         source = _source(vars(made).get("__exit__"))
         ways = [node for node in ast.walk(source[0]) if isinstance(node, ast.Return)] if source else []
@@ -259,8 +247,8 @@ def _has_check(tree: ast.AST) -> bool:
 
 def _only_opens(tree: _Tree) -> bool:
     """Whether a test calls nothing that would miss a page's content."""
-    called = {_called(node) for statement in tree.body for node in ast.walk(statement) if isinstance(node, ast.Call)}
-    return called <= _OPENS and not any(isinstance(node, ast.Assert) for node in ast.walk(tree))
+    names = {called(node) for statement in tree.body for node in ast.walk(statement) if isinstance(node, ast.Call)}
+    return names <= _OPENS and not any(isinstance(node, ast.Assert) for node in ast.walk(tree))
 
 
 def _plain(function: Any) -> Any:
@@ -283,162 +271,3 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
         for _, inner in ast.iter_fields(statement):
             for node in inner if isinstance(inner, list) else ():
                 yield from _statements([node] if isinstance(node, ast.stmt) else getattr(node, "body", []))
-
-
-def _functions(tree: ast.AST, names: dict[str, Any]) -> dict[str, bool]:
-    """The functions that a test may call by name, and whether a call alone runs nothing of them."""
-    found = {
-        name: inspect.iscoroutinefunction(value) or inspect.isgeneratorfunction(value)
-        for name, value in names.items()
-        if inspect.isfunction(value)
-    }
-    for node in ast.walk(tree):  # what is given or assigned here is no longer the function of that name
-        if isinstance(node, ast.arg) or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)):
-            found.pop(node.arg if isinstance(node, ast.arg) else node.id, None)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            found[node.name] = isinstance(node, ast.AsyncFunctionDef) or any(
-                isinstance(inner, ast.Yield | ast.YieldFrom) for part in node.body for inner in ast.walk(part)
-            )
-        elif isinstance(node, ast.Assign) and (isinstance(node.value, ast.Lambda) or _called(node.value) == "partial"):
-            found |= {target.id: False for target in node.targets if isinstance(target, ast.Name)}
-    return found
-
-
-def _unread(statement: ast.stmt, tree: ast.AST) -> ast.stmt:
-    """A comparison or question whose answer is given a name that nothing reads is as good as without the name."""
-    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
-    if not isinstance(statement, ast.Assign) or not isinstance(target, ast.Name):
-        return statement
-    asks = isinstance(statement.value, ast.Compare | ast.BoolOp | ast.UnaryOp) or _called(statement.value) in _ASKS
-    read = any(
-        isinstance(node, ast.Global | ast.Nonlocal) and target.id in node.names for node in ast.walk(tree)
-    ) or any(
-        isinstance(node, ast.Name) and node.id == target.id and isinstance(node.ctx, ast.Load)
-        for node in ast.walk(tree)
-    )
-    return statement if read or not asks else ast.copy_location(ast.Expr(statement.value), statement)
-
-
-def _dropped(statement: ast.stmt, functions: dict[str, bool]) -> str:
-    """What a statement only seems to check."""
-    if isinstance(statement, ast.Assert):
-        if isinstance(statement.test, ast.Tuple) and statement.test.elts:
-            return f"asserts a tuple, which always holds: `{_short(statement)}`. Remove the parentheses."
-        if what := _always(statement.test, functions):
-            return f"asserts {what}, which always holds: `{_short(statement)}`. Assert what it must be, or call it."
-    if not isinstance(statement, ast.Expr):
-        return ""
-    value = statement.value
-    if isinstance(value, ast.Compare) or _is_negation(value):
-        return f"compares and drops the answer: `{_short(value)}`. Write `assert` before it."
-    if isinstance(value, ast.BoolOp) and (isinstance(value.values[-1], ast.Compare) or _is_negation(value.values[-1])):
-        return f"compares and drops the answer: `{_short(value)}`. Write `assert` before it."
-    if isinstance(value, ast.Attribute) and (isinstance(value.value, ast.Call) or _is_expectation(value.attr)):
-        return f"names an expectation and does not call it: `{_short(value)}`. Write `()` after it."
-    if isinstance(value, ast.Call) and functions.get(_name(value.func)):
-        return f"calls {_name(value.func)}(), which runs only when it is awaited or iterated over: `{_short(value)}`."
-    name = _called(value)
-    if name in _ASKS:
-        return f"asks and drops the answer: `{_short(value)}`. Write `assert` before it, or take expect()."
-    if is_lazy_call(value):
-        return f"makes what runs only when it is called or iterated over: `{_short(value)}`."
-    if isinstance(value, ast.Await) and _swallows_errors(value.value):
-        return f"drops the errors that it gathers: `{_short(value)}`. Remove return_exceptions, or look at the answer."
-    if (
-        isinstance(value, ast.Call)
-        and name == "assertTrue"
-        and value.args
-        and (what := _always(value.args[0], functions))
-    ):
-        return f"asserts {what}, which always holds: `{_short(value)}`. Assert what it must be, or call it."
-    if isinstance(value, ast.Call) and len(value.args) <= _WITHOUT_CALL.get(name, -1):
-        return f"begins an expectation or a step and does not go on: `{_short(value)}`."
-    if name in _PLACES:
-        return f"names an element and looks at nothing of it: `{_short(value)}`. Write `expect(...).to_be_visible()`."
-    if _begins(value):
-        return f"begins an expectation or a step and does not go on: `{_short(value)}`."
-    return ""
-
-
-def _always(test: ast.expr, functions: dict[str, bool]) -> str:
-    """What an assertion stands on that is always true, whatever the target says."""
-    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
-        if any(
-            isinstance(value, ast.Constant) and type(value.value) in (bool, int) and value.value
-            for value in test.values
-        ):
-            return "what is true by itself"
-        return next((what for value in test.values if (what := _always(value, functions))), "")
-    if isinstance(test, ast.NamedExpr):
-        return _always(test.value, functions)
-    if _is_sure(test):
-        return "a value of itself, or a length of any size"
-    if _name(getattr(test, "func", test)) in _LAZY and isinstance(test, ast.Call):
-        return f"what {_called(test)}() makes"
-    if isinstance(test, ast.JoinedStr) or (isinstance(test, ast.Constant) and isinstance(test.value, str | bytes)):
-        return "a text" if not isinstance(test, ast.Constant) or test.value else ""
-    if isinstance(test, ast.Lambda) or _called(test) == "partial" or _name(test) in functions:
-        return "a function that is not called"
-    if isinstance(test, ast.Call) and functions.get(_name(test.func)):
-        return "a coroutine that is not awaited"
-    if isinstance(test, ast.GeneratorExp):
-        return "a generator"
-    if isinstance(test, ast.Compare) and isinstance(test.ops[-1], ast.IsNot) and _is_text(test.comparators[-1]):
-        return "that a value is another object than a text or number"
-    if (isinstance(test, ast.List | ast.Set) and test.elts) or (isinstance(test, ast.Dict) and test.keys):
-        return "a list that is not empty" if not isinstance(test, ast.Dict) else "a dict that is not empty"
-    if isinstance(test, ast.Attribute) and (test.attr in _ASKS or _begins(test.value)):
-        return "a function that is not called"
-    if _begins(test):
-        return "an expectation that was only begun"
-    return "an element, which is there even where the page has none" if _called(test) in _PLACES else ""
-
-
-def _is_sure(test: ast.expr) -> bool:
-    """Whether a comparison is of a thing with itself, or of a length with nothing."""
-    if not isinstance(test, ast.Compare) or len(test.ops) > 1:
-        return False
-    left, right, at_least = test.left, test.comparators[0], isinstance(test.ops[0], ast.GtE)
-    if at_least and _called(left) == "len" and isinstance(right, ast.Constant):
-        return right.value == 0
-    same = at_least or isinstance(test.ops[0], ast.Eq | ast.Is | ast.LtE)
-    parts = list(ast.walk(left))
-    varies = any(isinstance(one, ast.Name) for one in parts) and not any(isinstance(one, _ACTS) for one in parts)
-    return same and varies and ast.dump(left) == ast.dump(right)
-
-
-def _swallows_errors(value: ast.expr) -> bool:
-    return isinstance(value, ast.Call) and any(
-        one.arg == "return_exceptions" and getattr(one.value, "value", False) for one in value.keywords
-    )
-
-
-def _is_expectation(name: str) -> bool:
-    return name in _EXPECTATIONS | _ASKS or name.startswith(("assert", "not_to_", "to_be_", "to_contain_", "to_have_"))
-
-
-def _is_text(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and type(value.value) in (str, bytes, int, float)
-
-
-def _name(value: ast.expr) -> str:
-    return value.id if isinstance(value, ast.Name) else ""
-
-
-def _begins(value: ast.expr) -> bool:
-    return _called(value) in _BEGINNINGS and isinstance(value, ast.Call) and isinstance(value.func, ast.Name)
-
-
-def _is_negation(value: ast.expr) -> bool:
-    return isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not)
-
-
-def _called(value: ast.expr) -> str:
-    """The name of the function that an expression calls."""
-    func = value.func if isinstance(value, ast.Call) else None
-    return func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-
-
-def _short(node: ast.AST) -> str:
-    return textwrap.shorten(ast.unparse(node), 80)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-import textwrap
 from collections.abc import Callable, Iterable, Iterator
+
+from synthprobe.plugin.syntax import called, last_name, short
 
 _CHECKS = frozenset(("expect", "has_header", "json_has", "json_matches", "json_rows", "within"))
 _WIDE = frozenset(("AssertionError", "BaseException", "Exception", "ExpectationError", "SynthprobeError"))
@@ -32,19 +33,19 @@ def swallowed(
     """How a statement drops the failure of a check that stands in it; behind the last one, to leave is to go on."""
     if isinstance(statement, ast.Try | ast.TryStar) and (check := _last(statement.body, is_check)):
         if _leaves(statement.finalbody):
-            return f"leaves by `finally`, which drops the failure of `{_short(check)}`. Move that behind the `finally`."
+            return f"leaves by `finally`, which drops the failure of `{short(check)}`. Move that behind the `finally`."
         caught = next((one for one in statement.handlers if one.type is None or _is_wide([one.type])), None)
         if (
             caught
             and not statement.orelse
             and all(_is_quiet(one) or (is_last and _is_return(one)) for one in caught.body)
         ):
-            return f"catches what `{_short(check)}` would say, and goes on. Let it end the journey."
+            return f"catches what `{short(check)}` would say, and goes on. Let it end the journey."
     if isinstance(statement, ast.With) and any(
         is_tolerant(item.context_expr) or _is_suppress(item.context_expr) for item in statement.items
     ):
         check = _last(statement.body, is_check)
-        return f"suppresses what `{_short(check)}` would say. Let it end the journey." if check else ""
+        return f"suppresses what `{short(check)}` would say. Let it end the journey." if check else ""
     return ""
 
 
@@ -70,11 +71,11 @@ def is_lazy_call(value: ast.expr) -> bool:
 def _is_lazy(value: ast.expr) -> bool:
     if isinstance(value, ast.Lambda | ast.GeneratorExp):
         return True
-    return isinstance(value, ast.Call) and _named(value.func) in _LAZY
+    return called(value) in _LAZY
 
 
 def _is_suppress(manager: ast.expr) -> bool:
-    return isinstance(manager, ast.Call) and _named(manager.func) == "suppress" and _is_wide(manager.args)
+    return called(manager) == "suppress" and _is_wide(getattr(manager, "args", ()))
 
 
 def _last(body: list[ast.stmt], is_check: Callable[[ast.AST], bool]) -> ast.AST | None:
@@ -85,9 +86,7 @@ def _last(body: list[ast.stmt], is_check: Callable[[ast.AST], bool]) -> ast.AST 
 def _within(node: ast.AST) -> Iterator[ast.AST]:
     """What runs in a block itself; a step knows by itself that it broke."""
     yield node
-    steps = isinstance(node, ast.With) and any(
-        isinstance(item.context_expr, ast.Call) and _named(item.context_expr.func) == "step" for item in node.items
-    )
+    steps = isinstance(node, ast.With) and any(called(item.context_expr) == "step" for item in node.items)
     if not steps and not isinstance(node, _Function | ast.Lambda | ast.Try):
         for inner in ast.iter_child_nodes(node):
             yield from _within(inner)
@@ -103,7 +102,7 @@ def _leaves(body: Iterable[ast.AST]) -> bool:
 
 
 def _is_wide(kinds: Iterable[ast.expr]) -> bool:
-    return any(_named(node) in _WIDE for kind in kinds for node in ast.walk(kind))
+    return any(last_name(node) in _WIDE for kind in kinds for node in ast.walk(kind))
 
 
 def _is_return(statement: ast.stmt) -> bool:
@@ -114,16 +113,8 @@ def _is_quiet(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Pass | ast.Continue):
         return True
     value = statement.value if isinstance(statement, ast.Expr) else None
-    return isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and _named(value.func) in _QUIET)
+    return isinstance(value, ast.Constant) or (value is not None and called(value) in _QUIET)
 
 
 def _is_of_class(tree: ast.AST, found: ast.AST) -> bool:
     return any(found in node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
-
-
-def _named(value: ast.AST) -> str:
-    return value.attr if isinstance(value, ast.Attribute) else value.id if isinstance(value, ast.Name) else ""
-
-
-def _short(node: ast.AST) -> str:
-    return textwrap.shorten(ast.unparse(node), 80)
