@@ -25,6 +25,7 @@ from pathlib import Path
 import psutil
 from startup import served
 
+from synthprobe import eventually
 from synthprobe_demo.postgres import running_postgres
 from synthprobe_demo.temporal_server import TemporalServer, running_temporal
 
@@ -72,9 +73,11 @@ class Bench:
         temporal = (self._server.program, "--address", self._server.address)
         subprocess.run([*temporal, "schedule", "trigger", "--schedule-id", f"synthprobe-{target}"], check=True)
         query = f"WorkflowId STARTS_WITH 'synthprobe-{target}'"
-        while not (begun := json.loads(self._server.asked("workflow", "list", "-o", "json", "--query", query).stdout)):
-            time.sleep(0.1)
-        flow = begun[0]["execution"]["workflowId"]
+        asked = ("workflow", "list", "-o", "json", "--query", query)
+        (begun,) = eventually(
+            lambda: json.loads(self._server.asked(*asked).stdout) or False, within="30s", every="100ms"
+        )
+        flow = begun["execution"]["workflowId"]
         assert self._server.asked("workflow", "result", "--workflow-id", flow).returncode == 0
 
 

@@ -178,7 +178,7 @@ def test_everything_that_speaks_of_a_run_names_the_same(seen, journey, page, gen
     assert f"target shop incident {told['incident']} cause {told['class']} (" in matched
     assert (f"runbook {page} why" if page else f"general {general} why") in matched
     (message,) = [one for one in seen.messages if told["incident"] in one["message"]]
-    assert f"Likely cause: {told['class']} (confidence: " in message["message"]
+    assert f"Likely cause: {told['class']}, confidence " in message["message"]
     assert (f"Runbook: {page}" if page else f"General page: {general}") in message["message"]
 
 

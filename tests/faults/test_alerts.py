@@ -148,7 +148,7 @@ def test_the_first_line_says_it_and_the_rest_what_to_do(outbox, environ, receive
         "What changed: build 2026.11.2 → 2026.11.3",
         "What is wrong: Call intake, 'take the call': the button Create does nothing",
         "Seen: in 3 runs, 12 min",
-        "Likely cause: code (confidence: high). A page error came with it.",
+        "Likely cause: code, confidence high: A page error came with it.",
     ]
     assert message["type"] == "failure"
 

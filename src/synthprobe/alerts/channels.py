@@ -22,7 +22,6 @@ SPARE_S = 0.7
 """Seconds left for the heartbeat when a run was asked to end."""
 
 _GONE = frozenset({404, 410})
-_MOVED = frozenset({301, 302, 303, 307, 308})
 _ANSWER_PARTS, _STATUS_PART = 8, 6  # of what urllib3 logs of an answer: scheme, host, port, method, path, version ...
 _LOAD_S = 60.0
 _KINDS = {"page": "failure", "ticket": "warning", "probe": "warning"}
@@ -100,7 +99,7 @@ def _notify(source: str, address: Secret, alert: Alert, timeout_s: float) -> Sen
         return Sent(accepted=True)
     if gone := next((status for status in statuses if status in _GONE), 0):
         return Sent(accepted=False, why=f"The channel {source} says that its address is gone ({gone}).", final=True)
-    if moved := next((status for status in statuses if status in _MOVED), 0):
+    if moved := next((status for status in statuses if 300 <= status < 400), 0):
         return Sent(
             accepted=False,
             why=f"The channel {source} answers with a redirect ({moved}), and what is sent there is read by nobody for "

@@ -12,11 +12,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.alerts.routes import Urgency
-from synthprobe.records.incident import SEVERITIES, Incident, Triage
+from synthprobe.records.incident import SEVERITIES, Incident
 from synthprobe.records.journey import Severity
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.result import DegradationKind
-from synthprobe.words import counted, explanation
+from synthprobe.words import counted, likely_cause
 
 Reason = Literal["opened", "worse", "repeat", "escalated", "recovered", "missed", "drill"]
 TITLE_CHARACTERS = 120
@@ -195,7 +195,7 @@ def write(
         _line("From where", incident.seen_from),
         _line("Step", incident.step),
         f"Seen: in {counted(incident.occurrences, 'run')}, {_span((end - incident.first_seen_at).total_seconds())}",
-        _line("Likely cause", _likely_cause(triage, incident.cause) if triage else ""),
+        _line("Likely cause", likely_cause(triage, incident.cause) if triage else ""),
         _link("Backend trace", background.backend_trace),
         _link("Job", background.job_url),
         _where(background),
@@ -305,10 +305,6 @@ def write_drill(route: str, urgency: Urgency, word: str, now: datetime) -> Alert
 
 def _id(route: str, reason: str, incidents: Sequence[str], after: str) -> str:
     return hashlib.sha256("|".join((route, reason, after, *sorted(incidents))).encode()).hexdigest()[:16]
-
-
-def _likely_cause(cause: Triage, beside: str) -> str:
-    return f"{cause.cause_class} (confidence: {cause.sure}). {explanation(cause, beside)}".rstrip()
 
 
 def _line(name: str, text: str) -> str:

@@ -22,6 +22,7 @@ from synthprobe.records.evidence import (
     NodeCount,
     PageSeen,
 )
+from synthprobe.records.plain_text import without_markup
 from synthprobe.records.result import Step, walk_steps
 from synthprobe.targets.addresses import host_of
 
@@ -30,7 +31,6 @@ _REASON = 200
 _NO_ANSWER_WANTED = ("ERR_ABORTED", "ERR_BLOCKED_BY_")
 """The browser ended these requests itself, or our own wall did: they say nothing of the target."""
 
-_MARKUP = re.compile(r"<!--.*?-->|<(head|style|script)\b.*?</\1>|<[^>]*(?:>|$)", re.DOTALL | re.IGNORECASE)
 _PLACE = re.compile(r"https?://[^\s()]+")
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
@@ -176,8 +176,7 @@ def _refusal(body: str) -> str:
         said = json.loads(body)
         if isinstance(said, dict):
             return " ".join(_texts(said.values()))[:_REASON]
-    words = _MARKUP.sub(" ", body) if body.lstrip().startswith("<") else body
-    return " ".join((words.strip() or body).split())[:_REASON]
+    return (without_markup(body) if body.lstrip().startswith("<") else " ".join(body.split()))[:_REASON]
 
 
 def _texts(values: Iterable[object]) -> Iterable[str]:

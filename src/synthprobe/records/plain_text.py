@@ -21,6 +21,7 @@ _CONTROLS: dict[int, str] = {
     ord("\n"): "\n",
 }
 _IN_ONE_LINE = {**_CONTROLS, **dict.fromkeys(map(ord, "\t\n\v\f\r"), " ")}
+_MARKUP = re.compile(r"<!--.*?-->|<(head|style|script)\b.*?</\1>|<[^>]*(?:>|$)", re.DOTALL | re.IGNORECASE)
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 _COMMAND = re.compile(r"^(\s*)::|##(\w*)\[", re.MULTILINE)
 
@@ -43,6 +44,16 @@ def plain_line(text: str) -> str:
         'two lines␇'
     """
     return _without_commands(text.translate(_IN_ONE_LINE))
+
+
+def without_markup(text: str) -> str:
+    """The words of an HTML page in one line; all of it where it has none.
+
+    Example:
+        >>> without_markup("<head><title>x</title></head><h1>Sold <b>out</b></h1><p>Come")
+        'Sold out Come'
+    """
+    return " ".join((_MARKUP.sub(" ", text).strip() or text).split())
 
 
 def coloured_line(line: str) -> str:

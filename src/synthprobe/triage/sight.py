@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from synthprobe.records.evidence import Answer
+from synthprobe.records.plain_text import without_markup
 from synthprobe.triage.facts import TriageFacts
 from synthprobe.words import contradiction, element, looked_for, named, shown_ms
 
@@ -54,7 +55,7 @@ def words_of(f: TriageFacts, a: Answer) -> str:
 
 
 def _bare(text: str) -> str:
-    plain = " ".join(re.sub(r"<(style|script)\b.*?</\1>|<[^>]*(>|$)", " ", text, flags=re.DOTALL).split()) or text
+    plain = without_markup(text)
     return plain if len(plain) <= _QUOTED else f"{plain[: _QUOTED - 2].rstrip()} …"
 
 
