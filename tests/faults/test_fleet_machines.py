@@ -6,12 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from relay import Relay
+from waiting_shop import WaitingShop
 
 from synthprobe_demo.postgres import running_postgres
 
@@ -41,26 +39,7 @@ class Slot:
 
     def __init__(self, folder, postgres) -> None:
         self.folder, self.postgres, self.target = folder, postgres, f"shop{next(_names)}"
-        self.asked, self.may_answer = threading.Event(), threading.Event()
-        slot = self
-        self.requests: list[str] = []
-
-        class Shop(BaseHTTPRequestHandler):
-            def do_GET(self):
-                slot.requests.append(self.path)
-                if not slot.asked.is_set():
-                    slot.asked.set()
-                    slot.may_answer.wait(60)
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                with suppress(OSError):
-                    self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self._shop = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
-        threading.Thread(target=self._shop.serve_forever, daemon=True).start()
+        self.shop = WaitingShop()
 
     def machine(self, name, paths=("/buy",)):
         root = self.folder / name
@@ -70,7 +49,7 @@ class Slot:
         (root / "synthprobe.toml").write_text(
             f'default_target = "{self.target}"\ninterval_s = 86400\nsecond_attempts = 0\n'
             f'[history]\nurl = "env:HISTORY"\n[targets.{self.target}]\nlocations = ["fra"]\ntimeout_s = 100\n'
-            f'base_url = "http://127.0.0.1:{self._shop.server_port}"\n'
+            f'base_url = "{self.shop.url}"\n'
         )
         return root
 
@@ -111,14 +90,14 @@ def slot(postgres, tmp_path):
 @pytest.mark.long
 def test_a_machine_that_froze_is_overtaken_and_what_it_found_does_not_count(slot):
     frozen = slot.look("frozen")
-    assert slot.asked.wait(60)
+    assert slot.shop.asked[0].wait(60)
     os.killpg(frozen.pid, signal.SIGSTOP)
     try:
         code, printed = answer_of(slot.look("other"))
         assert (code, set(outcomes(printed).values())) == (0, {"passed"})
     finally:
         os.killpg(frozen.pid, signal.SIGCONT)
-    slot.may_answer.set()
+    slot.shop.may_answer[0].set()
     code, printed = answer_of(frozen)
     assert code == 0, printed
     code, printed = slot.typed("centre", "run", "--conclude", "--slot", "now")
@@ -128,24 +107,24 @@ def test_a_machine_that_froze_is_overtaken_and_what_it_found_does_not_count(slot
 
 def test_an_engine_that_gives_a_part_away_too_early_tries_again_until_it_is_done(slot):
     first = slot.look("first")
-    assert slot.asked.wait(60)
+    assert slot.shop.asked[0].wait(60)
     code, printed = answer_of(slot.look("second"))
     assert code == 3
     assert "is being looked at by" in printed["nothing_run"]
-    slot.may_answer.set()
+    slot.shop.may_answer[0].set()
     assert answer_of(first)[0] == 0
     code, printed = answer_of(slot.look("second"))
     assert code == 0
     assert "was looked at by" in printed["nothing_run"]
-    assert slot.requests == ["/buy"]
+    assert slot.shop.requests == ["/buy"]
 
 
 def test_a_machine_that_loses_the_database_is_unknown_with_its_name_and_what_it_found_changes_no_verdict(slot):
     relay = Relay(slot.postgres.port)
     lonely = slot.look("lonely", port=relay.port)
-    assert slot.asked.wait(60)
+    assert slot.shop.asked[0].wait(60)
     relay.cut()
-    slot.may_answer.set()
+    slot.shop.may_answer[0].set()
     code, printed = answer_of(lonely)
     assert code == 3
     assert outcomes(printed) == {"read [/buy]": "passed"}  # it saw, and could not say
@@ -160,7 +139,7 @@ def test_a_machine_that_loses_the_database_is_unknown_with_its_name_and_what_it_
 
 
 def test_a_journey_of_the_plan_that_is_there_no_more_is_unknown_and_the_others_are_judged(slot):
-    slot.may_answer.set()
+    slot.shop.may_answer[0].set()
     code, plan = slot.typed("fra", "run", "--plan", "1", "--slot", "now", paths=("/buy", "/read"))
     assert code == 0
     code, printed = slot.typed("fra", "run", "--part", "1/1", "--location", "fra", paths=("/buy",))
@@ -180,7 +159,7 @@ def test_who_comes_when_the_slot_is_over_asks_the_target_nothing(slot):
     code, printed = slot.typed("fra", "run", "--part", "1/1", "--location", "fra", "--slot", late)
     assert code == 3
     assert "too late: the slot is over" in printed["nothing_run"]
-    assert slot.requests == []
+    assert slot.shop.requests == []
     code, printed = slot.typed("fra", "run", "--conclude", "--slot", late)
     assert (code, set(outcomes(printed).values())) == (3, {"unknown"})
     assert "too late" in printed["journeys"][0]["cause"]

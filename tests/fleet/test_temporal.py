@@ -5,13 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from relay import Relay
+from waiting_shop import WaitingShop
 
 from synthprobe import eventually
 from synthprobe_demo.temporal_server import running_temporal
@@ -47,33 +46,13 @@ class Slot:
 
     def __init__(self, server, folder: Path, waiting: int) -> None:
         self.folder, self._server = folder, server
-        self.asked, self.may_answer = ([threading.Event() for _ in range(waiting)] for _ in range(2))
-        self.requests = 0
-        slot = self
-
-        class Shop(BaseHTTPRequestHandler):
-            def do_GET(self):
-                number = slot.requests
-                slot.requests += 1
-                if number < waiting:
-                    slot.asked[number].set()
-                    slot.may_answer[number].wait(60)
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                with suppress(OSError):
-                    self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self._shop = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
-        self.target = f"shop{self._shop.server_port}"
-        threading.Thread(target=self._shop.serve_forever, daemon=True).start()
+        self.shop = WaitingShop(waiting)
+        self.target = f"shop{self.shop.port}"
         (folder / "journeys").mkdir()
         (folder / "journeys" / "test_shop.py").write_text(JOURNEY)
         (folder / "synthprobe.toml").write_text(
             f"default_target = '{self.target}'\ninterval_s = 86400\n[targets.{self.target}]\n"
-            f"base_url = 'http://127.0.0.1:{self._shop.server_port}'\nlocations = ['fra']\ntimeout_s = 100\n"
+            f"base_url = '{self.shop.url}'\nlocations = ['fra']\ntimeout_s = 100\n"
         )
         words = (*SYNTHPROBE, "worker", "--location", "fra", "--capacity", "0", "--parts", "1")
         made = subprocess.run(
@@ -116,14 +95,14 @@ class Slot:
 def test_a_worker_and_then_the_server_are_killed_in_mid_slot_and_the_slot_is_concluded_once(server, tmp_path):
     slot = Slot(server, tmp_path, waiting=2)
     with slot.worker("first") as first:
-        assert slot.asked[0].wait(120), (tmp_path / "first.log").read_text()
+        assert slot.shop.asked[0].wait(120), (tmp_path / "first.log").read_text()
         os.killpg(first.pid, signal.SIGKILL)  # with the run that it had begun
-    slot.may_answer[0].set()
+    slot.shop.may_answer[0].set()
     with slot.worker("second") as second:
-        assert slot.asked[1].wait(200), (tmp_path / "second.log").read_text()
+        assert slot.shop.asked[1].wait(200), (tmp_path / "second.log").read_text()
         server.kill()
         server.start()
-        slot.may_answer[1].set()
+        slot.shop.may_answer[1].set()
         assert slot.judged()["outcome"] == "passed"
         second.terminate()
         assert second.wait(60) == 0
@@ -135,13 +114,13 @@ def test_a_worker_that_temporal_cannot_reach_ends_its_part_and_nobody_does_it_ag
     slot = Slot(server, tmp_path, waiting=1)
     relay = Relay(int(server.address.rpartition(":")[2]))
     with slot.worker("lonely", f"127.0.0.1:{relay.port}"):
-        assert slot.asked[0].wait(120), (tmp_path / "lonely.log").read_text()
+        assert slot.shop.asked[0].wait(120), (tmp_path / "lonely.log").read_text()
         relay.cut()
         with slot.worker("other"):
             eventually(lambda: slot.attempts() > 1, within="100s", every="1s")
-            slot.may_answer[0].set()
+            slot.shop.may_answer[0].set()
             assert slot.judged()["outcome"] == "passed"
-    assert slot.requests == 1
+    assert len(slot.shop.requests) == 1
 
 
 def test_a_server_that_is_not_there_is_a_sentence(tmp_path):
