@@ -1,21 +1,27 @@
-"""Whether a session of journeys may begin: the target it asks, what refuses it, and where it writes."""
+"""Whether a session of journeys, or an attempt, may begin: the target it asks, what refuses it, where it writes."""
 
 from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.journey.guard import Guard
+from synthprobe.journey.killswitch import kill_switch_reason
+from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import capture_refusal
 from synthprobe.plugin.leaks import browser_log_refusal
-from synthprobe.plugin.options import project_config, project_root, target_name
+from synthprobe.plugin.options import mutates_of, project_config, project_root, target_name
 from synthprobe.plugin.other_plugins import artifact_refusal, missing_plugin
 from synthprobe.plugin.run_folder import RunFolder
 from synthprobe.report.allure_wish import note_wish
 from synthprobe.targets.authorities import own_authorities
+from synthprobe.targets.guardrails import skip_reason
+from synthprobe.targets.secrets import proxies_for
 from synthprobe.targets.target import Target
 from synthprobe.tools import die_with_parent
 
@@ -67,3 +73,16 @@ def directed_folder(config: pytest.Config, target: Target, scratch: Path) -> Run
         elif not hasattr(config, "workerinput"):
             folder.alluredir = wished
     return folder
+
+
+def hold_attempt(item: pytest.Item, guard: Guard, browsers: SessionBrowsers) -> str:
+    """Hold the next attempt to the target's guardrails, before anything is sent; why it may not run."""
+    mutates, target = mutates_of(item), guard.target
+    guard.begin(mutates)
+    browsers.admit()
+    proxies = partial(proxies_for, target, os.environ, project_root(item.config))
+    switch = partial(kill_switch_reason, target.kill_switch, os.environ, proxies)
+    reason = switch() or skip_reason(target, mutates)
+    if not reason and guard.pace_journey():
+        reason = switch()  # it may have been thrown meanwhile
+    return reason

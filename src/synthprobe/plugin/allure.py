@@ -38,6 +38,7 @@ from synthprobe.plugin.inside_allure import (
     word,
 )
 from synthprobe.plugin.inside_pytest import fixture_finalizers
+from synthprobe.plugin.reports import traceback_behind
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import TOLD_ALLURE
 from synthprobe.report.allure_results import attempt_uuid, environment_name
@@ -47,14 +48,6 @@ _NO_SCRIPTS = (
     b"content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
 )
 """Begins each HTML page that a journey attaches: it may be the target's, and is shown at the report's own address."""
-
-
-def _without_ours(error: BaseException) -> Any:
-    """Where it was raised, without the frames here that pass it on."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_frame.f_code.co_filename == __file__:
-        frame = frame.tb_next
-    return frame
 
 
 class _Open:
@@ -265,7 +258,7 @@ class AllureCollector:
             error = broke
             raise
         finally:
-            self.stop_step(key, error, error and _without_ours(error))
+            self.stop_step(key, error, error and traceback_behind(__file__, error))
 
     def _followed_end(
         self, end: Callable[[], object], container: TestResultContainer, name: str, fixture: pytest.FixtureDef[Any]

@@ -6,6 +6,7 @@ import copy
 import traceback
 from collections.abc import Callable, Generator
 from pathlib import Path
+from types import TracebackType
 from unittest import SkipTest
 
 import pytest
@@ -61,6 +62,14 @@ def hide_frames(error: BaseException) -> None:
         package = str(frame.f_globals.get("__name__") or "").partition(".")[0]
         if package in {"synthprobe", "playwright", "pytest_playwright"}:
             frame.f_globals["__tracebackhide__"] = True
+
+
+def traceback_behind(file: str, error: BaseException) -> TracebackType | None:
+    """Where an exception was raised, without the frames of a file that passed it on."""
+    place = error.__traceback__
+    while place is not None and place.tb_frame.f_code.co_filename == file:
+        place = place.tb_next
+    return place
 
 
 def journey_place(error: BaseException, file: Path, root: Path) -> str:

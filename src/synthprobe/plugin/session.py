@@ -8,7 +8,6 @@ import threading
 import warnings
 from collections.abc import Generator
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,9 +26,8 @@ from synthprobe.hooks import load_plugins
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.journey.guard import Guard
-from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.plugin import gate
-from synthprobe.plugin.admission import admitted_target, directed_folder
+from synthprobe.plugin.admission import admitted_target, directed_folder, hold_attempt
 from synthprobe.plugin.alarm import AttemptDeadline, limit_of, no_limit
 from synthprobe.plugin.allure import AllureCollector, hear_allure
 from synthprobe.plugin.browsers import SessionBrowsers
@@ -38,7 +36,7 @@ from synthprobe.plugin.group_lock import GroupLock
 from synthprobe.plugin.inside_pytest import tear_down
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.junit import JUnitOfJourneys
-from synthprobe.plugin.options import JOURNEY, mutates_of, parameter_names, project_config, project_root
+from synthprobe.plugin.options import JOURNEY, parameter_names, project_config, project_root
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.proof import prove_asked, prove_parts, proven, refuse_empty
 from synthprobe.plugin.reports import (
@@ -58,8 +56,6 @@ from synthprobe.records.evidence import Exchange
 from synthprobe.records.plain_text import plain_text
 from synthprobe.records.result import Failure, Outcome
 from synthprobe.report.junit import properties_of
-from synthprobe.targets.guardrails import skip_reason
-from synthprobe.targets.secrets import proxies_for
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL
 
@@ -176,7 +172,7 @@ class JourneySession:
         if journey is not None:
             if self.worker != "main":
                 self._group.wait(item)
-            reason = self._held(item)
+            reason = hold_attempt(item, self.guard, self.browsers)
             number = self.reruns.number(item) if self.reruns else getattr(item, "execution_count", 1)
             number += self._left(item)
             configured = project_config(self.config).journey_deadline_s
@@ -366,18 +362,6 @@ class JourneySession:
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     # one attempt
-
-    def _held(self, item: pytest.Item) -> str:
-        """Hold the next attempt to the target's guardrails, before anything is sent; why it may not run."""
-        mutates = mutates_of(item)
-        self.guard.begin(mutates)
-        self.browsers.admit()
-        proxies = partial(proxies_for, self.target, os.environ, project_root(self.config))
-        switch = partial(kill_switch_reason, self.target.kill_switch, os.environ, proxies)
-        reason = switch() or skip_reason(self.target, mutates)
-        if not reason and self.guard.pace_journey():
-            reason = switch()  # it may have been thrown meanwhile
-        return reason
 
     def _mask(self, item: pytest.Item, report: pytest.TestReport) -> None:
         self._learn(broken=report.failed or bool(report.sections))
