@@ -246,6 +246,7 @@ def test_F62_channel_that_fails_then_the_second(outbox, environ, receiver, other
     assert not delivery.complete, "the first channel's failure is told"
     assert not [sentence for sentence in delivery.sentences if "hush-hush-7" in sentence or "127.0.0.1" in sentence]
     assert source in delivery.sentences[0]
+    assert (how == 302) == ("(302)" in delivery.sentences[0]), "where it leads is for somebody to look at"
 
 
 @pytest.mark.parametrize("answer", [None, False])
