@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 import sqlalchemy
+from relay import Relay
 from test_afterwards import SIGN_IN, Heard, Project, heard, project
 
 from synthprobe import pipeline
@@ -19,49 +18,6 @@ from synthprobe_demo.postgres import running_postgres
 
 __all__ = ["Heard", "Project", "heard", "project"]
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
-
-
-class Stalling:
-    """Passes bytes to and fro until it has passed as many as it may, then answers nothing and closes nothing."""
-
-    def __init__(self, upstream: int) -> None:
-        self.upstream, self.may_pass, self.passed = upstream, 10**9, 0
-        self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                here, _ = self._listener.accept()
-            except OSError:
-                return
-            there = socket.create_connection(("127.0.0.1", self.upstream))
-            self._sockets += [here, there]
-            for source, sink in ((here, there), (there, here)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        while True:
-            try:
-                data = source.recv(4096)
-            except OSError:
-                return
-            if self.passed + len(data) > self.may_pass:
-                return  # frozen: the connection stays, and nothing comes
-            self.passed += len(data)
-            try:
-                sink.sendall(data)
-            except OSError:
-                return
-            if not data:
-                sink.close()
-                return
-
-    def close(self) -> None:
-        for one in (self._listener, *self._sockets):
-            one.close()
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +32,7 @@ def address(port: int, name: str) -> str:
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9], ids=["at once", "early", "half way", "late"])
 def test_a_database_that_freezes_is_given_up_and_the_verdict_spooled(project, heard, database, monkeypatch, share):
-    proxy, name = Stalling(database), f"frozen{round(share * 10)}"
+    proxy, name = Relay(database), f"frozen{round(share * 10)}"
     engine = sqlalchemy.create_engine(address(database, "postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
