@@ -63,6 +63,7 @@ def test_the_terminal_lists_the_worst_first_and_runs_nothing_the_target_said() -
         (f"{SEEN}.", "", ""),
         (f"{SEEN}; the page / has link Exit.", "", "The page / has link Exit."),
         ("Node b is broken.", "", "Node b is broken."),
+        (SEEN[: len(SEEN) // 2], "", ""),
         (f"{SEEN}.", f"A record is gone. {SEEN}.", "May be data: A record is gone."),
         (f"{SEEN}.", f"{SEEN}.", "May be data."),
     ],
