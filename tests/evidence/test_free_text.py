@@ -140,6 +140,13 @@ def test_an_answer_that_is_nothing_but_a_token_is_one_where_its_address_says_so(
     assert redactor.text(TOKEN) == "[masked]"
 
 
+@pytest.mark.parametrize("token", ["IrowdtWexmclywUNuYDPelzc", "BRJQKvYllvZXvjtpfmzcM_aa", "-UEWKpoae_ehYNPbolSCwyii"])
+def test_a_token_that_drew_no_digit_is_one_and_a_name_in_code_is_none(token):
+    redactor = Redactor()
+    redactor.learn_from_storage([("tab", token), ("view", "dispatchBoardLayout"), ("by", "XMLHttpRequestFactory")])
+    assert redactor.issued == {token}
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "address"),
     [

@@ -63,6 +63,8 @@ _PERHAPS = {"access", "auth", "code", "hash", "hmac", "invite", "key", "login", 
 _PERHAPS |= {"activate", "confirm", "invitation", "share", "unsubscribe", "verification", "verifier", "verify"}
 _MIXED = re.compile(r"[A-Za-z].*\d|\d.*[A-Za-z]")
 _TURN = re.compile(r"[a-z](?=[A-Z])|[A-Z](?=[a-z])")  # names in code have few: decimalExponentSign
+_CAMEL_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_UNSPEAKABLE = re.compile(r"[bcdfghjklmnpqrstvwxz]{4}|[BCDFGHJKLMNPQRSTVWXZ]{4}")
 _RANDOM = re.compile(r"[\w.~+/=:%|!$-]{16,}")
 _READABLE = re.compile(r"/?(?:[A-Za-z]?[a-z]{0,13}|[A-Z]{1,8})(?:[ _./,+-]+(?:[A-Za-z]?[a-z]{0,13}|[A-Z]{1,8}))*")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
@@ -94,7 +96,14 @@ def looks_random(value: str) -> bool:
     if not _RANDOM.fullmatch(value) or is_readable(value):
         return False
     parts = re.split(r"[/.:|]", value)
-    return any(len(part) >= 12 and (_MIXED.search(part) or len(_TURN.findall(part)) * 3 >= len(part)) for part in parts)
+    return any(len(part) >= 12 and (_MIXED.search(part) or _is_by_chance(part)) for part in parts)
+
+
+def _is_by_chance(letters: str) -> bool:
+    """Whether letters without a digit turn too often, or are words too short, for a name in code."""
+    words = _CAMEL_WORD.findall(letters)
+    shortest = 5 if _UNSPEAKABLE.search(letters) else 4
+    return len(_TURN.findall(letters)) * 3 >= len(letters) or sum(map(len, words)) < shortest * len(words)
 
 
 def is_readable(value: str) -> bool:
