@@ -48,6 +48,7 @@ class Redactor(Learner):
         self.catch_up: Callable[[], None] = lambda: None
         self._noted: set[str] = set()
         self._own = ""
+        self._names: set[str] = set()
         self._forms: set[str] = set()
         self._plain: set[str] = set()
         self._declared = KnownTexts()
@@ -103,7 +104,9 @@ class Redactor(Learner):
         """Tell names of the project: ids, titles of steps, hosts, paths; an issued value that is part of one is not
         learned, as a cookie could otherwise rename a journey or the target in all that is recorded.
         """
-        self._own = "\n".join([self._own, *(name for name in names if name not in self._own)])
+        given = set(names)
+        self._names |= given
+        self._own = "\n".join([self._own, *sorted(name for name in given if name not in self._own)])
 
     def learn_declared(self, sources: Mapping[str, str], root: Path) -> list[str]:
         """Register every declared secret that can be read here, asked for or not.
@@ -120,7 +123,7 @@ class Redactor(Learner):
 
     def late_text(self, text: str) -> str:
         """Mask known values in what a journey says while it runs; our own words need no look at what was issued."""
-        if text not in self._own:
+        if not self._is_ours(text):
             self.catch_up()
         return self.text(text)
 
@@ -161,7 +164,7 @@ class Redactor(Learner):
             text = _HALVES.sub("�", text)
         if "@" in text:
             text = _USER_INFO.sub(f"{MASK}@", text)
-        if text in self._own and not any(self._declared.matches(_raw(text))):
+        if self._is_ours(text) and not any(self._declared.matches(_raw(text))):
             return text
         text = self._cut.text(text)
         for phrase in self._phrases:
@@ -171,6 +174,10 @@ class Redactor(Learner):
         raw = _raw(text)
         spans = [(first, last) for _, first, last in self._known.matches(raw)]
         return _masked(raw, spans) if spans else text
+
+    def _is_ours(self, text: str) -> bool:
+        """Whether a text is a name of the project, or part of one; a whole name is found without a search."""
+        return text.removesuffix("\n") in self._names or text in self._own
 
     def _whole_lines(self, lines: re.Match[str]) -> str:
         """Base64 as mail breaks it into lines, with a known value anywhere in it."""

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock
-
 _POLL_S = 0.005
 
 
@@ -27,6 +25,8 @@ class Pace:
 
     def wait(self) -> float:
         """Wait for the next place."""
+        from filelock import FileLock  # no collection waits
+
         lock = FileLock(self._path.with_name(f"{self._path.name}.lock"))
         with lock.acquire(poll_interval=_POLL_S), self._path.open("a+") as file:
             file.seek(0)

@@ -84,7 +84,8 @@ class JourneyCollection:
         """Read every marker, and write down which journeys must be judged; canaries come first."""
         found = list(items)
         yield
-        if gone := [item for item, _ in self._journeys(found) if item not in {*items, *self._deselected}]:
+        kept = {*items, *self._deselected}
+        if gone := [item for item, _ in self._journeys(found) if item not in kept]:
             self._config.hook.pytest_deselected(items=gone)
         try:
             self._read(session, items)
@@ -103,16 +104,18 @@ class JourneyCollection:
 
     def _read(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         ours, folder = self._session, self._session.run_folder
-        if examples := [item for item, _ in self._journeys(items) if isinstance(item, pytest.DoctestItem)]:
+        journeys = self._journeys(items)
+        if examples := [item for item, _ in journeys if isinstance(item, pytest.DoctestItem)]:
             items[:] = [item for item in items if item not in examples]  # of code, not of the target
+            journeys = [pair for pair in journeys if pair[0] not in examples]
             self._config.hook.pytest_deselected(items=examples)
         refuse_secret_ids(items, ours.redactor)
-        refuse_shared_ids(self._journeys(items))
-        refuse_names_given_twice(item for item, _ in self._journeys(items) if self._writes)
+        refuse_shared_ids(journeys)
+        refuse_names_given_twice(item for item, _ in journeys if self._writes)
         ours.redactor.own(own_names(self._config, ours.target, (ours.folder, ours.run_id), items))
         if ours.reruns is not None:
             items[:] = ours.reruns.repeat(items, journey_of)
-        journeys = self._journeys(items)
+            journeys = self._journeys(items)
         listed = self._config.option.collectonly and target_name(self._config) is None  # those of every target
         here = [pair for pair in journeys if listed or not pair[1].targets or ours.target.name in pair[1].targets]
         others = {item for item, _ in journeys} - {item for item, _ in here}

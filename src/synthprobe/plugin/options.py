@@ -121,7 +121,8 @@ def _read(item: pytest.Item) -> Journey:
     title = given.get("title") or words.title or (doc.splitlines()[0].rstrip(".") if doc else "")
     shown = f" {suffix}" if suffix and not (title == words.title and words.has_parameters) else ""
     file = _relative(item.path, project_root(item.config))
-    classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
+    within = item.listchain() if getattr(item, "cls", None) is not None else ()
+    classes = [node.name for node in within if isinstance(node, pytest.Class)]
     path = ".".join([file.removesuffix(".py"), *classes, name])
     return Journey(
         id=str(given.get("id") or path) + suffix,
@@ -132,9 +133,9 @@ def _read(item: pytest.Item) -> Journey:
         runbook=given.get("runbook", ""),
         uses_per_day=given.get("uses_per_day"),
         budget_s=budget_s,
-        tags=tags_of(item),
+        tags=tags_of(item) if "tags" in given else (),
         every_s=_every_s(item, given.get("every")),
-        targets=_targets(item, given.get("targets", ())),
+        targets=_targets(item, given["targets"]) if "targets" in given else (),
         group=group_of(item),
     )
 
