@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from synthprobe import pipeline
-from synthprobe.config import read_config
+from synthprobe.config import Project, read_config
 from synthprobe.detection.watch import watch
 from synthprobe.fleet.conclude import conclude
 from synthprobe.fleet.plan import plan_slot
@@ -88,7 +88,7 @@ class Bench:
         centre = self.machine("centre")
         config = read_config(centre)
         began = time.perf_counter(), time.process_time()
-        with pipeline.open_history(centre, config) as history:
+        with pipeline.open_history(Project(centre, config)) as history:
             durations = history.fleet.durations(self.target)
             made = plan_slot(
                 self.journeys, durations, self.parts, target=self.target, slot=slot, locations=self.locations
@@ -103,7 +103,7 @@ class Bench:
                 place = Place(target=self.target, slot=slot, location=location, part=part.number)
                 ids = {one.id for one in part.journeys}
                 began = time.perf_counter(), time.process_time()
-                with pipeline.open_history(root, config) as history:
+                with pipeline.open_history(Project(root, config)) as history:
                     state, ours = history.fleet.lease(place, location, 60)
                     assert ours
                     learned = {}
@@ -117,7 +117,7 @@ class Bench:
         self.took["ingest"].append(ingest_s)
         self.cpu["ingest"].append(ingest_cpu_s)
         began = time.perf_counter(), time.process_time()
-        done = conclude(centre, config, config.target(self.target), str(slot), environ={})
+        done = conclude(Project(centre, config, {}), config.target(self.target), str(slot))
         self._note("conclude", began)
         assert done.verdict is not None
         assert len(done.verdict.journeys) == len(self.journeys)

@@ -28,7 +28,7 @@ from typing import Any
 import msgspec
 from foreign_failures import TELLING
 
-from synthprobe.config import read_config
+from synthprobe.config import Project, read_config
 from synthprobe.fault_proxy import Break, proxy_drill
 from synthprobe.firstline.naming import Named, named_alone
 from synthprobe.firstline.runbook import Runbook
@@ -204,10 +204,10 @@ def run(states: Sequence[tuple[str, str]], keep: Path) -> None:
                 continue
             began = time.monotonic()
             if fault is None:
-                folder, verdict = run_journeys(root, config, target, RunOrder(paths=journeys()))
+                folder, verdict = run_journeys(Project(root, config), target, RunOrder(paths=journeys()))
             else:
                 with proxy.broken(fault.name):
-                    folder, verdict = run_journeys(root, config, target, RunOrder(paths=journeys()))
+                    folder, verdict = run_journeys(Project(root, config), target, RunOrder(paths=journeys()))
             shutil.copy(folder / "verdict.json", keep / f"{name}.json")
             broken = [one.journey.id for one in verdict.journeys if one.outcome != "passed"]
             print(f"{name}: {', '.join(broken) or 'nobody noticed'} ({time.monotonic() - began:.0f} s)", flush=True)

@@ -31,7 +31,7 @@ from synthprobe import pipeline
 from synthprobe.cli import remembered
 from synthprobe.cli.impact import make_board
 from synthprobe.cli.past import Past
-from synthprobe.config import Config, read_config
+from synthprobe.config import Config, Project, read_config
 from synthprobe.detection.degradation import StepDetector
 from synthprobe.detection.watch import States, watch
 from synthprobe.history.database import METADATA
@@ -177,7 +177,7 @@ def one_run(place: str, here: Path, number: int) -> float:
     folder = root / config.folder / "runs" / "demo" / f"{made.run.slot}-{made.run.id}"
     folder.mkdir(parents=True)
     began = time.perf_counter()
-    after = pipeline.after_run(root, config, folder, made)
+    after = pipeline.after_run(Project(root, config), folder, made)
     took = (time.perf_counter() - began) * 1000
     assert (after.count("passed"), after.notes) == (JOURNEYS, ()), after.notes
     return took
@@ -221,13 +221,13 @@ def board_ms(place: str, here: Path) -> tuple[float, float]:
     """Milliseconds of the ranking, and of all pages of the board."""
     root, config = project(place, here)
     target = config.target("demo")
-    with remembered.opened(root, config, "demo") as history:
+    with remembered.opened(Project(root, config), "demo") as history:
         began = time.perf_counter()
-        rows = Past(root, config, target, history).ranked(7)
+        rows = Past(Project(root, config), target, history).ranked(7)
         middle = time.perf_counter()
     assert len(rows) == JOURNEYS * STEPS + STEPS  # an operation is one row wherever it runs
     began_page = time.perf_counter()
-    make_board(root, config, target, root / "site")
+    make_board(Project(root, config), target, root / "site")
     return (middle - began) * 1000, (time.perf_counter() - began_page) * 1000
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from synthprobe import pipeline
 from synthprobe.cli.main import app
-from synthprobe.config import read_config
+from synthprobe.config import Project
 from synthprobe.fleet.plan import plan_slot
 from synthprobe.pipeline.parts import seen_by
 from synthprobe.records.fleet import PartState, Place, Plan
@@ -50,7 +50,7 @@ class Fleet:
 
     def history(self, name: str = "centre"):
         root = self.machine(name)
-        return pipeline.open_history(root, read_config(root))
+        return pipeline.open_history(Project.at(root))
 
     def plan(self, parts: int = 1, *, slot: int | None = None, quorum: int = 0, locations=LOCATIONS) -> Plan:
         made = plan_slot(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -24,6 +27,7 @@ from synthprobe.targets.addresses import host_of
 from synthprobe.targets.authorities import check_ca_file
 from synthprobe.targets.guardrails import check_guardrails
 from synthprobe.targets.reads import wrong_entry
+from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import (
     Target,
     check_base_url,
@@ -33,6 +37,10 @@ from synthprobe.targets.target import (
     check_trace_url,
 )
 from synthprobe.targets.testdata import check_testdata
+
+if TYPE_CHECKING:
+    from synthprobe.evidence.redaction import Redactor
+    from synthprobe.hooks import Plugins
 
 
 class BrowserConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -253,11 +261,18 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return {name: source for name, source in declared.items() if source.startswith(("env:", "file:"))}
 
 
-class Project(NamedTuple):
-    """A project: its root, and what is configured there."""
+@dataclass(frozen=True)
+class Project:
+    """A project: its root, what is configured there, and the environment that its secrets are read from."""
 
     root: Path
     config: Config
+    environ: Mapping[str, str] = dataclasses.field(default_factory=lambda: os.environ)
+
+    @classmethod
+    def at(cls, root: Path) -> Project:
+        """The project of a root."""
+        return cls(root, read_config(root))
 
     @classmethod
     def here(cls, *, must_exist: bool = False) -> Project:
@@ -265,7 +280,38 @@ class Project(NamedTuple):
         root = project_at(Path.cwd())
         if must_exist and root is None:
             raise ConfigurationError(NO_PROJECT)
-        return cls(root or Path.cwd(), read_config(root or Path.cwd()))
+        return cls.at(root or Path.cwd())
+
+    @property
+    def folder(self) -> Path:
+        """Where runs, history and the site are kept."""
+        return self.root / self.config.folder
+
+    @property
+    def plugins(self) -> Plugins:
+        """The project's plugins, loaded once."""
+        from synthprobe.hooks import load_plugins
+
+        return load_plugins(self.config.plugins, self.root)
+
+    def secret(self, target: Target, name: str) -> Secret:
+        """A secret of a target, read where its configuration says."""
+        if name not in target.secrets:
+            raise ConfigurationError(
+                f"The target {target.name!r} has no secret {name!r}. Add it to [targets.{target.name}.secrets]."
+            )
+        return read_secret(name, self.environ, source=target.secrets[name], root=self.root)
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """What masks every secret that the configuration declares."""
+        from synthprobe.evidence.redaction import Redactor  # most that reads a configuration masks nothing
+
+        return Redactor.of(self.config.secret_sources(), self.root)
+
+    def with_config(self, **changes: Any) -> Project:
+        """The same project, configured differently."""
+        return dataclasses.replace(self, config=msgspec.structs.replace(self.config, **changes))
 
 
 def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:

@@ -33,15 +33,15 @@ _console = open_console()
 
 def demonstrate(*, workers: int) -> bool:
     """Watch the centre healthy, then with two faults, and build the report; whether exactly the faults were found."""
-    root, config = Project.here()
+    project = Project.here()
     with ExitStack() as stack:
         with _phase("The dispatch centre is started") as told:
             centre = stack.enter_context(running_centre())
             told.append(f"at {centre.base_url}")
-        target = config.target("demo", base_url=centre.base_url)
+        target = project.config.target("demo", base_url=centre.base_url)
 
         def run() -> tuple[Path, Verdict]:
-            return run_journeys(root, config, target, RunOrder(workers=workers), watching=_watching)
+            return run_journeys(project, target, RunOrder(workers=workers), watching=_watching)
 
         with _phase("Every journey, the centre is healthy") as told:
             healthy_folder, healthy = run()
@@ -50,12 +50,11 @@ def demonstrate(*, workers: int) -> bool:
             for fault in FOUND_BY:
                 broken.enter_context(centre.broken(fault))
             faulty_folder, faulty = run()
-            faulty = pipeline.explain_run(root, config, faulty_folder, faulty)
+            faulty = pipeline.explain_run(project, faulty_folder, faulty)
             told.append(headline(faulty))
         with _phase("The report is made"):
             page = make_site(
-                root,
-                config,
+                project,
                 [healthy_folder, faulty_folder],
                 labels={healthy_folder: "healthy", faulty_folder: "two faults"},
             )

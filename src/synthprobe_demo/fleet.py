@@ -19,7 +19,7 @@ import msgspec
 from synthprobe import pipeline
 from synthprobe.cli.fleet import matrix
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import read_config
+from synthprobe.config import Project
 from synthprobe.errors import ToolError
 from synthprobe.fault_proxy import Break, proxy_drill
 from synthprobe.fleet.conclude import Concluded
@@ -200,15 +200,14 @@ class Fleet:
 
     def next_slot(self, what: str) -> Verdict:
         """The verdict of the first slot that begins from now on; it is shown."""
-        root = self._roots[LOCATIONS[0]]
-        config = read_config(root)
-        with pipeline.open_history(root, config) as history:
+        project = Project.at(self._roots[LOCATIONS[0]])
+        with pipeline.open_history(project) as history:
             now = int(history.fleet.now_s()) // INTERVAL_S
         _console.print(f"\n{what}; the next slot is awaited.")
         until = time.monotonic() + _SLOTS_WAITED * INTERVAL_S
         while time.monotonic() < until:
             for slot in range(now + 1, now + _SLOTS_WAITED):
-                with pipeline.open_history(root, config) as history:
+                with pipeline.open_history(project) as history:
                     concluded = history.fleet.conclusion("demo", slot)
                 if concluded is not None:
                     return self._shown(slot, concluded.run_id)
@@ -227,8 +226,7 @@ class Fleet:
 
     def incidents(self) -> list[Incident]:
         """All incidents that were ever opened."""
-        root = self._roots[LOCATIONS[0]]
-        with pipeline.open_history(root, read_config(root)) as history:
+        with pipeline.open_history(Project.at(self._roots[LOCATIONS[0]])) as history:
             return history.incidents("demo")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from synthprobe.plugin.options import project_config, target_name, wants_journeys
+from synthprobe.plugin.options import project_of, target_name, wants_journeys
 
 
 def is_served(base_url: str) -> bool:
@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before the plugin chooses the target, the controller starts the centre; xdist's workers inherit its address."""
     if hasattr(config, "workerinput") or config.option.collectonly or not wants_journeys(config):
         return
-    project = project_config(config)
+    project = project_of(config).config
     target = target_name(config) or project.default_target
     if target != "demo" or config.getoption("base_url") or is_served(project.targets[target].base_url):
         return

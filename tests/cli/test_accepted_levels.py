@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from synthprobe import pipeline
 from synthprobe.cli.main import app
-from synthprobe.config import read_config
+from synthprobe.config import Project, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.pipeline.memory import open_history
 from synthprobe.records.verdict import Verdict
@@ -22,7 +22,7 @@ STEP = "find the address"
 HEALTHY = [0.5 + number % 4 / 100 for number in range(30)]
 
 
-class Project:
+class Runs:
     """A project whose search takes so long, every five minutes, with all that follows a run."""
 
     def __init__(self, root):
@@ -34,7 +34,7 @@ class Project:
             ran(self.root, self.ago, scheduled=False, search=took)
             folder = max((self.root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")).parent
             verdict = msgspec.json.decode((folder / "verdict.json").read_bytes(), type=Verdict)
-            self.last = pipeline.after_run(self.root, read_config(self.root), folder, verdict, environ={})
+            self.last = pipeline.after_run(Project(self.root, read_config(self.root), {}), folder, verdict)
         (search,) = (one for one in self.last.journeys if one.journey.id == "search")
         return search
 
@@ -45,14 +45,14 @@ class Project:
 
     @property
     def incident(self):
-        with open_history(self.root, read_config(self.root)) as history:
+        with open_history(Project.at(self.root)) as history:
             (incident,) = history.incidents("demo")
         return incident
 
 
 @pytest.fixture
 def project(root):
-    project = Project(root)
+    project = Runs(root)
     assert project.see(HEALTHY).outcome == "passed"
     return project
 

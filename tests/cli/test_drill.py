@@ -15,7 +15,7 @@ from short_search import shorten
 
 from synthprobe.cli.drill import Drill
 from synthprobe.cli.exercise import desk, target_secret
-from synthprobe.config import read_config
+from synthprobe.config import Project, read_config
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.firstline.runbook import Exercise
 from synthprobe.firstline.runbook_stamp import stamp
@@ -129,7 +129,7 @@ def place(centre, tmp_path):
     target = config.target("demo", base_url=centre.url)
     (tmp_path / "run").mkdir()
     variables = centre.system.environment(lambda name: target_secret(target, name, ROOT))
-    with desk(ROOT, config, target, variables, tmp_path / "run") as made:
+    with desk(Project(ROOT, config), target, variables, tmp_path / "run") as made:
         yield made
 
 
@@ -191,7 +191,7 @@ def test_a_centre_that_is_gone_is_a_sentence(drilled):
     gone = "http://127.0.0.1:9"
     config = read_config(ROOT)
     system = DispatchCentre(gone, gone, "", frozenset(DECOYS))
-    drill = Drill(ROOT, config, config.target("demo", base_url=gone), system, workers=0)
+    drill = Drill(Project(ROOT, config), config.target("demo", base_url=gone), system, workers=0)
     (fault,) = (fault for fault in synthprobe_drill().faults if fault.name == drilled)
     with pytest.raises(ToolError, match=r"expected to run until the drill ends\. .*drill again"):
         drill.fault(fault) if fault.cause else drill.decoy(fault)

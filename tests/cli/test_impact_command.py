@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from synthprobe import pipeline
 from synthprobe.cli.main import app
-from synthprobe.config import read_config
+from synthprobe.config import Project
 from synthprobe.detection.watch import watch
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.pipeline.memory import open_history
@@ -61,7 +61,7 @@ def test_statements_of_the_database_are_ranked_beside_the_steps(root):
             StatementCounter(id="2", text=rare, calls=calls // 10_000, total_ms=8_000.0 * (calls // 10_000)),
         )
         snapshot = Snapshot(at=NOW - timedelta(minutes=minutes), counters=counters)
-        add_snapshot(root, read_config(root), "demo", snapshot)
+        add_snapshot(Project.at(root), "demo", snapshot)
     rows = json.loads(call("review", "--only", "impact", "--json", "--days", "1"))["impact"]
     assert [(row["name"], row["impact_ms_per_day"]) for row in rows] == [
         ("select * from position where unit = ?", 100_000.0),
@@ -94,7 +94,7 @@ def test_a_row_that_is_gone_after_a_change_is_said_and_what_comes_next_is_told(r
             StatementCounter(id="2", text=other, calls=100 - hours, total_ms=2.0 * (100 - hours)),
         )
         snapshot = Snapshot(at=NOW - timedelta(hours=hours), counters=counters)
-        add_snapshot(root, read_config(root), "demo", snapshot)
+        add_snapshot(Project.at(root), "demo", snapshot)
     name = "select * from incident where lower(address) like ?"
     live = (NOW - timedelta(hours=16)).isoformat()
     said = call("mark", "index on address", "--operation", name, "--at", live)
@@ -121,7 +121,7 @@ def test_every_step_that_was_not_well_enough_is_marked(root):
     result = replace(result, steps=(*result.steps, second), degradations=told)
     search = replace(search, results=(result,))
     path.write_bytes(msgspec.json.encode(replace(verdict, journeys=(verdict.journeys[0], search))))
-    assert pipeline.remember(root, read_config(root), "demo") == []
+    assert pipeline.remember(Project.at(root), "demo") == []
     call("review", "--pages", "--only", "impact")
     page = root / ".synthprobe" / "site" / "board" / "demo" / journey_page("search")
     marks = [line for line in page.read_text().splitlines() if "●" in line]
@@ -132,11 +132,11 @@ def test_every_step_that_was_not_well_enough_is_marked(root):
 def test_a_healthy_step_says_the_smallest_slowdown_it_can_show(root):
     for minutes in range(5, 155, 5):
         ran(root, timedelta(minutes=minutes), search=0.02 + minutes % 20 / 1000)
-    assert pipeline.remember(root, read_config(root), "demo") == []
+    assert pipeline.remember(Project.at(root), "demo") == []
     states: dict[tuple[str, str], bytes] = {}
     for path in sorted((root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")):
         states = watch(msgspec.json.decode(path.read_bytes(), type=Verdict), states).states
-    with open_history(root, read_config(root)) as history:
+    with open_history(Project.at(root)) as history:
         history.put_detector_states("demo", states)
     call("review", "--pages", "--only", "impact")
     board = root / ".synthprobe" / "site" / "board" / "demo"

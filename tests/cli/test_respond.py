@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from synthprobe.cli.main import app
 from synthprobe.cli.recorded_incidents import RecordedIncidents
-from synthprobe.config import read_config
+from synthprobe.config import Project
 from synthprobe.errors import AuditError, ConfigurationError, FixRefused
 from synthprobe.firstline.applying import Done, FixDesk
 from synthprobe.records.incident import Incident
@@ -74,7 +74,7 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
     project.configure(centre.url, secrets + signed)
     monkeypatch.setenv("CI_TOKEN", issuer.token())
     now = datetime.now(UTC)
-    RecordedIncidents(here, read_config(here)).put(
+    RecordedIncidents(Project.at(here)).put(
         Incident(id="I-1", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
                  opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))
     )  # fmt: skip
@@ -131,7 +131,7 @@ def audited(here, project, monkeypatch) -> Path:
         "@odd.applies\ndef _(work):\n    return ''\n@odd.checks\ndef _(work):\n    return ''\n"
     )
     now = datetime.now(UTC)
-    RecordedIncidents(here, read_config(here)).put(
+    RecordedIncidents(Project.at(here)).put(
         Incident(id="I-3", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
                  opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))
     )  # fmt: skip
@@ -199,7 +199,7 @@ def test_only_a_fix_that_helped_is_noted_as_what_ended_the_incident(here, projec
     now = datetime.now(UTC)
     one = Incident(id="I-2", target="demo", kind="failing", state="open", fingerprint="v1:a", signature="s", title="t",
                    opened_at=now, first_seen_at=now, last_seen_at=now, journeys=("gone",))  # fmt: skip
-    incidents = RecordedIncidents(here, read_config(here))
+    incidents = RecordedIncidents(Project.at(here))
     incidents.put(one)
     monkeypatch.setattr(FixDesk, "apply", lambda *_, **__: Done(ok=helped, changed=True, text="done"))
     call("fix", "apply", "restore-setting", "--incident", "I-2", "--by", "first-line", "--really")

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from synthprobe import pipeline
 from synthprobe.cli.known_incidents import known_incidents
 from synthprobe.cli.main import app
-from synthprobe.config import read_config
+from synthprobe.config import Project
 from synthprobe.errors import SynthprobeError
 from synthprobe.firstline.runbook_marks import marks
 from synthprobe.records.evidence import Facts
@@ -102,7 +102,7 @@ def test_match_says_which_page_why_and_what_was_next(project):
 
 def test_looking_for_a_page_leaves_what_was_judged_as_it_is(project):
     folder = next((project / ".synthprobe" / "runs" / "demo").iterdir())
-    pipeline.explain_run(project, read_config(project), folder, pipeline.judge(folder))
+    pipeline.explain_run(Project.at(project), folder, pipeline.judge(folder))
     judged = (folder / "verdict.json").read_bytes()
     assert b"script-error" in judged
     call("match")
@@ -111,7 +111,7 @@ def test_looking_for_a_page_leaves_what_was_judged_as_it_is(project):
 
 
 def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
-    incident = next(one for one in known_incidents(project) if one.journeys == ("unit-status",))
+    incident = next(one for one in known_incidents(Project.at(project)) if one.journeys == ("unit-status",))
     done = call("new", incident.fingerprint)
     assert done.exit_code == 0, done.output
     (path,) = (project / "runbooks").glob("unit-status-*.md")
@@ -120,7 +120,7 @@ def test_a_recorded_incident_becomes_a_draft_and_its_outcome_is_noted(project):
     assert isinstance(again.exception, SynthprobeError)
     done = noted(incident.id, "--runbook", "missing", "--by", "first-line")
     assert "runbook new" in done.output
-    found = next(one for one in known_incidents(project) if one.id == incident.id)
+    found = next(one for one in known_incidents(Project.at(project)) if one.id == incident.id)
     assert (found.runbook_outcome, found.events[-1].role) == ("missing", "first-line")
     assert [(mark.runbook, mark.said) for mark in marks([found])] == [(found.runbook, "missing")]
 
@@ -146,8 +146,8 @@ def test_bad_pages_are_left_out_with_a_sentence_and_the_others_are_used(project)
     assert "left out: runbooks/login-slow.md cannot be read" in shown.output
     folder = next((project / ".synthprobe" / "runs" / "demo").iterdir())
     for judged in (
-        pipeline.after_run(project, read_config(project), folder, pipeline.judge(folder)),
-        pipeline.explain_run(project, read_config(project), folder, pipeline.judge(folder)),
+        pipeline.after_run(Project.at(project), folder, pipeline.judge(folder)),
+        pipeline.explain_run(Project.at(project), folder, pipeline.judge(folder)),
     ):
         assert [one.runbook for one in judged.journeys] == ["dead-button", "", ""]
         assert [one.general for one in judged.journeys] == ["", "unit-status", ""]
@@ -181,7 +181,7 @@ def test_journeys_without_an_id_need_a_page_as_well(project):
 
 
 def test_a_page_that_did_not_help_twice_in_a_row_is_stale_until_it_is_rewritten(project):
-    one = next(one for one in known_incidents(project) if one.journeys == ("call-intake",))
+    one = next(one for one in known_incidents(Project.at(project)) if one.journeys == ("call-intake",))
     assert noted(one.id, "--runbook", "outdated").exit_code == 0
     assert checked().exit_code == 0
     assert noted(one.id, "--runbook", "outdated").exit_code == 0
@@ -231,7 +231,7 @@ def git(folder, *words, when="2026-01-01T00:00:00Z"):
 
 def test_a_draft_is_not_chosen_before_it_is_finished(project):
     before = call("match").output
-    one = next(one for one in known_incidents(project) if one.journeys == ("unit-status",))
+    one = next(one for one in known_incidents(Project.at(project)) if one.journeys == ("unit-status",))
     assert call("new", one.fingerprint).exit_code == 0
     assert call("match").output == before
     done = checked()
@@ -242,10 +242,10 @@ def test_a_draft_is_not_chosen_before_it_is_finished(project):
 def test_a_draft_of_what_is_over_is_filled_from_the_run_that_saw_it_last(project):
     runs = project / ".synthprobe" / "runs" / "demo"
     folder = runs / "1-a"
-    verdict = pipeline.explain_run(project, read_config(project), folder, pipeline.judge(folder))
-    one = next(one for one in known_incidents(project) if one.journeys == ("unit-status",))
+    verdict = pipeline.explain_run(Project.at(project), folder, pipeline.judge(folder))
+    one = next(one for one in known_incidents(Project.at(project)) if one.journeys == ("unit-status",))
     one = msgspec.structs.replace(one, first_seen_at=NOW, last_seen_at=NOW, state="resolved", resolved_at=NOW)
-    with pipeline.open_history(project, read_config(project)) as history:
+    with pipeline.open_history(Project.at(project)) as history:
         history.put_incident(one)
     green = msgspec.structs.replace(
         verdict,

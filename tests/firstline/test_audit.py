@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from synthprobe.cli.recorded_audit import recorded_audit
-from synthprobe.config import Config
+from synthprobe.config import Config, Project
 from synthprobe.errors import AuditError
 from synthprobe.firstline import audit
 
@@ -32,7 +32,7 @@ def written(root: Path) -> list[audit.AuditEntry]:
 
 def test_the_files_of_an_earlier_version_are_taken_in_once(tmp_path):
     lines = written(tmp_path)
-    made = recorded_audit(tmp_path, Config())
+    made = recorded_audit(Project(tmp_path, Config()))
     assert made.entries() == made.known() == lines
     assert not list((tmp_path / ".synthprobe").glob("audit.[jh]*"))
     fourth = made.append(msgspec.structs.replace(lines[0], text="later"))
@@ -42,7 +42,7 @@ def test_the_files_of_an_earlier_version_are_taken_in_once(tmp_path):
     written(files)
     for path in (files / ".synthprobe").iterdir():  # from a cache, once more
         path.rename(tmp_path / ".synthprobe" / path.name)
-    assert [line.number for line in recorded_audit(tmp_path, Config()).entries()] == [1, 2, 3, 4]
+    assert [line.number for line in recorded_audit(Project(tmp_path, Config())).entries()] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -61,4 +61,4 @@ def test_files_that_were_tampered_with_are_no_more_believed_than_before(tmp_path
     path.write_bytes(change(path.read_bytes()))
     for _ in range(2):
         with pytest.raises(AuditError, match=f"Line {line} of the audit"):
-            recorded_audit(tmp_path, Config()).entries()
+            recorded_audit(Project(tmp_path, Config())).entries()

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from signing_keys import make_keys
 
 from synthprobe.cli.recorded_incidents import fixing_actor, signatures_of
-from synthprobe.config import Config, read_config
+from synthprobe.config import Config, Project, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.firstline.identity import IdentityConfig, identity
 
@@ -30,10 +30,10 @@ def oidc(issuer):
 
 
 def test_no_variable_makes_somebody_else_of_an_account(tmp_path, monkeypatch):
-    before = fixing_actor("first-line", tmp_path, Config())
+    before = fixing_actor("first-line", Project(tmp_path, Config()))
     for name in ("SYNTHPROBE_WHO", "LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER", "SUDO_UID", "GITHUB_ACTOR"):
         monkeypatch.setenv(name, "somebody-else")
-    assert fixing_actor("first-line", tmp_path, Config()) == before
+    assert fixing_actor("first-line", Project(tmp_path, Config())) == before
     assert before.who.startswith("account:")
     assert before.who.removeprefix("account:") in {one.pw_name for one in pwd.getpwall()} | {str(os.getuid())}
 
@@ -113,10 +113,10 @@ def test_a_person_s_key_tells_two_apart_who_share_an_account(keys, monkeypatch):
     assert who == {"first": "ssh:first@desk", "second": "ssh:second@desk"}
     (keys / "synthprobe.toml").write_text('[fixes.identity]\napproval = "ssh"\nkey = "first"\nsigners = "signers"\n')
     config = read_config(keys)
-    applies, approves = (fixing_actor("engineer", keys, config, approves=how).who for how in (False, True))
+    applies, approves = (fixing_actor("engineer", Project(keys, config), approves=how).who for how in (False, True))
     assert (applies.partition(":")[0], approves) == ("account", "ssh:first@desk")
-    assert signatures_of(keys, config) is not None
-    assert signatures_of(keys, Config()) is None
+    assert signatures_of(Project(keys, config)) is not None
+    assert signatures_of(Project(keys, Config())) is None
 
 
 @pytest.mark.parametrize(

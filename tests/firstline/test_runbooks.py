@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from synthprobe.cli.main import command_names
-from synthprobe.config import Config
+from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.matching import Subject, match
 from synthprobe.firstline.runbook import Matches, holds
@@ -347,7 +347,7 @@ def test_a_draft_holds_what_was_recorded_and_lint_does_not_take_it_for_finished(
 
 
 def pages_of_journeys():
-    return {one.id: one.runbook for one in collected_journeys(ROOT, Config())}
+    return {one.id: one.runbook for one in collected_journeys(Project(ROOT, Config()))}
 
 
 def test_the_runbooks_of_the_dispatch_centre_are_well():

@@ -3,7 +3,7 @@
 from machines import Fleet, outcomes
 from msgspec.structs import replace
 
-from synthprobe.config import read_config
+from synthprobe.config import Project, read_config
 from synthprobe.pipeline.parts import after_part
 from synthprobe.records.evidence import Evidence
 
@@ -25,7 +25,7 @@ def test_pictures_of_two_locations_stand_in_the_store_and_the_page_shows_the_tel
             for one in verdict.journeys
         )
         after_part(
-            root, read_config(root), folder, replace(verdict, journeys=journeys), state.place, state.token, environ={}
+            Project(root, read_config(root), {}), folder, replace(verdict, journeys=journeys), state.place, state.token
         )
         assert not (store / "index.html").exists()  # a part publishes no page
     assert {path.read_bytes() for path in (store / "evidence").iterdir()} == {b"fra", b"iad"}

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.config import read_config
+from synthprobe.config import Project, read_config
 from synthprobe.fleet.slots import plan_of
 
 JOURNEYS = """
@@ -118,8 +118,8 @@ def test_a_machine_with_other_journeys_leaves_its_part_alone(command, tmp_path):
 def test_a_machine_with_another_version_leaves_its_part_alone(command, tmp_path):
     _, shown = command("run", "--plan", "1")
     root, config = tmp_path, read_config(tmp_path)
-    with pipeline.open_history(root, config) as history:
-        made = plan_of(history.fleet, root, config, config.target(), shown["slot"], 1, keep=False)
+    with pipeline.open_history(Project(root, config)) as history:
+        made = plan_of(history.fleet, Project(root, config), config.target(), shown["slot"], 1, keep=False)
         history.fleet.keep_plan(replace(made, version="0.0.1"))
     asked = len(Shop.asked)
     code, printed = command("run", "--part", "1/1", "--location", "fra", "--slot", str(shown["slot"]))

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from synthprobe import pipeline
-from synthprobe.config import read_config
+from synthprobe.config import Project
 from synthprobe.history.store import History
 from synthprobe.pipeline.coverage import missed_slots
 from synthprobe.records.intervals import is_due, turn
@@ -58,7 +58,7 @@ def remember(tmp_path):
 
 
 def standing(remember, now):
-    stands = pipeline.stand(remember.root, read_config(remember.root), "demo", now)
+    stands = pipeline.stand(Project.at(remember.root), "demo", now)
     return stands.coverage, {one.objective.journey: one for one in stands.objectives}
 
 

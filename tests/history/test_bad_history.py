@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from synthprobe import pipeline
 from synthprobe.cli.main import app
-from synthprobe.config import read_config
+from synthprobe.config import Project, read_config
 from synthprobe.errors import HistoryError
 from synthprobe.history.database import REVISIONS
 from synthprobe.history.store import History
@@ -22,7 +22,7 @@ from synthprobe.history.store import History
 KEY = ("journey-0", "step 0")
 
 
-class Project:
+class Runs:
     """A project whose runs are judged against its history, one every five minutes."""
 
     def __init__(self, root):
@@ -39,10 +39,10 @@ class Project:
     def judge(self, made):
         folder = self.root / ".synthprobe" / "runs" / "demo" / made.run.id
         folder.mkdir(parents=True, exist_ok=True)
-        return pipeline.after_run(self.root, self.config, folder, made, environ={})
+        return pipeline.after_run(Project(self.root, self.config, {}), folder, made)
 
     def history(self):
-        return pipeline.open_history(self.root, self.config, {})
+        return pipeline.open_history(Project(self.root, self.config, {}))
 
     def incidents(self):
         with self.history() as history:
@@ -56,7 +56,7 @@ class Project:
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
     """A project that saw thirty runs."""
-    made = Project(tmp_path_factory.mktemp("seen"))
+    made = Runs(tmp_path_factory.mktemp("seen"))
     for _ in range(30):
         made.run()
     return made.root
@@ -65,7 +65,7 @@ def seen(tmp_path_factory):
 @pytest.fixture
 def project(seen, tmp_path):
     shutil.copytree(seen, tmp_path, dirs_exist_ok=True)
-    return Project(tmp_path)
+    return Runs(tmp_path)
 
 
 def outcomes(done):

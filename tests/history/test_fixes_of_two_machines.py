@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from synthprobe.cli.recorded_audit import recorded_audit
-from synthprobe.config import read_config
+from synthprobe.config import Project, read_config
 from synthprobe.errors import AuditError, FixRefused
 from synthprobe.firstline import fixes
 from synthprobe.firstline.applying import FixDesk
@@ -42,7 +42,7 @@ def machine(place, tmp_path):
             config=read_config(root).fixes,
             target=Target(name="demo", base_url="http://127.0.0.1:9"),
             folder=root / ".synthprobe",
-            audit=recorded_audit(root, read_config(root)),
+            audit=recorded_audit(Project.at(root)),
             rerun=lambda journeys: dict.fromkeys(journeys, "passed"),
             record=lambda *_: None,
             secret=lambda name: None,

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.cli.recorded_audit import recorded_audit
-from synthprobe.config import Config
+from synthprobe.config import Config, Project
 from synthprobe.firstline.audit import AuditEntry
 from synthprobe.history.store import History
 from synthprobe.journey.ledger import Ledger, closed
@@ -64,14 +64,14 @@ def test_the_files_of_an_earlier_version_are_taken_in_once(tmp_path):
         (folder / "b.jsonl").write_bytes(line("intent", "c") + b'\n{"event": "closed", "token": "c')
 
     write()
-    with pipeline.open_history(tmp_path, Config(), {}) as history:
+    with pipeline.open_history(Project(tmp_path, Config(), {})) as history:
         assert tokens(history) == ["b", "c"]
         (entry, _) = history.entries("demo")
         assert (entry.kind, entry.run_id, entry.expires_at, entry.target) == ("call", "r", NOW, "demo")
         history.put_entry(replace(entry, closed_at=NOW + timedelta(hours=1), how="removed"))
     assert not folder.parent.exists()
     write()  # from a cache, with what is closed by now
-    with pipeline.open_history(tmp_path, Config(), {}) as history:
+    with pipeline.open_history(Project(tmp_path, Config(), {})) as history:
         assert tokens(history) == ["c"]
 
 
@@ -88,17 +88,17 @@ def test_the_ledger_travels_in_the_pack(tmp_path):
 
 def test_a_damaged_file_gives_the_ledger_and_the_audit_back_as_far_as_it_can_be_read(tmp_path):
     path = tmp_path / ".synthprobe" / "history.db"
-    with pipeline.open_history(tmp_path, Config(), {}) as history:
+    with pipeline.open_history(Project(tmp_path, Config(), {})) as history:
         ledger = Ledger(lambda: history, "demo")
         made, removed = ledger.intend("call", 60), ledger.intend("call", 60)
         ledger.close(removed, "removed")
         line = AuditEntry(at=NOW, event="planned", fix="mend", target="demo", incident="I", role="engineer", who="a")
-        written = [recorded_audit(tmp_path, Config()).append(line) for _ in range(3)]
+        written = [recorded_audit(Project(tmp_path, Config())).append(line) for _ in range(3)]
         history.ingest(verdict(0, journeys=20, steps=50))
     (tmp_path / ".synthprobe" / "state" / "audit.json").unlink()
     path.write_bytes(path.read_bytes()[:-40_000])
-    with pipeline.open_history(tmp_path, Config(), {}) as history:
+    with pipeline.open_history(Project(tmp_path, Config(), {})) as history:
         (note,) = history.notes
         assert "Of the ledger of test data 2 entries were read from it, of the audit 3 lines." in note
         assert (tokens(history), len(history.entries("demo", since=NOW))) == ([made.token], 2)
-    assert recorded_audit(tmp_path, Config()).entries() == written
+    assert recorded_audit(Project(tmp_path, Config())).entries() == written

@@ -7,7 +7,7 @@ from made_history import START, verdict
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.config import read_config
+from synthprobe.config import Project, read_config
 from synthprobe.history.store import History
 
 TARGET = '[targets.demo]\nbase_url = "http://127.0.0.1:9"\n'
@@ -25,7 +25,7 @@ def named(made, name):
     return replace(made, journeys=(replace(judged, results=(result,)),))
 
 
-class Project:
+class Runs:
     def __init__(self, root):
         self.root, self.number, self.noise = root, 0, random.Random(5)
         self.configure(TARGET)
@@ -39,17 +39,17 @@ class Project:
         made = named(verdict(self.number, ms=ms * (1 + self.noise.gauss(0, 0.03))), name)
         folder = self.root / ".synthprobe" / "runs" / "demo" / made.run.id
         folder.mkdir(parents=True)
-        (judged,) = pipeline.after_run(self.root, self.config, folder, made, environ={}).journeys
+        (judged,) = pipeline.after_run(Project(self.root, self.config, {}), folder, made).journeys
         return {one.step for one in judged.degradations} - {judged.journey.title}
 
     def samples(self, step):
-        with pipeline.open_history(self.root, self.config, {}) as history:
+        with pipeline.open_history(Project(self.root, self.config, {})) as history:
             return sum(sample.count for sample in history.step_series("demo", "journey-0", step, START))
 
 
 @pytest.mark.parametrize("aliased", [True, False])
 def test_a_renamed_step_goes_on_only_with_an_alias(tmp_path, aliased):
-    project = Project(tmp_path)
+    project = Runs(tmp_path)
     for _ in range(30):
         project.run("step 0")
     project.configure(TARGET + (ALIAS if aliased else ""))
@@ -60,7 +60,7 @@ def test_a_renamed_step_goes_on_only_with_an_alias(tmp_path, aliased):
 
 
 def test_an_alias_of_a_step_that_is_still_there_does_nothing(tmp_path):
-    project = Project(tmp_path)
+    project = Runs(tmp_path)
     project.configure(TARGET + ALIAS)
     for _ in range(3):
         project.run("step 0")

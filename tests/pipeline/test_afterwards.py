@@ -18,7 +18,7 @@ import pytest
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.config import Config, read_config
+from synthprobe.config import Config, Project, read_config
 from synthprobe.records.evidence import Evidence
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Degradation, Failure, Result, Run, Step
@@ -69,7 +69,7 @@ def heard() -> Iterator[Heard]:
     server.server_close()
 
 
-class Project:
+class Runs:
     """Runs of a project, one every five minutes."""
 
     def __init__(self, root: Path, heard: Heard) -> None:
@@ -145,20 +145,20 @@ class Project:
             (folder / kept.path).write_bytes(b"PK\5\6" + bytes(18))
         verdict = judge_run(run, (SIGN_IN, SEARCH), results, at)
         pipeline.write_verdict(folder, verdict)
-        done = pipeline.after_run(self.root, self.config, folder, verdict, environ=self.environ)
+        done = pipeline.after_run(Project(self.root, self.config, self.environ), folder, verdict)
         assert msgspec.json.decode((folder / "verdict.json").read_bytes(), type=Verdict) == done
         return done
 
     def incidents(self, state: str | None = None):
-        with pipeline.open_history(self.root, self.config, {}) as history:
+        with pipeline.open_history(Project(self.root, self.config, {})) as history:
             return history.incidents("demo", state)
 
 
 @pytest.fixture
-def project(tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> Runs:
     (tmp_path / "temp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temp"))  # the spare folder is the project's own
-    return Project(tmp_path, heard)
+    return Runs(tmp_path, heard)
 
 
 def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(project, heard):
@@ -224,7 +224,7 @@ def test_which_of_the_three_and_how_sure_is_said_and_makes_no_other_incident(pro
 
 def test_the_probes_own_task_is_no_step_of_the_target(project):
     project.run()
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         assert ("synthprobe:reference-task", "") in history.detector_states("demo")
         assert set(history.steps("demo")) == {"sign-in", "search"}
 

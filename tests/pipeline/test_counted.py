@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from synthprobe.cli import review
 from synthprobe.cli.main import app
-from synthprobe.config import read_config
+from synthprobe.config import Project, read_config
 from synthprobe.goals.counters import MOST, REST, statement_totals
 from synthprobe.pipeline.statements import add_snapshot, read_counted
 from synthprobe.records.impact import Snapshot, StatementCounter
@@ -40,11 +40,11 @@ def snapshot(minutes: float, *counters: tuple[str, int, float], database: str = 
 
 def keep(root: Path, *some: Snapshot, target: str = "demo") -> Path:
     config = read_config(root)
-    return [add_snapshot(root, config, target, one) for one in some][-1]
+    return [add_snapshot(Project(root, config), target, one) for one in some][-1]
 
 
 def counted(root: Path, target: str = "demo") -> dict[str, int]:
-    return {one.name: one.calls for one in statement_totals(read_counted(root, read_config(root), target, *EVER))}
+    return {one.name: one.calls for one in statement_totals(read_counted(Project.at(root), target, *EVER))}
 
 
 def ranked(*options: str) -> dict[str, int]:
@@ -109,7 +109,7 @@ def test_retention_makes_hours_and_days_of_what_is_old_and_ends_it(root):
     path = keep(root, *(snapshot(ago, ("select a", number, 5.0 * number)) for number, ago in enumerate(minutes)))
     lines = [one for one in path.read_bytes().splitlines() if one.strip()]
     assert len(lines) < 2 * 36 + 4 * 24 + 12
-    kept = read_counted(root, read_config(root), "demo", *EVER)
+    kept = read_counted(Project.at(root), "demo", *EVER)
     assert timedelta(days=14) < NOW - kept[0].since < timedelta(days=17)
     (total,) = statement_totals(kept)
     assert total.calls == round((kept[-1].at - kept[0].since) / timedelta(minutes=40))

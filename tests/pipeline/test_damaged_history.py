@@ -23,13 +23,13 @@ def test_an_incident_goes_on_over_a_damaged_history_and_is_told_once(project, he
     (second,) = project.incidents("open")
     assert (second.id, second.occurrences, second.first_seen_at) == (first.id, 2, first.first_seen_at)
     assert len(heard.messages) == 1
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         assert len(history.observations("demo", SIGN_IN.id)) == 3
 
 
 def test_what_somebody_said_while_a_run_was_judged_is_not_lost(project, heard):
     project.run(failing=(SIGN_IN,))
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         (read,) = history.incidents("demo")
         event = IncidentEvent(at=read.last_seen_at, role="first-line", text="took it")
         history.put_incident(replace(read, state="acknowledged", acknowledged_by="first-line", events=(event,)))

@@ -54,6 +54,6 @@ def test_a_database_that_freezes_is_given_up_and_the_verdict_spooled(project, he
     assert heard.beats == ["success"] * 3
     direct = HistoryConfig(url=address(database, name))
     project.config = msgspec.structs.replace(project.config, history=direct)
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         seen = history.observations("demo", SIGN_IN.id, last=1)
     assert [one.run_id for one in seen] == [verdict.run.id], "it was spooled, or taken in before the database froze"

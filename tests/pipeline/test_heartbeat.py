@@ -55,7 +55,7 @@ def test_a_failing_run_that_came_late_and_changed_nothing_is_no_success(project,
 def test_what_is_muted_or_taken_or_told_before_is_known(project, heard):
     project.run(failing=(SIGN_IN,))
     project.run(failing=(SIGN_IN,))
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         (incident,) = history.incidents("demo")
         history.put_incident(msgspec.structs.replace(incident, state="acknowledged"))
     with closing(sqlite3.connect(project.root / ".synthprobe" / "history.db")) as store:
@@ -75,6 +75,6 @@ def test_the_watcher_is_told_how_the_audit_of_fixes_ends(project, heard):
     project.run()
     assert heard.told[-1] == ""
     line = AuditEntry(at=START, event="planned", fix="mend", target="demo", incident="I-1", role="engineer", who="a")
-    newest = [recorded_audit(project.root, project.config).append(line) for _ in range(2)][-1]
+    newest = [recorded_audit(Project(project.root, project.config)).append(line) for _ in range(2)][-1]
     project.run()
     assert heard.told[-1] == f"The audit of fixes ends with line 2, {newest.hash}."

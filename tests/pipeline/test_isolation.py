@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 def poison(project: Project, journey: str) -> None:
     """A state of the right form whose newest times are no times: to judge by it raises, whatever is done with it."""
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         for (its, path), state in history.detector_states("demo").items():
             if its == journey:
                 stored, *rest = msgspec.msgpack.decode(state)
@@ -43,7 +43,7 @@ def test_a_step_that_cannot_be_judged_is_a_note_and_costs_no_other(project, hear
 
 def test_an_incident_that_cannot_be_judged_stays_and_a_failing_journey_is_still_told(project, heard):
     project.run(failing=(SEARCH,))
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         (incident,) = history.incidents("demo")
         history.put_incident(msgspec.structs.replace(incident, journeys=()))  # as no run would write it
     verdict = project.run(failing=(SEARCH, SIGN_IN))

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 def left(project: Project, hours_ago: Sequence[float], run_id: str = "earlier") -> list[LedgerEntry]:
     """Entries whose lease was over so many hours ago."""
     now = datetime.now(UTC)
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         known = len(history.entries("demo"))
         made = [
             LedgerEntry(
@@ -54,7 +54,7 @@ def test_left_overs_that_grow_are_one_incident_until_they_do_not(project, heard)
     project.run()
     assert [(one.id, one.occurrences) for one in project.incidents("open")] == [(incident.id, 2)]
     assert len(heard.messages) == 1
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         for entry in entries[2:]:
             history.put_entry(closed(entry, "removed"))
     project.run()
@@ -80,11 +80,11 @@ def test_left_overs_of_two_targets_at_one_moment_are_two_incidents():
 def test_a_history_that_was_lost_learns_from_the_newest_run_what_may_be_left(project):
     first, second = left(project, [5.0, 4.0], run_id="run-001")
     project.run()
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         history.put_entry(replace(closed(second, "removed")))
     project.run()
     (project.root / ".synthprobe" / "history.db").write_bytes(b"<html>Sign in</html>")
     verdict = project.run()
     assert any("was damaged" in note for note in verdict.notes)
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         assert history.entries("demo") == [first]

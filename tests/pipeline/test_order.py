@@ -35,12 +35,12 @@ def test_failures_after_a_run_whose_clock_was_days_ahead_are_told(project, heard
     assert (titles(heard), heard.beats) == (["PAGE"], ["success"] * 6)
     (incident,) = project.incidents("open")
     assert incident.occurrences == 4
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         seen = history.observations("demo", SIGN_IN.id)
         assert not history.is_judged("demo", ahead.run.slot), "nobody looked in that slot yet"
     assert [one.outcome for one in seen] == ["passed"] * 2 + ["failed"] * 4
     assert max(one.at for one in seen) < datetime.now(UTC)
-    ahead_slot = pipeline.is_judged(project.root, project.config, "demo", ahead.run.slot, {})
+    ahead_slot = pipeline.is_judged(Project(project.root, project.config), "demo", ahead.run.slot)
     assert ahead_slot == (False, []), "its slot is judged when it comes"
     for _ in range(2):
         project.run()
@@ -66,12 +66,12 @@ def test_a_clock_that_goes_back_drops_nothing_moves_nothing_and_hides_no_slot(pr
         project.run()
     now = project.run(at=datetime.now(UTC) + timedelta(minutes=5 * 1))
     # as if the clock had gone back by hours: what is remembered leads up to later than now, without a leap
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         before = history.observations("demo", SIGN_IN.id)
         assert history.repair_times("demo", before[2].at, before[2].at, 300) == []
         assert history.observations("demo", SIGN_IN.id) == before
         assert history.has_runs_after("demo", datetime.now(UTC) + timedelta(minutes=1))
-    judged, (note,) = pipeline.is_judged(project.root, project.config, "demo", now.run.slot - 40, {})
+    judged, (note,) = pipeline.is_judged(Project(project.root, project.config), "demo", now.run.slot - 40)
     assert not judged
     assert "went back" in note
 
@@ -103,7 +103,7 @@ def test_a_run_is_remembered_at_the_databases_time_and_told(project, heard, data
     """The machine's clock is days ahead of the database's."""
     project.config = msgspec.structs.replace(project.config, history=HistoryConfig(url=database))
     engine = sqlalchemy.create_engine(database)
-    with pipeline.open_history(project.root, project.config, {}):
+    with pipeline.open_history(Project(project.root, project.config, {})):
         pass
     with engine.begin() as connection:  # the database's clock is behind ours, for every session
         connection.exec_driver_sql(
@@ -116,7 +116,7 @@ def test_a_run_is_remembered_at_the_databases_time_and_told(project, heard, data
     verdict = project.run(failing=(SIGN_IN,))
     assert any("ahead of the database's" in note for note in verdict.notes), verdict.notes
     assert titles(heard) == ["PAGE"]
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         *_, newest = history.observations("demo", SIGN_IN.id)
         assert newest.outcome == "failed"
         assert datetime.now(UTC) - newest.at > timedelta(days=2)

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client.parser import text_string_to_metric_families
 
 from synthprobe import pipeline
-from synthprobe.config import read_config
+from synthprobe.config import Project, read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Result, Run, Step
@@ -88,7 +88,7 @@ def run_once(tmp_path: Path):
         folder.mkdir(parents=True)
         verdict = judge_run(made, (SEARCH,), [result], now)
         pipeline.write_verdict(folder, verdict)
-        done = pipeline.after_run(tmp_path, config, folder, verdict, environ=environ or {})
+        done = pipeline.after_run(Project(tmp_path, config, environ or {}), folder, verdict)
         assert msgspec.json.decode((folder / "verdict.json").read_bytes(), type=Verdict) == done
         return done
 

@@ -109,7 +109,7 @@ def test_what_people_did_to_an_incident_while_the_history_was_away_for_this_mach
     project.run(failing=(SIGN_IN,))
     with unreachable(project):
         project.run(failing=(SIGN_IN,))
-    with pipeline.open_history(project.root, project.config, {}) as history:
+    with pipeline.open_history(Project(project.root, project.config, {})) as history:
         (incident,) = history.incidents("demo")
         ended = datetime.now(UTC) if meanwhile == "resolved" else None
         history.put_incident(msgspec.structs.replace(incident, state=meanwhile, resolved_at=ended))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from synthprobe import pipeline
-from synthprobe.config import read_config
+from synthprobe.config import Project, read_config
 from synthprobe.detection.suspicion import judge_probe
 from synthprobe.detection.watch import watch
 from synthprobe.records.journey import Journey
@@ -51,7 +51,7 @@ def remember(project, usual_ms: dict[str, float], reference_ms: float = 0.0) -> 
         verdict = Verdict(run=run, journeys=tuple(journeys), finished_at=at)
         states = watch(verdict, states).states | judge_probe(verdict, states).states
     config = read_config(project.root)
-    with pipeline.open_history(project.root, config) as history:
+    with pipeline.open_history(Project(project.root, config)) as history:
         history.put_detector_states("demo", states, location=config.location)
 
 

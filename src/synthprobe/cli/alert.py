@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,15 +39,15 @@ def alert(
         raise ConfigurationError("--test, --send and --drop do three things: one of them was expected.")
     if (ids and not drop) or (back and not test) or (send and route):
         raise ConfigurationError("IDS belong to --drop, --read-back to --test, and --send sends all that waits.")
-    root, config = Project.here()
+    project = Project.here()
     if test:
-        _test(config, route, back=back)
+        _test(project.config, route, back=back)
     elif send:
-        _send(root, config)
+        _send(project)
     elif drop:
-        _drop(root, config, ids or [], route)
+        _drop(project, ids or [], route)
     else:
-        _list(root, config, route, as_json=as_json)
+        _list(project, route, as_json=as_json)
 
 
 def _test(config: Config, route: str | None, *, back: bool) -> None:
@@ -66,18 +65,20 @@ def _test(config: Config, route: str | None, *, back: bool) -> None:
     raise typer.Exit(0 if all(works for _, works, _ in results) else 1)
 
 
-def _send(root: Path, config: Config) -> None:
-    with pipeline.open_outbox(root, config) as outbox:
-        done = sending.deliver(outbox, config.alerts, _channel(config), datetime.now(UTC), everything=True)
+def _send(project: Project) -> None:
+    with pipeline.open_outbox(project) as outbox:
+        done = sending.deliver(
+            outbox, project.config.alerts, _channel(project.config), datetime.now(UTC), everything=True
+        )
     for sentence in (*outbox.notes, *done.sentences):
         _console.print(sentence)
     _console.print(f"{len(done.delivered)} delivered, {len(done.waiting)} waiting.")
     raise typer.Exit(1 if done.waiting else 0)
 
 
-def _list(root: Path, config: Config, route: str | None, *, as_json: bool) -> None:
-    routes = {one.name for one in config.alerts.routes}
-    with pipeline.open_outbox(root, config) as outbox:
+def _list(project: Project, route: str | None, *, as_json: bool) -> None:
+    routes = {one.name for one in project.config.alerts.routes}
+    with pipeline.open_outbox(project) as outbox:
         letters = [letter for letter in outbox.waiting() if route in {None, letter.alert.route}]
     if as_json:
         print_json({"waiting": letters})
@@ -93,10 +94,10 @@ def _list(root: Path, config: Config, route: str | None, *, as_json: bool) -> No
     _console.print(f"{len(letters)} waiting." if letters else "No message waits.")
 
 
-def _drop(root: Path, config: Config, ids: list[str], route: str | None) -> None:
+def _drop(project: Project, ids: list[str], route: str | None) -> None:
     if bool(ids) == bool(route):
         raise ConfigurationError("Give ids of messages, or --route; exactly one of both was expected.")
-    with pipeline.open_outbox(root, config) as outbox, outbox.lock(sending.TOTAL_S):
+    with pipeline.open_outbox(project) as outbox, outbox.lock(sending.TOTAL_S):
         letters = {letter.alert.id: letter.alert for letter in outbox.waiting()}
         chosen = ids or [id for id, message in letters.items() if message.route == route]
         if unknown := [id for id in chosen if id not in letters] or ([] if chosen else [f"on route {route!r}"]):

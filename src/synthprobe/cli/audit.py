@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from synthprobe.cli.fix import known_fixes
 from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.cli.recorded_incidents import fixing_actor
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config, Project
+from synthprobe.config import Project
 from synthprobe.errors import AuditError, ConfigurationError
 from synthprobe.firstline import policy
 from synthprobe.firstline.audit import AuditEntry
@@ -37,17 +36,17 @@ def audit(
     Exit code 2 names the first line that was changed, removed or put in between; 1 when the lines could not be
     compared with the shared history.
     """
-    root, config = Project.here()
+    project = Project.here()
     if begin:
-        _begin(root, config, by, reason)
+        _begin(project, by, reason)
         return
     if by or reason:
         raise ConfigurationError("--by and --reason belong to --begin-anew.")
-    known = recorded_audit(root, config)
+    known = recorded_audit(project)
     entries = known.entries()
     listed = [entry for entry in entries if fix in {None, entry.fix}]
     if not listed:
-        known_fixes(root, config, fix)
+        known_fixes(project, fix)
     if as_json:
         print_json({"entries": listed, "notes": known.notes})
         raise typer.Exit(1 if known.notes else 0)
@@ -66,14 +65,14 @@ def audit(
     raise typer.Exit(1 if known.notes else 0)
 
 
-def _begin(root: Path, config: Config, by: str, reason: str) -> None:
+def _begin(project: Project, by: str, reason: str) -> None:
     """Begin a new audit after one that cannot be believed, which stays as evidence."""
     if not by or not reason.strip():
         raise ConfigurationError(
             "--begin-anew needs --by ROLE, and --reason: why the audit cannot be believed any more."
         )
-    who, known = fixing_actor(by, root, config), recorded_audit(root, config)
-    policy.check_role(config.fixes, who.role, "approve")
+    who, known = fixing_actor(by, project), recorded_audit(project)
+    policy.check_role(project.config.fixes, who.role, "approve")
     try:
         known.entries()
     except AuditError as error:

@@ -23,9 +23,8 @@ from synthprobe import pipeline
 from synthprobe.alerts.routes import lint as lint_routes
 from synthprobe.alerts.routes import read_mutes
 from synthprobe.cli.known_journeys import KnownJourneys
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.errors import SecretError, SynthprobeError, TargetError
-from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.api import Api
 from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.records.address import shown_address
@@ -69,22 +68,16 @@ _CANNOT_WORK = {
 
 
 @dataclass(frozen=True)
-class ProjectAtHand:
-    """What is looked at.
+class ProjectAtHand(Project):
+    """A project that is looked at.
 
     Attributes:
-        root: the project's root.
-        config: its configuration.
         target: name of the target that runs are against.
-        environ: the environment.
         paths: the files and folders that a check of files looks at.
         secrets: sources of more secrets, ``env:VARIABLE`` or ``file:/path``.
     """
 
-    root: Path
-    config: Config
-    target: str
-    environ: Mapping[str, str]
+    target: str = ""
     paths: Sequence[Path] = ()
     secrets: Sequence[str] = ()
 
@@ -110,7 +103,7 @@ Check = Callable[[ProjectAtHand], Iterator[tuple[Level, str]]]
 def findings(project: ProjectAtHand, checks: Mapping[str, Check], *, named: bool = False) -> list[Finding]:
     """Look at everything; a check that cannot be made is a finding itself, unless it was asked for by name."""
     found = []
-    mask = Redactor.of(project.config.secret_sources(), project.root).text
+    mask = project.redactor.text
 
     def shown(text: str) -> str:
         return shown_address(mask(text))
@@ -173,7 +166,7 @@ def _proxies(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
 
 def _journeys(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     """pytest itself collects them: what it refuses in a run, it refuses here."""
-    journeys = collect(project.root, project.config)
+    journeys = collect(project)
     if not journeys:
         yield "warning", f"There is no journey in {', '.join(project.config.journeys)}. Write one, or correct journeys."
     for name, count in Counter(journey.id for journey in journeys).items():
@@ -213,7 +206,7 @@ def _targets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     if reason := kill_switch_reason(target.kill_switch, project.environ, proxies):
         yield "warning", f"Target {target.name} was not asked anything. {reason}"
         return
-    redactor = Redactor.of(project.config.secret_sources(), project.root)
+    redactor = project.redactor
     credentials = read_credentials(target, project.environ, root=project.root)
     for one in credentials.identities:
         if one.ends - datetime.now(UTC) < _SOON:
@@ -239,7 +232,7 @@ def _history(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     there = (folder / "history.db").exists() or (folder.exists() and not folder.is_dir())
     if not project.config.history.url and not there:
         return  # the first run makes it
-    with pipeline.open_history(project.root, project.config, project.environ) as history:
+    with pipeline.open_history(project) as history:
         for trouble in history.check():
             yield "wrong", f"The history cannot be used. {trouble}"
 
@@ -251,7 +244,7 @@ def _routes(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     if not alerts.routes:
         yield "warning", "There is no [[alerts.routes]], so that a run tells nobody. See docs/guides/alerts.md."
         return
-    journeys = KnownJourneys(project.root, project.config).ids() if mutes else None
+    journeys = KnownJourneys(project).ids() if mutes else None
     for sentence in lint_routes(alerts, mutes, datetime.now(UTC), journeys=journeys):
         yield "wrong", sentence
 

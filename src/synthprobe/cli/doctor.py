@@ -17,7 +17,7 @@ from synthprobe.cli.checks import CHECKS, ProjectAtHand, findings
 from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.named_checks import NAMED_CHECKS
 from synthprobe.cli.terminal import open_console, print_json, print_wrapped
-from synthprobe.config import Config, Project
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
 
@@ -59,8 +59,7 @@ def doctor(
         ),
     ] = False,
     paths: Annotated[
-        list[Path] | None,
-        typer.Option("--in", metavar="PATH", help="Where `source` or `leaks` looks."),
+        list[Path] | None, typer.Option("--in", metavar="PATH", help="Where `source` or `leaks` looks.")
     ] = None,
     secret: Annotated[
         list[str] | None, typer.Option(help="One more secret for `leaks`: env:VARIABLE or file:/path.")
@@ -77,28 +76,27 @@ def doctor(
         raise ConfigurationError(f"There is no check {unknown[0]!r}. Known ones: {', '.join(_ALL)}.")
     if (paths or secret) and not {"source", "leaks"} & set(names):
         raise ConfigurationError("--in and --secret belong to the checks `source` and `leaks`. Name one of them.")
-    root, config = Project.here()
-    executable = config.browser.executable or None
+    project = Project.here()
+    executable = project.config.browser.executable or None
     tell = open_console(stderr=as_json).print
     if fix and not names:
         _install(executable, tell)
     if fix and "history" in names:
-        _prune(root, config, tell)
+        _prune(project, tell)
     tools = [] if names else _tools(executable)
-    if target is not None and target not in config.targets:
-        config.target(target)  # says which there are
-    project = ProjectAtHand(
-        root=root,
-        config=config,
-        target=target or config.default_target,
-        environ=os.environ,
+    if target is not None and target not in project.config.targets:
+        project.config.target(target)  # says which there are
+    at_hand = ProjectAtHand(
+        project.root,
+        project.config,
+        target=target or project.config.default_target,
         paths=paths or (),
         secrets=secret or (),
     )
     # a CI job installs its tools with --fix: what is wrong with a target must not keep its run from saying so
-    only_files = not names and (fix or (target is None and not config.targets))
+    only_files = not names and (fix or (target is None and not project.config.targets))
     chosen = {name: _ALL[name] for name in (["workflows"] if only_files else names or CHECKS)}
-    found = findings(project, chosen, named=bool(names))
+    found = findings(at_hand, chosen, named=bool(names))
     if as_json:
         print_json({"tools": tools, "findings": found})
     else:
@@ -115,8 +113,8 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _prune(root: Path, config: Config, tell: Callable[[str], None]) -> None:
-    with pipeline.open_history(root, config) as history:
+def _prune(project: Project, tell: Callable[[str], None]) -> None:
+    with pipeline.open_history(project) as history:
         removed = history.prune(datetime.now(UTC))
     counted = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in removed.items() if count)
     tell(f"Removed or rolled up: {counted or 'nothing was due'}.")

@@ -12,22 +12,21 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.table import Table
 
 from synthprobe import pipeline, words
 from synthprobe.cli.completion import complete_faults
-from synthprobe.cli.exercise import desk, target_secret
+from synthprobe.cli.exercise import desk
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Config, Project
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.matching import match, tell
 from synthprobe.firstline.runbook import Exercise, Runbook
 from synthprobe.firstline.runbook_stamp import stamp
 from synthprobe.firstline.runbooks import read_runbooks
 from synthprobe.firstline.score_set import Sample, sampled, write_score_set
-from synthprobe.hooks import DrillPlan, DrillSystem, Fault, load_plugins
+from synthprobe.hooks import DrillPlan, DrillSystem, Fault
 from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.runner import RunOrder, run_journeys
@@ -116,13 +115,13 @@ class Drill:
     """Runs journeys against a system that is put in one state after the other."""
 
     def __init__(
-        self, root: Path, config: Config, target: Target, system: DrillSystem, workers: int, *, whole: bool = False
+        self, project: Project, target: Target, system: DrillSystem, workers: int, *, whole: bool = False
     ) -> None:
-        self.root, self.target, self.workers, self.whole = root, target, workers, whole
-        self.config = msgspec.structs.replace(config, second_attempts=0)
+        self.project = project.with_config(second_attempts=0)
+        self.target, self.workers, self.whole = target, workers, whole
         self.system = system
         self.places: dict[str, str] = {}
-        shelf = read_runbooks(root / config.runbooks, root)
+        shelf = read_runbooks(project.root / project.config.runbooks, project.root)
         for sentence in shelf.refused:
             _console.print(sentence)
         self.pages = shelf.runbooks
@@ -142,7 +141,7 @@ class Drill:
 
     def fault(self, fault: Fault) -> Drilled:
         """Drill one fault, with every journey or those that are expected to notice it; follow its runbook to green."""
-        variables = self.system.environment(lambda name: target_secret(self.target, name, self.root))
+        variables = self.system.environment(lambda name: self.project.secret(self.target, name))
         with ExitStack() as healing:
             healing.enter_context(self.system.broken(fault.name))
             expected = () if self.whole else fault.noticed_by
@@ -194,7 +193,7 @@ class Drill:
 
     def _follow(self, drilled: Drilled, folder: Path, variables: Mapping[str, Secret], healing: ExitStack) -> Drilled:
         runbook: Runbook = self.runbooks[drilled.name]
-        with desk(self.root, self.config, self.target, variables, folder) as place:
+        with desk(self.project, self.target, variables, folder) as place:
             wrong = place.confirm(runbook)
             if not wrong and runbook.fix:
                 how, wrong = f"fixed by {runbook.fix}", place.mend(runbook, drilled.noticed, self._again)
@@ -221,8 +220,8 @@ class Drill:
 
     def _run(self, paths: Sequence[str]) -> tuple[Path, Verdict]:
         order = RunOrder(paths=tuple(paths), workers=0 if paths else self.workers)
-        folder, verdict = run_journeys(self.root, self.config, self.target, order)
-        return folder, pipeline.explain_run(self.root, self.config, folder, verdict)
+        folder, verdict = run_journeys(self.project, self.target, order)
+        return folder, pipeline.explain_run(self.project, folder, verdict)
 
 
 def drill(
@@ -251,8 +250,8 @@ def drill(
 
     Exit code 0: all held, and every decoy stayed silent. 1: something did not; the table says what.
     """
-    root, config = Project.here()
-    plans = load_plugins(config.plugins, root).drills()
+    project = Project.here()
+    plans = project.plugins.drills()
     if not plans:
         raise ConfigurationError(
             "No plugin of this project offers a drill. Write one, docs/guides/drills.md shows how, and name it under "
@@ -267,12 +266,12 @@ def drill(
             f"Known ones: {', '.join(known)}. Use --all for every one of them."
         )
     if pairs:
-        raise typer.Exit(1 if _drill_pairs(root, config, plans, names, workers) else 0)
-    exercise = Exercise(at=datetime.now(UTC).date(), revision=_revision(root)) if stamped else None
+        raise typer.Exit(1 if _drill_pairs(project, plans, names, workers) else 0)
+    exercise = Exercise(at=datetime.now(UTC).date(), revision=_revision(project.root)) if stamped else None
     done: list[Drilled] = []
     for plan in plans:
         if faults := [known[name][1] for name in chosen if known[name][0] is plan]:
-            done += _drilled(root, config, plan, faults, exercise, workers, whole=whole)
+            done += _drilled(project, plan, faults, exercise, workers, whole=whole)
     if score:
         _console.print(_matrix(done))
     if found := [one for one in done if one.truth != "decoy" and one.noticed]:
@@ -284,17 +283,10 @@ def drill(
 
 
 def _drilled(
-    root: Path,
-    config: Config,
-    plan: DrillPlan,
-    faults: Sequence[Fault],
-    exercise: Exercise | None,
-    workers: int,
-    *,
-    whole: bool,
+    project: Project, plan: DrillPlan, faults: Sequence[Fault], exercise: Exercise | None, workers: int, *, whole: bool
 ) -> Iterator[Drilled]:
     """Drill faults of one system, and print each as it is done."""
-    with _started(root, config, plan, workers, whole=whole) as it:
+    with _started(project, plan, workers, whole=whole) as it:
         for fault in faults:
             result = it.fault(fault) if fault.cause else it.decoy(fault)
             wrong = result.wrong()
@@ -303,21 +295,23 @@ def _drilled(
             if len(result.incidents) > 1:
                 _say_incidents(result.incidents)
             if exercise and not wrong and fault.name in it.runbooks:
-                stamp(root / it.runbooks[fault.name].path, exercise)
+                stamp(project.root / it.runbooks[fault.name].path, exercise)
             if exercise and result.samples:
-                write_score_set(root / config.runbooks, fault.name, result.ran, result.samples)
+                write_score_set(project.root / project.config.runbooks, fault.name, result.ran, result.samples)
             yield result
 
 
 @contextmanager
-def _started(root: Path, config: Config, plan: DrillPlan, workers: int, *, whole: bool = False) -> Iterator[Drill]:
+def _started(project: Project, plan: DrillPlan, workers: int, *, whole: bool = False) -> Iterator[Drill]:
     """A system that is well, to be broken."""
-    if config.target(plan.target).production:
+    if project.config.target(plan.target).production:
         raise ConfigurationError(
             f"A drill wants to break {plan.target!r}, which is a production target. Name another target in its plan."
         )
     with plan.start() as system:
-        drill = Drill(root, config, config.target(plan.target, base_url=system.base_url), system, workers, whole=whole)
+        drill = Drill(
+            project, project.config.target(plan.target, base_url=system.base_url), system, workers, whole=whole
+        )
         if bad := drill.healthy():
             raise ConfigurationError(
                 f"Nothing is broken yet, and still {'; '.join(bad)}. Correct that first; nothing was drilled."
@@ -325,16 +319,14 @@ def _started(root: Path, config: Config, plan: DrillPlan, workers: int, *, whole
         yield drill
 
 
-def _drill_pairs(
-    root: Path, config: Config, plans: Sequence[DrillPlan], names: Sequence[str] | None, workers: int
-) -> int:
+def _drill_pairs(project: Project, plans: Sequence[DrillPlan], names: Sequence[str] | None, workers: int) -> int:
     """Drill faults two by two, and print how many incidents came of each pair; how many pairs did not hold."""
     done: list[Paired] = []
     for plan in plans:
         faults = [fault for fault in plan.faults if fault.cause and (not names or fault.name in names)]
         pairs = list(combinations(faults if names else _of_each_class(faults), 2))
         if pairs:
-            with _started(root, config, plan, workers) as it:
+            with _started(project, plan, workers) as it:
                 done += [_printed(it.pair(one, other)) for one, other in pairs]
     if not done:
         raise ConfigurationError("No pair can be made of these faults. Name at least two faults of one system.")

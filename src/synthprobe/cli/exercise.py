@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -17,18 +18,18 @@ from typing import Any
 
 import msgspec
 
-from synthprobe.config import Config
-from synthprobe.errors import ConfigurationError, SynthprobeError
-from synthprobe.evidence.redaction import Redactor
+from synthprobe.cli.fix import known_fixes
+from synthprobe.config import Config, Project
+from synthprobe.errors import SynthprobeError
 from synthprobe.firstline.applying import FixDesk
 from synthprobe.firstline.audit import RecordedAudit
-from synthprobe.firstline.fixes import Fix, load_fixes
+from synthprobe.firstline.fixes import Fix
 from synthprobe.firstline.identity import Actor
 from synthprobe.firstline.runbook import Command, Runbook, holds
 from synthprobe.history.store import History
 from synthprobe.records.incident import Incident
 from synthprobe.records.result import Outcome
-from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 
 COMMAND_S = 120.0
@@ -38,9 +39,9 @@ _EXCERPT = 300
 class Desk:
     """Where a runbook is followed: a copy of the project, so that a drill adds nothing to its memory or audit."""
 
-    def __init__(self, root: Path, config: Config, target: Target, variables: Mapping[str, Secret]) -> None:
-        self.root, self.config, self.target = root, config, target
-        self._mask = Redactor.of(config.secret_sources(), root)
+    def __init__(self, project: Project, target: Target, variables: Mapping[str, Secret]) -> None:
+        self.project, self.target = project, target
+        self._mask = project.redactor
         for secret in variables.values():
             self._mask.add(secret)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -62,7 +63,7 @@ class Desk:
     ) -> str:
         """Plan the runbook's fix, then apply it with every rule of safety, approved by a second role where it asks."""
         try:
-            fix = load_fixes(self.root / self.config.fixes.folder, self.config.fixes.roles).get(runbook.fix)
+            fix = known_fixes(self.project).get(runbook.fix)
             if fix is None:
                 return f"{runbook.path} names the fix {runbook.fix!r}, and there is none. See: synthprobe fix plan."
             return self._applied(fix, journeys, rerun)
@@ -103,15 +104,15 @@ class Desk:
             last_seen_at=now,
             journeys=tuple(journeys),
         )
-        state = self.root / self.config.folder
+        state = self.project.folder
         desk = FixDesk(
-            config=self.config.fixes,
+            config=self.project.config.fixes,
             target=self.target,
             folder=state,
             audit=RecordedAudit(partial(History.open, state / "history.db"), state),
             rerun=rerun,
             record=lambda *_: None,
-            secret=lambda name: target_secret(self.target, name, self.root),
+            secret=lambda name: self.project.secret(self.target, name),
             redactor=self._mask,
         )
         first = Actor(self._role("apply", fix.roles), "the one who applies")
@@ -125,7 +126,7 @@ class Desk:
 
     def _role(self, power: str, among: Sequence[str] = ()) -> str:
         """A role that has the power; whether it may use it here is the desk of fixes' to say."""
-        able = [role for role, powers in self.config.fixes.roles.items() if power in powers]
+        able = [role for role, powers in self.project.config.fixes.roles.items() if power in powers]
         return next((role for role in able if role in among), able[0] if able else "nobody")
 
     def _type(self, command: Command) -> tuple[int, str]:
@@ -133,7 +134,7 @@ class Desk:
         try:
             done = subprocess.run(
                 ["sh", "-c", command.shell],
-                cwd=self.root,
+                cwd=self.project.root,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -157,30 +158,21 @@ class Desk:
 
 
 @contextmanager
-def desk(root: Path, config: Config, target: Target, variables: Mapping[str, Secret], run: Path) -> Iterator[Desk]:
+def desk(project: Project, target: Target, variables: Mapping[str, Secret], run: Path) -> Iterator[Desk]:
     """A desk at which a run was just seen to fail."""
     with TemporaryDirectory(prefix="synthprobe-drill-", ignore_cleanup_errors=True) as folder:
         copy = Path(folder)
-        for part in (*config.journeys, config.runbooks, config.fixes.folder):
-            if (root / part).is_dir():
-                shutil.copytree(root / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-        for part in (name for name in config.plugins if name.endswith(".py")):
+        for part in (*project.config.journeys, project.config.runbooks, project.config.fixes.folder):
+            if (project.root / part).is_dir():
+                shutil.copytree(project.root / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for part in (name for name in project.config.plugins if name.endswith(".py")):
             (copy / part).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(root / part, copy / part)
-        (copy / "synthprobe.toml").write_text(_settings(config, target), "utf-8")
-        runs = copy / config.folder / "runs" / target.name
+            shutil.copy(project.root / part, copy / part)
+        (copy / "synthprobe.toml").write_text(_settings(project.config, target), "utf-8")
+        runs = copy / project.config.folder / "runs" / target.name
         runs.mkdir(parents=True)
         (runs / run.name).symlink_to(run.absolute(), target_is_directory=True)
-        yield Desk(copy, config, target, variables)
-
-
-def target_secret(target: Target, name: str, root: Path) -> Secret:
-    """A secret of a target, read where its configuration says."""
-    if name not in target.secrets:
-        raise ConfigurationError(
-            f"The target {target.name!r} has no secret {name!r}. Add it to [targets.{target.name}.secrets]."
-        )
-    return read_secret(name, os.environ, source=target.secrets[name], root=root)
+        yield Desk(dataclasses.replace(project, root=copy), target, variables)
 
 
 def _settings(config: Config, target: Target) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -16,13 +15,12 @@ from synthprobe.cli.completion import complete_fixes, complete_incidents, comple
 from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.cli.recorded_incidents import RecordedIncidents, account, fixing_actor, signatures_of
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config, Project
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.firstline.applying import FixDesk
 from synthprobe.firstline.fixes import Fix, load_fixes
 from synthprobe.records.result import Outcome
 from synthprobe.runner import RunOrder, run_journeys
-from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
 
 app = typer.Typer(no_args_is_help=True)
@@ -104,7 +102,7 @@ def apply(
 ) -> None:
     """Apply a fix and verify it; a dry run without `--really`. Exit code 1 when it did not help."""
     desk, one, incidents = _desk(fix, target, base_url)
-    who = fixing_actor(by, *Project.here())
+    who = fixing_actor(by, Project.here())
     done = desk.apply(one, incidents.get(incident), who, _pairs(inputs), really=really, automatic=automatic)
     for note in desk.audit.notes:
         _console.print(note)
@@ -118,23 +116,23 @@ def apply(
 @app.command("approve")
 def approve(request: Annotated[str, typer.Argument(help="The request, as printed.")], by: _Role) -> None:
     """Approve a fix that somebody else asked for."""
-    root, config = Project.here()
-    audit = recorded_audit(root, config)
+    project = Project.here()
+    audit = recorded_audit(project)
     asked = [entry for entry in audit.known() if entry.digest == request]
     desk, _, _ = _desk(asked[0].fix if asked else "", asked[0].target if asked else None, None, known=bool(asked))
-    entry = desk.approve(request, fixing_actor(by, root, config, approves=True))
+    entry = desk.approve(request, fixing_actor(by, project, approves=True))
     _console.print(f"Approved until {entry.expires:%H:%M} UTC: {entry.fix} for {entry.incident}.")
 
 
 def _list(*, as_json: bool) -> None:
     """The fixes there are, who may apply them, and whether they can be undone."""
-    root, config = Project.here()
-    fixes = known_fixes(root, config)
+    project = Project.here()
+    fixes = known_fixes(project)
     if as_json:
         print_json({"fixes": [_fix_data(one) for one in fixes.values()]})
         return
     if not fixes:
-        _console.print(f"There are no fixes in {config.fixes.folder}/. {_WRITTEN_AS}")
+        _console.print(f"There are no fixes in {project.config.fixes.folder}/. {_WRITTEN_AS}")
     for one in fixes.values():
         undo = f"cannot be undone: {one.irreversible}" if one.irreversible else "can be undone"
         asks = ", needs approval" if one.approval else ""
@@ -150,40 +148,29 @@ def _fix_data(one: Fix) -> dict[str, object]:
 def _desk(
     fix: str, target_name: str | None, base_url: str | None, *, known: bool = True
 ) -> tuple[FixDesk, Fix, RecordedIncidents]:
-    root, config = Project.here()
-    target = config.target(target_name, base_url=base_url)
-    fixes = known_fixes(root, config, fix if known else None)
+    project = Project.here()
+    target = project.config.target(target_name, base_url=base_url)
+    fixes = known_fixes(project, fix if known else None)
     if not known:
         raise FixRefused("There is no such request. See: synthprobe audit.")
-    folder = root / config.folder
-    incidents = RecordedIncidents(root, config)
-
-    def secret(name: str) -> Secret:
-        source = target.secrets.get(name)
-        if source is None:
-            raise ConfigurationError(
-                f"The target {target.name!r} has no secret {name!r}. Add it to [targets.{target.name}.secrets]."
-            )
-        kind, _, place = source.partition(":")
-        return read_secret(name, os.environ, source=f"file:{root / place}" if kind == "file" else source)
-
+    incidents = RecordedIncidents(project)
     desk = FixDesk(
-        config=config.fixes,
+        config=project.config.fixes,
         target=target,
-        folder=folder,
-        audit=recorded_audit(root, config),
-        rerun=lambda journeys: _rerun(root, config, target, journeys),
+        folder=project.folder,
+        audit=recorded_audit(project),
+        rerun=lambda journeys: _rerun(project, target, journeys),
         record=incidents.record,
-        secret=secret,
-        signatures=signatures_of(root, config),
+        secret=partial(project.secret, target),
+        signatures=signatures_of(project),
     )
     return desk, fixes[fix], incidents
 
 
-def _rerun(root: Path, config: Config, target: Target, journeys: Sequence[str]) -> Mapping[str, Outcome]:
+def _rerun(project: Project, target: Target, journeys: Sequence[str]) -> Mapping[str, Outcome]:
     """Run only these journeys again; where they stand is known from earlier runs."""
     places: dict[str, str] = {}
-    runs = (root / config.folder / "runs").glob("*/*/collected.json")
+    runs = (project.folder / "runs").glob("*/*/collected.json")
     for inventory in sorted(runs, key=lambda path: path.stat().st_mtime):
         for journey in json.loads(inventory.read_text()):
             places[journey["id"]] = journey["node_id"]
@@ -191,13 +178,13 @@ def _rerun(root: Path, config: Config, target: Target, journeys: Sequence[str]) 
     if len(paths) < len(journeys):
         return {}
     order = RunOrder(paths=tuple(paths), address_given=True)
-    _, verdict = run_journeys(root, config, target, order)
+    _, verdict = run_journeys(project, target, order)
     return {one.journey.id: one.outcome for one in verdict.journeys}
 
 
-def known_fixes(root: Path, config: Config, fix: str | None = None) -> dict[str, Fix]:
+def known_fixes(project: Project, fix: str | None = None) -> dict[str, Fix]:
     """Every fix; an unknown one is refused."""
-    fixes = load_fixes(root / config.fixes.folder, config.fixes.roles)
+    fixes = load_fixes(project.root / project.config.fixes.folder, project.config.fixes.roles)
     if fix is not None and fix not in fixes:
         near = difflib.get_close_matches(fix, fixes, n=3)
         known = f"Did you mean {' or '.join(near)}?" if near else f"Known fixes: {', '.join(fixes) or 'none'}."

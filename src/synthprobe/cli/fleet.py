@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from msgspec import to_builtins
 from rich.table import Table
 
 from synthprobe import pipeline
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
-from synthprobe.evidence.redaction import Redactor
 from synthprobe.fleet.conclude import Concluded, conclude
 from synthprobe.fleet.slots import plan_of, slot_of
 from synthprobe.records.plain_text import plain_line
@@ -24,19 +21,12 @@ from synthprobe.targets.target import Target
 
 
 def print_plan(
-    root: Path,
-    config: Config,
-    target: Target,
-    parts: int,
-    slot: str | None,
-    locations: Sequence[str],
-    *,
-    as_json: bool,
+    project: Project, target: Target, parts: int, slot: str | None, locations: Sequence[str], *, as_json: bool
 ) -> None:
     """Deal the journeys of a slot out to parts that take about equally long; with a slot the plan is kept."""
-    with pipeline.open_history(root, config) as history:
-        number, _ = slot_of(history.fleet, config, slot or "now")
-        made = plan_of(history.fleet, root, config, target, number, parts, locations, keep=bool(slot))
+    with pipeline.open_history(project) as history:
+        number, _ = slot_of(history.fleet, project.config, slot or "now")
+        made = plan_of(history.fleet, project, target, number, parts, locations, keep=bool(slot))
     if len(made.parts) != parts:
         raise ConfigurationError(
             f"Slot {number} of {target.name} has a plan of {len(made.parts)} parts already, {parts} were asked for. "
@@ -67,13 +57,10 @@ def print_plan(
 
 
 def print_conclusion(
-    root: Path, config: Config, target: Target, slot: str, *, wait_s: float, degraded_fails: bool, as_json: bool
+    project: Project, target: Target, slot: str, *, wait_s: float, degraded_fails: bool, as_json: bool
 ) -> int:
     """Judge a slot once, of what all parts say from every location, and tell people; the exit code of a run."""
-    mask = Redactor.of(config.secret_sources(), root).text
-    made = conclude(
-        root, config, target, slot, wait_s=wait_s, degraded_fails=degraded_fails, mask=mask, environ=os.environ
-    )
+    made = conclude(project, target, slot, wait_s=wait_s, degraded_fails=degraded_fails)
     console = open_console(stderr=as_json)
     if made.verdict is not None:
         console.print(summary(made.verdict))

@@ -25,7 +25,7 @@ app.command("replay")(replay)
 
 @contextmanager
 def _history() -> Iterator[History]:
-    with pipeline.open_history(*Project.here()) as history:
+    with pipeline.open_history(Project.here()) as history:
         said = len(history.notes)
         _say(history.notes)
         try:
@@ -69,8 +69,8 @@ def copy(
 def _unpack(file: Path) -> None:
     from synthprobe.history.packs import read_pack
 
-    root, config = Project.here()
-    path = root / config.folder / "history.db"
+    project = Project.here()
+    path = project.folder / "history.db"
     if path.exists():
         raise HistoryError(f"{path} is there already and is kept. Move it away, then copy again.")
     try:

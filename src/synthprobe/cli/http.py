@@ -67,19 +67,21 @@ def http(
 
     Exit code 0: it answered as expected. 1: it did not. 2: usage or configuration, also what a guardrail refuses.
     """
-    root, config = Project.here()
-    chosen = config.target(target, base_url=base_url)
+    project = Project.here()
+    chosen = project.config.target(target, base_url=base_url)
     if method.upper() not in METHODS:
         raise ConfigurationError(f"{method!r} is no method; one of {', '.join(METHODS)} was expected first.")
     sent = _json(body)
-    if reason := kill_switch_reason(chosen.kill_switch, os.environ, partial(proxies_for, chosen, os.environ, root)):
+    if reason := kill_switch_reason(
+        chosen.kill_switch, os.environ, partial(proxies_for, chosen, os.environ, project.root)
+    ):
         raise ConfigurationError(f"Nothing was sent to target {chosen.name}. {reason}")
-    console, redactor = open_console(), Redactor.of(config.secret_sources(), root)
+    console, redactor = open_console(), project.redactor
     try:
         if show == ["certificate"]:
             console.print(_certificate(chosen, path))
             return
-        api = _session(root, chosen, redactor, as_)
+        api = _session(project.root, chosen, redactor, as_)
         if listen:
             api.listens()
         given = {"json": sent} if body is not None else {}

@@ -11,7 +11,7 @@ from rich.text import Text
 from synthprobe.cli import remembered
 from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.records.impact import Change, Forecast, ImpactRow, Split
 from synthprobe.records.plain_text import plain_line
@@ -27,10 +27,10 @@ WIDE = 130
 _console = open_console()
 
 
-def make_board(root: Path, config: Config, target: Target, site: Path, days: float = DAYS) -> Path:
+def make_board(project: Project, target: Target, site: Path, days: float = DAYS) -> Path:
     """Make the board's pages of a target."""
-    with remembered.opened(root, config, target.name) as history:
-        past = Past(root, config, target, history)
+    with remembered.opened(project, target.name) as history:
+        past = Past(project, target, history)
         return render_board(past.board_data(past.ranked(days), days), site)
 
 

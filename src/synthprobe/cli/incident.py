@@ -76,7 +76,7 @@ def list_incidents(
 @app.command("show")
 def show(id: _Id, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show one incident: what, where the cause lies, which runbook, and its record."""
-    one = next((found for found in known_incidents(Project.here().root) if found.id == id), None) or _recorded().get(id)
+    one = next((found for found in known_incidents(Project.here()) if found.id == id), None) or _recorded().get(id)
     if as_json:
         print_json(one)
         return
@@ -178,10 +178,10 @@ def note(
     if not journey:
         _change(id, by, text, reported_at=when)
         return
-    root, config = Project.here()
-    who = known_actor(by, root, config)
-    name = config.target(target).name
-    known = KnownJourneys(root, config).ids()
+    project = Project.here()
+    who = known_actor(by, project)
+    name = project.config.target(target).name
+    known = KnownJourneys(project).ids()
     if journey not in known:
         raise ConfigurationError(
             f"There is no journey {journey!r}. {nearest(journey, known)} Give the one that comes nearest to what the "
@@ -215,8 +215,8 @@ def note(
 
 def _worth(id: str, by: str, worth: Worth, text: str) -> None:
     """What the page of an incident was worth after use; also of one that only its run knows."""
-    root, config = Project.here()
-    known = list(known_incidents(root))
+    project = Project.here()
+    known = list(known_incidents(project))
     found = next((incident for incident in known if incident.id == id), None)
     if found is None:
         listed = ", ".join(incident.id for incident in known) or "none"
@@ -224,7 +224,7 @@ def _worth(id: str, by: str, worth: Worth, text: str) -> None:
     said = words.runbook_mark(found.runbook, worth) + (f": {text}" if text else "")
     event = IncidentEvent(at=datetime.now(UTC), role=actor(by).role, text=said, runbook=found.runbook, worth=worth)
     noted = replace(found, runbook_outcome=worth, events=(*found.events, event))
-    RecordedIncidents(root, config).put(noted)
+    RecordedIncidents(project).put(noted)
     _console.print(f"Noted: {id} {worth}.")
     if worth == "missing":
         _console.print(f"Begin one from what was recorded: synthprobe runbook new {id}")
@@ -263,12 +263,12 @@ def _is_date(at: str) -> bool:
 
 
 def _recorded() -> RecordedIncidents:
-    return RecordedIncidents(*Project.here())
+    return RecordedIncidents(Project.here())
 
 
 def _change(id: str, by: str, text: str, **changes: object) -> None:
-    root, config = Project.here()
-    who, incidents = known_actor(by, root, config), RecordedIncidents(root, config)
+    project = Project.here()
+    who, incidents = known_actor(by, project), RecordedIncidents(project)
     one = incidents.get(id)
     if one.state == "resolved" and one.resolved_how == "itself" and changes.get("state") == "resolved":
         changes["resolved_at"] = one.resolved_at  # the monitor knows when it ended, a person what ended it

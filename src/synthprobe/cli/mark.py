@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +14,7 @@ from synthprobe.cli.completion import complete_journeys, complete_targets
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Config, Project
+from synthprobe.config import Project
 from synthprobe.detection.watch import accept as accept_level
 from synthprobe.detection.watch import read_state
 from synthprobe.errors import ConfigurationError
@@ -55,29 +54,29 @@ def mark(
     location: Annotated[str | None, typer.Option(help="With --accept: of the probe; this one's without it.")] = None,
 ) -> None:
     """Mark a change in changes.toml, and say what it can save at most; or accept a level that is slower than usual."""
-    root, config = Project.here()
+    project = Project.here()
     if accept is not None:
         if at or expected or saves != 1.0:
             raise ConfigurationError("--at, --expected and --saves are of a change; --accept takes the level of now.")
-        _accept(root, config, config.target(target).name, (accept, operation), title, location)
+        _accept(project, project.config.target(target).name, (accept, operation), title, location)
         return
     if location is not None:
         raise ConfigurationError("--location belongs to --accept: a change is marked for all of them.")
     now = recorded.now().replace(microsecond=0)
     moment = parse_moment(at, now) if at else now
-    chosen = config.target(target) if operation or target else None
+    chosen = project.config.target(target) if operation or target else None
     if expected not in {"", "slower"}:
         raise ConfigurationError(f"--expected is {expected!r}: slower was expected, or nothing.")
     change = Change(at=moment, title=title, operation=operation, saves=saves, expected="slower" if expected else "")
-    path = mark_change(root, change)
+    path = mark_change(project.root, change)
     _console.print(f"Marked in {path.name}: {title}")
     if operation and chosen:
-        _print_ceiling(root, config, chosen, change)
+        _print_ceiling(project, chosen, change)
 
 
-def _print_ceiling(root: Path, config: Config, target: Target, change: Change) -> None:
-    with remembered.opened(root, config, target.name) as history:
-        window = Past(root, config, target, history).measured(change.at - timedelta(days=7), change.at)
+def _print_ceiling(project: Project, target: Target, change: Change) -> None:
+    with remembered.opened(project, target.name) as history:
+        window = Past(project, target, history).measured(change.at - timedelta(days=7), change.at)
     ranked = window.ranked()
     most = ceiling(ranked, change.operation)
     kind = next((KINDS[row.kind][0].lower() for row in ranked if row.name == change.operation), "")
@@ -85,12 +84,12 @@ def _print_ceiling(root: Path, config: Config, target: Target, change: Change) -
     _console.print(f"What it can save: {known if most else 'unknown: no row of that name was measured'}")
 
 
-def _accept(root: Path, config: Config, target: str, slow: tuple[str, str], reason: str, location: str | None) -> None:
+def _accept(project: Project, target: str, slow: tuple[str, str], reason: str, location: str | None) -> None:
     """Take the level of an open alarm as usual. What is slower than it, or as before, is told."""
     if not reason.strip():
         raise ConfigurationError("A level is accepted for a reason, which the board shows. Give it before --accept.")
-    (journey, step), place = slow, config.location if location is None else location
-    with pipeline.open_history(root, config) as history:
+    (journey, step), place = slow, project.config.location if location is None else location
+    with pipeline.open_history(project) as history:
         states = history.detector_states(target, location=place)
         accepted = accept_level(states, journey, step, datetime.now(UTC), plain_line(reason))
         if not accepted:

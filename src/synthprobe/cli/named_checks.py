@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from synthprobe.cli.checks import Level, ProjectAtHand
+from synthprobe.cli.fix import known_fixes
 from synthprobe.cli.known_journeys import KnownJourneys, nearest
 from synthprobe.cli.objectives import declared_objectives, intervals_of
 from synthprobe.cli.page_changes import changed_since, last_changes
@@ -15,13 +16,11 @@ from synthprobe.cli.recorded_incidents import RecordedIncidents
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.issued import IssuedValues
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.firstline.fixes import load_fixes
 from synthprobe.firstline.runbook_lint import Known, Snooze, lint, read_snoozes
 from synthprobe.firstline.runbook_marks import marks
 from synthprobe.firstline.runbooks import read_runbooks, read_shelf
 from synthprobe.firstline.score_set import Sample, read_score_set, remembered, wrongly_claimed
 from synthprobe.goals.objectives import lint as lint_objective
-from synthprobe.hooks import load_plugins
 from synthprobe.journey.lint import remarks
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
 from synthprobe.runner.collected import collected_journeys, tests_of
@@ -41,40 +40,38 @@ def _source(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
 
 def _runbooks(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     """Every page under the runbooks' folder: coverage, content, references, staleness, names."""
-    root, config = project.root, project.config
-    shelf = read_runbooks(root / config.runbooks, root)
+    folder = project.root / project.config.runbooks
+    shelf = read_runbooks(folder, project.root)
     runbooks, refused = shelf.runbooks, list(shelf.refused)
     if not runbooks and not refused:
         raise ConfigurationError(
-            f"There is no runbook under {config.runbooks}/. Begin one: synthprobe runbook new INCIDENT"
+            f"There is no runbook under {project.config.runbooks}/. Begin one: synthprobe runbook new INCIDENT"
         )
     snoozes: tuple[Snooze, ...] = ()
     samples: tuple[Sample, ...] = ()
     try:
-        snoozes = read_snoozes(root / config.runbooks)
-        samples = read_score_set(root / config.runbooks)
+        snoozes = read_snoozes(folder)
+        samples = read_score_set(folder)
     except ConfigurationError as error:
         refused.append(str(error))
     from synthprobe.cli.main import command_names  # which loads this module
 
-    journeys = collected_journeys(root, config)
-    recorded = RecordedIncidents(root, config).all()
+    journeys = collected_journeys(project)
+    recorded = RecordedIncidents(project).all()
     used = marks(recorded)
     doubted = {mark.runbook for mark in used}
     known = Known(
         journeys={journey.id: journey.runbook for journey in journeys},
         commands=command_names(),
         tests=tests_of(journeys),
-        fixes=load_fixes(root / config.fixes.folder, config.fixes.roles).keys(),
-        drills=[
-            fault.name for plan in load_plugins(config.plugins, root).drills() for fault in plan.faults if fault.cause
-        ],
-        changed=changed_since(root, runbooks),
+        fixes=known_fixes(project).keys(),
+        drills=[fault.name for plan in project.plugins.drills() for fault in plan.faults if fault.cause],
+        changed=changed_since(project.root, runbooks),
         marks=used,
-        rewritten=last_changes(root, (page for page in runbooks if page.id in doubted)),
+        rewritten=last_changes(project.root, (page for page in runbooks if page.id in doubted)),
         samples=(*samples, *remembered(recorded, {journey.id: journey.runbook for journey in journeys})),
     )
-    findings = lint(read_shelf(root / config.runbooks, root).runbooks, known, datetime.now(UTC).date(), snoozes=snoozes)
+    findings = lint(read_shelf(folder, project.root).runbooks, known, datetime.now(UTC).date(), snoozes=snoozes)
     errors = [*refused, *(str(finding) for finding in findings if finding.error)]
     for text in errors:
         yield "wrong", text
@@ -90,7 +87,7 @@ def _runbooks(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
 def _objectives(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     """Objectives whose burn-rate rules cannot work at this interval, and those of journeys that are not there."""
     config = project.config
-    known = KnownJourneys(project.root, config).present()
+    known = KnownJourneys(project).present()
     for name, table in declared_objectives(config).items():
         objective, rules = declared_objective(name, table), declared_rules(name, table)
         for interval_s in intervals_of(config, known, name):
@@ -118,7 +115,7 @@ def _leaks(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     if not places:
         raise ConfigurationError("Which files are to be searched for secrets? Name them with --in PATH.")
     sources = project.config.secret_sources()
-    issued = IssuedValues(project.root / project.config.folder)
+    issued = IssuedValues(project.folder)
     redactor = Redactor()
     missing = redactor.learn_declared(sources, project.root)
     for source in project.secrets:

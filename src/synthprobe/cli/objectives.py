@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from rich.table import Table
 
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.cli.terminal import open_console, print_records
-from synthprobe.config import Config, ObjectiveConfig
+from synthprobe.config import Config, ObjectiveConfig, Project
 from synthprobe.goals.objectives import DAY, STANDARD_RULES, check_rule, span
 from synthprobe.pipeline import coverage
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
@@ -28,13 +27,13 @@ USUAL_DAYS = 30
 _console = open_console()
 
 
-def print_rules(root: Path, config: Config) -> None:
+def print_rules(project: Project) -> None:
     """Print what each burn-rate rule needs at this interval: the usual objectives, then the declared ones."""
-    tables = declared_objectives(config)
-    _print_usual(config.interval_s, [declared_objective(name, table) for name, table in tables.items()])
-    known = KnownJourneys(root, config).present()
+    tables = declared_objectives(project.config)
+    _print_usual(project.config.interval_s, [declared_objective(name, table) for name, table in tables.items()])
+    known = KnownJourneys(project).present()
     for name, table in tables.items():
-        for interval_s in intervals_of(config, known, name):
+        for interval_s in intervals_of(project.config, known, name):
             with suppress(ValueError):  # `synthprobe doctor objectives` says what is wrong
                 rules = declared_rules(name, table) or STANDARD_RULES
                 _console.print(_rules_table(declared_objective(name, table), rules, interval_s))
@@ -62,14 +61,14 @@ def print_statuses(found: Sequence[ObjectiveStatus]) -> None:
     print_records(_console, headings, rows, whole={"State", "Journey", "Objective"})
 
 
-def statuses(root: Path, config: Config, target: str) -> list[ObjectiveStatus]:
+def statuses(project: Project, target: str) -> list[ObjectiveStatus]:
     """How each journey stands, in the slots that scheduled runs judged; a run by hand judges none."""
     now = recorded.now()
-    since = coverage.since(config, now)
-    with remembered.opened(root, config, target) as history:
+    since = coverage.since(project.config, now)
+    with remembered.opened(project, target) as history:
         seen = remembered.observations(history, target, since, now)
-        began, windows = history.first_judged(target), read_windows(root / config.windows)
-        return list(coverage.judge_objectives(config, seen, now, began, windows, history.intervals(target)))
+        began, windows = history.first_judged(target), read_windows(project.root / project.config.windows)
+        return list(coverage.judge_objectives(project.config, seen, now, began, windows, history.intervals(target)))
 
 
 def declared_objectives(config: Config) -> dict[str, ObjectiveConfig]:

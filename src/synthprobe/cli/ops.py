@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from synthprobe import pipeline
 from synthprobe.cli import recorded
 from synthprobe.cli.recorded_incidents import RecordedIncidents
 from synthprobe.cli.terminal import open_console, print_records
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.measures import SHIFT_HOURS, measure
 from synthprobe.records.history import LETTERS_KEPT
@@ -39,8 +38,7 @@ def print_measures(made: OpsData, days: float) -> None:
 
 
 def ops_data(
-    root: Path,
-    config: Config,
+    project: Project,
     target: str,
     *,
     days: float = 30.0,
@@ -50,11 +48,11 @@ def ops_data(
 ) -> OpsData:
     """Count the measures up to now."""
     now = recorded.now()
-    incidents = RecordedIncidents(root, config)
+    incidents = RecordedIncidents(project)
     known = incidents.all(target)
     made = measure(
         known,
-        _pages_sent(root, config, {one.id for one in known}),
+        _pages_sent(project, {one.id for one in known}),
         target=target,
         since=now - timedelta(days=days),
         until=now,
@@ -64,7 +62,7 @@ def ops_data(
         zone=zone or UTC,
     )
     notes = list(incidents.notes)
-    if not config.alerts.routes:
+    if not project.config.alerts.routes:
         notes.append("No route for alerts is configured, so nobody is paged: see [alerts].")
     elif days > LETTERS_KEPT.days:
         kept = LETTERS_KEPT.days
@@ -72,11 +70,11 @@ def ops_data(
     return OpsData(measures=made, made_at=now, notes=tuple(notes))
 
 
-def _pages_sent(root: Path, config: Config, of: set[str]) -> list[Page] | None:
+def _pages_sent(project: Project, of: set[str]) -> list[Page] | None:
     """The pages that reached somebody; tickets, recoveries and drills are none."""
-    with pipeline.open_outbox(root, config) as outbox:
+    with pipeline.open_outbox(project) as outbox:
         letters = outbox.letters()
-    if not letters and not (config.alerts.routes and (root / config.folder / "runs").is_dir()):
+    if not letters and not (project.config.alerts.routes and (project.folder / "runs").is_dir()):
         return None
     return [
         Page(at=one.done, incidents=one.alert.incidents)

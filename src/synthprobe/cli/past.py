@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 
 from synthprobe.cli import recorded, remembered
 from synthprobe.cli.objectives import statuses
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.detection.watch import read_state
 from synthprobe.goals.counters import statement_totals
 from synthprobe.goals.impact import ceiling, compare, rank, split
@@ -55,17 +54,15 @@ class Window(Struct, frozen=True, kw_only=True):
 class Past:
     """What is known of a target's past."""
 
-    def __init__(self, root: Path, config: Config, target: Target, history: History) -> None:
-        self._root = root
-        self._config = config
+    def __init__(self, project: Project, target: Target, history: History) -> None:
+        self._project = project
         self._target = target
         self._history = history
         self._now = recorded.now()
 
     @cached_property
     def _latest(self) -> list[Verdict]:
-        folder, name = self._config.folder, self._target.name
-        return recorded.verdicts(self._root, folder, name, until=self._now, newest=recorded.NEWEST)
+        return recorded.verdicts(self._project, self._target.name)
 
     @cached_property
     def _journeys(self) -> dict[str, Journey]:
@@ -120,7 +117,7 @@ class Past:
         since = self._now - timedelta(days=days)
         lost = sum(one.resets for one in self._counted(since, self._now))
         notes = (f"The database's counters began anew {lost} times; what ran just before is missing.",) if lost else ()
-        standing = {one.objective.journey: one for one in statuses(self._root, self._config, self._target.name)}
+        standing = {one.objective.journey: one for one in statuses(self._project, self._target.name)}
         grids, lines, marks = (
             remembered.days(self._history, self._target.name, self._now, DAYS),
             self._points(since),
@@ -170,7 +167,7 @@ class Past:
                 )
                 for id in known
             ),
-            changes=tuple(self.judge_change(one, days) for one in reversed(read_changes(self._root))),
+            changes=tuple(self.judge_change(one, days) for one in reversed(read_changes(self._project.root))),
             notes=notes,
             runs=runs,
         )
@@ -197,8 +194,8 @@ class Past:
         }
 
     def _usual(self) -> dict[tuple[str, str], StepSeries]:
-        states = self._history.detector_states(self._target.name, location=self._config.location)
-        least_ms = self._config.least_slowdown_ms
+        states = self._history.detector_states(self._target.name, location=self._project.config.location)
+        least_ms = self._project.config.least_slowdown_ms
         return {key: read_state(state).series(key[1], least_ms) for key, state in states.items()}
 
     def _published(self) -> tuple[dict[str, str], dict[tuple[str, str], str], dict[datetime, str]]:
@@ -207,7 +204,7 @@ class Past:
         An empty step is the journey's last slow run, whichever step was slow. A journey without a browser has no trace;
         its page in the report stands for it.
         """
-        site = self._root / self._config.folder / "site"
+        site = self._project.folder / "site"
         pages: dict[str, str] = {}
         traces: dict[tuple[str, str], str] = {}
         try:
@@ -233,7 +230,7 @@ class Past:
         return pages, traces, {run.verdict.run.started_at: f"{run.folder}/index.html" for run in runs}
 
     def _counted(self, since: datetime, until: datetime) -> list[Counted]:
-        return read_counted(self._root, self._config, self._target.name, since, until)
+        return read_counted(self._project, self._target.name, since, until)
 
 
 def _in_order(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from synthprobe.config import Project
 from synthprobe.records.address import shown_address
 from synthprobe.records.incident import Incident
 from synthprobe.records.journey import Journey
@@ -17,32 +18,19 @@ from synthprobe.records.latency import Alarm
 from synthprobe.records.result import Result
 from synthprobe.records.verdict import Verdict
 
-NEWEST = 50
-"""Runs that are enough to know the journeys as they are now."""
+_NEWEST = 50  # runs that are enough to know the journeys as they are now
 
 
-def verdicts(
-    root: Path,
-    folder: str,
-    target: str,
-    *,
-    since: datetime | None = None,
-    until: datetime,
-    newest: int | None = None,
-) -> list[Verdict]:
-    """The verdicts of a target's recorded runs."""
-    found = {}
-    since = since or datetime.min.replace(tzinfo=UTC)
-    paths = _written(root, folder, target)
-    for verdict in _readable(paths[-newest:] if newest else paths):
-        if since <= verdict.run.started_at < until:
-            found[verdict.run.id] = verdict
+def verdicts(project: Project, target: str) -> list[Verdict]:
+    """The verdicts of a target's newest runs up to now."""
+    until = now()
+    found = {one.run.id: one for one in _readable(_written(project, target)[-_NEWEST:]) if one.run.started_at < until}
     return sorted(found.values(), key=lambda verdict: verdict.run.started_at)
 
 
-def last_sight(root: Path, folder: str, incident: Incident) -> Result | None:
+def last_sight(project: Project, incident: Incident) -> Result | None:
     """The attempt that showed an incident last, for as long as its run is kept."""
-    for verdict in _readable(reversed(_written(root, folder, incident.target))):
+    for verdict in _readable(reversed(_written(project, incident.target))):
         if not incident.first_seen_at <= verdict.run.started_at <= incident.last_seen_at:
             continue
         for one in (one for one in verdict.journeys if one.journey.id in incident.journeys):
@@ -51,8 +39,8 @@ def last_sight(root: Path, folder: str, incident: Incident) -> Result | None:
     return None
 
 
-def _written(root: Path, folder: str, target: str) -> list[Path]:
-    return sorted((root / folder / "runs" / target).glob("*/verdict.json"))
+def _written(project: Project, target: str) -> list[Path]:
+    return sorted((project.folder / "runs" / target).glob("*/verdict.json"))
 
 
 def _readable(paths: Iterable[Path]) -> Iterator[Verdict]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import socket
 from functools import partial
-from pathlib import Path
 
 from synthprobe import pipeline
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.firstline.audit import RecordedAudit
 
 
-def recorded_audit(root: Path, config: Config) -> RecordedAudit:
+def recorded_audit(project: Project) -> RecordedAudit:
     """The project's audit."""
-    folder = root / config.folder
-    place = f"{socket.gethostname()}:{folder.resolve()}" if config.history.url else ""
-    return RecordedAudit(partial(pipeline.open_history, root, config), folder, place)
+    folder = project.folder
+    place = f"{socket.gethostname()}:{folder.resolve()}" if project.config.history.url else ""
+    return RecordedAudit(partial(pipeline.open_history, project), folder, place)

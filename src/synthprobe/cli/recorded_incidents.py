@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.cli.known_journeys import KnownJourneys
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.identity import Actor, Signatures, identity, logged_in_account
 from synthprobe.records.incident import Incident, IncidentEvent
@@ -21,8 +20,8 @@ _ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 class RecordedIncidents:
     """The project's incidents."""
 
-    def __init__(self, root: Path, config: Config) -> None:
-        self._root, self._config = root, config
+    def __init__(self, project: Project) -> None:
+        self._project = project
         self._read: dict[str, Incident] = {}
         self.available = True
         """Whether the history could be used."""
@@ -31,7 +30,7 @@ class RecordedIncidents:
 
     def all(self, target: str | None = None) -> list[Incident]:
         """Every incident that is known."""
-        with pipeline.open_history(self._root, self._config) as history:
+        with pipeline.open_history(self._project) as history:
             found = history.incidents(target)
             self.notes, self.available = tuple(history.notes), history.available
         self._read |= {one.id: one for one in found}
@@ -51,7 +50,7 @@ class RecordedIncidents:
 
     def put(self, incident: Incident) -> None:
         """Keep an incident as it is now; what others made of it since it was read is not lost."""
-        with pipeline.open_history(self._root, self._config) as history:
+        with pipeline.open_history(self._project) as history:
             history.put_incident(incident, base=self._read.get(incident.id))
             self.notes = tuple(history.notes)
 
@@ -70,23 +69,23 @@ def actor(role: str) -> Actor:
     return Actor(role, account())
 
 
-def fixing_actor(role: str, root: Path, config: Config, *, approves: bool = False) -> Actor:
+def fixing_actor(role: str, project: Project, *, approves: bool = False) -> Actor:
     """Who applies or approves a fix: a role as it was typed, and a person as nobody can type it."""
-    known_by = config.fixes.identity.of_approvals() if approves else config.fixes.identity
-    return Actor(actor(role).role, identity(known_by, os.environ, root))
+    known_by = project.config.fixes.identity.of_approvals() if approves else project.config.fixes.identity
+    return Actor(actor(role).role, identity(known_by, os.environ, project.root))
 
 
-def signatures_of(root: Path, config: Config) -> Signatures | None:
+def signatures_of(project: Project) -> Signatures | None:
     """What approvals of fixes are signed with, and held to; nothing where they need not be."""
-    known_by = config.fixes.identity.of_approvals()
-    return Signatures(known_by, root) if known_by.kind == "ssh" else None
+    known_by = project.config.fixes.identity.of_approvals()
+    return Signatures(known_by, project.root) if known_by.kind == "ssh" else None
 
 
-def known_actor(role: str, root: Path, config: Config) -> Actor:
+def known_actor(role: str, project: Project) -> Actor:
     """Who acts, by a role there is: of ``[fixes.roles]``, the owner of a journey, or ``alerts.probe_owner``."""
-    who, known = actor(role), {*config.fixes.roles, config.alerts.probe_owner}
+    who, known = actor(role), {*project.config.fixes.roles, project.config.alerts.probe_owner}
     if role not in known:
-        known |= KnownJourneys(root, config).owners()
+        known |= KnownJourneys(project).owners()
     if role not in known:
         raise ConfigurationError(
             f"--by is {role!r}, a role that is not known. Known roles: {', '.join(sorted(known))}. They are the keys "

@@ -7,13 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from synthprobe import pipeline
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.errors import HistoryError
 from synthprobe.goals.impact import sum_locations
 from synthprobe.goals.operations import backend_totals
@@ -37,10 +36,10 @@ StepKey = tuple[str, str]
 
 
 @contextmanager
-def opened(root: Path, config: Config, target: str) -> Iterator[History]:
+def opened(project: Project, target: str) -> Iterator[History]:
     """Open the history to read it, with the runs that it has not taken in yet."""
-    with pipeline.open_history(root, config) as history:
-        unread = pipeline.take_in(history, root / config.folder / "runs" / target)
+    with pipeline.open_history(project) as history:
+        unread = pipeline.take_in(history, project.folder / "runs" / target)
         if not history.available:
             raise HistoryError(" ".join(history.notes))
         for note in (*unread, *history.notes):
@@ -77,12 +76,7 @@ def timed(
 
 
 def series(
-    history: History,
-    target: str,
-    journey: str,
-    steps: Iterable[str],
-    since: datetime,
-    until: datetime,
+    history: History, target: str, journey: str, steps: Iterable[str], since: datetime, until: datetime
 ) -> dict[str, list[StepSample]]:
     """How long the steps of a journey took, of the attempts that reached their end.
 

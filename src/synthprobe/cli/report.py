@@ -51,15 +51,17 @@ def report(
     ] = None,
 ) -> None:
     """Make the on-call page and the Allure report of recorded runs."""
-    root, config = Project.here()
+    project = Project.here()
     with all_within(PUBLISH_S):
-        folders = [run.absolute() for run in runs] if runs else pipeline.newest_runs(root, config.folder)
+        folders = (
+            [run.absolute() for run in runs] if runs else pipeline.newest_runs(project.root, project.config.folder)
+        )
         for folder in folders:
             if not (folder / "verdict.json").exists():
-                pipeline.explain_run(root, config, folder, pipeline.judge(folder))
+                pipeline.explain_run(project, folder, pipeline.judge(folder))
         if publish_at is not None:
-            refuse_publishing(config, folders, site or root / config.folder / "site", publish_at)
-        page = make_site(root, config, folders, site=site)
+            refuse_publishing(project.config, folders, site or project.folder / "site", publish_at)
+        page = make_site(project, folders, site=site)
     _console.print(f"On-call page: {page}")
     if serve_site:
         serve_until_interrupted(page.parent, port)
@@ -82,28 +84,23 @@ def refuse_publishing(config: Config, folders: Sequence[Path], site: Path, visib
 
 
 def make_site(
-    root: Path,
-    config: Config,
-    folders: Sequence[Path],
-    *,
-    site: Path | None = None,
-    labels: Mapping[Path, str] | None = None,
+    project: Project, folders: Sequence[Path], *, site: Path | None = None, labels: Mapping[Path, str] | None = None
 ) -> Path:
     """Publish runs as the configuration says."""
-    site = site or root / config.folder / "site"
-    shelf = read_shelf(root / config.runbooks, root)
+    site = site or project.folder / "site"
+    shelf = read_shelf(project.root / project.config.runbooks, project.root)
     for sentence in shelf.refused:
         _warn(sentence)
-    page = before_typing(root / config.runbooks)
+    page = before_typing(project.root / project.config.runbooks)
     before = page.read_text("utf-8", errors="replace") if page else ""
     addresses = publish_runbooks(shelf.runbooks, site, before=before)
-    base = config.report.site_url.rstrip("/")
+    base = project.config.report.site_url.rstrip("/")
     runbooks = {
         one.id: shown_runbook(one, f"{base}/{addresses[one.id]}" if base else addresses[one.id])
         for one in shelf.runbooks
     }
     verdicts = [pipeline.read_verdict(folder / "verdict.json") for folder in folders]
-    if pattern := config.report.runbook_url:
+    if pattern := project.config.report.runbook_url:
         judged = [one for verdict in verdicts for one in verdict.journeys]
         for id in {id for one in judged for id in (one.runbook, one.offered) if id}:
             known = runbooks.get(id, PublishedRunbook(address=""))
@@ -113,47 +110,47 @@ def make_site(
         folders,
         site,
         labels=labels,
-        production={name for name, target in config.targets.items() if target.production},
+        production={name for name, target in project.config.targets.items() if target.production},
         runbooks=runbooks,
-        site_url=config.report.site_url,
-        retention=config.report.keep,
-        state=root / config.folder / "state",
+        site_url=project.config.report.site_url,
+        retention=project.config.report.keep,
+        state=project.folder / "state",
         warn=_warn,
-        beside=lambda made: _make_pages_beside(root, config, targets, made),
-        stand=lambda target: _stand(root, config, target),
+        beside=lambda made: _make_pages_beside(project, targets, made),
+        stand=lambda target: _stand(project, target),
     )
 
 
-def _make_pages_beside(root: Path, config: Config, targets: Set[str], site: Path) -> None:
+def _make_pages_beside(project: Project, targets: Set[str], site: Path) -> None:
     """The impact board and the operating measures of each target; the on-call page stands without them."""
-    for name in sorted(targets & set(config.targets)):
+    for name in sorted(targets & set(project.config.targets)):
         try:
-            make_board(root, config, config.target(name), site)
-            render_ops(ops_data(root, config, name), site)
+            make_board(project, project.config.target(name), site)
+            render_ops(ops_data(project, name), site)
         except SynthprobeError as error:
             _warn(f"The impact board or the operating measures of {name} are not renewed. {error}")
     try:
-        _make_status(root, config, site)
+        _make_status(project, site)
     except SynthprobeError as error:
         _warn(f"The status page and the badges are not renewed. {error}")
 
 
-def _make_status(root: Path, config: Config, site: Path) -> None:
+def _make_status(project: Project, site: Path) -> None:
     """What outsiders may see of the targets that users depend on; of all, where none is called production."""
-    runs = {run.verdict.run.target: run for run in newest(site) if run.verdict.run.target in config.targets}
-    production = {name for name in runs if config.targets[name].production}
+    runs = {run.verdict.run.target: run for run in newest(site) if run.verdict.run.target in project.config.targets}
+    production = {name for name in runs if project.config.targets[name].production}
     targets = []
     for name in sorted(production or runs):
-        with remembered.opened(root, config, name) as history:
+        with remembered.opened(project, name) as history:
             days = remembered.days(history, name, recorded.now(), DAYS)
         targets.append(StatusTarget(run=runs[name], days=days))
     render_status(targets, site, recorded.now())
 
 
-def _stand(root: Path, config: Config, target: str) -> Standing:
+def _stand(project: Project, target: str) -> Standing:
     """How a target stands; the on-call page is made without it."""
     try:
-        return pipeline.stand(root, config, target, recorded.now())
+        return pipeline.stand(project, target, recorded.now())
     except SynthprobeError as error:
         _warn(f"How much of {target} was watched is not told. {error}")
         return Standing()

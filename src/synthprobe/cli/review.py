@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -17,7 +16,7 @@ from synthprobe.cli.objectives import print_rules, print_statuses, statuses
 from synthprobe.cli.ops import night, ops_data, print_measures, zone_named
 from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config, Project
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.measures import SHIFT_HOURS
 from synthprobe.journey.database import collect
@@ -47,8 +46,7 @@ def review(
         bool, typer.Option("--collect", help="First take in what pg_stat_statements counted; for a schedule.")
     ] = False,
     url: Annotated[
-        str,
-        typer.Option(envvar="SYNTHPROBE_DATABASE_URL", help="postgresql:// address for --collect, read-only role."),
+        str, typer.Option(envvar="SYNTHPROBE_DATABASE_URL", help="postgresql:// address for --collect, read-only role.")
     ] = "",
     shift: Annotated[
         float, typer.Option(help="Length of a shift in hours.", min=1, max=24, callback=finite)
@@ -62,33 +60,33 @@ def review(
             "--pages makes pages, --json, --rules and --change print: only one of them was expected, or --change with "
             "--json. Ask for them one after the other."
         )
-    root, config = Project.here()
-    chosen = config.target(target)
+    project = Project.here()
+    chosen = project.config.target(target)
     if counted:
-        _collect(root, config, chosen, url)
+        _collect(project, chosen, url)
     if rules:
-        print_rules(root, config)
+        print_rules(project)
         return
     if change is not None:
-        with remembered.opened(root, config, chosen.name) as history:
-            made = Past(root, config, chosen, history).judge_change(marked(root, change), days or DAYS)
+        with remembered.opened(project, chosen.name) as history:
+            made = Past(project, chosen, history).judge_change(marked(project.root, change), days or DAYS)
         print_json(made) if as_json else print_change(made)
         return
-    work = partial(ops_data, root, config, chosen.name, shift_hours=shift, sleep=night(sleep), zone=zone_named(zone))
+    work = partial(ops_data, project, chosen.name, shift_hours=shift, sleep=night(sleep), zone=zone_named(zone))
     if pages:
-        site = root / config.folder / "site"
+        site = project.folder / "site"
         if only != "work":
-            _console.print(f"Impact board: {make_board(root, config, chosen, site, days or DAYS)}")
+            _console.print(f"Impact board: {make_board(project, chosen, site, days or DAYS)}")
         if only in {None, "work"}:
             _console.print(f"Operating measures: {render_ops(work(days=days or _WORK_DAYS), site)}")
         return
     found: dict[str, Any] = {"target": chosen.name}
     if only in {None, "objectives"}:
-        found["objectives"] = statuses(root, config, chosen.name)
+        found["objectives"] = statuses(project, chosen.name)
     titles: Mapping[str, str] = {}
     if only in {None, "impact"}:
-        with remembered.opened(root, config, chosen.name) as history:
-            past = Past(root, config, chosen, history)
+        with remembered.opened(project, chosen.name) as history:
+            past = Past(project, chosen, history)
             found["impact"], titles = past.ranked(days or DAYS), past.titles
     if only in {None, "work"}:
         found["work"] = work(days=days or _WORK_DAYS)
@@ -103,9 +101,11 @@ def review(
         print_measures(found["work"], days or _WORK_DAYS)
 
 
-def _collect(root: Path, config: Config, target: Target, url: str) -> None:
+def _collect(project: Project, target: Target, url: str) -> None:
     if not url:
         raise ConfigurationError("--collect needs --url, or the variable SYNTHPROBE_DATABASE_URL.")
     snapshot = collect(url)
-    path = add_snapshot(root, config, target.name, snapshot)
-    open_console(stderr=True).print(f"{len(snapshot.counters)} statements counted, added to {path.relative_to(root)}")
+    path = add_snapshot(project, target.name, snapshot)
+    open_console(stderr=True).print(
+        f"{len(snapshot.counters)} statements counted, added to {path.relative_to(project.root)}"
+    )

@@ -20,10 +20,9 @@ from synthprobe import pipeline
 from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config, Project
+from synthprobe.config import Project
 from synthprobe.deadlines import is_ending
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
-from synthprobe.evidence.redaction import Redactor
 from synthprobe.fleet.index import PartIndex, part_index
 from synthprobe.fleet.part import Looked, look
 from synthprobe.records.verdict import Verdict
@@ -106,8 +105,7 @@ def run(
         typer.Option(help="Where this machine stands; with --plan, from where each part is looked at: repeat it."),
     ] = None,
     plan: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Run nothing: deal the journeys out to N parts.", min=1, max=10_000),
+        int | None, typer.Option(metavar="N", help="Run nothing: deal the journeys out to N parts.", min=1, max=10_000)
     ] = None,
     part: Annotated[
         str | None,
@@ -136,24 +134,24 @@ def run(
     With --part nobody is told: --conclude judges the slot, once. Exit code 0: the part is accounted for.
     3: nothing could be looked at or handed over, and only then another try may do better.
     """
-    root, config = Project.here(must_exist=True)
-    chosen = config.target(target, base_url=base_url)
+    project = Project.here(must_exist=True)
+    chosen = project.config.target(target, base_url=base_url)
     if plan is not None or conclude:
         _refuse_modes(plan, slot, wait, [part, plan_digest, paths, mark, keyword], conclude=conclude)
         from synthprobe.cli.fleet import print_conclusion, print_plan  # a run of one machine needs none of it
 
         if plan is not None:
-            print_plan(root, config, chosen, plan, slot, location or (), as_json=as_json)
+            print_plan(project, chosen, plan, slot, location or (), as_json=as_json)
             return
         degraded_fails = fail_on == "degraded"
         made = print_conclusion(
-            root, config, chosen, slot or "", wait_s=wait, degraded_fails=degraded_fails, as_json=as_json
+            project, chosen, slot or "", wait_s=wait, degraded_fails=degraded_fails, as_json=as_json
         )
         raise typer.Exit(made)
     if wait or len(location or ()) > 1:
         raise ConfigurationError("--wait belongs to --conclude, and a machine stands at one --location.")
     if location:
-        config = replace(config, location=location[0])
+        project = project.with_config(location=location[0])
     order = RunOrder(
         paths=tuple(paths or ()),
         selection=tuple(word for pair in (("-m", mark), ("-k", keyword)) if pair[1] for word in pair),
@@ -162,7 +160,7 @@ def run(
         verbose=verbose,
         address_given=base_url is not None,
     )
-    out = _Output(Redactor.of(config.secret_sources(), root).text, as_json=as_json)
+    out = _Output(project.redactor.text, as_json=as_json)
     if part is not None or plan_digest:
         if part is None or paths:
             raise ConfigurationError(
@@ -170,19 +168,19 @@ def run(
                 "paths of journeys."
             )
         with signals():
-            code = _look(root, config, chosen, order, part_index(part, os.environ), slot or "now", plan_digest, out)
+            code = _look(project, chosen, order, part_index(part, os.environ), slot or "now", plan_digest, out)
             if is_ending():
                 _end_now(code)
         raise typer.Exit(code)
     if slot is not None:
-        order = replace(order, slot=_slot(slot, config.interval_s, out))
+        order = replace(order, slot=_slot(slot, project.config.interval_s, out))
     with signals():
         try:
-            code = _run(root, config, chosen, order, fail_on, out)
+            code = _run(project, chosen, order, fail_on, out)
         except Exception as error:
             if isinstance(error, SynthprobeError) and order.slot is None:
                 raise  # who typed it reads it
-            code = _end_blind(root, config, chosen, order, out, error)
+            code = _end_blind(project, chosen, order, out, error)
         if is_ending():
             _end_now(code)
     raise typer.Exit(code)
@@ -202,18 +200,11 @@ def _refuse_modes(plan: int | None, slot: str | None, wait: float, others: Seque
 
 
 def _look(
-    root: Path,
-    config: Config,
-    target: Target,
-    order: RunOrder,
-    index: PartIndex,
-    slot: str,
-    digest: str,
-    out: _Output,
+    project: Project, target: Target, order: RunOrder, index: PartIndex, slot: str, digest: str, out: _Output
 ) -> int:
     """Look at a part of a slot; whatever goes wrong, another machine may try."""
     try:
-        looked = look(root, config, target, order, index, slot=slot, digest=digest, watching=out.watching)
+        looked = look(project, target, order, index, slot=slot, digest=digest, watching=out.watching)
     except Exception as error:
         if isinstance(error, SynthprobeError):
             raise
@@ -228,18 +219,18 @@ def _look(
     return looked.code
 
 
-def _run(root: Path, config: Config, target: Target, order: RunOrder, fail_on: FailOn, out: _Output) -> int:
+def _run(project: Project, target: Target, order: RunOrder, fail_on: FailOn, out: _Output) -> int:
     if order.slot is None:
-        return _judge(root, config, target, order, fail_on, out)
-    with lease(root / config.folder, target.name, order.deadline_s + AROUND_S) as held:
+        return _judge(project, target, order, fail_on, out)
+    with lease(project.folder, target.name, order.deadline_s + AROUND_S) as held:
         if held is None:
             return _nothing(f"Another run against {target.name} is on; slot {order.slot} is left to it.", out)
-        judged, notes = pipeline.is_judged(root, config, target.name, order.slot)
+        judged, notes = pipeline.is_judged(project, target.name, order.slot)
         if judged:
             return _nothing(f"Slot {order.slot} of {target.name} is already judged.", out)
-        pipeline.beat_start(root, config, target.name, order.slot)
+        pipeline.beat_start(project, target.name, order.slot)
         overtook = [held.overtook] if held.overtook else []
-        return _judge(root, config, target, order, fail_on, out, [*notes, *overtook], held)
+        return _judge(project, target, order, fail_on, out, [*notes, *overtook], held)
 
 
 def _nothing(why: str, out: _Output) -> int:
@@ -249,8 +240,7 @@ def _nothing(why: str, out: _Output) -> int:
 
 
 def _judge(
-    root: Path,
-    config: Config,
+    project: Project,
     target: Target,
     order: RunOrder,
     fail_on: FailOn,
@@ -259,15 +249,15 @@ def _judge(
     held: Held | None = None,
 ) -> int:
     until = time.monotonic() + order.deadline_s
-    folder, verdict = run_journeys(root, config, target, order, watching=out.watching)
+    folder, verdict = run_journeys(project, target, order, watching=out.watching)
     verdict = replace(verdict, notes=(*notes, *verdict.notes))
     if held is not None and not held.is_ours():
         out.say("Another run has overtaken this one, so nobody is told what it found. It outlived its lease: it froze.")
         out.document(3, folder, verdict)
         return 3
-    look_again = functools.partial(run_again, root, config, target, order, folder, until)
+    look_again = functools.partial(run_again, project, target, order, folder, until)
     blind = "" if is_ending() else _why_nothing_began(verdict)
-    verdict = pipeline.after_run(root, config, folder, verdict, mask=out.mask, look_again=look_again, blind=blind)
+    verdict = pipeline.after_run(project, folder, verdict, look_again=look_again, blind=blind)
     out.show(verdict, folder)
     code = exit_code(verdict, fail_on_degraded=fail_on == "degraded")
     out.document(code, folder, verdict)
@@ -302,7 +292,7 @@ def _kept_beside(verdict: Verdict, folder: Path, mask: Callable[[str], str]) -> 
             yield f"The JUnit file could not be written: {error}"
 
 
-def _end_blind(root: Path, config: Config, target: Target, order: RunOrder, out: _Output, error: Exception) -> int:
+def _end_blind(project: Project, target: Target, order: RunOrder, out: _Output, error: Exception) -> int:
     """Whatever ended the run: it has a verdict, people and the watcher hear of it, and the exit code says blind."""
     on_purpose = isinstance(error, SynthprobeError | OSError)
     reason = str(error)
@@ -313,16 +303,14 @@ def _end_blind(root: Path, config: Config, target: Target, order: RunOrder, out:
         reason = f"{type(error).__name__}: {reason}. This is a fault of synthprobe; please report it."
         with suppress(OSError):
             traceback.print_exception(error)
-    known = None if order.is_part else read_inventory(inventory_file(root / config.folder, target.name))
+    known = None if order.is_part else read_inventory(inventory_file(project.folder, target.name))
     folder, verdict = pipeline.end_blind(
-        root,
-        config,
+        project,
         target,
         reason,
         slot=order.slot,
-        folder=owned(root / config.folder, target.name),
+        folder=owned(project.folder, target.name),
         expected=known.journeys if known else (),
-        mask=out.mask,
     )
     out.say(f"Monitor blind: {out.mask(reason)}")
     out.show(verdict, folder)

@@ -12,7 +12,7 @@ from synthprobe.cli.known_incidents import judged_run, known_incidents, runbooks
 from synthprobe.cli.markdown_text import print_markdown
 from synthprobe.cli.recorded import last_sight
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config, Project
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.firstline.matching import Match, match, tell
 from synthprobe.firstline.naming import named_alone
@@ -34,8 +34,8 @@ def match_run(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say which runbook fits each journey that did not pass, why, and what was next."""
-    root = Project.here().root
-    runbooks, verdict = runbooks_of(root), judged_run(root, run)
+    project = Project.here()
+    runbooks, verdict = runbooks_of(project), judged_run(project, run)
     told = {one.subject.journey: match(runbooks, one.subject) for one in tell(verdict)}
     fixes = {page.id: page.fix for page in runbooks}
     named = [one for one in named_alone(verdict, runbooks).verdict.journeys if one.journey.id in told]
@@ -104,43 +104,45 @@ def new(
     ] = None,
 ) -> None:
     """Begin a runbook from what was recorded of an incident: what was seen, steps, evidence, how it ended."""
-    root, config = Project.here()
-    incident = next((one for one in known_incidents(root, run) if fingerprint in {one.fingerprint, one.id}), None)
+    project = Project.here()
+    incident = next((one for one in known_incidents(project, run) if fingerprint in {one.fingerprint, one.id}), None)
     if incident is None:
         raise ReportError(
             f"No incident {fingerprint} is recorded. Give an id of synthprobe incident list --all, or a fingerprint as "
             "synthprobe incident show prints it."
         )
-    text = draft(incident, _showing(root, config, incident, run))
-    path = root / config.runbooks / f"{draft_id(incident)}.md"
+    text = draft(incident, _showing(project, incident, run))
+    path = project.root / project.config.runbooks / f"{draft_id(incident)}.md"
     if path.exists():
-        raise ConfigurationError(f"{path.relative_to(root)} exists already. Complete that, or move it away first.")
+        raise ConfigurationError(
+            f"{path.relative_to(project.root)} exists already. Complete that, or move it away first."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
-    _console.print(f"Begun: {path.relative_to(root)}. Complete every TODO, then: synthprobe doctor runbooks")
+    _console.print(f"Begun: {path.relative_to(project.root)}. Complete every TODO, then: synthprobe doctor runbooks")
 
 
 @app.command("show")
 def show(id: Annotated[str, typer.Argument(autocompletion=complete_runbooks, help="The runbook's id.")]) -> None:
     """Show a runbook in the terminal."""
-    root, config = Project.here()
-    runbook = _runbook(id)
+    project = Project.here()
+    runbook = _runbook(project, id)
     proved = f"proved {runbook.last_exercised.at}" if runbook.last_exercised else "not proved by a drill yet"
     _console.print(f"{runbook.title}", style="bold")
     _console.print(f"{runbook.audience} · {runbook.severity} · {runbook.cause_class} · {runbook.owner} · {proved}\n")
-    page = before_typing(root / config.runbooks)
-    for line in opening(runbook, f"`{page.relative_to(root).as_posix()}`" if page else ""):
+    page = before_typing(project.root / project.config.runbooks)
+    for line in opening(runbook, f"`{page.relative_to(project.root).as_posix()}`" if page else ""):
         print_markdown(_console, line)
     _console.print()
     print_markdown(_console, as_followed(runbook))
 
 
-def _showing(root: Path, config: Config, incident: Incident, run: Path | None) -> Result | None:
+def _showing(project: Project, incident: Incident, run: Path | None) -> Result | None:
     """The attempt that showed an incident last: of the run that is given, else of the one that saw it last."""
-    if run is None and (found := last_sight(root, config.folder, incident)):
+    if run is None and (found := last_sight(project, incident)):
         return found
     try:
-        journeys = judged_run(root, run).journeys
+        journeys = judged_run(project, run).journeys
     except ReportError:
         if run is not None:
             raise
@@ -150,8 +152,8 @@ def _showing(root: Path, config: Config, incident: Incident, run: Path | None) -
     )
 
 
-def _runbook(id: str) -> Runbook:
-    runbooks = {one.id: one for one in runbooks_of(Project.here().root)}
+def _runbook(project: Project, id: str) -> Runbook:
+    runbooks = {one.id: one for one in runbooks_of(project)}
     if id not in runbooks:
         import difflib
 

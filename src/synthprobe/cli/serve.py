@@ -41,9 +41,9 @@ def serve(
 
 def _store(place: str | None) -> Store:
     if place is None:
-        root, config = Project.here()
-        folder = root / config.folder / "site"
-        return open_store(config.publish.url) if config.publish.url else FolderStore(folder)
+        project = Project.here()
+        folder = project.folder / "site"
+        return open_store(project.config.publish.url) if project.config.publish.url else FolderStore(folder)
     if "://" not in place:
         return FolderStore(Path(place).absolute())
     if wrong := wrong_with_url(place):

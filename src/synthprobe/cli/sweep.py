@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import cache, partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,10 +16,10 @@ from synthprobe import pipeline
 from synthprobe.cli.completion import complete_roles, complete_targets
 from synthprobe.cli.recorded_incidents import known_actor
 from synthprobe.cli.terminal import open_console, print_records
-from synthprobe.config import Config, Project
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.hooks import PythonKind, load_plugins
+from synthprobe.hooks import PythonKind
 from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.killswitch import kill_switch_reason
@@ -52,11 +51,11 @@ def sweep_command(
     left before. 1: something is. 2: usage or configuration.
     """
     console = open_console()
-    root, config = Project.here()
-    chosen = config.target(target, base_url=base_url)
+    project = Project.here()
+    chosen = project.config.target(target, base_url=base_url)
     if give_up is not None:
-        role = known_actor(by, root, config).role
-        with pipeline.open_history(root, config) as history:
+        role = known_actor(by, project).role
+        with pipeline.open_history(project) as history:
             entry = give_up_entry(chosen, history, give_up, reason=plain_line(reason), role=role)
         console.print(f"Given up by {role}: {entry.kind} {entry.token}. {entry.reason}", markup=False)
         return
@@ -64,14 +63,16 @@ def sweep_command(
         raise ConfigurationError("--reason and --by belong to an entry that is given up. Name it with --give-up TOKEN.")
 
     def access() -> Access:
-        if reason := kill_switch_reason(chosen.kill_switch, os.environ, partial(proxies_for, chosen, os.environ, root)):
+        if reason := kill_switch_reason(
+            chosen.kill_switch, os.environ, partial(proxies_for, chosen, os.environ, project.root)
+        ):
             console.print(f"Nothing was swept at target {chosen.name}. {reason}")
             raise typer.Exit(1)
-        return doors.enter_context(_access(config, chosen, root))
+        return doors.enter_context(_access(project, chosen))
 
-    kinds = load_plugins(config.plugins, root).kinds
-    lock = root / config.folder / f"sweep-{chosen.name}.lock"
-    with ExitStack() as doors, pipeline.open_history(root, config) as history:
+    kinds = project.plugins.kinds
+    lock = project.folder / f"sweep-{chosen.name}.lock"
+    with ExitStack() as doors, pipeline.open_history(project) as history:
         found = sweep(chosen, kinds, history, access, now=datetime.now(UTC), limit=limit, lock=lock)
         for note in history.notes:
             console.print(f"note: {note}")
@@ -86,14 +87,14 @@ def sweep_command(
 
 
 @contextmanager
-def _access(config: Config, target: Target, root: Path) -> Iterator[Access]:
+def _access(project: Project, target: Target) -> Iterator[Access]:
     """Sessions and pages of the sweeper, each opened once it is needed."""
     redactor = Redactor()
     guard = Guard(target)
-    guard.begin((*target.testdata, *load_plugins(config.plugins, root).kinds))
-    shown = read_credentials(target, os.environ, root=root)
+    guard.begin((*target.testdata, *project.plugins.kinds))
+    shown = read_credentials(target, os.environ, root=project.root)
 
-    secret = secret_reader(target, redactor, root, "sweeper")
+    secret = secret_reader(target, redactor, project.root, "sweeper")
 
     with ExitStack() as opened:
 
@@ -105,7 +106,7 @@ def _access(config: Config, target: Target, root: Path) -> Iterator[Access]:
         def browser() -> Any:
             from synthprobe.browser.commanded import commanded_browser
 
-            return opened.enter_context(commanded_browser(config.browser.executable, guard, shown, redactor))
+            return opened.enter_context(commanded_browser(project.config.browser.executable, guard, shown, redactor))
 
         @cache
         def page(kind: PythonKind) -> Any:

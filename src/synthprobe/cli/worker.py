@@ -45,32 +45,33 @@ def worker(
     With --parts the server first gets a schedule: each slot is begun, never two at once, and one that was missed is
     caught up.
     """
-    root, config = Project.here(must_exist=True)
+    project = Project.here(must_exist=True)
     if base_url is not None:
-        if len(config.targets) != 1:
+        if len(project.config.targets) != 1:
             raise ConfigurationError(
-                f"--base-url is the address of one target, and the project has {len(config.targets)}: "
-                f"{', '.join(config.targets)}. Give this location a project with one target, or leave the option out."
+                f"--base-url is the address of one target, and the project has {len(project.config.targets)}: "
+                f"{', '.join(project.config.targets)}. Give this location a project with one target, or leave "
+                "the option out."
             )
-        config.target(*config.targets, base_url=base_url)
+        project.config.target(*project.config.targets, base_url=base_url)
     if parts is None and (target is not None or not capacity):
         raise ConfigurationError("--target and --capacity 0 belong to --parts, by which a slot is begun.")
     place = address or os.environ.get("TEMPORAL_ADDRESS", "") or "127.0.0.1:7233"
     with needs("temporal", "A fleet on a Temporal server"):
         from synthprobe.fleet import temporal
     if parts is not None:
-        chosen = config.target(target)
+        chosen = project.config.target(target)
         if not chosen.locations:
             raise ConfigurationError(
                 f"Target {chosen.name} names no locations, so no worker would be asked. Write them into its table, for "
                 f'example locations = ["fra", "iad"] in [targets.{chosen.name}].'
             )
-        order = temporal.SlotOrder(target=chosen.name, parts=parts, interval_s=float(config.interval_s))
+        order = temporal.SlotOrder(target=chosen.name, parts=parts, interval_s=float(project.config.interval_s))
         name = _asked(temporal.schedule(place, namespace, order), place)
         seen_from = len(chosen.locations)
-        open_console().print(f"Schedule {name}: every {config.interval_s} s, {parts} parts from {seen_from}.")
+        open_console().print(f"Schedule {name}: every {project.config.interval_s} s, {parts} parts from {seen_from}.")
     if capacity:
-        commands = temporal.Commands(root, location, base_url)
+        commands = temporal.Commands(project.root, location, base_url)
         open_console(stderr=True).print(f"Worker at {location}: up to {capacity} parts at once, from {place}.")
         _asked(temporal.work(place, namespace, commands, location, capacity, metrics), place)
     _leave()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.errors import HistoryError
 from synthprobe.fleet.slots import LEASE_S, held, holder, plan_of, slot_of
 from synthprobe.pipeline.run_state import own
@@ -44,21 +44,13 @@ class Concluded(Struct, frozen=True, kw_only=True):
 
 
 def conclude(
-    root: Path,
-    config: Config,
-    target: Target,
-    slot: str,
-    *,
-    wait_s: float = 0.0,
-    degraded_fails: bool = False,
-    mask: Callable[[str], str] = str,
-    environ: Mapping[str, str] | None = None,
+    project: Project, target: Target, slot: str, *, wait_s: float = 0.0, degraded_fails: bool = False
 ) -> Concluded:
     """Judge a slot, unless somebody else does or did."""
-    with pipeline.open_history(root, config, environ) as history:
+    with pipeline.open_history(project) as history:
         fleet = history.fleet
-        number, _ = slot_of(fleet, config, slot)
-        plan = plan_of(fleet, root, config, target, number, parts=1)
+        number, _ = slot_of(fleet, project.config, slot)
+        plan = plan_of(fleet, project, target, number, parts=1)
         place = Place(target=target.name, slot=number, location="", part=CONCLUSION)
         state, ours = fleet.lease(place, holder(), LEASE_S)
         if not ours:
@@ -66,37 +58,32 @@ def conclude(
             known = fleet.conclusion(target.name, number)
             why = f"Slot {number} of {target.name} {did} by {state.holder}. Nothing was done."
             return Concluded(code=known.exit_code if known else 0, why=why)
-    pipeline.beat_start(root, config, target.name, number, environ)
-    with held(root, config, state) as lease:
-        with pipeline.open_history(root, config, environ) as history:
+    pipeline.beat_start(project, target.name, number)
+    with held(project, state) as lease:
+        with pipeline.open_history(project) as history:
             states = _awaited(history.fleet, plan, wait_s)
             before = history.fleet.conclusion(target.name, number - 1)
         verdict, blind = judge_slot(
-            plan, states, target, config.interval_s, before.blind if before else (), datetime.now(UTC)
+            plan, states, target, project.config.interval_s, before.blind if before else (), datetime.now(UTC)
         )
-        folder = _begun(root / config.folder, verdict, plan, states)
+        folder = _begun(project.folder, verdict, plan, states)
         nothing = (
             ""
             if verdict.is_idle or any(one.outcome != "unknown" for one in verdict.journeys)
             else _why_nothing(verdict)
         )
         if not lease.lost:
-            verdict = pipeline.after_run(root, config, folder, verdict, mask=mask, environ=environ, blind=nothing)
+            verdict = pipeline.after_run(project, folder, verdict, blind=nothing)
         code = exit_code(verdict, fail_on_degraded=degraded_fails)
         done = Conclusion(run_id=verdict.run.id, exit_code=code, blind=blind)
-        with pipeline.open_history(root, config, environ) as history:
+        with pipeline.open_history(project) as history:
             ours = history.fleet.finish(state, msgspec.msgpack.encode(done))
     why = "" if ours else f"Slot {number} of {target.name} was taken over by another machine, which concludes it."
     return Concluded(code=code, why=why, folder=folder, verdict=verdict, locations=_asked(plan, states))
 
 
 def judge_slot(
-    plan: Plan,
-    states: Sequence[PartState],
-    target: Target,
-    interval_s: int,
-    blind_before: Sequence[str],
-    now: datetime,
+    plan: Plan, states: Sequence[PartState], target: Target, interval_s: int, blind_before: Sequence[str], now: datetime
 ) -> tuple[Verdict, tuple[str, ...]]:
     """One verdict for each journey of a plan, and the locations from which nothing could be looked at."""
     locations = _asked(plan, states)

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.errors import HistoryError
 from synthprobe.fleet.index import PartIndex
 from synthprobe.fleet.slots import LEASE_S, held, holder, plan_of, slot_of
@@ -48,8 +48,7 @@ class Looked(Struct, frozen=True, kw_only=True):
 
 
 def look(
-    root: Path,
-    config: Config,
+    project: Project,
     target: Target,
     order: RunOrder,
     index: PartIndex,
@@ -59,13 +58,13 @@ def look(
     watching: Callable[[Path], AbstractContextManager[Callable[[str], None]]] | None = None,
 ) -> Looked:
     """Look at a part, unless somebody else does or did."""
-    with pipeline.open_history(root, config, within_s=BEFORE_S) as history:
+    with pipeline.open_history(project, within_s=BEFORE_S) as history:
         fleet = history.fleet
         try:
-            number, left_s = slot_of(fleet, config, slot)
-            plan = plan_of(fleet, root, config, target, number, index.of)
-            place = Place(target=target.name, slot=number, location=config.location, part=index.number)
-            if wrong := _wrong_with(root, config, plan, index, digest, left_s):
+            number, left_s = slot_of(fleet, project.config, slot)
+            plan = plan_of(fleet, project, target, number, index.of)
+            place = Place(target=target.name, slot=number, location=project.config.location, part=index.number)
+            if wrong := _wrong_with(project, plan, index, digest, left_s):
                 fleet.leave_alone(place, f"{holder()}: {wrong}")
                 return Looked(code=3, why=f"{_named(place, plan)} was left alone. {wrong}")
             state, ours = _leased(fleet, place)
@@ -88,16 +87,16 @@ def look(
         paths=tuple(dict.fromkeys(journey.node_id.partition("::")[0] for journey in part.journeys)),
         deadline_s=max(LEAST_S - _AROUND_S, min(order.deadline_s, left_s - _AROUND_S)),
     )
-    config = replace(config, suspicion_budget=config.suspicion_budget // sharers)
-    with held(root, config, state) as lease:
+    project = project.with_config(suspicion_budget=project.config.suspicion_budget // sharers)
+    with held(project, state) as lease:
         until = time.monotonic() + order.deadline_s
-        folder, verdict = run_journeys(root, config, target, order, watching=watching)
-        look_again = functools.partial(run_again, root, config, target, order, folder, until)
-        verdict = after_part(root, config, folder, verdict, place, state.token, look_again=look_again)
-    return replace(_stored(root, config, lease.state, plan), folder=folder, verdict=verdict)
+        folder, verdict = run_journeys(project, target, order, watching=watching)
+        look_again = functools.partial(run_again, project, target, order, folder, until)
+        verdict = after_part(project, folder, verdict, place, state.token, look_again=look_again)
+    return replace(_stored(project, lease.state, plan), folder=folder, verdict=verdict)
 
 
-def _wrong_with(root: Path, config: Config, plan: Plan, index: PartIndex, digest: str, left_s: float) -> str:
+def _wrong_with(project: Project, plan: Plan, index: PartIndex, digest: str, left_s: float) -> str:
     """Why a part must not be looked at by this machine, as a sentence."""
     if (digest and digest != plan.digest) or index.of != len(plan.parts):
         asked = f"plan {digest} was" if digest and digest != plan.digest else f"{index.of} parts were"
@@ -107,14 +106,15 @@ def _wrong_with(root: Path, config: Config, plan: Plan, index: PartIndex, digest
             f"other version: the plan was made by synthprobe {plan.version}, and this machine has "
             f"{version('synthprobe')}. Bring synthprobe to the same version on all machines."
         )
-    if plan.revision != (mine := source_revision(root, config)):
+    if plan.revision != (mine := source_revision(project)):
         return (
             f"other journeys: the plan was made of revision {plan.revision[:12]}, and this machine has {mine[:12]}. "
             "Bring the journeys and the configuration of all machines to the same revision."
         )
-    if plan.locations and config.location not in plan.locations:
+    if plan.locations and project.config.location not in plan.locations:
         known = ", ".join(plan.locations)
-        return f"other location: the slot is looked at from {known}, and this machine stands at {config.location!r}."
+        mine = project.config.location
+        return f"other location: the slot is looked at from {known}, and this machine stands at {mine!r}."
     if left_s < LEAST_S:
         return f"too late: the slot {'is over' if left_s <= 0 else f'is over in {left_s:.0f} s'}."
     return ""
@@ -130,11 +130,11 @@ def _leased(fleet: Fleet, place: Place) -> tuple[PartState, bool]:
         time.sleep(_POLL_S)
 
 
-def _stored(root: Path, config: Config, state: PartState, plan: Plan) -> Looked:
+def _stored(project: Project, state: PartState, plan: Plan) -> Looked:
     """Whether what was found arrived, and counts."""
     place = state.place
     try:
-        with pipeline.open_history(root, config, within_s=BEFORE_S) as history:
+        with pipeline.open_history(project, within_s=BEFORE_S) as history:
             known = next(one for one in history.fleet.parts(place.target, place.slot) if one.place == place)
     except HistoryError as error:
         waits = "The result waits on this machine, and is handed over as soon as the history can be used."

@@ -8,10 +8,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synthprobe.config import Config
+from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.fleet.plan import plan_slot
 from synthprobe.pipeline import open_history
@@ -41,8 +40,7 @@ def slot_of(fleet: Fleet, config: Config, given: str) -> tuple[int, float]:
 
 def plan_of(
     fleet: Fleet,
-    root: Path,
-    config: Config,
+    project: Project,
     target: Target,
     slot: int,
     parts: int,
@@ -53,10 +51,10 @@ def plan_of(
     """The plan of a slot: the one that stands, or a new one, which then stands for everybody."""
     if keep and (stands := fleet.plan(target.name, slot)) is not None:
         return stands
-    revision = source_revision(root, config)
+    revision = source_revision(project)
     newest = fleet.plan(target.name)
     known = newest if newest is not None and newest.revision == revision else None
-    journeys = (*known.journeys, *known.not_due) if known is not None else collected_journeys(root, config)
+    journeys = (*known.journeys, *known.not_due) if known is not None else collected_journeys(project)
     plan = plan_slot(
         journeys,
         fleet.durations(target.name),
@@ -66,7 +64,7 @@ def plan_of(
         revision=revision,
         locations=locations or target.locations,
         quorum=target.quorum,
-        interval_s=config.interval_s,
+        interval_s=project.config.interval_s,
         version=version("synthprobe"),
     )
     return fleet.keep_plan(plan) if keep else plan
@@ -86,14 +84,14 @@ class Held:
 
 
 @contextmanager
-def held(root: Path, config: Config, state: PartState) -> Iterator[Held]:
+def held(project: Project, state: PartState) -> Iterator[Held]:
     """Hold a lease while something is done that may take longer; a database that is away for a while is waited for."""
     ours, over = Held(state), threading.Event()
 
     def renew() -> None:
         while not over.wait(RENEW_S):
             try:
-                with open_history(root, config, within_s=RENEW_S) as history:
+                with open_history(project, within_s=RENEW_S) as history:
                     if not history.fleet.renew(state, LEASE_S):
                         ours.lost = True
                         return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from synthprobe.pipeline.afterwards import after_run as after_run
     from synthprobe.pipeline.afterwards import explain_run as explain_run
+    from synthprobe.pipeline.against_past import shelf_of as shelf_of
     from synthprobe.pipeline.blindness import end_blind as end_blind
     from synthprobe.pipeline.coverage import stand as stand
     from synthprobe.pipeline.judging import judge as judge
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "afterwards": "after_run explain_run",
     "blindness": "end_blind",
+    "against_past": "shelf_of",
     "coverage": "stand",
     "judging": "judge newest_run newest_runs read_progress read_results read_verdict write_verdict",
     "memory": "is_judged open_history remember take_in",

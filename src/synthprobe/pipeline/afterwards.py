@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.deadlines import is_ending
 from synthprobe.firstline.naming import name_incidents, named_alone, with_incidents
 from synthprobe.firstline.runbook import Runbook, Shelf
@@ -49,44 +48,38 @@ _ALONE = (
 
 
 def after_run(
-    root: Path,
-    config: Config,
-    folder: Path,
-    verdict: Verdict,
-    *,
-    mask: Callable[[str], str] = str,
-    environ: Mapping[str, str] | None = None,
-    look_again: LookAgain | None = None,
-    blind: str = "",
+    project: Project, folder: Path, verdict: Verdict, *, look_again: LookAgain | None = None, blind: str = ""
 ) -> Verdict:
     """Do all that follows a run. The verdict stands already; nothing here can cost it, only add to it."""
     notes = list(verdict.notes)
     shelf = Shelf()
     with noted(notes):
-        shelf = shelf_of(root, config)
+        shelf = shelf_of(project)
     runbooks = shelf.runbooks
     windows: tuple[Window, ...] = ()
     with noted(notes):  # what cannot be read silences nobody
-        windows = read_windows(root / config.windows)
+        windows = read_windows(project.root / project.config.windows)
     notes += shown(windows, verdict.run.target, verdict.run.started_at)
     notes += shelf.refused
-    runs, owner = root / config.folder / "runs" / verdict.run.target, config.alerts.probe_owner
-    located = partial(location_incidents, interval_s=config.interval_s, owner=config.alerts.network_owner)
+    runs, owner = project.folder / "runs" / verdict.run.target, project.config.alerts.probe_owner
+    located = partial(
+        location_incidents, interval_s=project.config.interval_s, owner=project.config.alerts.network_owner
+    )
     followed: _Followed | None = None
     coverage: Coverage | None = None
     audit = ""
-    with noted(notes), opened(root, config, environ, notes) as history:
-        judged = judge_with_past(history, root, config, folder, verdict, runbooks, notes, look_again)
+    with noted(notes), opened(project, notes) as history:
+        judged = judge_with_past(history, project, folder, verdict, runbooks, notes, look_again)
         verdict = judged.verdict
         followed = _follow(history, runs, folder, judged, runbooks, notes, owner, located)
-        if verdict.run.scheduled and (config.telemetry.metrics_folder or config.telemetry.push_url):
-            coverage = last_day(history, config, verdict.run.target, datetime.now(UTC))
+        if verdict.run.scheduled and (project.config.telemetry.metrics_folder or project.config.telemetry.push_url):
+            coverage = last_day(history, project.config, verdict.run.target, datetime.now(UTC))
         with noted(notes):
             audit = history.audit_end()
         with noted(notes):
             followed = _with_left_overs(history, folder, verdict, followed, notes, owner)
         with noted(notes):
-            notes += began_to_burn(history, config, verdict, windows)
+            notes += began_to_burn(history, project.config, verdict, windows)
     verdict = explained(verdict, runbooks, notes)
     if followed is None:
         alone = Judged(verdict=verdict, remembered=verdict, now=datetime.now(UTC))
@@ -94,7 +87,7 @@ def after_run(
     if verdict.run.scheduled:
         with noted(notes):
             blinded = _with_blind_slot if verdict.run.concludes else _with_blindness
-            followed = blinded(followed, root, config, verdict, blind, notes, environ)
+            followed = blinded(followed, project, verdict, blind, notes)
     verdict = with_incidents(verdict, followed.of, probe_owner=owner)
     write_verdict(folder, verdict)
     with noted(notes):
@@ -103,43 +96,32 @@ def after_run(
     if verdict.run.scheduled:
         with noted(notes):
             told = tell_people(
-                root,
-                config,
+                project,
                 folder,
                 verdict,
                 followed.incidents,
                 runbooks,
                 notes,
                 windows=windows,
-                publish=partial(publish_run, root, config, folder, verdict, runbooks, notes),
+                publish=partial(publish_run, project, folder, verdict, runbooks, notes),
                 history=_ALONE if followed.alone else "",
-                mask=mask,
-                environ=environ,
             )
         with noted(notes):
-            notes += send_telemetry(root, config, verdict, coverage, os.environ if environ is None else environ)
+            notes += send_telemetry(project, verdict, coverage)
     if not is_ending():
         with noted(notes):
-            tidy_if_due(root, config)
+            tidy_if_due(project)
     verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
     write_verdict(folder, verdict)
     if verdict.run.scheduled:
         with noted(notes):
-            tell_watcher(root, config, verdict, told=told, audit=audit, mask=mask, environ=environ)
+            tell_watcher(project, verdict, told=told, audit=audit)
     return verdict
 
 
-def _with_blindness(
-    followed: _Followed,
-    root: Path,
-    config: Config,
-    verdict: Verdict,
-    blind: str,
-    notes: list[str],
-    environ: Mapping[str, str] | None,
-) -> _Followed:
+def _with_blindness(followed: _Followed, project: Project, verdict: Verdict, blind: str, notes: list[str]) -> _Followed:
     """Open, continue or end the incident of runs that do not come to their end."""
-    known = read_blindness(root, verdict.run.target)
+    known = read_blindness(project.root, verdict.run.target)
     if not blind and known is None:
         return followed
     now = datetime.now(UTC)
@@ -149,10 +131,10 @@ def _with_blindness(
         assert known is not None
         incident = resolved(known, now, f"Resolved: run {verdict.run.id} came to its end.")
         with noted(notes):
-            notes += bring_home(root, config)
-        with noted(notes), open_history(root, config, within_s=AFTER_S) as history:
+            notes += bring_home(project)
+        with noted(notes), open_history(project, within_s=AFTER_S) as history:
             history.put_incident(incident)
-    write_blindness(root, incident)
+    write_blindness(project.root, incident)
     # what it makes of single journeys is the same news
     others = [one for one in followed.incidents if one.kind != "monitor blind" or one.opened_at < incident.opened_at]
     kept = {one.id for one in others}
@@ -161,13 +143,7 @@ def _with_blindness(
 
 
 def _with_blind_slot(
-    followed: _Followed,
-    root: Path,
-    config: Config,
-    verdict: Verdict,
-    blind: str,
-    notes: list[str],
-    environ: Mapping[str, str] | None,
+    followed: _Followed, project: Project, verdict: Verdict, blind: str, notes: list[str]
 ) -> _Followed:
     """Open the incident of a slot in which no location could look; any machine continues and ends it like others."""
     is_known = any(
@@ -181,7 +157,7 @@ def _with_blind_slot(
         journeys=tuple(judged.journey.id for judged in verdict.journeys),
         last_seen_at=verdict.run.started_at,
     )
-    with open_history(root, config, environ, within_s=AFTER_S) as history:
+    with open_history(project, within_s=AFTER_S) as history:
         history.put_incident(incident)
     of = {journey: followed.of.get(journey, incident) for journey in incident.journeys}
     return replace(followed, incidents=(*followed.incidents, incident), of=of)
@@ -207,11 +183,13 @@ def _with_left_overs(
     return replace(followed, incidents=(*others, incident))
 
 
-def explain_run(root: Path, config: Config, folder: Path, verdict: Verdict, *, write: bool = True) -> Verdict:
+def explain_run(project: Project, folder: Path, verdict: Verdict, *, write: bool = True) -> Verdict:
     """Add where the causes lie, which failures are one incident, and which runbooks fit, without any memory."""
-    shelf = shelf_of(root, config)
+    shelf = shelf_of(project)
     notes = [*verdict.notes, *shelf.refused]
-    named = named_alone(replace(verdict, notes=tuple(notes)), shelf.runbooks, probe_owner=config.alerts.probe_owner)
+    named = named_alone(
+        replace(verdict, notes=tuple(notes)), shelf.runbooks, probe_owner=project.config.alerts.probe_owner
+    )
     verdict = replace(named.verdict, notes=tuple(dict.fromkeys(named.verdict.notes)))
     if write:
         write_verdict(folder, verdict)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.deadlines import is_ending, left_s
 from synthprobe.detection.suspicion import (
     LookedAgain,
@@ -51,11 +51,11 @@ LookAgain = Callable[[Sequence[Suspicion]], LookedAgain]
 """Runs journeys again that were slower than usual, the most surprising first."""
 
 
-def shelf_of(root: Path, config: Config) -> Shelf:
+def shelf_of(project: Project) -> Shelf:
     """The project's runbooks."""
     from synthprobe.firstline.runbooks import read_shelf
 
-    return read_shelf(root / config.runbooks, root)
+    return read_shelf(project.root / project.config.runbooks, project.root)
 
 
 class Judged(Struct, frozen=True, kw_only=True):
@@ -71,11 +71,11 @@ class Judged(Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def opened(root: Path, config: Config, environ: Mapping[str, str] | None, notes: list[str]) -> Iterator[History]:
+def opened(project: Project, notes: list[str]) -> Iterator[History]:
     """The history, for what follows a run."""
     if is_ending() and left_s(math.inf) < _LEAST_S:
         raise HistoryError("The history was left alone, as the run was asked to end. It takes the run in later.")
-    with open_history(root, config, environ, within_s=AFTER_S) as history:
+    with open_history(project, within_s=AFTER_S) as history:
         try:
             yield history
         finally:
@@ -84,8 +84,7 @@ def opened(root: Path, config: Config, environ: Mapping[str, str] | None, notes:
 
 def judge_with_past(
     history: History,
-    root: Path,
-    config: Config,
+    project: Project,
     folder: Path,
     verdict: Verdict,
     runbooks: Sequence[Runbook],
@@ -96,14 +95,14 @@ def judge_with_past(
     target, location = verdict.run.target, verdict.run.location
     with noted(notes):
         notes += take_in(history, folder.parent, but=folder)
-    if history.available and (aliases := _gone_by(config.aliases, verdict)):
+    if history.available and (aliases := _gone_by(project.config.aliases, verdict)):
         with noted(notes):
             history.rename_steps(target, aliases)
     dated = Dated(verdict=verdict, now=datetime.now(UTC))
     with noted(notes):
-        dated = put_on_timeline(history, folder.parent, verdict, config.interval_s)
+        dated = put_on_timeline(history, folder.parent, verdict, project.config.interval_s)
         notes += dated.notes
-    if missed := missed_slots(history, dated.verdict.run, config.interval_s):
+    if missed := missed_slots(history, dated.verdict.run, project.config.interval_s):
         notes.append(missed)
     apart = verdict.run.part or verdict.run.concludes
     journeys = _of_interest(history, verdict) if apart else None
@@ -128,8 +127,8 @@ def judge_with_past(
                     notes += verdict.notes
             changes: Sequence[Change] = ()
             with noted(notes):
-                changes = read_changes(root)
-            watched = watch(verdict, known, least_ms=config.least_slowdown_ms, changes=changes)
+                changes = read_changes(project.root)
+            watched = watch(verdict, known, least_ms=project.config.least_slowdown_ms, changes=changes)
             verdict = watched.verdict
             states |= {k: v for k, v in watched.states.items() if v != known.get(k)}
             notes += watched.notes
@@ -141,7 +140,7 @@ def judge_with_past(
     verdict = explained(seen_in_a_row(verdict, before, isolation), runbooks, notes, before, usual)
     notes += isolation.notes
     write_verdict(folder, verdict)
-    remembered = verdict if verdict.run.concludes else shifted(verdict, dated.ahead, config.interval_s)
+    remembered = verdict if verdict.run.concludes else shifted(verdict, dated.ahead, project.config.interval_s)
     if apart:  # its slot is one of the database's clock already
         remembered = replace(remembered, run=replace(remembered.run, slot=verdict.run.slot))
     return Judged(verdict=verdict, remembered=remembered, now=dated.now, before=before, states=states)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
-from synthprobe.config import Config
+from synthprobe.config import Config, Project
 from synthprobe.pipeline.afterwards import after_run
 from synthprobe.pipeline.judging import judge, read_verdict, write_verdict
 from synthprobe.pipeline.notes import noted
@@ -25,32 +25,29 @@ from synthprobe.verdict.judge import judge_run
 
 
 def end_blind(
-    root: Path,
-    config: Config,
+    project: Project,
     target: Target,
     reason: str,
     *,
     slot: int | None,
     folder: Path | None,
     expected: Sequence[Journey] = (),
-    mask: Callable[[str], str] = str,
-    environ: Mapping[str, str] | None = None,
 ) -> tuple[Path, Verdict]:
     """Judge a run that something ended, wherever its verdict can be written, and tell who must know."""
-    reason = mask(reason)
-    verdict = _judged(folder, config, target, reason, slot, expected)
+    reason = project.redactor.text(reason)
+    verdict = _judged(folder, project.config, target, reason, slot, expected)
     verdict = replace(verdict, blind=verdict.blind or reason)
-    place = _written(root, folder, verdict)
+    place = _written(project.root, folder, verdict)
     notes: list[str] = []
     with noted(notes):
-        return place, after_run(root, config, place, verdict, mask=mask, environ=environ, blind=reason)
+        return place, after_run(project, place, verdict, blind=reason)
     verdict = replace(verdict, notes=(*verdict.notes, *notes))
     if slot is not None:  # what ended the run strikes here as well, so only the least is done
         with noted(notes):
             blindness = blind_incident(None, verdict, reason)
-            tell_people(root, config, place, verdict, [blindness], (), notes, mask=mask, environ=environ)
+            tell_people(project, place, verdict, [blindness], (), notes)
         with noted(notes):
-            tell_watcher(root, config, verdict, told=False, mask=mask, environ=environ)
+            tell_watcher(project, verdict, told=False)
     return place, verdict
 
 

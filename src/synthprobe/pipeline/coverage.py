@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from synthprobe.alerts.routes import Mute, read_mutes
-from synthprobe.config import Config, ObjectiveConfig
+from synthprobe.config import Config, ObjectiveConfig, Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.slots import in_slots, in_turns, least_interval, slot_length
 from synthprobe.pipeline.memory import open_history
@@ -100,23 +99,28 @@ def began_to_burn(history: History, config: Config, verdict: Verdict, windows: S
     return told
 
 
-def stand(root: Path, config: Config, target: str, now: datetime, environ: Mapping[str, str] | None = None) -> Standing:
+def stand(project: Project, target: str, now: datetime) -> Standing:
     """How a target stands, by the slots in the project's history."""
-    if not config.history.url and not (root / config.folder / "history.db").exists():
+    if not project.config.history.url and not (project.folder / "history.db").exists():
         return Standing()
     day = timedelta(days=1)
-    with open_history(root, config, environ) as history:
-        slots = history.judged_slots(target, since(config, now), now + timedelta(seconds=1))
+    with open_history(project) as history:
+        slots = history.judged_slots(target, since(project.config, now), now + timedelta(seconds=1))
         began, intervals = history.first_judged(target), history.intervals(target)
         incidents = [one for one in history.incidents(target) if now - (one.resolved_at or now) < _RECENT]
-        latency = _latency(history, root, config, [one for one in incidents if one.state != "resolved"], now)
+        latency = _latency(history, project, [one for one in incidents if one.state != "resolved"], now)
     mutes: tuple[Mute, ...] = ()
     with noted([]):  # `doctor routes` says what is wrong with them
-        mutes = read_mutes(root / config.alerts.mutes)
+        mutes = read_mutes(project.root / project.config.alerts.mutes)
     return Standing(
-        coverage=_coverage(slots, target, now, config.interval_s, intervals),
+        coverage=_coverage(slots, target, now, project.config.interval_s, intervals),
         objectives=judge_objectives(
-            config, _observed(slots, target), now, began, read_windows(root / config.windows), intervals
+            project.config,
+            _observed(slots, target),
+            now,
+            began,
+            read_windows(project.root / project.config.windows),
+            intervals,
         ),
         incidents=tuple(incidents),
         muted={
@@ -124,15 +128,13 @@ def stand(root: Path, config: Config, target: str, now: datetime, environ: Mappi
         },
         latency=latency,
         day=tuple(one for one in slots if now - one.at < day),
-        intervals={id: round(one.every_s / config.interval_s) for id, one in intervals.items() if one.every_s},
-        slots=round(day.total_seconds() / config.interval_s),
-        now_slot=int(now.timestamp() // config.interval_s),
+        intervals={id: round(one.every_s / project.config.interval_s) for id, one in intervals.items() if one.every_s},
+        slots=round(day.total_seconds() / project.config.interval_s),
+        now_slot=int(now.timestamp() // project.config.interval_s),
     )
 
 
-def _latency(
-    history: History, root: Path, config: Config, incidents: Sequence[Incident], now: datetime
-) -> dict[str, StepSeries]:
+def _latency(history: History, project: Project, incidents: Sequence[Incident], now: datetime) -> dict[str, StepSeries]:
     """The last day of the step that each incident breaks, with what is usual of it and what was changed meanwhile."""
     if not incidents:
         return {}
@@ -141,15 +143,15 @@ def _latency(
     begin, found = now - timedelta(days=1), {}
     changes: list[Mark] = []
     with noted([]):  # a file that cannot be read marks nothing
-        changes = [Mark(at=change.at, text=change.title) for change in read_changes(root) if change.at >= begin]
+        changes = [Mark(at=change.at, text=change.title) for change in read_changes(project.root) if change.at >= begin]
     for incident in (one for one in incidents if one.journeys):
         target, journey = incident.target, incident.journeys[0]
         samples = history.step_series(target, journey, incident.step, begin)
         path = incident.step if samples else ""
         samples = samples or history.step_series(target, journey, path, begin)
-        known = read_state(history.detector_states(target, location=config.location).get((journey, path)))
+        known = read_state(history.detector_states(target, location=project.config.location).get((journey, path)))
         found[incident.id] = replace(
-            known.series(path or "the whole journey", config.least_slowdown_ms),
+            known.series(path or "the whole journey", project.config.least_slowdown_ms),
             points=tuple((one.at, one.total_ms / one.count) for one in samples if one.count > one.failed),
             alarms=(Alarm(at=incident.first_seen_at, text=incident.title, until=now),),
             marks=(*changes, *_deploys(history.observations(target, journey, last=_DAY_RUNS), begin)),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.errors import ReportError, SynthprobeError
 from synthprobe.pipeline.clocks import TOLERATED, is_believed
 from synthprobe.pipeline.former_stores import take_over
@@ -39,17 +38,15 @@ _CLOCK_WENT_BACK = (
 )
 
 
-def open_history(
-    root: Path, config: Config, environ: Mapping[str, str] | None = None, *, within_s: float = math.inf
-) -> History:
+def open_history(project: Project, *, within_s: float = math.inf) -> History:
     """Open the project's history."""
     from synthprobe.history.address import place_of, wrong_with
     from synthprobe.history.store import History  # a run is judged without it
 
-    table, folder = config.history, root / config.folder
+    table, folder = project.config.history, project.folder
     place = unusable = ""
     try:
-        place = read_address("history.url", os.environ if environ is None else environ, source=table.url, root=root)
+        place = read_address("history.url", project.environ, source=table.url, root=project.root)
         if place and (wrong := wrong_with(place)):
             unusable = f"The history's url cannot be used. {wrong} Correct [history] url."
     except SynthprobeError as error:
@@ -62,7 +59,7 @@ def open_history(
     )
     history = History.open(
         folder / "history.db",
-        shared=place_of(place, root) if place else "",
+        shared=place_of(place, project.root) if place else "",
         unusable=unusable,
         retention=keep,
         within_s=within_s,
@@ -71,21 +68,19 @@ def open_history(
     return history
 
 
-def is_judged(
-    root: Path, config: Config, target: str, slot: int, environ: Mapping[str, str] | None = None
-) -> tuple[bool, list[str]]:
+def is_judged(project: Project, target: str, slot: int) -> tuple[bool, list[str]]:
     """Whether a slot was judged from this location, by a run of this machine or of one that shares its history."""
     try:
-        runs = root / config.folder / "runs" / target
+        runs = project.folder / "runs" / target
         newest = max((int(number) for number in _slots(runs)), default=slot)
         verdicts = [path for path in runs.glob(f"{slot}-*/verdict.json") if is_believed(path.parent)]
         if newest <= slot + 1 and any(read_verdict(path).run.scheduled for path in verdicts):
             return True, []
-        with open_history(root, config, environ, within_s=BEFORE_S) as history:
+        with open_history(project, within_s=BEFORE_S) as history:
             latest = datetime.now(UTC) + max(history.clock_ahead(), timedelta(0)) + TOLERATED
-            if newest > slot + 1 or history.has_runs_after(target, latest, location=config.location):
+            if newest > slot + 1 or history.has_runs_after(target, latest, location=project.config.location):
                 return False, [*history.notes, _CLOCK_WENT_BACK]
-            return history.is_judged(target, slot, location=config.location), history.notes
+            return history.is_judged(target, slot, location=project.config.location), history.notes
     except (SynthprobeError, OSError) as error:
         return False, [str(error)]
 
@@ -98,11 +93,11 @@ def _slots(runs: Path) -> Iterator[str]:
             yield number
 
 
-def remember(root: Path, config: Config, target: str, environ: Mapping[str, str] | None = None) -> list[str]:
+def remember(project: Project, target: str) -> list[str]:
     """Take the runs of a target that were judged and not remembered yet into the history."""
     try:
-        with open_history(root, config, environ) as history:
-            unread = take_in(history, root / config.folder / "runs" / target)
+        with open_history(project) as history:
+            unread = take_in(history, project.folder / "runs" / target)
             if history.available:
                 history.prune_if_due(datetime.now(UTC))
             return unread + history.notes

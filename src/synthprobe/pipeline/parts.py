@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.firstline.runbook import Shelf
 from synthprobe.pipeline.against_past import LookAgain, judge_with_past, opened, shelf_of
 from synthprobe.pipeline.judging import write_verdict
@@ -19,25 +18,17 @@ from synthprobe.records.verdict import Verdict
 
 
 def after_part(
-    root: Path,
-    config: Config,
-    folder: Path,
-    verdict: Verdict,
-    place: Place,
-    token: int,
-    *,
-    look_again: LookAgain | None = None,
-    environ: Mapping[str, str] | None = None,
+    project: Project, folder: Path, verdict: Verdict, place: Place, token: int, *, look_again: LookAgain | None = None
 ) -> Verdict:
     """Judge a part's steps by what is usual at its location, and hand over what it found to who concludes the slot."""
     notes = list(verdict.notes)
     shelf = Shelf()
     with noted(notes):
-        shelf = shelf_of(root, config)
-    with noted(notes), opened(root, config, environ, notes) as history:
-        judged = judge_with_past(history, root, config, folder, verdict, shelf.runbooks, notes, look_again)
+        shelf = shelf_of(project)
+    with noted(notes), opened(project, notes) as history:
+        judged = judge_with_past(history, project, folder, verdict, shelf.runbooks, notes, look_again)
         verdict = replace(judged.verdict, notes=tuple(dict.fromkeys(notes)))
-        published = publish_part(root, config, folder, verdict, notes)
+        published = publish_part(project, folder, verdict, notes)
         history.ingest(judged.remembered, (), judged.states, part=seen_by(verdict, place, token, published))
         mark_remembered(folder, history)
     verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.deadlines import left_s, within
 from synthprobe.errors import ReportError, SynthprobeError
 from synthprobe.firstline.runbook import Runbook
@@ -42,16 +42,18 @@ class Published(Struct, frozen=True, kw_only=True):
 
 
 def publish_run(
-    root: Path, config: Config, folder: Path, verdict: Verdict, runbooks: Sequence[Runbook], notes: list[str]
+    project: Project, folder: Path, verdict: Verdict, runbooks: Sequence[Runbook], notes: list[str]
 ) -> Published:
     """Publish a run where the configuration says so, within its time; what could not be is told and tried once more."""
-    if not config.publish.url:
+    if not project.config.publish.url:
         return Published()
-    most_s = left_s(config.publish.timeout_s, spare_s=_SPARE_S)
+    most_s = left_s(project.config.publish.timeout_s, spare_s=_SPARE_S)
     try:
         if most_s <= 0:
             raise ReportError("The run was not published, as it was asked to end. The next run publishes it.")
-        found = within(most_s, f"Publishing at {config.publish.url}", lambda: _publish(root, config, folder, runbooks))
+        found = within(
+            most_s, f"Publishing at {project.config.publish.url}", lambda: _publish(project, folder, runbooks)
+        )
     except Exception as error:  # whatever a store's client does, people are told
         known = isinstance(error, SynthprobeError)
         reason = str(error) if known else f"Publishing broke with {type(error).__name__}: {error}."
@@ -62,39 +64,41 @@ def publish_run(
         return Published()
     from synthprobe.report.trace_viewer import viewer_link
 
-    base = config.report.site_url.rstrip("/")
+    base = project.config.report.site_url.rstrip("/")
     if not base:
-        return Published(page=found.page, opened_by=f"synthprobe serve {config.publish.url}")
+        return Published(page=found.page, opened_by=f"synthprobe serve {project.config.publish.url}")
     traces = {journey: f"{base}/{viewer_link(path)}" for journey, path in found.traces.items()}
     return Published(page=f"{base}/{found.page}", traces=traces)
 
 
-def publish_part(root: Path, config: Config, folder: Path, verdict: Verdict, notes: list[str]) -> dict[str, str]:
+def publish_part(project: Project, folder: Path, verdict: Verdict, notes: list[str]) -> dict[str, str]:
     """Publish the evidence of a part of a slot: where it stands, by its path; what could not be is told."""
-    if not config.publish.url or not any(one.outcome not in {"passed", "skipped"} for one in verdict.journeys):
+    if not project.config.publish.url or not any(one.outcome not in {"passed", "skipped"} for one in verdict.journeys):
         return {}
     from synthprobe.report.publishing import publish_evidence
     from synthprobe.report.store import open_store
 
-    most_s = left_s(config.publish.timeout_s, spare_s=_SPARE_S)
+    most_s = left_s(project.config.publish.timeout_s, spare_s=_SPARE_S)
     try:
-        store = open_store(config.publish.url, timeout_s=config.publish.timeout_s)
-        return within(most_s, f"Publishing at {config.publish.url}", lambda: publish_evidence(store, folder, verdict))
+        store = open_store(project.config.publish.url, timeout_s=project.config.publish.timeout_s)
+        return within(
+            most_s, f"Publishing at {project.config.publish.url}", lambda: publish_evidence(store, folder, verdict)
+        )
     except Exception as error:  # whatever a store's client does, the part counts
         notes.append(f"The evidence of this part could not be published: {error}")
         return {}
 
 
-def _publish(root: Path, config: Config, folder: Path, runbooks: Sequence[Runbook]) -> Publication | None:
+def _publish(project: Project, folder: Path, runbooks: Sequence[Runbook]) -> Publication | None:
     from synthprobe.report import publishing
     from synthprobe.report.store import open_store
 
-    store = open_store(config.publish.url, timeout_s=config.publish.timeout_s)
+    store = open_store(project.config.publish.url, timeout_s=project.config.publish.timeout_s)
     now = datetime.now(UTC)
     newest = read_verdict(folder / "verdict.json")
-    site = _site(root, config, newest.run.target, runbooks)
-    target = config.targets.get(newest.run.target)
-    guarded = bool(target and target.production) and newest.run.target not in config.report.public
+    site = _site(project, newest.run.target, runbooks)
+    target = project.config.targets.get(newest.run.target)
+    guarded = bool(target and target.production) and newest.run.target not in project.config.report.public
     found = None
     late = sorted(mark.parent for mark in folder.parent.glob(f"*/{_MARK}") if mark.parent != folder)[-_CAUGHT_UP:]
     for run in (*late, folder):
@@ -104,33 +108,33 @@ def _publish(root: Path, config: Config, folder: Path, runbooks: Sequence[Runboo
     return found
 
 
-def _site(root: Path, config: Config, target: str, runbooks: Sequence[Runbook]) -> Site:
+def _site(project: Project, target: str, runbooks: Sequence[Runbook]) -> Site:
     from synthprobe.firstline.runbook_pages import before_typing
     from synthprobe.report.addresses import safe_name
     from synthprobe.report.publishing import Bundle, Site, digest
 
     shared: dict[str, Bundle] = {}
     addresses = {runbook.id: f"runbooks/{runbook.id}.html" for runbook in runbooks}
-    if pattern := config.report.runbook_url:
+    if pattern := project.config.report.runbook_url:
         addresses = {runbook.id: pattern.replace("{id}", runbook.id) for runbook in runbooks}
     elif runbooks:
-        page = before_typing(root / config.runbooks)
+        page = before_typing(project.root / project.config.runbooks)
         before = page.read_text("utf-8", errors="replace") if page else ""
         shared["runbooks"] = Bundle(made_of=digest((runbooks, before)), made=lambda: _runbook_pages(runbooks, before))
     for kind in ("board", "ops"):  # as they were made last on this machine
-        made = root / config.folder / "site" / kind / safe_name(target)
+        made = project.folder / "site" / kind / safe_name(target)
         if (made / "index.html").is_file():  # is written last
             of = str((made / "index.html").stat().st_mtime_ns)
             shared[f"{kind}/{made.name}"] = Bundle(made_of=of, made=partial(_without_links_to_runs, made))
     standing = Standing()
     with suppress(SynthprobeError):  # the page stands without it, and the history has said why
-        standing = stand(root, config, target, datetime.now(UTC))
+        standing = stand(project, target, datetime.now(UTC))
     return Site(
         runbooks={runbook.id: shown_runbook(runbook, addresses[runbook.id]) for runbook in runbooks},
         standings={target: standing},
         shared=shared,
-        stale_s=_STALE_S + 2 * config.interval_s,
-        retention=config.report.keep,
+        stale_s=_STALE_S + 2 * project.config.interval_s,
+        retention=project.config.report.keep,
     )
 
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from synthprobe.alerts.outbox import Outbox
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.errors import HistoryError
 from synthprobe.files import owner_of_ours, read_record
 from synthprobe.pipeline.former_stores import take_outbox
@@ -44,11 +44,11 @@ def _place(root: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"synthprobe-spare-{owner_of_ours()}-{digest}"
 
 
-def open_outbox(root: Path, config: Config, shared: History | None = None) -> Outbox:
+def open_outbox(project: Project, shared: History | None = None) -> Outbox:
     """Open the project's outbox, or a spare one; its messages are also in a history that is shared."""
-    place = root / config.folder
-    kept = (_place(root) / _STORE).exists()
-    outbox = Outbox(place / _STORE, lambda: spare_folder(root) / _STORE, kept_in_spare=kept, shared=shared)
+    place = project.folder
+    kept = (_place(project.root) / _STORE).exists()
+    outbox = Outbox(place / _STORE, lambda: spare_folder(project.root) / _STORE, kept_in_spare=kept, shared=shared)
     with contextlib.suppress(HistoryError, OSError):  # is taken in the next time
         take_outbox(outbox.history, place / "outbox")
     return outbox
@@ -95,12 +95,12 @@ def blind_incident(known: Incident | None, verdict: Verdict, reason: str) -> Inc
     )
 
 
-def bring_home(root: Path, config: Config) -> list[str]:
+def bring_home(project: Project) -> list[str]:
     """Take verdicts that were kept in the spare place back into the project."""
-    folder = spare_folder(root)
+    folder = spare_folder(project.root)
     taken = 0
     for path in sorted(folder.glob("runs/*/*/verdict.json")):
-        home = root / config.folder / "runs" / path.parent.parent.name / path.parent.name
+        home = project.folder / "runs" / path.parent.parent.name / path.parent.name
         home.mkdir(parents=True, exist_ok=True)
         for file in path.parent.iterdir():
             if not (home / file.name).exists():

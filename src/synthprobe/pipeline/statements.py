@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from synthprobe.config import Config, HistoryConfig
+from synthprobe.config import HistoryConfig, Project
 from synthprobe.errors import ToolError
 from synthprobe.files import read_lines, write_whole
 from synthprobe.goals.counters import count_between, counted, join
@@ -33,14 +33,14 @@ class _Head(Struct, frozen=True):
     names: dict[str, str] = field(default_factory=dict)
 
 
-def add_snapshot(root: Path, config: Config, target: str, snapshot: Snapshot) -> Path:
+def add_snapshot(project: Project, target: str, snapshot: Snapshot) -> Path:
     """Keep what changed since the last snapshot of a target's database; the first of a day ends what is too old."""
-    path = _path(root, config, target)
-    kept, before = path.with_suffix(".last.json"), root / config.folder / ONE_FILE
+    path = _path(project, target)
+    kept, before = path.with_suffix(".last.json"), project.folder / ONE_FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         last, made = _read_last(kept), []
-        if target == config.default_target and (whole := _read_whole(before)):
+        if target == project.config.default_target and (whole := _read_whole(before)):
             made, last = counted(whole), last or whole[-1]
         heads = list(read_lines(path, _Head))
         told = {id: name for head in heads for id, name in head.names.items()}
@@ -48,11 +48,11 @@ def add_snapshot(root: Path, config: Config, target: str, snapshot: Snapshot) ->
             made.append(count_between(last, snapshot))
         with path.open("ab") as file:
             file.write(b"".join(b"\n" + line for line in _lines(made, told)))
-        if made and target == config.default_target:
+        if made and target == project.config.default_target:
             before.unlink(missing_ok=True)
         write_whole(kept, msgspec.json.encode(snapshot))
         if last is not None and last.at.date() != snapshot.at.date():
-            lines = rolled_up(_read(path, *_EVER), snapshot.at, config.history)
+            lines = rolled_up(_read(path, *_EVER), snapshot.at, project.config.history)
             write_whole(path, b"".join(b"\n" + line for line in _lines(lines, {})))
     except OSError as error:
         raise ToolError(
@@ -61,11 +61,11 @@ def add_snapshot(root: Path, config: Config, target: str, snapshot: Snapshot) ->
     return path
 
 
-def read_counted(root: Path, config: Config, target: str, since: datetime, until: datetime) -> list[Counted]:
+def read_counted(project: Project, target: str, since: datetime, until: datetime) -> list[Counted]:
     """What a target's database counted between two moments."""
-    found = _read(_path(root, config, target), since, until)
-    if target == config.default_target:
-        whole = _read_whole(root / config.folder / ONE_FILE)
+    found = _read(_path(project, target), since, until)
+    if target == project.config.default_target:
+        whole = _read_whole(project.folder / ONE_FILE)
         found += [one for one in counted(whole) if since <= one.since and one.at < until]
     return sorted(found, key=lambda one: one.at)
 
@@ -82,8 +82,8 @@ def rolled_up(some: Iterable[Counted], now: datetime, keep: HistoryConfig) -> li
     return [join(list(group)) for _, group in itertools.groupby(young, span)]
 
 
-def _path(root: Path, config: Config, target: str) -> Path:
-    return root / config.folder / FOLDER / f"{target}.jsonl"
+def _path(project: Project, target: str) -> Path:
+    return project.folder / FOLDER / f"{target}.jsonl"
 
 
 def _follows(last: Snapshot, snapshot: Snapshot) -> bool:

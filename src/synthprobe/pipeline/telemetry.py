@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 
 from synthprobe.alerts.channels import SPARE_S
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.deadlines import within
 from synthprobe.errors import SynthprobeError
 from synthprobe.records.objective import Coverage
@@ -16,14 +15,12 @@ from synthprobe.targets.secrets import read_address
 _TOTAL_S = 8.0
 
 
-def send_telemetry(
-    root: Path, config: Config, verdict: Verdict, coverage: Coverage | None, environ: Mapping[str, str]
-) -> list[str]:
+def send_telemetry(project: Project, verdict: Verdict, coverage: Coverage | None) -> list[str]:
     """Send the verdict wherever ``[telemetry]`` says; each place has eight seconds in all, and none stops another."""
-    table = config.telemetry
+    table = project.config.telemetry
 
     def address(key: str, source: str) -> str:
-        return read_address(f"telemetry.{key}", environ, source=source, root=root)
+        return read_address(f"telemetry.{key}", project.environ, source=source, root=project.root)
 
     def spans() -> None:
         from synthprobe.report.otel import export_spans  # most projects send none
@@ -33,7 +30,7 @@ def send_telemetry(
     def metrics() -> None:
         from synthprobe.report.prometheus import write_metrics
 
-        write_metrics(root / table.metrics_folder / f"synthprobe-{verdict.run.target}.prom", verdict, coverage)
+        write_metrics(project.root / table.metrics_folder / f"synthprobe-{verdict.run.target}.prom", verdict, coverage)
 
     def push() -> None:
         from synthprobe.report.prometheus import push_metrics

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from synthprobe.alerts.job import job_url
 from synthprobe.alerts.message import Background, Measured
 from synthprobe.alerts.outbox import Letter
 from synthprobe.alerts.routes import Mute, read_mutes
-from synthprobe.config import Config
+from synthprobe.config import Config, Project
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.pipeline.memory import AFTER_S, open_history
 from synthprobe.pipeline.notes import noted
@@ -35,8 +34,7 @@ from synthprobe.targets.windows import Window
 
 
 def tell_people(
-    root: Path,
-    config: Config,
+    project: Project,
     folder: Path,
     verdict: Verdict,
     incidents: Sequence[Incident],
@@ -46,20 +44,17 @@ def tell_people(
     publish: Callable[[], Published],
     windows: Sequence[Window] = (),
     history: str = "",
-    mask: Callable[[str], str] = str,
-    environ: Mapping[str, str] | None = None,
 ) -> bool:
     """Write down what is due of a run's incidents, publish the run, and send it with where it was published."""
-    if not config.alerts.routes:
+    if not project.config.alerts.routes:
         publish()
-        return _nobody_untold(verdict, incidents, (), (), notes if config.heartbeat.url else [])
+        return _nobody_untold(verdict, incidents, (), (), notes if project.config.heartbeat.url else [])
     pages = {page.id: page for page in runbooks}
-    kept = folder.relative_to(root) if folder.is_relative_to(root) else folder
-    environ = os.environ if environ is None else environ
-    job = job_url(environ)
+    kept = folder.relative_to(project.root) if folder.is_relative_to(project.root) else folder
+    job = job_url(project.environ)
     mutes: tuple[Mute, ...] = ()
     with noted(notes):  # what cannot be read silences nobody
-        mutes = read_mutes(root / config.alerts.mutes)
+        mutes = read_mutes(project.root / project.config.alerts.mutes)
 
     def silenced(incident: Incident) -> bool:
         concerned = (*incident.journeys, *incident.blocked)
@@ -74,31 +69,38 @@ def tell_people(
     def backgrounds(published: Published | None) -> dict[str, Background]:
         return {
             incident.id: replace(
-                _background(config, kept, job, verdict, incident, page_of(incident), published),
-                history=history,
+                _background(project.config, kept, job, verdict, incident, page_of(incident), published), history=history
             )
             for incident in incidents
         }
 
-    shared = open_history(root, config, environ, within_s=AFTER_S) if verdict.run.concludes else None
-    with open_outbox(root, config, shared) as outbox:  # what cannot be written here is written elsewhere, and sent
+    shared = open_history(project, within_s=AFTER_S) if verdict.run.concludes else None
+    with open_outbox(project, shared) as outbox:  # what cannot be written here is written elsewhere, and sent
         try:
             tell = partial(
-                sending.tell, incidents, config.alerts, outbox, AppriseChannel(environ, config.alerts.timeout_s)
+                sending.tell,
+                incidents,
+                project.config.alerts,
+                outbox,
+                AppriseChannel(project.environ, project.config.alerts.timeout_s),
             )
-            if config.publish.url:  # written down first, so that nothing that happens meanwhile loses it
+            if project.config.publish.url:  # written down first, so that nothing that happens meanwhile loses it
                 sending.decide(
                     incidents,
-                    config.alerts,
+                    project.config.alerts,
                     outbox,
                     datetime.now(UTC),
                     mutes=mutes,
                     silenced=silenced,
                     background=backgrounds(None),
-                    mask=mask,
+                    mask=project.redactor.text,
                 )
             _, delivery = tell(
-                datetime.now(UTC), mutes=mutes, silenced=silenced, background=backgrounds(publish()), mask=mask
+                datetime.now(UTC),
+                mutes=mutes,
+                silenced=silenced,
+                background=backgrounds(publish()),
+                mask=project.redactor.text,
             )
         finally:
             notes += outbox.notes
@@ -199,26 +201,17 @@ def _backend_trace(verdict: Verdict, incident: Incident) -> str:
     return next((one.backend_trace for one in results if one.backend_trace and one.outcome != "passed"), "")
 
 
-def tell_watcher(
-    root: Path,
-    config: Config,
-    verdict: Verdict,
-    *,
-    told: bool,
-    audit: str = "",
-    mask: Callable[[str], str] = str,
-    environ: Mapping[str, str] | None = None,
-) -> None:
+def tell_watcher(project: Project, verdict: Verdict, *, told: bool, audit: str = "") -> None:
     """Tell the watcher outside, if one is configured, what became of a slot, and the newest line of the audit."""
     signal, text = _signal(verdict, told=told)
     text = "\n".join(filter(None, (text, audit)))
-    _beat(root, config, signal, verdict.run.target, verdict.run.slot, environ, mask(text))
+    _beat(project, signal, verdict.run.target, verdict.run.slot, project.redactor.text(text))
 
 
-def beat_start(root: Path, config: Config, target: str, slot: int, environ: Mapping[str, str] | None = None) -> None:
+def beat_start(project: Project, target: str, slot: int) -> None:
     """Tell the watcher outside, if one is configured, that a slot is being judged. It never stops the run."""
     with noted([]):
-        _beat(root, config, "start", target, slot, environ)
+        _beat(project, "start", target, slot)
 
 
 def _signal(verdict: Verdict, *, told: bool) -> tuple[Signal, str]:
@@ -233,18 +226,8 @@ def _signal(verdict: Verdict, *, told: bool) -> tuple[Signal, str]:
     return ("success" if judged else "fail"), ""
 
 
-def _beat(
-    root: Path,
-    config: Config,
-    signal: Signal,
-    target: str,
-    slot: int,
-    environ: Mapping[str, str] | None,
-    text: str = "",
-) -> None:
-    if config.heartbeat.url:
-        url = read_secret(
-            "heartbeat", os.environ if environ is None else environ, source=config.heartbeat.url, root=root
-        )
-        record = root / config.folder / "heartbeat.jsonl"
-        Heartbeat(url, record, timeout_s=config.heartbeat.timeout_s).send(signal, f"{target}-{slot}", text)
+def _beat(project: Project, signal: Signal, target: str, slot: int, text: str = "") -> None:
+    if project.config.heartbeat.url:
+        url = read_secret("heartbeat", project.environ, source=project.config.heartbeat.url, root=project.root)
+        record = project.folder / "heartbeat.jsonl"
+        Heartbeat(url, record, timeout_s=project.config.heartbeat.timeout_s).send(signal, f"{target}-{slot}", text)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from synthprobe.config import Config, KeepConfig
+from synthprobe.config import KeepConfig, Project
 from synthprobe.files import write_whole
 from synthprobe.pipeline.run_state import is_remembered
 
@@ -19,14 +19,14 @@ _LINES, _RECORD_BYTES = 2_000, 1_000_000
 _ALIVE_S = 86_400.0
 
 
-def tidy_if_due(root: Path, config: Config) -> None:
+def tidy_if_due(project: Project) -> None:
     """Remove what is kept no longer, unless that was done within the hour."""
-    state = root / config.folder
+    state = project.folder
     mark = state / "state" / "tidied"
     now = datetime.now(UTC).timestamp()
     if mark.exists() and abs(now - mark.stat().st_mtime) < EVERY_S:
         return
-    tidy(state, config.keep, now)
+    tidy(state, project.config.keep, now)
     mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()
     os.utime(mark)

@@ -15,7 +15,7 @@ from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import capture_refusal
 from synthprobe.plugin.leaks import browser_log_refusal
-from synthprobe.plugin.options import mutates_of, project_config, project_root, target_name
+from synthprobe.plugin.options import mutates_of, project_of, project_root, target_name
 from synthprobe.plugin.other_plugins import artifact_refusal, missing_plugin
 from synthprobe.plugin.run_folder import RunFolder
 from synthprobe.report.allure_wish import note_wish
@@ -33,7 +33,7 @@ _WITHOUT_ASSERTS = (
 
 def admitted_target(config: pytest.Config) -> Target:
     """The target of a session; a usage error when something stands against it."""
-    project = project_config(config)
+    project = project_of(config)
     if refusal := missing_plugin(config):
         raise pytest.UsageError(refusal)
     worker = getattr(config, "workerinput", None)
@@ -41,11 +41,11 @@ def admitted_target(config: pytest.Config) -> Target:
         die_with_parent(worker["synthprobe_parent"])
     address = worker["synthprobe_base_url"] if worker is not None else config.getoption("base_url")
     try:
-        target = project.target(target_name(config), base_url=address)
+        target = project.config.target(target_name(config), base_url=address)
     except ConfigurationError as error:
         raise pytest.UsageError(str(error)) from None
     refusal = _WITHOUT_ASSERTS if sys.flags.optimize else browser_log_refusal(os.environ, target.name)
-    if refusal := refusal or artifact_refusal(config, project, target, project_root(config)):
+    if refusal := refusal or artifact_refusal(config, project, target):
         raise pytest.UsageError(refusal)
     if not config.option.collectonly and (authorities := own_authorities(target, os.environ)):
         from synthprobe.journey.trust import authority_file  # most targets have none of their own

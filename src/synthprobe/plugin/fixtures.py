@@ -12,11 +12,10 @@ from msgspec.structs import replace
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.hooks import load_plugins
 from synthprobe.journey import steps
 from synthprobe.journey.otp import Otp
 from synthprobe.journey.testdata import TestData
-from synthprobe.plugin.options import project_config, project_root, target_name
+from synthprobe.plugin.options import project_of, project_root, target_name
 from synthprobe.plugin.session import JourneySession
 from synthprobe.targets.secrets import Secret, read_credentials, read_secret
 from synthprobe.targets.target import Target
@@ -76,7 +75,7 @@ def target(pytestconfig: pytest.Config) -> Target:
     """The target this session runs against."""
     session = JourneySession.current(pytestconfig)
     try:
-        return session.target if session else project_config(pytestconfig).target(target_name(pytestconfig))
+        return session.target if session else project_of(pytestconfig).config.target(target_name(pytestconfig))
     except ConfigurationError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -141,7 +140,7 @@ def api(new_api: NewApi) -> Api:
 @pytest.fixture
 def otp(pytestconfig: pytest.Config, target: Target, secrets: Secrets, redactor: Redactor) -> Otp:
     """Codes of an authenticator, by the name of its secret; see `Otp`."""
-    folder = project_root(pytestconfig) / project_config(pytestconfig).folder / "state" / target.name / "otp"
+    folder = project_of(pytestconfig).folder / "state" / target.name / "otp"
     return Otp(secrets, folder, redactor.add_code)
 
 
@@ -173,7 +172,7 @@ def kept_sessions(pytestconfig: pytest.Config, target: Target, secrets: Secrets,
     """Browser states of users who logged in, for `logged_in`."""
     from synthprobe.browser.logged_in import Sessions
 
-    folder = project_root(pytestconfig) / project_config(pytestconfig).folder / "state" / target.name / "sessions"
+    folder = project_of(pytestconfig).folder / "state" / target.name / "sessions"
     return Sessions(folder, secrets[target.session_key] if target.session_key else None, redactor.try_add)
 
 
@@ -205,7 +204,7 @@ def testdata(pytestconfig: pytest.Config, target: Target) -> Iterator[TestData]:
         if recorder := steps.current():
             recorder.notes.append(text)
 
-    kinds = load_plugins(project_config(pytestconfig).plugins, project_root(pytestconfig)).kinds
+    kinds = project_of(pytestconfig).plugins.kinds
     data = TestData(_usable(target), lambda: _history(pytestconfig), session.run_id if session else "", note, kinds)
     yield data
     data.clear()
@@ -223,7 +222,7 @@ def _history(config: pytest.Config) -> History:
     if history is None or not history.available:
         from synthprobe import pipeline  # most sessions create nothing
 
-        history = pipeline.open_history(project_root(config), project_config(config), within_s=_LEDGER_S)
+        history = pipeline.open_history(project_of(config), within_s=_LEDGER_S)
         config.add_cleanup(history.close)
         config.stash[_HISTORY] = history
     return history

@@ -15,7 +15,7 @@ import pytest
 from synthprobe.browser.issued import DOWNLOADS
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.plugin.leaks import without_secrets
-from synthprobe.plugin.options import JOURNEY, project_config
+from synthprobe.plugin.options import JOURNEY, project_of
 from synthprobe.plugin.session import JourneySession
 
 _OF_ONE_KIND = ("base_url", "playwright", "browser_type_launch_args", "launch_browser")
@@ -86,7 +86,7 @@ def browser_type_launch_args(
         if executable:
             ours["executable_path"] = executable
     given = browser_type_launch_args.get("env") or os.environ
-    return {**ours, **browser_type_launch_args, "env": without_secrets(given, project_config(pytestconfig))}
+    return {**ours, **browser_type_launch_args, "env": without_secrets(given, project_of(pytestconfig).config)}
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +129,7 @@ def _executable(config: pytest.Config) -> str | None:
     """The browser to launch; nothing means Playwright's own."""
     from synthprobe.browser.installation import find_browser
 
-    found = find_browser(project_config(config).browser.executable or None, os.environ)
+    found = find_browser(project_of(config).config.browser.executable or None, os.environ)
     if found is None:
         raise ToolError(
             "No browser was found on this machine, so journeys with a page cannot run. "

@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from synthprobe.evidence.redaction import Redactor
 from synthprobe.records.ending import FILE_VARIABLE, LastWords, LastWordsKind
 
 _KEPT = 2000
@@ -172,7 +171,6 @@ def _masked(text: str) -> str:
     from synthprobe.config import Project
 
     try:
-        root, config = Project.here()
-        return Redactor.of(config.secret_sources(), root).text(text)
+        return Project.here().redactor.text(text)
     except Exception:
         return "It cannot be told, as the project's secrets are not known here; see pytest.log in the run's folder."

@@ -15,7 +15,7 @@ from typing import Any, cast, get_args
 
 import pytest
 
-from synthprobe.config import Config, read_config
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.mistakes import nearest
 from synthprobe.plugin.gate import MARKERS_OF_OTHERS, concern_of, journey_folders, nearest_project, stands_in
@@ -29,7 +29,7 @@ MUTATES = (
     "mutates(*what, repeatable=False): what the journey changes at the target; it is skipped where the target does not "
     "allow that, and not run again just because it was slow unless it is repeatable"
 )
-CONFIG_KEY = pytest.StashKey[Config]()
+_PROJECT = pytest.StashKey[Project]()
 JOURNEY = pytest.StashKey[Journey]()
 """Which journey a test is."""
 _AN_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -46,14 +46,14 @@ def project_root(config: pytest.Config) -> Path:
     return concern_of(config).root or config.rootpath
 
 
-def project_config(config: pytest.Config) -> Config:
-    """The project's configuration, read once."""
-    if CONFIG_KEY not in config.stash:
+def project_of(config: pytest.Config) -> Project:
+    """The session's project, read once."""
+    if _PROJECT not in config.stash:
         try:
-            config.stash[CONFIG_KEY] = read_config(project_root(config))
+            config.stash[_PROJECT] = Project.at(project_root(config))
         except ConfigurationError as error:
             raise pytest.UsageError(str(error)) from None
-    return config.stash[CONFIG_KEY]
+    return config.stash[_PROJECT]
 
 
 def target_name(config: pytest.Config) -> str | None:
@@ -171,7 +171,7 @@ def _every_s(item: pytest.Item, given: Any) -> float:
     """Seconds between two looks; 0 where each slot is one."""
     if given is None:
         return 0.0
-    interval_s = project_config(item.config).interval_s
+    interval_s = project_of(item.config).config.interval_s
     try:
         every_s = duration_s(given)
     except ValueError as error:
@@ -188,7 +188,7 @@ def _every_s(item: pytest.Item, given: Any) -> float:
 
 
 def _targets(item: pytest.Item, given: object) -> tuple[str, ...]:
-    names, known = _names(item, "targets", given), project_config(item.config).targets
+    names, known = _names(item, "targets", given), project_of(item.config).config.targets
     for name in names:
         if name not in known:
             raise pytest.UsageError(

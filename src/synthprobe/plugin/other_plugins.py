@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.targets.target import Target
 
 _NEEDED = {"base_url": ("pytest-playwright", "playwright"), "allure_report_dir": ("allure-pytest", "allure_pytest")}
@@ -35,15 +33,17 @@ def refuse_async_pages(item: pytest.Item) -> None:
         )
 
 
-def artifact_refusal(config: pytest.Config, project: Config, target: Target, root: Path) -> str:
+def artifact_refusal(config: pytest.Config, project: Project, target: Target) -> str:
     """Why pytest-playwright's ``--output`` or ``--video`` cannot be obeyed in this run.
 
     Its ``--tracing`` and ``--screenshot`` work: they are served from our own record, and masked like it.
     """
     folder = config.getoption("--output", default="") or ""
     output = (config.invocation_params.dir / folder).resolve()
-    kept = (root / project.folder).resolve()
-    held = [path for path in (root, kept, *(root / name for name in project.journeys)) if path.is_relative_to(output)]
+    root, kept = project.root, project.folder.resolve()
+    held = [
+        path for path in (root, kept, *(root / name for name in project.config.journeys)) if path.is_relative_to(output)
+    ]
     if folder and (held or output.is_relative_to(kept)):
         return (
             f"--output is {folder!r}, a folder that pytest-playwright empties when a run begins, and the project's own "

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from synthprobe.plugin.options import is_journey_path, journey_of, project_config, project_root
+from synthprobe.plugin.options import is_journey_path, journey_of, project_of, project_root
 from synthprobe.records import evidence
 from synthprobe.targets.target import Target
 
@@ -28,7 +28,7 @@ def own_names(
     yield from (str(root), str(run[0]), run[1], _without_user(target.base_url))
     for record in vars(evidence).values():
         yield from getattr(record, "__struct_fields__", ())
-    yield from map(_without_user, _texts(msgspec.to_builtins(project_config(config))))
+    yield from map(_without_user, _texts(msgspec.to_builtins(project_of(config).config)))
     for item in items:
         yield item.nodeid
         if is_journey_path(config, item.path):

@@ -15,7 +15,7 @@ import pytest
 
 from synthprobe.plugin.gate import is_a_run, names_only_journeys
 from synthprobe.plugin.inside_pytest import terminal_stream
-from synthprobe.plugin.options import project_config, project_root
+from synthprobe.plugin.options import project_of
 from synthprobe.plugin.summary import header
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class QuietConsole:
 
         verdict = pipeline.judge(folder, write=False)
         with suppress(Exception):  # what cannot be explained is told without its cause
-            verdict = pipeline.explain_run(project_root(config), project_config(config), folder, verdict, write=False)
+            verdict = pipeline.explain_run(project_of(config), folder, verdict, write=False)
         told = [one for one in verdict.journeys if one.results and one.outcome in {"failed", "unknown", "degraded"}]
         return [self._session.redactor.text(line) for one in told for line in failure_lines(one)]
 

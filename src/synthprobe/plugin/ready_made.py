@@ -49,9 +49,9 @@ class ReadyMadeFile(pytest.Module):
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """Those that a target has."""
-        from synthprobe.plugin.options import project_config
+        from synthprobe.plugin.options import project_of
 
-        wanted = targets_of(project_config(self.config))
+        wanted = targets_of(project_of(self.config).config)
         for name, targets in wanted.items():
             found = pytest.Function.from_parent(self, name=name)
             found.add_marker(pytest.mark.journey(id=f"ready-made.{name}", targets=targets))

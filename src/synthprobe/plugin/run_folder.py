@@ -11,9 +11,8 @@ import msgspec
 import pytest
 
 from synthprobe.files import write_whole
-from synthprobe.hooks import load_plugins
 from synthprobe.plugin.gate import is_a_run
-from synthprobe.plugin.options import project_config, project_root
+from synthprobe.plugin.options import project_of
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import PART, RUN_FOLDERS, Run, Share, new_run_id
 from synthprobe.report.allure_wish import grant_wish
@@ -38,19 +37,19 @@ class RunFolder:
         if worker is not None:
             run = msgspec.json.decode(worker["synthprobe_run"], type=Run)
             return cls(Path(worker["synthprobe_folder"]), run, recorded=recorded, begun=worker["synthprobe_begun"])
-        project, now, given = project_config(config), datetime.now(UTC), config.option.synthprobe_run_folder
-        slot = int(now.timestamp()) // project.interval_s
+        project, now, given = project_of(config), datetime.now(UTC), config.option.synthprobe_run_folder
+        slot = int(now.timestamp()) // project.config.interval_s
         run = Run(
             id=new_run_id(now),
             target=target.name,
             base_url=target.base_url,
             slot=slot,
             started_at=now,
-            location=project.location,
+            location=project.config.location,
             command=shlex.join(["pytest", *config.invocation_params.args]),
-            identifiers=load_plugins(project.plugins, project_root(config)).identifiers(),
+            identifiers=project.plugins.identifiers(),
         )
-        path = project_root(config) / project.folder / "runs" / target.name / f"{slot}-{run.id}"
+        path = project.folder / "runs" / target.name / f"{slot}-{run.id}"
         if given:
             path = Path(given).absolute()
         if not recorded:

@@ -20,9 +20,7 @@ from synthprobe.browser.step_groups import StepGroups
 from synthprobe.errors import JourneyError, SynthprobeError
 from synthprobe.evidence.cap import cap_error
 from synthprobe.evidence.failure import describe_failure
-from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.scratch import private_folder
-from synthprobe.hooks import load_plugins
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.journey.guard import Guard
@@ -36,7 +34,7 @@ from synthprobe.plugin.group_lock import GroupLock
 from synthprobe.plugin.inside_pytest import tear_down
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
 from synthprobe.plugin.junit import JUnitOfJourneys
-from synthprobe.plugin.options import JOURNEY, parameter_names, project_config, project_root
+from synthprobe.plugin.options import JOURNEY, parameter_names, project_of
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.proof import prove_asked, prove_parts, proven, refuse_empty
 from synthprobe.plugin.reports import (
@@ -81,7 +79,8 @@ class JourneySession:
         self.worker: str = given.get("workerid", "main")
         self.own_base_url: str | None = given.get("synthprobe_own_base_url")
         self.address_typed: bool = given.get("synthprobe_address_typed", gate.is_address_typed(config))
-        self.redactor = Redactor.of(project_config(config).secret_sources(), project_root(config))
+        project = self._project = project_of(config)
+        self.redactor = project.redactor
         self.redactor.catch_up = lambda: self._learn(broken=False)
         self.exchanges: list[Exchange] = []
         self.journal = Journal(
@@ -91,12 +90,12 @@ class JourneySession:
             worker=self.worker,
             redactor=self.redactor,
             exchanges=self.exchanges,
-            runbook_url=project_config(config).report.runbook_url,
+            runbook_url=project.config.report.runbook_url,
             address_typed=self.address_typed,
-            state=project_root(config) / project_config(config).folder,
-            describe=load_plugins(project_config(config).plugins, project_root(config)).describe_answer,
+            state=project.folder,
+            describe=project.plugins.describe_answer,
         )
-        self._last_good = project_root(config) / project_config(config).folder / "last-good" / target.name
+        self._last_good = project.folder / "last-good" / target.name
         self.scratch = scratch
         self.allure = AllureCollector(
             folder, self.worker, target.name, self.redactor, self.clock.now, self._fixture_broke
@@ -108,7 +107,7 @@ class JourneySession:
         share = run_folder.share()
         self.guard = Guard(target, folder, sharers=share.of if share is not None else 1)
         self.scenarios = ScenarioSteps()
-        self.browsers = SessionBrowsers(target, project_root(config), scratch, self.redactor, self.guard)
+        self.browsers = SessionBrowsers(target, project.root, scratch, self.redactor, self.guard)
 
     @classmethod
     def of(cls, config: pytest.Config) -> JourneySession:
@@ -149,7 +148,7 @@ class JourneySession:
     def pytest_configure_node(self, node: Any) -> None:
         """Tell each xdist worker which run it belongs to."""
         node.workerinput["synthprobe_parent"] = os.getpid()
-        node.workerinput["synthprobe_root"] = str(project_root(self.config))
+        node.workerinput["synthprobe_root"] = str(self._project.root)
         node.workerinput["synthprobe_folder"] = str(self.folder)
         node.workerinput["synthprobe_begun"] = self.run_folder.begun
         node.workerinput["synthprobe_run"] = msgspec.json.encode(self.run_folder.run)
@@ -175,7 +174,7 @@ class JourneySession:
             reason = hold_attempt(item, self.guard, self.browsers)
             number = self.reruns.number(item) if self.reruns else getattr(item, "execution_count", 1)
             number += self._left(item)
-            configured = project_config(self.config).journey_deadline_s
+            configured = self._project.config.journey_deadline_s
             limit_s = 0.0 if no_limit(item) else item.stash.get(_LIMIT_S, configured)
             progress = ProgressWriter(self.folder, self.worker, journey.id, number, self.redactor, limit_s)
             good = LastGood(self._last_good, journey.id, self.clock.now(), self.browsers.picture)
@@ -271,7 +270,7 @@ class JourneySession:
 
     def _failure(self, item: pytest.Item, attempt: Attempt, error: BaseException, detail: str, phase: str) -> Failure:
         failure = describe_failure(error, detail=detail, step=attempt.recorder.broken, phase=phase)
-        failure = replace(failure, place=journey_place(error, item.path, project_root(self.config)))
+        failure = replace(failure, place=journey_place(error, item.path, self._project.root))
         failure = self.browsers.explain(failure, of_page=not isinstance(error, SynthprobeError))
         return self.redactor.record(failure)
 
@@ -288,7 +287,7 @@ class JourneySession:
         if style == "auto" and JOURNEY in item.stash:
             option.tbstyle = "short"
         error = call.excinfo.value if call.excinfo is not None else None
-        if error is not None and JOURNEY in item.stash and journey_place(error, item.path, project_root(self.config)):
+        if error is not None and JOURNEY in item.stash and journey_place(error, item.path, self._project.root):
             hide_frames(error)
         try:
             report = yield

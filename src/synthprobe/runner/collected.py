@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.files import read_record
 from synthprobe.records.journey import Journey
@@ -19,21 +19,21 @@ _NOTHING = 5
 """pytest's exit code when there is no test."""
 
 
-def collected_journeys(root: Path, config: Config) -> tuple[Journey, ...]:
+def collected_journeys(project: Project) -> tuple[Journey, ...]:
     """Collect the project's journeys; none of them is run, and none is collected again before a source changes."""
-    kept, revision = root / config.folder / "state" / "collected.json", source_revision(root, config)
+    kept, revision = project.folder / "state" / "collected.json", source_revision(project)
     if (known := read_inventory(kept)) is not None and known.revision == revision:
         return known.journeys
-    journeys = collect(root, config)
+    journeys = collect(project)
     with suppress(OSError):
         write_inventory(kept, Inventory(revision=revision, journeys=journeys))
     return journeys
 
 
-def collect(root: Path, config: Config) -> tuple[Journey, ...]:
+def collect(project: Project) -> tuple[Journey, ...]:
     """As `collected_journeys`, anew: what options and the environment do to it is seen as well."""
-    places = journey_places(root, config, config.targets.values())
-    folders = [name for name in places if (root / name).is_file() or any((root / name).rglob("*"))]
+    places = journey_places(project, project.config.targets.values())
+    folders = [name for name in places if (project.root / name).is_file() or any((project.root / name).rglob("*"))]
     if not folders:
         return ()
     with TemporaryDirectory() as place:
@@ -50,7 +50,12 @@ def collect(root: Path, config: Config) -> tuple[Journey, ...]:
         ]
         try:
             done = subprocess.run(
-                [*command, "-p", "no:cacheprovider"], cwd=root, capture_output=True, text=True, timeout=120, check=False
+                [*command, "-p", "no:cacheprovider"],
+                cwd=project.root,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise ConfigurationError(

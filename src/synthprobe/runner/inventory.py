@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.files import read_record, write_whole
 from synthprobe.project import read_table
 from synthprobe.records.journey import Journey
@@ -28,21 +28,24 @@ class Inventory(Struct, frozen=True, kw_only=True):
     journeys: tuple[Journey, ...]
 
 
-def journey_places(root: Path, config: Config, targets: Iterable[Target]) -> tuple[str, ...]:
+def journey_places(project: Project, targets: Iterable[Target]) -> tuple[str, ...]:
     """What pytest collects: the folders of journeys, and the configuration's file where it holds ready-made ones."""
     if not any(target.ready_made for target in targets):
-        return config.journeys
-    return (*(name for name in config.journeys if (root / name).exists()), read_table(root).name)
+        return project.config.journeys
+    return (
+        *(name for name in project.config.journeys if (project.root / name).exists()),
+        read_table(project.root).name,
+    )
 
 
-def source_revision(root: Path, config: Config) -> str:
+def source_revision(project: Project) -> str:
     """A hash of the journeys' source and of the configuration."""
     digest = hashlib.sha256()
-    files = {root / name for name in ("synthprobe.toml", "pyproject.toml", "pytest.ini", "conftest.py")}
-    for folder in config.journeys:
-        files |= set((root / folder).rglob("*.py"))
+    files = {project.root / name for name in ("synthprobe.toml", "pyproject.toml", "pytest.ini", "conftest.py")}
+    for folder in project.config.journeys:
+        files |= set((project.root / folder).rglob("*.py"))
     for path in sorted(file for file in files if file.is_file()):
-        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes() + b"\0")
+        digest.update(f"{path.relative_to(project.root)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

@@ -13,10 +13,9 @@ from pathlib import Path
 import msgspec
 
 from synthprobe import pipeline
-from synthprobe.config import Config
+from synthprobe.config import Project
 from synthprobe.deadlines import is_ending
 from synthprobe.detection.suspicion import LookedAgain, Suspicion, Suspicions
-from synthprobe.evidence.redaction import Redactor
 from synthprobe.records.ending import FILE_VARIABLE
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import RUN_FOLDERS
@@ -32,19 +31,15 @@ _LEAST_S = 5.0
 
 
 def run_again(
-    root: Path,
-    config: Config,
-    target: Target,
-    order: RunOrder,
-    folder: Path,
-    until: float,
-    suspicions: Sequence[Suspicion],
+    project: Project, target: Target, order: RunOrder, folder: Path, until: float, suspicions: Sequence[Suspicion]
 ) -> LookedAgain:
     """Run suspicious journeys again, one after the other, each until it was as usual or the budget is used up.
 
     A journey that changes something is left alone, unless its marker says that it is repeatable.
     """
-    wanted = Suspicions(most=config.suspicion_reruns, budget=config.suspicion_budget, journeys=tuple(suspicions))
+    wanted = Suspicions(
+        most=project.config.suspicion_reruns, budget=project.config.suspicion_budget, journeys=tuple(suspicions)
+    )
     left_s = until - time.monotonic()
     if not suspicions or min(wanted.most, wanted.budget) <= 0 or left_s < _LEAST_S or is_ending():
         return LookedAgain()
@@ -64,22 +59,22 @@ def run_again(
         "--synthprobe-target",
         target.name,
     ]
-    command += address(config, target, order)
+    command += address(project.config, target, order)
     command += ["--synthprobe-run-folder", str(place), "--synthprobe-suspicions", str(written), *order.options]
     with ExitStack() as stack:
         scratch = stack.enter_context(slots.scratch())
         asked = stack.enter_context(signals())
         child = Child(
             command,
-            cwd=root,
+            cwd=project.root,
             environ={**os.environ, "TMPDIR": str(scratch), FILE_VARIABLE: str(last_words_file(place))},
             relay=None,
             log=place / "pytest.log",
-            clean=Redactor.of(config.secret_sources(), root).text,
+            clean=project.redactor.text,
         )
         stack.callback(child.clear)
-        still = Standstill(place, child.family, config.stall_margin_s)
-        if child.wait(functools.partial(Watch(place, left_s, config, asked), still)):
+        still = Standstill(place, child.family, project.config.stall_margin_s)
+        if child.wait(functools.partial(Watch(place, left_s, project.config, asked), still)):
             child.end(INTERRUPT_GRACE_S)
     results = pipeline.read_results(place)
     left_out = wanted.left_out(results, _repeatable(place))

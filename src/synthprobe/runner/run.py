@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,11 +17,9 @@ from pathlib import Path
 import msgspec
 
 from synthprobe import pipeline
-from synthprobe.config import Config
+from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError
-from synthprobe.evidence.redaction import Redactor
 from synthprobe.files import read_record
-from synthprobe.hooks import load_plugins
 from synthprobe.pipeline.notes import third_parties
 from synthprobe.pipeline.run_state import own
 from synthprobe.records.ending import FILE_VARIABLE
@@ -75,23 +73,21 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_journeys(
-    root: Path,
-    config: Config,
+    project: Project,
     target: Target,
     order: RunOrder | None = None,
     *,
-    environ: Mapping[str, str] | None = None,
     watching: Callable[[Path], AbstractContextManager[Callable[[str], None]]] | None = None,
 ) -> tuple[Path, Verdict]:
     """Run all journeys once, in a child process, and judge them."""
     order = order or RunOrder()
-    state = root / config.folder
+    state = project.folder
     clock = ClockWatch()
-    run = _begin(root, config, target, order)
+    run = _begin(project, target, order)
     folder = slots.runs_folder(state, target.name) / f"{run.slot}-{run.id}"
     kept = inventory_file(state, target.name)
-    places = order.paths or journey_places(root, config, (target,))
-    revision, known = source_revision(root, config), None if order.is_part else read_inventory(kept)
+    places = order.paths or journey_places(project, (target,))
+    revision, known = source_revision(project), None if order.is_part else read_inventory(kept)
     try:
         slots.judge_abandoned(state, target.name)
         for part in RUN_FOLDERS:
@@ -112,22 +108,22 @@ def run_journeys(
         scratch = stack.enter_context(slots.scratch())
         asked = stack.enter_context(signals())
         say = stack.enter_context(watching(folder)) if watching is not None else print
-        given = {**(os.environ if environ is None else environ), "TMPDIR": str(scratch)}
-        watch = Watch(folder, order.deadline_s, config, asked)
+        given = {**(os.environ if project.environ is None else project.environ), "TMPDIR": str(scratch)}
+        watch = Watch(folder, order.deadline_s, project.config, asked)
         frozen: dict[str, str] = {}
 
         def session(paths: Sequence[str]) -> Ending:
             words_before = len(read_last_words(folder))
             child = Child(
-                _command(config, target, folder, run.slot, order, paths),
-                cwd=root,
+                _command(project.config, target, folder, run.slot, order, paths),
+                cwd=project.root,
                 environ={**given, FILE_VARIABLE: str(last_words_file(folder))},
                 relay=say if order.verbose else None,
                 log=folder / "pytest.log",
-                clean=Redactor.of(config.secret_sources(), root).text,
+                clean=project.redactor.text,
             )
             stack.callback(child.clear)
-            still = Standstill(folder, child.family, config.stall_margin_s)
+            still = Standstill(folder, child.family, project.config.stall_margin_s)
             reason = child.wait(functools.partial(watch, still))
             frozen.update(still.causes)
             if reason:
@@ -159,7 +155,7 @@ def run_journeys(
     reason = last.reason
     run = msgspec.structs.replace(msgspec.json.decode((folder / "run.json").read_bytes(), type=Run), ended=reason)
     _write(folder / "run.json", run)
-    notes, lost = [note] if (note := proxy_note(os.environ if environ is None else environ, target)) else [], set()
+    notes, lost = [note] if (note := proxy_note(project.environ, target)) else [], set()
     if collected is not None and not reason:
         gone, explained = disappeared(known, revision, collected)
         if gone and explained:
@@ -173,8 +169,10 @@ def run_journeys(
     def ending_of(journey: Journey) -> Ending:
         return last if not left or journey in left else first
 
-    proxies = functools.partial(proxies_for, target, os.environ if environ is None else environ, root)
-    control = functools.partial(ask_control, config.control_url, proxies) if config.control_url else None
+    proxies = functools.partial(proxies_for, target, project.environ, project.root)
+    control = (
+        functools.partial(ask_control, project.config.control_url, proxies) if project.config.control_url else None
+    )
     missing = Missing(
         folder, ending_of, lost, frozen, known_since="the slot was planned" if order.part else "the last run"
     )
@@ -251,22 +249,22 @@ class Watch:
         return "stalled" if now - self._moved > self._patience_s else ""
 
 
-def _begin(root: Path, config: Config, target: Target, order: RunOrder) -> Run:
+def _begin(project: Project, target: Target, order: RunOrder) -> Run:
     now = datetime.now(UTC)
     scheduled = order.slot is not None and not order.part
     return Run(
         id=new_run_id(now),
         target=target.name,
         base_url=target.base_url,
-        slot=order.slot if order.slot is not None else int(now.timestamp()) // config.interval_s,
+        slot=order.slot if order.slot is not None else int(now.timestamp()) // project.config.interval_s,
         started_at=now,
-        location=config.location,
+        location=project.config.location,
         command=shlex.join(["synthprobe", *sys.argv[1:]]),
         scheduled=scheduled,
-        interval_s=config.interval_s if scheduled else 0.0,
+        interval_s=project.config.interval_s if scheduled else 0.0,
         part=order.part,
         reference_ms=measure_reference_ms(),
-        identifiers=load_plugins(config.plugins, root).identifiers(),
+        identifiers=project.plugins.identifiers(),
     )
 
 
