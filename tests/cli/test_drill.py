@@ -14,7 +14,7 @@ import pytest
 from short_search import shorten
 
 from synthprobe.cli.drill import Drill
-from synthprobe.cli.exercise import desk, target_secret
+from synthprobe.cli.exercise import desk
 from synthprobe.config import Project, read_config
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.firstline.runbook import Exercise
@@ -128,7 +128,7 @@ def place(centre, tmp_path):
     config = read_config(ROOT)
     target = config.target("demo", base_url=centre.url)
     (tmp_path / "run").mkdir()
-    variables = centre.system.environment(lambda name: target_secret(target, name, ROOT))
+    variables = centre.system.environment(lambda name: Project(ROOT, config).secret(target, name))
     with desk(Project(ROOT, config), target, variables, tmp_path / "run") as made:
         yield made
 
