@@ -19,29 +19,34 @@ def script(path: Path, says: str) -> Path:
     return path
 
 
-def test_the_systems_node_is_used_when_it_is_new_enough(tmp_path: Path) -> None:
+def test_the_systems_node_is_used_when_it_is_new_enough(tmp_path: Path, monkeypatch) -> None:
     new = script(tmp_path / "new" / "node", "echo v24.1.0")
     old = script(tmp_path / "old" / "node", "echo v20.20.2")
-    assert node.find_node({"PATH": str(new.parent)}) == new
-    found = node.find_node({"PATH": str(old.parent)})
+    monkeypatch.setenv("PATH", str(new.parent))
+    assert node.find_node() == new
+    monkeypatch.setenv("PATH", str(old.parent))
+    found = node.find_node()
     assert found is not None
     assert found.parts[-3:] == ("playwright", "driver", "node")
 
 
-def test_a_named_node_must_work(tmp_path: Path) -> None:
+def test_a_named_node_must_work(tmp_path: Path, monkeypatch) -> None:
     new = script(tmp_path / "node", "echo v22.0.0")
-    assert node.find_node({"SYNTHPROBE_NODE": str(new), "PATH": ""}) == new
+    monkeypatch.setenv("SYNTHPROBE_NODE", str(new))
+    assert node.find_node() == new
+    monkeypatch.setenv("SYNTHPROBE_NODE", str(tmp_path / "none"))
     with pytest.raises(ToolError, match="unset it"):
-        node.find_node({"SYNTHPROBE_NODE": str(tmp_path / "none"), "PATH": ""})
+        node.find_node()
 
 
-def test_a_failing_npm_leaves_nothing_behind_and_says_what_to_do(tmp_path: Path) -> None:
+def test_a_failing_npm_leaves_nothing_behind_and_says_what_to_do(tmp_path: Path, monkeypatch) -> None:
     npm = script(tmp_path / "bin" / "npm", "echo 'npm error code E503'; exit 1")
-    environ = {"PATH": str(npm.parent), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    monkeypatch.setenv("PATH", str(npm.parent))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(ToolError, match=r"npm error code E503.*Check the network"):
-        node.install_allure(lambda _: None, environ)
+        node.install_allure(lambda _: None)
     assert list((tmp_path / "cache" / "synthprobe").iterdir()) == []
-    assert node.find_allure(environ) is None
+    assert node.find_allure() is None
 
 
 def test_an_installed_allure_is_found_without_asking_npm(allure: list[str]) -> None:

@@ -40,13 +40,7 @@ _TARGET_CHARACTERS = 24
 
 
 class Measured(Struct, frozen=True, kw_only=True):
-    """How far a step is from what it should be.
-
-    Attributes:
-        kind: in which way.
-        step: the step's path.
-        measured_s: seconds it was.
-    """
+    """How far a step is from what it should be."""
 
     kind: DegradationKind
     step: str
@@ -54,24 +48,7 @@ class Measured(Struct, frozen=True, kw_only=True):
 
 
 class Background(Struct, frozen=True, kw_only=True):
-    """What a person needs besides the incident itself.
-
-    Attributes:
-        fallback: how the work goes on without the broken part.
-        runbook_url: absolute address of the runbook.
-        report_url: absolute address of the report.
-        trace_url: absolute address of the trace.
-        backend_trace: address of the same attempt in the target's own tracing tool.
-        changed: what changed before it began: a build, a setting.
-        job_url: absolute address of the CI job, which is there even when nothing could be published.
-        evidence: the run's folder on the machine that ran it.
-        published: whether the evidence is meant to be published, so that the folder is only the second place.
-        opened_by: the command that opens the report, where it has no address on the web.
-        history: why nothing is known of earlier runs; empty when something is.
-        journey: title of the journey that shows it.
-        sentence: what is wrong in this run, with its figures; without it, what was wrong when it was opened.
-        measured: what was measured of each step that is not well enough.
-    """
+    """What a person needs besides the incident itself."""
 
     fallback: str = ""
     runbook_url: str = ""

@@ -108,10 +108,6 @@ class Outbox:
 
     While that file cannot be written they are kept in another one, and brought back when it can. Where several machines
     conclude slots, each message is also a row of the history they share.
-
-    Attributes:
-        history: the file's history.
-        notes: what a person must know of it, as sentences.
     """
 
     def __init__(

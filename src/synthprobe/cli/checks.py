@@ -69,13 +69,7 @@ _CANNOT_WORK = {
 
 @dataclass(frozen=True)
 class ProjectAtHand(Project):
-    """A project that is looked at.
-
-    Attributes:
-        target: name of the target that runs are against.
-        paths: the files and folders that a check of files looks at.
-        secrets: sources of more secrets, ``env:VARIABLE`` or ``file:/path``.
-    """
+    """A project that is looked at."""
 
     target: str = ""
     paths: Sequence[Path] = ()

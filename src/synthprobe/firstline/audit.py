@@ -79,11 +79,7 @@ Check = Callable[[Sequence[AuditEntry]], None]
 
 
 class Audit(Protocol):
-    """Where the audit is kept.
-
-    Attributes:
-        notes: what a person must know of it, as sentences.
-    """
+    """Where the audit is kept."""
 
     notes: tuple[str, ...]
 
@@ -102,9 +98,6 @@ class RecordedAudit:
 
     The lines of the last day are kept in a file beside the history as well, and all in a shared one, so that a removed
     end is noticed. Who begins an audit anew takes back what is known there, so that nothing is reset by it.
-
-    Attributes:
-        notes: what a person must know of the last comparison, as sentences.
     """
 
     def __init__(
@@ -186,12 +179,7 @@ class RecordedAudit:
         write_whole(self._copy, msgspec.json.encode([line for line in lines if line.at >= since]))
 
     def _body(self, entry: AuditEntry) -> dict[str, Any]:
-        return {
-            "audit": self._place,
-            "number": entry.number,
-            "hash": entry.hash,
-            "entry": msgspec.to_builtins(entry),
-        }
+        return {"audit": self._place, "number": entry.number, "hash": entry.hash, "entry": msgspec.to_builtins(entry)}
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -62,12 +62,7 @@ class IdentityConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts.
-
-    Attributes:
-        role: the role.
-        who: tells two people apart; only a hash of it is kept.
-    """
+    """Who acts."""
 
     role: str
     who: str
@@ -132,12 +127,7 @@ def _signer(config: IdentityConfig, root: Path) -> str:
 
 @dataclass(frozen=True)
 class Signatures:
-    """What people sign with their SSH keys.
-
-    Attributes:
-        config: whose keys count, and which is this person's.
-        root: the folder from which both are named.
-    """
+    """What people sign with their SSH keys."""
 
     config: IdentityConfig
     root: Path

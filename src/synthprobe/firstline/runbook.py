@@ -104,15 +104,7 @@ class Command(Struct, frozen=True, kw_only=True):
 
 
 class Section(Struct, frozen=True, kw_only=True):
-    """A section of the body.
-
-    Attributes:
-        title: one of `SECTIONS`, or the file's own.
-        line: where it begins, from 1.
-        text: its Markdown.
-        commands: its commands.
-        steps: how many numbered steps it has.
-    """
+    """A section of the body."""
 
     title: str
     line: int
@@ -182,12 +174,7 @@ class Runbook(Struct, frozen=True, kw_only=True):
 
 
 class Shelf(Struct, frozen=True, kw_only=True):
-    """All runbooks of a folder.
-
-    Attributes:
-        runbooks: those that could be read, by id.
-        refused: a sentence for each file that could not, with its name and line.
-    """
+    """All runbooks of a folder."""
 
     runbooks: tuple[Runbook, ...] = ()
     refused: tuple[str, ...] = ()

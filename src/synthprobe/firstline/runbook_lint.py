@@ -48,15 +48,7 @@ _WAITS = timedelta(days=90)
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that is wrong.
-
-    Attributes:
-        path: the file.
-        line: from 1.
-        rule: which rule found it.
-        text: a sentence: what is wrong, and what to do.
-        error: whether it makes ``doctor runbooks`` fail; a notice does not.
-    """
+    """One thing that is wrong."""
 
     path: str
     line: int

@@ -18,14 +18,7 @@ MOST_LETTERS = 20_000
 
 
 class Retention(Struct, frozen=True, kw_only=True):
-    """How long the history keeps what.
-
-    Attributes:
-        raw_days: days every single measurement is kept; then it becomes part of an hourly roll-up.
-        failures_days: days the attempts that did not pass are kept one by one, with their words.
-        hourly_days: days hourly roll-ups are kept; then they become part of a daily one.
-        daily_days: days daily roll-ups and judged slots are kept.
-    """
+    """How long the history keeps what."""
 
     raw_days: float = 14
     failures_days: float = 90
@@ -60,16 +53,7 @@ class StepSample(Struct, frozen=True, kw_only=True):
 
 
 class OperationSum(Struct, frozen=True, kw_only=True):
-    """What one backend operation took in a window, in one step of one journey.
-
-    Attributes:
-        journey: the journey's id.
-        step: the step's path.
-        name: the operation, as the target's ``Server-Timing`` names it.
-        calls: how often it ran.
-        total_ms: milliseconds of all calls together.
-        p95_ms: milliseconds that the mean call stays under in 19 of 20 walks; None when only sums are kept.
-    """
+    """What one backend operation took in a window, in one step of one journey."""
 
     journey: str
     step: str
@@ -106,14 +90,7 @@ class StepSum(Struct, frozen=True, kw_only=True):
 
 
 class JudgedSlot(Struct, frozen=True, kw_only=True):
-    """What was judged in one slot.
-
-    Attributes:
-        slot: the slot.
-        at: when its run began, UTC.
-        location: where the probe stood.
-        outcomes: the outcome of each journey that was judged, by its id.
-    """
+    """What was judged in one slot."""
 
     slot: int
     at: datetime

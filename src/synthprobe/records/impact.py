@@ -12,15 +12,7 @@ OperationKind = Literal["step", "operation", "statement"]
 
 
 class Traffic(Struct, frozen=True, kw_only=True):
-    """How often a journey was walked by the probe, and how often it is walked by real users.
-
-    Attributes:
-        journey: the journey's id.
-        runs: attempts of the probe in the window whose times count.
-        uses_per_day: declared uses by real users in a day; None when nobody declared it.
-        weight: what one use is worth beside the others.
-        title: what a person reads.
-    """
+    """How often a journey was walked by the probe, and how often it is walked by real users."""
 
     journey: str
     runs: int

@@ -8,25 +8,14 @@ from msgspec import Struct
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """A moment that a chart shows: a deploy, or a change that somebody marked.
-
-    Attributes:
-        at: when, UTC.
-        text: what happened.
-    """
+    """A moment that a chart shows: a deploy, or a change that somebody marked."""
 
     at: datetime
     text: str
 
 
 class Alarm(Struct, frozen=True, kw_only=True):
-    """When the detector said that a step got slower.
-
-    Attributes:
-        at: when, UTC.
-        text: what it said.
-        until: until when it lasted; nothing when only its begin is known.
-    """
+    """When the detector said that a step got slower."""
 
     at: datetime
     text: str

@@ -94,12 +94,7 @@ class OneHead(Struct, frozen=True, kw_only=True):
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """A page that reached somebody.
-
-    Attributes:
-        at: when, UTC.
-        incidents: ids of the incidents it spoke of.
-    """
+    """A page that reached somebody."""
 
     at: datetime
     incidents: tuple[str, ...] = ()

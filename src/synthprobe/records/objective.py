@@ -108,13 +108,7 @@ class Coverage(Struct, frozen=True, kw_only=True):
 
 
 class BurnRule(Struct, frozen=True, kw_only=True):
-    """Alert when the error budget is used up this many times too fast, in a long and in a short window.
-
-    Attributes:
-        factor: how many times faster than the objective allows.
-        long_s: the long window, seconds.
-        short_s: the short window, seconds; makes the alert end soon after the fault.
-    """
+    """Alert when the error budget is used up this many times too fast, in a long and in a short window."""
 
     factor: float
     long_s: float

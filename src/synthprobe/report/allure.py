@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,10 @@ def generate(
     viewer: Path | None = None,
     history: Path | None = None,
     history_url: str = "",
-    environ: Mapping[str, str] | None = None,
-    warn: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] = lambda _: None,
     assets: Path | None = None,
-    timeout_s: float = GENERATE_S,
 ) -> int:
     """Generate the Allure report of one run into `site_run_dir/allure/`; what stood there before is removed first."""
-    warn = warn or (lambda _: None)
     output = site_run_dir / "allure"
     shutil.rmtree(output, ignore_errors=True)
     if not any(results_dir.glob("*-result.json")):
@@ -59,7 +56,7 @@ def generate(
             f"There are no Allure results in {results_dir}: an empty report would look like a healthy one, so none was"
             " made. One result for each journey was expected. Run the journeys again and read the run's output."
         )
-    command = find_allure(environ)
+    command = find_allure()
     if command is None:
         raise ToolError(
             f"Allure {allure_version()} or a Node for it is not installed. Both are needed for the report."
@@ -71,10 +68,10 @@ def generate(
         if history is not None:
             kept = _usable_history(history, name, warn)
             (work / "history.jsonl").write_text(kept, "utf-8")
-        reason = _run(command, results_dir, work, name, history_url, environ, timeout_s, with_history=bool(history))
+        reason = _run(command, results_dir, work, name, history_url, with_history=bool(history))
         if reason and history is not None:
             warn(f"Allure failed with the history in {history} and is tried once without it. {reason}")
-            reason = _run(command, results_dir, work, name, history_url, environ, timeout_s, with_history=False)
+            reason = _run(command, results_dir, work, name, history_url, with_history=False)
         elif history is not None:
             history.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(work / "history.jsonl", history.with_suffix(".tmp"))
@@ -137,25 +134,15 @@ def _config(work: Path, name: str, history_url: str, *, with_history: bool) -> d
     return config
 
 
-def _run(
-    command: list[str],
-    results: Path,
-    work: Path,
-    name: str,
-    history_url: str,
-    environ: Mapping[str, str] | None,
-    timeout_s: float,
-    *,
-    with_history: bool,
-) -> str:
+def _run(command: list[str], results: Path, work: Path, name: str, history_url: str, *, with_history: bool) -> str:
     """Run the generation; answer an empty string when it worked, else a sentence."""
     shutil.rmtree(work / "out", ignore_errors=True)
     config = work / "allurerc.json"
     config.write_text(json.dumps(_config(work, name, history_url, with_history=with_history)), "utf-8")
     compiled = {"NODE_COMPILE_CACHE": str(Path(command[-1]).parents[2] / "compiled")}  # Node compiles it only once
-    env = {**compiled, **(os.environ if environ is None else environ), "ALLURE_NO_ANALYTICS": "true"}
+    env = {**compiled, **os.environ, "ALLURE_NO_ANALYTICS": "true"}
     generate = [*command, "generate", str(results.resolve()), "-c", str(config)]
-    reason = tool_failure(generate, timeout_s=left_s(timeout_s), environ=env, cwd=work)
+    reason = tool_failure(generate, timeout_s=left_s(GENERATE_S), environ=env, cwd=work)
     return f"Why it failed: {reason}." if reason else ""
 
 

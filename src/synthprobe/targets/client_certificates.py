@@ -48,15 +48,7 @@ class ClientCertificate(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """A client certificate that was read and holds now.
-
-    Attributes:
-        origin: to whom it is shown, and to nobody else.
-        chain: the certificate, and those between it and its authority, in PEM.
-        key: its key in PEM, locked with ``password``.
-        password: made for this process.
-        ends: when it ends.
-    """
+    """A client certificate that was read and holds now."""
 
     origin: str
     chain: bytes

@@ -162,13 +162,7 @@ def read_secret(name: str, environ: Mapping[str, str], *, source: str, root: Pat
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
-    """What whoever speaks with a target shows on the way, besides what a journey logs in with.
-
-    Attributes:
-        door: user and password of the door in front of it.
-        proxy: password for its proxy.
-        identities: client certificates.
-    """
+    """What whoever speaks with a target shows on the way, besides what a journey logs in with."""
 
     door: tuple[str, Secret] | None = None
     proxy: Secret | None = None
