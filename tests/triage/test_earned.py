@@ -1,6 +1,7 @@
 """A class is named by rules that were right on systems nobody here wrote, and by evidence that bears on the failure."""
 
 import importlib
+import re
 import runpy
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import triage
 from synthprobe.triage.facts import Peer, TriageFacts
 from synthprobe.triage.sureness import SCORED
+from synthprobe.words import explanation
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -69,6 +71,15 @@ def test_a_rule_is_as_sure_as_it_was_right_on_systems_that_are_not_ours(monkeypa
     today = benchmark.sums_of(list(benchmark.situations()))
     assert (today["wrong"], today["not so"]) == (0, 0)
     assert today["named"] >= 50
+
+
+def test_what_a_page_says_is_quoted_once(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    benchmark = importlib.import_module("first_sight")
+    named = [one for situation in benchmark.situations() for one in situation.named()]
+    quoted = [re.findall(r'"[^"]{6,}"', explanation(one.triage, one.cause)) for one in named]
+    assert any(quoted), "the set holds pages with words"
+    assert [words for words in quoted if len(words) > len(set(words))] == []
 
 
 def test_a_rule_that_has_not_earned_it_says_what_is_known_and_which_class_may_be_next():

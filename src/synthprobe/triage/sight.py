@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from synthprobe.records.evidence import Answer
 from synthprobe.records.plain_text import without_markup
 from synthprobe.triage.facts import TriageFacts
-from synthprobe.words import contradiction, element, looked_for, named, shown_ms
+from synthprobe.words import contradiction, element, looked_for, shown_ms
 
 _ASSETS = {"script": "script", "stylesheet": "stylesheet", "font": "font"}
 _NAMED = re.compile(r'^(?P<role>[a-z]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")?(?P<rest>.*)$')
@@ -103,7 +103,7 @@ def _sights(f: TriageFacts) -> Iterator[str]:
     if f.finding.refusal and f.finding.refusal.certificate:
         yield f.finding.refusal.certificate
         return
-    for a in [a for a in f.unwanted if (a.status >= 400 or a.status == 0) and a.resource not in _ASSETS][:2]:
+    for a in _refusals(f):
         yield refused(f, a)
     for a in missing_assets(f)[:2]:
         yield asset(a)
@@ -112,15 +112,16 @@ def _sights(f: TriageFacts) -> Iterator[str]:
     if f.evidence.page_errors and not any(a.resource == "script" for a in missing_assets(f)):
         yield f"A script of the page broke: {f.evidence.page_errors[0].rstrip('.')}."
     wrong = f.finding.contradiction
-    if wrong and wrong.method and wrong.about != "status":
+    if wrong and wrong.about != "status" and (wrong.method or not f.finding.sought):
         yield f"{contradiction(wrong).rstrip('.')}."
-    elif wrong and wrong.about != "status" and not f.finding.sought:
-        what = f"{named(wrong.locator)} {wrong.expected.removeprefix('Locator ')}" if wrong.locator else wrong.expected
-        yield f"{what}; it was {_bare(wrong.got.partition(chr(10))[0]) or 'nothing'}."
     elif f.kind and not f.finding.sought and not wrong and (f.message or f.finding.wait):
         shown = next(iter(_spoken(f)), "") if f.kind == "timeout" else ""
         said = _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
         yield f'{said}; the page {f.evidence.pages[-1].path} says "{_bare(shown)}".' if shown else f"{said}."
+
+
+def _refusals(f: TriageFacts) -> list[Answer]:
+    return [a for a in f.unwanted if (a.status >= 400 or a.status == 0) and a.resource not in _ASSETS][:2]
 
 
 def _element(f: TriageFacts) -> Iterator[str]:
@@ -153,6 +154,8 @@ def _instead(f: TriageFacts) -> str:
     if alike:
         shown = ", ".join(f'"{n}"' for _, n in alike[:3])
         return f"; the page {page.path} has {role} {shown}"
+    if any(a.resource == "document" and a.status for a in _refusals(f)):
+        return ""  # the page's words are told with the answer that it is
     first = next(iter(_spoken(f)), "")
     return f'; the page {page.path} says "{_bare(first)}"' if first else f"; the page {page.path} says nothing"
 
