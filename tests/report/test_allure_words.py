@@ -185,3 +185,33 @@ def test_a_folder_of_alluredir_that_cannot_be_made_costs_no_verdict(project):
     ran = project.run("--alluredir=synthprobe.toml/theirs")
     assert (ran.code, ran.results["test_it"].outcome) == (0, "passed"), ran.output
     assert "synthprobe.toml/theirs" in "".join(ran.output.split())
+
+
+SHARED = """
+import allure, pytest
+
+@pytest.fixture(scope="session")
+def database():
+    with allure.step("start it"):
+        pass
+    yield 1
+    allure.attach("bye", name="closing")
+"""
+
+
+@pytest.mark.parametrize("order", [("test_plain.py", "journeys"), ("journeys", "test_plain.py")])
+def test_a_fixture_that_ordinary_tests_and_journeys_share_is_told_where_it_was_set_up(project, order):
+    (project.root / "conftest.py").write_text(SHARED)
+    (project.root / "test_plain.py").write_text("def test_ordinary(database):\n    assert database\n")
+    project.journeys(
+        "def test_with(target, database):\n    assert target\n\ndef test_without(target):\n    assert target\n"
+    )
+    project.run(*order, "--alluredir=theirs")
+    tests = {one["uuid"]: name for name, found in results(project.root / "theirs").items() for one in found}
+    assert sorted(tests.values()) == ["test_ordinary", "with", "without"]
+    found = [json.loads(path.read_text()) for path in (project.root / "theirs").glob("*-container.json")]
+    (shared,) = [one for one in found if any(before["name"] == "database" for before in one["befores"])]
+    assert [tests[child] for child in shared["children"]] == ["test_ordinary" if order[0] != "journeys" else "with"]
+    assert [step["name"] for step in shared["befores"][0]["steps"]] == ["start it"]
+    assert [one["name"] for after in shared["afters"] for one in after.get("attachments", ())] == ["closing"]
+    assert all("attachments" not in one for found in results(project.root / "theirs").values() for one in found)

@@ -383,13 +383,7 @@ class AllureCollector:
 
 def hear_allure(config: pytest.Config, collector: AllureCollector, is_journey: Callable[[pytest.Item], bool]) -> None:
     """Hear what is told to Allure in a session."""
-    own, manager = AuthorsAllure(config, is_journey), allure_commons.plugin_manager
+    own = AuthorsAllure(config, is_journey, collector)
     config.pluginmanager.register(own, "synthprobe-authors-allure")
     config.pluginmanager.register(collector, "synthprobe-allure")
-    manager.register(collector)
-
-    def leave() -> None:
-        manager.unregister(collector)
-        own.stand(aside=False)
-
-    config.add_cleanup(leave)
+    config.add_cleanup(lambda: own.stand(aside=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, cast, get_args
 
 import allure_commons
@@ -12,38 +12,61 @@ from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import ExecutableItem, Label, Link, Parameter, TestResult
 from allure_pytest import utils as allure
 
+from synthprobe.plugin.inside_pytest import fixture_finalizers
 from synthprobe.records.journey import Severity
 
 TRIED = "allure-pytest>=2.16,<3"
 
 
 class AuthorsAllure:
-    """Allure's plugin, where ``--alluredir`` asks for it: it writes of ordinary tests, and of no journey."""
+    """Allure's plugin, where ``--alluredir`` asks for it: it writes of ordinary tests, a collector keeps journeys.
 
-    def __init__(self, config: pytest.Config, is_journey: Callable[[pytest.Item], bool]) -> None:
-        self._plugins = config.pluginmanager
+    A fixture's end is told to the one that saw it begin, in whatever test it comes.
+    """
+
+    def __init__(self, config: pytest.Config, is_journey: Callable[[pytest.Item], bool], collector: object) -> None:
+        self._plugins, self._collector = config.pluginmanager, collector
         self._is_journey = is_journey
         self._listener = config.pluginmanager.get_plugin("allure_listener")
         found = allure_commons.plugin_manager.get_plugins() if self._listener is not None else ()
         self._parts = [one for one in found if one is self._listener or isinstance(one, AllureFileLogger)]
-        self._stands_aside = False
+        self._stands_aside = self._in_journey = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """It hears and writes nothing while a journey runs."""
-        self.stand(aside=self._is_journey(item))
+        self._in_journey = self._is_journey(item)
+        self.stand(aside=self._in_journey)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
+        """A fixture begins, and one of both sees it."""
+        aside = self._stands_aside
+        try:
+            return (yield)
+        finally:
+            fixture_finalizers(fixturedef).append(lambda: self.stand(aside=aside))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_post_finalizer(self) -> Generator[None]:
+        """It ended."""
+        yield
+        self.stand(aside=self._in_journey)
 
     def stand(self, *, aside: bool) -> None:
         """It is there, or aside."""
-        if not self._parts or aside == self._stands_aside:
+        if aside == self._stands_aside:
             return
         self._stands_aside = aside
+        hearers = allure_commons.plugin_manager
         for part in self._parts:
-            (allure_commons.plugin_manager.unregister if aside else allure_commons.plugin_manager.register)(part)
-        if aside:
-            self._plugins.unregister(self._listener)
-        else:
-            self._plugins.register(self._listener, "allure_listener")
+            (hearers.unregister if aside else hearers.register)(part)
+        (hearers.register if aside else hearers.unregister)(self._collector)
+        if self._listener is not None:
+            if aside:
+                self._plugins.unregister(self._listener)
+            else:
+                self._plugins.register(self._listener, "allure_listener")
 
 
 class AllureWords(NamedTuple):
