@@ -1,16 +1,19 @@
-"""How often what triage says is so, in half-broken states of the dispatch centre that no fault of it was made for.
+"""How often what triage says is so, in half-broken states of the dispatch centre.
 
-    python benchmarks/half_broken.py [--set known|aside] [--only TEXT] [--first N] [--count N] [--keep FOLDER]
-    python benchmarks/half_broken.py --recorded FOLDER
+    python benchmarks/half_broken.py [--set known|aside|faults|pairs] [--only TEXT] [--first N] [--count N] [--keep DIR]
+    python benchmarks/half_broken.py [--set ...] --recorded DIR
 
-A proxy in front of the centre loses, doubles, mixes or delays what one request is answered, a state at a time. The
-states come of a seed. Every second one is set aside: no rule was changed for it. Journeys are those without a browser.
+Of those that no fault was made for, a proxy in front of the centre loses, doubles, mixes or delays what one request is
+answered, a state at a time. They come of a seed, and every second one is set aside: no rule was changed for it. Their
+journeys are those without a browser. ``faults`` are the centre's own, one at a time, ``pairs`` two of different classes
+at once, both with every journey.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import re
 import shutil
@@ -19,9 +22,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import combinations, islice, product
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +36,11 @@ from synthprobe.fault_proxy import Break, proxy_drill
 from synthprobe.firstline.naming import Named, named_alone
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.firstline.runbooks import read_runbooks
-from synthprobe.hooks import Fault
+from synthprobe.hooks import DrillSystem, Fault
 from synthprobe.pipeline.judging import read_verdict
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner import RunOrder, run_journeys
+from synthprobe_demo.faults import KINDS
 from synthprobe_demo.process import running_centre
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,6 +63,21 @@ REQUESTS = {
     "jobs": r"^/api/jobs",
 }
 """What is asked: each but the report is read by at least one journey without a browser."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A half-broken state.
+
+    Attributes:
+        name: what it is called.
+        breaks: the faults that are switched on.
+        classes: the classes that may be named for it, besides ``unknown``.
+    """
+
+    name: str
+    breaks: tuple[str, ...]
+    classes: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -164,7 +183,18 @@ MUTATIONS = {
 }
 
 _chosen = random.Random(SEED).sample(list(product(REQUESTS, MUTATIONS)), NUMBER)
-KNOWN, ASIDE = _chosen[::2], _chosen[1::2]
+_mutated = [State(f"{r} {m}", (f"{r} {m}",), frozenset(MUTATIONS[m].classes.split())) for r, m in _chosen]
+_pairs = [(one, other) for one, other in combinations(KINDS, 2) if one.cause != other.cause]
+HEALTHY = State("as it should be", (), frozenset())
+SETS = {
+    "known": _mutated[::2],
+    "aside": _mutated[1::2],
+    "faults": [State(kind.name, (kind.name,), frozenset({kind.cause})) for kind in KINDS],
+    "pairs": [
+        State(f"{one.name} and {other.name}", (one.name, other.name), frozenset({one.cause, other.cause}))
+        for one, other in random.Random(SEED).sample(_pairs, 24)
+    ],
+}
 
 
 def journeys() -> tuple[str, ...]:
@@ -189,53 +219,65 @@ def _project() -> Iterator[Path]:
         yield root
 
 
-def run(states: Sequence[tuple[str, str]], keep: Path) -> None:
-    """Run the journeys in each state that is not kept yet, and keep its verdict."""
+@contextmanager
+def _proxied(states: Sequence[State]) -> Iterator[DrillSystem]:
+    """The centre behind a proxy that makes these states."""
     faults = {
-        Fault(name=f"{request} {mutation}", cause=None): MUTATIONS[mutation].rule(REQUESTS[request])
-        for request, mutation in states
+        Fault(name=name, cause=None): MUTATIONS[mutation].rule(REQUESTS[request])
+        for request, mutation in _chosen
+        for name in [f"{request} {mutation}"]
+        if any(name in state.breaks for state in states)
     }
-    with _project() as root, running_centre() as centre, proxy_drill("demo", centre.base_url, faults).start() as proxy:
+    with running_centre() as centre, proxy_drill("demo", centre.base_url, faults).start() as proxy:
+        yield proxy
+
+
+def run(states: Sequence[State], system: DrillSystem, paths: tuple[str, ...], keep: Path) -> None:
+    """Run journeys in each state that is not kept yet, and keep its verdict."""
+    with _project() as root:
         config = msgspec.structs.replace(read_config(root), second_attempts=0)
-        target = config.target("demo", base_url=proxy.base_url)
-        for fault in (None, *faults):
-            name = fault.name if fault else "as it should be"
-            if (keep / f"{name}.json").exists():
+        target = config.target("demo", base_url=system.base_url)
+        for state in (HEALTHY, *states):
+            if (keep / f"{state.name}.json").exists():
                 continue
             began = time.monotonic()
-            if fault is None:
-                folder, verdict = run_journeys(Project(root, config), target, RunOrder(paths=journeys()))
-            else:
-                with proxy.broken(fault.name):
-                    folder, verdict = run_journeys(Project(root, config), target, RunOrder(paths=journeys()))
-            shutil.copy(folder / "verdict.json", keep / f"{name}.json")
+            with ExitStack() as healing:
+                for fault in state.breaks:
+                    healing.enter_context(system.broken(fault))
+                order = RunOrder(paths=paths, workers=0 if paths else os.cpu_count() or 1)
+                folder, verdict = run_journeys(Project(root, config), target, order)
+            shutil.copy(folder / "verdict.json", keep / f"{state.name}.json")
             broken = [one.journey.id for one in verdict.journeys if one.outcome != "passed"]
-            print(f"{name}: {', '.join(broken) or 'nobody noticed'} ({time.monotonic() - began:.0f} s)", flush=True)
+            print(
+                f"{state.name}: {', '.join(broken) or 'nobody noticed'} ({time.monotonic() - began:.0f} s)", flush=True
+            )
 
 
-def judge(state: tuple[str, str], verdict: Verdict, runbooks: Sequence[Runbook], sums: Counter[str]) -> None:
+def judge(state: State, verdict: Verdict, runbooks: Sequence[Runbook], sums: Counter[str]) -> None:
     """Print what is said of a state, and count what is so."""
     named: Named = named_alone(verdict, runbooks)
     broken = [one for one in named.verdict.journeys if one.triage is not None]
-    allowed = {*MUTATIONS[state[1]].classes.split(), "unknown"}
+    pages = {page.id for page in runbooks if page.drill in state.breaks}
+    causes = len(state.breaks)
     sums["states"] += 1
     sums["detected"] += bool(broken)
     sums["incidents"] += len(named.incidents)
-    sums["incidents of states with more than one"] += len(named.incidents) > 1
-    print(f"{' '.join(state)}: {len(named.incidents)} incidents")
+    sums["states with another number of incidents than causes"] += bool(broken) and len(named.incidents) != causes
+    print(f"{state.name}: {len(named.incidents)} incidents")
     for one in broken:
         assert one.triage
-        if len(allowed) <= TELLING + 1 and one.triage.candidate not in {"unknown", "probe"}:
-            sums[f"{one.triage.rule} right" if one.triage.candidate in allowed else f"{one.triage.rule} wrong"] += 1
-        said = one.triage.cause_class
+        candidate, said = one.triage.candidate, one.triage.cause_class
+        if len(state.classes) <= TELLING and candidate not in {"unknown", "probe"}:
+            sums[f"{one.triage.rule} {'right' if candidate in state.classes else 'wrong'}"] += 1
+        sums["called by a runbook of another fault"] += one.runbook not in {"", *pages}
+        sums["called by its own runbook"] += one.runbook in pages
         if said == "probe":  # the journey's own code broke on the answer: nothing is said of the target
             sums["could not look"] += 1
             continue
         sums["unknown" if said == "unknown" else "named"] += 1
-        wrong = said not in allowed
+        wrong = said not in {*state.classes, "unknown"}
         sums["wrong"] += wrong
         sums["wrong and high"] += wrong and one.triage.sure == "high"
-        sums["called by a runbook of another fault"] += bool(one.runbook)
         print(
             f"  {'WRONG ' if wrong else ''}{one.journey.id}: {said}, {one.triage.rule}, {one.triage.sure}, "
             f"{one.runbook or '-'}, {one.incident[-4:]}: {one.triage.why[:150]}"
@@ -245,24 +287,26 @@ def judge(state: tuple[str, str], verdict: Verdict, runbooks: Sequence[Runbook],
 def main(arguments: Sequence[str]) -> int:
     """Run and judge states, and print the sums."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--set", choices=["known", "aside"], default="known", help="which states")
+    parser.add_argument("--set", choices=[*SETS], default="known", help="which states")
     parser.add_argument("--only", default="", help="states whose name holds this text")
     parser.add_argument("--first", type=int, default=0, help="number of the first state")
     parser.add_argument("--count", type=int, default=NUMBER, help="so many states")
     parser.add_argument("--keep", type=Path, help="folder for the verdicts, so that they can be judged anew")
     parser.add_argument("--recorded", type=Path, help="judge the verdicts of this folder, and run nothing")
     given = parser.parse_args(arguments)
-    states = [one for one in (KNOWN if given.set == "known" else ASIDE) if given.only in " ".join(one)]
+    states = [one for one in SETS[given.set] if given.only in one.name]
     states = list(islice(states, given.first, given.first + given.count))
     sums = Counter[str]()
     with tempfile.TemporaryDirectory() as spare:
         keep = given.recorded or given.keep or Path(spare)
         keep.mkdir(parents=True, exist_ok=True)
         if given.recorded is None:
-            run(states, keep)
+            own = given.set in {"faults", "pairs"}
+            with running_centre() if own else _proxied(states) as system:
+                run(states, system, () if own else journeys(), keep)
         runbooks = read_runbooks(ROOT / "runbooks", ROOT).runbooks
         for state in states:
-            if (kept := keep / f"{' '.join(state)}.json").exists():
+            if (kept := keep / f"{state.name}.json").exists():
                 judge(state, read_verdict(kept), runbooks, sums)
     print(f"{dict(sums)}; {len(states) - sums['states']} of {len(states)} states were not run")
     return 1 if sums["wrong"] else 0

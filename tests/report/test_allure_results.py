@@ -77,7 +77,7 @@ def test_the_cause_its_rule_and_the_runner_up_are_said_and_can_be_filtered_by(tm
     )
     found = shown(tmp_path, msgspec.structs.replace(verdict, journeys=told))
     final = found["call-intake"][-1]
-    assert final["description"].count("Where the cause lies: data") == 1
+    assert final["description"].count("Likely cause: data") == 1
     assert (
         "(high confidence). The sentinel \\<b\\>R-1\\</b\\> is \\[gone\\](http://x). Rule: sentinel-missing."
         in final["description"]
@@ -85,6 +85,18 @@ def test_the_cause_its_rule_and_the_runner_up_are_said_and_can_be_filtered_by(tm
     assert "Next in line: code. The build changed." in final["description"]
     assert [label["value"] for label in final["labels"] if label["name"] == "cause"] == ["data"]
     assert "cause" not in {label["name"] for label in found["unit-status"][-1]["labels"]}
+
+
+def test_what_the_error_says_is_not_said_again_as_its_cause(tmp_path: Path) -> None:
+    failed = made_run.journeys()[-1]
+    found_out = Triage(
+        cause_class="unknown", rule="r", why=f"{failed.cause.rstrip('.')}; the page has link Exit.", sure="low",
+        runner_up="code", runner_up_why=f"A rule broke. {failed.cause}",
+    )  # fmt: skip
+    one = msgspec.structs.replace(failed, triage=found_out)
+    last = shown(tmp_path, made_run.write(tmp_path, (one,)))["call-intake"][-1]
+    assert failed.cause.rstrip(".") not in last["description"]
+    assert [last["description"].count(more) for more in ("link Exit", "A rule broke")] == [1, 1]
 
 
 def test_a_killed_journey_is_written_from_the_records_with_its_evidence(tmp_path: Path) -> None:

@@ -225,6 +225,33 @@ def test_a_stream_that_brings_something_elsewhere_is_not_silent():
     assert incidents(silent, old)[1]["one"].rule == "stream-silent", "old updates are no updates"
 
 
+def test_a_fixed_record_that_is_gone_is_one_incident_through_the_api_and_on_a_page():
+    def missed(name, *answers, found=None, **more):
+        return broken(name, *answers, checks="sentinel", finding=found and Finding(**found), **more)
+
+    def absent(locator, expected="Locator expected to be visible"):
+        wrong = Contradiction(about="locator", expected=expected, got="", locator=locator)
+        return {"contradiction": wrong, "sought": Sought(locator=locator, sight="absent", within_s=5.0)}
+
+    record = missed("api", answer("GET", "/notes/Escalation"), message="the note is empty")
+    link = missed("page", found=absent('get_by_role("link", name="Escalation")'))
+    row = missed("search", found=absent('locator("#found")', "Locator expected to contain text 'Escalation'"))
+    assert incidents(record, link, row)[0] == [["api", "page", "search"]]
+    other = missed("page", found=absent('get_by_role("link", name="Handbook")'), message="Handbook is not visible")
+    assert incidents(record, other)[0] == [["api"], ["page"]], "two records that are gone are two"
+    undeclared = broken("page", finding=Finding(**absent('get_by_role("link", name="Escalation")')))
+    assert incidents(record, undeclared)[0] == [["api"], ["page"]], "whose author does not say that it is always there"
+
+    people = missed("api", answer("GET", "/search"), message="nobody is found")
+    fetched = answer("GET", "/search", by="page", resource="fetch")
+    page = missed("page", fetched, found=absent('locator("#person")'))
+    assert incidents(people, page)[0] == [["api", "page"]]
+    more = missed(
+        "page", fetched, answer("GET", "/units", by="page", resource="fetch"), found=absent('locator("#person")')
+    )
+    assert incidents(people, more)[0] == [["api"], ["page"]], "a page that asked for two things may miss the other one"
+
+
 def test_a_limit_and_a_door_that_refuses_are_one_incident_whatever_was_asked():
     limited = [broken(name, answer("GET", f"/{name}", 429)) for name in ("orders", "stock")]
     assert incidents(*limited)[0] == [["orders", "stock"]]

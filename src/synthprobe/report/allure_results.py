@@ -27,6 +27,7 @@ from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import run_folder
 from synthprobe.report.markdown import as_text
 from synthprobe.report.trace_viewer import viewer_link
+from synthprobe.words import explanation
 
 TRACE_TYPE = "application/vnd.allure.playwright-trace"
 """The media type that makes Allure show its trace button."""
@@ -153,7 +154,7 @@ def _attempt(
     made.statusDetails = _details(judged, result.failure if result is not None else None)
     made.labels = _labels(one.journey, made.labels)
     if is_last and one.triage is not None:
-        made.description = f"{_triage(one.triage)}\n\n{(made.description or '').strip()}".strip()
+        made.description = f"{_triage(one.triage, one.cause)}\n\n{(made.description or '').strip()}".strip()
         made.labels.append({"name": "cause", "value": one.triage.cause_class})
     kept = [_attach(run_dir, folder, name, piece) for piece in (result.evidence if result is not None else ())]
     made.attachments = [*filter(None, kept), *made.attachments]
@@ -221,13 +222,12 @@ def _details(judged: JourneyVerdict | Result, failure: Failure | None) -> dict[s
             return {"message": judged.cause or "skipped by declared policy"}
 
 
-def _triage(triage: Triage) -> str:
-    """Markdown, in which nothing that a target said is markup."""
-    said = (
-        f"**Where the cause lies: {triage.cause_class}** ({triage.sure} confidence). {as_text(triage.why)} "
-        f"Rule: {triage.rule}."
-    )
-    if triage.runner_up:
+def _triage(triage: Triage, beside: str) -> str:
+    """Markdown, in which nothing that a target said is markup; what stands beside it as the error is not said again."""
+    why = as_text(explanation(triage, beside))
+    parts = (f"**Likely cause: {triage.cause_class}** ({triage.sure} confidence).", why, f"Rule: {triage.rule}.")
+    said = " ".join(filter(None, parts))
+    if triage.runner_up and triage.cause_class != "unknown":
         said += f"\n\nNext in line: {triage.runner_up}. {as_text(triage.runner_up_why)}"
     return said
 

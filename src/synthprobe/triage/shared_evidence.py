@@ -15,6 +15,7 @@ from synthprobe.records.evidence import Answer
 from synthprobe.records.incident import Triage
 from synthprobe.triage.facts import EDGE, TriageFacts
 from synthprobe.triage.fingerprint import normalise
+from synthprobe.words import element
 
 _ASSET = re.compile(r"\.(m?js|css)$", re.IGNORECASE)
 _GENERIC = re.compile(r"\b(a|an|the|is|was|internal|server|error|bad|gateway|unexpected|unknown|failed)\b|\W|_|\d")
@@ -23,6 +24,8 @@ RIGHTS = {"grant", "forbidden", "control-missing"}
 """Rules by which an account may not do something."""
 _GIVEN = {"null-island": "a position of 0, 0", "whole-hours": "times off by whole hours"}
 """Rules by which what the target was given is wrong in one way, wherever it is shown."""
+_QUOTED = re.compile(r"""(['"])(.+?)\1""")
+_NAME = re.compile(r"^(?=.*[^\W\d_])[^<>]{4,}$")  # a number or a placeholder names nothing
 _NO_CONNECTION = {"dns", "refused", "tls", "no connection"}
 _NEXT_TO_NOTHING = 3
 """Lines of its outline that a page of an error or of an excuse has."""
@@ -42,6 +45,7 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
         return (whole,)
     found = (
         *_account_and_data(facts, cause),
+        *_fixed_record(facts, identifiers),
         *_requests(broken, facts, identifiers),
         *(_scripts(facts, identifiers) if not broken else ()),
         *_page_instead(facts, identifiers),
@@ -143,6 +147,28 @@ def _account_and_data(facts: TriageFacts, cause: Triage | None) -> Iterator[str]
         yield f"what {account} may do" if rule in RIGHTS else f"account {account}"
     if rule in _GIVEN:
         yield _GIVEN[rule]
+
+
+def _fixed_record(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
+    """Of a record that is always there by its author's word: by which request it was asked for, and by which names."""
+    if facts.checks != "sentinel":
+        return
+    found, sought = facts.finding.contradiction, facts.finding.sought
+    request = contradicted_request(facts, identifiers) or _asked_by_page(facts, identifiers)
+    if request:
+        yield f"a fixed record by {request}"
+    expected = [text for _, text in _QUOTED.findall(found.expected)] if found and found.about == "locator" else []
+    for name in (request.rpartition("/")[2], element(sought.locator)[1] if sought else "", *expected):
+        if _NAME.match(name):
+            yield f'the fixed record "{name}"'
+
+
+def _asked_by_page(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
+    """The one request that a page got what it shows by, in the broken step; empty when there are several or none."""
+    here = [a for a in facts.evidence.answers if a.by == "page" and a.step and facts.is_here(a) and a.status == 200]
+    data = [a for a in here if a.resource in {"fetch", "xhr"}] or [a for a in here if a.resource == "document"]
+    asked = {f"{a.method} {normalise(a.path, identifiers)}" for a in data}
+    return asked.pop() if len(asked) == 1 else ""
 
 
 def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
