@@ -7,10 +7,10 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote, urlsplit
 
@@ -170,85 +170,32 @@ def _target_name(origin: str) -> str:
 
 
 def _of_site(site: Site, name: str, proxy: Proxy | None) -> dict[str, str]:
-    return {
-        "synthprobe.toml": "\n".join(_configuration(site, name, proxy)) + "\n",
-        "journeys/test_home_page.py": "\n".join(_journey(site)) + "\n",
-        "runbooks/home-page.md": Template(_scaffold("site/runbooks/home-page.md")).safe_substitute(path=site.path),
-    }
-
-
-def _configuration(site: Site, name: str, proxy: Proxy | None) -> Iterator[str]:
-    yield "# What synthprobe watches. Every key is described in the configuration reference."
-    yield 'journeys = ["journeys"]'
-    yield f'default_target = "{name}"'
-    yield ""
-    yield f"[targets.{name}]"
-    yield f"base_url = {json.dumps(site.origin)}"
-    if name == "production":
-        yield "production = true  # real users work there: journeys may only read, unless `allows` says otherwise"
-    if site.hosts:
-        yield "# What the page takes scripts, styles or data from. Any other host is refused."
-        yield f"allowed_hosts = {json.dumps(list(site.hosts))}"
-    if proxy is not None:
-        yield ""
-        yield f"[targets.{name}.proxy]"
-        yield f"address = {json.dumps(proxy.address)}"
-        if proxy.user:
-            yield f"user = {json.dumps(proxy.user)}"
-            yield f'secret = "{proxy.secret}"'
-            yield ""
-            yield f"[targets.{name}.secrets]"
-            yield f'{proxy.secret} = "env:{_PASSWORD}"'
-
-
-def _journey(site: Site) -> Iterator[str]:
-    page, api = site.is_page and not site.trouble, site.api or ("" if site.is_page and not site.trouble else site.path)
-    yield '"""The first journey. Write the paths your users walk beside it; a test in this folder is all it takes."""'
-    yield ""
-    yield "import pytest"
-    if page:
-        yield "from playwright.sync_api import Page, expect"
-    yield ""
-    yield f"from synthprobe import {'Api, step' if api else 'step'}"
-    yield ""
-    yield ""
-    yield '@pytest.mark.journey(id="home-page", owner="first-line", severity="normal", runbook="home-page")'
-    given = ", ".join(["page: Page"] * page + ["api: Api"] * bool(api))
-    yield f"def test_home_page({given}):"
-    yield f'    """The home page opens{" and shows what it should" if site.title or site.heading else ""}"""'
-    if page:
-        yield '    with step("open the home page"):'
-        yield f"        page.goto({json.dumps(site.path)})"
-        if site.title:
-            yield f"        expect(page).to_have_title({json.dumps(site.title, ensure_ascii=False)})"
-        if site.heading:
-            yield '    with step("see the heading of the home page"):'
-            heading = f'page.get_by_role("heading", name={json.dumps(site.heading, ensure_ascii=False)})'
-            yield f"        expect({heading}.first).to_be_visible()"
-        if not site.title and not site.heading:
-            yield '        expect(page.locator("body")).not_to_be_empty()'
-    if api:
-        yield f'    with step("ask for {api}"):'
-        yield f"        api.get({json.dumps(api)}).expect(200)"
+    page = site.is_page and not site.trouble
+    given = {"site": site, "name": name, "proxy": proxy, "password": _PASSWORD}
+    given |= {"page": page, "api": site.api or ("" if page else site.path)}
+    places = ("synthprobe.toml", "journeys/test_home_page.py", "runbooks/home-page.md")
+    return {place: _rendered(f"site/{place}.j2", **given) for place in places}
 
 
 def _pyproject(folder: Path, extra: str) -> str:
     name = "".join(sign if sign.isalnum() else "-" for sign in folder.absolute().name).strip("-").lower() or "journeys"
-    pins = [f'  "{package}{extra if package == _PINNED[0] else ""}=={version(package)}",' for package in _PINNED]
-    lines = [
-        "[project]",
-        f'name = "{name}"',
-        'version = "0"',
-        'requires-python = ">=3.11"',
-        f"# What the workflow installs, by way of requirements.lock: {_LOCK}",
-        "dependencies = [",
-        *pins,
-        "]",
-        "",
-        "[tool.pytest.ini_options]",
-        'testpaths = ["journeys"]',
-    ]
-    return "\n".join(lines) + "\n"
+    pins = [f"{package}{extra if package == _PINNED[0] else ''}=={version(package)}" for package in _PINNED]
+    return _rendered("site/pyproject.toml.j2", name=name, lock=_LOCK, pins=pins)
+
+
+def _rendered(template: str, **given: object) -> str:
+    from jinja2 import Environment, PackageLoader, select_autoescape  # most commands begin no project
+
+    environment = Environment(
+        loader=PackageLoader("synthprobe.cli", "scaffold"),
+        autoescape=select_autoescape(),  # pages of the web only, and these are none
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["quoted"] = json.dumps
+    environment.filters["shown"] = partial(json.dumps, ensure_ascii=False)
+    return environment.get_template(template).render(given)
 
 
 def _missing(place: str) -> str:
