@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,13 +21,13 @@ from synthprobe.history.address import wrong_with
 from synthprobe.mistakes import Mistake, mistakes_in, nearest, refuse, shown
 from synthprobe.project import NO_PROJECT, project_at, read_table
 from synthprobe.records.address import shown_address
-from synthprobe.report.places import wrong_with_url
+from synthprobe.report.addresses import wrong_with_url
 from synthprobe.report.retention import Retention
 from synthprobe.targets.addresses import host_of
 from synthprobe.targets.authorities import check_ca_file
 from synthprobe.targets.guardrails import check_guardrails
 from synthprobe.targets.reads import wrong_entry
-from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.targets.secrets import Credentials, Secret, proxies_for, read_credentials, read_secret
 from synthprobe.targets.target import (
     Target,
     check_base_url,
@@ -293,6 +293,20 @@ class Project:
         from synthprobe.hooks import load_plugins
 
         return load_plugins(self.config.plugins, self.root)
+
+    def credentials(self, target: Target) -> Credentials:
+        """What whoever speaks with a target shows on the way."""
+        return read_credentials(target, self.environ, root=self.root)
+
+    def proxies(self, target: Target) -> Callable[[str], dict[str, str]]:
+        """The proxies through which an address is reached from here."""
+        return partial(proxies_for, target, self.environ, self.root)
+
+    def stopped(self, target: Target) -> str:
+        """Why a target may be asked nothing: its kill switch."""
+        from synthprobe.journey.killswitch import kill_switch_reason  # most that reads a configuration asks nobody
+
+        return kill_switch_reason(target.kill_switch, self.environ, self.proxies(target))
 
     def secret(self, target: Target, name: str) -> Secret:
         """A secret of a target, read where its configuration says."""

@@ -5,7 +5,6 @@ A plugin is a module with functions marked ``@hookimpl``, named under ``plugins`
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import importlib.util
@@ -22,6 +21,7 @@ import pluggy
 from msgspec import Struct
 
 from synthprobe.errors import ConfigurationError
+from synthprobe.mistakes import nearest_or_all
 from synthprobe.records.incident import CauseClass
 from synthprobe.targets.secrets import Secret
 
@@ -304,8 +304,7 @@ def _refuse_unknown(name: str, module: Any) -> None:
         if attribute.startswith("synthprobe_") and hasattr(getattr(module, attribute), "synthprobe_impl"):
             if attribute in known:
                 continue
-            near = difflib.get_close_matches(attribute, known, n=1)
             raise ConfigurationError(
                 f"The plugin {name!r} implements {attribute}, and there is no such hook. "
-                + (f"Did you mean {near[0]}?" if near else f"Hooks: {', '.join(sorted(known))}.")
+                f"{nearest_or_all(attribute, known)}"
             )

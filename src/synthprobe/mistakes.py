@@ -69,6 +69,15 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f" Did you mean {match[0]!r}?" if match else ""
 
 
+def nearest_or_all(word: str, known: Iterable[str] | Mapping[str, str]) -> str:
+    """The same, or else all that are known; of a mapping, what the words stand for."""
+    names = known if isinstance(known, Mapping) else {name: name for name in known}
+    match = difflib.get_close_matches(word, sorted(names), n=1)
+    if match:
+        return f"Did you mean {names[match[0]]!r}?"
+    return f"Known ones: {', '.join(sorted(set(names.values()))) or 'none'}."
+
+
 def line_of(text: str, place: Place) -> int:
     """The line on which a key begins: the first prefix of the file that holds it tells."""
     lines, begin = text.splitlines(), 1

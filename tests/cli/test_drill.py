@@ -18,8 +18,7 @@ from synthprobe.cli.exercise import desk
 from synthprobe.config import Project, read_config
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.firstline.runbook import Exercise
-from synthprobe.firstline.runbook_stamp import stamp
-from synthprobe.firstline.runbooks import read_runbook
+from synthprobe.firstline.runbooks import read_runbook, stamp
 from synthprobe.history.store import History
 from synthprobe_demo.faults import DECOYS
 from synthprobe_demo.plugin import synthprobe_drill

@@ -38,7 +38,7 @@ def test_the_example_drill_proves_the_example_runbook(begun):
     [
         ("absent.module", "plugins names 'absent.module', and it cannot be imported: ModuleNotFoundError"),
         ("gone.py", "plugins names 'gone.py', and it cannot be imported: FileNotFoundError"),
-        ("misspelt.py", "implements synthprobe_dril, and there is no such hook. Did you mean synthprobe_drill?"),
+        ("misspelt.py", "implements synthprobe_dril, and there is no such hook. Did you mean 'synthprobe_drill'?"),
     ],
 )
 def test_a_bad_plugin_is_refused_in_a_sentence(begun, tmp_path, plugin, sentence):

@@ -314,7 +314,7 @@ def test_show_renders_a_page_and_a_wrong_id_names_the_nearest(project):
     assert "How to get them: runbooks/README.md" in second
     assert said.index("synthprobe fix plan unlock-account --incident INCIDENT") < said.index("By hand, only when")
     assert "synthprobe fix apply unlock-account --incident INCIDENT --by ROLE --really" in said
-    assert "Did you mean dead-button" in str(call("show", "dead-buton").exception)
+    assert "Did you mean 'dead-button'" in str(call("show", "dead-buton").exception)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from synthprobe.cli.recorded_audit import recorded_audit
+from synthprobe.cli.fix import recorded_audit
 from synthprobe.config import Config, Project
 from synthprobe.errors import AuditError
 from synthprobe.firstline import audit

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from synthprobe.cli.recorded_audit import recorded_audit
+from synthprobe.cli.fix import recorded_audit
 from synthprobe.config import Project, read_config
 from synthprobe.errors import AuditError, FixRefused
 from synthprobe.firstline import fixes

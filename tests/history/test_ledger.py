@@ -9,7 +9,7 @@ from made_history import opened, verdict
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.cli.recorded_audit import recorded_audit
+from synthprobe.cli.fix import recorded_audit
 from synthprobe.config import Config, Project
 from synthprobe.firstline.audit import AuditEntry
 from synthprobe.history.store import History

@@ -11,7 +11,7 @@ import pytest
 from test_afterwards import SEARCH, SIGN_IN, START, Heard, Project, heard, project
 
 from synthprobe import pipeline
-from synthprobe.cli.recorded_audit import recorded_audit
+from synthprobe.cli.fix import recorded_audit
 from synthprobe.config import read_config
 from synthprobe.firstline.audit import AuditEntry
 

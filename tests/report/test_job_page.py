@@ -6,7 +6,7 @@ import made_run
 import pytest
 from markdown_it import MarkdownIt
 
-from synthprobe.alerts.job import job_url
+from synthprobe.pipeline.telling import job_url
 from synthprobe.report.job_page import append_summary
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,7 +13,7 @@ from msgspec import Meta, Struct, field
 
 from synthprobe.alerts.hours import USUAL, Hours, read_hours, read_zone
 from synthprobe.extras import missing
-from synthprobe.mistakes import read_reviewed
+from synthprobe.mistakes import nearest_or_all, read_reviewed
 from synthprobe.records.incident import CauseClass, Incident, IncidentKind
 from synthprobe.records.journey import Severity, duration_s
 
@@ -239,12 +238,8 @@ def lint(
             found.append(f"No route takes every {one!r}. Add a last [[alerts.routes]] without other match keys for it.")
     found += [sentence for mute in mutes for sentence in mute.wrong(now)]
     return found + [
-        f"The mute of {mute.journey!r} names a journey there is none of, and silences nothing. {_near(mute, journeys)}"
+        f"The mute of {mute.journey!r} names a journey there is none of, and silences nothing. "
+        f"{nearest_or_all(mute.journey, journeys)}"
         for mute in mutes
         if journeys is not None and mute.journey and mute.journey not in journeys
     ]
-
-
-def _near(mute: Mute, journeys: Collection[str]) -> str:
-    near = difflib.get_close_matches(mute.journey, sorted(journeys), n=1)
-    return f"Did you mean {near[0]}?" if near else f"Known journeys: {', '.join(sorted(journeys)) or 'none'}."

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from synthprobe.cli.completion import complete_fixes, complete_roles
-from synthprobe.cli.fix import known_fixes
-from synthprobe.cli.recorded_audit import recorded_audit
+from synthprobe.cli.fix import known_fixes, recorded_audit
 from synthprobe.cli.recorded_incidents import fixing_actor
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Project

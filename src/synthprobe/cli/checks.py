@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -26,11 +25,10 @@ from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.config import Project
 from synthprobe.errors import SecretError, SynthprobeError, TargetError
 from synthprobe.journey.api import Api
-from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.records.address import shown_address
 from synthprobe.runner.collected import collect
 from synthprobe.targets.proxy_variables import proxy_note
-from synthprobe.targets.secrets import proxies_for, read_address, read_credentials, read_secret
+from synthprobe.targets.secrets import read_address, read_secret
 from synthprobe.targets.windows import read_windows
 
 Level = Literal["wrong", "warning", "well"]
@@ -196,12 +194,11 @@ def _secrets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
 
 def _targets(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     target = project.config.target(project.target)
-    proxies = partial(proxies_for, target, project.environ, project.root)
-    if reason := kill_switch_reason(target.kill_switch, project.environ, proxies):
+    if reason := project.stopped(target):
         yield "warning", f"Target {target.name} was not asked anything. {reason}"
         return
     redactor = project.redactor
-    credentials = read_credentials(target, project.environ, root=project.root)
+    credentials = project.credentials(target)
     for one in credentials.identities:
         if one.ends - datetime.now(UTC) < _SOON:
             yield "warning", f"The client certificate for {one.origin} ends on {one.ends:%Y-%m-%d}. Renew it before."

@@ -23,8 +23,7 @@ from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.matching import match, tell
 from synthprobe.firstline.runbook import Exercise, Runbook
-from synthprobe.firstline.runbook_stamp import stamp
-from synthprobe.firstline.runbooks import read_runbooks
+from synthprobe.firstline.runbooks import read_runbooks, stamp
 from synthprobe.firstline.score_set import Sample, sampled, write_score_set
 from synthprobe.hooks import DrillPlan, DrillSystem, Fault
 from synthprobe.records.result import Outcome

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import json
+import socket
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated
@@ -11,14 +11,16 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
+from synthprobe import pipeline
 from synthprobe.cli.completion import complete_fixes, complete_incidents, complete_roles, complete_targets
-from synthprobe.cli.recorded_audit import recorded_audit
 from synthprobe.cli.recorded_incidents import RecordedIncidents, account, fixing_actor, signatures_of
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.firstline.applying import FixDesk
+from synthprobe.firstline.audit import RecordedAudit
 from synthprobe.firstline.fixes import Fix, load_fixes
+from synthprobe.mistakes import nearest_or_all
 from synthprobe.records.result import Outcome
 from synthprobe.runner import RunOrder, run_journeys
 from synthprobe.targets.target import Target
@@ -186,9 +188,7 @@ def known_fixes(project: Project, fix: str | None = None) -> dict[str, Fix]:
     """Every fix; an unknown one is refused."""
     fixes = load_fixes(project.root / project.config.fixes.folder, project.config.fixes.roles)
     if fix is not None and fix not in fixes:
-        near = difflib.get_close_matches(fix, fixes, n=3)
-        known = f"Did you mean {' or '.join(near)}?" if near else f"Known fixes: {', '.join(fixes) or 'none'}."
-        raise ConfigurationError(f"There is no fix {fix!r}. {known}")
+        raise ConfigurationError(f"There is no fix {fix!r}. {nearest_or_all(fix, list(fixes))}")
     return fixes
 
 
@@ -205,3 +205,10 @@ def _pairs(given: Sequence[str] | None) -> dict[str, str]:
             )
         pairs[name] = value
     return pairs
+
+
+def recorded_audit(project: Project) -> RecordedAudit:
+    """The project's audit."""
+    folder = project.folder
+    place = f"{socket.gethostname()}:{folder.resolve()}" if project.config.history.url else ""
+    return RecordedAudit(partial(pipeline.open_history, project), folder, place)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import ssl
 from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -22,12 +19,10 @@ from synthprobe.errors import ConfigurationError, ExpectationError, TargetError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
-from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.journey.response import Response
 from synthprobe.journey.sweeping import secret_reader, signed_in
 from synthprobe.journey.trust import like_browsers
 from synthprobe.targets.guardrails import egress_refusal
-from synthprobe.targets.secrets import proxies_for, read_credentials
 from synthprobe.targets.target import Target
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -72,16 +67,14 @@ def http(
     if method.upper() not in METHODS:
         raise ConfigurationError(f"{method!r} is no method; one of {', '.join(METHODS)} was expected first.")
     sent = _json(body)
-    if reason := kill_switch_reason(
-        chosen.kill_switch, os.environ, partial(proxies_for, chosen, os.environ, project.root)
-    ):
+    if reason := project.stopped(chosen):
         raise ConfigurationError(f"Nothing was sent to target {chosen.name}. {reason}")
     console, redactor = open_console(), project.redactor
     try:
         if show == ["certificate"]:
             console.print(_certificate(chosen, path))
             return
-        api = _session(project.root, chosen, redactor, as_)
+        api = _session(project, chosen, redactor, as_)
         if listen:
             api.listens()
         given = {"json": sent} if body is not None else {}
@@ -111,18 +104,17 @@ def _json(body: str | None) -> Any:
         ) from None
 
 
-def _session(root: Path, target: Target, redactor: Redactor, role: str | None) -> Api:
+def _session(project: Project, target: Target, redactor: Redactor, role: str | None) -> Api:
     if role is not None and role not in target.sessions:
         known = ", ".join(sorted(target.sessions)) or "none"
         raise ConfigurationError(
             f"The target {target.name!r} has no session {role!r}; known ones: {known}. Say how it logs in, in a table "
             f"[targets.{target.name}.sessions.{role}] with login, json and token."
         )
-    shown = read_credentials(target, os.environ, root=root)
-    api = Api(target, redactor, guard=Guard(target), credentials=shown)
+    api = Api(target, redactor, guard=Guard(target), credentials=project.credentials(target))
     if role is None:
         return api
-    return signed_in(api, target.sessions[role], secret_reader(target, redactor, root, f"session {role!r}"))
+    return signed_in(api, target.sessions[role], secret_reader(target, redactor, project.root, f"session {role!r}"))
 
 
 def _shown(answer: Response, parts: list[str], redactor: Redactor) -> str:

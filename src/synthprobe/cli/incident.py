@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from synthprobe import words
 from synthprobe.cli.completion import complete_incidents, complete_journeys, complete_roles, complete_targets
 from synthprobe.cli.known_incidents import known_incidents
-from synthprobe.cli.known_journeys import KnownJourneys, nearest
+from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.cli.recorded_incidents import RecordedIncidents, actor, known_actor
 from synthprobe.cli.terminal import open_console, print_json, print_records, print_wrapped
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, HistoryError
+from synthprobe.mistakes import nearest_or_all
 from synthprobe.records.incident import Incident, IncidentEvent, ResolvedHow, Worth
 from synthprobe.records.journey import duration_s
 
@@ -184,8 +185,8 @@ def note(
     known = KnownJourneys(project).ids()
     if journey not in known:
         raise ConfigurationError(
-            f"There is no journey {journey!r}. {nearest(journey, known)} Give the one that comes nearest to what the "
-            "user could not do, and the rest as --text."
+            f"There is no journey {journey!r}. {nearest_or_all(journey, known)} Give the one that comes nearest to "
+            "what the user could not do, and the rest as --text."
         )
     digest = hashlib.sha256(f"{name}|{journey}|{when.isoformat()}|user".encode()).hexdigest()[:4].upper()
     unseen = Incident(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from synthprobe import pipeline
@@ -44,14 +42,3 @@ class KnownJourneys:
         with pipeline.open_history(self._project) as history:
             told = history.incidents()
         return ({one.owner for one in self.present().values()} | {one.owner for one in told}) - {""}
-
-
-def nearest(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
-    """What to type instead."""
-    words = dict(known) if isinstance(known, Mapping) else {word: word for word in known}
-    near = difflib.get_close_matches(name, sorted(words), n=1)
-    return (
-        f"Did you mean {words[near[0]]!r}?"
-        if near
-        else f"Known ones: {', '.join(sorted(set(words.values()))) or 'none'}."
-    )

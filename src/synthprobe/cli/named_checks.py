@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from synthprobe.cli.checks import Level, ProjectAtHand
 from synthprobe.cli.fix import known_fixes
-from synthprobe.cli.known_journeys import KnownJourneys, nearest
+from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.cli.objectives import declared_objectives, intervals_of
 from synthprobe.cli.page_changes import changed_since, last_changes
 from synthprobe.cli.recorded_incidents import RecordedIncidents
@@ -22,6 +22,7 @@ from synthprobe.firstline.runbooks import read_runbooks, read_shelf
 from synthprobe.firstline.score_set import Sample, read_score_set, remembered, wrongly_claimed
 from synthprobe.goals.objectives import lint as lint_objective
 from synthprobe.journey.lint import remarks
+from synthprobe.mistakes import nearest_or_all
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
 from synthprobe.runner.collected import collected_journeys, tests_of
 from synthprobe.targets.secrets import read_secret
@@ -105,7 +106,7 @@ def _objectives(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
             yield (
                 "wrong",
                 f"[{table_name}.{json.dumps(name, ensure_ascii=False)}] There is no journey with the id {name!r}, so "
-                f"this does nothing. {nearest(name, words)} The id of a journey was expected, not its title.",
+                f"this does nothing. {nearest_or_all(name, words)} The id of a journey was expected, not its title.",
             )
 
 

@@ -14,8 +14,7 @@ import typer
 from synthprobe import pipeline
 from synthprobe.config import Project
 from synthprobe.errors import HistoryError
-from synthprobe.goals.impact import sum_locations
-from synthprobe.goals.operations import backend_totals
+from synthprobe.goals.impact import backend_totals, sum_locations
 from synthprobe.records.history import StepSample, StepSum
 from synthprobe.records.impact import OperationTotal, Traffic
 from synthprobe.records.incident import Observation

@@ -18,6 +18,7 @@ from synthprobe.firstline.matching import Match, match, tell
 from synthprobe.firstline.naming import named_alone
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.firstline.runbook_pages import as_followed, before_typing, draft, draft_id, opening
+from synthprobe.mistakes import nearest_or_all
 from synthprobe.records.incident import Incident
 from synthprobe.records.result import Result
 from synthprobe.records.verdict import JourneyVerdict
@@ -155,11 +156,5 @@ def _showing(project: Project, incident: Incident, run: Path | None) -> Result |
 def _runbook(project: Project, id: str) -> Runbook:
     runbooks = {one.id: one for one in runbooks_of(project)}
     if id not in runbooks:
-        import difflib
-
-        near = difflib.get_close_matches(id, runbooks, n=3)
-        raise ConfigurationError(
-            f"There is no runbook {id!r}. "
-            + (f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(runbooks)}.")
-        )
+        raise ConfigurationError(f"There is no runbook {id!r}. {nearest_or_all(id, list(runbooks))}")
     return runbooks[id]

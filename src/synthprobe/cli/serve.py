@@ -10,7 +10,7 @@ import typer
 from synthprobe.cli.terminal import until_interrupted
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
-from synthprobe.report.places import SCHEMES, wrong_with_url
+from synthprobe.report.addresses import SCHEMES, wrong_with_url
 from synthprobe.report.serving import OWN_NAMES
 from synthprobe.report.serving import serve as serve_store
 from synthprobe.report.store import FolderStore, Store, open_store

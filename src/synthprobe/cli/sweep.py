@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -22,12 +21,10 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import PythonKind
 from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
-from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.journey.kinds import Access
 from synthprobe.journey.sweeping import Swept, secret_reader, signed_in, sweep
 from synthprobe.journey.sweeping import give_up as give_up_entry
 from synthprobe.records.plain_text import plain_line
-from synthprobe.targets.secrets import proxies_for, read_credentials
 from synthprobe.targets.target import Target
 
 _ORDER = ("left", "not tried", "in use", "removed", "gone")
@@ -63,9 +60,7 @@ def sweep_command(
         raise ConfigurationError("--reason and --by belong to an entry that is given up. Name it with --give-up TOKEN.")
 
     def access() -> Access:
-        if reason := kill_switch_reason(
-            chosen.kill_switch, os.environ, partial(proxies_for, chosen, os.environ, project.root)
-        ):
+        if reason := project.stopped(chosen):
             console.print(f"Nothing was swept at target {chosen.name}. {reason}")
             raise typer.Exit(1)
         return doors.enter_context(_access(project, chosen))
@@ -92,7 +87,7 @@ def _access(project: Project, target: Target) -> Iterator[Access]:
     redactor = Redactor()
     guard = Guard(target)
     guard.begin((*target.testdata, *project.plugins.kinds))
-    shown = read_credentials(target, os.environ, root=project.root)
+    shown = project.credentials(target)
 
     secret = secret_reader(target, redactor, project.root, "sweeper")
 

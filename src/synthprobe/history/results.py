@@ -26,8 +26,7 @@ from synthprobe.history.database import (
     to_ms,
     upsert,
 )
-from synthprobe.history.new_rows import insert_new
-from synthprobe.history.numbers import SeriesKey, journey_numbers, series_numbers
+from synthprobe.history.rows import SeriesKey, insert_new, journey_numbers, series_numbers
 from synthprobe.history.sketch import quantile_us
 from synthprobe.records.history import OWN, JudgedSlot, StepSample
 from synthprobe.records.incident import Observation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,6 @@ from synthprobe.alerts import sending
 from synthprobe.alerts.channels import AppriseChannel
 from synthprobe.alerts.due import concerns
 from synthprobe.alerts.heartbeat import Heartbeat, Signal
-from synthprobe.alerts.job import job_url
 from synthprobe.alerts.message import Background, Measured
 from synthprobe.alerts.outbox import Letter
 from synthprobe.alerts.routes import Mute, read_mutes
@@ -231,3 +230,16 @@ def _beat(project: Project, signal: Signal, target: str, slot: int, text: str = 
         url = read_secret("heartbeat", project.environ, source=project.config.heartbeat.url, root=project.root)
         record = project.folder / "heartbeat.jsonl"
         Heartbeat(url, record, timeout_s=project.config.heartbeat.timeout_s).send(signal, f"{target}-{slot}", text)
+
+
+def job_url(environ: Mapping[str, str]) -> str:
+    """The address of the CI job this process runs in.
+
+    GitHub Actions, Gitea and Forgejo say it in three variables, GitLab in one:
+    <https://docs.github.com/actions/reference/workflows-and-actions/variables>,
+    <https://docs.gitlab.com/ci/variables/predefined_variables/>.
+    """
+    parts = [environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")]
+    if all(parts):
+        return f"{parts[0]}/{parts[1]}/actions/runs/{parts[2]}"
+    return environ.get("CI_JOB_URL", "")

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.journey.guard import Guard
-from synthprobe.journey.killswitch import kill_switch_reason
 from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import capture_refusal
 from synthprobe.plugin.leaks import browser_log_refusal
-from synthprobe.plugin.options import mutates_of, project_of, project_root, target_name
+from synthprobe.plugin.options import mutates_of, project_of, target_name
 from synthprobe.plugin.other_plugins import artifact_refusal, missing_plugin
 from synthprobe.plugin.run_folder import RunFolder
 from synthprobe.report.allure_wish import note_wish
 from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import skip_reason
-from synthprobe.targets.secrets import proxies_for
 from synthprobe.targets.target import Target
 from synthprobe.tools import die_with_parent
 
@@ -80,9 +77,8 @@ def hold_attempt(item: pytest.Item, guard: Guard, browsers: SessionBrowsers) -> 
     mutates, target = mutates_of(item), guard.target
     guard.begin(mutates)
     browsers.admit()
-    proxies = partial(proxies_for, target, os.environ, project_root(item.config))
-    switch = partial(kill_switch_reason, target.kill_switch, os.environ, proxies)
-    reason = switch() or skip_reason(target, mutates)
+    project = project_of(item.config)
+    reason = project.stopped(target) or skip_reason(target, mutates)
     if not reason and guard.pace_journey():
-        reason = switch()  # it may have been thrown meanwhile
+        reason = project.stopped(target)  # it may have been thrown meanwhile
     return reason

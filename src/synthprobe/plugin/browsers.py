@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthprobe.browser.headers import BrowserHeaders
+from synthprobe.config import Project
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.guard import Guard
 from synthprobe.plugin.alarm import TookTooLong, own_time
 from synthprobe.records.result import Failure
-from synthprobe.targets.secrets import read_credentials
 from synthprobe.targets.target import Target
 
 if TYPE_CHECKING:
@@ -25,8 +24,9 @@ _CLOSING_S = 10.0
 class SessionBrowsers:
     """Recorder and wall, each made when the first browser is launched: most journeys of an API need neither."""
 
-    def __init__(self, target: Target, root: Path, scratch: Path, redactor: Redactor, guard: Guard) -> None:
-        self._target, self._root, self._scratch, self._redactor, self._guard = target, root, scratch, redactor, guard
+    def __init__(self, project: Project, target: Target, scratch: Path, redactor: Redactor, guard: Guard) -> None:
+        self._project, self._target, self._scratch = project, target, scratch
+        self._redactor, self._guard = redactor, guard
         self.headers = BrowserHeaders(target)
         self.evidence: BrowserEvidence | None = None
         self._wall: GuardedBrowser | None = None
@@ -50,7 +50,7 @@ class SessionBrowsers:
         if self._wall is None:
             from synthprobe.browser.wall import GuardedBrowser
 
-            shown = read_credentials(self._target, os.environ, root=self._root)
+            shown = self._project.credentials(self._target)
             for secret in shown.secrets:
                 self._redactor.add(secret)
             self._wall = GuardedBrowser(self._guard, self.headers, shown, self._redactor)

@@ -6,8 +6,7 @@ import ast
 import inspect
 from typing import Any
 
-from synthprobe.plugin.swallowed import is_lazy_call
-from synthprobe.plugin.syntax import called, name_of, short
+from synthprobe.plugin.swallowed import called, is_lazy_call, name_of, short
 
 # Playwright's questions, its places, and what is written before something else
 _ASKS = frozenset(("is_checked", "is_disabled", "is_editable", "is_enabled", "is_hidden", "is_visible"))

@@ -17,7 +17,7 @@ from synthprobe.journey.otp import Otp
 from synthprobe.journey.testdata import TestData
 from synthprobe.plugin.options import project_of, project_root, target_name
 from synthprobe.plugin.session import JourneySession
-from synthprobe.targets.secrets import Secret, read_credentials, read_secret
+from synthprobe.targets.secrets import Secret, read_secret
 from synthprobe.targets.target import Target
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def open_api(pytestconfig: pytest.Config, redactor: Redactor) -> Iterator[OpenAp
     def open_one(target: Target) -> Api:
         # a canary's system is no host of the target's
         own = session is None or _usable(target).name == session.target.name
-        shown = read_credentials(target, os.environ, root=project_root(pytestconfig))
+        shown = project_of(pytestconfig).credentials(target)
         opened.append(Api(target, redactor, exchanges, guard if own else None, shown))
         return opened[-1]
 

@@ -16,8 +16,7 @@ import pytest
 
 from synthprobe.errors import JourneyError
 from synthprobe.plugin.dropped import ACTS, callable_names, dropped, unread
-from synthprobe.plugin.swallowed import is_check, never_run, swallowed
-from synthprobe.plugin.syntax import called, name_of
+from synthprobe.plugin.swallowed import called, is_check, name_of, never_run, swallowed
 
 _OPENS = frozenset(("goto", "print", "screenshot", "sleep", "step", "wait_for_load_state", "wait_for_timeout"))
 _ASKED = {"Api", "Page"}

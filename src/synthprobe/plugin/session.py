@@ -107,7 +107,7 @@ class JourneySession:
         share = run_folder.share()
         self.guard = Guard(target, folder, sharers=share.of if share is not None else 1)
         self.scenarios = ScenarioSteps()
-        self.browsers = SessionBrowsers(target, project.root, scratch, self.redactor, self.guard)
+        self.browsers = SessionBrowsers(project, target, scratch, self.redactor, self.guard)
 
     @classmethod
     def of(cls, config: pytest.Config) -> JourneySession:

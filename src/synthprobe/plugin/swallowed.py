@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
-
-from synthprobe.plugin.syntax import called, last_name, short
 
 _CHECKS = frozenset(("expect", "has_header", "json_has", "json_matches", "json_rows", "within"))
 _WIDE = frozenset(("AssertionError", "BaseException", "Exception", "ExpectationError", "SynthprobeError"))
@@ -118,3 +117,23 @@ def _is_quiet(statement: ast.stmt) -> bool:
 
 def _is_of_class(tree: ast.AST, found: ast.AST) -> bool:
     return any(found in node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+
+
+def name_of(value: ast.AST) -> str:
+    """A name that stands alone."""
+    return value.id if isinstance(value, ast.Name) else ""
+
+
+def last_name(value: ast.AST) -> str:
+    """A name, or the last of several with dots between them."""
+    return value.attr if isinstance(value, ast.Attribute) else name_of(value)
+
+
+def called(value: ast.AST) -> str:
+    """The name of the function that an expression calls."""
+    return last_name(value.func) if isinstance(value, ast.Call) else ""
+
+
+def short(node: ast.AST) -> str:
+    """What stands there, in a line."""
+    return textwrap.shorten(ast.unparse(node), 80)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from synthprobe.records.result import Run
 
@@ -31,3 +31,20 @@ def card_anchor(incident: str, target: str = "", journey: str = "") -> str:
 def card_address(page: str, incident: str) -> str:
     """Where a page shows an incident."""
     return f"{page}#{quote(card_anchor(incident))}" if page else ""
+
+
+SCHEMES = ("s3", "gs", "az", "file")
+
+
+def wrong_with_url(url: str) -> str:
+    """What keeps an address from being a place to publish at, as a sentence; empty when nothing does."""
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES or "://" not in url:
+        return "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER was expected."
+    if parts.scheme == "file" and (parts.netloc or not parts.path.startswith("/")):
+        return "A folder is written with three slashes, for example file:///srv/site."
+    if parts.scheme != "file" and not parts.netloc:
+        return f"The bucket's name is missing: {parts.scheme}://BUCKET/PREFIX was expected."
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        return "It may hold neither user, password, query nor fragment; credentials come from the environment."
+    return ""

@@ -22,10 +22,10 @@ from synthprobe.records.evidence import Evidence
 from synthprobe.records.figures import shown_figure
 from synthprobe.records.incident import Triage
 from synthprobe.records.journey import Journey
+from synthprobe.records.plain_text import as_text
 from synthprobe.records.result import TOLD_ALLURE, Failure, Outcome, Result, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import run_folder
-from synthprobe.report.markdown import as_text
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.words import explanation
 
@@ -46,12 +46,7 @@ _ENVIRONMENT = ("env", "target", "synthprobe target", "synthprobe environment")
 
 
 def write_results(
-    run_dir: Path,
-    verdict: Verdict,
-    folder: Path,
-    *,
-    site_url: str = "",
-    runbooks: Mapping[str, str] | None = None,
+    run_dir: Path, verdict: Verdict, folder: Path, *, site_url: str = "", runbooks: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """Write the result of each attempt at each journey into a folder; answers the report's page of each journey.
 

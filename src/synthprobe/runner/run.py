@@ -29,7 +29,7 @@ from synthprobe.records.result import PART, RUN_FOLDERS, Run, Share, new_run_id
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner import slots
 from synthprobe.runner.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
-from synthprobe.runner.clock import ClockWatch
+from synthprobe.runner.clock import ClockWatch, measure_reference_ms
 from synthprobe.runner.control import ask_control
 from synthprobe.runner.ending import LAST_WORDS_PLUGIN, Ending, Missing, last_words_file, read_last_words
 from synthprobe.runner.inventory import (
@@ -41,11 +41,9 @@ from synthprobe.runner.inventory import (
     source_revision,
     write_inventory,
 )
-from synthprobe.runner.reference import measure_reference_ms
 from synthprobe.runner.signals import signals
 from synthprobe.runner.standstill import Standstill
 from synthprobe.targets.proxy_variables import proxy_note
-from synthprobe.targets.secrets import proxies_for
 from synthprobe.targets.target import Target
 
 _LEAST_S = 5.0
@@ -169,9 +167,10 @@ def run_journeys(
     def ending_of(journey: Journey) -> Ending:
         return last if not left or journey in left else first
 
-    proxies = functools.partial(proxies_for, target, project.environ, project.root)
     control = (
-        functools.partial(ask_control, project.config.control_url, proxies) if project.config.control_url else None
+        functools.partial(ask_control, project.config.control_url, project.proxies(target))
+        if project.config.control_url
+        else None
     )
     missing = Missing(
         folder, ending_of, lost, frozen, known_since="the slot was planned" if order.part else "the last run"
