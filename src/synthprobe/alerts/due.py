@@ -9,7 +9,7 @@ from itertools import groupby, pairwise
 from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.alerts.message import Alert, Background, Measured, Reason, threads, write, write_storm
+from synthprobe.alerts.message import Alert, Background, Measured, Occasion, Reason, threads, write, write_storm
 from synthprobe.alerts.routes import URGENCIES, AlertRoute, AlertsConfig, Mute, Urgency
 from synthprobe.records.incident import SEVERITIES, Incident
 from synthprobe.records.journey import duration_s
@@ -38,11 +38,8 @@ class Due(Struct, frozen=True, kw_only=True):
 
 
 class _Pending(Struct, frozen=True):
-    route: str
-    reason: Reason
-    urgency: Urgency
     incident: Incident
-    after: str
+    why: Occasion
 
 
 def concerns(alert: Alert, incident: Incident) -> bool:
@@ -100,8 +97,11 @@ def due(
         else:
             after = before[-1].id if before else ""
             names = [place.name for place in reached] if reason in {"recovered", "worse"} else [route.name]
-            pending += [_Pending(name, reason, urgency, incident, after) for name in names]
-    alerts = _written(pending, config, now, backgrounds, mask)
+            pending += [
+                _Pending(incident, Occasion(route=name, reason=reason, urgency=urgency, after=after, now=now))
+                for name in names
+            ]
+    alerts = _written(pending, config, backgrounds, mask)
     ids, taken = {alert.id for alert in alerts}, silent | {place.incident.id for place in pending}
     superseded = [
         alert.id for alert in waiting if alert.id not in ids and alert.incidents and taken.issuperset(alert.incidents)
@@ -111,49 +111,24 @@ def due(
 
 
 def _written(
-    pending: Sequence[_Pending],
-    config: AlertsConfig,
-    now: datetime,
-    backgrounds: Mapping[str, Background],
-    mask: Callable[[str], str],
+    pending: Sequence[_Pending], config: AlertsConfig, backgrounds: Mapping[str, Background], mask: Callable[[str], str]
 ) -> list[Alert]:
     def kind(place: _Pending) -> tuple[str, Reason, Urgency]:
-        return place.route, place.reason, place.urgency
+        return place.why.route, place.why.reason, place.why.urgency
 
     alerts = []
-    for (route, reason, urgency), group in groupby(sorted(pending, key=kind), kind):
+    for (_, reason, urgency), group in groupby(sorted(pending, key=kind), kind):
         members = list(group)
         if reason == "missed":
             least = 1
         else:
             least = min(config.storm, 2) if (reason, urgency) == ("repeat", "ticket") else config.storm
         if len(members) >= least:
-            together = [place.incident for place in members]
-            after = max(place.after for place in members)
-            alerts.append(
-                write_storm(
-                    together,
-                    reason=reason,
-                    urgency=urgency,
-                    route=route,
-                    after=after,
-                    now=now,
-                    backgrounds=backgrounds,
-                    mask=mask,
-                )
-            )
+            why = replace(members[0].why, after=max(place.why.after for place in members))
+            alerts.append(write_storm([place.incident for place in members], why, backgrounds, mask))
             continue
         alerts += [
-            write(
-                place.incident,
-                reason=reason,
-                urgency=urgency,
-                route=route,
-                after=place.after,
-                now=now,
-                background=backgrounds.get(place.incident.id, Background()),
-                mask=mask,
-            )
+            write(place.incident, place.why, backgrounds.get(place.incident.id, Background()), mask)
             for place in members
         ]
     return alerts

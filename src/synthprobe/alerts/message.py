@@ -66,6 +66,16 @@ class Background(Struct, frozen=True, kw_only=True):
     measured: tuple[Measured, ...] = ()
 
 
+class Occasion(Struct, frozen=True, kw_only=True):
+    """Why a message is sent now, and on which route; ``after`` is the id of the message before it."""
+
+    route: str
+    reason: Reason
+    urgency: Urgency
+    after: str
+    now: datetime
+
+
 class Alert(Struct, frozen=True, kw_only=True):
     """One message, written once, sent until somebody has it.
 
@@ -143,24 +153,14 @@ def first_line(incident: Incident, background: Background, *, before: str = "", 
     return f"{before}{title}{more}: {_cut(sentence, room - len(title) - 2)}{tail}"
 
 
-def write(
-    incident: Incident,
-    *,
-    reason: Reason,
-    urgency: Urgency,
-    route: str,
-    after: str,
-    now: datetime,
-    background: Background,
-    mask: Callable[[str], str],
-) -> Alert:
-    """The message of one incident; ``after`` is the id of the message before it."""
-    recovered = reason == "recovered"
+def write(incident: Incident, why: Occasion, background: Background, mask: Callable[[str], str]) -> Alert:
+    """The message of one incident."""
+    recovered = why.reason == "recovered"
     triage = None if recovered else incident.triage
     background = replace(background, sentence=mask(background.sentence), journey=mask(background.journey))
     owner = incident.owner or "nobody is named"
-    taken = f"taken by {incident.acknowledged_by}" if incident.is_taken(now) else "nobody has it"
-    end = incident.resolved_at if recovered and incident.resolved_at else now
+    taken = f"taken by {incident.acknowledged_by}" if incident.is_taken(why.now) else "nobody has it"
+    end = incident.resolved_at if recovered and incident.resolved_at else why.now
     lines = [
         "" if recovered else _line("Do now", background.fallback),
         _line("Who", owner if recovered else f"{owner}; {taken}"),
@@ -184,17 +184,17 @@ def write(
             "Incident", incident.id if recovered else f"{incident.id} (take it: synthprobe incident ack {incident.id})"
         ),
     ]
-    before = f"{_STARTS[reason]}{_WORD[urgency]} {plain(incident.target, _TARGET_CHARACTERS)}: "
+    before = f"{_STARTS[why.reason]}{_WORD[why.urgency]} {plain(incident.target, _TARGET_CHARACTERS)}: "
     safe = replace(incident, title=mask(incident.title), cause=mask(incident.cause))  # before anything is cut
     return Alert(
-        id=_id(route, reason, [incident.id], after),
-        route=route,
-        reason=reason,
-        urgency=urgency,
+        id=_id(why.route, why.reason, [incident.id], why.after),
+        route=why.route,
+        reason=why.reason,
+        urgency=why.urgency,
         incidents=(incident.id,),
         title=_cut(mask(first_line(safe, background, before=before)), TITLE_CHARACTERS),
         body=mask("\n".join(line for line in lines if line)),
-        at=now,
+        at=why.now,
         threads=tuple(sorted(threads(incident))),
         severity=incident.severity,
         journey=background.journey,
@@ -204,15 +204,7 @@ def write(
 
 
 def write_storm(
-    incidents: Sequence[Incident],
-    *,
-    reason: Reason,
-    urgency: Urgency,
-    route: str,
-    after: str,
-    now: datetime,
-    backgrounds: Mapping[str, Background],
-    mask: Callable[[str], str],
+    incidents: Sequence[Incident], why: Occasion, backgrounds: Mapping[str, Background], mask: Callable[[str], str]
 ) -> Alert:
     """One message for many incidents at once."""
     background = backgrounds.get(incidents[0].id, Background())
@@ -220,10 +212,10 @@ def write_storm(
     oldest = min(incident.first_seen_at for incident in incidents)
     count = counted(len(incidents), "incident")
     states = {"recovered": "over", "missed": "came and went while no channel answered", "repeat": "still open"}
-    state = states.get(reason, "at once")
+    state = states.get(why.reason, "at once")
     lines = [
         ""
-        if reason in {"recovered", "missed"}
+        if why.reason in {"recovered", "missed"}
         else _line("Do now", background.fallback or "look for one cause first: host, network, login"),
         _link("Report", background.report_url) or _line("Report", background.opened_by),
         _line("What changed", background.changed),
@@ -232,18 +224,18 @@ def write_storm(
         _where(background),
         _line("Earlier runs", background.history),
     ]
-    before = f"{_STARTS[reason]}{_WORD[urgency]} {plain(targets, _TARGET_CHARACTERS)}: {count} {state}"
+    before = f"{_STARTS[why.reason]}{_WORD[why.urgency]} {plain(targets, _TARGET_CHARACTERS)}: {count} {state}"
     tail = f" · since {oldest:%d %b %H:%M} UTC"
     first = plain(mask(incidents[0].title), max(TITLE_CHARACTERS - len(before) - len(tail) - 8, 1))
     return Alert(
-        id=_id(route, reason, [incident.id for incident in incidents], after),
-        route=route,
-        reason=reason,
-        urgency=urgency,
+        id=_id(why.route, why.reason, [incident.id for incident in incidents], why.after),
+        route=why.route,
+        reason=why.reason,
+        urgency=why.urgency,
         incidents=tuple(incident.id for incident in incidents),
         title=_cut(mask(f"{before}, first {first}{tail}"), TITLE_CHARACTERS),
         body=mask("\n".join(line for line in lines if line)),
-        at=now,
+        at=why.now,
         threads=tuple(sorted(frozenset().union(*map(threads, incidents)))),
         severity=min((incident.severity for incident in incidents), key=SEVERITIES.index),
         measured=tuple(

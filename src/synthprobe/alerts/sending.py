@@ -58,12 +58,7 @@ def tell(
     if not found.unrouted:
         return found, delivery
     lost = f"No route takes the incidents {', '.join(found.unrouted)}. Add one: synthprobe doctor routes says which."
-    return found, Delivery(
-        delivered=delivery.delivered,
-        by_second=delivery.by_second,
-        waiting=delivery.waiting,
-        sentences=(*delivery.sentences, lost),
-    )
+    return found, replace(delivery, sentences=(*delivery.sentences, lost))
 
 
 def decide(

@@ -33,11 +33,10 @@ from synthprobe.plugin.inside_allure import (
     full_link,
     history_id,
     known_severity,
-    parameters,
     set_status,
     word,
 )
-from synthprobe.plugin.inside_pytest import fixture_finalizers
+from synthprobe.plugin.inside_pytest import fixture_finalizers, parameters
 from synthprobe.plugin.reports import traceback_behind
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import TOLD_ALLURE

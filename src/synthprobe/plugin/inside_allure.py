@@ -12,7 +12,7 @@ from allure_commons.logger import AllureFileLogger
 from allure_commons.model2 import ExecutableItem, Label, Link, Parameter, TestResult
 from allure_pytest import utils as allure
 
-from synthprobe.plugin.inside_pytest import fixture_finalizers
+from synthprobe.plugin.inside_pytest import fixture_finalizers, parameters
 from synthprobe.records.journey import Severity
 
 TRIED = "allure-pytest>=2.16,<3"
@@ -132,11 +132,6 @@ def history_id(full_name: str, shown: list[Parameter], originals: dict[str, Any]
 def full_link(config: pytest.Config, url: str, link_type: str) -> str:
     """The address that a short one stands for."""
     return str(allure.format_allure_link(config, url, link_type))
-
-
-def parameters(item: Any) -> dict[str, Any]:
-    """What a test is called with, by name."""
-    return dict(item.callspec.params) if hasattr(item, "callspec") else {}
 
 
 def word(given: Any) -> str:

@@ -36,6 +36,11 @@ def terminal_stream(reporter: Any) -> TextIO:
     return cast("TextIO", reporter._tw._file)
 
 
+def parameters(item: pytest.Item) -> dict[str, Any]:
+    """What a test is called with, by name."""
+    return dict(item.callspec.params) if hasattr(item, "callspec") else {}
+
+
 def printed_sections(item: pytest.Item) -> list[tuple[str, str, str]]:
     """What a test printed: phase, stream, text."""
     return getattr(item, "_report_sections", [])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,6 +13,7 @@ import pytest
 
 from synthprobe import words
 from synthprobe.browser.kept_evidence import Keeper, evidence_folder
+from synthprobe.config import Project
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.clock import clock_failure
 from synthprobe.evidence.exchanges import operations
@@ -24,13 +24,13 @@ from synthprobe.evidence.pictures import picture_only
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.evidence.waterfall import console_lines, waterfall
 from synthprobe.files import read_record
-from synthprobe.hooks import AnswerSource
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.plugin.alarm import AttemptDeadline, own_time
 from synthprobe.plugin.allure import AllureCollector
 from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.reports import missing_module, reason_of_skip
+from synthprobe.plugin.run_folder import RunFolder
 from synthprobe.records.evidence import Evidence, Exchange, Facts, NetworkRequest, PageSeen, SeenRequest
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Outcome, Result
@@ -48,12 +48,7 @@ class Attempt:
     """What is known of one attempt at a journey."""
 
     def __init__(
-        self,
-        journey: Journey,
-        number: int,
-        allure: AllureCollector,
-        *listeners: steps.StepListener,
-        clock: SteadyClock,
+        self, journey: Journey, number: int, allure: AllureCollector, *listeners: steps.StepListener, clock: SteadyClock
     ) -> None:
         self.journey = journey
         self.number = number
@@ -93,29 +88,24 @@ class Journal:
 
     def __init__(
         self,
-        folder: Path,
-        run_id: str,
+        project: Project,
+        run_folder: RunFolder,
         target: Target,
         *,
         worker: str,
         redactor: Redactor,
         exchanges: list[Exchange],
-        runbook_url: str,
         address_typed: bool,
-        state: Path,
-        describe: Callable[[Mapping[str, str]], AnswerSource],
     ) -> None:
-        self._state = state
+        self._project = project
         self._issued: set[str] = set()
-        self._folder = folder
-        self._run_id = run_id
+        self._folder, self._run_id = run_folder.path, run_folder.run.id
         self._target = target
         self._worker = worker
         self._redactor = redactor
         self._exchanges = exchanges
-        self._runbook_url = runbook_url
         self._address_typed = address_typed
-        self._describe = describe
+        self._describe = project.plugins.describe_answer
 
     def learn(self, attempt: Attempt, browser: BrowserEvidence, *, broken: bool) -> None:
         """Learn what was issued to the browser, before anything of it is written."""
@@ -156,10 +146,6 @@ class Journal:
             if attempt.good is not None and browser is not None:
                 with suppress(OSError):  # a picture that cannot be kept costs nothing
                     attempt.good.keep(self._build(), lambda png: not self._redactor.residual(png))
-
-    def keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
-        """Keep the evidence of an attempt, redacted."""
-        attempt.evidence = self._keep(attempt, browser)
 
     def capture(self, browser: BrowserEvidence) -> None:
         """End what browsers record, in seconds of its own."""
@@ -243,7 +229,8 @@ class Journal:
         """What the supervisor expects, from its last run; plain pytest expects nothing."""
         return read_record(self._folder / "inventory.json", list[Journey], [])
 
-    def _keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> tuple[Evidence, ...]:
+    def keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
+        """Keep the evidence of an attempt, redacted."""
         folder = evidence_folder(self._folder, attempt.journey.id, attempt.number)
         keeper = Keeper(self._folder, folder, self._redactor)
         try:
@@ -254,7 +241,7 @@ class Journal:
             attempt.recorder.notes.append(f"Some evidence could not be kept: {self._redactor.text(reason)}")
         if keeper.leaks:
             attempt.failure = leak_failure(keeper.leaks, attempt.failure, step=attempt.recorder.broken)
-        return tuple(keeper.kept)
+        attempt.evidence = tuple(keeper.kept)
 
     def _fill(self, keeper: Keeper, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         console, network, browsed, pages = [], [], [], list[PageSeen]()
@@ -313,7 +300,7 @@ class Journal:
     def _keep_issued(self) -> None:
         new, self._issued = self._redactor.issued - self._issued, set(self._redactor.issued)
         with suppress(OSError):  # a search that finds less is no reason to lose a result
-            keep_digests(self._folder, self._worker, self._state, new)
+            keep_digests(self._folder, self._worker, self._project.folder, new)
 
     def _build(self) -> str:
         for exchange in reversed(self._exchanges):
@@ -327,5 +314,5 @@ class Journal:
         return f"pytest {node} --target {shlex.quote(self._target.name)}{address}"
 
     def _runbook_link(self, journey: Journey) -> str:
-        pattern = self._runbook_url
+        pattern = self._project.config.report.runbook_url
         return pattern.replace("{id}", journey.runbook) if pattern and journey.runbook else ""

@@ -9,14 +9,17 @@ import pytest
 
 from synthprobe.config import Config
 from synthprobe.evidence.redaction import Redactor
+from synthprobe.plugin.inside_pytest import parameters
 from synthprobe.targets.secrets import Secret
 
 
 def refuse_secret_ids(items: Iterable[pytest.Item], redactor: Redactor) -> None:
     """Refuse tests whose id would carry a secret into every report."""
     for item in items:
-        given: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
-        if any(isinstance(value, Secret) for value in given.values()) or redactor.text(item.nodeid) != item.nodeid:
+        if (
+            any(isinstance(value, Secret) for value in parameters(item).values())
+            or redactor.text(item.nodeid) != item.nodeid
+        ):
             raise pytest.UsageError(
                 f"{item.nodeid.partition('[')[0]} is parametrised with a secret, whose value would stand in test ids. "
                 "Parametrise with the secret's name, and read it in the journey: secrets[name]."

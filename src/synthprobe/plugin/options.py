@@ -19,6 +19,7 @@ from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.mistakes import nearest
 from synthprobe.plugin.gate import MARKERS_OF_OTHERS, concern_of, journey_folders, nearest_project, stands_in
+from synthprobe.plugin.inside_pytest import parameters
 from synthprobe.records.journey import Journey, Severity, duration_s
 
 MARKER = (
@@ -113,11 +114,11 @@ def _read(item: pytest.Item) -> Journey:
         raise pytest.UsageError(_wrong(item, f"budget: {error}")) from None
     doc = inspect.cleandoc(getattr(getattr(item, "function", None), "__doc__", None) or "")
     doc = doc.replace(f"{project_root(item.config)}{os.sep}", "")  # pytest-bdd writes where the scenario stands
-    name, bracket, parameters = item.name.partition("[")
-    if _AN_ADDRESS.search(parameters):  # ids=repr, for example: the name of the test is another one in each process
-        parameters = "-".join(f"{name}{number}" for name, number in _indices(item).items()) + "]"
+    name, bracket, bracketed = item.name.partition("[")
+    if _AN_ADDRESS.search(bracketed):  # ids=repr, for example: the name of the test is another one in each process
+        bracketed = "-".join(f"{name}{number}" for name, number in _indices(item).items()) + "]"
     # the browser's name is no part of a journey's identity while there is one browser
-    suffix = "" if parameters in {"", "chromium]"} else bracket + parameters
+    suffix = "" if bracketed in {"", "chromium]"} else bracket + bracketed
     title = given.get("title") or words.title or (doc.splitlines()[0].rstrip(".") if doc else "")
     shown = f" {suffix}" if suffix and not (title == words.title and words.has_parameters) else ""
     file = _relative(item.path, project_root(item.config))
@@ -205,9 +206,8 @@ def group_of(item: pytest.Item) -> str:
 
 def parameter_names(item: pytest.Item) -> dict[str, str]:
     """What stands for parameters whose value is written in another way by each process, such as an object's address."""
-    given: Mapping[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
     indices = _indices(item)
-    return {name: f"{name}{indices.get(name, 0)}" for name, value in given.items() if not _is_lasting(value)}
+    return {name: f"{name}{indices.get(name, 0)}" for name, value in parameters(item).items() if not _is_lasting(value)}
 
 
 def _indices(item: pytest.Item) -> Mapping[str, int]:

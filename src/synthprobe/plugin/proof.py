@@ -16,6 +16,7 @@ import pytest
 
 from synthprobe.errors import JourneyError
 from synthprobe.plugin.dropped import ACTS, callable_names, dropped, unread
+from synthprobe.plugin.inside_pytest import parameters
 from synthprobe.plugin.swallowed import called, is_check, name_of, never_run, swallowed
 
 _OPENS = frozenset(("goto", "print", "screenshot", "sleep", "step", "wait_for_load_state", "wait_for_timeout"))
@@ -80,8 +81,7 @@ def prove_parts(functions: Sequence[Callable[..., Any]], looked: Callable[[], bo
 
 def refuse_empty(item: pytest.Item) -> None:
     """A list of parameters that is empty is no policy: pytest would skip the test."""
-    given: dict[str, object] = item.callspec.params if hasattr(item, "callspec") else {}
-    if empty := [name for name, value in given.items() if type(value).__name__ == "NotSetType"]:
+    if empty := [name for name, value in parameters(item).items() if type(value).__name__ == "NotSetType"]:
         raise JourneyError(
             f"Its list of parameters for {', '.join(empty)} is empty, so nothing of it was run. Look at where the list "
             "comes from; a journey that is not wanted is skipped with a reason."

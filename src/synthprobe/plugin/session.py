@@ -73,7 +73,7 @@ class JourneySession:
         self.target = target
         self.run_folder = run_folder
         self.folder = folder = run_folder.path
-        self.run_id = run_id = run_folder.run.id
+        self.run_id = run_folder.run.id
         self.clock = SteadyClock()
         given: dict[str, Any] = getattr(config, "workerinput", {})
         self.worker: str = given.get("workerid", "main")
@@ -84,16 +84,13 @@ class JourneySession:
         self.redactor.catch_up = lambda: self._learn(broken=False)
         self.exchanges: list[Exchange] = []
         self.journal = Journal(
-            folder,
-            run_id,
+            project,
+            run_folder,
             target,
             worker=self.worker,
             redactor=self.redactor,
             exchanges=self.exchanges,
-            runbook_url=project.config.report.runbook_url,
             address_typed=self.address_typed,
-            state=project.folder,
-            describe=project.plugins.describe_answer,
         )
         self._last_good = project.folder / "last-good" / target.name
         self.scratch = scratch
@@ -101,8 +98,11 @@ class JourneySession:
             folder, self.worker, target.name, self.redactor, self.clock.now, self._fixture_broke
         )
         self.attempt: Attempt | None = None
-        suspicions = config.option.synthprobe_suspicions
-        self.reruns = _reruns(Path(suspicions)) if suspicions else None
+        self.reruns: Reruns | None = None
+        if suspicions := config.option.synthprobe_suspicions:
+            from synthprobe.plugin.reruns import Reruns  # few sessions run anything again
+
+            self.reruns = Reruns(Path(suspicions))
         self._group = GroupLock(folder / "locks")
         share = run_folder.share()
         self.guard = Guard(target, folder, sharers=share.of if share is not None else 1)
@@ -228,7 +228,6 @@ class JourneySession:
             return recorder.asked + len(self.exchanges) + len(recorder.steps)
 
         done = count()
-
         try:
             with (
                 self.allure.body(),
@@ -397,9 +396,3 @@ class JourneySession:
         if self.reruns is not None:
             self.reruns.saw(result)
         return result.outcome, result.cause
-
-
-def _reruns(suspicions: Path) -> Reruns:
-    from synthprobe.plugin.reruns import Reruns
-
-    return Reruns(suspicions)
