@@ -242,7 +242,7 @@ def test_F62_channel_that_fails_then_the_second(outbox, environ, receiver, other
     limit_s = 2.0 if how in {"slow", "dripping"} else 20.0
     _, delivery = tell(outbox, environ, [incident()], settings=config(source, "env:OTHER", limit_s))
     assert len(other.requests) == 1
-    assert len(delivery.by_second) == 1
+    assert len(delivery.delivered) == 1
     assert not delivery.complete, "the first channel's failure is told"
     assert not [sentence for sentence in delivery.sentences if "hush-hush-7" in sentence or "127.0.0.1" in sentence]
     assert source in delivery.sentences[0]

@@ -55,10 +55,10 @@ def test_planted_workloads_come_out_in_their_known_order(case):
     assert [row.name for row in rank(operations, USES)] == order
 
 
-def test_the_impact_is_uses_times_weight_times_mean_time_in_the_journey():
+def test_the_impact_is_uses_times_mean_time_in_the_journey():
     twice = OperationTotal(name="q", journey="board", calls=2 * 288, total_ms=2 * 288 * 5, kind="operation")
-    heavy = (Traffic(journey="board", runs=288, uses_per_day=20_000, weight=3),)
-    assert rank([twice], heavy)[0].impact_ms_per_day == pytest.approx(20_000 * 3 * 2 * 5)
+    heavy = (Traffic(journey="board", runs=288, uses_per_day=20_000),)
+    assert rank([twice], heavy)[0].impact_ms_per_day == pytest.approx(20_000 * 2 * 5)
 
 
 def test_the_share_of_the_users_is_not_the_share_of_the_schedule():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -64,24 +64,17 @@ class Heartbeat:
     """
 
     def __init__(
-        self,
-        url: Secret,
-        record: Path,
-        *,
-        timeout_s: float = 5.0,
-        mask: Callable[[str], str] = str,
-        pauses_s: Sequence[float] = _PAUSES_S,
+        self, url: Secret, record: Path, *, timeout_s: float = 5.0, pauses_s: Sequence[float] = _PAUSES_S
     ) -> None:
         self._url = url
         self._record = record
         self._timeout_s = timeout_s
-        self._mask = mask
         self._pauses_s = pauses_s
 
     def send(self, signal: Signal, run: str, text: str = "") -> Beat:
         """Send a signal."""
         missed = self._missed()
-        body = self._mask(f"{text}\n{missed} signals before this one did not arrive." if missed else text)
+        body = f"{text}\n{missed} signals before this one did not arrive." if missed else text
         why, tries = "", 0
         ends = time.monotonic() + self._timeout_s * _TOTAL
         for pause in (0.0, *self._pauses_s):

@@ -30,7 +30,6 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """What came of sending."""
 
     delivered: tuple[str, ...] = ()
-    by_second: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()
 
@@ -100,7 +99,6 @@ def deliver(
     """Send what waits. Each channel gets two tries; then the second channel is asked, and the rest waits."""
     routes = {route.name: route for route in config.routes}
     delivered: list[str] = []
-    by_second: list[str] = []
     waiting: list[str] = []
     sentences: list[str] = []
     ends = time.monotonic() + TOTAL_S
@@ -132,14 +130,7 @@ def deliver(
                 )
                 continue
             (waiting if how == "waiting" else delivered).append(alert.id)
-            if how == "second":
-                by_second.append(alert.id)
-    return Delivery(
-        delivered=tuple(delivered),
-        by_second=tuple(by_second),
-        waiting=tuple(waiting),
-        sentences=tuple(dict.fromkeys(sentences)),
-    )
+    return Delivery(delivered=tuple(delivered), waiting=tuple(waiting), sentences=tuple(dict.fromkeys(sentences)))
 
 
 def drill(

@@ -345,13 +345,13 @@ def _printed(paired: Paired) -> Paired:
     return paired
 
 
-def _of_each_class(faults: Sequence[Fault], number: int = 12) -> list[Fault]:
-    """So many faults, of each class one after the other."""
+def _of_each_class(faults: Sequence[Fault]) -> list[Fault]:
+    """Twelve faults, of each class one after the other."""
     by_class: dict[str, list[Fault]] = {}
     for fault in faults:
         by_class.setdefault(fault.cause or "", []).append(fault)
     ranked = [(place, fault) for its in by_class.values() for place, fault in enumerate(its)]
-    return [fault for _, fault in sorted(ranked, key=lambda one: one[0])[:number]]
+    return [fault for _, fault in sorted(ranked, key=lambda one: one[0])[:12]]
 
 
 def _say_incidents(incidents: Sequence[str]) -> None:

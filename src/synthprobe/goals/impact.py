@@ -1,7 +1,7 @@
 """Ranks steps, backend operations and statements by what they cost the users, and says what a change did.
 
 A synthetic schedule is flat: ranking by the probe's own time would rank the schedule. So a row weighs
-``uses_per_day × weight × mean time of the operation in one walk of the journey``, summed over the journeys.
+``uses_per_day × mean time of the operation in one walk of the journey``, summed over the journeys.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ PRIOR_OVER = 0.05
 """Share of runs over budget that is supposed before anything was seen."""
 FEW_CALLS = 12
 """Calls under which a row is marked as not sure."""
+_COMPARED = 5  # ranks that a change is looked at in
 MOVED = 0.2
 """Difference between predicted and actual from which the load may have moved rather than vanished."""
 
@@ -79,9 +80,7 @@ def ceiling(rows: Iterable[ImpactRow], name: str, *, kind: OperationKind | None 
     return share or 0.0
 
 
-def compare(
-    before: Iterable[ImpactRow], after: Iterable[ImpactRow], change: Change, *, top: int = 5
-) -> tuple[Forecast, ...]:
+def compare(before: Iterable[ImpactRow], after: Iterable[ImpactRow], change: Change) -> tuple[Forecast, ...]:
     """Compare what a change should have done to the board with what it did."""
     target = next((row for row in before if row.name == change.operation), None)
     kind = target.kind if target else None
@@ -89,8 +88,8 @@ def compare(
     new = {row.name: row for row in after if kind in (None, row.kind)}
     cost = {name: _cost(row) * (1 - change.saves if name == change.operation else 1) for name, row in old.items()}
     predicted = {name: place for place, name in enumerate(sorted(cost, key=lambda n: (-cost[n], n)), 1)}
-    looked_at = [name for name, row in old.items() if row.rank <= top or predicted[name] <= top]
-    looked_at += [name for name, row in new.items() if row.rank <= top and name not in old]
+    looked_at = [name for name, row in old.items() if row.rank <= _COMPARED or predicted[name] <= _COMPARED]
+    looked_at += [name for name, row in new.items() if row.rank <= _COMPARED and name not in old]
     made = [
         Forecast(
             name=name,
@@ -181,7 +180,7 @@ def _impact(one: OperationTotal, uses: dict[str, Traffic], days: float) -> float
     traffic = uses.get(one.journey)
     if traffic is None or traffic.uses_per_day is None or traffic.runs <= 0:
         return None
-    return traffic.uses_per_day * traffic.weight * one.total_ms / traffic.runs
+    return traffic.uses_per_day * one.total_ms / traffic.runs
 
 
 def _excess(one: OperationTotal, uses: dict[str, Traffic], days: float) -> float | None:
@@ -193,7 +192,7 @@ def _excess(one: OperationTotal, uses: dict[str, Traffic], days: float) -> float
     mean_over = one.over_budget_ms / one.over_budget_calls
     calls_a_use = one.calls / traffic.runs
     over_a_use = shrunk_share(one.over_budget_calls, one.calls) * calls_a_use
-    return (traffic.uses_per_day or 0.0) * traffic.weight * over_a_use * mean_over
+    return (traffic.uses_per_day or 0.0) * over_a_use * mean_over
 
 
 def _sum(group: Iterable[OperationTotal]) -> tuple[int, float]:

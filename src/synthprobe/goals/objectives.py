@@ -128,9 +128,7 @@ def _spent(inside: Sequence[Slice], now_slot: int, window_days: float, interval_
     return tuple(back[day] * interval_s for day in reversed(range(math.ceil(window_days))))
 
 
-def judge_coverage(
-    observations: Iterable[Observation], *, now_slot: int, interval_s: float, window_s: float = DAY
-) -> Coverage | None:
+def judge_coverage(observations: Iterable[Observation], *, now_slot: int, interval_s: float) -> Coverage | None:
     """How much of the time somebody looked at the target, whatever was found."""
     states: dict[int, SliceState] = {}
     for seen in observations:
@@ -138,11 +136,11 @@ def judge_coverage(
         states[seen.slot] = min(states.get(seen.slot, state), state, key=_RANK.index)
     if not states:
         return None
-    first = max(min(states), now_slot - round(window_s / interval_s) + 1)
+    first = max(min(states), now_slot - round(DAY / interval_s) + 1)
     inside = [Slice(slot=slot, state=state) for slot, state in sorted(states.items()) if first <= slot <= now_slot]
     count = Counter(one.state for one in inside)
     return Coverage(
-        window_s=window_s,
+        window_s=DAY,
         elapsed=max(now_slot - first + 1 - count["skipped"], 0),
         judged=count["good"] + count["bad"],
         worst_gap_s=_worst_gap(inside, first, now_slot) * interval_s,
@@ -206,12 +204,7 @@ def burning(rule: CheckedRule, seen: Sequence[Slice], now_slot: int) -> bool:
 
 
 def burn_text(
-    objective: Objective,
-    seen: Sequence[Slice],
-    *,
-    now_slot: int,
-    interval_s: float,
-    rules: Sequence[BurnRule] = (),
+    objective: Objective, seen: Sequence[Slice], *, now_slot: int, interval_s: float, rules: Sequence[BurnRule] = ()
 ) -> str:
     """What the fastest rule that fires now says."""
     checked = (check_rule(objective, rule, interval_s) for rule in rules or STANDARD_RULES)

@@ -17,7 +17,6 @@ class Traffic(Struct, frozen=True, kw_only=True):
     journey: str
     runs: int
     uses_per_day: float | None = None
-    weight: float = 1.0
     title: str = ""
 
 
