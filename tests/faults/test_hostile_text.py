@@ -12,7 +12,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from synthprobe.alerts.message import Background, write
+from synthprobe.alerts.message import Background, Occasion, write
 from synthprobe.records.incident import Incident
 
 HOSTILE = (
@@ -122,16 +122,8 @@ def test_markdown_of_the_target_is_inert_in_alerts():
     seen = {"opened_at": now, "first_seen_at": now, "last_seen_at": now, "occurrences": 1}
     name = {"id": "inc_7", "fingerprint": "f", "signature": "s", "target": "demo", "journeys": ("a_b",)}
     incident = Incident(**name, **seen, title=HOSTILE, kind="failing", state="open")
-    alert = write(
-        incident,
-        reason="opened",
-        urgency="page",
-        route="all",
-        after="",
-        now=now,
-        background=Background(changed=HOSTILE, report_url="https://site.example/a_b_c/"),
-        mask=str,
-    )
+    why = Occasion(route="all", reason="opened", urgency="page", after="", now=now)
+    alert = write(incident, why, Background(changed=HOSTILE, report_url="https://site.example/a_b_c/"), str)
     for text in (alert.title, alert.body):
         html = MarkdownIt("commonmark").enable("strikethrough").render(text.replace("https://site.example", ""))
         assert not re.search(r"<(a|img|strong|em|code|s|h1)\b", html), html

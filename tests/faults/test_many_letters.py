@@ -9,11 +9,12 @@ import alembic.command
 import alembic.config
 import msgspec
 import pytest
+from first_schema import make_first_schema
 from msgspec.structs import replace
 
 from synthprobe.alerts import sending
 from synthprobe.alerts.channels import Sent
-from synthprobe.alerts.message import Background, write
+from synthprobe.alerts.message import Background, Occasion, write
 from synthprobe.alerts.outbox import Letter, Outbox, put_letter
 from synthprobe.alerts.routes import AlertRoute, AlertsConfig
 from synthprobe.history import database
@@ -33,16 +34,8 @@ def incident(number):
 
 
 def letter(number, **more):
-    alert = write(
-        incident(number),
-        reason="opened",
-        urgency="page",
-        route="all",
-        after="",
-        now=NOW,
-        background=Background(),
-        mask=str,
-    )
+    why = Occasion(route="all", reason="opened", urgency="page", after="", now=NOW)
+    alert = write(incident(number), why, Background(), str)
     return Letter(alert=alert, **more)
 
 
@@ -94,6 +87,7 @@ def test_messages_of_an_older_history_are_found_by_their_incident(place):
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
     with engine.execution_options(write=True).begin() as connection:
         config.attributes["connection"] = connection
+        make_first_schema(connection)
         alembic.command.upgrade(config, "0006")
         old = letter(1, done=NOW)
         row = (old.alert.id, 0, 0, msgspec.json.encode(old).decode())

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from first_schema import make_first_schema
 from made_history import START, opened, verdict
 
 from synthprobe.history import database
@@ -38,9 +39,7 @@ def first_revision(engine):
     """A store as the first version left it, with rows in every table."""
     rows = [json.loads(line) for line in ROWS.read_text().splitlines()[1:]]
     with engine.execution_options(write=True).begin() as connection:
-        made = config()
-        made.attributes["connection"] = connection
-        alembic.command.upgrade(made, "0001")
+        make_first_schema(connection)
         tables = sqlalchemy.MetaData()
         tables.reflect(connection)
         for name, row in rows:
@@ -77,6 +76,7 @@ def schema(engine):
 
 def test_a_new_store_is_as_the_migrations_make_it(engine):
     with engine.execution_options(write=True).begin() as connection:
+        make_first_schema(connection)
         way = config()
         way.attributes["connection"] = connection
         alembic.command.upgrade(way, "head")
