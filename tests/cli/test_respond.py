@@ -55,7 +55,7 @@ def test_alert_lint_and_test(here, project):
     done = call("doctor", "routes")
     assert done.exit_code == 1
     assert "wrong    routes: The mute of 'sign-on' names a journey there is none of" in done.output
-    assert "Did you mean sign-in?" in done.output
+    assert "Did you mean 'sign-in'?" in done.output
     (here / "mutes.toml").unlink()
     done = call("alert", "--test")
     assert done.exit_code == 1
@@ -81,7 +81,7 @@ def test_a_fix_is_planned_refused_approved_and_logged(here, project, centre, mon
     assert "restore-setting" in call("fix", "plan").output
     assert call("audit").output == "Nothing was planned or applied yet.\n"
     for words in (("fix", "plan", "restore-settings", "--incident", "I-1"), ("audit", "--fix", "restore-settings")):
-        with pytest.raises(ConfigurationError, match="Did you mean restore-setting"):
+        with pytest.raises(ConfigurationError, match="Did you mean 'restore-setting'"):
             raise call(*words).exception
     assert "not needed" in call("fix", "plan", "restore-setting", "--incident", "I-1").output
     unlock = ("fix", "plan", "unlock-account", "--incident", "I-1", "--input", "user=dispatcher1")

@@ -9,7 +9,6 @@ import time
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from dataclasses import field as made_of
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,8 +134,29 @@ class Work:
     secret: Callable[[str], Secret]
 
 
-@dataclass
-class Fix:
+_Id = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+_Said = Annotated[str, Meta(pattern=r"\S")]
+_Request = Annotated[str, Meta(pattern=r"^[A-Z]+ /\S*$")]
+_Seconds = Annotated[float, Meta(gt=0, le=3600)]
+
+
+class _Declared(Struct, kw_only=True):
+    """What a fix may declare: types and ranges."""
+
+    id: _Id
+    title: _Said
+    roles: tuple[_Id, ...]
+    writes: tuple[_Request, ...]
+    always: tuple[_Request, ...] = field(name="signs_in_by")
+    most_touched: Annotated[int, Meta(ge=1)]
+    per_hour: Annotated[int, Meta(ge=1)]
+    within_s: _Seconds = field(name="within")
+    most_requests: Annotated[int, Meta(ge=0)]
+    approval: bool
+    irreversible: str
+
+
+class Fix(_Declared, kw_only=True):
     """A registered fix. Made by `fix`; `applies`, `checks` and `undoes` add its parts.
 
     Attributes:
@@ -145,19 +165,8 @@ class Fix:
         plan: looks at the target now, and says what would be done; nothing when nothing is needed.
     """
 
-    id: str
-    title: str
     plan: Callable[..., Plan | None]
-    roles: tuple[str, ...]
-    writes: tuple[str, ...]
-    always: tuple[str, ...]
-    most_touched: int
-    per_hour: int
-    within_s: float
-    most_requests: int
-    approval: bool
-    irreversible: str
-    inputs: dict[str, Any] = made_of(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
     apply: Callable[..., str] | None = None
     check: Callable[..., str] | None = None
     undo: Callable[..., str] | None = None
@@ -197,28 +206,6 @@ class Fix:
             else:
                 values[name] = default
         return values
-
-
-_Id = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-_Said = Annotated[str, Meta(pattern=r"\S")]
-_Request = Annotated[str, Meta(pattern=r"^[A-Z]+ /\S*$")]
-_Seconds = Annotated[float, Meta(gt=0, le=3600)]
-
-
-class _Declared(Struct, frozen=True, kw_only=True):
-    """What a fix may declare: types and ranges."""
-
-    id: _Id
-    title: _Said
-    roles: tuple[_Id, ...]
-    writes: tuple[_Request, ...]
-    always: tuple[_Request, ...] = field(name="signs_in_by")
-    most_touched: Annotated[int, Meta(ge=1)]
-    per_hour: Annotated[int, Meta(ge=1)]
-    within_s: _Seconds = field(name="within")
-    most_requests: Annotated[int, Meta(ge=0)]
-    approval: bool
-    irreversible: str
 
 
 _registered: dict[str, Fix] = {}
