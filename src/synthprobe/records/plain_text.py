@@ -69,8 +69,3 @@ def coloured_line(line: str) -> str:
 
 def _without_commands(text: str) -> str:
     return _COMMAND.sub(lambda found: f"{found[1]}| ::" if found[1] is not None else f"## {found[2]}[", text)
-
-
-def as_text(said: str) -> str:
-    r"""Make a text stand in Markdown as it is, in one line, also as a cell of a table."""
-    return re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", plain_line(said))

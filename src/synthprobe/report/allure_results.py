@@ -22,10 +22,10 @@ from synthprobe.records.evidence import Evidence
 from synthprobe.records.figures import shown_figure
 from synthprobe.records.incident import Triage
 from synthprobe.records.journey import Journey
-from synthprobe.records.plain_text import as_text
 from synthprobe.records.result import TOLD_ALLURE, Failure, Outcome, Result, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import run_folder
+from synthprobe.report.markdown import as_text
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.words import explanation
 

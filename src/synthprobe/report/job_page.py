@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from synthprobe.records.plain_text import as_text
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.cards import broken_step
+from synthprobe.report.markdown import as_text
 from synthprobe.report.oncall import BADGES, headline, worst
 from synthprobe.words import incident_name, likely_cause
 
