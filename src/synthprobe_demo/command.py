@@ -25,7 +25,7 @@ def _complete_switches(incomplete: str) -> list[str]:
 )
 def demo(
     context: typer.Context,
-    workers: Annotated[int, typer.Option("--workers", "-n", help="Parallel workers.", min=0)] = 2,
+    workers: Annotated[int, typer.Option("--workers", "-n", help="Parallel workers.", min=0)] = 3,
     fleet: Annotated[bool, typer.Option("--fleet", help="Watch it from three locations; takes five minutes.")] = False,
 ) -> None:
     """Watch the dispatch centre healthy, then with two faults, and build the report.

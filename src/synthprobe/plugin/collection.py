@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator, Iterable
 from contextlib import suppress
@@ -158,6 +159,11 @@ class JourneyCollection:
         """The other journeys are run all the same; what ordinary tests do to a session is left to pytest."""
         if self._journey_broken and not self._ordinary_broken:
             self._config.option.continue_on_collection_errors = True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """What was imported and collected stays: no later search for garbage goes through it again."""
+        gc.freeze()
 
     def _journeys(self, items: Iterable[pytest.Item]) -> list[tuple[pytest.Item, Journey]]:
         return [(item, journey_of(item)) for item in items if is_journey_path(self._config, item.path)]
