@@ -380,3 +380,16 @@ def test_a_finding_is_masked_in_every_text_as_its_sentence_is():
     masked = redactor.record(found)
     assert b"winter" not in msgspec.json.encode(masked)
     assert (masked.refusal.kind, masked.wait.seen[0][1]) == ("dns", 2)
+
+
+def test_half_a_letter_that_a_target_sends_breaks_nothing_and_hides_no_token():
+    """JSON may hold one; nothing that is written as UTF-8 can."""
+    redactor = Redactor()
+    token, named = "q7Rk2Vn9\ud800Xb4Lw8Zt3Hp6", "Zt3Hp6q7Rk2Vn9Xb4Lw8"
+    body = {"access_token": token, "note": f"\udfff token = {named}"}
+    redactor.learn_from_body(json.dumps(body).encode())
+    redactor.learn_from_storage([("kept", json.dumps(body)), ("tab", token)])
+    redactor.learn_from_response_headers({"X-Session": token})
+    redactor.learn_cookie("sid", token)
+    shown = redactor.text(f"{token} {named} \ud800")
+    assert shown.encode().decode() == "[masked] [masked] \ufffd"

@@ -271,3 +271,26 @@ def test_pages_that_hold_next_to_nothing_are_one_incident_and_pages_that_work_ar
     assert len(incidents(shown("orders", sorry), shown("stock"))[0]) == 2
     whole = [sorry, *(f'link "{n}"' for n in range(4))]
     assert len(incidents(shown("orders", *whole), shown("stock", *whole))[0]) == 2
+
+
+def test_an_assertion_of_numbers_alone_joins_cases_of_one_test_and_no_two_tests():
+    def bare(name, node_id, message="assert 2 == 3"):
+        one = broken(name, answer("GET", f"/{name}"), message=message)
+        journey = replace(one.journey, node_id=node_id)
+        return replace(one, journey=journey, results=(replace(one.results[0], journey=journey),))
+
+    cases = bare("a[1]", "a.py::test[1]"), bare("a[2]", "a.py::test[2]", "assert 2 == 4\n +  where 2 = len([1, 2])")
+    other = bare("b", "b.py::test")
+    assert incidents(*cases, other)[0] == [["a[1]", "a[2]"], ["b"]]
+    worded = [broken(name, message="the list is short\nassert 2 == 3") for name in ("a", "b")]
+    assert incidents(*worded)[0] == [["a", "b"]]
+
+
+def test_where_every_journey_that_could_look_is_answered_an_error_it_is_one_incident_and_each_says_what_it_saw():
+    failing = [broken(name, answer("GET", f"/{name}", 500), message="assert 500 == 200") for name in ("a", "b")]
+    blind = replace(broken("c"), outcome="unknown", results=(), cause="worker: it was killed")
+    passing = replace(broken("d"), outcome="passed", results=(), cause="")
+    together, said = incidents(*failing, blind)
+    assert [sorted(one) for one in together if "c" not in one] == [["a", "b"]]
+    assert ("/a " in said["a"].why, "/b " in said["b"].why) == (True, True)
+    assert incidents(*failing, passing)[0] == [["a"], ["b"]]

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from ahocorasick_rs import AhoCorasick
 
 from synthprobe.evidence.names import is_secret_name, looks_random, may_be_secret_name
+from synthprobe.records.plain_text import whole_letters
 
 _VALUE = r"[\w.~+/=:|!$-]{16,}"
 _SCHEMES = ("earer", "asic", "oken", "pikey", "piKey", "EARER", "BASIC")  # their first letter is written either way
@@ -103,7 +104,7 @@ def near_fields(text: str, *, code: bool = False) -> Iterator[tuple[str, str]]:
     """What stands just behind a word that speaks of a secret: `setItem("token", "..."), <b>Token</b> ...`."""
     if "%3D" in text or "%253D" in text:
         text = unquote(unquote(text))
-    lower = text.lower()
+    lower = whole_letters(text.lower())
     for _, _, end in _WORDS.find_matches_as_indexes(lower) if len(lower) == len(text) else ():
         begins = _BEGINS.search(text, end, end + _NEAR + _SHORTEST_LINE)
         if begins and (run := _RUN.match(text, begins.start())):

@@ -22,12 +22,12 @@ from synthprobe.evidence.names import is_secret_name, looks_random, may_be_secre
 from synthprobe.evidence.pictures import PNG, picture_only
 from synthprobe.evidence.records import masked_record
 from synthprobe.evidence.scan import Scanner
+from synthprobe.records.plain_text import whole_letters
 from synthprobe.targets.secrets import SHORTEST, Secret, read_secret, weakness
 
 R = TypeVar("R")
 
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s\"'<>(){},;\[\]\\]+@")
-_HALVES = re.compile("[\ud800-\udfff]")
 _LINES = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{60,76}\r?\n)+[A-Za-z0-9+/]{4,76}={0,2}")
 _SCHEME = re.compile(r"(Basic|Bearer|Digest|Negotiate|Token) ", re.IGNORECASE)
 _COOKIES = {"cookie", "set-cookie"}
@@ -133,6 +133,7 @@ class Redactor(Learner):
 
     def learn(self, value: str, name: str, shortest: int = RUNTIME_SHORTEST) -> bool:
         """Mask what was issued from now on, unless it is part of a name of the project; a note says so then."""
+        value = whole_letters(value)
         if value in self._plain:
             return True
         if len(value) < shortest or weakness(value):
@@ -160,8 +161,7 @@ class Redactor(Learner):
 
     def text(self, text: str) -> str:
         """Mask known values."""
-        if not text.isascii():
-            text = _HALVES.sub("�", text)
+        text = whole_letters(text)
         if "@" in text:
             text = _USER_INFO.sub(f"{MASK}@", text)
         if self._is_ours(text) and not any(self._declared.matches(_raw(text))):

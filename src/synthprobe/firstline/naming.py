@@ -102,7 +102,7 @@ def named_alone(verdict: Verdict, runbooks: Sequence[Runbook], *, probe_owner: s
 
 
 def with_incidents(verdict: Verdict, of: Mapping[str, Incident], *, probe_owner: str = "") -> Verdict:
-    """Each journey says of class, page and owner what its incident says."""
+    """Each journey says of class, page and owner what its incident says, and why in its own words."""
     return replace(
         verdict, journeys=tuple(_as_its_incident(one, of.get(one.journey.id), probe_owner) for one in verdict.journeys)
     )
@@ -118,7 +118,9 @@ def _as_its_incident(one: JourneyVerdict, incident: Incident | None, probe_owner
     if incident is None:
         return replace(one, incident="", responsible=probe_owner if is_ours(one) else "")
     said, own = incident.triage, one.triage
-    if said is not None and own is not None and own.cause_class not in {said.cause_class, "unknown", "probe"}:
+    if said is not None and own is not None and own.rule == said.rule:
+        said = replace(own, sure=said.sure)
+    elif said is not None and own is not None and own.cause_class not in {"unknown", "probe"}:
         why = f"By what {one.journey.id} shows alone: {own.why}"
         said = replace(said, runner_up=own.cause_class, runner_up_why=why)
     return replace(

@@ -22,6 +22,7 @@ _CONTROLS: dict[int, str] = {
 }
 _IN_ONE_LINE = {**_CONTROLS, **dict.fromkeys(map(ord, "\t\n\v\f\r"), " ")}
 _MARKUP = re.compile(r"<!--.*?-->|<(head|style|script)\b.*?</\1>|<[^>]*(?:>|$)", re.DOTALL | re.IGNORECASE)
+_HALVES = re.compile("[\ud800-\udfff]")
 _COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 _COMMAND = re.compile(r"^(\s*)::|##(\w*)\[", re.MULTILINE)
 
@@ -44,6 +45,16 @@ def plain_line(text: str) -> str:
         'two lines␇'
     """
     return _without_commands(text.translate(_IN_ONE_LINE))
+
+
+def whole_letters(text: str) -> str:
+    r"""A text of the same length that can be written as UTF-8: JSON can hold half of a letter.
+
+    Example:
+        >>> whole_letters("half \ud800")
+        'half \ufffd'
+    """
+    return text if text.isascii() else _HALVES.sub("\ufffd", text)
 
 
 def without_markup(text: str) -> str:

@@ -13,7 +13,7 @@ from synthprobe.records.incident import Observation
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.facts import Peer, facts_for, peers_of
 from synthprobe.triage.fingerprint import fingerprint, former_fingerprint, signature
-from synthprobe.triage.shared_evidence import evidence_of, says_which
+from synthprobe.triage.shared_evidence import evidence_of, is_bare, says_which
 from synthprobe.verdict.isolation import Isolation
 
 
@@ -70,12 +70,13 @@ def _observation(one: JourneyVerdict, verdict: Verdict, peers: Callable[[], tupl
     elif telling is not None and (found := one.degradations_of(telling)):
         kind, step, message = found[0].kind, found[0].step, found[0].message
     failure = (one.journey.id, step, kind, message)
+    test = one.journey.node_id.partition("[")[0] if is_bare(message) else ""
     answers = telling.facts.answers if telling and telling.facts else ()
     return replace(
         bare,
         fingerprint=fingerprint(*failure, run.identifiers),
         former_fingerprint=former_fingerprint(*failure),
-        signature=signature(kind, message, run.identifiers) if says_which(message, kind) else "",
+        signature=signature(kind, f"{test}{message}", run.identifiers) if says_which(message, kind) else "",
         evidence=evidence_of(facts_for(one, verdict, peers_known=peers), one.triage, run.identifiers),
         step=step,
         cause=one.cause or (one.cause_of(telling) if telling else ""),

@@ -20,6 +20,7 @@ from synthprobe.words import element
 _ASSET = re.compile(r"\.(m?js|css)$", re.IGNORECASE)
 _GENERIC = re.compile(r"\b(a|an|the|is|was|internal|server|error|bad|gateway|unexpected|unknown|failed)\b|\W|_|\d")
 _OF_A_PAGE = re.compile(r"^(Locator|Page|Frame|APIRequestContext|ElementHandle|Timeout|Error: )")
+_BARE = re.compile(r"(AssertionError: )?assert [\W\d_]*(?:(?:None|True|False|and|or|not|in|is)\b[\W\d_]*)*")
 RIGHTS = {"grant", "forbidden", "control-missing"}
 """Rules by which an account may not do something."""
 _GIVEN = {"null-island": "a position of 0, 0", "whole-hours": "times off by whole hours"}
@@ -85,6 +86,11 @@ def says_which(message: str, kind: str) -> bool:
     return kind not in {"timeout", "deadline"} and (not _OF_A_PAGE.match(first) or bool(re.search(r"'[^']+'", first)))
 
 
+def is_bare(message: str) -> bool:
+    """Whether a message is an assertion of numbers alone, which any test may have: ``assert 200 == 500``."""
+    return bool(_BARE.fullmatch(message.strip().partition("\n")[0]))
+
+
 def _broken(facts: TriageFacts) -> list[Answer]:
     """Answers that broke it: of what was contradicted only that one, otherwise each that no page should get."""
     found = facts.finding.contradiction
@@ -120,7 +126,7 @@ def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
     if any(a.status == 429 for a in broken):
         return "answered 429, whatever is asked"
     failing = [peer for peer in facts.peers if peer.outcome == "failed"]
-    if failing and len(failing) == len([peer for peer in facts.peers if peer.outcome != "skipped"]):
+    if failing and len(failing) == len([peer for peer in facts.peers if peer.outcome not in {"skipped", "unknown"}]):
         first = next((a for a in broken if a.status >= 500), None)
         return f"every journey is answered {first.status}" if first else ""
     return ""

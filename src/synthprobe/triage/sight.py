@@ -137,6 +137,8 @@ def _instead(f: TriageFacts) -> str:
     if sought is None or sought.sight != "absent" or not f.evidence.pages:
         return ""
     page = f.evidence.pages[-1]
+    if any(a.resource == "document" and a.status and a.path == page.path for a in _refusals(f)):
+        return ""  # its words are told with the answer that it is
     role, name = element(sought.locator.partition(").")[0].rstrip(")") + ")")  # of a chain the outermost
     there = [found.groupdict() for line in page.outline if (found := _NAMED.match(line))]
     alike = [
@@ -154,8 +156,6 @@ def _instead(f: TriageFacts) -> str:
     if alike:
         shown = ", ".join(f'"{n}"' for _, n in alike[:3])
         return f"; the page {page.path} has {role} {shown}"
-    if any(a.resource == "document" and a.status for a in _refusals(f)):
-        return ""  # the page's words are told with the answer that it is
     first = next(iter(_spoken(f)), "")
     return f'; the page {page.path} says "{_bare(first)}"' if first else f"; the page {page.path} says nothing"
 
