@@ -281,7 +281,9 @@ def test_an_assertion_of_numbers_alone_joins_cases_of_one_test_and_no_two_tests(
 
     cases = bare("a[1]", "a.py::test[1]"), bare("a[2]", "a.py::test[2]", "assert 2 == 4\n +  where 2 = len([1, 2])")
     other = bare("b", "b.py::test")
-    assert incidents(*cases, other)[0] == [["a[1]", "a[2]"], ["b"]]
+    found, said = incidents(*cases, other)
+    assert found == [["a[1]", "a[2]"], ["b"]]
+    assert "GET /b was answered 200" in said["b"].why, "numbers say nothing, so what was asked is told"
     worded = [broken(name, message="the list is short\nassert 2 == 3") for name in ("a", "b")]
     assert incidents(*worded)[0] == [["a", "b"]]
 

@@ -17,6 +17,7 @@ VERSION = "v2"
 LINES = 4
 """Lines of a message that count; what follows is detail of one run."""
 
+_BARE = re.compile(r"(AssertionError: )?assert [\W\d_]*(?:(?:None|True|False|and|or|not|in|is)\b[\W\d_]*)*")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 _ENDS = re.compile(r"^\s*(call log|repeat|traceback|at |aria snapshot|={3,})", re.IGNORECASE)
 
@@ -100,6 +101,11 @@ def former_fingerprint(journey: str, step: str, kind: str, message: str) -> str:
     return fingerprint_v1(
         " ".join(line.strip() for line in _lines_that_count(message).splitlines()), journey, step, kind
     )
+
+
+def is_bare(message: str) -> bool:
+    """Whether a message is an assertion of numbers alone, which any test may have: ``assert 200 == 500``."""
+    return bool(_BARE.fullmatch(message.strip().partition("\n")[0]))
 
 
 def signature(kind: str, message: str, identifiers: Mapping[str, str] | None = None) -> str:

@@ -12,8 +12,8 @@ from synthprobe import words
 from synthprobe.records.incident import Observation
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.facts import Peer, facts_for, peers_of
-from synthprobe.triage.fingerprint import fingerprint, former_fingerprint, signature
-from synthprobe.triage.shared_evidence import evidence_of, is_bare, says_which
+from synthprobe.triage.fingerprint import fingerprint, former_fingerprint, is_bare, signature
+from synthprobe.triage.shared_evidence import evidence_of, says_which
 from synthprobe.verdict.isolation import Isolation
 
 

@@ -20,7 +20,6 @@ from synthprobe.words import element
 _ASSET = re.compile(r"\.(m?js|css)$", re.IGNORECASE)
 _GENERIC = re.compile(r"\b(a|an|the|is|was|internal|server|error|bad|gateway|unexpected|unknown|failed)\b|\W|_|\d")
 _OF_A_PAGE = re.compile(r"^(Locator|Page|Frame|APIRequestContext|ElementHandle|Timeout|Error: )")
-_BARE = re.compile(r"(AssertionError: )?assert [\W\d_]*(?:(?:None|True|False|and|or|not|in|is)\b[\W\d_]*)*")
 RIGHTS = {"grant", "forbidden", "control-missing"}
 """Rules by which an account may not do something."""
 _GIVEN = {"null-island": "a position of 0, 0", "whole-hours": "times off by whole hours"}
@@ -84,11 +83,6 @@ def says_which(message: str, kind: str) -> bool:
     """Whether a message is words for one failure, and not what a library says of any."""
     first = message.strip().partition("\n")[0]
     return kind not in {"timeout", "deadline"} and (not _OF_A_PAGE.match(first) or bool(re.search(r"'[^']+'", first)))
-
-
-def is_bare(message: str) -> bool:
-    """Whether a message is an assertion of numbers alone, which any test may have: ``assert 200 == 500``."""
-    return bool(_BARE.fullmatch(message.strip().partition("\n")[0]))
 
 
 def _broken(facts: TriageFacts) -> list[Answer]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from synthprobe.records.evidence import Answer
 from synthprobe.records.plain_text import without_markup
 from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.fingerprint import is_bare
 from synthprobe.words import contradiction, element, looked_for, shown_ms
 
 _ASSETS = {"script": "script", "stylesheet": "stylesheet", "font": "font"}
@@ -115,6 +116,8 @@ def _sights(f: TriageFacts) -> Iterator[str]:
     if wrong and wrong.about != "status" and (wrong.method or not f.finding.sought):
         yield f"{contradiction(wrong).rstrip('.')}."
     elif f.kind and not f.finding.sought and not wrong and (f.message or f.finding.wait):
+        if here and is_bare(f.message) and not _refusals(f):
+            yield f"{answered(here[-1])}."
         shown = next(iter(_spoken(f)), "") if f.kind == "timeout" else ""
         said = _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
         yield f'{said}; the page {f.evidence.pages[-1].path} says "{_bare(shown)}".' if shown else f"{said}."
