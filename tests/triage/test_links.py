@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from synthprobe.firstline.naming import named_alone
-from synthprobe.records.evidence import Answer, Facts, PageSeen
-from synthprobe.records.finding import Contradiction, Finding, Sought
+from synthprobe.records.evidence import Answer, Facts, PageSeen, ServerTiming
+from synthprobe.records.finding import Contradiction, Finding, Sought, Wait
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Degradation, Failure, Result, Run, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
@@ -250,6 +250,28 @@ def test_a_fixed_record_that_is_gone_is_one_incident_through_the_api_and_on_a_pa
         "page", fetched, answer("GET", "/units", by="page", resource="fetch"), found=absent('locator("#person")')
     )
     assert incidents(people, more)[0] == [["api"], ["page"]], "a page that asked for two things may miss the other one"
+
+
+def test_what_was_waited_for_less_long_than_writes_take_is_as_slow_as_they_are():
+    def took(method, path, ms, step="the step"):
+        timing = (ServerTiming(name="db", duration_ms=ms - 50),)
+        return answer(method, path, duration_ms=ms, server_timing=timing, step=step)
+
+    def told(ms):
+        wait = Finding(wait=Wait(within_s=3.0, attempts=9, reason="the message waits"))
+        changed = [took("POST", "/rows", ms, step="send it"), answer("GET", "/rows/7")]
+        return broken("told", *changed, checks="delivery", message="the message waits", finding=wait)
+
+    late = Degradation(kind="over budget", step="the step", message="It took 7 s.", measured_s=7.0, limit_s=5.0)
+    out = broken("out", took("POST", "/log-in", 2100.0), took("GET", "/log-out", 3600.0))
+    slow = replace(out.results[0], outcome="degraded", failure=None, degradations=(late,))
+    out = replace(out, outcome="degraded", results=(slow,))
+    found, classes = incidents(told(4000.0), out)
+    assert found == [["out", "told"]]
+    assert {one.rule for one in classes.values()} == {"slow-writes"}
+    found, classes = incidents(told(1200.0), out)
+    assert (found, classes["told"].rule) == ([["out"], ["told"]], "delivery")
+    assert classes["out"].rule != "slow-query", "a read that waits where changes wait has no slow query of its own"
 
 
 def test_a_limit_and_a_door_that_refuses_are_one_incident_whatever_was_asked():

@@ -28,7 +28,7 @@ def bearing(f: TriageFacts) -> TriageFacts:
     works = wrong is not None and wrong.about == "locator" and wrong.got not in _STATES
     if works:
         answers = [a for a in answers if a.resource != "script" and not is_blocked(a)]
-    if not (f.only_slow or (wrong and wrong.about == "time")):
+    if not (f.only_slow or f.outlasting or (wrong and wrong.about == "time")):
         answers = [
             replace(a, server_timing=tuple(p for p in a.server_timing if p.calls >= MANY_QUERIES)) for a in answers
         ]

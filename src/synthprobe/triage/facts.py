@@ -108,6 +108,12 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         return tuple(sorted(found, key=lambda one: -one.duration_ms))
 
     @property
+    def outlasting(self) -> tuple[Answer, ...]:
+        """Changes that took longer than what was waited for in vain, so that it may still come."""
+        wait = self.finding.wait
+        return tuple(a for a in self.slow if wait and is_change(a) and a.duration_ms >= wait.within_s * 1000)
+
+    @property
     def unwanted(self) -> list[Answer]:
         """Answers that may be why it broke.
 

@@ -11,10 +11,11 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from synthprobe.records.address import path_of
-from synthprobe.records.evidence import Answer
+from synthprobe.records.evidence import MANY_QUERIES, Answer
 from synthprobe.records.incident import Triage
 from synthprobe.triage.facts import EDGE, TriageFacts
 from synthprobe.triage.fingerprint import normalise
+from synthprobe.triage.timing import is_slow_write
 from synthprobe.words import element
 
 _ASSET = re.compile(r"\.(m?js|css)$", re.IGNORECASE)
@@ -70,7 +71,7 @@ def requests_of(facts: TriageFacts) -> tuple[str, ...]:
     if not named and not telling:
         telling = [a for a in facts.unwanted if a.step]
     elif facts.degradations and not facts.kind:
-        telling += [a for a in facts.evidence.answers if a.server_timing]
+        telling += [a for a in facts.evidence.answers if any(p.calls >= MANY_QUERIES for p in a.server_timing)]
     return tuple(dict.fromkeys([*named, *(line for a in telling for line in _asked(a.method, a.path, a.status))]))
 
 
@@ -226,10 +227,11 @@ def _page_instead(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
 
 
 def _time(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, str]) -> Iterator[str]:
-    if not facts.only_slow:
+    slow = facts.slow if facts.only_slow else facts.outlasting
+    if any(map(is_slow_write, slow)):
+        yield "slow-writes"
         return
-    slow = facts.slow
-    if cause is not None and cause.rule in {"slow-writes", "queueing", "slow-log-in"}:
+    if cause is not None and cause.rule in {"queueing", "slow-log-in"}:
         yield cause.rule  # whatever was slow, it is slow for this
         return
     for a in slow:

@@ -35,20 +35,19 @@ def slow_upstream(f: TriageFacts) -> str:
 
 
 def slow_writes(f: TriageFacts) -> str:
-    """Nothing but writes is slow."""
-    if not f.only_slow or not f.slow or not all(map(is_change, f.slow)):
-        return ""
-    slowest = f.slow[0]
-    if _spent(slowest, "db") * 2 < slowest.duration_ms:
+    """Nothing but writes is slow, or they took longer than what came of them was waited for."""
+    slow = f.slow if f.only_slow else f.outlasting
+    if not slow or not all(map(is_change, slow)) or not is_slow_write(slow[0]):
         return ""  # a write that is slow elsewhere says nothing of what writes have in common
-    return f"Only writes were slow, in the database: {took(slowest, f)}"
+    only = "Only writes were slow" if f.only_slow else f"Writes took longer than the {_waited(f):g} s that were waited"
+    return f"{only}, in the database: {took(slow[0], f)}"
 
 
 def slow_query(f: TriageFacts) -> str:
     """Most of the time is spent in the database."""
     for a in f.slow:
         share = _spent(a, "db") / a.duration_ms
-        if share >= _DB_SHARE and not is_change(a):
+        if share >= _DB_SHARE and not is_change(a) and not any(map(is_slow_write, f.slow)):
             return (
                 f"{a.method} {a.path} spends {share:.0%} of {a.duration_ms / 1000:.1f} s in the "
                 "database: a query is slow."
@@ -69,6 +68,15 @@ def queueing(f: TriageFacts) -> str:
     """The server worked little, and answered late."""
     waiting = [a for a in f.slow if a.server_timing and sum(p.duration_ms for p in a.server_timing) < a.duration_ms / 4]
     return f"{took(waiting[0], f)} The server worked little of that time: the request waited." if waiting else ""
+
+
+def is_slow_write(a: Answer) -> bool:
+    """Whether a change waits in the database; then whatever else waits there has no slow query of its own."""
+    return is_change(a) and _spent(a, "db") * 2 >= a.duration_ms
+
+
+def _waited(f: TriageFacts) -> float:
+    return f.finding.wait.within_s if f.finding.wait else 0.0
 
 
 def _spent(answer: Answer, name: str) -> float:
