@@ -30,7 +30,9 @@ def logged_in(account):
     return answer("POST", "/session", step="log in", credentials="password", account=account)
 
 
-def broken(name, *answers, checks="", message="Locator expected to be visible", finding=None, errors=(), pages=()):
+def broken(
+    name, *answers, checks="", message="Locator expected to be visible", finding=None, errors=(), pages=(), builds=()
+):
     journey = Journey(id=name, node_id=f"{name}.py::test", title=name, owner="desk")
     failure = Failure(kind="expectation", ours=False, message=message, detail="", step="the step", finding=finding)
     result = Result(
@@ -44,7 +46,7 @@ def broken(name, *answers, checks="", message="Locator expected to be visible", 
         outcome="failed",
         failure=failure,
         steps=(Step(title="the step", started_at=NOW, duration_s=1.0, status="failed", checks=checks),),
-        facts=Facts(answers=answers, page_errors=errors, pages=pages),
+        facts=Facts(answers=answers, page_errors=errors, pages=pages, builds=builds),
     )
     return JourneyVerdict(journey=journey, outcome="failed", results=(result,), cause=message.partition("\n")[0])
 
@@ -272,6 +274,24 @@ def test_what_was_waited_for_less_long_than_writes_take_is_as_slow_as_they_are()
     found, classes = incidents(told(1200.0), out)
     assert (found, classes["told"].rule) == ([["out"], ["told"]], "delivery")
     assert classes["out"].rule != "slow-query", "a read that waits where changes wait has no slow query of its own"
+
+
+def test_half_a_deployment_is_one_incident_whichever_script_is_missing_and_also_where_journeys_pass_by_luck():
+    def met(name, script, **more):
+        missing = answer("GET", f"/{script}.js", 404, by="page", resource="script", step="open it")
+        return broken(name, missing, builds=("12", "13"), **more)
+
+    waits = Contradiction(about="locator", expected="Locator expected to have text 'live'", got="connecting")
+    board = met("board", "board", checks="live", finding=Finding(contradiction=waits), message="it is connecting")
+    search, shop = met("search", "search", finding=ABSENT), broken("shop", builds=("12", "13"), message="two releases")
+    lucky = met("lucky", "board")
+    passed = replace(lucky.results[0], outcome="passed", failure=None)
+    lucky = replace(lucky, outcome="passed", results=(passed,))
+    found, classes = incidents(board, search, shop, lucky)
+    assert found == [["board", "search", "shop"]]
+    assert classes["board"].rule == "two-builds"
+    own = broken("own", answer("GET", "/rows", 500), builds=("12",), message="status 500")
+    assert incidents(board, own)[0] == [["board"], ["own"]]
 
 
 def test_a_limit_and_a_door_that_refuses_are_one_incident_whatever_was_asked():

@@ -171,6 +171,7 @@ STATES = {
                 server_timing=spent(db=4, app=3990),
                 credentials="password",
             ),
+            answer("/api/login", method="POST", status=401, duration_ms=4000),
             QUICK,
         ),
         "dependency",

@@ -18,14 +18,15 @@ def bearing(f: TriageFacts) -> TriageFacts:
 
     What a page is made of that comes from other sites is left out, its documents and log-ins are not. Where one answer
     was contradicted, it speaks, beside log-ins and changes that a page was refused. A page that shows another value
-    works, so its scripts came. How long something took says why only where time is what is wrong.
+    works, so its scripts came, unless it waits for what they bring. How long something took says why only where time
+    is what is wrong.
     """
     wrong, evidence = f.finding.contradiction, f.evidence
     answers = [a for a in evidence.answers if not a.host or a.resource == "document" or a.credentials == "password"]
     if wrong and wrong.method:
         asked = (wrong.method, path_of(wrong.url) or "/")
         answers = [a for a in answers if (a.method, a.path or "/") == asked or a.credentials == "password" or _lost(a)]
-    works = wrong is not None and wrong.about == "locator" and wrong.got not in _STATES
+    works = wrong is not None and wrong.about == "locator" and wrong.got not in _STATES and f.checks != "live"
     if works:
         answers = [a for a in answers if a.resource != "script" and not is_blocked(a)]
     if not (f.only_slow or f.outlasting or (wrong and wrong.about == "time")):

@@ -216,6 +216,12 @@ def usual_of(facts: Facts | None) -> dict[Request, int]:
     return dict(Counter(request_of(a) for a in (facts.answers if facts else ()) if a.status >= 400 or a.status == 0))
 
 
+def _refusals(facts: Facts | None) -> Facts | None:
+    """The facts without errors and missing scripts: what breaks now hurts one journey and, by luck, not another."""
+    answers = tuple(a for a in (facts.answers if facts else ()) if a.status < 500 and a.resource != "script")
+    return replace(facts, answers=answers) if facts else None
+
+
 def _usual(peers: tuple[Peer, ...], before: Mapping[Request, int]) -> dict[Request, int]:
     most = dict(before)
     for peer in peers:
@@ -264,5 +270,5 @@ def _peer(other: JourneyVerdict) -> Peer:
         forbidden=next((f"{a.method} {a.path}: {a.reason}" for a in answers if a.status == 403), ""),
         role=next((s.role for s in reversed(steps) if s.role and s.status == "failed"), ""),
         let_in=tuple(a.path for a in answers if a.credentials == "password" and 0 < a.status < 400),
-        usual=usual_of(last.facts) if last and other.outcome == "passed" and len(other.results) == 1 else {},
+        usual=usual_of(_refusals(last.facts)) if last and other.outcome == "passed" and len(other.results) == 1 else {},
     )

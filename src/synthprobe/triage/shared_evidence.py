@@ -41,7 +41,12 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
     if facts.ours or (cause is not None and cause.cause_class == "probe"):
         return ()
     broken = _broken(facts)
-    whole = _nothing_answers(facts, broken) or _node(broken, cause) or _log_in(broken, facts, cause)
+    whole = (
+        _nothing_answers(facts, broken)
+        or _node(broken, cause)
+        or _builds(facts, cause)
+        or _log_in(broken, facts, cause)
+    )
     if whole:
         return (whole,)
     found = (
@@ -132,6 +137,11 @@ def _node(broken: list[Answer], cause: Triage | None) -> str:
         return ""
     bad = next((a.node for a in broken if a.status >= 500 and a.node), "")
     return f"node {bad}" if bad else ""
+
+
+def _builds(facts: TriageFacts, cause: Triage | None) -> str:
+    at_once = cause is not None and cause.rule in {"two-builds", "two-releases"}
+    return f"builds {' and '.join(facts.evidence.builds)}" if at_once else ""
 
 
 def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> str:

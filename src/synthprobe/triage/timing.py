@@ -15,7 +15,8 @@ def slow_log_in(f: TriageFacts) -> str:
     """Nothing but the log-in is slow."""
     if not f.only_slow or not f.slow:
         return ""
-    if not all(a.credentials == "password" or _follows_log_in(a, f.slow) for a in f.slow):
+    doors = {(a.method, a.path) for a in f.log_ins}  # whoever is refused there, without a password too, waits as long
+    if not all((a.method, a.path) in doors or _follows_log_in(a, f.slow) for a in f.slow):
         return ""
     log_in = next((a for a in f.slow if a.credentials == "password"), None)
     if log_in is None or not any(part.name == "db" for part in log_in.server_timing):
