@@ -59,6 +59,8 @@ def refused(found: Refusal) -> str:
         return f"{where}: the host's name could not be resolved."
     if found.kind == "refused":
         return f"{where}: the connection was refused; nothing listens at that address."
+    if found.kind == "protocol" and found.status:
+        return f"{where} was answered {found.status} and could not be read whole: {found.reason}."
     if found.kind == "protocol":
         return f"{where}: the connection broke before the answer was complete: {found.reason}."
     if found.phase == "connecting":
@@ -237,6 +239,8 @@ def _beyond(text: str, beside: str) -> str:
         return "" if bare in known else text
     before, _, after = text.partition(known)
     after = after.lstrip(" .;,")
+    if before.rstrip().endswith(":"):
+        before = f"{before.rstrip()[:-1]}."
     return f"{before.rstrip()} {after[:1].upper()}{after[1:]}".strip()
 
 

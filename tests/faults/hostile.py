@@ -81,6 +81,8 @@ ANSWERS: dict[bytes, Callable[[Connection], None]] = {
     b"/bomb": Connection.bomb,
     b"/great-bomb": lambda it: it.bomb(400),
     b"/truncated": lambda it: it.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"),
+    b"/garbled": lambda it: it.send(OK + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nhalf"),
+    b"/deep": lambda it: it.send(OK + b"Content-Length: 200000\r\n\r\n" + b"[" * 100_000 + b"]" * 100_000),
     b"/reset": Connection.reset,
     b"/slam": Connection.slam,
     b"/throttled": lambda it: it.send(

@@ -46,6 +46,9 @@ ROWS = {
     "F09 api": Row(API.format(path="/huge"), "failed", "too large"),
     "F10 api": Row(API.format(path="/bomb"), "failed", "too large"),
     "F12 truncated": Row(API.format(path="/truncated"), "failed", "protocol"),
+    "F12 garbled": Row(API.format(path="/garbled"), "failed", "protocol", "answered 200"),
+    "F12 cut page": Row("page.goto('/truncated', timeout=700)", "failed", "timeout"),
+    "F12 deep": Row("assert api.get('/deep').json == []", "failed", "expectation", "nested too deep"),
     "F12 reset": Row(API.format(path="/reset"), "failed", "protocol"),
     "F12 page": Row("page.goto('/slam')", "failed", "protocol"),
     "F15 api": Row(API.format(path="/throttled"), "failed", "throttled", "60"),
@@ -175,6 +178,12 @@ def test_it_ends_as_an_outcome_with_its_reason(run, row):
     assert (verdict.outcome, kind) == (wanted.outcome, wanted.kind), verdict.cause
     assert wanted.says in (result.failure.message if result.failure else "")
     assert result.duration_s < 15
+
+
+@pytest.mark.parametrize("row", ["F10 api", "F12 truncated", "F12 garbled", "F12 cut page"])
+def test_what_was_answered_and_could_not_be_read_is_not_told_as_unanswered_and_names_no_class(run, row):
+    said = run[name(row)].triage
+    assert (said.cause_class, "answered 200 and could not be read whole" in said.why) == ("unknown", True), said
 
 
 def test_each_journey_has_one_verdict(run):

@@ -56,7 +56,7 @@ def facts_of(
     dated += [
         (one.at or _LATEST, _browsed(one, _step_at(one.at, steps) if one.at else broken, site))
         for one in requests
-        if one.status or not any(text in one.error for text in _NO_ANSWER_WANTED)
+        if one.status or not _is_unwanted(one)
     ]
     answers = [one for _, one in sorted(dated, key=lambda pair: pair[0])]
     telling = [number for number, one in enumerate(answers) if _tells(one)]
@@ -88,7 +88,7 @@ def usual_facts(
 ) -> Facts | None:
     """What was refused or broken in an attempt that passed all the same, and where credentials were sent."""
     facts = facts_of(exchanges, requests, (), describe=describe)
-    odd = tuple(one for one in facts.answers if one.status >= 400 or one.status == 0 or one.credentials == "password")
+    odd = tuple(one for one in facts.answers if not one.is_well or one.credentials == "password")
     return Facts(answers=odd) if odd else None
 
 
@@ -101,10 +101,14 @@ def with_pending(recorded: Iterable[NetworkRequest], pending: Sequence[NetworkRe
 
 
 def _tells(one: Answer) -> bool:
-    odd = one.status >= 400 or one.status == 0 or one.duration_ms >= SLOW_MS or one.credentials == "password"
+    odd = not one.is_well or one.duration_ms >= SLOW_MS or one.credentials == "password"
     odd = odd or any(part.calls >= MANY_QUERIES for part in one.server_timing)
     odd = odd or (one.content_type == "text/html" and one.resource in {"script", "fetch", "xhr"})
     return odd or one.content_type == "text/event-stream"  # whether updates were promised at all
+
+
+def _is_unwanted(one: NetworkRequest) -> bool:
+    return any(text in one.error for text in _NO_ANSWER_WANTED)
 
 
 def _step_at(at: datetime, steps: Sequence[Step]) -> str:
@@ -150,7 +154,7 @@ def _browsed(one: NetworkRequest, step: str, site: str) -> Answer:
         content_type=one.content_type,
         duration_ms=one.duration_ms,
         server_timing=one.server_timing,
-        reason=one.error[:_REASON],
+        reason="" if one.status and _is_unwanted(one) else one.error[:_REASON],
         resource=one.resource_type,
         credentials=one.credentials,
         account=one.account,

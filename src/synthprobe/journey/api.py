@@ -241,7 +241,9 @@ class Api:
             failure = TargetError(failure.kind, self._redactor.text(str(failure)), found)
             took = (monotonic() - began) * 1000
             with steps.left_out():
-                self.exchanges.append(record_exchange(self._redactor, **known, duration_ms=took, error=str(failure)))
+                self.exchanges.append(
+                    record_exchange(self._redactor, **known, duration_ms=took, status=bound.status, error=str(failure))
+                )
             raise failure from None
         took = (monotonic() - began) * 1000
         with steps.left_out():
@@ -275,7 +277,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
 def _target_error(error: Exception, request: requests.PreparedRequest, bound: Deadline) -> TargetError:
     if isinstance(error, TargetError):
         return error
-    refusal = partial(Refusal, method=request.method or "", url=request.url or "")
+    refusal = partial(Refusal, method=request.method or "", url=request.url or "", status=bound.status)
     found = (
         _too_late(refusal, bound) if bound.expired or isinstance(error, requests.Timeout) else _broken(refusal, error)
     )

@@ -60,6 +60,7 @@ class Deadline:
         self.expired = False
         self.phase: Phase = "connecting"
         self.addresses: tuple[str, ...] = ()
+        self.status = 0
         self._ends = monotonic() + limit_s
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
@@ -243,9 +244,11 @@ class BoundedAdapter(HTTPAdapter):
         """Send one request and read its whole body."""
         bound = current_deadline()
         if bound is not None:
-            kwargs["timeout"] = bound.left_s
+            kwargs["timeout"], bound.status = bound.left_s, 0
         kwargs["stream"] = True
         response = super().send(request, **kwargs)
+        if bound is not None:
+            bound.status = response.status_code
         chunks: list[bytes] = []
         size = 0
         try:

@@ -150,8 +150,10 @@ class Response:
         """
         try:
             body = json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError) as error:
             kind = self.headers.get("content-type", "no content type")
+            if isinstance(error, RecursionError):
+                kind += ", nested too deep to be read"
             raise self._contradiction(
                 "json", "a JSON body", f"{kind}: {self.exchange.response_body[:_SHOWN]}"
             ) from None

@@ -213,7 +213,7 @@ class Answer(Struct, frozen=True, kw_only=True):
         duration_ms: milliseconds to the last byte.
         age_s: seconds the answer lay in a cache, from its ``Age`` header.
         server_timing: what the server says it spent.
-        reason: first words of an answer that refuses, or why there was none.
+        reason: first words of an answer that refuses, or why there was none, or none that could be read whole.
         resource: what the page asked for: ``document``, ``script``, ``fetch`` ...
         credentials: by what the request let itself be known.
         account: the account that it logged in as, where the request sent its name.
@@ -238,6 +238,11 @@ class Answer(Struct, frozen=True, kw_only=True):
     account: str = ""
     phases: dict[str, float] = {}
     host: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it came whole and does not refuse."""
+        return 0 < self.status < 400 and not self.reason
 
 
 class PageSeen(Struct, frozen=True, kw_only=True):

@@ -49,6 +49,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
         tried: addresses that were tried.
         certificate: what is wrong with the target's certificate, as a sentence; empty when it is not that.
         reason: what the library below said.
+        status: the status code of an answer that could not be read whole; 0 when there was none.
     """
 
     kind: OwnName
@@ -59,6 +60,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
     tried: tuple[str, ...] = ()
     certificate: str = ""
     reason: str = ""
+    status: int = 0
 
 
 class Throttled(Struct, frozen=True, kw_only=True):

@@ -39,4 +39,4 @@ def bearing(f: TriageFacts) -> TriageFacts:
 
 def _lost(a: Answer) -> bool:
     """Whether a page was refused a change, which an answer may then lack."""
-    return a.by == "page" and is_change(a) and (a.status >= 400 or a.status == 0)
+    return a.by == "page" and is_change(a) and not a.is_well

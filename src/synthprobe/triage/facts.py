@@ -213,7 +213,7 @@ def facts_for(
 
 def usual_of(facts: Facts | None) -> dict[Request, int]:
     """What was refused or broken in an attempt that passed, and how often."""
-    return dict(Counter(request_of(a) for a in (facts.answers if facts else ()) if a.status >= 400 or a.status == 0))
+    return dict(Counter(request_of(a) for a in (facts.answers if facts else ()) if not a.is_well))
 
 
 def _refusals(facts: Facts | None) -> Facts | None:

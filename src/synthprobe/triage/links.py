@@ -26,7 +26,7 @@ def _seen_in_both(own: TriageFacts, other: TriageFacts, cause: Triage, name: str
 
 def _marks(f: TriageFacts) -> frozenset[str]:
     """What of a failure would be seen in another journey if it had the same cause."""
-    asked = {answered(a, quote=False) for a in (*f.unwanted, *missing_assets(f)) if a.status >= 400 or a.status == 0}
+    asked = {answered(a, quote=False) for a in (*f.unwanted, *missing_assets(f)) if not a.is_well}
     return frozenset(asked | set(f.evidence.page_errors))
 
 
@@ -40,7 +40,7 @@ def _asked_for_what_is_wrong(own: TriageFacts, other: TriageFacts, cause: Triage
 
 def _works_as_the_same(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
     """It misses something, and works as an account that is kept from something in another journey."""
-    if cause.rule not in _KEPT_FROM or any(a.status >= 400 or a.status == 0 for a in own.unwanted):
+    if cause.rule not in _KEPT_FROM or any(not a.is_well for a in own.unwanted):
         return ""
     same = other.acting and any(a.account == other.acting for a in own.log_ins)
     return f"{name} works as {other.acting} too" if same else ""

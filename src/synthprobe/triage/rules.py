@@ -56,7 +56,8 @@ def _certificate(f: TriageFacts) -> str:
 
 
 def _unreachable(f: TriageFacts) -> str:
-    if f.kind in {"dns", "refused", "no connection", "protocol", "request"}:
+    refusal = f.finding.refusal
+    if f.kind in {"dns", "refused", "no connection", "protocol", "request"} and not (refusal and refusal.status):
         said = next(iter(f.message.strip().splitlines()), "").rstrip(".")
         what = "An answer did not come whole" if f.kind == "protocol" else "The target cannot be reached"
         return f"{what} ({f.kind}){f': {said}' if said else ''}."
@@ -90,7 +91,7 @@ def _blocked_by_policy(f: TriageFacts) -> str:
 
 def _two_builds(f: TriageFacts) -> str:
     builds = f.evidence.builds
-    wrong = [a for a in f.unwanted if a.status >= 400 or a.status == 0] or missing_assets(f)
+    wrong = [a for a in f.unwanted if not a.is_well] or missing_assets(f)
     return (
         f"Two builds answer at once, {' and '.join(builds)}: a deployment is half done."
         if len(builds) > 1 and wrong

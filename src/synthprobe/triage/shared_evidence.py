@@ -102,7 +102,7 @@ def _broken(facts: TriageFacts) -> list[Answer]:
 
 
 def _is_bad(a: Answer, facts: TriageFacts) -> bool:
-    if a.status == 0:
+    if a.status < 400 and not a.is_well:
         return "ERR_ABORTED" not in a.reason  # a page that is left ends its requests
     return a.status >= 500 or a.status in {403, 423, 429} or (a.status in {401, 404} and _matters(a, facts))
 

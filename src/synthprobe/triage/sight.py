@@ -29,6 +29,9 @@ def answered(a: Answer, *, quote: bool = True) -> str:
         return f"{where} was not loaded, the browser forbids it ({a.reason})"
     if not a.status:
         return f"{where} ended with {a.reason}" if a.reason.startswith("net::") else f"{where} was never answered"
+    if a.status < 400 and a.reason:
+        how = f" ({a.reason})" if a.reason.startswith("net::") else ""
+        return f"{where} was answered {a.status} and could not be read whole{how}"
     said = (
         f' ("{_bare(a.reason)}")' if quote and a.reason and a.status >= 400 and not a.reason.startswith("net::") else ""
     )
@@ -62,7 +65,7 @@ def _bare(text: str) -> str:
 
 def missing_assets(f: TriageFacts) -> list[Answer]:
     """Scripts, stylesheets and fonts that a page asked for and did not get."""
-    return [a for a in f.evidence.answers if a.resource in _ASSETS and (a.status >= 400 or a.status == 0)]
+    return [a for a in f.evidence.answers if a.resource in _ASSETS and not a.is_well]
 
 
 def _is_script(a: Answer) -> bool:
@@ -124,7 +127,7 @@ def _sights(f: TriageFacts) -> Iterator[str]:
 
 
 def _refusals(f: TriageFacts) -> list[Answer]:
-    return [a for a in f.unwanted if (a.status >= 400 or a.status == 0) and a.resource not in _ASSETS][:2]
+    return [a for a in f.unwanted if not a.is_well and a.resource not in _ASSETS][:2]
 
 
 def _element(f: TriageFacts) -> Iterator[str]:
