@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -51,6 +51,16 @@ class BrowserConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
 
     executable: str = ""
+
+
+class EvidenceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table ``[evidence]``.
+
+    Attributes:
+        snapshots: from which attempt on a trace has DOM snapshots: ``always``, or ``second-attempt``, which costs less.
+    """
+
+    snapshots: Literal["always", "second-attempt"] = "always"
 
 
 class ReportConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -180,6 +190,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         windows: file of maintenance windows, relative to the project's root.
         plugins: modules with hooks: dotted names, or ``.py`` files relative to the project's root.
         browser: the table ``[browser]``.
+        evidence: the table ``[evidence]``.
         report: the table ``[report]``.
         keep: the table ``[keep]``.
         publish: the table ``[publish]``.
@@ -210,6 +221,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     windows: str = "windows.toml"
     plugins: tuple[str, ...] = ()
     browser: BrowserConfig = field(default_factory=BrowserConfig)
+    evidence: EvidenceConfig = field(default_factory=EvidenceConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     keep: KeepConfig = field(default_factory=KeepConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)

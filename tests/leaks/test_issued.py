@@ -51,14 +51,15 @@ def pytest_runtest_makereport(item):
 WORDS = re.compile(rb"[\w.~+/=-]{8,}")
 
 
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory, new_project):
+@pytest.fixture(scope="module", params=["always", "second-attempt"])
+def ran(tmp_path_factory, new_project, request):
     """Everything a scheduled run wrote and printed, by name, and what was issued in it, by where."""
     made = new_project(tmp_path_factory.mktemp("issued"))
     with issuer() as url:
         (made.root / "synthprobe.toml").write_text(
             f'default_target = "watched"\nsecond_attempts = 0\n[targets.watched]\nbase_url = "{url}"\n'
-            f"action_timeout_s = 5\n[alerts]\n[[alerts.routes]]\nname = 'all'\nto = ['json://127.0.0.1:9/']\n"
+            f'action_timeout_s = 5\n[evidence]\nsnapshots = "{request.param}"\n'
+            f"[alerts]\n[[alerts.routes]]\nname = 'all'\nto = ['json://127.0.0.1:9/']\n"
         )
         made.journeys(JOURNEYS)
         made.journeys(CONFTEST, "conftest.py")

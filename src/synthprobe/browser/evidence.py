@@ -51,6 +51,10 @@ _STORAGE = """async () => {
     try { found.push(...Object.entries(window[name])) } catch {}
   await Promise.race([Promise.allSettled([indexed(), cached()]), new Promise(done => setTimeout(done, 500))]);
   return found }"""
+_NO_SNAPSHOTS = (
+    'The trace has no DOM snapshots: evidence.snapshots is "second-attempt", and what it shows was opened in a first '
+    "attempt. A second attempt has them."
+)
 _EMPTY = "<html><head></head><body></body></html>"
 _TYPED_SELECTORS = (
     'input[type="password"]',
@@ -83,6 +87,7 @@ class BrowserEvidence:
         self._learned: set[Path] = set()
         self._read_to: dict[Path, int] = {}
         self._journey = ""
+        self._snapshots = True
         self._count = 0
 
     def watch(self, browser: Browser, launch: Callable[[], Browser]) -> Browser:
@@ -124,9 +129,9 @@ class BrowserEvidence:
             with contextlib.suppress(Error):
                 browser.close()
 
-    def begin(self, journey: str) -> None:
+    def begin(self, journey: str, *, snapshots: bool) -> None:
         """A new attempt begins; what happens in contexts that are still open belongs to it from now on."""
-        self._journey = journey
+        self._journey, self._snapshots = journey, snapshots
         self._is_captured = self._is_stored_known = False
         self._pictures.clear()
         self._pages.clear()
@@ -164,6 +169,8 @@ class BrowserEvidence:
         if self._recordings:
             learn_from_downloads(self.scratch / DOWNLOADS, self._read_to, learner)
         if not broken:
+            for recording in self._recordings:
+                recording.take_in()
             if self._recordings:
                 learn_from_folder(self.scratch, self._read_to, learner)
             return
@@ -233,6 +240,8 @@ class BrowserEvidence:
             recording.trouble.clear()
             if recording.is_telling and recording.pack(path):
                 traces.append(path)
+                if not recording.has_snapshots and _NO_SNAPSHOTS not in self.notes:
+                    self.notes.append(_NO_SNAPSHOTS)
                 if recording.is_shared:
                     self.notes.append(
                         f"A browser context is shared: it was opened in {recording.opened_in}, and what was done in it "
@@ -255,7 +264,9 @@ class BrowserEvidence:
         self._count += 1
         try:
             name = f"context-{self._count}"
-            recording = ContextRecording(context, self.scratch, name, self._redactor, self._journey)
+            recording = ContextRecording(
+                context, self.scratch, name, self._redactor, self._journey, snapshots=self._snapshots
+            )
         except Error as error:
             self.notes.append(f"No trace of a browser context: {str(error).splitlines()[0]}")
             return
@@ -269,6 +280,7 @@ class BrowserEvidence:
         def close_after_recording(*args: Any, **kwargs: Any) -> None:
             recording.close()
             close(*args, **kwargs)
+            recording.raise_late()
 
         context.close = close_after_recording  # type: ignore[method-assign]
 

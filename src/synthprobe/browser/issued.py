@@ -62,9 +62,11 @@ def learn_from_lines(lines: Iterable[bytes], read: Read, learner: Learner) -> No
                 if isinstance(entry.get("snapshot"), dict) and "request" in entry["snapshot"]:
                     _learn_from_exchange(entry["snapshot"], read, learner)
                 params = entry.get("params")
-                for name in ("url", "frameUrl"):
-                    if isinstance(params, dict) and isinstance(params.get(name), str):
-                        learner.learn_from_address(params[name])
+                texts = {k: v for k, v in params.items() if isinstance(v, str)} if isinstance(params, dict) else {}
+                for name in {"url", "frameUrl"} & texts.keys():
+                    learner.learn_from_address(texts[name])
+                if "selector" in texts and "value" in texts:  # get_by_label("Password").fill(...)
+                    learner.learn_from_fields([Field(texts["selector"], texts["value"])])
 
 
 def page_fields(entry: dict[str, Any]) -> Iterator[Field]:

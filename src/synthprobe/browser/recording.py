@@ -15,6 +15,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Error
 
 from synthprobe.browser.issued import learn_from_contents
+from synthprobe.browser.requests_beside import RequestsBeside
 from synthprobe.browser.trace import TraceWithheld, redact_trace
 from synthprobe.evidence.redaction import Redactor
 
@@ -30,9 +31,19 @@ class ContextRecording:
     and each gets the pieces of its own time.
     """
 
-    def __init__(self, context: BrowserContext, folder: Path, name: str, redactor: Redactor, journey: str) -> None:
+    def __init__(
+        self,
+        context: BrowserContext,
+        folder: Path,
+        name: str,
+        redactor: Redactor,
+        journey: str,
+        *,
+        snapshots: bool = True,
+    ) -> None:
         self.context = context
         self.opened_in = journey
+        self.has_snapshots = snapshots
         self.is_shared = False
         self.is_closed = False
         self.trouble: list[str] = []
@@ -46,7 +57,8 @@ class ContextRecording:
         self._chunk = self._saved = 0
         self._pieces: list[Path] = []
         self._authored: list[Path] | None = None  # pieces since somebody else began to record
-        self._tracing.start(snapshots=True, screenshots=False, sources=False, name=name)
+        self._tracing.start(snapshots=snapshots, screenshots=False, sources=False, name=name)
+        self._requests = None if snapshots else RequestsBeside(self._tracing, folder, name)
         self._is_running = True
         for method, answer in {
             "start": self._author_starts,
@@ -82,6 +94,7 @@ class ContextRecording:
         if not self._is_running:
             return
         self._is_running = False
+        self.take_in()
         self._saved += 1
         piece = self._folder / f"{self._name}-{self._saved}.zip"
         try:
@@ -106,17 +119,30 @@ class ContextRecording:
 
     def pack(self, destination: Path) -> bool:
         """Write this attempt's pieces into one raw trace."""
-        return _pack(self._pieces, destination)
+        self.take_in()
+        return _pack(self._pieces, destination, is_whole=self.has_snapshots)
+
+    def take_in(self) -> None:
+        """Have what was requested so far where the trace has it."""
+        if self._requests is not None:
+            self._requests.take_in(ends=self.is_closed or not self._is_running)
 
     def contents(self, known: Collection[Path]) -> Iterator[tuple[Path, dict[str, bytes]]]:
         """What the pieces of this attempt hold."""
+        self.take_in()
         for piece in self._pieces:
             if piece not in known and piece.exists():
                 with suppress(zipfile.BadZipFile, OSError):  # it cannot be redacted either, so it is withheld
                     yield piece, dict(_parts(piece))
 
+    def raise_late(self) -> None:
+        """What a journey's handler raised while requests were taken in breaks it when its context is closed."""
+        if self._requests is not None and self._requests.raised is not None:
+            raise self._requests.raised
+
     def network_lines(self) -> list[bytes]:
         """What was requested so far, as it is written."""
+        self.take_in()
         path = self._folder / f"{self._name}.network"
         return path.read_bytes().splitlines() if path.exists() else []
 
@@ -125,6 +151,8 @@ class ContextRecording:
         self._discard_pieces()
         if self.is_closed:
             (self._folder / f"{self._name}.network").unlink(missing_ok=True)
+            if self._requests is not None:
+                self._requests.forget()
 
     @property
     def _raw(self) -> Path:
@@ -139,6 +167,8 @@ class ContextRecording:
         self._start_chunk(title=title)
         self._chunk += 1
         self._is_running = True
+        if self._requests is not None:
+            self._requests.begin()
 
     def _lapse(self) -> None:
         """End the piece that runs; it stays as the browser wrote it."""
@@ -192,7 +222,7 @@ class ContextRecording:
 
     def _hand_out(self, pieces: Sequence[Path], destination: Path) -> None:
         raw = self._folder / f"{self._name}-author.zip"
-        _pack(pieces, raw)
+        _pack(pieces, raw, is_whole=self.has_snapshots)
         if why := redact_into(raw, destination, self._redactor):
             self.trouble.append(why)
 
@@ -250,10 +280,10 @@ def hold_client_traces(client: Any, folder: Path, redactor: Redactor) -> None:
     tracing.stop, tracing.stop_chunk = redacted(tracing.stop), redacted(tracing.stop_chunk)
 
 
-def _pack(pieces: Sequence[Path], destination: Path) -> bool:
+def _pack(pieces: Sequence[Path], destination: Path, *, is_whole: bool) -> bool:
     there = [piece for piece in pieces if piece.exists()]
     telling = [piece for piece in there if _was_used(piece)] or there[-1:]
-    if len(telling) == 1 and telling[0].suffix == ".zip":
+    if is_whole and len(telling) == 1 and telling[0].suffix == ".zip":
         destination.unlink(missing_ok=True)
         os.link(telling[0], destination)
         return True
@@ -264,21 +294,22 @@ def _pack(pieces: Sequence[Path], destination: Path) -> bool:
                     if name not in out.NameToInfo:
                         out.writestr(name, content)
                 elif not name.endswith(".network") or number == len(telling):  # the last one holds the others
-                    out.writestr(f"{number}-{name}", content)  # the viewer shows them as one
+                    out.writestr(f"{number}-{name}" if telling[1:] else name, content)  # the viewer shows them as one
     return bool(telling)
 
 
 def _parts(piece: Path) -> Iterator[tuple[str, bytes]]:
     if piece.suffix == ".zip":
         with zipfile.ZipFile(piece) as archive:
-            yield from ((name, archive.read(name)) for name in archive.namelist())
-        return
-    network = piece.with_name(f"{piece.stem.partition('-chunk')[0]}.network")
-    raw = {"trace.trace": piece.read_bytes(), "trace.network": network.read_bytes() if network.exists() else b""}
+            raw = {name: archive.read(name) for name in archive.namelist()}
+    else:
+        network = piece.with_name(f"{piece.stem.partition('-chunk')[0]}.network")
+        raw = {"trace.trace": piece.read_bytes(), "trace.network": network.read_bytes() if network.exists() else b""}
     yield from raw.items()
-    named = {name.decode() for content in raw.values() for name in _NAME.findall(content)}
+    lines = [content for name, content in raw.items() if not name.startswith("resources/")]
+    named = {name.decode() for content in lines for name in _NAME.findall(content)}
     for resource in (piece.parent / "resources").glob("*"):
-        if resource.name in named:
+        if resource.name in named and f"resources/{resource.name}" not in raw:
             yield f"resources/{resource.name}", resource.read_bytes()
 
 

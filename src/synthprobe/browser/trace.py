@@ -21,6 +21,8 @@ KNOWN_VERSIONS = frozenset({8, 9, 10})
 _TEXTS = {".html", ".json", ".css", ".js", ".txt", ".svg", ".xml", ".jsonl", ".map", ".mjs", ".dat"}
 _VALUE = "__playwright_value_"
 _TYPED = {"press", "keyboardpress", "keyboardtype", "keyboardinserttext", "keyboarddown", "type"}
+_ENTERING = {*_TYPED, "fill"}
+_NAMED_KEYS = {"Enter", "Escape", "Tab"}
 _BINARY = 2
 _ADDRESSES = ("url", "frameUrl", "redirectURL", "documentUrl", "baseURL")
 
@@ -105,7 +107,7 @@ def _lines(content: bytes, name: str, renamed: dict[str, str], redactor: Redacto
     if name.endswith(".trace") and not any(isinstance(e, dict) and e.get("type") == "context-options" for e in entries):
         raise TraceWithheld("it does not say which format version it is of. Nothing of it is published.")
     fields = [field for entry in entries if isinstance(entry, dict) for field in page_fields(entry)]
-    typed = {field.value for field in fields if field.typed}
+    typed = {field.value for field in fields if field.typed} or _typed_unseen(entries)
     _mask_typed(entries, typed, redactor)
     lines = []
     for entry in entries:
@@ -119,6 +121,15 @@ def _lines(content: bytes, name: str, renamed: dict[str, str], redactor: Redacto
                 )
         lines.append(json.dumps(_clean(entry, renamed, redactor), ensure_ascii=False, separators=(",", ":")))
     return ("\n".join(lines) + "\n").encode()
+
+
+def _typed_unseen(entries: list[Any]) -> set[str]:
+    """All that was typed, where no snapshot of a page says what kind of field it was typed into."""
+    if any(isinstance(entry, dict) and entry.get("type") == "frame-snapshot" for entry in entries):
+        return set()
+    actions = [one for one in entries if isinstance(one, dict) and str(one.get("method", "")).lower() in _ENTERING]
+    given = [(one.get("params") or {}).get(name) for one in actions for name in ("value", "text", "key")]
+    return {value for value in given if isinstance(value, str)} - {"", *_NAMED_KEYS}
 
 
 def _mask_typed(entries: list[Any], typed: set[str], redactor: Redactor) -> None:

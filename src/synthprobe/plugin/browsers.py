@@ -31,6 +31,7 @@ class SessionBrowsers:
         self.evidence: BrowserEvidence | None = None
         self._wall: GuardedBrowser | None = None
         self._journey = ""
+        self._snapshots = True
 
     def recorder(self) -> BrowserEvidence:
         """The recorder of browser contexts."""
@@ -42,7 +43,7 @@ class SessionBrowsers:
                 self._scratch, self._redactor, target.mask_selectors, target.action_timeout_s
             )
             if self._journey:
-                self.evidence.begin(self._journey)
+                self.evidence.begin(self._journey, snapshots=self._snapshots)
         return self.evidence
 
     def wall(self) -> GuardedBrowser:
@@ -61,12 +62,13 @@ class SessionBrowsers:
         if self._wall is not None:
             self._wall.begin()
 
-    def begin(self, journey: str) -> None:
+    def begin(self, journey: str, *, is_first: bool) -> None:
         """An attempt at this journey begins."""
         self._journey = journey
+        self._snapshots = self._project.config.evidence.snapshots == "always" or not is_first
         self.headers.tell()
         if self.evidence is not None:
-            self.evidence.begin(journey)
+            self.evidence.begin(journey, snapshots=self._snapshots)
 
     def end(self) -> None:
         """The attempt is over."""

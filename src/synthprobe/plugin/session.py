@@ -185,7 +185,7 @@ class JourneySession:
             self.exchanges.clear()
             self.scenarios.begin()
             steps.swap(self.attempt.recorder)
-            self.browsers.begin(journey.id)
+            self.browsers.begin(journey.id, is_first=number == 1 or self.reruns is not None)  # as timed before
             self.attempt.progress, self.attempt.deadline = progress, AttemptDeadline(limit_s)
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
@@ -362,7 +362,8 @@ class JourneySession:
     # one attempt
 
     def _mask(self, item: pytest.Item, report: pytest.TestReport) -> None:
-        self._learn(broken=report.failed or bool(report.sections))
+        if report.when != "setup" or not report.passed or report.sections or report.user_properties:
+            self._learn(broken=report.failed or bool(report.sections))
         redact_report(report, self.redactor, plain=JOURNEY in item.stash)
         redact_sections(item, self.redactor)
 
