@@ -1,4 +1,7 @@
-"""Reads ``synthprobe.toml`` or ``[tool.synthprobe]`` of ``pyproject.toml``; refuses unknown keys."""
+"""Reads ``synthprobe.toml`` or ``[tool.synthprobe]`` of ``pyproject.toml``; refuses unknown keys.
+
+What each key means stands in docs/reference/configuration.md, which a test holds to the tables here.
+"""
 
 from __future__ import annotations
 
@@ -44,34 +47,19 @@ if TYPE_CHECKING:
 
 
 class BrowserConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table ``[browser]``.
-
-    Attributes:
-        executable: path of the browser to use; empty lets ``synthprobe doctor`` choose.
-    """
+    """The table ``[browser]``."""
 
     executable: str = ""
 
 
 class EvidenceConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table ``[evidence]``.
-
-    Attributes:
-        snapshots: from which attempt on a trace has DOM snapshots: ``always``, or ``second-attempt``, which costs less.
-    """
+    """The table ``[evidence]``."""
 
     snapshots: Literal["always", "second-attempt"] = "always"
 
 
 class ReportConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table ``[report]``.
-
-    Attributes:
-        site_url: absolute address the site is published at; makes links from Allure to the trace viewer.
-        runbook_url: address of a runbook, with ``{id}`` where its id goes; without it the site's own pages are linked.
-        keep: the table ``[report.keep]``.
-        public: production targets whose site may be published although its place is not shown to be private.
-    """
+    """The table ``[report]``."""
 
     site_url: str = ""
     runbook_url: str = ""
@@ -80,26 +68,14 @@ class ReportConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class PublishConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table ``[publish]``: where each run that is not plain green is published before anybody is told of it.
-
-    Attributes:
-        url: ``s3://``, ``gs://`` or ``az://`` bucket and prefix, or ``file:///folder``; empty publishes nothing.
-        timeout_s: seconds publishing may take; alerts wait no longer.
-    """
+    """The table ``[publish]``: where each run that is not plain green is published before anybody is told of it."""
 
     url: str = ""
     timeout_s: Annotated[float, Meta(gt=0, le=600)] = 45.0
 
 
 class KeepConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table ``[keep]``: how much of past runs a machine keeps. The newest three of each target always stay.
-
-    Attributes:
-        runs: folders of runs, of each target.
-        megabytes: size of them together, of each target.
-        days: age of a run in which all was well.
-        failures_days: age of a run with evidence, and of what was damaged and put aside.
-    """
+    """The table ``[keep]``: how much of past runs a machine keeps. The newest three of each target always stay."""
 
     runs: Annotated[int, Meta(ge=1, le=1_000_000)] = 2_000
     megabytes: Annotated[float, Meta(gt=0, le=1_000_000)] = 2_000.0
@@ -108,15 +84,7 @@ class KeepConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class HistoryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table ``[history]``.
-
-    Attributes:
-        url: the database, or ``env:VARIABLE`` or ``file:/path`` that holds its URL; empty for a SQLite file.
-        raw_days: days every single measurement is kept.
-        failures_days: days attempts that did not pass are kept one by one.
-        hourly_days: days hourly roll-ups are kept.
-        daily_days: days daily roll-ups and judged slots are kept.
-    """
+    """The table ``[history]``."""
 
     url: str = ""
     raw_days: Annotated[float, Meta(ge=1, le=3_660)] = 14
@@ -126,13 +94,7 @@ class HistoryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class TelemetryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table ``[telemetry]``: where a scheduled run is told to tools that exist already.
-
-    Attributes:
-        otlp_url: where spans go, or ``env:VARIABLE`` or ``file:/path`` that holds it; empty, and none are sent.
-        metrics_folder: folder of the node exporter's text files; one file for each target.
-        push_url: a Pushgateway, or ``env:VARIABLE`` or ``file:/path`` that holds its address.
-    """
+    """The table ``[telemetry]``: where a scheduled run is told to tools that exist already."""
 
     otlp_url: str = ""
     metrics_folder: str = ""
@@ -140,13 +102,7 @@ class TelemetryConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class BurnRuleConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One table ``[[objectives.NAME.rules]]``.
-
-    Attributes:
-        factor: how many times faster than allowed the error budget is used.
-        long: the long window, for example ``1h``.
-        short: the short window, for example ``5m``.
-    """
+    """One table ``[[objectives.NAME.rules]]``."""
 
     factor: Annotated[float, Meta(gt=0, le=100_000)]
     long: str
@@ -154,14 +110,7 @@ class BurnRuleConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class ObjectiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table ``[objectives.NAME]``; ``NAME`` is a journey's id, or ``default`` for all others.
-
-    Attributes:
-        percent: percentage of judged slices that must be good.
-        window_days: days the percentage is counted over.
-        count_degraded: whether a degraded slice is a bad one.
-        rules: burn-rate rules that replace the standard ones.
-    """
+    """The table ``[objectives.NAME]``; ``NAME`` is a journey's id, or ``default`` for all others."""
 
     percent: Annotated[float, Meta(ge=0, le=100)] = 99.0
     window_days: Annotated[float, Meta(ge=1, le=366)] = 30.0
@@ -170,39 +119,7 @@ class ObjectiveConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole configuration.
-
-    Attributes:
-        journeys: folders whose tests are journeys, relative to the project's root.
-        runbooks: folder of the runbooks, relative to the project's root.
-        default_target: the target used without ``--target``.
-        folder: where runs, history and the site are kept, relative to the project's root.
-        interval_s: seconds between two scheduled runs; a slot is ``floor(utc / interval)``.
-        journey_deadline_s: seconds one attempt at a journey may take; it is ended then. 0 sets no end.
-        second_attempts: how often a journey that did not pass is tried again by `synthprobe run`.
-        second_attempt_delay_s: seconds before that.
-        stall_margin_s: seconds beyond its journey's deadline after which a process that stands still is ended.
-        least_slowdown_ms: milliseconds a step must be slower than usual before it is called degraded.
-        suspicion_reruns: how often a journey that is slower than usual is run again at once, at most.
-        suspicion_budget: re-runs of that kind in one run, at most.
-        control_url: a place that has nothing to do with any target, asked when no journey reached its target.
-        location: where this probe stands, for the report.
-        windows: file of maintenance windows, relative to the project's root.
-        plugins: modules with hooks: dotted names, or ``.py`` files relative to the project's root.
-        browser: the table ``[browser]``.
-        evidence: the table ``[evidence]``.
-        report: the table ``[report]``.
-        keep: the table ``[keep]``.
-        publish: the table ``[publish]``.
-        history: the table ``[history]``.
-        objectives: the tables ``[objectives.NAME]``.
-        alerts: the table ``[alerts]``.
-        heartbeat: the table ``[heartbeat]``.
-        fixes: the table ``[fixes]``.
-        telemetry: the table ``[telemetry]``.
-        aliases: the tables ``[aliases.JOURNEY]``: a step's new name by its old one.
-        targets: the tables ``[targets.NAME]``.
-    """
+    """The whole configuration."""
 
     journeys: tuple[str, ...] = ("journeys",)
     runbooks: str = "runbooks"

@@ -26,12 +26,7 @@ _PATHS = {"start": "/start", "success": "", "fail": "/fail", "log": "/log"}
 
 
 class HeartbeatConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table ``[heartbeat]``.
-
-    Attributes:
-        url: source of the address, ``env:VARIABLE`` or ``file:/path``; empty sends none.
-        timeout_s: seconds one try may take; all tries of a signal together take four times as long at most.
-    """
+    """The table ``[heartbeat]``."""
 
     url: str = ""
     timeout_s: Annotated[float, Meta(gt=0, le=600)] = 5.0

@@ -40,25 +40,7 @@ _ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 class AlertRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One table ``[[alerts.routes]]``. The first route that fits an incident takes it; an empty key fits all.
-
-    Attributes:
-        name: what it is called in messages and for ``--route``.
-        to: sources of the channels' addresses, ``env:VARIABLE`` or ``file:/path``; every one is told.
-        second: sources of the channels used when one of ``to`` does not take the message.
-        urgency: ``page``, ``ticket``, ``probe``.
-        target: targets' names.
-        severity: severities.
-        cause_class: classes of the cause; written ``class`` in the file.
-        owner: owners.
-        repeat: how long an incident that nobody took stays quiet between two messages; empty for what its urgency asks:
-            a page an hour, a blind monitor four hours, a ticket a day.
-        escalate: after how long without anybody taking it an incident is also told on the next route that fits; empty
-            for never.
-        hours: working hours, in which tickets are told.
-        timezone: time zone of the working hours.
-        read_back: source of an address that shows what arrived, for the drill.
-    """
+    """One table ``[[alerts.routes]]``. The first route that fits an incident takes it; an empty key fits all."""
 
     name: str
     to: tuple[str, ...]
@@ -107,17 +89,7 @@ class AlertRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AlertsConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table ``[alerts]``.
-
-    Attributes:
-        routes: the tables ``[[alerts.routes]]``, in order.
-        probe_owner: the role told when the monitor is blind.
-        network_owner: the role told when a location alone finds the target not well, or is blind.
-        page_degraded: severities whose degraded incidents page, as failing ones do.
-        storm: from how many incidents at once one message is sent for all of them.
-        mutes: file of mutes, relative to the project's root.
-        timeout_s: seconds one channel may take for one message.
-    """
+    """The table ``[alerts]``."""
 
     routes: tuple[AlertRoute, ...] = ()
     probe_owner: str = "monitoring"

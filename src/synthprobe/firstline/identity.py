@@ -31,20 +31,7 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class IdentityConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How it is known who applies and approves fixes: the table ``[fixes.identity]``.
-
-    Attributes:
-        kind: ``account``, the account of this machine that logged in, also behind sudo and SSH; ``oidc``, a claim of
-            an OpenID Connect token that CI signed; or ``ssh``, a person's key, which signs what is asked just then.
-        issuer: of ``oidc``: who signs, as the token names it.
-        audience: of ``oidc``: for whom the token must be made.
-        claim: of ``oidc``: the claim that tells two people apart.
-        source: of ``oidc``: ``github`` asks the runner for one; ``env:VARIABLE`` or ``file:PATH`` holds one.
-        key: of ``ssh``: the person's key; a public one when an agent holds the other.
-        signers: of ``ssh``: whose keys count, a file of allowed signers as ``ssh-keygen`` reads it.
-        approval: how it is known who approves: ``same``, as who applies; or ``ssh``, whatever the kind. With ``ssh``
-            an approval is signed, together with the plan, and counts by its signature alone.
-    """
+    """How it is known who applies and approves fixes: the table ``[fixes.identity]``."""
 
     kind: Literal["account", "oidc", "ssh"] = "account"
     issuer: str = "https://token.actions.githubusercontent.com"

@@ -19,18 +19,7 @@ LOCK = timedelta(minutes=15)
 
 
 class FixesConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The table ``[fixes]``.
-
-    Attributes:
-        folder: folder of the fixes, relative to the project's root.
-        roles: what each role may do: ``apply``, ``approve``.
-        freeze: windows in which nothing is applied, ``START/END`` in ISO 8601 with time zone.
-        evidence_age_s: seconds after which what an incident saw is too old to act on.
-        approval_s: seconds an approval holds.
-        breaker_failures: how many failures in a row stop a fix for a day.
-        automatic_after: clean applies in a row from which a target may allow a fix to be applied without a person.
-        identity: the table ``[fixes.identity]``.
-    """
+    """The table ``[fixes]``."""
 
     folder: str = "fixes"
     roles: dict[str, tuple[Power, ...]] = field(
@@ -162,10 +151,7 @@ def outgrown(entries: Sequence[AuditEntry], digest: str, who: str, now: datetime
 
 
 def _approved(
-    entries: Sequence[AuditEntry],
-    who: str,
-    now: datetime,
-    is_signed: Callable[[AuditEntry], bool] = lambda _: True,
+    entries: Sequence[AuditEntry], who: str, now: datetime, is_signed: Callable[[AuditEntry], bool] = lambda _: True
 ) -> AuditEntry | None:
     found: AuditEntry | None = None
     used: set[bytes] = set()  # an approval that is written once more is no second one

@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 
 class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much of the past the site keeps. The newest run of each target always stays.
-
-    Attributes:
-        runs: published runs, all targets together.
-        megabytes: size of all runs together.
-        days: age of a run.
-    """
+    """How much of the past the site keeps. The newest run of each target always stays."""
 
     runs: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
     megabytes: Annotated[float, Meta(gt=0, le=1_000_000)] = 700.0

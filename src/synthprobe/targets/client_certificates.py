@@ -16,13 +16,7 @@ from synthprobe.targets.addresses import origin_of
 
 
 class ClientCertificate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one host is shown: ``[targets.NAME.client_certificates."HOST"]``.
-
-    Attributes:
-        file: certificate in PEM, its key and its chain in the same file or the key in another; or PKCS#12.
-        key: file of the key in PEM, when it stands in another.
-        secret: name of the target's secret that is the pass phrase; empty when there is none.
-    """
+    """What one host is shown: ``[targets.NAME.client_certificates."HOST"]``."""
 
     file: str
     key: str = ""

@@ -16,12 +16,6 @@ class Proxy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A proxy between the probe and a target: ``[targets.NAME.proxy]``.
 
     API sessions and browsers go through it, behind the wall of allowed hosts.
-
-    Attributes:
-        address: scheme, host and port, for example ``http://proxy.example.org:3128``.
-        bypass: hosts that are reached without it; ``*.example.org`` for all below one.
-        user: who the proxy lets through (Basic); empty when it asks nobody.
-        secret: name of the target's secret that is the user's password.
     """
 
     address: str

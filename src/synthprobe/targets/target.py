@@ -20,15 +20,7 @@ ReadyMade = Literal[
 
 
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a command becomes somebody at the target: ``[targets.NAME.sweeper]``, ``[targets.NAME.sessions.ROLE]``.
-
-    Attributes:
-        login: path of a POST that logs in; empty when headers are enough.
-        sends: ``json``; or ``form``, with the hidden fields that the page at ``login`` shows.
-        json: what that POST sends; a value ``secret:NAME`` is that secret of the target.
-        token: field of the answer that is sent as ``Authorization: Bearer``; cookies alone without it.
-        headers: headers of every request; a value ``secret:NAME`` is that secret.
-    """
+    """How a command becomes somebody at the target: ``[targets.NAME.sweeper]``, ``[targets.NAME.sessions.ROLE]``."""
 
     login: str = ""
     sends: Literal["json", "form"] = "json"
@@ -41,10 +33,6 @@ class HttpCredentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What a door in front of the target asks for (HTTP Basic): ``[targets.NAME.http_credentials]``.
 
     API sessions and browser contexts send it to the target's own origin, and to no other.
-
-    Attributes:
-        user: the user's name; it has no colon.
-        secret: name of the target's secret that is the password.
     """
 
     user: str

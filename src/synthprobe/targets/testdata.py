@@ -13,23 +13,7 @@ _NAMED = re.compile(r"\{(\w+)\}")
 
 
 class TestDataKind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one kind of synthetic object is found and removed: ``[targets.NAME.testdata.NAME]``.
-
-    Attributes:
-        find: path of a GET that lists objects holding our token, with ``{token}`` where it goes; empty when there is no
-            list, so that ``look`` and what `TestData.note` wrote down must do.
-        fields: regular expression with named groups that finds the fields of objects in an answer that is no JSON.
-        shows: text that the list always shows where ``fields`` is used: without it, nothing found would say nothing.
-        look: path of a GET of one object, with fields in braces; its answer must hold the token before anything is
-            deleted, and 404 or 410 says that it is gone.
-        delete: path that removes it, with fields in braces, for example ``/api/incidents/{number}``.
-        method: the method that removes it.
-        body: what is sent to remove it; values may hold fields in braces.
-        sends: ``json``; or ``form``, with the hidden fields of the forms that ``form`` shows.
-        form: path of the page with the form, with fields in braces; ``look`` without it.
-        gone_when: fields of an object that is there and counts as gone, for systems that only mark what was deleted;
-            ``*`` for any value.
-    """
+    """How one kind of synthetic object is found and removed: ``[targets.NAME.testdata.NAME]``."""
 
     __test__ = False  # no test, whatever pytest makes of the name
 
