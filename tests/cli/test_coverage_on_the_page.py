@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 from recorded_runs import call, ran
+from remembering import remember
 
-from synthprobe import pipeline
 from synthprobe.config import Project
 from synthprobe.report.site import serve
 
@@ -21,7 +21,7 @@ def page_of(root, chromium):
     closing = []
 
     def opened(width: int = 1280):
-        assert pipeline.remember(Project.at(root), "demo") == []
+        assert remember(Project.at(root), "demo") == []
         newest = max((root / ".synthprobe" / "runs" / "demo").iterdir())
         call("report", str(newest))
         server = serve(root / ".synthprobe" / "site")

@@ -5,9 +5,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from remembering import remember
 from typer.testing import CliRunner
 
-from synthprobe import pipeline
 from synthprobe.cli.main import app, main
 from synthprobe.config import Config, HistoryConfig, Project
 from synthprobe.errors import ConfigurationError, HistoryError
@@ -180,5 +180,5 @@ def test_a_file_in_the_way_of_the_history_is_a_sentence(project):
     "url", ["mysql://x/y", "env:NOT_SET", "nonsense://", "postgresql+nonsense://x/y", "garb4ge.db"]
 )
 def test_a_url_that_cannot_be_used_is_a_note_after_a_run_and_never_its_end(tmp_path, url):
-    (note,) = pipeline.remember(Project(tmp_path, Config(history=HistoryConfig(url=url))), "demo")
+    (note,) = remember(Project(tmp_path, Config(history=HistoryConfig(url=url))), "demo")
     assert note.endswith(".")

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from recorded_runs import NOW, call, ran
+from remembering import remember
 from typer.testing import CliRunner
 
-from synthprobe import pipeline
 from synthprobe.cli.main import app
 from synthprobe.config import Project
 from synthprobe.detection.watch import watch
@@ -121,7 +121,7 @@ def test_every_step_that_was_not_well_enough_is_marked(root):
     result = replace(result, steps=(*result.steps, second), degradations=told)
     search = replace(search, results=(result,))
     path.write_bytes(msgspec.json.encode(replace(verdict, journeys=(verdict.journeys[0], search))))
-    assert pipeline.remember(Project.at(root), "demo") == []
+    assert remember(Project.at(root), "demo") == []
     call("review", "--pages", "--only", "impact")
     page = root / ".synthprobe" / "site" / "board" / "demo" / journey_page("search")
     marks = [line for line in page.read_text().splitlines() if "●" in line]
@@ -132,7 +132,7 @@ def test_every_step_that_was_not_well_enough_is_marked(root):
 def test_a_healthy_step_says_the_smallest_slowdown_it_can_show(root):
     for minutes in range(5, 155, 5):
         ran(root, timedelta(minutes=minutes), search=0.02 + minutes % 20 / 1000)
-    assert pipeline.remember(Project.at(root), "demo") == []
+    assert remember(Project.at(root), "demo") == []
     states: dict[tuple[str, str], bytes] = {}
     for path in sorted((root / ".synthprobe" / "runs" / "demo").glob("*/verdict.json")):
         states = watch(msgspec.json.decode(path.read_bytes(), type=Verdict), states).states

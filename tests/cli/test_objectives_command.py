@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 from recorded_runs import NOW, call, ran
+from remembering import remember
 
-from synthprobe import pipeline
 from synthprobe.cli import recorded
 from synthprobe.config import Project
 from synthprobe.records.journey import Journey
@@ -121,7 +121,7 @@ def test_a_gap_at_the_begin_of_the_window_counts(root):
     ran(root, timedelta(days=40))
     for minutes in range(5, 65, 5):
         ran(root, timedelta(minutes=minutes))
-    assert pipeline.remember(Project.at(root), "demo") == []
+    assert remember(Project.at(root), "demo") == []
     for one in statuses():
         assert (one["state"], one["good"], one["elapsed"]) == ("unknown", 12, 8640)
         assert one["worst_gap_s"] == (8640 - 12) * 300
@@ -131,7 +131,7 @@ def test_a_gap_at_the_begin_of_the_window_counts(root):
 def test_a_journey_first_watched_inside_the_window_has_no_gap_before(root):
     for minutes in range(5, 65, 5):
         ran(root, timedelta(minutes=minutes))
-    assert pipeline.remember(Project.at(root), "demo") == []
+    assert remember(Project.at(root), "demo") == []
     for one in statuses():
         assert (one["state"], one["elapsed"], one["coverage"]) == ("met", 12, 100.0)
 

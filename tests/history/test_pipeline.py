@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import msgspec
 import psutil
 from made_history import START, verdict
+from remembering import remember
 
-from synthprobe import pipeline
 from synthprobe.alerts.message import Alert
 from synthprobe.alerts.outbox import Attempt, Outbox
 from synthprobe.config import Config, Project
@@ -22,7 +22,7 @@ def test_every_judged_run_is_remembered_once_an_abandoned_one_too(tmp_path):
         folder.mkdir(parents=True)
         (folder / "verdict.json").write_bytes(msgspec.json.encode(verdict(number, at=datetime.now(UTC))))
     for _ in range(2):
-        assert pipeline.remember(Project(tmp_path, Config()), "demo") == []
+        assert remember(Project(tmp_path, Config()), "demo") == []
     with History.open(tmp_path / ".synthprobe" / "history.db") as history:
         assert [o.run_id for o in history.observations("demo")] == ["run-000000", "run-000001"]
 
@@ -33,7 +33,7 @@ def test_a_verdict_that_was_cut_off_is_said_and_the_others_are_remembered(tmp_pa
         folder.mkdir(parents=True)
         data = msgspec.json.encode(verdict(number, at=datetime.now(UTC)))
         (folder / "verdict.json").write_bytes(data if number else data[:50])
-    (note,) = pipeline.remember(Project(tmp_path, Config()), "demo")
+    (note,) = remember(Project(tmp_path, Config()), "demo")
     assert "cannot be read" in note
     with History.open(tmp_path / ".synthprobe" / "history.db") as history:
         assert [o.run_id for o in history.observations("demo")] == ["run-000001"]
@@ -48,12 +48,12 @@ def judged(root, number):
 def test_a_damaged_file_is_filled_again_from_the_run_folders_that_are_left(tmp_path):
     for number in range(3):
         judged(tmp_path, number)
-    assert pipeline.remember(Project(tmp_path, Config()), "demo") == []
+    assert remember(Project(tmp_path, Config()), "demo") == []
     (tmp_path / ".synthprobe" / "history.db").write_bytes(b"<html>Sign in</html>")
     shutil.rmtree(tmp_path / ".synthprobe" / "runs" / "demo" / "0-run-000000")
-    (note,) = pipeline.remember(Project(tmp_path, Config()), "demo")
+    (note,) = remember(Project(tmp_path, Config()), "demo")
     assert "was damaged" in note
-    assert pipeline.remember(Project(tmp_path, Config()), "demo") == []
+    assert remember(Project(tmp_path, Config()), "demo") == []
     with History.open(tmp_path / ".synthprobe" / "history.db") as history:
         assert [o.run_id for o in history.observations("demo")] == ["run-000001", "run-000002"]
 
@@ -64,9 +64,9 @@ def test_what_an_earlier_version_spooled_is_taken_in_once_and_what_cannot_be_rea
     waits = {"reason": "It was locked.", "verdict": msgspec.to_builtins(verdict(0, at=datetime.now(UTC)))}
     (spool / "run-000000.json").write_bytes(msgspec.json.encode(waits))
     (spool / "a.json").write_text('{"reason": "cut o')
-    (note,) = pipeline.remember(Project(tmp_path, Config()), "demo")
+    (note,) = remember(Project(tmp_path, Config()), "demo")
     assert "could not be read" in note
-    assert pipeline.remember(Project(tmp_path, Config()), "demo") == []
+    assert remember(Project(tmp_path, Config()), "demo") == []
     with History.open(tmp_path / ".synthprobe" / "history.db") as history:
         assert [o.run_id for o in history.observations("demo")] == ["run-000000"]
     assert [path.name for path in spool.iterdir()] == ["a.unreadable"]
@@ -88,7 +88,7 @@ def test_incidents_that_an_earlier_version_kept_in_files_are_taken_in_once(tmp_p
     (state / "incidents.json").write_bytes(msgspec.json.encode(waits))
     (said / "I-2.json").write_bytes(msgspec.json.encode(kept("I-2", acknowledged_by="first-line", events=(taken,))))
     for _ in range(2):
-        assert pipeline.remember(Project(tmp_path, Config()), "demo") == []
+        assert remember(Project(tmp_path, Config()), "demo") == []
     with History.open(tmp_path / ".synthprobe" / "history.db") as history:
         first, second = history.incidents("demo")
     assert (first.id, second.occurrences, second.acknowledged_by, second.events) == ("I-1", 3, "first-line", (taken,))
@@ -116,7 +116,7 @@ def test_messages_that_an_earlier_version_kept_in_a_file_are_taken_in_once(tmp_p
         b"".join(msgspec.json.encode(one) + b"\n" for one in lines) + b'{"queued": {"'
     )
     for _ in range(2):
-        assert pipeline.remember(Project(tmp_path, Config()), "demo") == []
+        assert remember(Project(tmp_path, Config()), "demo") == []
         with Outbox(tmp_path / ".synthprobe" / "history.db") as kept:
             told, waits = kept.letters()
         assert (told.attempts, told.done, waits.attempts, waits.done) == ((tried,), now, (), None)
@@ -129,7 +129,7 @@ def test_a_run_that_another_process_is_still_at_is_not_taken_in(tmp_path):
     other = subprocess.Popen(["sleep", "60"])
     (folder / "supervisor.pid").write_text(f"{other.pid} {psutil.Process(other.pid).create_time()}")
     for expected in ([], ["run-000000"]):
-        assert pipeline.remember(Project(tmp_path, Config()), "demo") == []
+        assert remember(Project(tmp_path, Config()), "demo") == []
         with History.open(tmp_path / ".synthprobe" / "history.db") as history:
             assert [o.run_id for o in history.observations("demo")] == expected
         other.terminate()

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from synthprobe.pipeline.judging import write_verdict as write_verdict
     from synthprobe.pipeline.memory import is_judged as is_judged
     from synthprobe.pipeline.memory import open_history as open_history
-    from synthprobe.pipeline.memory import remember as remember
     from synthprobe.pipeline.memory import take_in as take_in
     from synthprobe.pipeline.spare import open_outbox as open_outbox
     from synthprobe.pipeline.telling import beat_start as beat_start
@@ -34,7 +33,7 @@ _NAMES = {
     "against_past": "shelf_of",
     "coverage": "stand",
     "judging": "judge newest_run newest_runs read_progress read_results read_verdict write_verdict",
-    "memory": "is_judged open_history remember take_in",
+    "memory": "is_judged open_history take_in",
     "spare": "open_outbox",
     "telling": "beat_start",
 }

@@ -93,18 +93,6 @@ def _slots(runs: Path) -> Iterator[str]:
             yield number
 
 
-def remember(project: Project, target: str) -> list[str]:
-    """Take the runs of a target that were judged and not remembered yet into the history."""
-    try:
-        with open_history(project) as history:
-            unread = take_in(history, project.folder / "runs" / target)
-            if history.available:
-                history.prune_if_due(datetime.now(UTC))
-            return unread + history.notes
-    except (SynthprobeError, OSError) as error:
-        return [str(error)]
-
-
 def take_in(history: History, runs: Path, *, but: Path | None = None) -> list[str]:
     """Take judged runs into an open history."""
     if not history.available:
