@@ -127,7 +127,9 @@ def outbox(tmp_path) -> Iterator[Outbox]:
 
 def tell(outbox, environ, incidents, now=NOW, settings=None, **more):
     settings = settings or config()
-    return sending.tell(incidents, settings, outbox, AppriseChannel(environ, settings.timeout_s), now, **more)
+    found = sending.decide(incidents, settings, outbox, now, **more)
+    channel = AppriseChannel(environ, settings.timeout_s)
+    return found, sending.deliver(outbox, settings, channel, now, unrouted=found.unrouted)
 
 
 def test_the_first_line_says_it_and_the_rest_what_to_do(outbox, environ, receiver):
@@ -274,8 +276,9 @@ def test_F62_a_crash_before_sending_loses_nothing(outbox, environ, receiver, tmp
     def dies(source, alert):
         raise KeyboardInterrupt
 
+    sending.decide([incident()], config(), outbox, NOW)
     with pytest.raises(KeyboardInterrupt):
-        sending.tell([incident()], config(), outbox, dies, NOW)
+        sending.deliver(outbox, config(), dies, NOW)
     tell(Outbox(tmp_path / "history.db"), environ, [incident()], NOW + timedelta(minutes=5))
     assert [one["title"][:4] for one in receiver.messages] == ["PAGE"]
 

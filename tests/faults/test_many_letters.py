@@ -41,7 +41,8 @@ def letter(number, **more):
 
 def tell(outbox, *incidents, at=NOW):
     sent = []
-    sending.tell(incidents, ROUTES, outbox, lambda _, alert: sent.append(alert) or Sent(accepted=True), at)
+    sending.decide(incidents, ROUTES, outbox, at)
+    sending.deliver(outbox, ROUTES, lambda _, alert: sent.append(alert) or Sent(accepted=True), at)
     return [(alert.reason, *alert.incidents) for alert in sent]
 
 

@@ -39,27 +39,6 @@ class Delivery(Struct, frozen=True, kw_only=True):
         return not self.waiting and not self.sentences
 
 
-def tell(
-    incidents: Iterable[Incident],
-    config: AlertsConfig,
-    outbox: Outbox,
-    channel: Channel,
-    now: datetime,
-    *,
-    mutes: Sequence[Mute] = (),
-    silenced: Callable[[Incident], bool] | None = None,
-    background: Mapping[str, Background] | None = None,
-    mask: Callable[[str], str] = str,
-) -> tuple[Due, Delivery]:
-    """Tell whoever is to be told of the incidents, and send what still waits."""
-    found = decide(incidents, config, outbox, now, mutes=mutes, silenced=silenced, background=background, mask=mask)
-    delivery = deliver(outbox, config, channel, now)
-    if not found.unrouted:
-        return found, delivery
-    lost = f"No route takes the incidents {', '.join(found.unrouted)}. Add one: synthprobe doctor routes says which."
-    return found, replace(delivery, sentences=(*delivery.sentences, lost))
-
-
 def decide(
     incidents: Iterable[Incident],
     config: AlertsConfig,
@@ -94,9 +73,18 @@ def decide(
 
 
 def deliver(
-    outbox: Outbox, config: AlertsConfig, channel: Channel, now: datetime, *, everything: bool = False
+    outbox: Outbox,
+    config: AlertsConfig,
+    channel: Channel,
+    now: datetime,
+    *,
+    unrouted: Sequence[str] = (),
+    everything: bool = False,
 ) -> Delivery:
-    """Send what waits. Each channel gets two tries; then the second channel is asked, and the rest waits."""
+    """Send what waits, and say what no route takes.
+
+    Each channel gets two tries; then the second channel is asked, and the rest waits.
+    """
     routes = {route.name: route for route in config.routes}
     delivered: list[str] = []
     waiting: list[str] = []
@@ -130,6 +118,9 @@ def deliver(
                 )
                 continue
             (waiting if how == "waiting" else delivered).append(alert.id)
+    if unrouted:
+        lost = ", ".join(unrouted)
+        sentences.append(f"No route takes the incidents {lost}. Add one: synthprobe doctor routes says which.")
     return Delivery(delivered=tuple(delivered), waiting=tuple(waiting), sentences=tuple(dict.fromkeys(sentences)))
 
 

@@ -45,7 +45,8 @@ def tell_people(
     history: str = "",
 ) -> bool:
     """Write down what is due of a run's incidents, publish the run, and send it with where it was published."""
-    if not project.config.alerts.routes:
+    alerts = project.config.alerts
+    if not alerts.routes:
         publish()
         return _nobody_untold(verdict, incidents, (), (), notes if project.config.heartbeat.url else [])
     pages = {page.id: page for page in runbooks}
@@ -53,7 +54,7 @@ def tell_people(
     job = job_url(project.environ)
     mutes: tuple[Mute, ...] = ()
     with noted(notes):  # what cannot be read silences nobody
-        mutes = read_mutes(project.root / project.config.alerts.mutes)
+        mutes = read_mutes(project.root / alerts.mutes)
 
     def silenced(incident: Incident) -> bool:
         concerned = (*incident.journeys, *incident.blocked)
@@ -76,31 +77,16 @@ def tell_people(
     shared = open_history(project, within_s=AFTER_S) if verdict.run.concludes else None
     with open_outbox(project, shared) as outbox:  # what cannot be written here is written elsewhere, and sent
         try:
-            tell = partial(
-                sending.tell,
-                incidents,
-                project.config.alerts,
-                outbox,
-                AppriseChannel(project.environ, project.config.alerts.timeout_s),
+            decide = partial(
+                sending.decide, incidents, alerts, outbox, mutes=mutes, silenced=silenced, mask=project.redactor.text
             )
             if project.config.publish.url:  # written down first, so that nothing that happens meanwhile loses it
-                sending.decide(
-                    incidents,
-                    project.config.alerts,
-                    outbox,
-                    datetime.now(UTC),
-                    mutes=mutes,
-                    silenced=silenced,
-                    background=backgrounds(None),
-                    mask=project.redactor.text,
-                )
-            _, delivery = tell(
-                datetime.now(UTC),
-                mutes=mutes,
-                silenced=silenced,
-                background=backgrounds(publish()),
-                mask=project.redactor.text,
-            )
+                decide(datetime.now(UTC), background=backgrounds(None))
+            published = publish()
+            now = datetime.now(UTC)
+            found = decide(now, background=backgrounds(published))
+            channel = AppriseChannel(project.environ, alerts.timeout_s)
+            delivery = sending.deliver(outbox, alerts, channel, now, unrouted=found.unrouted)
         finally:
             notes += outbox.notes
         notes += delivery.sentences
