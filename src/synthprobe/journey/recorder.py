@@ -7,8 +7,9 @@ import secrets
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
-from datetime import datetime
 from typing import Protocol, runtime_checkable
+
+from msgspec.structs import replace
 
 from synthprobe import words
 from synthprobe.errors import JourneyError
@@ -17,7 +18,7 @@ from synthprobe.journey.clock import SteadyClock, monotonic
 from synthprobe.records.evidence import Age
 from synthprobe.records.figures import shown_figure
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import Check, Degradation, DegradationKind, Step, StepStatus, Vital
+from synthprobe.records.result import Check, Degradation, DegradationKind, Step, Vital
 
 
 class StepListener(Protocol):
@@ -58,31 +59,15 @@ def current_flow() -> Flow:
 class OpenStep:
     """A step that has not ended."""
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        around: OpenStep | None,
-        flow: Flow,
-        title: str,
-        budget_s: float | None,
-        started_at: datetime,
-        checks: Check = "",
-        role: str = "",
-        runbook: str = "",
-    ) -> None:
+    def __init__(self, recorder: Recorder, around: OpenStep | None, flow: Flow, begun: Step) -> None:
         self.recorder = recorder
         self.around = around
         self.flow = flow
-        self.title = title
-        self.budget_s = budget_s
-        self.started_at = started_at
-        self.checks: Check = checks
-        self.role = role
-        self.runbook = runbook
-        self.key = secrets.token_hex(8)
+        self.key = begun.span_id
         self.began = monotonic()
         self.steps: list[Step] = []
         self.has_ended = False
+        self._begun = begun
 
     @property
     def lineage(self) -> list[OpenStep]:
@@ -92,26 +77,18 @@ class OpenStep:
     @property
     def path(self) -> str:
         """Titles, outermost first."""
-        return " › ".join(step.title for step in reversed(self.lineage))
+        return " › ".join(step._begun.title for step in reversed(self.lineage))
 
     def close(self, error: BaseException | None) -> Step:
         """Its record."""
-        status: StepStatus = "passed" if error is None else "failed"
-        text = "" if error is None else _first_line(error)
         # of several at once each leaves out its own
         longest_s = max((step.duration_s for step in self.steps if not step.vital), default=0.0)
-        return Step(
-            title=self.title,
-            status=status,
-            started_at=self.started_at,
+        return replace(
+            self._begun,
+            status="passed" if error is None else "failed",
             duration_s=max(monotonic() - self.began, longest_s),
-            budget_s=self.budget_s,
-            error=text,
-            checks=self.checks,
-            role=self.role,
-            runbook=self.runbook,
+            error="" if error is None else _first_line(error),
             steps=tuple(self.steps),
-            span_id=self.key,
         )
 
 
@@ -143,7 +120,7 @@ class Recorder:
         self._began = monotonic()
         self._listeners = listeners
         self._flow = current_flow()
-        self._root = OpenStep(self, None, self._flow, "", None, self.started_at)
+        self._root = OpenStep(self, None, self._flow, self._begun(""))
         self._trunk = self._root
         self.asked = 0
         self.unseen: list[tuple[str, Callable[[], bool]]] = []
@@ -203,7 +180,8 @@ class Recorder:
                 f'"{outer.recorder.journey.title}" left running after its end. Join the thread, or await the task, '
                 "before the journey ends."
             )
-        step = OpenStep(self, self._innermost, flow, title, budget_s, self.clock.now(), checks, role, runbook)
+        begun = self._begun(title, budget_s=budget_s, checks=checks, role=role, runbook=runbook)
+        step = OpenStep(self, self._innermost, flow, begun)
         innermost.set(step)
         if flow == self._flow:
             self._trunk = step
@@ -212,6 +190,21 @@ class Recorder:
         for listener in self._listeners:
             listener.step_started(step.key, title, step.around.key if step.around and flow != self._flow else "")
         return step
+
+    def _begun(
+        self, title: str, *, budget_s: float | None = None, checks: Check = "", role: str = "", runbook: str = ""
+    ) -> Step:
+        return Step(
+            title=title,
+            status="passed",
+            started_at=self.clock.now(),
+            duration_s=0.0,
+            budget_s=budget_s,
+            checks=checks,
+            role=role,
+            runbook=runbook,
+            span_id=secrets.token_hex(8),
+        )
 
     def end(self, step: OpenStep, error: BaseException | None) -> None:
         """Close a step."""
@@ -244,22 +237,13 @@ class Recorder:
 
     def measured(self, title: str, figure: float, budget: float | None, kind: Vital) -> None:
         """Note a figure of the innermost open step that was not timed here, as a step within it."""
-        around, now = self._innermost, self.clock.now()
-        key = secrets.token_hex(8)
-        step = Step(
-            title=title,
-            status="passed",
-            started_at=now,
-            duration_s=figure,
-            budget_s=budget,
-            span_id=key,
-            vital=kind,
-        )
+        around = self._innermost
+        step = replace(self._begun(title, budget_s=budget), duration_s=figure, vital=kind)
         around.steps.append(step)
         text, elsewhere = f"{title}: {shown_figure(step)}", around.key if self.is_elsewhere else ""
         for listener in self._listeners:
             if isinstance(listener, FigureListener):
-                listener.figure_measured(key, text, elsewhere)
+                listener.figure_measured(step.span_id, text, elsewhere)
         if budget is not None and figure > budget:
             path = f"{around.path} › {title}"
             is_score = kind == "score"
@@ -322,11 +306,6 @@ class Recorder:
         """Note that a step did its job, but not well enough."""
         self.degradations.append(
             Degradation(
-                kind=kind,
-                step=step,
-                message=capped(message),
-                limit_s=limit_s,
-                measured_s=measured_s,
-                is_score=is_score,
+                kind=kind, step=step, message=capped(message), limit_s=limit_s, measured_s=measured_s, is_score=is_score
             )
         )
