@@ -46,6 +46,17 @@ class Done:
     request: str = ""
 
 
+@dataclass(frozen=True)
+class _Order:
+    """What is asked for: a fix of an incident, by whom, and with what was typed."""
+
+    fix: Fix
+    incident: Incident
+    actor: Actor
+    inputs: Mapping[str, str]
+    automatic: bool = False
+
+
 @dataclass
 class FixDesk:
     """Where fixes are planned, approved and applied."""
@@ -69,18 +80,20 @@ class FixDesk:
 
         What is refused is recorded.
         """
+        order = _Order(fix, incident, Actor(ANYBODY, who), inputs or {})
         try:
-            return self._plan(fix, incident, inputs or {})
+            return self._plan(order)
         except (FixRefused, ConfigurationError) as error:
-            self._write("refused", fix, incident, Actor(ANYBODY, who), text=str(error))
+            self._write("refused", order, text=str(error))
             raise
 
-    def _plan(self, fix: Fix, incident: Incident, inputs: Mapping[str, str]) -> Plan | None:
+    def _plan(self, order: _Order) -> Plan | None:
+        fix = order.fix
         check_complete(fix, self.config.roles)
-        policy.check_evidence(self.config, incident, self.target.name, self.now())
-        work, values = self._work(fix, incident), fix.read_inputs(inputs)
+        policy.check_evidence(self.config, order.incident, self.target.name, self.now())
+        work = self._work(order)
         try:
-            planned = as_plan(fix, self._bounded(fix, work, fix.plan, values))
+            planned = as_plan(fix, self._bounded(order, work, fix.plan))
         except (FixRefused, ConfigurationError):
             raise
         except Exception as error:  # whatever a project's own function does
@@ -108,18 +121,19 @@ class FixDesk:
         """Apply a fix, if every rule of safety allows it, and verify it. A dry run unless told otherwise."""
         from filelock import FileLock, Timeout
 
+        order = _Order(fix, incident, actor, inputs or {}, automatic)
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / f"fixes-{self.target.name}.lock", timeout=0)
         try:
             try:
                 with lock:
-                    return self._apply(fix, incident, actor, inputs or {}, really=really, automatic=automatic)
+                    return self._apply(order, really=really)
             except Timeout:
                 raise FixRefused(
                     f"Another fix is being applied to {self.target.name!r}. Wait until it ended."
                 ) from None
         except (FixRefused, ConfigurationError) as error:
-            self._write("refused", fix, incident, actor, text=str(error), automatic=automatic)
+            self._write("refused", order, text=str(error))
             raise
 
     def approve(self, request: str, actor: Actor) -> AuditEntry:
@@ -151,11 +165,8 @@ class FixDesk:
             entry = msgspec.structs.replace(entry, signature=self.signatures.sign(entry.signed()))
         return self.audit.append(entry)
 
-    def _apply(
-        self, fix: Fix, incident: Incident, actor: Actor, inputs: Mapping[str, str], *, really: bool, automatic: bool
-    ) -> Done:
-        now = self.now()
-        write = partial(self._write, fix=fix, incident=incident, actor=actor, automatic=automatic)
+    def _apply(self, order: _Order, *, really: bool) -> Done:
+        now, fix, actor = self.now(), order.fix, order.actor
         entries = self.audit.known()  # an audit that cannot be believed ends it here
         policy.check_role(self.config, actor.role, "apply")
         if actor.role not in fix.roles:
@@ -163,12 +174,12 @@ class FixDesk:
         if self.environ.get(KILL_SWITCH) or (self.folder / "fixes-off").exists():
             raise FixRefused(f"Fixes are switched off ({KILL_SWITCH}, or the file fixes-off). Escalate.")
         policy.check_freeze(self.config, now)
-        planned = self._plan(fix, incident, inputs)
+        planned = self._plan(order)
         if planned is None:
             text = f"{fix.title}: not needed, the target is as it should be. Nothing was changed."
-            write("planned", text=text)
+            self._write("planned", order, text=text)
             return Done(ok=True, changed=False, text=text)
-        digest, whole = self._digest(fix, incident, inputs, planned)
+        digest, whole = self._digest(order, planned)
         objects = len(planned.touches)
         approved = partial(
             policy.approval,
@@ -192,37 +203,35 @@ class FixDesk:
 
         policy.check_rate(entries, fix.id, self.target.name, fix.per_hour, now)
         policy.check_breaker(self.config, entries, fix.id, self.target.name, now)
-        if automatic:
+        if order.automatic:
             policy.check_earned(self.config, entries, fix.id, self.target.name, self.target.automatic_fixes)
         what = f"{planned.seen} Would: {'; '.join(planned.steps)}. Changes {objects}: {', '.join(planned.touches)}."
         if not really:
-            write("planned", digest=digest, text=what)
+            self._write("planned", order, digest=digest, text=what)
             return Done(ok=True, changed=False, text=f"Dry run, nothing was changed. {what}", plan=planned)
         if needs_approval and approved(entries) is None:
-            write("requested", digest=digest, text=what, plan=whole, objects=objects)
+            self._write("requested", order, digest=digest, text=what, plan=whole, objects=objects)
             other = policy.outgrown(entries, digest, actor.mark, now)
             text = (f"Refused: what was approved is another plan. {other.text} Now it is: {what} " if other else "") + (
                 f"Somebody else must approve this first: synthprobe fix approve {digest} --by ROLE. Roles that may: "
                 f"{policy.able(self.config, 'approve')}. Then apply it again. {what}"
             )
             return Done(ok=False, changed=False, text=text, plan=planned, request=digest)
-        self._begin(fix, incident, actor, digest, what, check, automatic=automatic)
+        self._begin(order, digest, what, check)
         try:
-            ok, text = self._change(fix, incident, inputs, planned)
+            ok, text = self._change(order, planned)
         except BaseException:
-            write("failed", digest=digest, text="It was interrupted.")
+            self._write("failed", order, digest=digest, text="It was interrupted.")
             raise
-        write("applied" if ok else "failed", digest=digest, text=text, clean=ok)
+        self._write("applied" if ok else "failed", order, digest=digest, text=text, clean=ok)
         said = self._masked(f"{planned.seen} The role {actor.role} applied '{fix.title}'. {text}")
-        self.record(incident.id, IncidentEvent(at=self.now(), role=actor.role, text=said))
+        self.record(order.incident.id, IncidentEvent(at=self.now(), role=actor.role, text=said))
         return Done(ok=ok, changed=True, text=said, plan=planned)
 
-    def _begin(
-        self, fix: Fix, incident: Incident, actor: Actor, digest: str, what: str, check: Check, *, automatic: bool
-    ) -> None:
+    def _begin(self, order: _Order, digest: str, what: str, check: Check) -> None:
         """Write that it begins, where every machine that shares the history reads it, or refuse."""
         try:
-            self._write("applying", fix, incident, actor, digest=digest, text=what, automatic=automatic, check=check)
+            self._write("applying", order, digest=digest, text=what, check=check)
         except (FixRefused, AuditError):
             raise
         except SynthprobeError as error:
@@ -231,17 +240,17 @@ class FixDesk:
                 "order, or escalate."
             ) from None
 
-    def _change(self, fix: Fix, incident: Incident, inputs: Mapping[str, str], planned: Plan) -> tuple[bool, str]:
+    def _change(self, order: _Order, planned: Plan) -> tuple[bool, str]:
         """Apply, read independently, run the journeys again; undo what did not help."""
-        values = fix.read_inputs(inputs)
+        fix, incident = order.fix, order.incident
         assert fix.apply is not None
         assert fix.check is not None
         said = []
         try:
-            work = self._work(fix, incident)
+            work = self._work(order)
             work.api.most_writes = max(len(planned.touches), len(planned.steps)) * max(len(fix.writes), 1)
-            said.append(self._bounded(fix, work, fix.apply, values, writing=True))
-            said.append(self._bounded(fix, self._work(fix, incident), fix.check, values))
+            said.append(self._bounded(order, work, fix.apply, writing=True))
+            said.append(self._bounded(order, self._work(order), fix.check))
             outcomes = self.rerun(incident.journeys)
             bad = [journey for journey in incident.journeys if outcomes.get(journey) != "passed"]
             if not bad and incident.journeys:
@@ -254,13 +263,14 @@ class FixDesk:
             said.append(f"It cannot be undone: {fix.irreversible}. Escalate.")
         else:
             try:
-                said.append(self._bounded(fix, self._work(fix, incident), fix.undo, values, writing=True))
+                said.append(self._bounded(order, self._work(order), fix.undo, writing=True))
                 said.append("It was undone. Escalate.")
             except Exception as error:
                 said.append(f"Undoing it failed as well: {str(error).strip() or _reason(error)} Escalate at once.")
         return False, self._masked(" ".join(map(_short, said)))
 
-    def _work(self, fix: Fix, incident: Incident) -> Work:
+    def _work(self, order: _Order) -> Work:
+        fix = order.fix
         shown = credentials_of(self.target, self.secret)
         guard = Guard(
             Api(self.target, self.redactor, credentials=shown),
@@ -275,12 +285,11 @@ class FixDesk:
             self.redactor.add(found)
             return found
 
-        return Work(target=self.target, api=guard, incident=incident, secret=secret)
+        return Work(target=self.target, api=guard, incident=order.incident, secret=secret)
 
-    def _bounded(
-        self, fix: Fix, work: Work, function: Callable[..., T], values: Mapping[str, Any], *, writing: bool = False
-    ) -> T:
+    def _bounded(self, order: _Order, work: Work, function: Callable[..., T], *, writing: bool = False) -> T:
         """Run a part of a fix in a thread, so that one that never ends holds nobody and sends nothing more."""
+        fix, values = order.fix, order.fix.read_inputs(order.inputs)
         found: list[T] = []
         errors: list[BaseException] = []
 
@@ -306,43 +315,29 @@ class FixDesk:
             raise FixRefused(f"The fix {fix.id} did not end within {fix.within_s:g} s and was given up.")
         return found[0]
 
-    def _digest(self, fix: Fix, incident: Incident, inputs: Mapping[str, str], planned: Plan) -> tuple[str, str]:
+    def _digest(self, order: _Order, planned: Plan) -> tuple[str, str]:
         """The order and the plan with its objects, so that a grown one is told; and the plan's whole hash."""
-        order = (fix.id, self.target.name, self.target.base_url, incident.id, dict(sorted(inputs.items())))
-        plan = (*order, planned.steps, planned.touches)
-        ordered, whole = (hashlib.sha256(msgspec.json.encode(part)).hexdigest() for part in (order, plan))
+        typed = dict(sorted(order.inputs.items()))
+        asked = (order.fix.id, self.target.name, self.target.base_url, order.incident.id, typed)
+        plan = (*asked, planned.steps, planned.touches)
+        ordered, whole = (hashlib.sha256(msgspec.json.encode(part)).hexdigest() for part in (asked, plan))
         return f"{ordered[:12]}-{whole[:12]}", whole
 
     def _masked(self, text: str) -> str:
         return _short(self.redactor.text(text))
 
-    def _write(
-        self,
-        event: Event,
-        fix: Fix,
-        incident: Incident,
-        actor: Actor,
-        *,
-        text: str,
-        digest: str = "",
-        clean: bool = False,
-        automatic: bool = False,
-        check: Check | None = None,
-        **more: Any,
-    ) -> None:
+    def _write(self, event: Event, order: _Order, *, text: str, check: Check | None = None, **more: Any) -> None:
         self.audit.append(
             AuditEntry(
                 at=self.now(),
                 event=event,
-                fix=fix.id,
+                fix=order.fix.id,
                 target=self.target.name,
-                incident=incident.id,
-                role=actor.role,
-                who=actor.mark,
-                digest=digest,
+                incident=order.incident.id,
+                role=order.actor.role,
+                who=order.actor.mark,
                 text=self._masked(text),
-                clean=clean,
-                automatic=automatic,
+                automatic=order.automatic,
                 **more,
             ),
             check,
