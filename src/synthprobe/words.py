@@ -220,6 +220,11 @@ def explanation(cause: Triage, beside: str = "") -> str:
 
     What stands ``beside`` it already, the failure's own sentence, is not said again.
     """
+    said = _explained(cause, beside)
+    return f"As was seen of this incident: {said}" if said and cause.is_borrowed else said
+
+
+def _explained(cause: Triage, beside: str) -> str:
     why = _beyond(cause.why, beside)
     if cause.cause_class != "unknown" or not cause.runner_up:
         return why

@@ -13,6 +13,7 @@ from synthprobe.records.result import Degradation, Failure, Result, Run, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.facts import facts_for
 from synthprobe.triage.shared_evidence import requests_of
+from synthprobe.words import explanation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = Run(id="r", target="t", base_url="http://t", slot=0, started_at=NOW)
@@ -338,3 +339,20 @@ def test_where_every_journey_that_could_look_is_answered_an_error_it_is_one_inci
     assert [sorted(one) for one in together if "c" not in one] == [["a", "b"]]
     assert ("/a " in said["a"].why, "/b " in said["b"].why) == (True, True)
     assert incidents(*failing, passing)[0] == [["a"], ["b"]]
+
+
+def test_the_words_of_one_page_are_not_those_of_another_that_was_refused():
+    refused = answer("GET", "/status", 500, by="page", resource="document")
+    for path, quoted in (("/status", True), ("/page", False)):
+        seen = PageSeen(path=path, outline=('heading "Shop is closed" [level=1]',))
+        _, said = incidents(broken("two", refused, finding=None, message="it is not as it was", pages=(seen,)))
+        assert ('says "Shop is closed"' in explanation(said["two"])) == quoted, path
+
+
+def test_what_another_journey_of_the_incident_shows_is_not_told_as_if_it_were_seen_here():
+    message = "the total differs from what was ordered"
+    found, said = incidents(broken("a", answer("GET", "/x", 500), message=message), broken("b", message=message))
+    assert found == [["a", "b"]]
+    shown, borrowed = explanation(said["a"]), explanation(said["b"])
+    assert borrowed.endswith(shown)
+    assert borrowed != shown

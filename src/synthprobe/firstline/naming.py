@@ -123,6 +123,8 @@ def _as_its_incident(one: JourneyVerdict, incident: Incident | None, probe_owner
     elif said is not None and own is not None and own.cause_class not in {"unknown", "probe"}:
         why = f"By what {one.journey.id} shows alone: {own.why}"
         said = replace(said, runner_up=own.cause_class, runner_up_why=why)
+    elif said is not None and own is not None and own.cause_class == "unknown" and not own.elsewhere:
+        said = replace(said, is_borrowed=True)
     return replace(
         one,
         incident=incident.id,

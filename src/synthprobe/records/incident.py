@@ -86,6 +86,7 @@ class Triage(Struct, frozen=True, kw_only=True):
         runner_up: the class of the next rule that would have fired; empty when there is none.
         runner_up_why: its sentence.
         elsewhere: id of the journey of the same run that shows the cause; empty when this one does.
+        is_borrowed: whether the journey's incident shows it, and not the journey itself.
     """
 
     cause_class: CauseClass
@@ -95,6 +96,7 @@ class Triage(Struct, frozen=True, kw_only=True):
     runner_up: str = ""
     runner_up_why: str = ""
     elsewhere: str = ""
+    is_borrowed: bool = False
 
     @property
     def candidate(self) -> str:

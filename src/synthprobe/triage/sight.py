@@ -45,7 +45,7 @@ def is_blocked(a: Answer) -> bool:
 
 def refused(f: TriageFacts, a: Answer) -> str:
     """That a request was refused, with the words of the page that came instead."""
-    words = next(iter(_spoken(f)), "") if a.resource == "document" and a.status else ""
+    words = next(iter(_spoken(f)), "") if _is_shown(f, a) else ""
     return (
         f'{answered(a)}, and the page {f.evidence.pages[-1].path} says "{_bare(words)}".'
         if words
@@ -55,7 +55,12 @@ def refused(f: TriageFacts, a: Answer) -> str:
 
 def words_of(f: TriageFacts, a: Answer) -> str:
     """What an answer that refuses says: its first words, and those of the page that it is."""
-    return " ".join((a.reason, *(_spoken(f) if a.resource == "document" and a.status else ())))
+    return " ".join((a.reason, *(_spoken(f) if _is_shown(f, a) else ())))
+
+
+def _is_shown(f: TriageFacts, a: Answer) -> bool:
+    """Whether an answer is the page that was seen when the journey broke."""
+    return a.resource == "document" and bool(a.status) and any(page.path == a.path for page in f.evidence.pages[-1:])
 
 
 def _bare(text: str) -> str:
@@ -143,7 +148,7 @@ def _instead(f: TriageFacts) -> str:
     if sought is None or sought.sight != "absent" or not f.evidence.pages:
         return ""
     page = f.evidence.pages[-1]
-    if any(a.resource == "document" and a.status and a.path == page.path for a in _refusals(f)):
+    if any(_is_shown(f, a) for a in _refusals(f)):
         return ""  # its words are told with the answer that it is
     role, name = element(sought.locator.partition(").")[0].rstrip(")") + ")")  # of a chain the outermost
     there = [found.groupdict() for line in page.outline if (found := _NAMED.match(line))]
