@@ -298,9 +298,32 @@ def test_half_a_deployment_is_one_incident_whichever_script_is_missing_and_also_
 def test_a_limit_and_a_door_that_refuses_are_one_incident_whatever_was_asked():
     limited = [broken(name, answer("GET", f"/{name}", 429)) for name in ("orders", "stock")]
     assert incidents(*limited)[0] == [["orders", "stock"]]
+    large = broken("form", answer("POST", "/form", 413, by="page", resource="document"), finding=ABSENT)
+    assert incidents(large, broken("api", answer("PUT", "/rows/1", 413)))[0] == [["api", "form"]]
     page = broken("home", answer("GET", "/home", 401, by="page", resource="document"))
     api = broken("orders", answer("GET", "/orders", 401, credentials="password"))
     assert incidents(page, api)[0] == [["home", "orders"]]
+
+
+def test_the_words_of_a_refusal_join_other_requests_and_a_log_in_that_is_refused_on_a_page_joins_the_api():
+    def refused(name, path, status, reason, method="POST"):
+        asked = answer(method, path, status, reason=reason, credentials="password")
+        wrong = Contradiction(
+            about="status", expected="200", got="no", method=method, url=f"http://t{path}", status=status
+        )
+        return broken(name, asked, finding=Finding(contradiction=wrong), message=f"{path} is refused")
+
+    closed = [refused(name, f"/{name}", 400, "The ledger is closed.") for name in ("orders", "bills")]
+    assert incidents(*closed)[0] == [["bills", "orders"]]
+    gone = [refused(name, f"/{name}", 404, "It could not be found.", "GET") for name in ("orders", "bills")]
+    assert incidents(*gone)[0] == [["bills"], ["orders"]], "two records that are gone are two"
+
+    asks = PageSeen(
+        path="/in", outline=('heading "Invalid login"', *(f'link "{n}"' for n in range(4))), asks_password=True
+    )
+    sent = answer("POST", "/in", 302, by="page", resource="document", credentials="password")
+    page = broken("page", sent, finding=ABSENT, pages=(asks,))
+    assert incidents(page, refused("api", "/rows", 401, "Invalid login"))[0] == [["api", "page"]]
 
 
 def test_pages_that_hold_next_to_nothing_are_one_incident_and_pages_that_work_are_not():

@@ -45,7 +45,7 @@ def triage(facts: TriageFacts) -> Triage:
     sure = "high" if cause == "probe" else sure_of(rule)
     if sure == "low":
         return Triage(
-            cause_class="unknown", rule=rule, why=known(facts) or why, sure=sure, runner_up=cause, runner_up_why=why
+            cause_class="unknown", rule=rule, why=known(seen) or why, sure=sure, runner_up=cause, runner_up_why=why
         )
     other = next((one for one in fired[1:] if one[0] != cause), None)
     return Triage(

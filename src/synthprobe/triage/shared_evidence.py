@@ -30,6 +30,8 @@ _NAME = re.compile(r"^(?=.*[^\W\d_])[^<>]{4,}$")  # a number or a placeholder na
 _NO_CONNECTION = {"dns", "refused", "tls", "no connection"}
 _NEXT_TO_NOTHING = 3
 """Lines of its outline that a page of an error or of an excuse has."""
+_LIMITS = {413, 429}  # what stands in front of the application does not let through
+_ABSENT = {404, 410}  # said of one record, in the same words of each
 _GATEWAY = EDGE | {502, 504}
 
 
@@ -41,14 +43,10 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
     if facts.ours or (cause is not None and cause.cause_class == "probe"):
         return ()
     broken = _broken(facts)
-    whole = (
-        _nothing_answers(facts, broken)
-        or _node(broken, cause)
-        or _builds(facts, cause)
-        or _log_in(broken, facts, cause)
-    )
-    if whole:
+    if whole := _nothing_answers(facts, broken) or _node(broken, cause) or _builds(facts, cause):
         return (whole,)
+    if door := _log_in(broken, facts, cause):
+        return door
     found = (
         *_account_and_data(facts, cause),
         *_fixed_record(facts, identifiers),
@@ -104,7 +102,7 @@ def _broken(facts: TriageFacts) -> list[Answer]:
 def _is_bad(a: Answer, facts: TriageFacts) -> bool:
     if a.status < 400 and not a.is_well:
         return "ERR_ABORTED" not in a.reason  # a page that is left ends its requests
-    return a.status >= 500 or a.status in {403, 423, 429} or (a.status in {401, 404} and _matters(a, facts))
+    return a.status >= 500 or a.status in {403, 423, *_LIMITS} or (a.status in {401, 404} and _matters(a, facts))
 
 
 def _matters(a: Answer, facts: TriageFacts) -> bool:
@@ -123,8 +121,8 @@ def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
     gateway = next((a for a in broken if a.status in _GATEWAY), None)
     if gateway:
         return f"answered {gateway.status} by what stands before the application"
-    if any(a.status == 429 for a in broken):
-        return "answered 429, whatever is asked"
+    if limit := next((a.status for a in broken if a.status in _LIMITS), 0):
+        return f"answered {limit}, whatever is asked"
     failing = [peer for peer in facts.peers if peer.outcome == "failed"]
     if failing and len(failing) == len([peer for peer in facts.peers if peer.outcome not in {"skipped", "unknown"}]):
         first = next((a for a in broken if a.status >= 500), None)
@@ -144,12 +142,14 @@ def _builds(facts: TriageFacts, cause: Triage | None) -> str:
     return f"builds {' and '.join(facts.evidence.builds)}" if at_once else ""
 
 
-def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> str:
+def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> tuple[str, ...]:
     strangers = any(a.status == 401 and a not in facts.log_ins for a in facts.unwanted)
     if strangers and cause is not None and cause.rule in {"session-lost", "account-refused"}:
-        return "session lost"
+        return ("session lost",)
     refused = next((a for a in broken if _asks_who(a, facts)), None)
-    return f"log-in answered {refused.status}" if refused else ""
+    found = (f"log-in answered {refused.status}",) if refused else ()
+    by_words = cause is not None and cause.rule in {"account-refused", "account-state"}
+    return (*found, "log-in refused in words") if by_words else found
 
 
 def _account_and_data(facts: TriageFacts, cause: Triage | None) -> Iterator[str]:
@@ -186,13 +186,15 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
     for a in broken:
         got = f"answered {a.status}" if a.status else "not answered"
         yield f"{a.method} {normalise(a.path, identifiers)} {got}"
-        if a.reason and a.status and _GENERIC.sub("", a.reason.casefold().replace(_phrase(a.status), "")):
-            yield f"{got}: {normalise(a.reason, identifiers)}"
+        yield from _words(a, identifiers)
     found = facts.finding.contradiction
     if broken:
         return
     if found is not None and found.method and found.about == "status":
         yield f"{found.method} {normalise(path_of(found.url) or '/', identifiers)} answered {found.status}"
+        said = next((a for a in facts.unwanted if (a.path, a.status) == (path_of(found.url), found.status)), None)
+        if said and said.status not in _ABSENT:
+            yield from _words(said, identifiers)
     elif contradicted := contradicted_request(facts, identifiers):
         yield f"{contradicted} answered otherwise than expected"
     wrong_kind = {
@@ -201,6 +203,12 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
         if facts.is_here(a) and a.status == 200 and a.content_type == "text/html" and a.resource != "document"
     }
     yield from sorted(wrong_kind)
+
+
+def _words(a: Answer, identifiers: Mapping[str, str]) -> Iterator[str]:
+    """What an answer that refuses says, unless every server says so."""
+    if a.reason and a.status >= 400 and _GENERIC.sub("", a.reason.casefold().replace(_phrase(a.status), "")):
+        yield f"answered {a.status}: {normalise(a.reason, identifiers)}"
 
 
 def contradicted_request(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:

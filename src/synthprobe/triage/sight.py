@@ -126,7 +126,8 @@ def _sights(f: TriageFacts) -> Iterator[str]:
     elif f.kind and not f.finding.sought and not wrong and (f.message or f.finding.wait):
         if here and is_bare(f.message) and not _refusals(f):
             yield f"{answered(here[-1])}."
-        shown = next(iter(_spoken(f)), "") if f.kind == "timeout" else ""
+        is_told = any(a.resource == "document" for a in _refusals(f))
+        shown = next(iter(_spoken(f)), "") if f.kind == "timeout" and not is_told else ""
         said = _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
         yield f'{said}; the page {f.evidence.pages[-1].path} says "{_bare(shown)}".' if shown else f"{said}."
 
