@@ -237,13 +237,18 @@ class Project:
 
         return kill_switch_reason(target.kill_switch, self.environ, self.proxies(target))
 
-    def secret(self, target: Target, name: str) -> Secret:
-        """A secret of a target, read where its configuration says."""
+    def secret(self, target: Target, name: str, *, needed_by: str = "") -> Secret:
+        """A secret of a target, read where its configuration says, and masked from now on."""
         if name not in target.secrets:
+            whose = f", which the {needed_by} needs" if needed_by else ""
+            known = ", ".join(sorted(target.secrets)) or "none"
             raise ConfigurationError(
-                f"The target {target.name!r} has no secret {name!r}. Add it to [targets.{target.name}.secrets]."
+                f"Target {target.name!r} declares no secret {name!r}{whose}; it declares: {known}. "
+                f'Add {name} to [targets.{target.name}.secrets], for example {name} = "env:{name.upper()}".'
             )
-        return read_secret(name, self.environ, source=target.secrets[name], root=self.root)
+        secret = read_secret(name, self.environ, source=target.secrets[name], root=self.root)
+        self.redactor.add(secret)
+        return secret
 
     @cached_property
     def redactor(self) -> Redactor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -169,3 +169,14 @@ def _fits(value: Any, kind: kinds.IntType | kinds.FloatType) -> bool:
 
 def _range(kind: kinds.IntType | kinds.FloatType) -> str:
     return f"above {kind.gt:,}, at most {kind.le:,}" if kind.gt is not None else f"from {kind.ge:,} to {kind.le:,}"
+
+
+def undeclared_secret(secret: str, table: str, secrets: Collection[str], example: str) -> Iterator[tuple[str, str]]:
+    """Where a table of a target names a secret that the target does not declare: the key, and what is wrong."""
+    if secret and secret not in secrets:
+        known = ", ".join(sorted(secrets)) or "none"
+        yield (
+            "secret",
+            f"has {table}.secret = {secret!r}, which the target does not declare; it declares: {known}. Declare it "
+            f'among the secrets of the target, for example {secret} = "env:{example}".',
+        )

@@ -151,7 +151,7 @@ def test_what_a_guardrail_refuses_is_not_sent(project):
             ("GET", "/x", "--as", "chief"),
             "no session 'chief'; known ones: desk, nobody. Say how it logs in, in a table",
         ),
-        (("GET", "/x", "--as", "nobody"), "needs the secret 'gone', which the target does not declare. Add it to"),
+        (("GET", "/x", "--as", "nobody"), "declares no secret 'gone', which the session 'nobody' needs; it declares: "),
         (("POST", "/x", "--json", "{"), "--json cannot be read as JSON"),
         (("GET", "/x", "--show", "certificate"), "has no certificate; an https address was expected"),
     ],

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -20,7 +21,7 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.response import Response
-from synthprobe.journey.sweeping import secret_reader, signed_in
+from synthprobe.journey.sweeping import signed_in
 from synthprobe.journey.trust import like_browsers
 from synthprobe.targets.guardrails import egress_refusal
 from synthprobe.targets.target import Target
@@ -114,7 +115,7 @@ def _session(project: Project, target: Target, redactor: Redactor, role: str | N
     api = Api(target, redactor, guard=Guard(target), credentials=project.credentials(target))
     if role is None:
         return api
-    return signed_in(api, target.sessions[role], secret_reader(target, redactor, project.root, f"session {role!r}"))
+    return signed_in(api, target.sessions[role], partial(project.secret, target, needed_by=f"session {role!r}"))
 
 
 def _shown(answer: Response, parts: list[str], redactor: Redactor) -> str:

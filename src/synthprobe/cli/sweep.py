@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any
 
 import typer
@@ -17,12 +17,11 @@ from synthprobe.cli.recorded_incidents import known_actor
 from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
-from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import PythonKind
 from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.kinds import Access
-from synthprobe.journey.sweeping import Swept, secret_reader, signed_in, sweep
+from synthprobe.journey.sweeping import Swept, signed_in, sweep
 from synthprobe.journey.sweeping import give_up as give_up_entry
 from synthprobe.records.plain_text import plain_line
 from synthprobe.targets.target import Target
@@ -84,12 +83,12 @@ def sweep_command(
 @contextmanager
 def _access(project: Project, target: Target) -> Iterator[Access]:
     """Sessions and pages of the sweeper, each opened once it is needed."""
-    redactor = Redactor()
+    redactor = project.redactor
     guard = Guard(target)
     guard.begin((*target.testdata, *project.plugins.kinds))
     shown = project.credentials(target)
 
-    secret = secret_reader(target, redactor, project.root, "sweeper")
+    secret = partial(project.secret, target, needed_by="sweeper")
 
     with ExitStack() as opened:
 

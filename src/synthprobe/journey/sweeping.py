@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -12,13 +11,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.errors import ConfigurationError, ExpectationError, HistoryError
-from synthprobe.evidence.redaction import Redactor
 from synthprobe.hooks import PythonKind
 from synthprobe.journey.api import Api
 from synthprobe.journey.kinds import Access, hidden_fields, kind_of, remove
 from synthprobe.journey.ledger import closed
 from synthprobe.records.testdata import LedgerEntry
-from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Login, Target
 
 if TYPE_CHECKING:
@@ -111,22 +109,6 @@ def give_up(target: Target, history: History, token: str, *, reason: str, role: 
     entry = replace(closed(entry, "given up"), reason=reason.strip(), role=role)
     history.put_entry(entry)
     return entry
-
-
-def secret_reader(target: Target, redactor: Redactor, root: Path, whose: str) -> Callable[[str], Secret]:
-    """Reads the secrets that somebody logs in with, and has them redacted."""
-
-    def secret(name: str) -> Secret:
-        if name not in target.secrets:
-            raise ConfigurationError(
-                f"The {whose} of target {target.name!r} needs the secret {name!r}, which the target does not declare. "
-                f'Add it to [targets.{target.name}.secrets], for example {name} = "env:{name.upper()}".'
-            )
-        found = read_secret(name, os.environ, source=target.secrets[name], root=root)
-        redactor.add(found)
-        return found
-
-    return secret
 
 
 def signed_in(api: Api, login: Login, secret: Callable[[str], Secret]) -> Api:

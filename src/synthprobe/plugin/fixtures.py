@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
 
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
@@ -17,7 +16,7 @@ from synthprobe.journey.otp import Otp
 from synthprobe.journey.testdata import TestData
 from synthprobe.plugin.options import project_of, project_root, target_name
 from synthprobe.plugin.session import JourneySession
-from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 
 if TYPE_CHECKING:
@@ -40,26 +39,18 @@ class Secrets(Mapping[str, Secret]):
     """The target's secrets, read when they are first asked for.
 
     Args:
+        project: whose configuration says where they are.
         target: whose secrets.
         redactor: learns each secret that is read.
-        root: the project's root.
     """
 
-    def __init__(self, target: Target, redactor: Redactor, root: Path) -> None:
+    def __init__(self, project: Project, target: Target, redactor: Redactor) -> None:
+        self._project = project
         self._target = target
-        self._root = root
         self._redactor = redactor
 
     def __getitem__(self, name: str) -> Secret:
-        source = self._target.secrets.get(name)
-        if source is None:
-            known = ", ".join(sorted(self._target.secrets)) or "none"
-            raise ConfigurationError(
-                f"Target {self._target.name!r} declares no secret {name!r}; it declares: {known}. "
-                f"Add {name} to [targets.{self._target.name}.secrets], for example "
-                f'{name} = "env:{name.upper()}".'
-            )
-        secret = read_secret(name, os.environ, source=source, root=self._root)
+        secret = self._project.secret(self._target, name)
         self._redactor.add(secret)
         return secret
 
@@ -100,7 +91,7 @@ def redactor(pytestconfig: pytest.Config) -> Redactor:
 @pytest.fixture(scope="session")
 def secrets(pytestconfig: pytest.Config, target: Target, redactor: Redactor) -> Secrets:
     """The target's secrets by name."""
-    return Secrets(_usable(target), redactor, project_root(pytestconfig))
+    return Secrets(project_of(pytestconfig), _usable(target), redactor)
 
 
 @pytest.fixture

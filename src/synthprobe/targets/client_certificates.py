@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from synthprobe.errors import SecretError
 from synthprobe.extras import needs
+from synthprobe.mistakes import undeclared_secret
 from synthprobe.targets.addresses import origin_of
 
 
@@ -32,13 +33,7 @@ class ClientCertificate(Struct, frozen=True, kw_only=True, forbid_unknown_fields
             )
         if not self.file.strip():
             yield "file", f"has {table}.file = {self.file!r}. The path of a certificate was expected, PEM or PKCS#12."
-        if self.secret and self.secret not in secrets:
-            yield (
-                "secret",
-                f"has {table}.secret = {self.secret!r}, which the target does not declare; it declares: "
-                f"{', '.join(sorted(secrets)) or 'none'}. Declare it among the secrets of the target, for example "
-                f'{self.secret} = "env:PASS_PHRASE".',
-            )
+        yield from undeclared_secret(self.secret, table, secrets, "PASS_PHRASE")
 
 
 class Identity(Struct, frozen=True, kw_only=True):

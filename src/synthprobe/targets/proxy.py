@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
+from synthprobe.mistakes import undeclared_secret
 from synthprobe.records.address import shown_address
 from synthprobe.targets.addresses import host_of, matches_host, normal_host
 
@@ -39,13 +40,7 @@ class Proxy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         elif bool(self.user) != bool(self.secret):
             key, other = ("user", "secret") if self.user else ("secret", "user")
             yield key, f"has {table}.{key} and no {table}.{other}. Give both, or none when the proxy asks nobody."
-        if self.secret and self.secret not in secrets:
-            yield (
-                "secret",
-                f"has {table}.secret = {self.secret!r}, which the target does not declare; it declares: "
-                f"{', '.join(sorted(secrets)) or 'none'}. Declare it among the secrets of the target, for example "
-                f'{self.secret} = "env:PROXY_PASSWORD".',
-            )
+        yield from undeclared_secret(self.secret, table, secrets, "PROXY_PASSWORD")
 
     def serves(self, url: str) -> bool:
         """Whether an address is asked for through the proxy."""
