@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -67,7 +66,7 @@ def run_again(
         child = Child(
             command,
             cwd=project.root,
-            environ={**os.environ, "TMPDIR": str(scratch), FILE_VARIABLE: str(last_words_file(place))},
+            environ={**project.environ, "TMPDIR": str(scratch), FILE_VARIABLE: str(last_words_file(place))},
             relay=None,
             log=place / "pytest.log",
             clean=project.redactor.text,

@@ -106,7 +106,7 @@ def run_journeys(
         scratch = stack.enter_context(slots.scratch())
         asked = stack.enter_context(signals())
         say = stack.enter_context(watching(folder)) if watching is not None else print
-        given = {**(os.environ if project.environ is None else project.environ), "TMPDIR": str(scratch)}
+        given = {**project.environ, "TMPDIR": str(scratch)}
         watch = Watch(folder, order.deadline_s, project.config, asked)
         frozen: dict[str, str] = {}
 
