@@ -22,7 +22,6 @@ _TEXTS = {".html", ".json", ".css", ".js", ".txt", ".svg", ".xml", ".jsonl", ".m
 _VALUE = "__playwright_value_"
 _TYPED = {"press", "keyboardpress", "keyboardtype", "keyboardinserttext", "keyboarddown", "type"}
 _ENTERING = {*_TYPED, "fill"}
-_NAMED_KEYS = {"Enter", "Escape", "Tab"}
 _BINARY = 2
 _ADDRESSES = ("url", "frameUrl", "redirectURL", "documentUrl", "baseURL")
 
@@ -128,8 +127,10 @@ def _typed_unseen(entries: list[Any]) -> set[str]:
     if any(isinstance(entry, dict) and entry.get("type") == "frame-snapshot" for entry in entries):
         return set()
     actions = [one for one in entries if isinstance(one, dict) and str(one.get("method", "")).lower() in _ENTERING]
-    given = [(one.get("params") or {}).get(name) for one in actions for name in ("value", "text", "key")]
-    return {value for value in given if isinstance(value, str)} - {"", *_NAMED_KEYS}
+    given = [one.get("params") or {} for one in actions]
+    texts = [params.get(name) for params in given for name in ("value", "text")]
+    letters = [key for params in given if len(key := params.get("key") or "") == 1]  # longer ones are names: Enter
+    return {text for text in (*texts, *letters) if isinstance(text, str) and text}
 
 
 def _mask_typed(entries: list[Any], typed: set[str], redactor: Redactor) -> None:
