@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from short_search import shorten
 
 from synthprobe.cli.drill import Drill
@@ -153,6 +154,19 @@ def test_a_fix_that_is_switched_off_is_a_sentence(centre, place, tmp_path, monke
 def test_a_fix_that_sees_nothing_to_do_is_a_sentence(place, tmp_path):
     said = place.mend(runbook(tmp_path, "search-cached"), ["records-search"], rerun)
     assert said == "The fix restore-setting sees nothing to do, although the fault is on."
+
+
+def test_a_fix_gets_secrets_that_stand_where_no_journey_does(centre, tmp_path):
+    centre.fault("search_cached")
+    root, config = tmp_path / "project", read_config(ROOT)
+    shutil.copytree(ROOT / "journeys" / "dispatch" / "accounts", root / "accounts")
+    (root / "fixes").symlink_to(ROOT / "fixes")
+    secrets = {path.name: f"file:accounts/{path.name}" for path in (root / "accounts").iterdir()}
+    demo = replace(config.targets["demo"], secrets=secrets)
+    project = Project(root, replace(config, targets={"demo": demo}))
+    (tmp_path / "run").mkdir()
+    with desk(project, project.config.target("demo", base_url=centre.url), {}, tmp_path / "run") as made:
+        assert made.mend(runbook(tmp_path, "search-cached"), ["records-search"], rerun) == ""
 
 
 def test_a_fix_that_does_not_exist_is_a_sentence(place, tmp_path):

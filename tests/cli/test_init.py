@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import os
 import re
+import shlex
 import ssl
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -26,6 +29,9 @@ ROOT = Path(__file__).parents[2]
 def synthprobe(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "synthprobe", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+
+
+ODD, LINKED = "/it's;$(touch,x)", '/a"+x+"b'
 
 
 class Site(BaseHTTPRequestHandler):
@@ -41,9 +47,13 @@ class Site(BaseHTTPRequestHandler):
             "/clock": (200, "text/html", f"<title>It is {number}</title><p>Nothing else</p>"),
             "/stock.json": (200, "application/json", '{"apples": 12}'),
             "/healthz": (200, "text/html", "every path is answered with a page"),
-        }.get(self.path, (404, "text/plain", "not here"))
+            ODD: (200, "text/html", "<title>Odd</title>"),
+            LINKED: (200, "application/json", "[]"),
+        }.get(unquote(self.path), (404, "text/plain", "not here"))
         self.send_response(status)
         self.send_header("Content-Type", kind)
+        if unquote(self.path) == ODD:
+            self.send_header("Link", f'<{LINKED}>; type="application/json"')
         self.end_headers()
         self.wfile.write(body.encode())
 
@@ -155,6 +165,16 @@ def test_what_differs_each_time_is_not_checked_and_data_alone_needs_no_browser(t
     journey = (tmp_path / "data" / "journeys" / "test_home_page.py").read_text()
     assert 'api.get("/stock.json").expect(200)' in journey
     assert "playwright" not in journey
+
+
+def test_no_path_of_the_site_becomes_code_or_a_command(tmp_path, site):
+    synthprobe(tmp_path, "init", "--base-url", f"http://127.0.0.1:{site.server_port}{ODD}")
+    journey = ast.parse((tmp_path / "journeys" / "test_home_page.py").read_text())
+    texts = {node.value for node in ast.walk(journey) if isinstance(node, ast.Constant)}
+    assert {ODD, f"ask for {LINKED}"} <= texts
+    page = (tmp_path / "runbooks" / "home-page.md").read_text()
+    commands = [shlex.split(line) for line in page.splitlines() if "synthprobe http GET" in line]
+    assert {command[3] for command in commands if command[0] == "synthprobe"} == {ODD}
 
 
 def test_what_cannot_be_seen_is_said_and_what_is_not_said_is_asked_for(tmp_path):

@@ -14,8 +14,8 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Error
 
+from synthprobe.browser.har import Har
 from synthprobe.browser.issued import learn_from_contents
-from synthprobe.browser.requests_beside import RequestsBeside
 from synthprobe.browser.trace import TraceWithheld, redact_trace
 from synthprobe.evidence.redaction import Redactor
 
@@ -58,7 +58,7 @@ class ContextRecording:
         self._pieces: list[Path] = []
         self._authored: list[Path] | None = None  # pieces since somebody else began to record
         self._tracing.start(snapshots=snapshots, screenshots=False, sources=False, name=name)
-        self._requests = None if snapshots else RequestsBeside(self._tracing, folder, name)
+        self._har = None if snapshots else Har(self._tracing, folder, name)
         self._is_running = True
         for method, answer in {
             "start": self._author_starts,
@@ -124,8 +124,8 @@ class ContextRecording:
 
     def take_in(self) -> None:
         """Have what was requested so far where the trace has it."""
-        if self._requests is not None:
-            self._requests.take_in(ends=self.is_closed or not self._is_running)
+        if self._har is not None:
+            self._har.take_in(ends=self.is_closed or not self._is_running)
 
     def contents(self, known: Collection[Path]) -> Iterator[tuple[Path, dict[str, bytes]]]:
         """What the pieces of this attempt hold."""
@@ -137,8 +137,8 @@ class ContextRecording:
 
     def raise_late(self) -> None:
         """What a journey's handler raised while requests were taken in breaks it when its context is closed."""
-        if self._requests is not None and self._requests.raised is not None:
-            raise self._requests.raised
+        if self._har is not None and self._har.raised is not None:
+            raise self._har.raised
 
     def network_lines(self) -> list[bytes]:
         """What was requested so far, as it is written."""
@@ -151,8 +151,8 @@ class ContextRecording:
         self._discard_pieces()
         if self.is_closed:
             (self._folder / f"{self._name}.network").unlink(missing_ok=True)
-            if self._requests is not None:
-                self._requests.forget()
+            if self._har is not None:
+                self._har.forget()
 
     @property
     def _raw(self) -> Path:
@@ -167,8 +167,8 @@ class ContextRecording:
         self._start_chunk(title=title)
         self._chunk += 1
         self._is_running = True
-        if self._requests is not None:
-            self._requests.begin()
+        if self._har is not None:
+            self._har.begin()
 
     def _lapse(self) -> None:
         """End the piece that runs; it stays as the browser wrote it."""

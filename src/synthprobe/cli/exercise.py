@@ -39,8 +39,9 @@ _EXCERPT = 300
 class Desk:
     """Where a runbook is followed: a copy of the project, so that a drill adds nothing to its memory or audit."""
 
-    def __init__(self, project: Project, target: Target, variables: Mapping[str, Secret]) -> None:
-        self.project, self.target = project, target
+    def __init__(self, project: Project, copy: Path, target: Target, variables: Mapping[str, Secret]) -> None:
+        self.project, self.target = dataclasses.replace(project, root=copy), target
+        self._secret = partial(project.secret, target)  # the copy holds no files of secrets
         self._mask = project.redactor
         for secret in variables.values():
             self._mask.add(secret)
@@ -112,7 +113,7 @@ class Desk:
             audit=RecordedAudit(partial(History.open, state / "history.db"), state),
             rerun=rerun,
             record=lambda *_: None,
-            secret=lambda name: self.project.secret(self.target, name),
+            secret=self._secret,
             redactor=self._mask,
         )
         first = Actor(self._role("apply", fix.roles), "the one who applies")
@@ -172,7 +173,7 @@ def desk(project: Project, target: Target, variables: Mapping[str, Secret], run:
         runs = copy / project.config.folder / "runs" / target.name
         runs.mkdir(parents=True)
         (runs / run.name).symlink_to(run.absolute(), target_is_directory=True)
-        yield Desk(dataclasses.replace(project, root=copy), target, variables)
+        yield Desk(project, copy, target, variables)
 
 
 def _settings(config: Config, target: Target) -> str:

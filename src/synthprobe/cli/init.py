@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
@@ -194,6 +195,7 @@ def _rendered(template: str, **given: object) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["quoted"] = json.dumps
+    environment.filters["shell"] = shlex.quote
     environment.filters["shown"] = partial(json.dumps, ensure_ascii=False)
     return environment.get_template(template).render(given)
 

@@ -21,6 +21,10 @@ PRIOR_OVER = 0.05
 """Share of runs over budget that is supposed before anything was seen."""
 FEW_CALLS = 12
 """Calls under which a row is marked as not sure."""
+QUERY, DATABASE = "query", "db"
+"""A metric ``query`` names one statement; its time is part of the metric ``db`` of the same answer."""
+REST = "db: other statements"
+"""Name of what is left of ``db`` when the named queries are taken out."""
 _COMPARED = 5  # ranks that a change is looked at in
 MOVED = 0.2
 """Difference between predicted and actual from which the load may have moved rather than vanished."""
@@ -212,12 +216,6 @@ def _by_location(group: Sequence[OperationTotal]) -> dict[str, float]:
 
 def _cost(row: ImpactRow) -> float:
     return row.impact_ms_per_day if row.impact_ms_per_day is not None else row.mean_ms * row.calls
-
-
-QUERY, DATABASE = "query", "db"
-"""A metric ``query`` names one statement; its time is part of the metric ``db`` of the same answer."""
-REST = "db: other statements"
-"""Name of what is left of ``db`` when the named queries are taken out."""
 
 
 def backend_totals(sums: Iterable[OperationSum]) -> tuple[OperationTotal, ...]:

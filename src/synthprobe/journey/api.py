@@ -223,7 +223,7 @@ class Api:
             self._redactor.learn_from_address(prepared.url or "")
             sent = body.encode() if isinstance(body, str) else body or b""
             self._redactor.learn_from_body(sent, str(prepared.headers.get("Content-Type", "")))
-        started_at, began = self._clock.now(), monotonic()
+        started_at, began, bound.status = self._clock.now(), monotonic(), 0
         known: dict[str, Any] = {
             "step": step,
             "method": prepared.method or "",

@@ -244,7 +244,7 @@ class BoundedAdapter(HTTPAdapter):
         """Send one request and read its whole body."""
         bound = current_deadline()
         if bound is not None:
-            kwargs["timeout"], bound.status = bound.left_s, 0
+            kwargs["timeout"] = bound.left_s
         kwargs["stream"] = True
         response = super().send(request, **kwargs)
         if bound is not None:

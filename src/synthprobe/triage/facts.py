@@ -216,7 +216,7 @@ def usual_of(facts: Facts | None) -> dict[Request, int]:
     return dict(Counter(request_of(a) for a in (facts.answers if facts else ()) if not a.is_well))
 
 
-def _refusals(facts: Facts | None) -> Facts | None:
+def _harmless(facts: Facts | None) -> Facts | None:
     """The facts without errors and missing scripts: what breaks now hurts one journey and, by luck, not another."""
     answers = tuple(a for a in (facts.answers if facts else ()) if a.status < 500 and a.resource != "script")
     return replace(facts, answers=answers) if facts else None
@@ -270,5 +270,5 @@ def _peer(other: JourneyVerdict) -> Peer:
         forbidden=next((f"{a.method} {a.path}: {a.reason}" for a in answers if a.status == 403), ""),
         role=next((s.role for s in reversed(steps) if s.role and s.status == "failed"), ""),
         let_in=tuple(a.path for a in answers if a.credentials == "password" and 0 < a.status < 400),
-        usual=usual_of(_refusals(last.facts)) if last and other.outcome == "passed" and len(other.results) == 1 else {},
+        usual=usual_of(_harmless(last.facts)) if last and other.outcome == "passed" and len(other.results) == 1 else {},
     )

@@ -16,7 +16,7 @@ from greenlet import getcurrent
 from playwright.sync_api import Error
 
 
-class RequestsBeside:
+class Har:
     """The requests of one context, in pieces of HAR that are taken in when somebody wants to know them."""
 
     def __init__(self, tracing: Any, folder: Path, name: str) -> None:
