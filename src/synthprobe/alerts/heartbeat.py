@@ -33,16 +33,7 @@ class HeartbeatConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Beat(Struct, frozen=True, kw_only=True):
-    """One signal, as recorded here.
-
-    Attributes:
-        at: when, UTC.
-        signal: which.
-        run: the run it speaks of.
-        accepted: whether the watcher took it.
-        tries: how many tries it took.
-        why: why it was not taken, as a sentence.
-    """
+    """One signal, as recorded here."""
 
     at: datetime
     signal: Signal

@@ -81,13 +81,6 @@ class Alert(Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: the same for the same message, so that writing it twice sends it once.
-        route: name of the route it takes.
-        reason: why it is sent now.
-        urgency: how it is told.
-        incidents: ids of the incidents it speaks of.
-        title: the first line.
-        body: the rest.
-        at: when it was written, UTC.
         threads: what joins it with messages of the same trouble under another incident's id.
         severity: the worst of its incidents; empty in records of older versions.
         journey: title of the journey that showed it.

@@ -29,10 +29,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """One try to hand a message to one channel.
 
     Attributes:
-        alert: the message's id.
         channel: the channel's source, never its address.
-        at: when, UTC.
-        accepted: whether the channel took it.
         why: why it did not, as a sentence.
         second: whether it was the second channel.
         final: whether the channel said that its address is gone, so that another try is of no use.
@@ -51,8 +48,6 @@ class Letter(Struct, frozen=True, kw_only=True):
     """A message and what became of it.
 
     Attributes:
-        alert: the message.
-        attempts: the tries, oldest first.
         done: when it was delivered, UTC.
         ended: when it was put aside without being delivered, UTC.
         end: why: a newer message took its place, no channel would take it, or somebody dropped it.

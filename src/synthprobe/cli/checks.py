@@ -78,9 +78,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Something a person should know before a run.
 
     Attributes:
-        check: what was looked at.
         level: ``wrong``, ``warning`` when a run may be all right all the same, ``well`` for what was counted.
-        text: what it is, and what to do.
     """
 
     check: str

@@ -26,13 +26,7 @@ _MISSING = "missing; install it with: synthprobe doctor --fix"
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
-    """A program that journeys or reports need.
-
-    Attributes:
-        name: what it is.
-        found: whether it is there.
-        text: which one is used and why, or how to get it.
-    """
+    """A program that journeys or reports need."""
 
     name: str
     found: bool

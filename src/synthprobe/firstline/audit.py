@@ -30,15 +30,8 @@ class AuditEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         number: 1 for the first.
-        at: when, UTC.
-        event: what happened.
-        fix: id of the fix.
-        target: the target's name.
-        incident: the incident's id.
-        role: who did it, by role.
         who: a hash that tells two people apart and names neither.
         digest: of the plan; the same plan has the same.
-        text: what happened, in plain language.
         expires: until when an approval holds, UTC.
         clean: of ``applied``: nothing had to be undone and everything was verified.
         automatic: whether no person started it.
@@ -46,7 +39,6 @@ class AuditEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         objects: of the same: how many objects it names.
         signature: of ``approved``: made by the key of who approved, over this line as far as it was known then.
         previous: hash of the line before.
-        hash: of this line.
     """
 
     number: int = 0

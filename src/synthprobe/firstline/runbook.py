@@ -74,12 +74,7 @@ class Matches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Exercise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a drill last proved the runbook.
-
-    Attributes:
-        at: the day.
-        revision: the revision that was proved.
-    """
+    """When a drill last proved the runbook."""
 
     at: date
     revision: str
@@ -89,7 +84,6 @@ class Command(Struct, frozen=True, kw_only=True):
     """A command a person types.
 
     Attributes:
-        shell: what is typed, for a POSIX shell.
         line: where it stands in the file, from 1.
         expected: texts, or ``/regular expressions/``, that its output must hold.
         unexpected: texts its output must not hold.
@@ -119,21 +113,14 @@ class Runbook(Struct, frozen=True, kw_only=True):
     Attributes:
         path: the file, relative to the project's root.
         id: its name; the file's stem.
-        title: one line.
         owner: the role or team that keeps it right, never a person.
-        audience: who can follow it.
-        severity: how bad it is for the users.
         cause_class: where the cause lies; ``class`` in the file.
-        matches: what it is for.
         last_exercised: when a drill last proved it; nothing when none did.
-        journeys: ids of journeys that show it.
         fix: id of an allowed fix.
         drill: the fault that reproduces it.
         review_after: days after which it must be proved again.
         supersedes: ids of runbooks it replaces.
         shipped: whether it comes with synthprobe; a page of the project's own goes first.
-        sections: the body.
-        body: the body's Markdown.
         body_line: where the body begins, from 1.
     """
 

@@ -67,7 +67,6 @@ class Snooze(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         what: id of the runbook or journey.
         rule: the rule that is snoozed.
         until: the last day.
-        why: the reason.
         owner: the role that accepted it.
     """
 
@@ -86,7 +85,6 @@ class Known(Struct, frozen=True, kw_only=True):
         commands: the commands of the command line, for example ``synthprobe run``.
         tests: journeys as commands name them, ``journeys/test_board.py::test_it_loads``, and their files.
         fixes: ids of the project's fixes; not checked when it is ``None``.
-        drills: faults that a drill can inject.
         changed: what a page's commands name and that changed since its last drill, by the page's id.
         marks: what people said of pages after use, oldest first.
         rewritten: when pages were last changed, by id; what was said before that does not count.

@@ -15,13 +15,11 @@ from synthprobe.records.incident import Incident, merged
 _ASKED = 500  # names in a question: a database takes a few thousand
 
 
-def read_incidents(connection: Connection, target: str | None, state: str | None) -> list[Incident]:
+def read_incidents(connection: Connection, target: str | None = None) -> list[Incident]:
     """Incidents, oldest first."""
     query = select(INCIDENTS.c.body).order_by(INCIDENTS.c.opened_at, INCIDENTS.c.id)
     if target is not None:
         query = query.where(INCIDENTS.c.target == target)
-    if state is not None:
-        query = query.where(INCIDENTS.c.state == state)
     return [msgspec.json.decode(body, type=Incident) for body in connection.execute(query).scalars()]
 
 

@@ -25,7 +25,7 @@ def write_entry(connection: Connection, entry: LedgerEntry) -> None:
     )
 
 
-def read_entries(connection: Connection, target: str | None, since: datetime | None) -> list[LedgerEntry]:
+def read_entries(connection: Connection, target: str | None = None, since: datetime | None = None) -> list[LedgerEntry]:
     """Entries that are open, and those that were closed since a moment; oldest first."""
     query = select(LEDGER.c.body)
     if target is not None:

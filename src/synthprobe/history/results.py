@@ -164,14 +164,15 @@ def write_observations(connection: Connection, observations: Sequence[Observatio
 
 
 def read_observations(
-    connection: Connection, target: str, journeys: Collection[str] | None, last: int
+    connection: Connection, target: str, journeys: str | Collection[str] | None = None, last: int = 12
 ) -> list[Observation]:
-    """The last observations of each journey at each location, the newest last."""
+    """What the last runs at each location said of journeys, the newest last; of all without any."""
+    wanted = [journeys] if isinstance(journeys, str) else journeys
     looked = select(RUNS.c.location).where(RUNS.c.target == target, RUNS.c.part == 0).distinct()
     found = [
         _observation(target, row)
         for location in connection.execute(looked).scalars().all()
-        for row in _newest_rows(connection, target, location, journeys, last)
+        for row in _newest_rows(connection, target, location, wanted, last)
     ]
     return sorted(found, key=lambda o: (o.at, o.slot, o.run_id))
 
@@ -234,7 +235,7 @@ def _write_slot(connection: Connection, verdict: Verdict, at: int, outcomes: Map
 
 
 def read_slots(
-    connection: Connection, target: str, since: datetime, until: datetime, journeys: Collection[str] | None
+    connection: Connection, target: str, since: datetime, until: datetime, journeys: Collection[str] | None = None
 ) -> list[JudgedSlot]:
     """The slots judged in a window, oldest first."""
     names = {
@@ -265,7 +266,7 @@ def read_slot_before(connection: Connection, target: str, slot: int) -> tuple[in
     return (row.slot, from_ms(row.at)) if row else None
 
 
-def has_slot(connection: Connection, target: str, slot: int, location: str) -> bool:
+def has_slot(connection: Connection, target: str, slot: int, *, location: str = "") -> bool:
     """Whether a scheduled run at a location judged a slot."""
     here = (SLOTS.c.target == target, SLOTS.c.slot == slot, SLOTS.c.location == location)
     return connection.execute(select(SLOTS.c.slot).where(*here)).first() is not None
@@ -345,7 +346,9 @@ def read_series(
     return {step: sorted(samples, key=lambda sample: sample.at) for step, samples in found.items()}
 
 
-def write_states(connection: Connection, target: str, location: str, states: Mapping[tuple[str, str], bytes]) -> None:
+def write_states(
+    connection: Connection, target: str, states: Mapping[tuple[str, str], bytes], *, location: str = ""
+) -> None:
     """Replace the detector's state of steps, by journey and step."""
     journeys = journey_numbers(connection, target, [journey for journey, _ in states])
     series = series_numbers(connection, location, journeys, [(journey, step, "") for journey, step in states])
@@ -357,7 +360,7 @@ def write_states(connection: Connection, target: str, location: str, states: Map
 
 
 def read_states(
-    connection: Connection, target: str, location: str, journeys: Collection[str] | None
+    connection: Connection, target: str, *, location: str = "", journeys: Collection[str] | None = None
 ) -> dict[tuple[str, str], bytes]:
     """The detector's state of every step, by journey and step."""
     query = (

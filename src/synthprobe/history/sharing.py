@@ -112,8 +112,8 @@ class Stores:
             return
         self._share()
         none: list[Incident] = []
-        theirs = self._shared.read(lambda c: incidents.read_incidents(c, None, None), none)
-        ours = self._home.read(lambda c: incidents.read_incidents(c, None, None), none)
+        theirs = self._shared.read(incidents.read_incidents, none)
+        ours = self._home.read(incidents.read_incidents, none)
         if new := {one.id: one for one in theirs if one not in ours}:
             with contextlib.suppress(HistoryError):
                 self._home.write(lambda c: waiting.mirror_incidents(c, new))
@@ -122,7 +122,7 @@ class Stores:
     def _mirror_closed(self) -> None:
         """Close what another machine removed or gave up."""
         none: list[LedgerEntry] = []
-        tokens = [entry.token for entry in self._home.read(lambda c: ledger.read_entries(c, None, None), none)]
+        tokens = [entry.token for entry in self._home.read(ledger.read_entries, none)]
         if self._shared is not None and tokens:
             for entry in self._shared.read(lambda c: ledger.read_closed(c, tokens), none):
                 with contextlib.suppress(HistoryError):

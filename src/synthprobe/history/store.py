@@ -8,41 +8,67 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, select, text
 
 from synthprobe.errors import HistoryError
-from synthprobe.history import (
-    incidents,
-    intervals,
-    ledger,
-    renames,
-    results,
-    rollups,
-    sums,
-    times,
-    transfer,
-    waiting,
-)
+from synthprobe.history import ledger, renames, results, rollups, sums, times, transfer, waiting
 from synthprobe.history.database import META, RUNS, to_ms, upsert
 from synthprobe.history.fleet import Fleet
+from synthprobe.history.incidents import (
+    append_audit,
+    read_audit,
+    read_audit_rows,
+    read_incident,
+    read_incidents,
+    read_letters,
+    write_incident,
+    write_letter,
+)
+from synthprobe.history.intervals import read_intervals
 from synthprobe.history.packs import write_pack
 from synthprobe.history.sharing import Stores
 from synthprobe.history.whole_file import whole_file
 from synthprobe.records.fleet import PartSeen
-from synthprobe.records.history import JudgedSlot, OperationSum, StepSample, StepSum
+from synthprobe.records.history import StepSample
 from synthprobe.records.incident import Incident, Observation
-from synthprobe.records.intervals import Interval
 from synthprobe.records.testdata import LedgerEntry
 from synthprobe.records.verdict import Verdict
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 PRUNE_EVERY = timedelta(hours=1)
 PRUNE_LEAP = timedelta(days=2)
 """How far what is old enough moves at once, so that a clock that is years ahead removes nothing that is young."""
+
+
+def _reader(
+    act: Callable[Concatenate[Connection, P], T], nothing: Callable[[], T]
+) -> Callable[Concatenate[Stores, P], T]:
+    """A method that reads where most is known, and gives nothing where no store can be used."""
+
+    def read(self: Stores, /, *args: P.args, **options: P.kwargs) -> T:
+        return self._read(lambda connection: act(connection, *args, **options), nothing())
+
+    read.__doc__ = act.__doc__
+    return read
+
+
+def _writer(act: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[Stores, P], T]:
+    """A method that does the same in every store."""
+
+    def write(self: Stores, /, *args: P.args, **options: P.kwargs) -> T:
+        return self._each(lambda connection: act(connection, *args, **options))
+
+    write.__doc__ = act.__doc__
+    return write
+
+
+def _none() -> None:
+    return None
 
 
 class History(Stores):
@@ -83,20 +109,15 @@ class History(Stores):
                 f"{error} The verdict waits in the run's folder, and is taken in when the history can be used again."
             ) from None
 
-    def put_detector_states(self, target: str, states: Mapping[tuple[str, str], bytes], *, location: str = "") -> None:
-        """Replace what the detector knows of steps."""
-        self._each(lambda connection: results.write_states(connection, target, location, states))
-
-    def rename_steps(self, target: str, aliases: Mapping[str, Mapping[str, str]]) -> None:
-        """Give what is known of steps to the steps they are called now."""
-        self._each(lambda connection: renames.rename_steps(connection, target, aliases))
+    put_detector_states = _writer(results.write_states)
+    rename_steps = _writer(renames.rename_steps)
 
     def put_incident(self, incident: Incident, *, base: Incident | None = None) -> None:
         """Write an incident, or replace what is known of it; what others made of its base meanwhile is not lost."""
         self._keep(
             waiting.INCIDENT,
             incident.id,
-            lambda connection: incidents.write_incident(connection, incident, base),
+            lambda connection: write_incident(connection, incident, base),
             lambda connection: waiting.keep_incident(connection, incident, base),
         )
 
@@ -122,54 +143,42 @@ class History(Stores):
         What the shared store has heard of already is not shared.
         """
         if self._shared is None or not share:
-            self._home.write(lambda c: incidents.append_audit(c, entries, check), durable=True)
+            self._home.write(lambda c: append_audit(c, entries, check), durable=True)
         elif check is not None:
-            self._shared.write(lambda c: incidents.append_audit(c, entries, check))
-            self._home.write(lambda c: incidents.append_audit(c, entries), durable=True)
+            self._shared.write(lambda c: append_audit(c, entries, check))
+            self._home.write(lambda c: append_audit(c, entries), durable=True)
         else:
             self._home.write(lambda c: waiting.keep_audited(c, entries), durable=True)
             self._share()
 
     def put_letter(self, id: str, at: datetime, done: datetime | None, body: str, topics: Collection[str]) -> None:
         """Write a message and what became of it, on this machine alone; when it returns that is on the disk."""
-        self._home.write(lambda c: incidents.write_letter(c, id, at, done, body, topics), durable=True)
+        self._home.write(lambda c: write_letter(c, id, at, done, body, topics), durable=True)
 
     # reading
 
-    def observations(
-        self, target: str, journeys: str | Collection[str] | None = None, last: int = 12
-    ) -> list[Observation]:
-        """What the last runs said of journeys; of all without any."""
-        wanted = [journeys] if isinstance(journeys, str) else journeys
-        return self._read(lambda connection: results.read_observations(connection, target, wanted, last), [])
+    observations = _reader(results.read_observations, list)
+    detector_states = _reader(results.read_states, dict)
+    judged_slots = _reader(results.read_slots, list)
+    slot_before = _reader(results.read_slot_before, _none)
+    is_judged = _reader(results.has_slot, bool)
+    first_judged = _reader(results.read_first_judged, dict)
+    steps = _reader(results.read_steps, dict)
+    series = _reader(results.read_series, dict)
+    step_sums = _reader(sums.read_step_sums, list)
+    operations = _reader(sums.read_operations, list)
+    intervals = _reader(read_intervals, dict)
+    clock_ahead = _reader(times.read_clock_ahead, timedelta)
+    has_runs_after = _reader(times.has_runs_after, bool)
+    incidents = _reader(read_incidents, list)
+    incident = _reader(read_incident, _none)
+    entries = _reader(ledger.read_entries, list)
+    knows_entry = _reader(ledger.is_known, bool)
+    audit_entries = _reader(read_audit, list)
 
-    def detector_states(
-        self, target: str, *, location: str = "", journeys: Collection[str] | None = None
-    ) -> dict[tuple[str, str], bytes]:
-        """What the detector knows of each step."""
-        return self._read(lambda connection: results.read_states(connection, target, location, journeys), {})
-
-    def judged_slots(
-        self, target: str, since: datetime, until: datetime, journeys: Collection[str] | None = None
-    ) -> list[JudgedSlot]:
-        """The slots that were judged in a window."""
-        return self._read(lambda connection: results.read_slots(connection, target, since, until, journeys), [])
-
-    def slot_before(self, target: str, slot: int) -> tuple[int, datetime] | None:
-        """The last slot that was judged before another."""
-        return self._read(lambda connection: results.read_slot_before(connection, target, slot), None)
-
-    def is_judged(self, target: str, slot: int, *, location: str = "") -> bool:
-        """Whether a slot was judged."""
-        return self._read(lambda connection: results.has_slot(connection, target, slot, location), False)
-
-    def clock_ahead(self) -> timedelta:
-        """How far the database's clock is ahead of this machine's."""
-        return self._read(times.read_clock_ahead, timedelta(0))
-
-    def has_runs_after(self, target: str, at: datetime, *, location: str = "") -> bool:
-        """Whether a run is remembered that began after a moment."""
-        return self._read(lambda connection: times.has_runs_after(connection, target, location, at), False)
+    def step_series(self, target: str, journey: str, step: str, since: datetime) -> list[StepSample]:
+        """How long a step took."""
+        return self.series(target, journey, (step,), since).get(step, [])
 
     def repair_times(self, target: str, latest: datetime, until: datetime, interval_s: int) -> list[str]:
         """Give runs whose clock was ahead a time that can be."""
@@ -178,58 +187,10 @@ class History(Stores):
             return []
         return self._each(lambda connection: times.repair_times(connection, target, latest, until, interval_s))
 
-    def first_judged(self, target: str) -> dict[str, datetime]:
-        """Since when each journey is watched."""
-        return self._read(lambda connection: results.read_first_judged(connection, target), {})
-
-    def intervals(self, target: str) -> dict[str, Interval]:
-        """The interval of each journey, and since when it has it."""
-        return self._read(lambda connection: intervals.read_intervals(connection, target), {})
-
-    def steps(self, target: str) -> dict[str, tuple[str, ...]]:
-        """Which steps are known."""
-        return self._read(lambda connection: results.read_steps(connection, target), {})
-
-    def step_series(self, target: str, journey: str, step: str, since: datetime) -> list[StepSample]:
-        """How long a step took."""
-        return self.series(target, journey, (step,), since).get(step, [])
-
-    def series(self, target: str, journey: str, steps: Collection[str], since: datetime) -> dict[str, list[StepSample]]:
-        """How long steps of a journey took."""
-        return self._read(lambda connection: results.read_series(connection, target, journey, steps, since), {})
-
-    def step_sums(self, target: str, since: datetime, until: datetime, *, p95: bool = True) -> list[StepSum]:
-        """What steps took, in the attempts that reached their end."""
-        return self._read(lambda c: sums.read_step_sums(c, target, since, until, p95=p95), [])
-
-    def operations(self, target: str, since: datetime, until: datetime, *, p95: bool = True) -> list[OperationSum]:
-        """What the target's backend operations took."""
-        return self._read(lambda c: sums.read_operations(c, target, since, until, p95=p95), [])
-
-    def incidents(self, target: str | None = None, state: str | None = None) -> list[Incident]:
-        """Incidents."""
-        return self._read(lambda connection: incidents.read_incidents(connection, target, state), [])
-
-    def incident(self, id: str) -> Incident | None:
-        """One incident."""
-        return self._read(lambda connection: incidents.read_incident(connection, id), None)
-
-    def entries(self, target: str, since: datetime | None = None) -> list[LedgerEntry]:
-        """Entries of the ledger of test data that are open, and those that were closed since a moment."""
-        return self._read(lambda connection: ledger.read_entries(connection, target, since), [])
-
-    def knows_entry(self, token: str) -> bool:
-        """Whether the ledger holds an entry, open or closed."""
-        return self._read(lambda connection: ledger.is_known(connection, token), False)
-
-    def audit_entries(self) -> list[dict[str, Any]]:
-        """All entries of the audit, of every machine that shares the history."""
-        return self._read(incidents.read_audit, [])
-
     def own_audit(self) -> list[str]:
         """All entries of the audit that were made here, as they are written."""
         none: list[str] = []
-        return self._home.read(incidents.read_audit_rows, none)
+        return self._home.read(read_audit_rows, none)
 
     def audit_end(self) -> str:
         """The newest line of the audit made here, as a sentence for whoever keeps it elsewhere; empty without one."""
@@ -239,7 +200,7 @@ class History(Stores):
 
     def shared_audit(self) -> list[dict[str, Any]]:
         """All entries that the shared store holds; none where there is no such store."""
-        return self._shared.do(incidents.read_audit, write=False) if self._shared is not None else []
+        return self._shared.do(read_audit, write=False) if self._shared is not None else []
 
     @property
     def fleet(self) -> Fleet:
@@ -249,7 +210,7 @@ class History(Stores):
     def letters(self, topics: Collection[str] | None = None, *, waiting: bool = False) -> list[str]:
         """All messages of this machine, or those about some topics, and those that wait."""
         none: list[str] = []
-        return self._home.read(lambda c: incidents.read_letters(c, topics, waiting=waiting), none)
+        return self._home.read(lambda c: read_letters(c, topics, waiting=waiting), none)
 
     # upkeep
 

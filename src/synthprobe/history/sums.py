@@ -37,7 +37,7 @@ class _Sum:
 
 
 def read_step_sums(
-    connection: Connection, target: str, since: datetime, until: datetime, *, p95: bool
+    connection: Connection, target: str, since: datetime, until: datetime, *, p95: bool = True
 ) -> list[StepSum]:
     """What steps took, of the attempts that reached their end; roll-ups count when they begin in the window."""
     query = select(SERIES, JOURNEYS.c.journey).join(JOURNEYS, JOURNEYS.c.no == SERIES.c.journey_no)
@@ -73,7 +73,7 @@ def read_step_sums(
 
 
 def read_operations(
-    connection: Connection, target: str, since: datetime, until: datetime, *, p95: bool
+    connection: Connection, target: str, since: datetime, until: datetime, *, p95: bool = True
 ) -> list[OperationSum]:
     """What backend operations took in a window, the costliest first; roll-ups count when they begin in it."""
     query = select(SERIES, JOURNEYS.c.journey).join(JOURNEYS, JOURNEYS.c.no == SERIES.c.journey_no)

@@ -19,7 +19,7 @@ def read_clock_ahead(connection: Connection) -> timedelta:
     return theirs - (asked + (datetime.now(UTC) - asked) / 2)
 
 
-def has_runs_after(connection: Connection, target: str, location: str, at: datetime) -> bool:
+def has_runs_after(connection: Connection, target: str, at: datetime, *, location: str = "") -> bool:
     """Whether a run of a location began after a moment."""
     here = (RUNS.c.target == target, RUNS.c.location == location, RUNS.c.started_at > to_ms(at))
     return connection.execute(select(RUNS.c.no).where(*here).limit(1)).first() is not None

@@ -37,7 +37,7 @@ def write_run(connection: Connection, run: JudgedRun) -> bool:
     new = results.write_verdict(connection, run.verdict)
     intervals.write_intervals(connection, run.verdict)
     results.write_observations(connection, run.observations)
-    results.write_states(connection, at.target, at.location, run.states)
+    results.write_states(connection, at.target, run.states, location=at.location)
     return new
 
 
@@ -114,7 +114,7 @@ def forget(connection: Connection, row: Any, known: bool | Incident | None) -> N
 
 def mirror_incidents(connection: Connection, known: Mapping[str, Incident]) -> None:
     """Know at home what the shared store knows, but of what waits."""
-    ours = {one.id: one for one in incidents.read_incidents(connection, None, None)}
+    ours = {one.id: one for one in incidents.read_incidents(connection)}
     waiting = set(connection.execute(select(WAITING.c.id).where(WAITING.c.kind == INCIDENT)).scalars())
     for id, incident in known.items():
         if id not in waiting and ours.get(id) != incident:

@@ -19,7 +19,6 @@ class LastWords(Struct, frozen=True, kw_only=True):
         kind: ``refused`` when what is typed, configured or collected cannot be used, so that trying once more is of no
             use; ``broken`` when something raised where it must not; ``stopped`` when something asked pytest to stop;
             ``through`` when it came to its end; ``note`` when nothing ended, and a person should know.
-        message: what happened, masked.
     """
 
     kind: LastWordsKind

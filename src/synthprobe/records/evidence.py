@@ -38,9 +38,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """One kept piece of evidence, a file beside the result.
 
     Attributes:
-        kind: what it is.
         title: what a person reads, for example ``"screenshot of the board"``.
-        media_type: the file's media type.
         path: relative to the run's folder; empty when it was withheld.
         size: bytes.
         withheld: why there is no file, as a sentence; empty when there is one.
@@ -58,7 +56,6 @@ class ServerTiming(Struct, frozen=True, kw_only=True):
     """One metric of a ``Server-Timing`` header (https://www.w3.org/TR/server-timing/).
 
     Attributes:
-        name: the metric's name, for example ``db``.
         duration_ms: milliseconds, 0 when the server gave none.
         description: the metric's description, for example ``n=14``.
         calls: how often the operation ran, where the description says so; 0 when it does not.
@@ -75,17 +72,10 @@ class Exchange(Struct, frozen=True, kw_only=True):
 
     Attributes:
         step: title of the step it happened in, empty outside any step.
-        method: HTTP method.
-        url: absolute address.
-        request_headers: as sent, secrets masked.
         request_body: as sent, secrets masked, cut at the evidence limit.
         status: the answer's status code; 0 when there was no answer.
-        response_headers: as received, secrets masked.
-        response_body: as received, secrets masked, cut at the evidence limit.
-        started_at: when it began, UTC.
         duration_ms: milliseconds from sending to the last byte.
         size: bytes of the answer's body after decoding.
-        server_timing: what the server says it spent.
         traceparent: the W3C trace context that was sent.
         error: why there was no answer, as a sentence.
         credentials: by what it let itself be known.
@@ -125,10 +115,7 @@ class ConsoleMessage(Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: ``error``, ``warning``, ``log`` ... or ``page error``.
-        text: the message.
         location: where the script stands.
-        page: address of the page.
-        at: when, UTC.
     """
 
     kind: str
@@ -142,20 +129,14 @@ class NetworkRequest(Struct, frozen=True, kw_only=True):
     """A browser request that failed or was slow.
 
     Attributes:
-        method: HTTP method.
-        url: absolute address.
         status: the answer's status code; 0 when there was none.
         duration_ms: milliseconds to the end of the answer.
         resource_type: ``document``, ``fetch``, ``image`` ...
-        error: the browser's reason when it failed.
-        server_timing: what the server says it spent.
         node: the target's ``X-Node`` header, when it sends one.
         build: the target's ``X-Build`` header, when it sends one.
-        content_type: media type of the answer.
         credentials: by what it let itself be known.
         account: the account that it logged in as, where it sent its name.
         phases: milliseconds of each part of it: ``dns``, ``connect``, ``tls``, ``wait`` and ``body``.
-        at: when it began, UTC.
     """
 
     method: str
@@ -182,12 +163,8 @@ class SeenRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A request near a failure, as short as a row of a waterfall needs it.
 
     Attributes:
-        method: HTTP method.
         path: the address's path, without host and query.
-        status: the answer's status code; 0 when there was none.
         after_s: seconds from the attempt's begin.
-        duration_s: seconds to the last byte.
-        error: why there was no answer.
     """
 
     method: str
@@ -203,20 +180,13 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     Attributes:
         by: ``api`` when the journey asked, ``page`` when the browser did.
-        method: HTTP method.
         path: the address's path, without host and query.
-        status: the answer's status code; 0 when there was none.
         step: path of the step; empty outside any.
         node: the node that answered, when it says so.
         build: the build that answered, when it says so.
-        content_type: media type of the answer.
-        duration_ms: milliseconds to the last byte.
         age_s: seconds the answer lay in a cache, from its ``Age`` header.
-        server_timing: what the server says it spent.
         reason: first words of an answer that refuses, or why there was none, or none that could be read whole.
         resource: what the page asked for: ``document``, ``script``, ``fetch`` ...
-        credentials: by what the request let itself be known.
-        account: the account that it logged in as, where the request sent its name.
         phases: milliseconds of each part of it, as far as they were measured.
         host: the host that a page asked, where it is of another site than the target.
     """
@@ -249,7 +219,6 @@ class PageSeen(Struct, frozen=True, kw_only=True):
     """What a page showed when the journey broke.
 
     Attributes:
-        path: the page's path.
         outline: its accessible outline, a line for each element, outermost first: ``button "Sign in" [disabled]``.
         asks_password: whether a field for a password can be seen.
     """
@@ -263,8 +232,6 @@ class NodeCount(Struct, frozen=True, kw_only=True):
     """How one node of the target answered.
 
     Attributes:
-        node: the node's name.
-        answers: all answers it gave.
         broken: answers that were a server error.
     """
 
@@ -277,7 +244,6 @@ class Age(Struct, frozen=True, kw_only=True):
     """One measured age of data.
 
     Attributes:
-        what: what was looked at.
         age_s: seconds; negative when it comes from the future.
         limit_s: seconds it may be old.
     """
@@ -295,10 +261,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     Attributes:
         answers: in their order, those that say most: refused, broken or slow ones, and those of the broken step.
         nodes: how each node answered, over all answers.
-        builds: every build that answered.
         page_errors: first line of each uncaught error of a page.
-        ages: every measured age of data.
-        pages: what each page showed when the journey broke.
     """
 
     answers: tuple[Answer, ...] = ()

@@ -20,9 +20,6 @@ class Contradiction(Struct, frozen=True, kw_only=True):
             the answer took, or an element of a page.
         expected: in a few words, for example ``status 200``.
         got: what was there instead; one line for each field or place that differs.
-        method: HTTP method of the request that was answered; empty for a page.
-        url: its address.
-        status: the answer's status code; 0 for a page.
         locator: how the element was looked for, as Playwright writes it; empty elsewhere.
         misshapen: whether a field is missing or holds another kind of value, so that nothing is said of its value.
     """
@@ -42,13 +39,9 @@ class Refusal(Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: ``refused``, ``dns``, ``tls``, ``no connection``, ``protocol``, ``request`` or ``deadline``.
-        method: HTTP method of the request; empty when a page asked.
-        url: its address.
         phase: what was under way when the time was up: ``connecting``, ``handshake`` or ``answer``.
         within_s: seconds there were; 0 when time was not the reason.
-        tried: addresses that were tried.
         certificate: what is wrong with the target's certificate, as a sentence; empty when it is not that.
-        reason: what the library below said.
         status: the status code of an answer that could not be read whole; 0 when there was none.
     """
 
@@ -67,7 +60,6 @@ class Throttled(Struct, frozen=True, kw_only=True):
     """The target asked to be left alone for a while.
 
     Attributes:
-        status: the answer's status code, 429 or 503.
         after: its ``Retry-After`` header: seconds, or a date.
     """
 
@@ -79,7 +71,6 @@ class Skew(Struct, frozen=True, kw_only=True):
     """A time that lies in the future.
 
     Attributes:
-        what: what has that time.
         ahead_s: seconds from now, by the target's clock where it is known.
         clock_s: seconds the target's clock is ahead of the probe's, as far as known.
     """
@@ -93,8 +84,6 @@ class Wait(Struct, frozen=True, kw_only=True):
     """Something was waited for, and did not come.
 
     Attributes:
-        within_s: seconds there were.
-        attempts: how often it was looked for.
         reason: why it did not hold at the last one.
         seen: each reason, and how often it was seen.
     """
@@ -115,7 +104,6 @@ class Sought(Struct, frozen=True, kw_only=True):
     Attributes:
         locator: how it was looked for, as Playwright writes it.
         sight: how it was: not there, not visible, disabled, covered by another one, or moving.
-        within_s: seconds it was looked for.
         by: the element that covers it, as HTML; empty when none does.
     """
 
@@ -127,14 +115,6 @@ class Sought(Struct, frozen=True, kw_only=True):
 
 class Finding(Struct, frozen=True, kw_only=True):
     """What is known of why an expectation broke, where more than a sentence is known.
-
-    Attributes:
-        contradiction: what was expected and what was got.
-        refusal: why there was no answer.
-        throttled: that the target asked for a pause.
-        skew: that a time lies in the future.
-        wait: how long it was waited for.
-        sought: the element of a page that was looked for in vain.
 
     Example:
         >>> Finding(skew=Skew(what="position", ahead_s=731.0)).skew.ahead_s

@@ -20,7 +20,6 @@ class PlannedPart(Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: 1 for the first.
-        journeys: the journeys.
         expected_s: seconds they take one after the other, by what was learned.
     """
 
@@ -33,13 +32,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What is looked at in a slot, by whom, and how many must agree.
 
     Attributes:
-        target: the target's name.
-        slot: the slot.
         revision: hash of the source that the journeys were read from.
         parts: the parts, the longest first.
         locations: from where each part is looked at; empty when every location that comes may look.
         quorum: how many locations must say that a journey failed; 0 for a majority of those that looked.
-        not_due: the journeys that are not looked at in this slot, by their own interval.
         version: of synthprobe, by which it was made; empty when it is not known.
     """
 
@@ -67,8 +63,6 @@ class Place(Struct, frozen=True, kw_only=True):
     """One part, looked at from one location: what is leased, and judged once.
 
     Attributes:
-        target: the target's name.
-        slot: the slot.
         location: from where; empty for the conclusion.
         part: the part's number; 0 is the conclusion.
     """
@@ -83,15 +77,9 @@ class PartSeen(Struct, frozen=True, kw_only=True):
     """What a part says: the outcomes in short, and in full what did not simply pass.
 
     Attributes:
-        place: which part, from where.
         token: of the lease under which it was looked at.
         final: whether it counts; otherwise nothing could be looked at, and another worker may try.
         passed: ids of the journeys that simply passed.
-        others: the verdicts of all others.
-        run_id: the run.
-        build: what the target says that it runs.
-        finished_at: when, UTC.
-        notes: what a person should know besides.
         files: where published evidence stands, by its path in the records.
     """
 
@@ -111,12 +99,7 @@ class PartState(Struct, frozen=True, kw_only=True):
     """How far a part is, as the shared history knows it.
 
     Attributes:
-        place: which part, from where.
         token: grows with each holder, so that one that was overtaken is not believed.
-        holder: machine and process that have it, or had it.
-        taken_at: when, UTC.
-        leased_until: end of the lease, UTC.
-        done_at: when its result was stored, UTC; nothing until then.
         note: why a worker left it alone, as a sentence; empty when none did.
         body: the result, as `PartSeen`; nothing until there is one.
     """
@@ -140,8 +123,6 @@ class Conclusion(Struct, frozen=True, kw_only=True):
     """What is remembered of a conclusion.
 
     Attributes:
-        run_id: the run under which it stands in the history.
-        exit_code: its exit code.
         blind: locations from which nothing could be looked at.
     """
 

@@ -30,14 +30,7 @@ class StepSample(Struct, frozen=True, kw_only=True):
     """One measurement of a step, or the roll-up of an hour or a day.
 
     Attributes:
-        at: when it began, UTC.
         span_s: seconds the sample stands for; 0 for a single measurement.
-        count: measurements in it.
-        failed: how many of them broke.
-        total_ms: milliseconds of all together.
-        over_budget_ms: milliseconds over the budget, all together.
-        min_ms: the shortest, milliseconds.
-        max_ms: the longest, milliseconds.
         p95_ms: time that 19 of 20 stay under, milliseconds, within 3 %.
     """
 
@@ -68,13 +61,9 @@ class StepSum(Struct, frozen=True, kw_only=True):
     """What one step took in a window, in the attempts that reached their end.
 
     Attributes:
-        journey: the journey's id.
         step: the step's path; empty for the whole journey.
         tried: attempts that came to it, whatever became of them.
         count: measurements that count.
-        total_ms: milliseconds of them together.
-        over_budget_calls: those that took longer than the budget.
-        over_budget_ms: milliseconds over the budget, all together.
         p95_ms: time that 19 of 20 stay under, milliseconds; None when it was not asked for.
         locations: measurements that count, and milliseconds of them together, by where the probe stood.
     """

@@ -25,15 +25,9 @@ class OperationTotal(Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: title of the step, or the normalised statement.
-        calls: how often it ran.
-        total_ms: milliseconds of all calls together.
-        kind: step of a journey, operation of ``Server-Timing``, or statement counted by the database.
         journey: id of the journey; empty for a statement, which the database counts for everybody.
         step: the step it ran in; for a step its own title.
         p95_ms: time that 19 of 20 calls stay under, milliseconds; None when unknown.
-        budget_ms: milliseconds one call may take; None without a budget.
-        over_budget_calls: calls that took longer than the budget.
-        over_budget_ms: milliseconds over the budget, all calls together.
         slowest_trace: address of the trace of the last slow run, relative to the site; empty when there is none.
         locations: calls, and milliseconds of them together, by where the probe stood; steps only.
     """
@@ -57,16 +51,11 @@ class ImpactRow(Struct, frozen=True, kw_only=True):
 
     Attributes:
         rank: 1 costs the users most; counted among rows of its kind.
-        kind: what the row is.
-        name: title of the step, or the normalised statement.
         journeys: ids of the journeys it ran in, the costliest first.
-        step: the step it cost most in.
         impact_ms_per_day: milliseconds real users wait for it in a day; None when no journey declares its uses.
         excess_ms_per_day: the part of it over the budget; None when unknown or without a budget.
         production_share: part of the impact of all rows of its kind, 0 to 1; None when unknown.
         probe_share: part of the probe's own time, 0 to 1: the schedule, not the users; None for statements.
-        calls: calls that were counted.
-        mean_ms: milliseconds a call.
         p95_ms: time that 19 of 20 calls stay under, milliseconds; the worst journey's; None when unknown.
         trend: mean of a call against the window before, 1 is unchanged; None without a window before.
         few: so few calls were counted that the row's place is not sure.
@@ -96,8 +85,6 @@ class Split(Struct, frozen=True, kw_only=True):
     """Why a total moved; the two parts add up to the difference exactly.
 
     Attributes:
-        before_ms: the total before.
-        after_ms: the total after.
         traffic_ms: the part that more or fewer calls make.
         per_call_ms: the part that slower or faster calls make; only this one is a change's merit.
     """
@@ -112,7 +99,6 @@ class Forecast(Struct, frozen=True, kw_only=True):
     """One row of the table that compares what a change should do with what it did.
 
     Attributes:
-        name: the row's name.
         rank_before: its rank before the change; 0 when it was not there.
         rank_predicted: its rank when only the changed row gets cheaper.
         rank_after: its rank after the change; 0 when it is gone.
@@ -131,14 +117,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
 
 
 class StatementCounter(Struct, frozen=True, kw_only=True):
-    """One row of ``pg_stat_statements``: counters that only grow until they are reset.
-
-    Attributes:
-        id: the database's id of the statement.
-        text: its text as the database shows it.
-        calls: executions since the counters began.
-        total_ms: milliseconds since the counters began.
-    """
+    """One row of ``pg_stat_statements``: counters that only grow until they are reset."""
 
     id: str
     text: str
@@ -150,8 +129,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """The database's statement counters at one moment.
 
     Attributes:
-        at: when, UTC.
-        counters: the statements it knew.
         reset_at: since when it counts, UTC, if it says so.
         evictions: how often it had to forget a statement since then.
         database: its name; empty when it was not recorded.
@@ -169,8 +146,6 @@ class StatementCount(Struct, frozen=True, array_like=True):
 
     Attributes:
         id: short id of the normalised statement.
-        calls: executions.
-        total_ms: milliseconds of all of them together.
     """
 
     id: str
@@ -182,8 +157,6 @@ class Counted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a database counted between two snapshots.
 
     Attributes:
-        since: moment of the earlier snapshot, UTC.
-        at: moment of the later one, UTC.
         rows: the statements that ran, the costliest first.
         names: normalised statements by their ids.
         forgotten: ids of statements that the database does not list any more.
@@ -203,7 +176,6 @@ class Change(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         at: when it went live, UTC.
-        title: what was done.
         operation: the row of the board it is to make cheaper; empty when none is named.
         saves: the part of that row's time it is expected to save, 0 to 1.
         expected: ``slower`` when it makes that row, or any where none is named, slower: the level it brings is usual.

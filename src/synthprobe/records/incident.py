@@ -35,12 +35,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     """What one run says of one journey: all that opening and closing incidents needs.
 
     Attributes:
-        run_id: the run.
-        slot: the run's slot.
         at: when the run began, UTC.
-        target: the target's name.
-        journey: the journey's id.
-        outcome: after all attempts.
         intermittent: it failed and then passed.
         fingerprint: which failure it was, ``v2:`` and a hash; empty when it passed.
         former_fingerprint: the same in the version before; not kept in the history.
@@ -48,8 +43,6 @@ class Observation(Struct, frozen=True, kw_only=True):
         step: the broken or slow step.
         cause: why it is not ``passed``, in one line.
         node: the target's node that answered last, when it names one.
-        build: the target's build, when it names one.
-        location: where the probe stood.
         evidence: what shows the cause, by which journeys and runs are joined; not kept in the history.
         seen_from: from which locations it fails and passes, where several looked; not kept in the history.
         alone: whether too few locations found it not well for the target to be at fault.
@@ -79,7 +72,6 @@ class Triage(Struct, frozen=True, kw_only=True):
     """Where the cause of a failure lies, and why we say so.
 
     Attributes:
-        cause_class: the class.
         rule: the rule that fired, by name.
         why: a sentence with the evidence.
         sure: ``high``, ``medium`` or ``low``.
@@ -108,9 +100,7 @@ class IncidentEvent(Struct, frozen=True, kw_only=True):
     """One line of an incident's record, in plain language.
 
     Attributes:
-        at: when, UTC.
         role: who did it, by role; ``synthprobe`` for the monitor itself.
-        text: what happened.
         runbook: id of the runbook it speaks of; empty when it speaks of none.
         worth: what that runbook was worth; nothing when the line does not say so.
     """
@@ -127,31 +117,21 @@ class Incident(Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: unique, sorts by time, short enough to say on the telephone.
-        target: the target's name.
         kind: what it is to the people who are told.
-        state: how far it is.
         fingerprint: of the first journey that showed it.
         former_fingerprint: the same in the version before, by which mutes and runbooks may know it; empty without one.
         newest_fingerprint: of what its first journey showed with other words since; empty until then.
         signature: joins the journeys that show the same cause.
         title: one line for a tired person: journey, step, what is wrong.
         cause: what is wrong, alone; empty in records of older versions.
-        journeys: ids of the journeys that show it.
         blocked: ids of journeys that cannot get as far because of it.
-        severity: the worst of its journeys.
         owner: the role or team to tell.
-        step: the broken step.
         evidence: what shows the cause, by which journeys and runs are joined.
         triage: where the cause lies.
         runbook: id of the runbook that knows this failure; empty when none does.
         general: id of the page that is offered when none knows it; empty when there is none.
         runbook_why: why that page.
-        opened_at: when it was opened, UTC.
         first_seen_at: when it was first seen, UTC; before ``opened_at`` when it had to be confirmed.
-        last_seen_at: when it was last seen, UTC.
-        resolved_at: when it ended, UTC.
-        resolved_how: by what it was resolved.
-        resolved_by: the role that resolved it.
         resolved_mark: a hash that tells two people apart and names neither; empty when nobody resolved it.
         reported_at: when a user reported it, UTC, if one did.
         acknowledged_by: the role that took it.

@@ -26,12 +26,7 @@ class StepSeries(Struct, frozen=True, kw_only=True):
     """A step's times.
 
     Attributes:
-        title: the step's title.
         points: moment (UTC) and milliseconds, in any order.
-        budget_ms: milliseconds it may take; None without a budget.
-        alarms: when it was called slow.
-        marks: deploys and marked changes.
-        usual_ms: milliseconds it usually takes.
         smallest: the smallest slowdown it can show, as a ratio; endless after too few runs, None when nothing is known.
         is_score: whether what it took is a number without a unit, kept as thousandths.
         accepted: the level that was accepted last, with when and why; empty when none was.

@@ -15,7 +15,6 @@ class Measure(Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: what it is called in JSON.
-        name: what a person reads.
         unit: unit of the value; a share is 0 to 1.
         n: what it was counted over.
         hits: of a share, how many of ``n``; None for other units.
@@ -65,7 +64,6 @@ class RoleShare(Struct, frozen=True, kw_only=True):
     """How much of what was resolved a role resolved.
 
     Attributes:
-        role: the role.
         n: incidents it resolved.
         of: incidents that any role resolved.
     """
@@ -79,11 +77,7 @@ class OneHead(Struct, frozen=True, kw_only=True):
     """A failure that only one person has ever resolved, and that no runbook tells of.
 
     Attributes:
-        fingerprint: the failure.
         incident: id of the newest incident of it, to begin a runbook from.
-        title: its first line.
-        role: the role that knows.
-        times: how often it was resolved.
     """
 
     fingerprint: str
@@ -104,11 +98,7 @@ class Measures(Struct, frozen=True, kw_only=True):
     """All measures of a window.
 
     Attributes:
-        target: the target's name.
-        since: begin of the window, UTC.
         until: end of the window, UTC, not part of it.
-        incidents: opened in the window.
-        measures: the measures, in the order they are read.
         roles: shares by role, by name and not by rank.
         one_head: what only one head knows, the most frequent first.
     """

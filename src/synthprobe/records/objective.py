@@ -14,10 +14,8 @@ class Objective(Struct, frozen=True, kw_only=True):
     """What one journey must reach.
 
     Attributes:
-        journey: the journey's id.
         percent: percentage of judged slices that must be good, above 0 and under 100.
         window_days: days the percentage is counted over.
-        count_degraded: whether a degraded slice is a bad one.
     """
 
     journey: str
@@ -31,9 +29,7 @@ class Slice(Struct, frozen=True, kw_only=True):
 
     Attributes:
         slot: the slot, ``floor(utc / interval)``.
-        state: good, bad, unknown when nobody could look, skipped when policy said so.
         fingerprint: which failure it was; empty when it was none.
-        cause: why it is not good, in one line.
     """
 
     slot: int
@@ -46,16 +42,12 @@ class ObjectiveStatus(Struct, frozen=True, kw_only=True):
     """How a journey stands against its objective. Coverage always stands beside availability.
 
     Attributes:
-        objective: what must be reached.
         state: met, missed, or unknown when too many slices were not judged.
         why: the state in one sentence.
         availability: percentage of judged slices that were good; None when none was judged.
         coverage: percentage of elapsed slices that were judged.
         elapsed: slices of the window that have passed, skipped ones left out.
-        good: slices judged good.
-        bad: slices judged bad.
         unknown: slices in which nobody looked, or nobody could.
-        skipped: slices left out by declared policy.
         budget_s: seconds of bad slices the window allows.
         used_s: seconds of bad slices in it.
         largest_cause_s: seconds of them that have one cause.
@@ -119,11 +111,6 @@ class CheckedRule(Struct, frozen=True, kw_only=True):
     """A burn-rate rule at the interval it would really run with.
 
     Attributes:
-        rule: the rule.
-        long_needs: bad slices needed in the long window.
-        long_of: slices the long window has.
-        short_needs: bad slices needed in the short window.
-        short_of: slices the short window has.
         outage_s: seconds of total outage until it fires; None when it never does.
         fault: in a few words what is wrong with it; empty when it is usable.
         refused: why it is not used, as a sentence; empty when it is usable.

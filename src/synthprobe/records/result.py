@@ -59,7 +59,6 @@ class Degradation(Struct, frozen=True, kw_only=True):
     """A step did its job, but not well enough.
 
     Attributes:
-        kind: in which way.
         step: titles of the step and the steps around it, outermost first, joined by `` › ``; the journey's title for
             its own budget.
         message: a sentence with the figures; which failure it is is made of it, so it does not say how sure.
@@ -98,7 +97,6 @@ class Failure(Struct, frozen=True, kw_only=True):
         message: what happened, in a few lines a person reads first.
         detail: the whole text with the place in the journey's source.
         step: titles of the broken step and the steps around it, outermost first, joined by `` › ``.
-        phase: ``setup``, ``call`` or ``teardown``.
         finding: what is known of it besides words; nothing in records of older versions.
         place: file and line of the journey at which it broke, relative to the project, as ``journeys/test_x.py:12``;
             empty when it is not known.
@@ -118,16 +116,12 @@ class Step(Struct, frozen=True, kw_only=True):
     """A named, timed part of a journey.
 
     Attributes:
-        title: what the user does.
         status: whether its body ran to its end.
-        started_at: when it began, UTC.
         duration_s: seconds on the monotonic clock.
-        budget_s: seconds it may take, if it has a budget.
         error: first line of what broke it.
         checks: what it means when it is contradicted; empty when the author did not say.
         role: the role that acts in it; empty when the author did not say.
         runbook: id of the runbook that belongs to this very step; usually empty.
-        steps: the steps inside it.
         span_id: 16 hexadecimal digits that name it in the target's traces.
         vital: what the browser measured of a page, if it is that; `duration_s` and `budget_s` of a score have no unit.
     """
@@ -168,7 +162,6 @@ class Operation(Struct, frozen=True, kw_only=True):
     Attributes:
         step: title of the step; empty outside any step.
         name: the metric's name, and the query it names: ``db search incidents``.
-        calls: answers that named it.
         total_ms: milliseconds of all of them together.
     """
 
@@ -182,10 +175,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     """Where a worker is: written when an attempt or a step begins, so that a kill leaves a trace of where it struck.
 
     Attributes:
-        journey: the journey's id.
-        attempt: 1 for the first.
         step: titles of the open steps, outermost first; empty before the first.
-        at: when, UTC.
         pid: the worker's process; 0 when it is not known.
         within_s: seconds in which the next note must come; 0 when the attempt has no deadline.
         ended: whether the attempt is over.
@@ -204,7 +194,6 @@ class Share(Struct, frozen=True, kw_only=True):
     """What a run looks at, of a slot that several machines judge together.
 
     Attributes:
-        journeys: ids of its journeys.
         of: how many parts share the pace that the target allows.
     """
 
@@ -222,10 +211,6 @@ class Run(Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: unique, sorts by time.
-        target: the target's name.
-        base_url: the target's address.
-        slot: ``floor(utc / interval)``.
-        started_at: when it began, UTC.
         build: the target's own word for what it runs, from its ``X-Build`` header; empty when it sends none.
         location: where the probe stands.
         command: what was typed to start it.
@@ -264,17 +249,9 @@ class Result(Struct, frozen=True, kw_only=True):
     """One attempt at a journey.
 
     Attributes:
-        run_id: the run it belongs to.
-        target: the target's name.
-        journey: the journey.
         attempt: 1 for the first.
-        outcome: of this attempt.
         cause: why it is not ``passed``, in one line; empty for passed.
-        started_at: when it began, UTC.
         duration_s: seconds on the monotonic clock, set-up and teardown included.
-        steps: what was done.
-        failure: why it did not finish, if it did not.
-        degradations: in which ways it was not well enough.
         evidence: what was kept, most telling first.
         operations: what the target's backend says it spent, also when the attempt passed.
         notes: what a person should know besides, for example a clock that is off.

@@ -17,13 +17,11 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     Attributes:
         coverage: of the last hours; nothing when no slot was ever judged.
-        objectives: one status for each journey that was seen.
         incidents: those that are not over, and those that ended in the last 30 days, oldest first.
         muted: until which day an incident is told to nobody, by its id.
         latency: the last day of the step that each open incident breaks, by the incident's id.
         day: what was judged in the slots of the last 24 hours, oldest first.
         intervals: how many slots lie between two looks at a journey that is not due in each, by its id.
-        slots: how many slots 24 hours have.
         now_slot: the newest slot that has passed.
     """
 

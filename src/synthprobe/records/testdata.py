@@ -16,14 +16,9 @@ class LedgerEntry(Struct, frozen=True, kw_only=True):
     Attributes:
         token: what the object carries, so that only ours is ever removed.
         kind: its kind, as in ``[targets.NAME.testdata.NAME]``.
-        target: the target's name.
-        run_id: the run that created it.
-        at: when, UTC.
         expires_at: until when its run may still be using it.
         closed_at: when it was known to be gone, or was given up, UTC; nothing while it may exist.
-        how: how it was closed.
         reason: why it was given up.
-        role: who gave it up, by role.
         failed_at: since when it could not be removed although it should be gone, UTC.
         fields: what is known of the object since it was made, by which it is addressed.
     """

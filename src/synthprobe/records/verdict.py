@@ -13,13 +13,7 @@ from synthprobe.records.result import Degradation, Outcome, Result, Run
 
 
 class Vote(Struct, frozen=True, kw_only=True):
-    """What one location says of a journey.
-
-    Attributes:
-        location: from where.
-        outcome: the outcome there.
-        cause: why it is not ``passed``, in one line.
-    """
+    """What one location says of a journey."""
 
     location: str
     outcome: Outcome
@@ -35,8 +29,6 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
     """The outcome of one journey in a run.
 
     Attributes:
-        journey: the journey.
-        outcome: after all attempts.
         cause: why it is not ``passed``, in one line.
         intermittent: it failed and then passed.
         since: when the state began, UTC, if earlier runs are known.
@@ -44,7 +36,6 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
         results: the attempts as they were written, oldest first; empty when nothing was recorded.
         reruns: fresh runs of a journey that was slower than usual; samples, not attempts.
         triage: where the cause lies, when it did not pass; that of the incident it belongs to.
-        runbook: id of the runbook that knows this failure; empty when none does.
         general: id of the page that is offered when none knows it; empty when there is none.
         runbook_why: why that page.
         incident: id of the incident it belongs to; empty when it belongs to none.
@@ -108,9 +99,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """The outcome of a run. Written before any evidence is published.
 
     Attributes:
-        run: the run.
         journeys: one verdict for each expected journey, worst first.
-        finished_at: when judging ended, UTC.
         blind: why the monitor itself cannot be believed in this run, as a sentence; empty when it can.
         notes: what a person should know besides.
         not_due: how many journeys were not due in the run's slot, by their own interval.

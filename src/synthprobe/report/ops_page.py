@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from synthprobe.files import write_whole
-from synthprobe.goals.ratios import ENOUGH
+from synthprobe.goals.measures import ENOUGH
 from synthprobe.records.measure import Measures
 from synthprobe.report.addresses import safe_name
 from synthprobe.report.page import pages

@@ -85,7 +85,6 @@ class ProxyFault(Struct, frozen=True):
     Attributes:
         kind: ``proxy`` when the target was not asked, ``no connection`` when the proxy says that it cannot reach it,
             ``tls`` when the host's certificate does not hold.
-        text: the same as a sentence.
         of_all: whether it holds for every host, and not only for the one that was asked for.
     """
 
