@@ -6,7 +6,6 @@ What each key means stands in docs/reference/configuration.md, which a test hold
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -22,7 +21,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.policy import FixesConfig
 from synthprobe.history.address import wrong_with
 from synthprobe.mistakes import Mistake, mistakes_in, nearest, refuse, shown
-from synthprobe.project import NO_PROJECT, project_at, read_table
+from synthprobe.project import ENVIRONMENT, NO_PROJECT, CiJob, project_at, read_table
 from synthprobe.records.address import shown_address
 from synthprobe.report.addresses import wrong_with_url
 from synthprobe.report.retention import Retention
@@ -196,7 +195,7 @@ class Project:
 
     root: Path
     config: Config
-    environ: Mapping[str, str] = dataclasses.field(default_factory=lambda: os.environ)
+    environ: Mapping[str, str] = dataclasses.field(default_factory=lambda: ENVIRONMENT)
 
     @classmethod
     def at(cls, root: Path) -> Project:
@@ -215,6 +214,11 @@ class Project:
     def folder(self) -> Path:
         """Where runs, history and the site are kept."""
         return self.root / self.config.folder
+
+    @property
+    def ci(self) -> CiJob:
+        """The job of a CI that this is."""
+        return CiJob.of(self.environ)
 
     @property
     def plugins(self) -> Plugins:
@@ -255,21 +259,22 @@ class Project:
         """What masks every secret that the configuration declares."""
         from synthprobe.evidence.redaction import Redactor  # most that reads a configuration masks nothing
 
-        return Redactor.of(self.config.secret_sources(), self.root)
+        made = Redactor()
+        made.learn_declared(self.config.secret_sources(), self.environ, self.root)
+        return made
 
     def with_config(self, **changes: Any) -> Project:
         """The same project, configured differently."""
         return dataclasses.replace(self, config=msgspec.structs.replace(self.config, **changes))
 
 
-def read_config(root: Path, environ: Mapping[str, str] | None = None) -> Config:
+def read_config(root: Path, environ: Mapping[str, str] = ENVIRONMENT) -> Config:
     """Read the project's configuration.
 
     Example:
         >>> read_config(Path("/nonexistent")).default_target
         'demo'
     """
-    environ = os.environ if environ is None else environ
     written = read_table(root)
     found = list(mistakes_in(written.table, Config, {Target: "name"}))
     config = None if found else msgspec.convert(written.table, Config)

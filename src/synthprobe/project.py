@@ -1,14 +1,20 @@
-"""Where a project is: the folder with ``synthprobe.toml``, or with a ``[tool.synthprobe]`` table."""
+"""Where a project is: the folder with ``synthprobe.toml``, or with a ``[tool.synthprobe]`` table; and what the
+environment says, which is read here and handed down.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import tomllib
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from synthprobe.errors import ConfigurationError
+
+ENVIRONMENT: MutableMapping[str, str] = os.environ
+"""The environment of this process, for what is done without a `Project`, which has it as `environ`."""
 
 NO_PROJECT = "No synthprobe.toml here. Begin with: synthprobe init"
 NAMES = ("synthprobe.toml", "pyproject.toml")
@@ -35,6 +41,28 @@ def is_project(folder: Path) -> bool:
         return "synthprobe" in tomllib.loads(content.decode("utf-8-sig")).get("tool", {})
     except (ValueError, AttributeError, TypeError):
         return _TABLE.search(content) is not None
+
+
+class CiJob(NamedTuple):
+    """What a CI says of the job that a process runs in; empty elsewhere."""
+
+    is_there: bool
+    address: str
+    page: str
+    outputs: str
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> CiJob:
+        """The job, as its variables say.
+
+        GitHub Actions, Gitea and Forgejo say its address in three variables, GitLab in one:
+        <https://docs.github.com/actions/reference/workflows-and-actions/variables>,
+        <https://docs.gitlab.com/ci/variables/predefined_variables/>.
+        """
+        parts = [environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")]
+        address = "{}/{}/actions/runs/{}".format(*parts) if all(parts) else environ.get("CI_JOB_URL", "")
+        files = (environ.get(name, "") for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"))
+        return cls(bool(environ.get("CI")), address, *files)
 
 
 class Written(NamedTuple):

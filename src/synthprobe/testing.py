@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from msgspec import Struct
 
 from synthprobe import pipeline
 from synthprobe.errors import ConfigurationError
-from synthprobe.project import NO_PROJECT, project_at
+from synthprobe.project import ENVIRONMENT, NO_PROJECT, project_at
 from synthprobe.records.verdict import JourneyVerdict
 
 _RUN_S = 120.0
@@ -119,7 +118,7 @@ def run_journey(
         folder = Path(place) / "run"
         command = [sys.executable, "-m", "pytest", journey, "-q", "-p", "no:cacheprovider", "--base-url", base_url]
         command += ["--synthprobe-run-folder", str(folder), *(("--synthprobe-target", target) if target else ())]
-        given = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+        given = {name: value for name, value in ENVIRONMENT.items() if not name.startswith(("PYTEST_", "COV_"))}
         done = subprocess.run(
             command,
             cwd=root,

@@ -94,6 +94,7 @@ def place(tmp_path, keys):
         rerun=lambda journeys: dict.fromkeys(journeys, "passed"),
         record=lambda *_: None,
         secret=lambda _: None,
+        environ={},
         signatures=Signatures(IdentityConfig(approval="ssh", key="ben", signers="signers"), keys),
         now=lambda: NOW,
     )

@@ -6,7 +6,7 @@ import made_run
 import pytest
 from markdown_it import MarkdownIt
 
-from synthprobe.pipeline.telling import job_url
+from synthprobe.project import CiJob
 from synthprobe.report.job_page import append_summary
 
 
@@ -58,4 +58,4 @@ def test_text_of_the_target_is_neither_markup_nor_another_cell(page, tmp_path):
     ],
 )
 def test_the_address_of_the_job(environ, address):
-    assert job_url(environ) == address
+    assert CiJob.of(environ).address == address

@@ -7,7 +7,6 @@ which hands on what the target allows and nothing else, and alone knows the pass
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 import threading
@@ -20,7 +19,6 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from synthprobe.evidence.certificates import certificate_fault
 from synthprobe.journey.trust import bundle, like_browsers
 from synthprobe.targets.addresses import host_of
-from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import may_reach
 from synthprobe.targets.proxy import Proxy, ProxyFault, broke_off, out_of_reach, refused, silent, unanswered
 from synthprobe.targets.secrets import Credentials
@@ -97,11 +95,11 @@ class EgressProxy:
     async def _check(self, where: str) -> None:
         """See that a host's certificate holds: a browser that shows certificates of ours checks none of others."""
         url = f"https://{where}"
-        authorities = own_authorities(self._target, os.environ)
         if not self._credentials.identities or not self._target.tls_verify or self._credentials.identity(url):
             return  # Playwright checks those that are shown a certificate itself
         if where in self._checked:
             return
+        authorities = self._credentials.authorities
         known = bundle(authorities) if authorities else DEFAULT_CA_BUNDLE_PATH
         context = like_browsers(ssl.create_default_context(cafile=known))
         _, other = await self._tunnel(where, f"http://{where}/")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from typing import Any
 
 from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Locator, Page
 
+from synthprobe.browser.installation import has_ffmpeg
 from synthprobe.browser.issued import DOWNLOADS, learn_from_contents, learn_from_downloads, learn_from_folder
 from synthprobe.browser.network import is_odd, network_request
 from synthprobe.browser.page_sight import pages_of, pending_requests, seen_page
@@ -304,12 +304,6 @@ def _learn_from_storage(context: BrowserContext, learner: Learner) -> None:
             learner.learn_from_address(frame.url)
             entries = frame.locator("html").evaluate(_STORAGE, timeout=_STORAGE_TIMEOUT_MS)
             learner.learn_from_storage((str(name), str(value)) for name, value in entries)
-
-
-def has_ffmpeg() -> bool:
-    """Whether Playwright can record videos on this machine."""
-    browsers = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
-    return any(browsers.glob("ffmpeg-*/ffmpeg-*"))
 
 
 def read_trace(

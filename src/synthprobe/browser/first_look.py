@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -56,15 +55,12 @@ class Site(Struct, frozen=True, kw_only=True):
     trouble: str = ""
 
 
-def look_at(
-    address: str, environ: Mapping[str, str] | None = None, *, proxy: Proxy | None = None, password: str = ""
-) -> Site:
+def look_at(address: str, environ: Mapping[str, str], *, proxy: Proxy | None = None, password: str = "") -> Site:
     """Open a site twice, with the browser of this machine where there is one, and say what it shows both times."""
     place = urlsplit(address)
     given = Site(origin=f"{place.scheme}://{place.netloc}", path=place.path or "/")
     session = requests.Session()
     session.trust_env = False  # journeys ask no proxy of the environment either
-    environ = os.environ if environ is None else environ
     authorities = own_authorities(Target(name="", base_url=address), environ)
     for scheme in ("http://", "https://"):
         session.mount(scheme, BoundedAdapter(_MAX_BYTES))

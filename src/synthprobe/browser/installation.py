@@ -16,6 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from synthprobe.errors import ConfigurationError, ToolError
+from synthprobe.project import ENVIRONMENT
 from synthprobe.tools import tool_failure
 
 DOWNLOAD_S = 300.0
@@ -47,7 +48,7 @@ class Browser(Struct, frozen=True, kw_only=True):
 
 def find_browser(
     configured: str | None = None,
-    environ: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = ENVIRONMENT,
     *,
     driver: Path | None = None,
 ) -> Browser | None:
@@ -55,7 +56,6 @@ def find_browser(
 
     The order: the configured path, Playwright's own download, `chromium-headless-shell`, Chrome, Chromium.
     """
-    environ = os.environ if environ is None else environ
     search = environ.get("PATH", "")
     if configured:
         found = shutil.which(os.path.expanduser(configured), path=search)
@@ -78,30 +78,29 @@ def find_browser(
 def install_browser(
     report: Callable[[str], None],
     *,
-    environ: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = ENVIRONMENT,
     python: str = sys.executable,
     root: bool | None = None,
     timeout_s: float = DOWNLOAD_S,
 ) -> None:
     """Install a browser: Playwright's own download, or else the operating system's package."""
-    env = dict(os.environ if environ is None else environ)
     playwright = [python, "-m", "playwright", "install", "--only-shell", "--with-deps", "chromium"]
     report("Downloading Playwright's headless Chromium.")
-    reason = tool_failure(playwright, timeout_s=timeout_s, environ=env)
+    reason = tool_failure(playwright, timeout_s=timeout_s, environ=environ)
     if not reason:
         return
     report(f"Playwright's download did not work: {reason}")
     attempts = [f"Playwright's download: {reason}"]
-    apt = shutil.which("apt-get", path=env.get("PATH", ""))
+    apt = shutil.which("apt-get", path=environ.get("PATH", ""))
     if apt is None:
         attempts.append("apt-get: not on this machine")
     else:
         report("Installing chromium-headless-shell with apt-get.")
         prefix = [] if (os.geteuid() == 0 if root is None else root) else ["sudo", "-n"]
         # A stale package list is no reason to stop: the install itself tells.
-        tool_failure([*prefix, apt, "update"], timeout_s=PACKAGE_S, environ=env)
+        tool_failure([*prefix, apt, "update"], timeout_s=PACKAGE_S, environ=environ)
         reason = tool_failure(
-            [*prefix, apt, "install", "-y", "chromium-headless-shell"], timeout_s=PACKAGE_S, environ=env
+            [*prefix, apt, "install", "-y", "chromium-headless-shell"], timeout_s=PACKAGE_S, environ=environ
         )
         if not reason:
             return
@@ -116,7 +115,7 @@ def install_browser(
 
 def driver_trouble(driver: Path | None = None) -> str:
     """Why Playwright's driver, through which every browser is steered, does not start on this machine."""
-    node = os.environ.get("PLAYWRIGHT_NODEJS_PATH") or str((driver or _driver()) / "node")
+    node = ENVIRONMENT.get("PLAYWRIGHT_NODEJS_PATH") or str((driver or _driver()) / "node")
     return tool_failure([node, "--version"], timeout_s=_START_S)
 
 
@@ -124,19 +123,18 @@ def install_driver_library(
     report: Callable[[str], None],
     *,
     driver: Path | None = None,
-    environ: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = ENVIRONMENT,
     root: bool | None = None,
 ) -> None:
     """Install the library that Playwright's driver misses on a bare system."""
-    env = dict(os.environ if environ is None else environ)
     reason = driver_trouble(driver)
     package = next((package for library, package in _LIBRARIES.items() if library in reason), "")
-    apt = shutil.which("apt-get", path=env.get("PATH", ""))
+    apt = shutil.which("apt-get", path=environ.get("PATH", ""))
     if package and apt:
         report(f"Installing {package} with apt-get: Playwright's driver needs it.")
         prefix = [] if (os.geteuid() == 0 if root is None else root) else ["sudo", "-n"]
-        tool_failure([*prefix, apt, "update"], timeout_s=PACKAGE_S, environ=env)
-        tool_failure([*prefix, apt, "install", "-y", package], timeout_s=PACKAGE_S, environ=env)
+        tool_failure([*prefix, apt, "update"], timeout_s=PACKAGE_S, environ=environ)
+        tool_failure([*prefix, apt, "install", "-y", package], timeout_s=PACKAGE_S, environ=environ)
     if reason := driver_trouble(driver):
         raise ToolError(
             f"Playwright's driver does not start: {reason}. Without it no browser journey runs. Install what is "
@@ -161,19 +159,27 @@ def _downloads(environ: Mapping[str, str], driver: Path) -> Iterator[tuple[Path,
         revisions = {entry["name"]: entry["revision"] for entry in listed}
     except (OSError, ValueError, KeyError, TypeError):
         return
-    setting = environ.get("PLAYWRIGHT_BROWSERS_PATH", "")
-    if setting == "0":
-        folder = driver / "package" / ".local-browsers"
-    elif setting:
-        folder = Path(setting).expanduser()
-    elif sys.platform == "darwin":
-        folder = Path(environ.get("HOME", "~")).expanduser() / "Library" / "Caches" / "ms-playwright"
-    else:
-        home = Path(environ.get("HOME", "~")).expanduser()
-        folder = Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "ms-playwright"
     for browser, name in _DOWNLOADED:
         if browser in revisions:
-            yield folder / f"{browser.replace('-', '_')}-{revisions[browser]}", name
+            yield _download_folder(environ, driver) / f"{browser.replace('-', '_')}-{revisions[browser]}", name
+
+
+def has_ffmpeg(environ: Mapping[str, str] = ENVIRONMENT) -> bool:
+    """Whether Playwright can record videos on this machine."""
+    return any(_download_folder(environ, _driver()).glob("ffmpeg-*/ffmpeg-*"))
+
+
+def _download_folder(environ: Mapping[str, str], driver: Path) -> Path:
+    """Where the installed Playwright keeps what it downloads."""
+    setting = environ.get("PLAYWRIGHT_BROWSERS_PATH", "")
+    if setting == "0":
+        return driver / "package" / ".local-browsers"
+    if setting:
+        return Path(setting).expanduser()
+    home = Path(environ.get("HOME", "~")).expanduser()
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "ms-playwright"
+    return Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "ms-playwright"
 
 
 def _complete(folder: Path) -> bool:

@@ -6,7 +6,6 @@ requests that Playwright itself sends, a context's own proxy, changes to a read-
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
@@ -38,10 +37,10 @@ from synthprobe.journey import steps
 from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.trust import trusting_home
+from synthprobe.project import ENVIRONMENT
 from synthprobe.records.finding import Finding, Refusal
 from synthprobe.records.result import Failure
 from synthprobe.targets.addresses import host_of, matches_host, origin_of
-from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import (
     browser_arguments,
     egress_refusal,
@@ -67,7 +66,11 @@ _UNSAFE_ARGUMENTS = ("--ignore-certificate-errors", "--allow-running-insecure-co
 
 
 def launch_arguments(
-    given: Mapping[str, Any], target: Target, browser_name: str, proxies: Mapping[str, Any] | None = None
+    given: Mapping[str, Any],
+    target: Target,
+    browser_name: str,
+    proxies: Mapping[str, Any] | None = None,
+    authorities: str = "",
 ) -> dict[str, Any]:
     """Launch arguments with the wall in them; ``proxies`` name our own proxy, where the target has one."""
     if browser_name != "chromium":
@@ -86,8 +89,8 @@ def launch_arguments(
             "Remove it from browser_type_launch_args; hosts the journey needs belong into allowed_hosts of the target, "
             "a company's proxy into proxy of the target."
         )
-    env = without_proxies(given.get("env") or os.environ)
-    if authorities := own_authorities(target, os.environ):
+    env = without_proxies(given.get("env") or ENVIRONMENT)
+    if authorities:
         with nullcontext() if target.ca_file else suppress(ToolError):  # a machine's variables are often for others
             env["HOME"] = trusting_home(authorities)
     return {**given, **(proxies or {}), "env": env, "args": [*arguments, *browser_arguments(target)]}
@@ -237,7 +240,8 @@ class GuardedBrowser:
         launch: Callable[..., Browser] = kind.launch
 
         def launch_guarded(**kwargs: Any) -> Browser:
-            return self.watch(launch(**launch_arguments(kwargs, self.guard.target, kind.name, self._proxies())))
+            ours = self._proxies(), self._credentials.authorities
+            return self.watch(launch(**launch_arguments(kwargs, self.guard.target, kind.name, *ours)))
 
         def refuse(*_: Any, **__: Any) -> Any:
             raise ConfigurationError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from synthprobe import pipeline
 from synthprobe.alerts import sending
 from synthprobe.alerts.channels import AppriseChannel, read_back
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Config, Project
+from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 
 _console = open_console()
@@ -41,7 +40,7 @@ def alert(
         raise ConfigurationError("IDS belong to --drop, --read-back to --test, and --send sends all that waits.")
     project = Project.here()
     if test:
-        _test(project.config, route, back=back)
+        _test(project, route, back=back)
     elif send:
         _send(project)
     elif drop:
@@ -50,16 +49,17 @@ def alert(
         _list(project, route, as_json=as_json)
 
 
-def _test(config: Config, route: str | None, *, back: bool) -> None:
-    names = [one.name for one in config.alerts.routes]
+def _test(project: Project, route: str | None, *, back: bool) -> None:
+    alerts = project.config.alerts
+    names = [one.name for one in alerts.routes]
     if not names:
         raise ConfigurationError(
             "There is no route, so nobody is told of anything. Add a table [[alerts.routes]] to synthprobe.toml."
         )
     if route and route not in names:
         raise ConfigurationError(f"There is no route {route!r}. Known routes: {', '.join(names)}.")
-    read = (lambda source: read_back(source, os.environ, config.alerts.timeout_s)) if back else None
-    results = sending.drill(config.alerts, _channel(config), datetime.now(UTC), route=route, read=read)
+    read = (lambda source: read_back(source, project.environ, alerts.timeout_s)) if back else None
+    results = sending.drill(alerts, _channel(project), datetime.now(UTC), route=route, read=read)
     for name, works, sentence in results:
         _console.print(f"{'✓' if works else '✗'} {name}: {sentence}")
     raise typer.Exit(0 if all(works for _, works, _ in results) else 1)
@@ -67,9 +67,7 @@ def _test(config: Config, route: str | None, *, back: bool) -> None:
 
 def _send(project: Project) -> None:
     with pipeline.open_outbox(project) as outbox:
-        done = sending.deliver(
-            outbox, project.config.alerts, _channel(project.config), datetime.now(UTC), everything=True
-        )
+        done = sending.deliver(outbox, project.config.alerts, _channel(project), datetime.now(UTC), everything=True)
     for sentence in (*outbox.notes, *done.sentences):
         _console.print(sentence)
     _console.print(f"{len(done.delivered)} delivered, {len(done.waiting)} waiting.")
@@ -107,5 +105,5 @@ def _drop(project: Project, ids: list[str], route: str | None) -> None:
             _console.print(f"Dropped {id}: {letters[id].title}", markup=False)
 
 
-def _channel(config: Config) -> AppriseChannel:
-    return AppriseChannel(os.environ, config.alerts.timeout_s)
+def _channel(project: Project) -> AppriseChannel:
+    return AppriseChannel(project.environ, project.config.alerts.timeout_s)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,14 +116,14 @@ def _prune(project: Project, tell: Callable[[str], None]) -> None:
 def _install(executable: str | None, tell: Callable[[str], None]) -> None:
     if driver_trouble():
         install_driver_library(tell)
-    if find_browser(executable, os.environ) is None:
+    if find_browser(executable) is None:
         install_browser(tell)
     if find_allure() is None:
         install_allure(tell)
 
 
 def _tools(executable: str | None) -> list[Tool]:
-    browser, node, allure, trouble = find_browser(executable, os.environ), find_node(), find_allure(), driver_trouble()
+    browser, node, allure, trouble = find_browser(executable), find_node(), find_allure(), driver_trouble()
     tools = [
         Tool(name="browser", found=bool(browser), text=f"{browser.name}: {browser.why}" if browser else _MISSING),
         Tool(name="node", found=bool(node), text=str(node or _MISSING)),

@@ -45,9 +45,9 @@ class Desk:
         self._mask = project.redactor
         for secret in variables.values():
             self._mask.add(secret)
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        path = f"{Path(sys.executable).parent}{os.pathsep}{project.environ.get('PATH', '')}"
         self._environ = {
-            **os.environ,
+            **project.environ,
             **{name: secret.reveal() for name, secret in variables.items()},
             "BASE_URL": target.base_url,
             "PATH": path,
@@ -114,6 +114,7 @@ class Desk:
             rerun=rerun,
             record=lambda *_: None,
             secret=self._secret,
+            environ=self.project.environ,
             redactor=self._mask,
         )
         first = Actor(self._role("apply", fix.roles), "the one who applies")

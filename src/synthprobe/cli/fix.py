@@ -164,6 +164,7 @@ def _desk(
         rerun=lambda journeys: _rerun(project, target, journeys),
         record=incidents.record,
         secret=partial(project.secret, target),
+        environ=project.environ,
         signatures=signatures_of(project),
     )
     return desk, fixes[fix], incidents

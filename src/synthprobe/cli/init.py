@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import typer
 
 from synthprobe.cli.terminal import open_console
 from synthprobe.errors import ConfigurationError, ToolError
-from synthprobe.project import is_project
+from synthprobe.project import ENVIRONMENT, is_project
 
 if TYPE_CHECKING:
     from synthprobe.browser.first_look import Site
@@ -86,7 +85,7 @@ def init(
         way, password = _proxy(proxy, base_url)
         if way is not None:
             console.print(_through(way, given=proxy is not None))
-        site = look_at(base_url, proxy=way, password=password)
+        site = look_at(base_url, ENVIRONMENT, proxy=way, password=password)
         for line in _found(site, base_url):
             console.print(line)
         name, extra = _target_name(site.origin), "[alerts]"
@@ -105,7 +104,7 @@ def init(
         path.write_text(text, "utf-8")
         console.print(f"wrote {path}")
     console.print(f"For the workflow, lock what it installs, and commit requirements.lock: {_LOCK}")
-    if way is not None and way.user and not os.environ.get(_PASSWORD):
+    if way is not None and way.user and not ENVIRONMENT.get(_PASSWORD):
         console.print(f"Set the password of the proxy first: export {_PASSWORD}=…")
     for line in _next_steps(folder):
         console.print(line)
@@ -133,7 +132,7 @@ def _proxy(given: str | None, base_url: str) -> tuple[Proxy | None, str]:
         way = "" if given is not None else " Give another by --proxy, or take it out of the environment."
         raise ConfigurationError(f"{source} {address!r}{why}{way}")
     user = unquote(place.username or "")
-    password = unquote(place.password or "") or os.environ.get(_PASSWORD, "")
+    password = unquote(place.password or "") or ENVIRONMENT.get(_PASSWORD, "")
     return Proxy(address=address, user=user, secret="proxy" if user else ""), password
 
 

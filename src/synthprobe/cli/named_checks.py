@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -118,9 +117,9 @@ def _leaks(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     sources = project.config.secret_sources()
     issued = IssuedValues(project.folder)
     redactor = Redactor()
-    missing = redactor.learn_declared(sources, project.root)
+    missing = redactor.learn_declared(sources, project.environ, project.root)
     for source in project.secrets:
-        redactor.add(read_secret(source, os.environ, source=source))
+        redactor.add(read_secret(source, project.environ, source=source))
     known = len(sources) - len(missing) + len(project.secrets)
     if not known and not issued:
         raise ConfigurationError(

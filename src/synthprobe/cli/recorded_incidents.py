@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from msgspec.structs import replace
@@ -12,6 +11,7 @@ from synthprobe.cli.known_journeys import KnownJourneys
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.identity import Actor, Signatures, identity, logged_in_account
+from synthprobe.project import ENVIRONMENT
 from synthprobe.records.incident import Incident, IncidentEvent
 
 _ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -72,7 +72,7 @@ def actor(role: str) -> Actor:
 def fixing_actor(role: str, project: Project, *, approves: bool = False) -> Actor:
     """Who applies or approves a fix: a role as it was typed, and a person as nobody can type it."""
     known_by = project.config.fixes.identity.of_approvals() if approves else project.config.fixes.identity
-    return Actor(actor(role).role, identity(known_by, os.environ, project.root))
+    return Actor(actor(role).role, identity(known_by, project.environ, project.root))
 
 
 def signatures_of(project: Project) -> Signatures | None:
@@ -99,4 +99,4 @@ def account() -> str:
 
     Only a hash of it is kept. Who applies a fix is known by `fixing_actor`.
     """
-    return os.environ.get("SYNTHPROBE_WHO") or logged_in_account()
+    return ENVIRONMENT.get("SYNTHPROBE_WHO") or logged_in_account()

@@ -25,6 +25,7 @@ from synthprobe.deadlines import is_ending
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
 from synthprobe.fleet.index import PartIndex, part_index
 from synthprobe.fleet.part import Looked, look
+from synthprobe.project import CiJob
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure_wish import grant_wish
 from synthprobe.report.job_page import append_summary, write_output
@@ -44,8 +45,8 @@ FailOn = Literal["failed", "degraded"]
 class _Output:
     """Where the run's words go: standard output, or standard error when that holds one JSON document."""
 
-    def __init__(self, mask: Callable[[str], str], *, as_json: bool) -> None:
-        self.mask, self.as_json = mask, as_json
+    def __init__(self, project: Project, *, as_json: bool) -> None:
+        self.mask, self.ci, self.as_json = project.redactor.text, project.ci, as_json
         self._console = open_console(stderr=as_json)
         self._stream = sys.stderr if as_json else sys.stdout
 
@@ -64,7 +65,7 @@ class _Output:
             self._console.print(summary(verdict))
         for note in verdict.notes:
             self.say(f"note: {note}")
-        for trouble in _kept_beside(verdict, folder, self.mask):
+        for trouble in _kept_beside(verdict, folder, self.mask, self.ci):
             self.say(f"note: {trouble}")
         self.say(f"Report: synthprobe report {os.path.relpath(folder)}")
 
@@ -160,7 +161,7 @@ def run(
         verbose=verbose,
         address_given=base_url is not None,
     )
-    out = _Output(project.redactor.text, as_json=as_json)
+    out = _Output(project, as_json=as_json)
     if part is not None or plan_digest:
         if part is None or paths:
             raise ConfigurationError(
@@ -168,7 +169,7 @@ def run(
                 "paths of journeys."
             )
         with signals():
-            code = _look(project, chosen, order, part_index(part, os.environ), slot or "now", plan_digest, out)
+            code = _look(project, chosen, order, part_index(part, project.environ), slot or "now", plan_digest, out)
             if is_ending():
                 _end_now(code)
         raise typer.Exit(code)
@@ -271,18 +272,18 @@ def _why_nothing_began(verdict: Verdict) -> str:
     return verdict.journeys[0].cause if verdict.journeys else verdict.blind
 
 
-def _kept_beside(verdict: Verdict, folder: Path, mask: Callable[[str], str]) -> Iterator[str]:
+def _kept_beside(verdict: Verdict, folder: Path, mask: Callable[[str], str], ci: CiJob) -> Iterator[str]:
     """Write the verdict to where others look for it: Allure's folder, the CI job's page, the JUnit file."""
     if trouble := grant_wish(folder, verdict):
         yield trouble
-    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+    if ci.page:
         try:
-            append_summary(verdict, Path(page), mask=mask)
+            append_summary(verdict, Path(ci.page), mask=mask)
         except OSError as error:
             yield f"The job's page could not be written: {error}"
-    if output := os.environ.get("GITHUB_OUTPUT"):
+    if ci.outputs:
         try:
-            write_output(verdict, Path(output))
+            write_output(verdict, Path(ci.outputs))
         except OSError as error:
             yield f"The job's later steps could not be told the outcome: {error}"
     if (place := folder / PLACE).exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -12,6 +11,7 @@ import msgspec
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
 
+from synthprobe.project import ENVIRONMENT
 from synthprobe.records.plain_text import plain_text
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def open_console(*, stderr: bool = False) -> Console:
     A log has no width of its own: there a table gets `LOG_COLUMNS`, unless ``COLUMNS`` says otherwise.
     """
     console = Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
+    if not console.is_terminal and "COLUMNS" not in ENVIRONMENT:
         console.width = LOG_COLUMNS
     console.push_render_hook(_PlainText())
     return console

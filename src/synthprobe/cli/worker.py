@@ -56,7 +56,7 @@ def worker(
         project.config.target(*project.config.targets, base_url=base_url)
     if parts is None and (target is not None or not capacity):
         raise ConfigurationError("--target and --capacity 0 belong to --parts, by which a slot is begun.")
-    place = address or os.environ.get("TEMPORAL_ADDRESS", "") or "127.0.0.1:7233"
+    place = address or project.environ.get("TEMPORAL_ADDRESS", "") or "127.0.0.1:7233"
     with needs("temporal", "A fleet on a Temporal server"):
         from synthprobe.fleet import temporal
     if parts is not None:

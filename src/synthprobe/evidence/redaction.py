@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from os import environ
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -59,13 +58,6 @@ class Redactor(Learner):
         self._begun = Beginnings()
         self._cut = CutValues(MASK)
 
-    @classmethod
-    def of(cls, sources: Mapping[str, str], root: Path) -> Redactor:
-        """A redactor that knows every declared secret that can be read here."""
-        redactor = cls()
-        redactor.learn_declared(sources, root)
-        return redactor
-
     def add(self, value: str | Secret, name: str = "") -> None:
         """Register a secret in every form it may take."""
         plain = value.reveal() if isinstance(value, Secret) else value
@@ -108,7 +100,7 @@ class Redactor(Learner):
         self._names |= given
         self._own = "\n".join([self._own, *sorted(name for name in given if name not in self._own)])
 
-    def learn_declared(self, sources: Mapping[str, str], root: Path) -> list[str]:
+    def learn_declared(self, sources: Mapping[str, str], environ: Mapping[str, str], root: Path) -> list[str]:
         """Register every declared secret that can be read here, asked for or not.
 
         A dump of the environment prints also what no journey asked for.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -68,8 +67,8 @@ class FixDesk:
     rerun: Callable[[Sequence[str]], Mapping[str, Outcome]]
     record: Callable[[str, IncidentEvent], None]
     secret: Callable[[str], Secret]
+    environ: Mapping[str, str]
     redactor: Redactor = field(default_factory=Redactor)
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     signatures: Signatures | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -271,7 +270,7 @@ class FixDesk:
 
     def _work(self, order: _Order) -> Work:
         fix = order.fix
-        shown = credentials_of(self.target, self.secret)
+        shown = credentials_of(self.target, self.secret, self.environ)
         guard = Guard(
             Api(self.target, self.redactor, credentials=shown),
             always=fix.always,

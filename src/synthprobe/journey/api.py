@@ -26,9 +26,11 @@ from synthprobe.journey.guard import Guard
 from synthprobe.journey.response import Response, answer_of
 from synthprobe.journey.session import GuardedSession
 from synthprobe.mistakes import nearest
+from synthprobe.project import ENVIRONMENT
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.finding import Finding, Refusal
 from synthprobe.targets.addresses import resolve
+from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import egress_refusal, synthetic_headers
 from synthprobe.targets.secrets import Credentials
 from synthprobe.targets.target import Target
@@ -65,7 +67,7 @@ class Api:
         self.target = target
         self.exchanges: list[Exchange] = [] if exchanges is None else exchanges
         self.guard = guard or Guard(target)
-        shown = credentials or Credentials()
+        shown = credentials or Credentials(authorities=own_authorities(target, ENVIRONMENT))
         self.session = GuardedSession(self.guard, shown)
         self.session.verify = target.tls_verify
         self.session.headers["User-Agent"] = f"{requests.utils.default_user_agent()} {target.user_agent}".rstrip()

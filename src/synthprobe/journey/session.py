@@ -19,7 +19,6 @@ from synthprobe.journey.guard import Guard
 from synthprobe.journey.trust import bundle, locked_file
 from synthprobe.records.finding import Finding, Refusal
 from synthprobe.targets.addresses import resolve
-from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.client_certificates import Identity
 from synthprobe.targets.proxy import Proxy, ProxyFault, broke_off, out_of_reach, refused, silent
 from synthprobe.targets.secrets import Credentials
@@ -38,7 +37,6 @@ class GuardedAdapter(BoundedAdapter):
     def __init__(self, guard: Guard, credentials: Credentials) -> None:
         self.guard = guard
         self._credentials = credentials
-        self._authorities = own_authorities(guard.target, os.environ)
         super().__init__(int(guard.target.max_body_mb * 1_000_000))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
@@ -50,8 +48,8 @@ class GuardedAdapter(BoundedAdapter):
                 "Remove proxies, leave session.trust_env as it is, and name a company's proxy by proxy of the target."
             )
         _check_files(kwargs.get("verify"), kwargs.get("cert"))
-        if kwargs.get("verify", True) is True and self._authorities:
-            kwargs["verify"] = bundle(self._authorities)
+        if kwargs.get("verify", True) is True and self._credentials.authorities:
+            kwargs["verify"] = bundle(self._credentials.authorities)
         if (identity := self._credentials.identity(request.url or "")) and not kwargs.get("cert"):
             kwargs["cert"] = locked_file(identity.chain + identity.key)
         kwargs["proxies"] = self._credentials.proxies(self.guard.target, request.url or "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -51,7 +51,7 @@ def tell_people(
         return _nobody_untold(verdict, incidents, (), (), notes if project.config.heartbeat.url else [])
     pages = {page.id: page for page in runbooks}
     kept = folder.relative_to(project.root) if folder.is_relative_to(project.root) else folder
-    job = job_url(project.environ)
+    job = project.ci.address
     mutes: tuple[Mute, ...] = ()
     with noted(notes):  # what cannot be read silences nobody
         mutes = read_mutes(project.root / alerts.mutes)
@@ -216,16 +216,3 @@ def _beat(project: Project, signal: Signal, target: str, slot: int, text: str = 
         url = read_secret("heartbeat", project.environ, source=project.config.heartbeat.url, root=project.root)
         record = project.folder / "heartbeat.jsonl"
         Heartbeat(url, record, timeout_s=project.config.heartbeat.timeout_s).send(signal, f"{target}-{slot}", text)
-
-
-def job_url(environ: Mapping[str, str]) -> str:
-    """The address of the CI job this process runs in.
-
-    GitHub Actions, Gitea and Forgejo say it in three variables, GitLab in one:
-    <https://docs.github.com/actions/reference/workflows-and-actions/variables>,
-    <https://docs.gitlab.com/ci/variables/predefined_variables/>.
-    """
-    parts = [environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")]
-    if all(parts):
-        return f"{parts[0]}/{parts[1]}/actions/runs/{parts[2]}"
-    return environ.get("CI_JOB_URL", "")

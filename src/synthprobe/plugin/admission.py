@@ -16,6 +16,7 @@ from synthprobe.plugin.leaks import browser_log_refusal
 from synthprobe.plugin.options import mutates_of, project_of, target_name
 from synthprobe.plugin.other_plugins import artifact_refusal, missing_plugin
 from synthprobe.plugin.run_folder import RunFolder
+from synthprobe.project import ENVIRONMENT
 from synthprobe.report.allure_wish import note_wish
 from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import skip_reason
@@ -41,13 +42,13 @@ def admitted_target(config: pytest.Config) -> Target:
         target = project.config.target(target_name(config), base_url=address)
     except ConfigurationError as error:
         raise pytest.UsageError(str(error)) from None
-    refusal = _WITHOUT_ASSERTS if sys.flags.optimize else browser_log_refusal(os.environ, target.name)
+    refusal = _WITHOUT_ASSERTS if sys.flags.optimize else browser_log_refusal(ENVIRONMENT, target.name)
     if refusal := refusal or artifact_refusal(config, project, target):
         raise pytest.UsageError(refusal)
-    if not config.option.collectonly and (authorities := own_authorities(target, os.environ)):
+    if not config.option.collectonly and (authorities := own_authorities(target, project.environ)):
         from synthprobe.journey.trust import authority_file  # most targets have none of their own
 
-        os.environ["NODE_EXTRA_CA_CERTS"] = authority_file(authorities)  # read by Playwright's driver alone
+        ENVIRONMENT["NODE_EXTRA_CA_CERTS"] = authority_file(authorities)  # read by Playwright's driver alone
     if worker is None and (refusal := capture_refusal(config, target)):
         raise pytest.UsageError(refusal)
     return target

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import pytest
 import pytest_timeout
 
 from synthprobe.journey.clock import monotonic
+from synthprobe.plugin.options import project_of
 
 _TEARDOWN_S = 10.0
 _REPEAT_S = 5.0  # what catches the first strike, or hangs in its own clean-up, is struck once more
@@ -84,7 +84,7 @@ def no_limit(item: pytest.Item) -> bool:
     """Whether marker, option or Playwright's inspector ask for no deadline at all."""
     marker = item.get_closest_marker("timeout")
     value = marker.kwargs.get("timeout", *marker.args[:1]) if marker else item.config.getoption("timeout", None)
-    return value == 0 or bool(os.environ.get("PWDEBUG"))
+    return value == 0 or bool(project_of(item.config).environ.get("PWDEBUG"))
 
 
 @contextmanager

@@ -5,7 +5,6 @@ All of it for journeys alone: an ordinary test of the same session gets what pyt
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -85,8 +84,9 @@ def browser_type_launch_args(
         executable = _executable(pytestconfig)
         if executable:
             ours["executable_path"] = executable
-    given = browser_type_launch_args.get("env") or os.environ
-    return {**ours, **browser_type_launch_args, "env": without_secrets(given, project_of(pytestconfig).config)}
+    project = project_of(pytestconfig)
+    given = browser_type_launch_args.get("env") or project.environ
+    return {**ours, **browser_type_launch_args, "env": without_secrets(given, project.config)}
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +129,8 @@ def _executable(config: pytest.Config) -> str | None:
     """The browser to launch; nothing means Playwright's own."""
     from synthprobe.browser.installation import find_browser
 
-    found = find_browser(project_of(config).config.browser.executable or None, os.environ)
+    project = project_of(config)
+    found = find_browser(project.config.browser.executable or None, project.environ)
     if found is None:
         raise ToolError(
             "No browser was found on this machine, so journeys with a page cannot run. "

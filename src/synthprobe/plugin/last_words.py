@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from synthprobe.project import ENVIRONMENT
 from synthprobe.records.ending import FILE_VARIABLE, LastWords, LastWordsKind
 
 _KEPT = 2000
@@ -158,7 +159,7 @@ def _shown(config: pytest.Config | None, path: str) -> str:
 
 
 def _write(kind: LastWordsKind, text: str) -> None:
-    place = os.environ.get(FILE_VARIABLE)
+    place = ENVIRONMENT.get(FILE_VARIABLE)
     if not place:
         return
     line = msgspec.json.encode(LastWords(kind=kind, message=_masked(text)[:_KEPT]))

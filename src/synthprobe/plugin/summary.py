@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from synthprobe.plugin.options import project_of
 from synthprobe.plugin.session import JourneySession
 from synthprobe.targets.proxy_variables import proxy_note
 
 
 def header(session: JourneySession) -> list[str]:
     """Against what journeys run."""
-    note = proxy_note(os.environ, session.target)
+    note = proxy_note(project_of(session.config).environ, session.target)
     against = f"synthprobe: target {session.target.name} at {session.target.base_url}, run {session.run_id}"
     return [against, *([f"synthprobe: {note}"] if note else [])]
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from synthprobe.deadlines import left_s
 from synthprobe.errors import ReportError, ToolError
+from synthprobe.project import ENVIRONMENT
 from synthprobe.report.node import allure_version, find_allure
 from synthprobe.tools import tool_failure
 
@@ -140,7 +141,7 @@ def _run(command: list[str], results: Path, work: Path, name: str, history_url: 
     config = work / "allurerc.json"
     config.write_text(json.dumps(_config(work, name, history_url, with_history=with_history)), "utf-8")
     compiled = {"NODE_COMPILE_CACHE": str(Path(command[-1]).parents[2] / "compiled")}  # Node compiles it only once
-    env = {**compiled, **os.environ, "ALLURE_NO_ANALYTICS": "true"}
+    env = {**compiled, **ENVIRONMENT, "ALLURE_NO_ANALYTICS": "true"}
     generate = [*command, "generate", str(results.resolve()), "-c", str(config)]
     reason = tool_failure(generate, timeout_s=left_s(GENERATE_S), environ=env, cwd=work)
     return f"Why it failed: {reason}." if reason else ""

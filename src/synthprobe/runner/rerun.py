@@ -73,7 +73,7 @@ def run_again(
         )
         stack.callback(child.clear)
         still = Standstill(place, child.family, project.config.stall_margin_s)
-        if child.wait(functools.partial(Watch(place, left_s, project.config, asked), still)):
+        if child.wait(functools.partial(Watch(place, left_s, project, asked), still)):
             child.end(INTERRUPT_GRACE_S)
     results = pipeline.read_results(place)
     left_out = wanted.left_out(results, _repeatable(place))

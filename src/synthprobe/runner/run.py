@@ -107,7 +107,7 @@ def run_journeys(
         asked = stack.enter_context(signals())
         say = stack.enter_context(watching(folder)) if watching is not None else print
         given = {**project.environ, "TMPDIR": str(scratch)}
-        watch = Watch(folder, order.deadline_s, project.config, asked)
+        watch = Watch(folder, order.deadline_s, project, asked)
         frozen: dict[str, str] = {}
 
         def session(paths: Sequence[str]) -> Ending:
@@ -223,12 +223,12 @@ def _came(session: Ending) -> str:
 class Watch:
     """Says when a run must be ended, and why."""
 
-    def __init__(self, folder: Path, deadline_s: float, config: Config, asked: set[int]) -> None:
+    def __init__(self, folder: Path, deadline_s: float, project: Project, asked: set[int]) -> None:
         self._folder = folder
         self._end = time.monotonic() + deadline_s
-        self._patience_s = (config.journey_deadline_s or deadline_s) + config.stall_margin_s
+        self._patience_s = (project.config.journey_deadline_s or deadline_s) + project.config.stall_margin_s
         self._asked = asked
-        self._parent = os.getppid() if os.environ.get("CI") else None  # elsewhere a run may outlive its shell
+        self._parent = os.getppid() if project.ci.is_there else None  # elsewhere a run may outlive its shell
         self._size = -1
         self._moved = time.monotonic()
 

@@ -33,12 +33,12 @@ def check_ca_file(target: Target) -> None:
 
 def own_authorities(target: Target, environ: Mapping[str, str]) -> str:
     """The certificates of authorities that are trusted besides those everybody knows."""
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # most targets have none
-
     files = [target.ca_file, *(environ.get(name, "") for name in VARIABLES)]
     paths = [path for path in map(Path, filter(None, files)) if path.is_file()]
     if not paths or not target.tls_verify:
         return ""
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH  # most targets have none
+
     known = set(_certificates(Path(DEFAULT_CA_BUNDLE_PATH)))
     return "".join(dict.fromkeys(f"{one}\n" for path in paths for one in _certificates(path) if one not in known))
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from synthprobe.errors import SecretError
 from synthprobe.targets.addresses import origin_of
+from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.client_certificates import Identity, read_identity
 from synthprobe.targets.target import Target
 
@@ -167,6 +168,7 @@ class Credentials(Struct, frozen=True, kw_only=True):
     door: tuple[str, Secret] | None = None
     proxy: Secret | None = None
     identities: tuple[Identity, ...] = ()
+    authorities: str = ""
 
     @property
     def secrets(self) -> list[Secret]:
@@ -191,10 +193,10 @@ def read_credentials(target: Target, environ: Mapping[str, str], *, root: Path =
     def read(name: str) -> Secret:
         return read_secret(name, environ, source=target.secrets.get(name, ""), root=root)
 
-    return credentials_of(target, read)
+    return credentials_of(target, read, environ)
 
 
-def credentials_of(target: Target, read: Callable[[str], Secret]) -> Credentials:
+def credentials_of(target: Target, read: Callable[[str], Secret], environ: Mapping[str, str]) -> Credentials:
     """The same, by whoever reads the target's secrets."""
     door, proxy = target.http_credentials, target.proxy
     shown = [
@@ -205,6 +207,7 @@ def credentials_of(target: Target, read: Callable[[str], Secret]) -> Credentials
         identities=tuple(shown),
         door=(door.user, read(door.secret)) if door else None,
         proxy=read(proxy.secret) if proxy and proxy.secret else None,
+        authorities=own_authorities(target, environ),
     )
 
 
