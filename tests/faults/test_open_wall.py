@@ -41,6 +41,16 @@ def judged(project, *options: str) -> Verdict:
 LOOKS = {"api": "api.get('/healthz').expect(200)", "page": "assert page.goto('/healthz').ok"}
 
 
+def test_an_author_s_own_session_is_looked_at_in_a_larger_repository_too(tmp_path, new_project, centre):
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    (tmp_path / "watch").mkdir()
+    project = new_project(tmp_path / "watch")
+    project.configure(centre.url)
+    project.journeys(f"def test_it(api):\n    {LOOKS['api']}\n")
+    (project.root / "conftest.py").write_text(OPEN_API)
+    assert "which is not allowed" in judged(project).blind
+
+
 @pytest.mark.parametrize("who", LOOKS, ids=["F71-F75-api", "F71-F75-page"])
 def test_an_open_wall_makes_the_run_blind(who, project, centre):
     project.configure(centre.url)

@@ -7,7 +7,6 @@ which hands on what the target allows and nothing else, and alone knows the pass
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import threading
 from base64 import b64encode
@@ -48,11 +47,10 @@ class EgressProxy:
         self._checked: set[str] = set()
         self._faults: dict[str, ProxyFault] = {}
         self._loop = asyncio.new_event_loop()
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         threading.Thread(target=self._loop.run_forever, name="egress proxy", daemon=True).start()
-        started = asyncio.start_server(self._serve, sock=self._socket, limit=_HEAD)
-        asyncio.run_coroutine_threadsafe(started, self._loop).result()
+        started = asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_HEAD)
+        self._server = asyncio.run_coroutine_threadsafe(started, self._loop).result()
+        self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def faults(self) -> dict[str, ProxyFault]:
         """What went wrong since the last time, by host."""
@@ -61,8 +59,8 @@ class EgressProxy:
 
     def close(self) -> None:
         """End."""
+        self._loop.call_soon_threadsafe(self._server.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._socket.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         beyond = None

@@ -141,7 +141,8 @@ class JourneyCollection:
         items[:] = [item for item in items if item not in idle]
         slot = self._config.option.synthprobe_canaries
         if slot is not None and due:
-            items[:0] = _canaries(session, slot, browser=any("browser" in _fixtures(item) for item in items))
+            folder_of_project = _folder(project_root(self._config), items) or session
+            items[:0] = _canaries(folder_of_project, slot, browser=any("browser" in _fixtures(item) for item in items))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A journey file that cannot be imported is an unknown outcome, and one that skips itself a skipped one."""
@@ -180,11 +181,17 @@ class _CanaryModule(pytest.Module):
         return name.startswith("test_")
 
 
-def _canaries(session: pytest.Session, slot: int, *, browser: bool) -> list[pytest.Item]:
+def _folder(root: Path, items: Iterable[pytest.Item]) -> pytest.Directory | None:
+    """The project's folder as pytest collected it: in a larger repository its fixtures are not those of the session."""
+    nodes = (node for item in items for node in item.listchain())
+    return next((node for node in nodes if isinstance(node, pytest.Directory) and node.path == root), None)
+
+
+def _canaries(folder: pytest.Collector, slot: int, *, browser: bool) -> list[pytest.Item]:
     from synthprobe.plugin import canaries
 
-    module = _CanaryModule.from_parent(session, path=Path(canaries.__file__))
-    found = {getattr(item, "originalname", item.name): item for item in session.genitems(module)}
+    module = _CanaryModule.from_parent(folder, path=Path(canaries.__file__))
+    found = {getattr(item, "originalname", item.name): item for item in folder.session.genitems(module)}
     chosen = canaries.choose(list(found), slot, browser=browser)
     for name, journey in chosen.items():
         found[name].stash[JOURNEY] = journey

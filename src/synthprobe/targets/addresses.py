@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from synthprobe.errors import TargetError
 
 if TYPE_CHECKING:
-    from ada_url import URL
+    from can_ada import URL
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -20,17 +20,12 @@ _ENCODED_DELIMITER = re.compile(r"%(2f|5c|2e|3b|00|25)|;", re.IGNORECASE)
 
 def read_address(address: str, base: str = "") -> URL | None:
     """An address in its parts."""
+    from can_ada import parse  # collecting journeys needs no addresses
+
     try:
-        return _parser()(address, base=base or None)
-    except ValueError:
+        return parse(base) + address if base else parse(address)
+    except (ValueError, TypeError):  # the latter for half a letter
         return None
-
-
-@cache
-def _parser() -> type[URL]:
-    from ada_url import URL  # collecting journeys needs no addresses
-
-    return URL
 
 
 def host_of(url: str) -> str:
