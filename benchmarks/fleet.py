@@ -27,7 +27,7 @@ from synthprobe.config import Project, read_config
 from synthprobe.detection.watch import watch
 from synthprobe.fleet.conclude import conclude
 from synthprobe.fleet.plan import plan_slot
-from synthprobe.pipeline.parts import seen_by
+from synthprobe.pipeline.afterwards import seen_by
 from synthprobe.records.fleet import Place, Plan
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Result, Run, Step

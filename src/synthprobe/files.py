@@ -1,11 +1,14 @@
-"""Files that are there whole, or stay as they were."""
+"""Files that are there whole, or stay as they were; private folders for what is not redacted yet."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,3 +51,15 @@ def write_whole(path: Path, content: bytes | str) -> Path:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def private_folder(prefix: str) -> Path:
+    """Make a folder nobody else can read, and wipe those that processes left which were killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        from psutil import pid_exists  # most sessions find nothing left
+
+        pid = left.name.removeprefix(prefix).partition("-")[0]
+        with suppress(FileNotFoundError):  # another session wiped it first
+            if pid.isdigit() and not pid_exists(int(pid)) and left.stat().st_uid == owner_of_ours():
+                shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-"))

@@ -1,4 +1,4 @@
-"""Tools of other makers, run as processes: package managers, Node, Allure; and how long a process lives."""
+"""Tools of other makers: programs run as processes, libraries that come with an extra, and how long a process lives."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from synthprobe.errors import SynthprobeError, ToolError
 
 try:
     import resource
@@ -71,3 +73,17 @@ def die_with_parent(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def missing(extra: str, what: str) -> str:
+    """The sentence for a library that is not there."""
+    return f"{what} needs the extra {extra!r}, which is not installed. Install it: pip install 'synthprobe[{extra}]'"
+
+
+@contextmanager
+def needs(extra: str, what: str, error: type[SynthprobeError] = ToolError) -> Iterator[None]:
+    """Around an import: a library that is missing becomes a sentence with the extra that brings it."""
+    try:
+        yield
+    except ImportError:
+        raise error(missing(extra, what)) from None

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from synthprobe.evidence.scratch import private_folder
+from synthprobe.files import private_folder
 
 
 @pytest.fixture

@@ -189,6 +189,6 @@ def _long_ago():
 
 
 def _handed_over(history, verdict, state) -> None:
-    from synthprobe.pipeline.parts import seen_by
+    from synthprobe.pipeline.afterwards import seen_by
 
     history.ingest(verdict, part=seen_by(verdict, state.place, state.token))

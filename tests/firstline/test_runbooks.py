@@ -18,7 +18,7 @@ from synthprobe.firstline.runbook_lint import Known, Snooze, covered, lint, read
 from synthprobe.firstline.runbook_pages import draft, publish_runbooks, render
 from synthprobe.firstline.runbooks import read_runbook, read_runbooks, read_shelf
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
-from synthprobe.runner.collected import collected_journeys
+from synthprobe.runner.inventory import collected_journeys
 from synthprobe_demo.faults import NAMES
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ from machines import Fleet, outcomes
 from msgspec.structs import replace
 
 from synthprobe.config import Project, read_config
-from synthprobe.pipeline.parts import after_part
+from synthprobe.pipeline.afterwards import after_part
 from synthprobe.records.evidence import Evidence
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from synthprobe import ExpectationError, Journey, Recorder, freshness, recording, step
-from synthprobe.journey.age import measure_freshness
+from synthprobe.journey.freshness import measure_freshness
 
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 

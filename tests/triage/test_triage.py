@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from synthprobe.errors import ExpectationError
 from synthprobe.evidence.exchanges import server_timing
-from synthprobe.journey.age import measure_freshness
+from synthprobe.journey.freshness import measure_freshness
 from synthprobe.records.evidence import Age, Answer, Facts, NodeCount, ServerTiming
 from synthprobe.records.finding import Contradiction, Finding, Refusal
 from synthprobe.records.journey import Journey

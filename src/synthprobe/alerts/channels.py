@@ -15,8 +15,8 @@ from msgspec import Struct
 from synthprobe.alerts.message import Alert
 from synthprobe.deadlines import OverdueError, within
 from synthprobe.errors import SecretError, ToolError
-from synthprobe.extras import needs
 from synthprobe.targets.secrets import Secret, read_secret
+from synthprobe.tools import needs
 
 SPARE_S = 0.7
 """Seconds left for the heartbeat when a run was asked to end."""

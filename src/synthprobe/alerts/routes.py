@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from synthprobe.alerts.hours import USUAL, Hours, read_hours, read_zone
-from synthprobe.extras import missing
 from synthprobe.mistakes import nearest_or_all, read_reviewed
 from synthprobe.records.incident import CauseClass, Incident, IncidentKind
 from synthprobe.records.journey import Severity, duration_s
+from synthprobe.tools import missing
 
 Urgency = Literal["page", "ticket", "probe"]
 """``page`` wakes somebody, ``ticket`` waits for the morning, ``probe`` goes to the monitor's own owner."""

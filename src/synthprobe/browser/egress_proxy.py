@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from synthprobe.evidence.certificates import certificate_fault
+from synthprobe.evidence.failure import certificate_fault
 from synthprobe.journey.trust import bundle, like_browsers
 from synthprobe.targets.addresses import host_of
 from synthprobe.targets.guardrails import may_reach
@@ -58,7 +58,6 @@ class EgressProxy:
         return found
 
     def close(self) -> None:
-        """End."""
         self._loop.call_soon_threadsafe(self._server.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
 

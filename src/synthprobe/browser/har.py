@@ -31,7 +31,6 @@ class Har:
         self.begin()
 
     def begin(self) -> None:
-        """Record from now on."""
         if not self._is_running and not self._is_over:
             self._count += 1
             piece = self._resources / f"{self._name}-{self._count}.har"

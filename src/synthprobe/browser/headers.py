@@ -1,9 +1,9 @@
-"""Headers of what browser contexts send: the mark, and which attempt and step a request belongs to."""
+"""What open contexts are told of attempts and steps: headers of what they send, and groups of the trace."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from synthprobe.journey import steps
@@ -13,6 +13,8 @@ from synthprobe.targets.target import Target
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
+
+    from synthprobe.browser.evidence import BrowserEvidence
 
 
 class BrowserHeaders:
@@ -35,7 +37,6 @@ class BrowserHeaders:
             self.tell()
 
     def of_context(self, given: Mapping[str, str] | None) -> dict[str, str]:
-        """Headers of everything a context sends."""
         if not self._marks:
             return dict(given or {})
         return synthetic_headers({**correlation_headers(steps.current()), **(given or {})})
@@ -65,3 +66,23 @@ class BrowserHeaders:
         for tell in list(self._open.values()):
             with contextlib.suppress(Error):  # it died; what the step does in it says so better
                 tell()
+
+
+class StepGroups:
+    """Tells every open context of the steps of the journey's own thread."""
+
+    def __init__(self, browser: Callable[[], BrowserEvidence | None]) -> None:
+        self._browser = browser
+        self._open: set[str] = set()
+
+    def step_started(self, key: str, title: str, around: str) -> None:
+        recorder, browser = steps.current(), self._browser()
+        if browser is not None and recorder is not None and not recorder.is_elsewhere:
+            self._open.add(key)
+            browser.group(title)
+
+    def step_ended(self, key: str, error: BaseException | None) -> None:
+        browser = self._browser()
+        if key in self._open and browser is not None:
+            self._open.discard(key)
+            browser.group("")

@@ -66,7 +66,6 @@ class Keeper:
         return destination
 
     def text(self, kind: EvidenceKind, title: str, text: str) -> None:
-        """Redact and keep a text."""
         try:
             content = self._redactor.text(text).encode()
         except _BROKE as error:
@@ -97,13 +96,11 @@ class Keeper:
         self._write("exchanges", "API exchanges (JSON)", "application/json", "json", msgspec.json.encode(exchanges))
 
     def console(self, messages: Sequence[ConsoleMessage]) -> None:
-        """Keep console messages and page errors."""
         if messages:
             lines = [f"{m.at:%H:%M:%S} {m.kind:10} {m.text}  {m.location}".rstrip() for m in messages]
             self.text("console", "console and page errors", "\n".join(lines))
 
     def network(self, requests: Sequence[NetworkRequest]) -> None:
-        """Keep browser requests that failed or were slow."""
         if requests:
             lines = [
                 f"{r.status or r.error:>4} {r.duration_ms:7.0f} ms  {r.method} {r.url}"
@@ -114,7 +111,6 @@ class Keeper:
             self.text("network", "requests that failed or were slow", "\n".join(lines))
 
     def timings(self, steps: Sequence[Step]) -> None:
-        """Keep the time of each step."""
         if steps:
             self.text("timings", "step timings", "\n".join(_timing_lines(steps, 0)))
 

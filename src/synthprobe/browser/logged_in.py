@@ -12,10 +12,10 @@ from msgspec import Struct
 from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError
 
 from synthprobe.errors import ConfigurationError, ExpectationError, SynthprobeError, TargetError
-from synthprobe.extras import needs
 from synthprobe.files import write_whole
 from synthprobe.journey.steps import current, step
 from synthprobe.targets.secrets import Secret
+from synthprobe.tools import needs
 
 MOST_FAILURES = 2
 _LASTS_S = 86_400

@@ -15,8 +15,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Error
 
 from synthprobe.browser.har import Har
-from synthprobe.browser.issued import learn_from_contents
-from synthprobe.browser.trace import TraceWithheld, redact_trace
+from synthprobe.browser.trace import TraceWithheld, learn_from_contents, redact_trace
 from synthprobe.evidence.redaction import Redactor
 
 _NAME = re.compile(rb'"(?:resources/)?([\w.@-]{8,200})"')
@@ -118,7 +117,6 @@ class ContextRecording:
             self._add(self._raw)
 
     def pack(self, destination: Path) -> bool:
-        """Write this attempt's pieces into one raw trace."""
         self.take_in()
         return _pack(self._pieces, destination, is_whole=self.has_snapshots)
 
@@ -128,7 +126,6 @@ class ContextRecording:
             self._har.take_in(ends=self.is_closed or not self._is_running)
 
     def contents(self, known: Collection[Path]) -> Iterator[tuple[Path, dict[str, bytes]]]:
-        """What the pieces of this attempt hold."""
         self.take_in()
         for piece in self._pieces:
             if piece not in known and piece.exists():

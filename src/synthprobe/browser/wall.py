@@ -7,8 +7,8 @@ requests that Playwright itself sends, a context's own proxy, changes to a read-
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import msgspec
@@ -22,14 +22,14 @@ from playwright.sync_api import (
     Page,
     Playwright,
     Request,
+    sync_playwright,
 )
 
 from synthprobe.browser.egress_proxy import WALLED, EgressProxy
 from synthprobe.browser.headers import BrowserHeaders
-from synthprobe.browser.messages import hold_messages
+from synthprobe.browser.installation import find_browser
 from synthprobe.browser.page_requests import guard_client, guard_routes, release_routes
-from synthprobe.browser.protocol import guard_protocol, release_protocol
-from synthprobe.browser.read_only import hold_network
+from synthprobe.browser.read_only import guard_protocol, hold_messages, hold_network, release_protocol
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError, ToolError
 from synthprobe.evidence.learning import Learner
 from synthprobe.evidence.redaction import Redactor
@@ -122,7 +122,6 @@ class GuardedBrowser:
         """Whether a page of this attempt lost its renderer, so that nothing more is seen in it."""
 
     def begin(self) -> None:
-        """A new attempt at a journey begins."""
         self._refused.clear()
         self._hear_of_proxy()
         self._faults = {}
@@ -351,3 +350,19 @@ def _in_frame(request: Request) -> bool:
         return request.frame.parent_frame is not None
     except Error:
         return False  # the first navigation of a popup has no frame yet
+
+
+@contextmanager
+def commanded_browser(executable: str, guard: Guard, credentials: Credentials, redactor: Redactor) -> Iterator[Browser]:
+    """Open it for as long as the block runs."""
+    found = find_browser(executable or None)
+    if found is None:
+        raise ToolError("No browser was found on this machine. Install one with: synthprobe doctor --fix")
+    with sync_playwright() as playwright:
+        guarded = GuardedBrowser(guard, BrowserHeaders(guard.target), credentials, redactor)
+        browser = guarded.hold(playwright).chromium.launch(executable_path=found.path)
+        try:
+            yield browser
+        finally:
+            browser.close()
+            guarded.release()

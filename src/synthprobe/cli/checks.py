@@ -26,7 +26,7 @@ from synthprobe.config import Project
 from synthprobe.errors import SecretError, SynthprobeError, TargetError
 from synthprobe.journey.api import Api
 from synthprobe.records.address import shown_address
-from synthprobe.runner.collected import collect
+from synthprobe.runner.inventory import collect
 from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.secrets import read_address, read_secret
 from synthprobe.targets.windows import read_windows

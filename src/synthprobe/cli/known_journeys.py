@@ -9,8 +9,7 @@ from synthprobe.cli import recorded
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.records.journey import Journey
-from synthprobe.runner.collected import collected_journeys
-from synthprobe.runner.inventory import inventory_file, read_inventory
+from synthprobe.runner.inventory import collected_journeys, inventory_file, read_inventory
 
 
 class KnownJourneys:

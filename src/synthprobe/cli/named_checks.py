@@ -23,7 +23,7 @@ from synthprobe.goals.objectives import lint as lint_objective
 from synthprobe.journey.lint import remarks
 from synthprobe.mistakes import nearest_or_all
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
-from synthprobe.runner.collected import collected_journeys, tests_of
+from synthprobe.runner.inventory import collected_journeys, tests_of
 from synthprobe.targets.secrets import read_secret
 
 

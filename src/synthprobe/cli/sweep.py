@@ -98,7 +98,7 @@ def _access(project: Project, target: Target) -> Iterator[Access]:
 
         @cache
         def browser() -> Any:
-            from synthprobe.browser.commanded import commanded_browser
+            from synthprobe.browser.wall import commanded_browser
 
             return opened.enter_context(commanded_browser(project.config.browser.executable, guard, shown, redactor))
 

@@ -13,7 +13,7 @@ from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, ToolError
-from synthprobe.extras import needs
+from synthprobe.tools import needs
 
 
 def worker(

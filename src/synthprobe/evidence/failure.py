@@ -1,4 +1,4 @@
-"""What an exception says about the target, or about us."""
+"""What an exception says about the target, or about us, in the words of Playwright and of OpenSSL, too."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ from synthprobe.errors import (
     ToolError,
 )
 from synthprobe.evidence.cap import capped
-from synthprobe.evidence.certificates import certificate_fault
-from synthprobe.evidence.records import masked_record
-from synthprobe.evidence.sought import locator_in, sought_in
-from synthprobe.records.finding import Contradiction, Finding, Refusal
+from synthprobe.evidence.redaction import masked_record
+from synthprobe.records.finding import Contradiction, Finding, Refusal, Sight, Sought
 from synthprobe.records.result import Failure
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -215,3 +213,75 @@ def leak_failure(files: Sequence[str], failure: Failure | None, *, step: str = "
     )
     before = f"\nThe journey itself: {failure.kind}: {failure.message}" if failure else ""
     return msgspec.structs.replace(known, kind="redaction", ours=True, message=message + before)
+
+
+_FAULTS = (
+    (
+        (
+            "AUTHORITY_INVALID",
+            "self-signed",
+            "self signed",
+            "unable to get local issuer",
+            "unable to verify the first",
+            "unable to get issuer certificate",
+        ),
+        "Its certificate is signed by an authority that is not known here. Name your own "
+        "authority by ca_file of the target, or by REQUESTS_CA_BUNDLE or SSL_CERT_FILE.",
+    ),
+    (("DATE_INVALID", "has expired", "not yet valid"), "Its certificate has expired, or is not valid yet."),
+    (
+        (
+            "COMMON_NAME_INVALID",
+            "Hostname mismatch",
+            "IP address mismatch",
+            "does not match certificate",
+            "doesn't match",
+        ),
+        "Its certificate is for another name.",
+    ),
+    (("CERT_REVOKED", "certificate revoked"), "Its certificate was revoked."),
+)
+
+
+def certificate_fault(text: str) -> str:
+    """Say what is wrong with a certificate."""
+    return next((sentence for parts, sentence in _FAULTS if any(part in text for part in parts)), "")
+
+
+_WAITING = re.compile(
+    r"^\s*-? *waiting for (?P<locator>(?:get_by_|locator\(|frame_locator\().+?)(?:\s+to\s+be\s+\w+)?$"
+)
+_ALLOWED = re.compile(r"(?:Timeout|with timeout) (\d+)ms")
+_COVERS = re.compile(r"(<.+>) (?:from <.+> subtree )?intercepts\s+pointer\s+events")
+_SIGHTS: tuple[tuple[str, Sight], ...] = (
+    ("intercepts pointer", "covered"),
+    ("element is not enabled", "disabled"),
+    ("element is not visible", "hidden"),
+    ("element is not stable", "moving"),
+)
+
+
+def sought_in(first: str, rest: Sequence[str]) -> Sought | None:
+    """The element, of a message's first line and the others; nothing when it was there, or the log does not say."""
+    locator = locator_in(rest)
+    log = [line for line in rest if not line.lstrip().startswith("- <")]
+    if not locator or not ("Timeout" in first or first.startswith("Locator expected")):
+        return None
+    whole = "\n".join(rest)
+    sight = next((sight for words, sight in _SIGHTS if words in whole), None)
+    resolved = any("locator resolved to" in line for line in log)
+    if sight is None and resolved:
+        return None
+    covering = _COVERS.search(whole)
+    allowed = _ALLOWED.search("\n".join((first, whole)))
+    return Sought(
+        locator=locator,
+        sight=sight or "absent",
+        within_s=int(allowed[1]) / 1000 if allowed else 0.0,
+        by=covering[1][:160] if covering else "",
+    )
+
+
+def locator_in(rest: Sequence[str]) -> str:
+    """How the element was looked for, by the lines below a message's first one; empty when they do not say."""
+    return next((found["locator"].strip() for line in rest if (found := _WAITING.match(line))), "")

@@ -1,11 +1,14 @@
-"""Many texts, found at once. Making one more known costs about the same however many are known."""
+"""Known values, found at once in bytes: whole, cut by somebody who shortens texts, and before all of it was typed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
+
+from synthprobe.targets.secrets import SHORTEST
 
 _TELLING = 12
 
@@ -35,7 +38,6 @@ class KnownTexts:
         return bool(self._texts)
 
     def add(self, rules: Mapping[bytes, str]) -> None:
-        """Make texts known."""
         for text, rule in rules.items():
             if text and text not in self._texts:
                 self._texts.add(text)
@@ -46,7 +48,6 @@ class KnownTexts:
                 self._by_middle.setdefault(middle, []).append(_Known(text, at, rule))
 
     def matches(self, raw: bytes) -> Iterator[tuple[str, int, int]]:
-        """Where known texts stand."""
         if self._new:
             batch, self._new = self._new, []
             while self._batches and len(self._batches[-1][0]) < 2 * len(batch):
@@ -59,3 +60,74 @@ class KnownTexts:
                     start = first - known.at
                     if start >= 0 and raw.startswith(known.text, start):
                         yield known.rule, start, start + len(known.text)
+
+
+SHORTEST_END = 4
+"""Characters of a value beside a cut from which they are masked."""
+
+_CUT = re.compile(r"\.\.\.|…")
+
+
+class CutValues:
+    """Masks the beginning of a known value before ``...``, and the end of one after it."""
+
+    def __init__(self, mask: str) -> None:
+        self._mask = mask
+        self._new: list[str] = []
+        self._known: dict[str, set[tuple[str, int]]] = {}  # a few characters: in which value they stand, and where
+
+    def add(self, values: Iterable[str]) -> None:
+        self._new += values
+
+    def text(self, text: str) -> str:
+        gaps = list(_CUT.finditer(text))
+        if gaps:
+            self._learn()
+        kept, at = [], 0
+        for gap in gaps:
+            before = (gap.start() - self._head(text, gap.start()), gap.start())
+            for first, last in (before, (gap.end(), self._end(text, gap.end()))):
+                if at <= first < last:
+                    kept += [text[at:first], self._mask]
+                    at = last
+        return "".join(kept) + text[at:]
+
+    def _learn(self) -> None:
+        for value in self._new:
+            for at in range(len(value) - SHORTEST_END + 1):
+                self._known.setdefault(value[at : at + SHORTEST_END], set()).add((value, at))
+        self._new.clear()
+
+    def _head(self, text: str, end: int) -> int:
+        """How many characters before this place begin a value."""
+        found = self._known.get(text[max(0, end - SHORTEST_END) : end], ())
+        sizes = (at + SHORTEST_END for value, at in found if text.endswith(value[: at + SHORTEST_END], 0, end))
+        return max(sizes, default=0)
+
+    def _end(self, text: str, start: int) -> int:
+        """Where the end of a value that begins at this place ends."""
+        found = self._known.get(text[start : start + SHORTEST_END], ())
+        return start + max((len(value) - at for value, at in found if text.startswith(value[at:], start)), default=0)
+
+
+class Beginnings:
+    """Finds the first half of a known value, and as much more of it as stands there."""
+
+    def __init__(self) -> None:
+        self._heads = KnownTexts()
+        self._values: dict[bytes, list[bytes]] = {}
+
+    def add(self, value: str) -> None:
+        head = value[:SHORTEST].encode("utf-8", "surrogatepass")
+        self._heads.add({head: ""})
+        self._values.setdefault(head, []).append(value.encode("utf-8", "surrogatepass"))
+
+    def spans(self, raw: bytes) -> list[tuple[int, int]]:
+        spans = []
+        for _, first, last in self._heads.matches(raw):
+            for value in self._values[raw[first:last]]:
+                pairs = enumerate(zip(value, raw[first : first + len(value)], strict=False))
+                size = next((at for at, (known, given) in pairs if known != given), min(len(value), len(raw) - first))
+                if size * 2 >= len(value):
+                    spans.append((first, first + size))
+        return spans

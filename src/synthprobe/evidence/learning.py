@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from synthprobe.evidence.binary_texts import binary_pairs
 from synthprobe.evidence.fields import Field, fields_of, is_code, query_fields
-from synthprobe.evidence.free_text import free_fields
+from synthprobe.evidence.free_text import binary_pairs, free_fields
 from synthprobe.evidence.names import is_readable, is_secret_name, looks_random, may_be_secret_name
 from synthprobe.targets.secrets import SHORTEST
 
@@ -96,7 +95,6 @@ class Learner:
         )
 
     def learn_from_json(self, body: Any) -> None:
-        """Learn tokens in a decoded body."""
         self.learn_from_fields(fields_of(json.dumps(body), "application/json"))
 
     def learn_from_fields(self, fields: Iterable[Field]) -> None:

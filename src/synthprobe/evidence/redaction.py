@@ -1,4 +1,6 @@
-"""Redaction: known values in every form they travel in, and fields that are secret by their name."""
+"""Redaction: known values in every form they travel in, and fields that are secret by their name; in records of ours
+never our own names, words from a list, numbers and times.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +8,53 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
+
 from synthprobe.errors import SecretError
-from synthprobe.evidence.beginnings import Beginnings
-from synthprobe.evidence.cut import CutValues
 from synthprobe.evidence.fields import masked_fields, masked_query
 from synthprobe.evidence.forms import MASK, address_parts, forms_of, phrase_pattern
-from synthprobe.evidence.known import KnownTexts
+from synthprobe.evidence.known import Beginnings, CutValues, KnownTexts
 from synthprobe.evidence.learning import ADDRESSES, RUNTIME_SHORTEST, Learner
 from synthprobe.evidence.names import is_secret_name, looks_random, may_be_secret_name
 from synthprobe.evidence.pictures import PNG, picture_only
-from synthprobe.evidence.records import masked_record
 from synthprobe.evidence.scan import Scanner
+from synthprobe.records.journey import OWN
 from synthprobe.records.plain_text import whole_letters
 from synthprobe.targets.secrets import SHORTEST, Secret, read_secret, weakness
 
 R = TypeVar("R")
+
+
+def masked_record(record: R, mask: Callable[[str], str]) -> R:
+    """Mask the texts of a record."""
+    masked: Any = record
+    if isinstance(record, msgspec.Struct):
+        kept = {name: masked_record(getattr(record, name), mask) for name in _masked_fields(type(record))}
+        masked = msgspec.structs.replace(record, **kept)
+    if isinstance(record, str):
+        masked = mask(record)
+    if isinstance(record, Mapping):
+        masked = {key: masked_record(value, mask) for key, value in record.items()}
+    if isinstance(record, (list, tuple)):
+        masked = type(record)(masked_record(value, mask) for value in record)
+    return masked  # type: ignore[no-any-return]
+
+
+@cache
+def _masked_fields(kind: type) -> tuple[str, ...]:
+    """All fields but those that hold our own names, or a word from a list."""
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(
+        name
+        for name, hint in hints.items()
+        if get_origin(hint) is not Literal and not (get_origin(hint) is Annotated and OWN in get_args(hint))
+    )
+
 
 _USER_INFO = re.compile(r"(?<=://)[^/?#\s\"'<>(){},;\[\]\\]+@")
 _LINES = re.compile(r"(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{60,76}\r?\n)+[A-Za-z0-9+/]{4,76}={0,2}")
@@ -276,7 +306,6 @@ class Redactor(Learner):
         return self.scanner().content(content)
 
     def scanner(self) -> Scanner:
-        """What searches for the secrets known now."""
         return self._scanner
 
 

@@ -60,16 +60,13 @@ class Scanner:
         self.issued = issued
 
     def add(self, needles: Mapping[bytes, str]) -> None:
-        """Look for more."""
         self.known.add(needles)
         self._overlap = max([self._overlap, *(len(needle) * 2 + 64 for needle in needles)])
 
     def add_phrase(self, pattern: str, rule: str) -> None:
-        """Look for a phrase of several words."""
         self._phrases.append((re.compile(pattern.encode()), rule))
 
     def content(self, content: bytes) -> list[str]:
-        """Which rules match."""
         return self._sorted(io.BytesIO(content))
 
     def path(self, path: Path) -> list[Finding]:

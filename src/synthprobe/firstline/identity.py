@@ -17,9 +17,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.errors import ConfigurationError, FixRefused, SynthprobeError
-from synthprobe.extras import needs
 from synthprobe.firstline.audit import AuditEntry
 from synthprobe.targets.secrets import read_secret
+from synthprobe.tools import needs
 
 ASK_S = 10.0
 _SIGN_S = 60.0

@@ -19,8 +19,8 @@ from synthprobe.config import Project
 from synthprobe.errors import HistoryError
 from synthprobe.fleet.index import PartIndex
 from synthprobe.fleet.slots import LEASE_S, held, holder, plan_of, slot_of
+from synthprobe.pipeline.afterwards import after_part, seen_by
 from synthprobe.pipeline.memory import BEFORE_S
-from synthprobe.pipeline.parts import after_part, seen_by
 from synthprobe.records.fleet import PartState, Place, Plan
 from synthprobe.records.result import Run
 from synthprobe.records.verdict import Verdict

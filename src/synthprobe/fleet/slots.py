@@ -15,8 +15,7 @@ from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.fleet.plan import plan_slot
 from synthprobe.pipeline import open_history
 from synthprobe.records.fleet import PartState, Plan
-from synthprobe.runner.collected import collected_journeys
-from synthprobe.runner.inventory import source_revision
+from synthprobe.runner.inventory import collected_journeys, source_revision
 from synthprobe.targets.target import Target
 
 if TYPE_CHECKING:

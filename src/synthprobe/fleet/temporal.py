@@ -65,19 +65,16 @@ class Commands:
 
     @activity.defn(name="plan")
     async def plan(self, order: SlotOrder) -> dict[str, Any]:
-        """Plan the slot that is now."""
         words = ["run", "--target", order.target, "--plan", str(order.parts), "--slot", "now", "--json"]
         made = json.loads(await self._typed(words, allowed=(0,)))
         return {**{name: made[name] for name in ("slot", "digest", "locations")}, "parts": len(made["parts"])}
 
     @activity.defn(name="look")
     async def look(self, order: PartOrder) -> None:
-        """Look at a part from here."""
         await self._typed([*order.words, *self._here], allowed=(0,))
 
     @activity.defn(name="conclude")
     async def conclude(self, order: PartOrder) -> int:
-        """Judge the slot."""
         return int(json.loads(await self._typed([*order.words, "--json"], allowed=(0, 1, 3)))["exit_code"])
 
     async def _typed(self, words: Sequence[str], *, allowed: Sequence[int]) -> str:

@@ -35,8 +35,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from synthprobe.deadlines import OverdueError, left_s, within
 from synthprobe.errors import HistoryError
-from synthprobe.extras import needs
 from synthprobe.history.address import wrong_with
+from synthprobe.tools import needs
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every schema this version knows, oldest first; the last is its own."""

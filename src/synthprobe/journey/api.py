@@ -13,15 +13,14 @@ import requests
 
 from synthprobe import words
 from synthprobe.errors import ConfigurationError, TargetError
-from synthprobe.evidence.certificates import certificate_fault
 from synthprobe.evidence.exchanges import record_exchange
+from synthprobe.evidence.failure import certificate_fault
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
-from synthprobe.journey.age import Freshness
 from synthprobe.journey.clock import SteadyClock, monotonic
 from synthprobe.journey.correlation import correlation_headers, same_host
 from synthprobe.journey.deadline import Deadline, deadline, limit_of
-from synthprobe.journey.freshness import freshness
+from synthprobe.journey.freshness import Freshness, freshness
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.response import Response, answer_of
 from synthprobe.journey.session import GuardedSession

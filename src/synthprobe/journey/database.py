@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from synthprobe.errors import TargetError
-from synthprobe.extras import needs
 from synthprobe.records.impact import Snapshot, StatementCounter
+from synthprobe.tools import needs
 
 TIMEOUT_S = 5
 """Seconds connecting may take; the query itself is given the same."""

@@ -13,12 +13,12 @@ from urllib.parse import quote, urlsplit
 from msgspec import Struct
 
 from synthprobe.errors import ExpectationError, ToolError
-from synthprobe.extras import needs
 from synthprobe.journey.deadline import bounded_session
 from synthprobe.journey.eventually import eventually
 from synthprobe.journey.trust import like_browsers
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Inbox as InboxConfig
+from synthprobe.tools import needs
 
 _CALL_S = 10.0
 _LINK = re.compile(r"https?://[^\s<>\"']+")

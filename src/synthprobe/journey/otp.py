@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from synthprobe.errors import ConfigurationError, ToolError
-from synthprobe.extras import needs
 from synthprobe.files import write_whole
 from synthprobe.journey import steps
 from synthprobe.records.journey import duration_s
 from synthprobe.targets.secrets import Secret
+from synthprobe.tools import needs
 
 _LOCK_S = 5.0
 _SPARE_S = 2.0

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 from synthprobe import words
 from synthprobe.errors import ConfigurationError, ExpectationError, JourneyError
-from synthprobe.extras import needs
 from synthprobe.journey import steps
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.finding import About, Contradiction, Finding, Throttled
 from synthprobe.records.journey import duration_s
+from synthprobe.tools import needs
 
 _SHOWN = 600
 

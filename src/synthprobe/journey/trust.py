@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from synthprobe.errors import ToolError
-from synthprobe.evidence.scratch import private_folder
+from synthprobe.files import private_folder
 
 _FOR_SERVERS = 1 << 3 | 1 << 4
 """NSS: a valid authority, trusted to sign certificates of servers (certutil writes it as ``C``)."""

@@ -1,4 +1,4 @@
-"""What happens to a verdict after it was written: remembered, judged against the past, explained, told."""
+"""What happens to a verdict once it is written: remembered, judged against the past, explained, told or handed over."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.leftovers import FINGERPRINT, LOOKS_BACK, left_by, left_over_incident
 from synthprobe.pipeline.memory import AFTER_S, open_history
 from synthprobe.pipeline.notes import noted
-from synthprobe.pipeline.publishing import publish_run
+from synthprobe.pipeline.publishing import publish_part, publish_run
 from synthprobe.pipeline.run_state import RunIncidents, last_incidents, mark_remembered, write_incidents, write_ledger
 from synthprobe.pipeline.spare import blind_incident, bring_home, read_blindness, write_blindness
-from synthprobe.pipeline.telemetry import send_telemetry
-from synthprobe.pipeline.telling import tell_people, tell_watcher
+from synthprobe.pipeline.telling import send_telemetry, tell_people, tell_watcher
 from synthprobe.pipeline.upkeep import tidy_if_due
+from synthprobe.records.fleet import PartSeen, Place
 from synthprobe.records.incident import Incident, event, merged, resolved
 from synthprobe.records.objective import Coverage
 from synthprobe.records.verdict import Verdict
@@ -39,6 +39,7 @@ from synthprobe.verdict.isolation import Isolation
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
+
 
 _LATELY = timedelta(days=8)  # until then the end of what comes and goes may be told
 _ALONE = (
@@ -256,3 +257,40 @@ def _follow(
 
 def _opened_alone(incident: Incident, now: datetime) -> Incident:
     return replace(incident, events=(*incident.events, event(now, _ALONE)))
+
+
+def after_part(
+    project: Project, folder: Path, verdict: Verdict, place: Place, token: int, *, look_again: LookAgain | None = None
+) -> Verdict:
+    """Judge a part's steps by what is usual at its location, and hand over what it found to who concludes the slot."""
+    notes = list(verdict.notes)
+    shelf = Shelf()
+    with noted(notes):
+        shelf = shelf_of(project)
+    with noted(notes), opened(project, notes) as history:
+        judged = judge_with_past(history, project, folder, verdict, shelf.runbooks, notes, look_again)
+        verdict = replace(judged.verdict, notes=tuple(dict.fromkeys(notes)))
+        published = publish_part(project, folder, verdict, notes)
+        history.ingest(judged.remembered, (), judged.states, part=seen_by(verdict, place, token, published))
+        mark_remembered(folder, history)
+    verdict = replace(verdict, notes=tuple(dict.fromkeys(notes)))
+    write_verdict(folder, verdict)
+    return verdict
+
+
+def seen_by(verdict: Verdict, place: Place, token: int, files: dict[str, str] | None = None) -> PartSeen:
+    """What a part says. It counts unless it was cancelled or could not look at anything, so that another may try."""
+    plain = {v.journey.id for v in verdict.journeys if v.outcome == "passed" and not v.intermittent}
+    looked = any(v.outcome != "unknown" for v in verdict.journeys) or not verdict.journeys
+    return PartSeen(
+        place=place,
+        token=token,
+        final=looked and verdict.run.ended != "cancelled",
+        passed=tuple(v.journey.id for v in verdict.journeys if v.journey.id in plain),
+        others=tuple(v for v in verdict.journeys if v.journey.id not in plain),
+        run_id=verdict.run.id,
+        build=verdict.run.build,
+        finished_at=verdict.finished_at,
+        notes=verdict.notes,
+        files=files or {},
+    )

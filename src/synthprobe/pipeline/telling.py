@@ -1,4 +1,4 @@
-"""Who hears of a run: the people its incidents concern, and the watcher outside."""
+"""Who hears of a run: the people its incidents concern, the tools they have already, and the watcher outside."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from msgspec.structs import replace
 
 from synthprobe import words
 from synthprobe.alerts import sending
-from synthprobe.alerts.channels import AppriseChannel
+from synthprobe.alerts.channels import SPARE_S, AppriseChannel
 from synthprobe.alerts.due import concerns
 from synthprobe.alerts.heartbeat import Heartbeat, Signal
 from synthprobe.alerts.message import Background, Measured
 from synthprobe.alerts.outbox import Letter
 from synthprobe.alerts.routes import Mute, read_mutes
 from synthprobe.config import Config, Project
+from synthprobe.deadlines import within
+from synthprobe.errors import SynthprobeError
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.pipeline.memory import AFTER_S, open_history
 from synthprobe.pipeline.notes import noted
@@ -25,10 +27,11 @@ from synthprobe.pipeline.publishing import Published
 from synthprobe.pipeline.run_state import write_letters
 from synthprobe.pipeline.spare import open_outbox
 from synthprobe.records.incident import Incident
+from synthprobe.records.objective import Coverage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import card_address, run_folder
 from synthprobe.report.trace_viewer import viewer_link
-from synthprobe.targets.secrets import read_secret
+from synthprobe.targets.secrets import read_address, read_secret
 from synthprobe.targets.windows import Window
 
 
@@ -216,3 +219,43 @@ def _beat(project: Project, signal: Signal, target: str, slot: int, text: str = 
         url = read_secret("heartbeat", project.environ, source=project.config.heartbeat.url, root=project.root)
         record = project.folder / "heartbeat.jsonl"
         Heartbeat(url, record, timeout_s=project.config.heartbeat.timeout_s).send(signal, f"{target}-{slot}", text)
+
+
+_TOTAL_S = 8.0
+
+
+def send_telemetry(project: Project, verdict: Verdict, coverage: Coverage | None) -> list[str]:
+    """Send the verdict wherever ``[telemetry]`` says; each place has eight seconds in all, and none stops another."""
+    table = project.config.telemetry
+
+    def address(key: str, source: str) -> str:
+        return read_address(f"telemetry.{key}", project.environ, source=source, root=project.root)
+
+    def spans() -> None:
+        from synthprobe.report.otel import export_spans  # most projects send none
+
+        export_spans(address("otlp_url", table.otlp_url), verdict)
+
+    def metrics() -> None:
+        from synthprobe.report.prometheus import write_metrics
+
+        write_metrics(project.root / table.metrics_folder / f"synthprobe-{verdict.run.target}.prom", verdict, coverage)
+
+    def push() -> None:
+        from synthprobe.report.prometheus import push_metrics
+
+        push_metrics(address("push_url", table.push_url), verdict, coverage)
+
+    wanted: tuple[tuple[str, str, Callable[[], None]], ...] = (
+        ("otlp_url", table.otlp_url, spans),
+        ("metrics_folder", table.metrics_folder, metrics),
+        ("push_url", table.push_url, push),
+    )
+    failed = []
+    for key, place, send in wanted:
+        try:
+            if place:
+                within(_TOTAL_S, f"[telemetry] {key}", send, spare_s=SPARE_S)
+        except (SynthprobeError, OSError) as error:
+            failed.append(str(error))
+    return failed

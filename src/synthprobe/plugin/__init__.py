@@ -54,9 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if concern.journeys:
         from synthprobe.plugin import ladder
         from synthprobe.plugin.collection import JourneyCollection
-        from synthprobe.plugin.quiet import QuietConsole, is_quiet
+        from synthprobe.plugin.quiet import QuietConsole, SessionSummary, is_quiet
         from synthprobe.plugin.session import JourneySession
-        from synthprobe.plugin.summary import SessionSummary
 
         # Registered here, after every installed plugin, so that these fixtures extend pytest-playwright's
         # whatever order the two were loaded in.

@@ -1,27 +1,36 @@
-"""Whether a session of journeys, or an attempt, may begin: the target it asks, what refuses it, where it writes."""
+"""Whether a session of journeys, or an attempt, may begin: its target, what refuses it, its turn, where it writes."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError
+from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.guard import Guard
 from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import capture_refusal
-from synthprobe.plugin.leaks import browser_log_refusal
-from synthprobe.plugin.options import mutates_of, project_of, target_name
-from synthprobe.plugin.other_plugins import artifact_refusal, missing_plugin
+from synthprobe.plugin.inside_pytest import parameters
+from synthprobe.plugin.options import group_of, mutates_of, project_of, target_name
 from synthprobe.plugin.run_folder import RunFolder
 from synthprobe.project import ENVIRONMENT
 from synthprobe.report.allure_wish import note_wish
 from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import skip_reason
+from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 from synthprobe.tools import die_with_parent
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 
 _WITHOUT_ASSERTS = (
     "Python leaves out every assert here (-O, or the variable PYTHONOPTIMIZE), so a journey that calls a function of "
@@ -83,3 +92,105 @@ def hold_attempt(item: pytest.Item, guard: Guard, browsers: SessionBrowsers) -> 
     if not reason and guard.pace_journey():
         reason = project.stopped(target)  # it may have been thrown meanwhile
     return reason
+
+
+class GroupLock:
+    """The lock of the group whose journey runs now, shared by the workers of a run through a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._held: BaseFileLock | None = None
+
+    def wait(self, item: pytest.Item) -> None:
+        """Wait until no other worker runs a journey of the same group; at once without a group."""
+        if name := group_of(item):
+            self._folder.mkdir(exist_ok=True)
+            from filelock import FileLock  # most sessions have no groups, and no collection has
+
+            self._held = FileLock(self._folder / hashlib.sha256(name.encode()).hexdigest()[:16])
+            self._held.acquire(poll_interval=0.02)
+
+    def release(self) -> None:
+        if self._held is not None:
+            self._held.release()
+
+
+def refuse_secret_ids(items: Iterable[pytest.Item], redactor: Redactor) -> None:
+    """Refuse tests whose id would carry a secret into every report."""
+    for item in items:
+        if (
+            any(isinstance(value, Secret) for value in parameters(item).values())
+            or redactor.text(item.nodeid) != item.nodeid
+        ):
+            raise pytest.UsageError(
+                f"{item.nodeid.partition('[')[0]} is parametrised with a secret, whose value would stand in test ids. "
+                "Parametrise with the secret's name, and read it in the journey: secrets[name]."
+            )
+
+
+def browser_log_refusal(environment: MutableMapping[str, str], target: str) -> str:
+    """Why Playwright's own log, which holds everything that is typed and sent, may not be written."""
+    if target == "demo" or "pw:" not in environment.get("DEBUG", ""):
+        return ""
+    del environment["DEBUG"]
+    return (
+        f"DEBUG asks for Playwright's own log, which holds every typed password, and the target is {target!r}. "
+        "Unset DEBUG, or run against the demo."
+    )
+
+
+def without_secrets(environment: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """The environment a browser gets."""
+    sources = set(config.secret_sources().values())
+    return {name: value for name, value in environment.items() if f"env:{name}" not in sources}
+
+
+_NEEDED = {"base_url": ("pytest-playwright", "playwright"), "allure_report_dir": ("allure-pytest", "allure_pytest")}
+
+
+def missing_plugin(config: pytest.Config) -> str:
+    """Why journeys cannot run without a plugin that is switched off."""
+    for option, (package, name) in _NEEDED.items():
+        if not hasattr(config.option, option):
+            return (
+                f"Journeys need {package}, and it is switched off here (-p no:{name}, or "
+                f"PYTEST_DISABLE_PLUGIN_AUTOLOAD). Remove that, or load it with -p {name}."
+            )
+    return ""
+
+
+def refuse_async_pages(item: pytest.Item) -> None:
+    """Refuse a journey that imports Playwright's asynchronous pages, which no guardrail holds and nothing records."""
+    names = vars(getattr(item, "module", None) or object).values()
+    homes = {getattr(value, "__module__", None) or getattr(value, "__name__", "") for value in names}
+    if any(isinstance(home, str) and home.startswith("playwright.async_api") for home in homes):
+        raise pytest.UsageError(
+            f"{item.nodeid.partition('::')[0]} imports playwright.async_api. Its pages would not be held to the "
+            "guardrails, and nothing of them would be recorded, so nothing was run. Take playwright.sync_api, and "
+            "threads or asyncio.run for what happens at once: docs/guides/concurrency.md."
+        )
+
+
+def artifact_refusal(config: pytest.Config, project: Project, target: Target) -> str:
+    """Why pytest-playwright's ``--output`` or ``--video`` cannot be obeyed in this run.
+
+    Its ``--tracing`` and ``--screenshot`` work: they are served from our own record, and masked like it.
+    """
+    folder = config.getoption("--output", default="") or ""
+    output = (config.invocation_params.dir / folder).resolve()
+    root, kept = project.root, project.folder.resolve()
+    held = [
+        path for path in (root, kept, *(root / name for name in project.config.journeys)) if path.is_relative_to(output)
+    ]
+    if folder and (held or output.is_relative_to(kept)):
+        return (
+            f"--output is {folder!r}, a folder that pytest-playwright empties when a run begins, and the project's own "
+            "files are in it. Give it a folder of its own, for example --output test-results."
+        )
+    if config.getoption("--video", default="off") != "off" and (target.production or target.mask_selectors):
+        why = "is a production target" if target.production else f"hides {', '.join(target.mask_selectors)}"
+        return (
+            f"--video records pages as they are, nothing in it can be masked, and {target.name!r} {why}. "
+            "Leave the option out; a journey that fails has a trace and a screenshot."
+        )
+    return ""

@@ -170,11 +170,9 @@ class AllureCollector:
     # steps
 
     def step_started(self, key: str, title: str, around: str) -> None:
-        """A step of ours begins."""
         self.start_step(key, title, {})
 
     def step_ended(self, key: str, error: BaseException | None) -> None:
-        """That step ended."""
         self.stop_step(key, error, None)
 
     def figure_measured(self, key: str, text: str, around: str) -> None:
@@ -184,13 +182,11 @@ class AllureCollector:
 
     @allure_commons.hookimpl
     def start_step(self, uuid: str, title: str, params: Mapping[str, str]) -> None:
-        """A step begins."""
         step = model2.TestStepResult(name=title, parameters=[Parameter(*one) for one in params.items()])
         self._enter(uuid, self._innermost.item.steps, step)
 
     @allure_commons.hookimpl
     def stop_step(self, uuid: str, exc_val: BaseException | None, exc_tb: Any) -> None:
-        """It ended."""
         opened = self._open.pop(uuid, None)
         if opened is None:
             return
@@ -277,29 +273,24 @@ class AllureCollector:
 
     @allure_commons.hookimpl
     def add_title(self, test_title: str) -> None:
-        """The journey's title."""
         self._test.name = test_title
 
     @allure_commons.hookimpl
     def add_description(self, test_description: str) -> None:
-        """What it is about, in Markdown."""
         self._test.description = test_description
 
     @allure_commons.hookimpl
     def add_description_html(self, test_description_html: str) -> None:
-        """What it is about, in HTML."""
         self._test.descriptionHtml = test_description_html
 
     @allure_commons.hookimpl
     def add_link(self, url: str, link_type: str, name: str | None) -> None:
-        """A link."""
         url = full_link(self._item.config, url, link_type) if self._item is not None else url
         if url not in {link.url for link in self._test.links}:
             self._test.links.append(model2.Link(link_type, url, url if name is None else name))
 
     @allure_commons.hookimpl
     def add_label(self, label_type: str, labels: tuple[Any, ...]) -> None:
-        """Labels of one kind."""
         self._test.labels += [model2.Label(label_type, label) for label in labels]
 
     @allure_commons.hookimpl
@@ -319,24 +310,20 @@ class AllureCollector:
 
     @allure_commons.hookimpl
     def attach_file(self, source: Any, name: str | None, attachment_type: Any, extension: str | None) -> None:
-        """A file of the author's as an attachment."""
         self.attach_data(Path(source).read_bytes(), name, attachment_type, extension)
 
     @allure_commons.hookimpl
     def global_attach_data(self, body: Any, name: str | None, attachment_type: Any, extension: str | None) -> None:
-        """An attachment of the run as a whole."""
         for one in self._store(body, name, attachment_type, extension):
             whole = model2.GlobalAttachment(one.name, one.source, one.type, self._now())
             self._keep("globals", model2.Globals(attachments=[whole]))
 
     @allure_commons.hookimpl
     def global_attach_file(self, source: Any, name: str | None, attachment_type: Any, extension: str | None) -> None:
-        """A file as an attachment of the run as a whole."""
         self.global_attach_data(Path(source).read_bytes(), name, attachment_type, extension)
 
     @allure_commons.hookimpl
     def global_error(self, message: str | None, trace: str | None) -> None:
-        """An error of the run as a whole."""
         if self._item is not None:
             error = model2.GlobalError(message=message, trace=trace, timestamp=self._now())
             self._keep("globals", model2.Globals(errors=[error]))

@@ -34,7 +34,6 @@ class SessionBrowsers:
         self._snapshots = True
 
     def recorder(self) -> BrowserEvidence:
-        """The recorder of browser contexts."""
         if self.evidence is None:
             from synthprobe.browser.evidence import BrowserEvidence
 
@@ -47,7 +46,6 @@ class SessionBrowsers:
         return self.evidence
 
     def wall(self) -> GuardedBrowser:
-        """What holds browsers to the guardrails."""
         if self._wall is None:
             from synthprobe.browser.wall import GuardedBrowser
 
@@ -58,12 +56,10 @@ class SessionBrowsers:
         return self._wall
 
     def admit(self) -> None:
-        """The next attempt is held to the guardrails."""
         if self._wall is not None:
             self._wall.begin()
 
     def begin(self, journey: str, *, is_first: bool) -> None:
-        """An attempt at this journey begins."""
         self._journey = journey
         self._snapshots = self._project.config.evidence.snapshots == "always" or not is_first
         self.headers.tell()
@@ -71,7 +67,6 @@ class SessionBrowsers:
             self.evidence.begin(journey, snapshots=self._snapshots)
 
     def end(self) -> None:
-        """The attempt is over."""
         self._journey = ""
         if self.evidence is not None:
             self.evidence.drop()
@@ -93,11 +88,9 @@ class SessionBrowsers:
         return self.evidence is None or self.evidence.shows_nothing()
 
     def picture(self) -> bytes:
-        """The page as it is now."""
         return self.evidence.picture() if self.evidence is not None else b""
 
     def close(self) -> None:
-        """The session is over."""
         if self.evidence is not None:
             with suppress(TookTooLong), own_time(_CLOSING_S):
                 self.evidence.close()

@@ -40,7 +40,6 @@ class _Answers(BaseHTTPRequestHandler):
     """A tiny system: it works, or is broken in a known way."""
 
     def do_GET(self) -> None:
-        """Answer by path."""
         status, kind, body = {
             "/healthy": (200, "application/json", json.dumps({"state": "alive"}).encode()),
             "/error": (500, "text/plain", b"broken on purpose"),
@@ -54,7 +53,7 @@ class _Answers(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        pass
 
 
 @pytest.fixture
@@ -89,7 +88,6 @@ class NoEntry:
                 self.arrived += 1
 
     def close(self) -> None:
-        """Listen no more."""
         self._socket.close()
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from synthprobe.plugin.admission import refuse_async_pages, refuse_secret_ids
 from synthprobe.plugin.gate import note_markers
-from synthprobe.plugin.leaks import refuse_secret_ids
 from synthprobe.plugin.options import (
     JOURNEY,
     is_journey_path,
@@ -24,7 +24,6 @@ from synthprobe.plugin.options import (
     tags_of,
     target_name,
 )
-from synthprobe.plugin.other_plugins import refuse_async_pages
 from synthprobe.plugin.own_names import own_names
 from synthprobe.plugin.reports import redact_report
 from synthprobe.project import NAMES

@@ -42,7 +42,6 @@ class MaskedStream:
         self._lock = threading.RLock()
 
     def write(self, text: str) -> int:
-        """Write all lines that are complete."""
         with self._lock:
             whole, end, self._line = (self._line + text).rpartition("\n")
             if end:
@@ -50,12 +49,10 @@ class MaskedStream:
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write lines."""
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        """Write what is there of a line as well."""
         with self._lock:
             line, self._line = self._line, ""
             if line:
@@ -69,7 +66,6 @@ class MaskedStream:
 
     @property
     def buffer(self) -> MaskedBytes:
-        """For what prints bytes."""
         return MaskedBytes(self)
 
     def __getattr__(self, name: str) -> Any:
@@ -83,12 +79,10 @@ class MaskedBytes:
         self._stream = stream
 
     def write(self, content: bytes) -> int:
-        """Write bytes as the text they are."""
         self._stream.write(bytes(content).decode("utf-8", "replace"))
         return len(content)
 
     def flush(self) -> None:
-        """Write what is there."""
         self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:

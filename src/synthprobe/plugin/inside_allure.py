@@ -49,7 +49,6 @@ class AuthorsAllure:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_post_finalizer(self) -> Generator[None]:
-        """It ended."""
         yield
         self.stand(aside=self._in_journey)
 

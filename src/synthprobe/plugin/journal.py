@@ -28,9 +28,8 @@ from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.plugin.alarm import AttemptDeadline, own_time
 from synthprobe.plugin.allure import AllureCollector
-from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.reports import missing_module, reason_of_skip
-from synthprobe.plugin.run_folder import RunFolder
+from synthprobe.plugin.run_folder import ProgressWriter, RunFolder
 from synthprobe.records.evidence import Evidence, Exchange, Facts, NetworkRequest, PageSeen, SeenRequest
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Outcome, Result
@@ -157,7 +156,6 @@ class Journal:
             browser.notes.append(f"Some evidence could not be taken: {self._redactor.text(reason)}")
 
     def record(self, attempt: Attempt) -> Result:
-        """Write an attempt's result, masked."""
         outcome, cause = attempt.judged()
         recorder = attempt.recorder
         recorder.notes += self._redactor.notes
@@ -230,7 +228,6 @@ class Journal:
         return read_record(self._folder / "inventory.json", list[Journey], [])
 
     def keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
-        """Keep the evidence of an attempt, redacted."""
         folder = evidence_folder(self._folder, attempt.journey.id, attempt.number)
         keeper = Keeper(self._folder, folder, self._redactor)
         try:

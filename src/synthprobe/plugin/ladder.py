@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from synthprobe.browser.issued import DOWNLOADS
+from synthprobe.browser.trace import DOWNLOADS
 from synthprobe.errors import ConfigurationError, ToolError
-from synthprobe.plugin.leaks import without_secrets
+from synthprobe.plugin.admission import without_secrets
 from synthprobe.plugin.options import JOURNEY, project_of
 from synthprobe.plugin.session import JourneySession
 

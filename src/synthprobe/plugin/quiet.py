@@ -1,4 +1,4 @@
-"""What a session of journeys prints: how far it is, and at most six lines for each journey that did not pass.
+"""What a session of journeys prints: against what it runs, how far it is, six lines at most for each that did not pass.
 
 pytest's own reporter stays in place, and ``-v`` brings all of it back.
 """
@@ -16,10 +16,12 @@ import pytest
 from synthprobe.plugin.gate import is_a_run, names_only_journeys
 from synthprobe.plugin.inside_pytest import terminal_stream
 from synthprobe.plugin.options import project_of
-from synthprobe.plugin.summary import header
+from synthprobe.plugin.session import JourneySession
+from synthprobe.targets.proxy_variables import proxy_note
 
 if TYPE_CHECKING:
     from synthprobe.plugin.session import JourneySession
+
 
 _USUAL_SUMMARY = "fE"
 
@@ -136,3 +138,36 @@ def _own_stream(reporter: Any) -> TextIO | None:
 
 
 __all__ = ["QuietConsole", "is_quiet"]
+
+
+def header(session: JourneySession) -> list[str]:
+    """Against what journeys run."""
+    note = proxy_note(project_of(session.config).environ, session.target)
+    against = f"synthprobe: target {session.target.name} at {session.target.base_url}, run {session.run_id}"
+    return [against, *([f"synthprobe: {note}"] if note else [])]
+
+
+class SessionSummary:
+    """The plugin object that says it."""
+
+    def __init__(self, session: JourneySession) -> None:
+        self._session = session
+
+    def pytest_report_header(self) -> list[str]:
+        return header(self._session)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        session = self._session
+        if session.worker == "main" and (trouble := session.run_folder.hand_over()):
+            terminalreporter.write_line(f"synthprobe: {trouble}")
+        if session.allure.trouble:
+            terminalreporter.write_line(f"synthprobe: {session.allure.trouble} The verdict does not need them.")
+        if not session.run_folder.recorded or not (session.folder / "run.json").exists():
+            return
+        if session.config.option.synthprobe_canaries is not None:
+            terminalreporter.write_line(
+                "synthprobe: one failed test is the canary, which proves that failures are seen"
+            )
+            return
+        folder = os.path.relpath(session.folder, session.config.invocation_params.dir)
+        terminalreporter.write_line(f"synthprobe: results in {folder}; see them with: synthprobe report {folder}")

@@ -48,7 +48,6 @@ class ReadyMadeFile(pytest.Module):
         return journeys
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
-        """Those that a target has."""
         from synthprobe.plugin.options import project_of
 
         wanted = targets_of(project_of(self.config).config)

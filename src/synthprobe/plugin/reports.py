@@ -1,21 +1,25 @@
-"""What pytest reports of one phase of a test: rendered whatever breaks, masked, and read for what it means."""
+"""What pytest reports of one phase of a test, and as JUnit of all: rendered whatever breaks, masked, and read."""
 
 from __future__ import annotations
 
 import copy
+import shutil
 import traceback
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 from unittest import SkipTest
 
 import pytest
 
 from synthprobe.evidence.cap import NAME_CAP, capped
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.plugin.inside_pytest import printed_sections
+from synthprobe.files import private_folder
+from synthprobe.plugin.inside_pytest import junit_writer, printed_sections
 from synthprobe.records.plain_text import plain_line, plain_text
 from synthprobe.records.result import Failure
+from synthprobe.report.junit import PLACE, in_words_of_junit
 
 
 class BareReports:
@@ -144,3 +148,37 @@ def reason_of_skip(report: pytest.TestReport | pytest.CollectReport, error: Base
     if isinstance(cause, Exception):
         reason += f" (it was skipped when this broke: {(str(cause) or type(cause).__name__).splitlines()[0]})"
     return capped(reason)
+
+
+class JUnitOfJourneys:
+    """Has pytest write its JUnit file into a private folder, and makes the real one of it."""
+
+    def __init__(self, config: pytest.Config, folder: Path, mask: Callable[[str], str]) -> None:
+        self._config = config
+        self._folder = folder
+        self._mask = mask
+
+    def pytest_sessionstart(self) -> None:
+        """A file of an earlier run must not pass for that of this one, should this one die."""
+        if (writer := junit_writer(self._config)) is not None:
+            Path(writer.logfile).unlink(missing_ok=True)
+            if (self._folder / "run.json").exists():  # only the supervisor asks, and it begins the folder itself
+                (self._folder / PLACE).write_text(writer.logfile, "utf-8")
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self) -> Generator[None, Any, Any]:
+        writer = junit_writer(self._config)
+        if writer is None:
+            return (yield)
+        folder, place = private_folder("synthprobe-junit-"), Path(writer.logfile)
+        raw = folder / "junit.xml"
+        try:
+            writer.logfile = str(raw)
+            done = yield
+            if raw.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(in_words_of_junit(raw.read_bytes(), self._mask))
+            return done
+        finally:
+            writer.logfile = str(place)
+            shutil.rmtree(folder, ignore_errors=True)

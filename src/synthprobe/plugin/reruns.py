@@ -47,7 +47,6 @@ class Reruns:
         return self._left <= 0 or self._calm[item.stash[_JOURNEY]] >= CALM
 
     def number(self, item: pytest.Item) -> int:
-        """Which re-run it is."""
         return item.stash[_NUMBER]
 
     def saw(self, result: Result) -> None:

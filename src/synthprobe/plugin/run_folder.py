@@ -1,20 +1,24 @@
-"""The folder of a run that pytest begins itself, or that the supervisor began before it."""
+"""The folder of a run that pytest begins itself, or that the supervisor began, and how far a worker in it is."""
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from synthprobe.evidence.redaction import Redactor
 from synthprobe.files import write_whole
+from synthprobe.journey.clock import real_now
 from synthprobe.plugin.gate import is_a_run
 from synthprobe.plugin.options import project_of
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import PART, RUN_FOLDERS, Run, Share, new_run_id
+from synthprobe.records.result import PART, RUN_FOLDERS, Progress, Run, Share, new_run_id
 from synthprobe.report.allure_wish import grant_wish
 from synthprobe.targets.target import Target
 
@@ -31,7 +35,6 @@ class RunFolder:
 
     @classmethod
     def of(cls, config: pytest.Config, target: Target, scratch: Path) -> RunFolder:
-        """The folder of this session."""
         recorded = is_a_run(config)
         worker = getattr(config, "workerinput", None)
         if worker is not None:
@@ -62,7 +65,6 @@ class RunFolder:
         return folder
 
     def begin(self) -> None:
-        """Make the folder, and write down which run it is."""
         for part in RUN_FOLDERS:
             (self.path / part).mkdir(parents=True, exist_ok=True)
         write_whole(self.path / "run.json", msgspec.json.encode(self.run))
@@ -73,7 +75,6 @@ class RunFolder:
         return msgspec.json.decode(path.read_bytes(), type=Share) if path.exists() else None
 
     def collected(self, journeys: Sequence[Journey]) -> None:
-        """Write down which journeys must be judged."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_whole(self.path / "collected.json", msgspec.json.encode(journeys))  # each worker: any may die before
 
@@ -85,3 +86,47 @@ class RunFolder:
 
         verdict = pipeline.judge(self.path, missing="It did not run in this session.", write=False)
         return grant_wish(self.path, verdict, self.alluredir)
+
+
+class ProgressWriter:
+    """Told of every step of one attempt."""
+
+    def __init__(
+        self, folder: Path, worker: str, journey: str, attempt: int, redactor: Redactor, within_s: float
+    ) -> None:
+        self._path = folder / "progress" / f"{worker}.jsonl"
+        self._journey = journey
+        self._attempt = attempt
+        self._redactor = redactor
+        self._within_s = within_s
+        self._open: dict[str, str] = {}
+        self._write()
+
+    def allow(self, within_s: float, *, broken: str = "") -> None:
+        """The body is over, in that step if it broke; what comes now has seconds of its own."""
+        if self._within_s:
+            self._write(within_s=within_s, broken=self._redactor.late_text(broken))
+
+    def end(self) -> None:
+        self._open.clear()
+        self._write(ended=True)
+
+    def step_started(self, key: str, title: str, around: str) -> None:
+        self._open[key] = self._redactor.late_text(title)
+        self._write()
+
+    def step_ended(self, key: str, error: BaseException | None) -> None:
+        self._open.pop(key, None)
+
+    def _write(self, *, within_s: float = 0.0, broken: str = "", ended: bool = False) -> None:
+        note = Progress(
+            journey=self._journey,
+            attempt=self._attempt,
+            step=" › ".join(self._open.values()) or broken,
+            at=real_now(),
+            pid=os.getpid(),
+            within_s=within_s or self._within_s,
+            ended=ended,
+        )
+        with suppress(OSError), self._path.open("ab") as file:  # it only helps; a full disk costs no journey
+            file.write(msgspec.json.encode(note) + b"\n")

@@ -20,7 +20,6 @@ class ScenarioSteps:
         self.functions: list[Callable[..., Any]] = []
 
     def begin(self) -> None:
-        """An attempt at a journey begins."""
         self._open.clear()
         self._titles.clear()
         self.functions.clear()
@@ -31,7 +30,6 @@ class ScenarioSteps:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_bdd_before_step(self, step: Any, step_func: Callable[..., Any]) -> None:
-        """A line of the scenario begins."""
         self.functions.append(step_func)
         if journey.current() is not None:
             self._open.append(journey.step(f"{step.keyword.strip()} {step.name}"))
@@ -40,12 +38,10 @@ class ScenarioSteps:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_bdd_after_step(self) -> None:
-        """It ended well."""
         self._end(None)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_bdd_step_error(self, exception: Exception) -> None:
-        """It broke."""
         self._end(exception)
 
     def _end(self, error: Exception | None) -> None:

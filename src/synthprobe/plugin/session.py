@@ -15,30 +15,28 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from synthprobe.browser.headers import StepGroups
 from synthprobe.browser.last_good import LastGood
-from synthprobe.browser.step_groups import StepGroups
 from synthprobe.errors import JourneyError, SynthprobeError
 from synthprobe.evidence.cap import cap_error
 from synthprobe.evidence.failure import describe_failure
-from synthprobe.evidence.scratch import private_folder
+from synthprobe.files import private_folder
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
 from synthprobe.journey.guard import Guard
 from synthprobe.plugin import gate
-from synthprobe.plugin.admission import admitted_target, directed_folder, hold_attempt
+from synthprobe.plugin.admission import GroupLock, admitted_target, directed_folder, hold_attempt
 from synthprobe.plugin.alarm import AttemptDeadline, limit_of, no_limit
 from synthprobe.plugin.allure import AllureCollector, hear_allure
 from synthprobe.plugin.browsers import SessionBrowsers
 from synthprobe.plugin.console import HarmlessConsole
-from synthprobe.plugin.group_lock import GroupLock
 from synthprobe.plugin.inside_pytest import tear_down
 from synthprobe.plugin.journal import EVIDENCE_S, Attempt, Journal
-from synthprobe.plugin.junit import JUnitOfJourneys
 from synthprobe.plugin.options import JOURNEY, parameter_names, project_of
-from synthprobe.plugin.progress import ProgressWriter
 from synthprobe.plugin.proof import prove_asked, prove_parts, proven, refuse_empty
 from synthprobe.plugin.reports import (
     BareReports,
+    JUnitOfJourneys,
     counted_as_failed,
     hide_frames,
     is_skip,
@@ -47,7 +45,7 @@ from synthprobe.plugin.reports import (
     redact_report,
     redact_sections,
 )
-from synthprobe.plugin.run_folder import RunFolder
+from synthprobe.plugin.run_folder import ProgressWriter, RunFolder
 from synthprobe.plugin.scenarios import ScenarioSteps
 from synthprobe.plugin.unheard import heard
 from synthprobe.records.evidence import Exchange
@@ -166,7 +164,6 @@ class JourneySession:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
-        """An attempt at a journey begins."""
         journey = item.stash.get(JOURNEY, None)
         if journey is not None:
             if self.worker != "main":
@@ -355,7 +352,6 @@ class JourneySession:
             self._record(attempt)
 
     def pytest_sessionfinish(self) -> None:
-        """Wipe the private folder."""
         self.browsers.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 

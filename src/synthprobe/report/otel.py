@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from synthprobe.errors import ReportError
-from synthprobe.extras import needs
 from synthprobe.journey.deadline import bounded_session
 from synthprobe.records.result import Outcome, Result, Step
 from synthprobe.records.verdict import Verdict
+from synthprobe.tools import needs
 
 TIMEOUT_S = 5
 

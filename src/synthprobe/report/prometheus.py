@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from synthprobe.errors import ReportError
-from synthprobe.extras import needs
 from synthprobe.files import write_whole
 from synthprobe.journey.deadline import bounded_session
 from synthprobe.records.objective import Coverage
 from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import Verdict
+from synthprobe.tools import needs
 
 TIMEOUT_S = 5.0
 _SEEN = ("journey", "location", "outcome")

@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 
 from synthprobe.errors import ReportError
-from synthprobe.extras import needs
 from synthprobe.files import write_whole
+from synthprobe.tools import needs
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

@@ -88,7 +88,6 @@ class Child:
         return [process for process in psutil.Process().children(recursive=True) if process.pid not in self._others]
 
     def clear(self) -> int:
-        """Kill what the child left behind."""
         left = self.family()
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -109,7 +109,6 @@ class Missing:
         self._known_since = known_since
 
     def __call__(self, journey: Journey) -> str:
-        """One sentence."""
         session = self._ending_of(journey)
         ending = _ENDINGS.get(session.reason)
         if journey.id in self._lost:

@@ -29,8 +29,6 @@ from synthprobe.records.result import PART, RUN_FOLDERS, Run, Share, new_run_id
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner import slots
 from synthprobe.runner.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
-from synthprobe.runner.clock import ClockWatch, measure_reference_ms
-from synthprobe.runner.control import ask_control
 from synthprobe.runner.ending import LAST_WORDS_PLUGIN, Ending, Missing, last_words_file, read_last_words
 from synthprobe.runner.inventory import (
     Inventory,
@@ -41,6 +39,7 @@ from synthprobe.runner.inventory import (
     source_revision,
     write_inventory,
 )
+from synthprobe.runner.machine import ClockWatch, ask_control, measure_reference_ms
 from synthprobe.runner.signals import signals
 from synthprobe.runner.standstill import Standstill
 from synthprobe.targets.proxy_variables import proxy_note
@@ -233,7 +232,6 @@ class Watch:
         self._moved = time.monotonic()
 
     def __call__(self, still: Standstill) -> str:
-        """Look once."""
         still.look()
         if self._asked or self._parent not in {None, os.getppid()}:
             return "cancelled"

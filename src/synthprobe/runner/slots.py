@@ -19,10 +19,9 @@ from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.errors import ReportError
-from synthprobe.evidence.scratch import private_folder
-from synthprobe.files import read_record, write_whole
+from synthprobe.files import private_folder, read_record, write_whole
 from synthprobe.pipeline.run_state import owner, running
-from synthprobe.runner.clock import passed_s
+from synthprobe.runner.machine import passed_s
 
 AROUND_S = 180.0
 """Seconds that all before and after the journeys may take together: a lease is that much longer than the deadline."""

@@ -11,9 +11,9 @@ from secrets import token_hex
 from msgspec import Struct
 
 from synthprobe.errors import SecretError
-from synthprobe.extras import needs
 from synthprobe.mistakes import undeclared_secret
 from synthprobe.targets.addresses import origin_of
+from synthprobe.tools import needs
 
 
 class ClientCertificate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
