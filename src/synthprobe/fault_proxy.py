@@ -101,22 +101,17 @@ class FaultProxy:
 
 @contextmanager
 def _running(start: Callable[[], AbstractContextManager[str]], rules: Mapping[str, Break]) -> Iterator[FaultProxy]:
-    with start() as upstream, _listening(upstream.rstrip("/"), rules) as proxy:
-        yield proxy
-
-
-@contextmanager
-def _listening(upstream: str, rules: Mapping[str, Break]) -> Iterator[FaultProxy]:
     active: list[Break] = []
-    handler = type("Handler", (_Handler,), {"upstream": upstream, "active": active})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield FaultProxy(f"http://127.0.0.1:{server.server_port}", rules, active)
-    finally:
-        server.shutdown()
-        server.server_close()
+    with start() as upstream:
+        handler = type("Handler", (_Handler,), {"upstream": upstream.rstrip("/"), "active": active})
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield FaultProxy(f"http://127.0.0.1:{server.server_port}", rules, active)
+        finally:
+            server.shutdown()
+            server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -216,10 +216,6 @@ def testdata_kind(name: str, *, within: float = 30.0) -> Callable[[type[C]], typ
 testdata_kind.__test__ = False  # type: ignore[attr-defined]  # no test, whatever pytest makes of the name
 
 
-def _described(headers: Mapping[str, str]) -> AnswerSource:
-    return AnswerSource(node=headers.get("x-node", ""), build=headers.get("x-build", ""))
-
-
 class Plugins:
     """The plugins of a project, and what they answer.
 
@@ -252,7 +248,7 @@ class Plugins:
         """Who gave an answer, by its headers."""
         lower = {name.lower(): value for name, value in headers.items()}
         found: AnswerSource | None = self._manager.hook.synthprobe_describe_answer(headers=lower)
-        return found or _described(lower)
+        return found or AnswerSource(node=lower.get("x-node", ""), build=lower.get("x-build", ""))
 
     def identifiers(self) -> dict[str, str]:
         """How identifiers look: what stands for each, by regular expression.

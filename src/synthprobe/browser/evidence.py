@@ -79,9 +79,12 @@ class BrowserEvidence:
         self._redactor = redactor
         self._relaunched: list[Browser] = []
         self._recordings: list[ContextRecording] = []
-        self._pictures: list[tuple[str, bytes]] = []
-        self._pages: list[PageSeen] = []
-        self._pending: list[NetworkRequest] = []
+        self.pictures: list[tuple[str, bytes]] = []
+        """Of every page that was open when the journey broke, with secrets hidden."""
+        self.pages: list[PageSeen] = []
+        """What they showed, not yet redacted."""
+        self.pending: list[NetworkRequest] = []
+        """Requests that had no answer then, not yet redacted."""
         self._is_captured = False
         self._is_stored_known = False
         self._learned: set[Path] = set()
@@ -133,9 +136,9 @@ class BrowserEvidence:
         """A new attempt begins; what happens in contexts that are still open belongs to it from now on."""
         self._journey, self._snapshots = journey, snapshots
         self._is_captured = self._is_stored_known = False
-        self._pictures.clear()
-        self._pages.clear()
-        self._pending.clear()
+        self.pictures.clear()
+        self.pages.clear()
+        self.pending.clear()
         self.notes.clear()
         for recording in list(self._recordings):
             try:
@@ -160,9 +163,9 @@ class BrowserEvidence:
         for recording in self._recordings:
             if not recording.is_closed and recording.is_telling:
                 pages = pages_of(recording.context)
-                self._pages += [seen for page in pages for seen in seen_page(page)]
-                self._pictures += self._screenshots(recording.context)
-                self._pending += [request for page in pages for request in pending_requests(page)]
+                self.pages += [seen for page in pages for seen in seen_page(page)]
+                self.pictures += self._screenshots(recording.context)
+                self.pending += [request for page in pages for request in pending_requests(page)]
 
     def learn(self, learner: Learner, *, broken: bool) -> None:
         """Learn what was issued to the browser in this attempt, before anything of it is written."""
@@ -185,10 +188,6 @@ class BrowserEvidence:
                 if not recording.is_closed:
                     _learn_from_storage(recording.context, learner)
 
-    def screenshots(self) -> list[tuple[str, bytes]]:
-        """Pictures of every page that was open when the journey broke, with secrets hidden."""
-        return self._pictures
-
     def picture(self) -> bytes:
         """What the page that is shown first looks like now; nothing when that cannot be said quickly."""
         for recording in self._recordings:
@@ -208,14 +207,6 @@ class BrowserEvidence:
         """A step begins: what is done from now on stands under its title in the trace; its end without one."""
         for recording in self._recordings:
             recording.group(title)
-
-    def pages(self) -> list[PageSeen]:
-        """What pages showed when the journey broke, not yet redacted."""
-        return self._pages
-
-    def pending(self) -> list[NetworkRequest]:
-        """Requests that had no answer when the journey broke, not yet redacted."""
-        return self._pending
 
     def odd_requests(
         self, since: datetime, describe: Callable[[Mapping[str, str]], AnswerSource]

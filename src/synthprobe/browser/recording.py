@@ -6,10 +6,9 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from playwright.sync_api import BrowserContext, Error
@@ -182,17 +181,17 @@ class ContextRecording:
 
     # what the author of a journey, or pytest-playwright, calls
 
-    def _author_starts(self, *, title: str | None = None, **_: Any) -> AbstractContextManager[None]:
+    def _author_starts(self, *, title: str | None = None, **_: Any) -> ExitStack:
         if self._authored is not None:
             raise Error("Tracing.start: Tracing has been already started")
         self._author_begins(title)
-        return _Ending(self._author_stops)
+        return _ending(self._author_stops)
 
-    def _author_starts_chunk(self, *, title: str | None = None, **_: Any) -> AbstractContextManager[None]:
+    def _author_starts_chunk(self, *, title: str | None = None, **_: Any) -> ExitStack:
         if self._authored is None:
             raise Error("Tracing.start_chunk: Must start tracing before starting a new chunk")
         self._author_begins(title)
-        return _Ending(self._author_stops_chunk)
+        return _ending(self._author_stops_chunk)
 
     def _author_stops_chunk(self, *, path: str | Path | None = None) -> None:
         if self._authored is None:
@@ -224,22 +223,11 @@ class ContextRecording:
             self.trouble.append(why)
 
 
-class _Ending(AbstractContextManager[None]):
+def _ending(stop: Callable[[], None]) -> ExitStack:
     """What Playwright's own ``start`` answers: a block whose end stops the recording."""
-
-    def __init__(self, stop: Any) -> None:
-        self._stop = stop
-
-    def close(self) -> None:
-        self._stop()
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._stop()
+    stack = ExitStack()
+    stack.callback(stop)
+    return stack
 
 
 def redact_into(raw: Path, destination: Path, redactor: Redactor) -> str:

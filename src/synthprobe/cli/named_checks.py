@@ -128,7 +128,7 @@ def _leaks(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
         )
     for name in missing:
         yield "warning", f"not searched for: {name}, which cannot be read here"
-    scanner = redactor.scanner()
+    scanner = redactor.scanner
     scanner.issued = issued.rules
     tokens = f" and {len(issued)} issued tokens" if issued else ""
     for place in places:

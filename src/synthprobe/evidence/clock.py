@@ -36,12 +36,6 @@ def _ahead_s(date: datetime, exchange: Exchange) -> float:
     return (date - exchange.started_at - timedelta(milliseconds=exchange.duration_ms)).total_seconds()
 
 
-def clock_skew_s(exchanges: Iterable[Exchange]) -> float | None:
-    """How far the target's clock is ahead, by the ``Date`` of its answers."""
-    found = telling_answer(exchanges)
-    return _ahead_s(*found) if found else None
-
-
 def clock_failure(
     exchanges: Iterable[Exchange], failure: Failure | None, degradations: Sequence[Degradation], *, step: str = ""
 ) -> Failure | None:
@@ -50,8 +44,9 @@ def clock_failure(
     told = failure is not None and (failure.kind == "tls" or skew_of is not None)
     if failure is None:
         told = any(one.kind == "stale" for one in degradations)
-    skew = clock_skew_s(exchanges) if told else None
-    if skew is None or abs(skew) <= SKEW_S:
+    found = telling_answer(exchanges) if told else None
+    skew = _ahead_s(*found) if found else 0.0
+    if abs(skew) <= SKEW_S:
         return failure
     before = failure.message if failure else degradations[0].message
     message = (

@@ -59,7 +59,7 @@ def fields_of(text: str, kind: str) -> Iterator[Field]:
         return
     yield from (Field(*pair) for pair in near_fields(text, code="script" in kind))
     for tag in _TAG.finditer(text):
-        yield from _of_tag(dict(_attributes(tag[0])))
+        yield of_attributes(dict(_attributes(tag[0])))
     if "&quot;" in text or "&#" in text:
         text = html.unescape(text)
     for pattern in (_PAIR, _ELEMENT):
@@ -163,10 +163,6 @@ def _of_json(value: Any, name: str) -> Iterator[Field]:
                 yield from _of_json(json.loads(value), name)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         yield Field(name, str(value))
-
-
-def _of_tag(attributes: dict[str, str]) -> Iterator[Field]:
-    yield of_attributes(attributes)
 
 
 def _attributes(tag: str) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,19 +16,13 @@ _ESCAPES = 3  # \n, %3D and the like stand before a word as if they were its beg
 RULE = "issued to a run"
 
 
-def digests_of(values: Iterable[str], key: bytes) -> Iterator[str]:
-    """Digests by which values are found again."""
-    for value in values:
-        words = [word for word in _WORD.findall(value.encode("utf-8", "replace")) if _MIXED.search(word)]
-        if words:
-            yield _digest(max(words, key=len), key)
-
-
 def keep_digests(folder: Path, worker: str, state: Path, values: Collection[str]) -> None:
     """Write down what a worker saw issued."""
     if not values:
         return
-    found = sorted(set(digests_of(values, _key(state))))
+    words = [filter(_MIXED.search, _WORD.findall(value.encode("utf-8", "replace"))) for value in values]
+    longest, key = {max(some, key=len, default=b"") for some in words} - {b""}, _key(state)
+    found = sorted(_digest(word, key) for word in longest)
     if found:
         (folder / "issued").mkdir(exist_ok=True)
         with (folder / "issued" / f"{worker}.txt").open("a") as file:

@@ -83,8 +83,8 @@ class Redactor(Learner):
         self._declared = KnownTexts()
         self._phrases: list[re.Pattern[str]] = []
         self._codes: list[bytes] = []
-        self._scanner = Scanner({})
-        self._known = self._scanner.known
+        self.scanner = Scanner({})
+        self._known = self.scanner.known
         self._begun = Beginnings()
         self._cut = CutValues(MASK)
 
@@ -96,7 +96,7 @@ class Redactor(Learner):
             raise SecretError(f"A value of {rule!r} {why} and cannot be masked safely.")
         if (pattern := phrase_pattern(plain)) and plain not in self._plain:
             self._phrases.append(re.compile(pattern))
-            self._scanner.add_phrase(pattern, rule)
+            self.scanner.add_phrase(pattern, rule)
         forms = forms_of(plain)
         self._declared.add({_raw(form): rule for form in forms})
         self._know(plain, rule, forms)
@@ -108,7 +108,7 @@ class Redactor(Learner):
             self._codes.append(_raw(code))
             self._forms.add(code)
             self._phrases.append(re.compile(pattern))
-            self._scanner.add_phrase(pattern, "one-time code")
+            self.scanner.add_phrase(pattern, "one-time code")
 
     def _know(self, plain: str, rule: str, forms: set[str]) -> None:
         if plain in self._plain:
@@ -120,7 +120,7 @@ class Redactor(Learner):
         wide = forms if plain not in self.issued else {plain}
         codecs = ("utf-16-le", "utf-16-be")
         known = {_raw(form): rule for form in forms} | {form.encode("utf-8", "replace"): rule for form in forms}
-        self._scanner.add(known | {form.encode(codec, "replace"): rule for form in wide for codec in codecs})
+        self.scanner.add(known | {form.encode(codec, "replace"): rule for form in wide for codec in codecs})
 
     def own(self, names: Iterable[str]) -> None:
         """Tell names of the project: ids, titles of steps, hosts, paths; an issued value that is part of one is not
@@ -148,10 +148,6 @@ class Redactor(Learner):
         if not self._is_ours(text):
             self.catch_up()
         return self.text(text)
-
-    def try_add(self, value: str, name: str = "") -> bool:
-        """Register a value found at run time, if it is long enough."""
-        return self.learn(value, name)
 
     def learn(self, value: str, name: str, shortest: int = RUNTIME_SHORTEST) -> bool:
         """Mask what was issued from now on, unless it is part of a name of the project; a note says so then."""
@@ -303,10 +299,7 @@ class Redactor(Learner):
 
     def residual(self, content: bytes) -> list[str]:
         """Which secrets are still in the final bytes, looking inside zip, gzip and base64."""
-        return self.scanner().content(content)
-
-    def scanner(self) -> Scanner:
-        return self._scanner
+        return self.scanner.content(content)
 
 
 def _raw(text: str) -> bytes:

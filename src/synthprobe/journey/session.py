@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -175,17 +174,10 @@ def _not_through(fault: ProxyFault, request: requests.PreparedRequest) -> Target
 
 def _check_files(verify: object, cert: object) -> None:
     """Say which file of an option is missing: requests says it as if the target were at fault."""
-    for option, path in _files(verify, cert):
-        if not os.path.exists(path):
-            raise ConfigurationError(f"{option} names the file {path!r}, which is not there. Correct the path.")
-
-
-def _files(verify: object, cert: object) -> Iterator[tuple[str, str]]:
-    if isinstance(verify, str) and verify:
-        yield "verify", verify
-    for path in cert if isinstance(cert, (tuple, list)) else (cert,):
-        if isinstance(path, (str, os.PathLike)) and os.fspath(path):
-            yield "cert", str(path)
+    certificates = cert if isinstance(cert, (tuple, list)) else (cert,)
+    for option, path in (("verify", verify), *(("cert", one) for one in certificates)):
+        if isinstance(path, (str, os.PathLike)) and os.fspath(path) and not os.path.exists(path):
+            raise ConfigurationError(f"{option} names the file {str(path)!r}, which is not there. Correct the path.")
 
 
 __all__ = ["GuardedAdapter", "GuardedSession"]

@@ -46,7 +46,9 @@ def judge(
         for journey in _read(folder / name, list[Journey])
     }
     due = due_journeys(expected.values(), run.slot, run.interval_s)
-    canaries, results = _apart(read_results(folder))
+    recorded = read_results(folder)
+    canaries = [result for result in recorded if result.journey.id in {MUST_FAIL, MUST_PASS}]
+    results = [result for result in recorded if result not in canaries]
     verdict = judge_run(
         run,
         due,
@@ -64,12 +66,6 @@ def judge(
     if write:
         write_verdict(folder, verdict)
     return verdict
-
-
-def _apart(results: list[Result]) -> tuple[list[Result], list[Result]]:
-    """Canaries, and journeys."""
-    canaries = [result for result in results if result.journey.id in {MUST_FAIL, MUST_PASS}]
-    return canaries, [result for result in results if result not in canaries]
 
 
 def write_verdict(folder: Path, verdict: Verdict) -> None:

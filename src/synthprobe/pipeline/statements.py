@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from synthprobe.config import HistoryConfig, Project
 from synthprobe.errors import ToolError
-from synthprobe.files import read_lines, write_whole
+from synthprobe.files import read_lines, read_record, write_whole
 from synthprobe.goals.counters import count_between, counted, join
 from synthprobe.records.impact import Counted, Snapshot
 
@@ -39,7 +39,7 @@ def add_snapshot(project: Project, target: str, snapshot: Snapshot) -> Path:
     kept, before = path.with_suffix(".last.json"), project.folder / ONE_FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        last, made = _read_last(kept), []
+        last, made = read_record(kept, Snapshot, None), []
         if target == project.config.default_target and (whole := _read_whole(before)):
             made, last = counted(whole), last or whole[-1]
         heads = list(read_lines(path, _Head))
@@ -120,13 +120,6 @@ def _read(path: Path, since: datetime, until: datetime) -> list[Counted]:
 def _stream(path: Path) -> Iterator[bytes]:
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         yield from (line for line in file if line.strip())
-
-
-def _read_last(path: Path) -> Snapshot | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Snapshot)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return None
 
 
 def _read_whole(path: Path) -> list[Snapshot]:

@@ -70,9 +70,8 @@ def dropped(statement: ast.stmt, functions: dict[str, bool]) -> str:
     if not isinstance(statement, ast.Expr):
         return ""
     value = statement.value
-    if isinstance(value, ast.Compare) or _is_negation(value):
-        return f"compares and drops the answer: `{short(value)}`. Write `assert` before it."
-    if isinstance(value, ast.BoolOp) and (isinstance(value.values[-1], ast.Compare) or _is_negation(value.values[-1])):
+    last = value.values[-1] if isinstance(value, ast.BoolOp) else value
+    if isinstance(last, ast.Compare) or _is_negation(last):
         return f"compares and drops the answer: `{short(value)}`. Write `assert` before it."
     if isinstance(value, ast.Attribute) and (isinstance(value.value, ast.Call) or _is_expectation(value.attr)):
         return f"names an expectation and does not call it: `{short(value)}`. Write `()` after it."
@@ -92,11 +91,10 @@ def dropped(statement: ast.stmt, functions: dict[str, bool]) -> str:
         and (what := _always(value.args[0], functions))
     ):
         return f"asserts {what}, which always holds: `{short(value)}`. Assert what it must be, or call it."
-    if isinstance(value, ast.Call) and len(value.args) <= _WITHOUT_CALL.get(name, -1):
-        return f"begins an expectation or a step and does not go on: `{short(value)}`."
+    is_begun = isinstance(value, ast.Call) and len(value.args) <= _WITHOUT_CALL.get(name, -1)
     if name in _PLACES:
         return f"names an element and looks at nothing of it: `{short(value)}`. Write `expect(...).to_be_visible()`."
-    if _begins(value):
+    if is_begun or _begins(value):
         return f"begins an expectation or a step and does not go on: `{short(value)}`."
     return ""
 

@@ -155,7 +155,7 @@ def inbox(mailbox: Mailbox, redactor: Redactor) -> Inbox:
     """The mail of synthetic users that comes from now on; see `Inbox`."""
     from synthprobe.journey.inbox import Inbox
 
-    return Inbox(mailbox, redactor.add_code, lambda value: redactor.try_add(value, "link of a message"))
+    return Inbox(mailbox, redactor.add_code, lambda value: redactor.learn(value, "link of a message"))
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +164,7 @@ def kept_sessions(pytestconfig: pytest.Config, target: Target, secrets: Secrets,
     from synthprobe.browser.logged_in import Sessions
 
     folder = project_of(pytestconfig).folder / "state" / target.name / "sessions"
-    return Sessions(folder, secrets[target.session_key] if target.session_key else None, redactor.try_add)
+    return Sessions(folder, secrets[target.session_key] if target.session_key else None, redactor.learn)
 
 
 @pytest.fixture

@@ -195,9 +195,8 @@ class Journal:
         skipped = self._redactor.text(reason_of_skip(report)) if report.skipped else ""
         failure = missing_module(skipped) if report.skipped else self._unreadable(path, str(report.longrepr))
         outcome, cause = judge_attempt(failure, (), finished=False, skipped="" if failure else skipped)
-        known = [
-            journey for journey in self._expected() if f"{journey.node_id}::".startswith((f"{path}::", f"{path}/"))
-        ]
+        expected = read_record(self._folder / "inventory.json", list[Journey], [])  # plain pytest expects nothing
+        known = [one for one in expected if f"{one.node_id}::".startswith((f"{path}::", f"{path}/"))]
         for journey in known or [Journey(id=path, node_id=path, title=f"all journeys of {path}")]:
             self._write(
                 Result(
@@ -223,10 +222,6 @@ class Journal:
         message = f"{path} could not be read as journeys: {last.removeprefix('E ').strip()}"
         return Failure(kind="journey file", ours=True, message=message, detail=text, phase="collection", place=path)
 
-    def _expected(self) -> list[Journey]:
-        """What the supervisor expects, from its last run; plain pytest expects nothing."""
-        return read_record(self._folder / "inventory.json", list[Journey], [])
-
     def keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         folder = evidence_folder(self._folder, attempt.journey.id, attempt.number)
         keeper = Keeper(self._folder, folder, self._redactor)
@@ -247,7 +242,7 @@ class Journal:
 
             browser.learn(self._redactor, broken=True)
             raw_traces = browser.traces()
-            pictures = browser.screenshots()
+            pictures = browser.pictures
             for title, png in pictures:
                 keeper.picture(title, png)
             weak = attempt.recorder.broken or next((one.step for one in attempt.recorder.degradations), "")
@@ -260,8 +255,8 @@ class Journal:
                     console += messages
                     browsed += requests
             network = [one for one in browsed if one.says_something(self._target.slow_request_ms)]
-            browsed = with_pending(browsed, self._redacted(browser.pending()))
-            pages = self._redactor.record(browser.pages())
+            browsed = with_pending(browsed, self._redacted(browser.pending))
+            pages = self._redactor.record(browser.pages)
             attempt.recorder.notes += browser.notes
         recorder = attempt.recorder
         attempt.facts = facts_of(

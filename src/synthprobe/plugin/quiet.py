@@ -87,8 +87,8 @@ class QuietConsole:
         """Six lines a failure in the place of pytest's own text, unless that was asked for with an option."""
         style, wanted = config.option.tbstyle, terminalreporter.reportchars
         as_usual = config.option.reportchars == _USUAL_SUMMARY
-        lines = self._failures()
-        usual = style == "auto" and (lines or not self._has_failures(terminalreporter))
+        lines, stats = self._failures(), terminalreporter.stats
+        usual = style == "auto" and (lines or not (stats.get("failed") or stats.get("error")))
         for line in lines if usual else ():
             terminalreporter.write_line(line)
         if usual:
@@ -99,13 +99,9 @@ class QuietConsole:
             yield
         finally:
             config.option.tbstyle, terminalreporter.reportchars = style, wanted
-            warned = len(terminalreporter.stats.get("warnings", ()))
+            warned = len(stats.get("warnings", ()))
             if warned and as_usual:
                 terminalreporter.write_line(f"{warned} warning{'s' if warned > 1 else ''}; see them with -v")
-
-    @staticmethod
-    def _has_failures(reporter: Any) -> bool:
-        return bool(reporter.stats.get("failed") or reporter.stats.get("error"))
 
     def _failures(self) -> list[str]:
         """What is told of each journey that did not pass, once it is explained."""
