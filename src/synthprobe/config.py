@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,6 +24,7 @@ from synthprobe.history.address import wrong_with
 from synthprobe.mistakes import Mistake, mistakes_in, nearest, refuse, shown
 from synthprobe.project import ENVIRONMENT, NO_PROJECT, CiJob, project_at, read_table
 from synthprobe.records.address import shown_address
+from synthprobe.records.result import Run, new_run_id
 from synthprobe.report.addresses import wrong_with_url
 from synthprobe.report.retention import Retention
 from synthprobe.targets.addresses import host_of
@@ -237,7 +239,7 @@ class Project:
 
     def stopped(self, target: Target) -> str:
         """Why a target may be asked nothing: its kill switch."""
-        from synthprobe.journey.killswitch import kill_switch_reason  # most that reads a configuration asks nobody
+        from synthprobe.journey.guard import kill_switch_reason  # most that reads a configuration asks nobody
 
         return kill_switch_reason(target.kill_switch, self.environ, self.proxies(target))
 
@@ -262,6 +264,13 @@ class Project:
         made = Redactor()
         made.learn_declared(self.config.secret_sources(), self.environ, self.root)
         return made
+
+    def run(self, target: Target, slot: int | None, **known: Any) -> Run:
+        """A run against a target that begins now, of the slot that is now if of none."""
+        now = datetime.now(UTC)
+        own = int(now.timestamp()) // self.config.interval_s if slot is None else slot
+        given = {"id": new_run_id(now), "target": target.name, "base_url": target.base_url, "slot": own}
+        return Run(**{**given, "started_at": now, "location": self.config.location, **known})
 
     def with_config(self, **changes: Any) -> Project:
         """The same project, configured differently."""

@@ -7,6 +7,7 @@ for somebody else is done in a thread of its own, and given up when its time is 
 from __future__ import annotations
 
 import math
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -74,3 +75,35 @@ def within(most_s: float, subject: str, call: Callable[[], T], *, spare_s: float
     if errors:
         raise errors[0]
     return results[0]
+
+
+_ENDS_WITHIN_S = {"SIGINT": 6.0, "SIGTERM": 3.0, "SIGHUP": 6.0}
+ENDS_WITHIN_S: dict[int, float] = {getattr(signal, n): s for n, s in _ENDS_WITHIN_S.items() if hasattr(signal, n)}
+"""Seconds in which a run does all that is left when a signal asks it to end; a second less than is promised."""
+
+_noted: set[int] | None = None
+
+
+@contextmanager
+def signals() -> Iterator[set[int]]:
+    """Note signals instead of obeying them at once, so that a verdict is written; it may stand within another one."""
+    global _noted
+    if _noted is not None or threading.current_thread() is not threading.main_thread():
+        yield set() if _noted is None else _noted
+        return
+    asked = _noted = set()
+
+    def ask(number: int, _: object) -> None:
+        asked.add(number)
+        end_within(ENDS_WITHIN_S[number])
+
+    before = {number: signal.getsignal(number) for number in ENDS_WITHIN_S}
+    for number in ENDS_WITHIN_S:
+        if before[number] != signal.SIG_IGN:  # nohup keeps a run alive
+            signal.signal(number, ask)
+    try:
+        yield asked
+    finally:
+        _noted = None
+        for number, handler in before.items():
+            signal.signal(number, handler)

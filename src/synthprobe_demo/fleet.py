@@ -22,7 +22,7 @@ from synthprobe.cli.terminal import open_console
 from synthprobe.config import Project
 from synthprobe.errors import ToolError
 from synthprobe.fault_proxy import Break, proxy_drill
-from synthprobe.fleet.conclude import Concluded
+from synthprobe.fleet.slots import Done
 from synthprobe.hooks import DrillSystem, Fault
 from synthprobe.records.incident import Incident
 from synthprobe.records.verdict import Verdict
@@ -221,7 +221,7 @@ class Fleet:
         )
         verdict = msgspec.json.decode((folder / "verdict.json").read_bytes(), type=Verdict)
         _console.print(headline(verdict))
-        _console.print(matrix(Concluded(code=0, verdict=verdict, locations=LOCATIONS)))
+        _console.print(matrix(Done(code=0, verdict=verdict, locations=LOCATIONS)))
         return verdict
 
     def incidents(self) -> list[Incident]:

@@ -20,7 +20,7 @@ from synthprobe.browser.egress_proxy import EgressProxy
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.journey.killswitch import kill_switch_reason
+from synthprobe.journey.guard import kill_switch_reason
 from synthprobe.runner.machine import ask_control
 from synthprobe.targets.proxy import Proxy
 from synthprobe.targets.secrets import Credentials, proxies_for

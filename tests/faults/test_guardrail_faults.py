@@ -357,5 +357,5 @@ def test_a_page_changes_nothing_on_a_read_only_target_but_logs_in(read_only, all
     failure = guard.explain(Failure(kind="expectation", ours=False, message="no number was shown", detail=""))
     assert (failure.kind, failure.ours) == ("read-only", True)
     assert "@pytest.mark.mutates" in failure.message
-    guard.guard.begin(["incident"])
+    guard.guard.mutates = ["incident"]
     assert page.evaluate(post, "/api/incidents") == 200

@@ -247,10 +247,10 @@ def test_a_page_listens_to_every_websocket_and_speaks_over_declared_ones_f71(gua
     assert (failure.kind, failure.ours) == ("read-only", True)
     assert 'websocket_paths = ["/orders"]' in failure.message
     messages.messages.clear()
-    guarded[0].guard.begin(["incident"])
+    guarded[0].guard.mutates = ["incident"]
     with opened(guarded, allowed) as (guard, page):
         page.evaluate(TALK, [messages.url, False])
-    guarded[0].guard.begin(())
+    guarded[0].guard.mutates = ()
     assert messages.messages["/orders"] == ["delete 7"]
 
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from synthprobe.alerts.outbox import Outbox
-from synthprobe.journey.killswitch import kill_switch_reason
+from synthprobe.journey.guard import kill_switch_reason
 from synthprobe.records.verdict import Verdict
 
 RUN = [sys.executable, "-m", "synthprobe", "run", "--slot", "now"]

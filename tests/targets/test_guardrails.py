@@ -13,8 +13,7 @@ import pytest
 from synthprobe import Api, ConfigurationError, Journey, Recorder, Target, TargetError, recording, step
 from synthprobe.config import read_config
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.journey.guard import Guard, Pace
-from synthprobe.journey.killswitch import kill_switch_reason
+from synthprobe.journey.guard import Guard, Pace, kill_switch_reason
 from synthprobe.targets.guardrails import change_refusal, check_guardrails, is_read_only, may_reach, skip_reason
 
 CAD = Target(

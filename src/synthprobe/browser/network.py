@@ -8,8 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from synthprobe.evidence.credentials import account_sent, credentials_sent
-from synthprobe.evidence.exchanges import server_timing
+from synthprobe.evidence.exchanges import account_sent, credentials_sent, server_timing
 from synthprobe.hooks import AnswerSource
 from synthprobe.records.evidence import NetworkRequest
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import APIRequestContext, APIResponse, Error, FormData, Route
 
+from synthprobe.browser.read_only import original
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
 from synthprobe.evidence.learning import Learner
 from synthprobe.journey import steps
@@ -75,7 +76,7 @@ def guard_routes(guard: Guard, refused: Callable[[SynthprobeError], None]) -> No
     Playwright makes a route for each request anew and tells nobody, so it is the class that is held: a process of
     journeys has one target.
     """
-    fetch, continue_ = _original(Route.fetch), _original(Route.continue_)
+    fetch, continue_ = original(Route.fetch), original(Route.continue_)
 
     def guarded_fetch(route: Route, **options: Any) -> Any:
         request, other = route.request, options.pop("url", None)
@@ -114,12 +115,8 @@ def guard_routes(guard: Guard, refused: Callable[[SynthprobeError], None]) -> No
 
 def release_routes() -> None:
     """Give routes back as Playwright made them: what follows is no journey."""
-    Route.fetch = _original(Route.fetch)  # type: ignore[method-assign]
-    Route.continue_ = _original(Route.continue_)  # type: ignore[method-assign]
-
-
-def _original(method: Callable[..., Any]) -> Callable[..., Any]:
-    return getattr(method, "__wrapped__", method)
+    Route.fetch = original(Route.fetch)  # type: ignore[method-assign]
+    Route.continue_ = original(Route.continue_)  # type: ignore[method-assign]
 
 
 def _follow(

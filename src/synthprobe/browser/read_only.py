@@ -184,9 +184,14 @@ _SENDING = (
 )
 
 
+def original(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of Playwright's, as it was before a class was held."""
+    return getattr(method, "__wrapped__", method)
+
+
 def send_unguarded(session: CDPSession, method: str, params: dict[str, Any] | None = None) -> Any:
     """Send a command of ours."""
-    return getattr(CDPSession.send, "__wrapped__", CDPSession.send)(session, method, params)
+    return original(CDPSession.send)(session, method, params)
 
 
 def guard_protocol(guard: Guard) -> None:
@@ -194,7 +199,7 @@ def guard_protocol(guard: Guard) -> None:
 
     Playwright makes a session anew for whoever asks, so it is the class that is held, as with routes.
     """
-    send = getattr(CDPSession.send, "__wrapped__", CDPSession.send)
+    send = original(CDPSession.send)
 
     def guarded_send(session: CDPSession, method: str, params: dict[str, Any] | None = None, **options: Any) -> Any:
         if method.startswith(_CERTIFICATES):
@@ -213,4 +218,4 @@ def guard_protocol(guard: Guard) -> None:
 
 def release_protocol() -> None:
     """Give sessions back as Playwright made them."""
-    CDPSession.send = getattr(CDPSession.send, "__wrapped__", CDPSession.send)  # type: ignore[method-assign]
+    CDPSession.send = original(CDPSession.send)  # type: ignore[method-assign]

@@ -11,8 +11,8 @@ from synthprobe import pipeline
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
-from synthprobe.fleet.conclude import Concluded, conclude
-from synthprobe.fleet.slots import plan_of, slot_of
+from synthprobe.fleet.conclude import conclude
+from synthprobe.fleet.slots import Done, plan_of, slot_of
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.oncall import BADGES
@@ -76,7 +76,7 @@ def print_conclusion(
     return made.code
 
 
-def matrix(made: Concluded) -> Table:
+def matrix(made: Done) -> Table:
     """Journeys × locations: each journey that some location did not find well, and how many passed everywhere."""
     assert made.verdict is not None
     table = Table("journey", *(plain_line(location) for location in made.locations), box=None)

@@ -21,10 +21,11 @@ from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.numbers import finite
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Project
-from synthprobe.deadlines import is_ending
+from synthprobe.deadlines import is_ending, signals
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
 from synthprobe.fleet.index import PartIndex, part_index
-from synthprobe.fleet.part import Looked, look
+from synthprobe.fleet.part import look
+from synthprobe.fleet.slots import Done
 from synthprobe.project import CiJob
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure_wish import grant_wish
@@ -34,7 +35,6 @@ from synthprobe.report.live_line import LiveLine
 from synthprobe.report.terminal import summary
 from synthprobe.runner import RunOrder, run_again, run_journeys
 from synthprobe.runner.inventory import inventory_file, read_inventory
-from synthprobe.runner.signals import signals
 from synthprobe.runner.slots import AROUND_S, Held, lease, owned
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import exit_code
@@ -210,9 +210,7 @@ def _look(
         if isinstance(error, SynthprobeError):
             raise
         traceback.print_exception(error)
-        looked = Looked(
-            code=3, why=f"{type(error).__name__}: {error}. This is a fault of synthprobe; please report it."
-        )
+        looked = Done(code=3, why=f"{type(error).__name__}: {error}. This is a fault of synthprobe; please report it.")
     if looked.verdict is not None and looked.folder is not None:
         out.show(looked.verdict, looked.folder)
     out.say(out.mask(looked.why))

@@ -85,7 +85,7 @@ def _access(project: Project, target: Target) -> Iterator[Access]:
     """Sessions and pages of the sweeper, each opened once it is needed."""
     redactor = project.redactor
     guard = Guard(target)
-    guard.begin((*target.testdata, *project.plugins.kinds))
+    guard.mutates = (*target.testdata, *project.plugins.kinds)
     shown = project.credentials(target)
 
     secret = partial(project.secret, target, needed_by="sweeper")

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.config import Project
 from synthprobe.errors import HistoryError
-from synthprobe.fleet.slots import LEASE_S, held, holder, plan_of, slot_of
+from synthprobe.fleet.slots import LEASE_S, Done, held, holder, plan_of, slot_of
 from synthprobe.pipeline.run_state import own
 from synthprobe.records.fleet import CONCLUSION, Conclusion, PartSeen, PartState, Place, Plan
 from synthprobe.records.journey import Journey
@@ -33,19 +32,7 @@ if TYPE_CHECKING:
 _POLL_S = 1.0
 
 
-class Concluded(Struct, frozen=True, kw_only=True):
-    """What came of a conclusion."""
-
-    code: int
-    why: str = ""
-    folder: Path | None = None
-    verdict: Verdict | None = None
-    locations: tuple[str, ...] = ()
-
-
-def conclude(
-    project: Project, target: Target, slot: str, *, wait_s: float = 0.0, degraded_fails: bool = False
-) -> Concluded:
+def conclude(project: Project, target: Target, slot: str, *, wait_s: float = 0.0, degraded_fails: bool = False) -> Done:
     """Judge a slot, unless somebody else does or did."""
     with pipeline.open_history(project) as history:
         fleet = history.fleet
@@ -57,7 +44,7 @@ def conclude(
             did = "was concluded" if state.done_at else "is being concluded"
             known = fleet.conclusion(target.name, number)
             why = f"Slot {number} of {target.name} {did} by {state.holder}. Nothing was done."
-            return Concluded(code=known.exit_code if known else 0, why=why)
+            return Done(code=known.exit_code if known else 0, why=why)
     pipeline.beat_start(project, target.name, number)
     with held(project, state) as lease:
         with pipeline.open_history(project) as history:
@@ -79,7 +66,7 @@ def conclude(
         with pipeline.open_history(project) as history:
             ours = history.fleet.finish(state, msgspec.msgpack.encode(done))
     why = "" if ours else f"Slot {number} of {target.name} was taken over by another machine, which concludes it."
-    return Concluded(code=code, why=why, folder=folder, verdict=verdict, locations=_asked(plan, states))
+    return Done(code=code, why=why, folder=folder, verdict=verdict, locations=_asked(plan, states))
 
 
 def judge_slot(

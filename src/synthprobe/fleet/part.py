@@ -11,14 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.config import Project
 from synthprobe.errors import HistoryError
 from synthprobe.fleet.index import PartIndex
-from synthprobe.fleet.slots import LEASE_S, held, holder, plan_of, slot_of
+from synthprobe.fleet.slots import LEASE_S, Done, held, holder, plan_of, slot_of
 from synthprobe.pipeline.afterwards import after_part, seen_by
 from synthprobe.pipeline.memory import BEFORE_S
 from synthprobe.records.fleet import PartState, Place, Plan
@@ -38,15 +37,6 @@ _AROUND_S = 5.0
 _POLL_S = 1.0
 
 
-class Looked(Struct, frozen=True, kw_only=True):
-    """What came of a part."""
-
-    code: int
-    why: str
-    folder: Path | None = None
-    verdict: Verdict | None = None
-
-
 def look(
     project: Project,
     target: Target,
@@ -56,7 +46,7 @@ def look(
     slot: str = "now",
     digest: str = "",
     watching: Callable[[Path], AbstractContextManager[Callable[[str], None]]] | None = None,
-) -> Looked:
+) -> Done:
     """Look at a part, unless somebody else does or did."""
     with pipeline.open_history(project, within_s=BEFORE_S) as history:
         fleet = history.fleet
@@ -66,17 +56,17 @@ def look(
             place = Place(target=target.name, slot=number, location=project.config.location, part=index.number)
             if wrong := _wrong_with(project, plan, index, digest, left_s):
                 fleet.leave_alone(place, f"{holder()}: {wrong}")
-                return Looked(code=3, why=f"{_named(place, plan)} was left alone. {wrong}")
+                return Done(code=3, why=f"{_named(place, plan)} was left alone. {wrong}")
             state, ours = _leased(fleet, place)
             if not ours:
                 code = 0 if state.done_at is not None else 3  # who has it may lose it, or be cut off from the engine
-                return Looked(code=code, why=f"{_named(place, plan)} {_whose(state)}. Nothing was run.")
+                return Done(code=code, why=f"{_named(place, plan)} {_whose(state)}. Nothing was run.")
             part = plan.parts[index.number - 1]
             if not part.journeys:
                 fleet.finish(state, _nothing(target, state))
-                return Looked(code=0, why=f"{_named(place, plan)} holds no journey. Nothing was run.")
+                return Done(code=0, why=f"{_named(place, plan)} holds no journey. Nothing was run.")
         except HistoryError as error:
-            return Looked(code=3, why=f"Nothing was run, as the shared history could not be used. {error}")
+            return Done(code=3, why=f"Nothing was run, as the shared history could not be used. {error}")
     sharers = len(plan.parts) * max(len(plan.locations), 1)
     order = replace(
         order,
@@ -130,7 +120,7 @@ def _leased(fleet: Fleet, place: Place) -> tuple[PartState, bool]:
         time.sleep(_POLL_S)
 
 
-def _stored(project: Project, state: PartState, plan: Plan) -> Looked:
+def _stored(project: Project, state: PartState, plan: Plan) -> Done:
     """Whether what was found arrived, and counts."""
     place = state.place
     try:
@@ -138,12 +128,12 @@ def _stored(project: Project, state: PartState, plan: Plan) -> Looked:
             known = next(one for one in history.fleet.parts(place.target, place.slot) if one.place == place)
     except HistoryError as error:
         waits = "The result waits on this machine, and is handed over as soon as the history can be used."
-        return Looked(code=3, why=f"{_named(place, plan)} was looked at. {waits} {error}")
+        return Done(code=3, why=f"{_named(place, plan)} was looked at. {waits} {error}")
     if known.token != state.token:
-        return Looked(code=0, why=f"{_named(place, plan)} {_whose(known)}: it was overtaken here and does not count.")
+        return Done(code=0, why=f"{_named(place, plan)} {_whose(known)}: it was overtaken here and does not count.")
     if known.done_at is None:
-        return Looked(code=3, why=f"From {place.location or 'here'} nothing of {_named(place, plan)} could be seen.")
-    return Looked(code=0, why=f"{_named(place, plan)} is handed over; `synthprobe run --conclude` judges the slot.")
+        return Done(code=3, why=f"From {place.location or 'here'} nothing of {_named(place, plan)} could be seen.")
+    return Done(code=0, why=f"{_named(place, plan)} is handed over; `synthprobe run --conclude` judges the slot.")
 
 
 def _named(place: Place, plan: Plan) -> str:

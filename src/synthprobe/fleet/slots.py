@@ -8,13 +8,17 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from synthprobe.config import Config, Project
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.fleet.plan import plan_slot
 from synthprobe.pipeline import open_history
 from synthprobe.records.fleet import PartState, Plan
+from synthprobe.records.verdict import Verdict
 from synthprobe.runner.inventory import collected_journeys, source_revision
 from synthprobe.targets.target import Target
 
@@ -23,6 +27,16 @@ if TYPE_CHECKING:
 
 LEASE_S, RENEW_S = 45.0, 15.0
 """Seconds a lease lasts, and after which it is renewed: a machine that died is missed before its slot is over."""
+
+
+class Done(Struct, frozen=True, kw_only=True):
+    """What came of a part, or of a conclusion: its exit code, why nothing was run, what was found and from where."""
+
+    code: int
+    why: str = ""
+    folder: Path | None = None
+    verdict: Verdict | None = None
+    locations: tuple[str, ...] = ()
 
 
 def slot_of(fleet: Fleet, config: Config, given: str) -> tuple[int, float]:

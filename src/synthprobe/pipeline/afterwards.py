@@ -13,12 +13,13 @@ from msgspec.structs import replace
 
 from synthprobe.config import Project
 from synthprobe.deadlines import is_ending
-from synthprobe.firstline.naming import name_incidents, named_alone, with_incidents
+from synthprobe.files import write_whole
+from synthprobe.firstline.naming import is_ours, name_incidents, named_alone, with_incidents
 from synthprobe.firstline.runbook import Runbook, Shelf
+from synthprobe.firstline.runbook_pages import draft, draft_id
 from synthprobe.pipeline.against_past import Judged, LookAgain, explained, judge_with_past, opened, shelf_of
 from synthprobe.pipeline.clocks import of_now
 from synthprobe.pipeline.coverage import began_to_burn, last_day
-from synthprobe.pipeline.drafts import write_drafts
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.leftovers import FINGERPRINT, LOOKS_BACK, left_by, left_over_incident
 from synthprobe.pipeline.memory import AFTER_S, open_history
@@ -294,3 +295,17 @@ def seen_by(verdict: Verdict, place: Place, token: int, files: dict[str, str] | 
         notes=verdict.notes,
         files=files or {},
     )
+
+
+FOLDER = "drafts"
+"""Of a run: a runbook for each incident that no page knows."""
+
+
+def write_drafts(folder: Path, verdict: Verdict, incidents: Sequence[Incident]) -> None:
+    """Begin a runbook for each failing incident of a run that no page knows; a fault of the probe gets none."""
+    shown = {one.incident: one.telling for one in verdict.journeys if one.incident}
+    for incident in incidents:
+        if incident.id in shown and incident.kind == "failing" and not incident.runbook and not is_ours(incident):
+            place = folder / FOLDER / f"{draft_id(incident)}.md"
+            place.parent.mkdir(exist_ok=True)
+            write_whole(place, draft(incident, shown[incident.id]))

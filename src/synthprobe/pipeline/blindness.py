@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
-from synthprobe.config import Config, Project
+from synthprobe.config import Project
 from synthprobe.pipeline.afterwards import after_run
 from synthprobe.pipeline.judging import judge, read_verdict, write_verdict
 from synthprobe.pipeline.notes import noted
@@ -18,7 +17,6 @@ from synthprobe.pipeline.spare import blind_incident, spare_folder
 from synthprobe.pipeline.telling import tell_people, tell_watcher
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import Run, new_run_id
 from synthprobe.records.verdict import Verdict
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import judge_run
@@ -35,7 +33,7 @@ def end_blind(
 ) -> tuple[Path, Verdict]:
     """Judge a run that something ended, wherever its verdict can be written, and tell who must know."""
     reason = project.redactor.text(reason)
-    verdict = _judged(folder, project.config, target, reason, slot, expected)
+    verdict = _judged(folder, project, target, reason, slot, expected)
     verdict = replace(verdict, blind=verdict.blind or reason)
     place = _written(project.root, folder, verdict)
     notes: list[str] = []
@@ -52,7 +50,7 @@ def end_blind(
 
 
 def _judged(
-    folder: Path | None, config: Config, target: Target, reason: str, slot: int | None, expected: Sequence[Journey]
+    folder: Path | None, project: Project, target: Target, reason: str, slot: int | None, expected: Sequence[Journey]
 ) -> Verdict:
     if folder is not None:
         with contextlib.suppress(Exception):
@@ -60,20 +58,11 @@ def _judged(
         with contextlib.suppress(Exception):
             if (verdict := judge(folder, missing=f"blind: {reason}", write=False)).journeys:
                 return verdict
-    now = datetime.now(UTC)
-    run = Run(
-        id=folder.name.partition("-")[2] if folder is not None else new_run_id(now),
-        target=target.name,
-        base_url=target.base_url,
-        slot=slot if slot is not None else int(now.timestamp()) // config.interval_s,
-        started_at=now,
-        location=config.location,
-        scheduled=slot is not None,
-        interval_s=config.interval_s if slot is not None else 0.0,
-        ended="blind",
-    )
+    interval_s = project.config.interval_s if slot is not None else 0.0
+    known = {"id": folder.name.partition("-")[2]} if folder is not None else {}
+    run = project.run(target, slot, scheduled=slot is not None, interval_s=interval_s, ended="blind", **known)
     expected = due_journeys(expected, run.slot, run.interval_s)
-    return judge_run(run, expected, [], now, missing=lambda _: f"blind: {reason}", blind=reason)
+    return judge_run(run, expected, [], run.started_at, missing=lambda _: f"blind: {reason}", blind=reason)
 
 
 def _written(root: Path, folder: Path | None, verdict: Verdict) -> Path:

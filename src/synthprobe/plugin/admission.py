@@ -85,7 +85,7 @@ def directed_folder(config: pytest.Config, target: Target, scratch: Path) -> Run
 def hold_attempt(item: pytest.Item, guard: Guard, browsers: SessionBrowsers) -> str:
     """Hold the next attempt to the target's guardrails, before anything is sent; why it may not run."""
     mutates, target = mutates_of(item), guard.target
-    guard.begin(mutates)
+    guard.mutates = mutates
     browsers.admit()
     project = project_of(item.config)
     reason = project.stopped(target) or skip_reason(target, mutates)

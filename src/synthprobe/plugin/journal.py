@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,11 @@ from synthprobe.config import Project
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.clock import clock_failure
 from synthprobe.evidence.exchanges import operations
-from synthprobe.evidence.facts import facts_of, usual_facts, with_pending
+from synthprobe.evidence.facts import console_lines, facts_of, usual_facts, waterfall, with_pending
 from synthprobe.evidence.failure import leak_failure
 from synthprobe.evidence.issued import keep_digests
 from synthprobe.evidence.pictures import picture_only
 from synthprobe.evidence.redaction import Redactor
-from synthprobe.evidence.waterfall import console_lines, waterfall
 from synthprobe.files import read_record
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock
@@ -109,7 +108,7 @@ class Journal:
     def learn(self, attempt: Attempt, browser: BrowserEvidence, *, broken: bool) -> None:
         """Learn what was issued to the browser, before anything of it is written."""
         try:
-            with own_time(EVIDENCE_S) if broken else nullcontext():  # no thread of a journey's own may set an alarm
+            with own_time(EVIDENCE_S if broken else 0):  # no thread of a journey's own may set an alarm
                 browser.learn(self._redactor, broken=broken)
         except Exception as error:  # what then cannot be masked is masked by the names of its fields only
             text = f"Not all that was issued to the browser could be learned: {type(error).__name__}."
@@ -117,12 +116,18 @@ class Journal:
 
     def settle(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         """Decide once whether an attempt's evidence is kept, and keep it."""
-        try:
+        with self._forgiven(attempt.recorder.notes, "Some of what was seen could not be judged", 0):
             self._settle(attempt, browser)
-        except Exception as error:  # ours, and it must cost neither the outcome nor the journeys not yet run
-            text = self._redactor.text(f"{type(error).__name__}: {error}")
-            attempt.recorder.notes.append(f"Some of what was seen could not be judged: {text}")
         attempt.settled = True
+
+    @contextmanager
+    def _forgiven(self, notes: list[str], what: str, seconds: float = EVIDENCE_S) -> Iterator[None]:
+        """Keeping evidence, in its own seconds, must cost neither the outcome nor the journeys not yet run."""
+        try:
+            with own_time(seconds):
+                yield
+        except Exception as error:
+            notes.append(f"{what}: {self._redactor.text(f'{type(error).__name__}: {error}')}")
 
     def _settle(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         recorder, journey = attempt.recorder, attempt.journey
@@ -148,12 +153,8 @@ class Journal:
 
     def capture(self, browser: BrowserEvidence) -> None:
         """End what browsers record, in seconds of its own."""
-        try:
-            with own_time(EVIDENCE_S):
-                browser.capture()
-        except Exception as error:  # evidence that cannot be taken must not cost the result
-            reason = f"{type(error).__name__}: {error}"
-            browser.notes.append(f"Some evidence could not be taken: {self._redactor.text(reason)}")
+        with self._forgiven(browser.notes, "Some evidence could not be taken"):
+            browser.capture()
 
     def record(self, attempt: Attempt) -> Result:
         outcome, cause = attempt.judged()
@@ -225,12 +226,8 @@ class Journal:
     def keep(self, attempt: Attempt, browser: BrowserEvidence | None) -> None:
         folder = evidence_folder(self._folder, attempt.journey.id, attempt.number)
         keeper = Keeper(self._folder, folder, self._redactor)
-        try:
-            with own_time(EVIDENCE_S):
-                self._fill(keeper, attempt, browser)
-        except Exception as error:  # evidence that cannot be kept must not cost the result
-            reason = f"{type(error).__name__}: {error}"
-            attempt.recorder.notes.append(f"Some evidence could not be kept: {self._redactor.text(reason)}")
+        with self._forgiven(attempt.recorder.notes, "Some evidence could not be kept"):
+            self._fill(keeper, attempt, browser)
         if keeper.leaks:
             attempt.failure = leak_failure(keeper.leaks, attempt.failure, step=attempt.recorder.broken)
         attempt.evidence = tuple(keeper.kept)

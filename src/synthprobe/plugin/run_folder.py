@@ -6,7 +6,6 @@ import os
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -18,7 +17,7 @@ from synthprobe.journey.clock import real_now
 from synthprobe.plugin.gate import is_a_run
 from synthprobe.plugin.options import project_of
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import PART, RUN_FOLDERS, Progress, Run, Share, new_run_id
+from synthprobe.records.result import PART, RUN_FOLDERS, Progress, Run, Share
 from synthprobe.report.allure_wish import grant_wish
 from synthprobe.targets.target import Target
 
@@ -40,19 +39,10 @@ class RunFolder:
         if worker is not None:
             run = msgspec.json.decode(worker["synthprobe_run"], type=Run)
             return cls(Path(worker["synthprobe_folder"]), run, recorded=recorded, begun=worker["synthprobe_begun"])
-        project, now, given = project_of(config), datetime.now(UTC), config.option.synthprobe_run_folder
-        slot = int(now.timestamp()) // project.config.interval_s
-        run = Run(
-            id=new_run_id(now),
-            target=target.name,
-            base_url=target.base_url,
-            slot=slot,
-            started_at=now,
-            location=project.config.location,
-            command=shlex.join(["pytest", *config.invocation_params.args]),
-            identifiers=project.plugins.identifiers(),
-        )
-        path = project.folder / "runs" / target.name / f"{slot}-{run.id}"
+        project, given = project_of(config), config.option.synthprobe_run_folder
+        command = shlex.join(["pytest", *config.invocation_params.args])
+        run = project.run(target, None, command=command, identifiers=project.plugins.identifiers())
+        path = project.folder / "runs" / target.name / f"{run.slot}-{run.id}"
         if given:
             path = Path(given).absolute()
         if not recorded:

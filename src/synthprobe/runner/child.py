@@ -12,13 +12,16 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
 
+from synthprobe.config import Project
 from synthprobe.evidence.cap import capped
+from synthprobe.records.ending import FILE_VARIABLE
 from synthprobe.records.plain_text import coloured_line
+from synthprobe.runner.ending import last_words_file
 from synthprobe.tools import die_with_parent
 
 INTERRUPT_GRACE_S = 4.0
@@ -42,26 +45,25 @@ class Child:
     def __init__(
         self,
         command: Sequence[str],
-        *,
-        cwd: Path,
-        environ: Mapping[str, str],
-        relay: Callable[[str], None] | None,
-        log: Path,
-        clean: Callable[[str], str],
+        project: Project,
+        folder: Path,
+        scratch: Path,
+        relay: Callable[[str], None] | None = None,
     ) -> None:
         self._others = {process.pid for process in psutil.Process().children(recursive=True)}
         _adopt_orphans()
         self.process = subprocess.Popen(
             command,
-            cwd=cwd,
-            env=dict(environ),
+            cwd=project.root,
+            env={**project.environ, "TMPDIR": str(scratch), FILE_VARIABLE: str(last_words_file(folder))},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=functools.partial(die_with_parent, os.getpid()) if _ASKS else None,
         )
-        self._reader = threading.Thread(target=self._read, args=(relay, log, clean), daemon=True)
+        self._clean = project.redactor.text
+        self._reader = threading.Thread(target=self._read, args=(relay, folder / "pytest.log"), daemon=True)
         self._reader.start()
 
     def wait(self, ended: Callable[[], str]) -> str:
@@ -98,12 +100,12 @@ class Child:
         self._reader.join(timeout=1)
         return len([process for process in left if process.pid != self.process.pid])
 
-    def _read(self, relay: Callable[[str], None] | None, log: Path, clean: Callable[[str], str]) -> None:
+    def _read(self, relay: Callable[[str], None] | None, log: Path) -> None:
         """Read on whatever happens to a line: a child whose output nobody takes stands still."""
         assert self.process.stdout is not None
         written, last = 0, deque[str](maxlen=_LAST_LINES)
         for raw in self.process.stdout:
-            line = coloured_line(clean(capped(raw.decode("utf-8", "replace").rstrip("\r\n"))))
+            line = coloured_line(self._clean(capped(raw.decode("utf-8", "replace").rstrip("\r\n"))))
             written += len(line)
             if written > LOG_CAP:
                 last.append(line)  # what pytest says last tells why it ended

@@ -13,16 +13,14 @@ import msgspec
 
 from synthprobe import pipeline
 from synthprobe.config import Project
-from synthprobe.deadlines import is_ending
+from synthprobe.deadlines import is_ending, signals
 from synthprobe.detection.suspicion import LookedAgain, Suspicion, Suspicions
-from synthprobe.records.ending import FILE_VARIABLE
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import RUN_FOLDERS
 from synthprobe.runner import slots
 from synthprobe.runner.child import INTERRUPT_GRACE_S, Child
-from synthprobe.runner.ending import LAST_WORDS_PLUGIN, last_words_file
+from synthprobe.runner.ending import LAST_WORDS_PLUGIN
 from synthprobe.runner.run import RunOrder, Watch, address
-from synthprobe.runner.signals import signals
 from synthprobe.runner.standstill import Standstill
 from synthprobe.targets.target import Target
 
@@ -63,14 +61,7 @@ def run_again(
     with ExitStack() as stack:
         scratch = stack.enter_context(slots.scratch())
         asked = stack.enter_context(signals())
-        child = Child(
-            command,
-            cwd=project.root,
-            environ={**project.environ, "TMPDIR": str(scratch), FILE_VARIABLE: str(last_words_file(place))},
-            relay=None,
-            log=place / "pytest.log",
-            clean=project.redactor.text,
-        )
+        child = Child(command, project, place, scratch)
         stack.callback(child.clear)
         still = Standstill(place, child.family, project.config.stall_margin_s)
         if child.wait(functools.partial(Watch(place, left_s, project, asked), still)):

@@ -11,25 +11,24 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from synthprobe import pipeline
 from synthprobe.config import Config, Project
+from synthprobe.deadlines import signals
 from synthprobe.errors import ConfigurationError
 from synthprobe.files import read_record
 from synthprobe.pipeline.notes import third_parties
 from synthprobe.pipeline.run_state import own
-from synthprobe.records.ending import FILE_VARIABLE
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
-from synthprobe.records.result import PART, RUN_FOLDERS, Run, Share, new_run_id
+from synthprobe.records.result import PART, RUN_FOLDERS, Run, Share
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner import slots
 from synthprobe.runner.child import INTERRUPT_GRACE_S, TERMINATE_GRACE_S, Child
-from synthprobe.runner.ending import LAST_WORDS_PLUGIN, Ending, Missing, last_words_file, read_last_words
+from synthprobe.runner.ending import LAST_WORDS_PLUGIN, Ending, Missing, read_last_words
 from synthprobe.runner.inventory import (
     Inventory,
     disappeared,
@@ -40,7 +39,6 @@ from synthprobe.runner.inventory import (
     write_inventory,
 )
 from synthprobe.runner.machine import ClockWatch, ask_control, measure_reference_ms
-from synthprobe.runner.signals import signals
 from synthprobe.runner.standstill import Standstill
 from synthprobe.targets.proxy_variables import proxy_note
 from synthprobe.targets.target import Target
@@ -105,20 +103,13 @@ def run_journeys(
         scratch = stack.enter_context(slots.scratch())
         asked = stack.enter_context(signals())
         say = stack.enter_context(watching(folder)) if watching is not None else print
-        given = {**project.environ, "TMPDIR": str(scratch)}
         watch = Watch(folder, order.deadline_s, project, asked)
         frozen: dict[str, str] = {}
 
         def session(paths: Sequence[str]) -> Ending:
             words_before = len(read_last_words(folder))
-            child = Child(
-                _command(project.config, target, folder, run.slot, order, paths),
-                cwd=project.root,
-                environ={**given, FILE_VARIABLE: str(last_words_file(folder))},
-                relay=say if order.verbose else None,
-                log=folder / "pytest.log",
-                clean=project.redactor.text,
-            )
+            command = _command(project.config, target, folder, run.slot, order, paths)
+            child = Child(command, project, folder, scratch, say if order.verbose else None)
             stack.callback(child.clear)
             still = Standstill(folder, child.family, project.config.stall_margin_s)
             reason = child.wait(functools.partial(watch, still))
@@ -247,15 +238,10 @@ class Watch:
 
 
 def _begin(project: Project, target: Target, order: RunOrder) -> Run:
-    now = datetime.now(UTC)
     scheduled = order.slot is not None and not order.part
-    return Run(
-        id=new_run_id(now),
-        target=target.name,
-        base_url=target.base_url,
-        slot=order.slot if order.slot is not None else int(now.timestamp()) // project.config.interval_s,
-        started_at=now,
-        location=project.config.location,
+    return project.run(
+        target,
+        order.slot,
         command=shlex.join(["synthprobe", *sys.argv[1:]]),
         scheduled=scheduled,
         interval_s=project.config.interval_s if scheduled else 0.0,
