@@ -38,9 +38,9 @@ from synthprobe.targets.target import (
     check_http_credentials,
     check_inbox,
     check_session_key,
+    check_testdata,
     check_trace_url,
 )
-from synthprobe.targets.testdata import check_testdata
 
 if TYPE_CHECKING:
     from synthprobe.evidence.redaction import Redactor

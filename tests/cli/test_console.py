@@ -20,7 +20,7 @@ import pytest
 from rich.console import Console
 from texts import compare
 
-from synthprobe.cli.markdown_text import print_markdown
+from synthprobe.cli.terminal import print_markdown
 from synthprobe.firstline.runbook_pages import as_followed
 from synthprobe.firstline.runbooks import read_runbooks
 from synthprobe.records.journey import Journey

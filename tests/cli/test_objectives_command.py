@@ -9,7 +9,7 @@ import pytest
 from recorded_runs import NOW, call, ran
 from remembering import remember
 
-from synthprobe.cli import recorded
+from synthprobe.cli import remembered
 from synthprobe.config import Project
 from synthprobe.records.journey import Journey
 from synthprobe.runner.inventory import Inventory, write_inventory
@@ -152,7 +152,7 @@ def test_an_error_budget_that_is_used_too_fast_is_said(root):
 def test_another_interval_keeps_what_was_judged_before(root, monkeypatch, interval_s, elapsed, bad, used):
     """Four hours of slots of 5 minutes, three of them bad, told in slots of another length."""
     until = NOW.replace(hour=12, minute=0, second=0) - timedelta(days=1)
-    monkeypatch.setattr(recorded, "now", lambda: until)
+    monkeypatch.setattr(remembered, "now", lambda: until)
     for minutes in range(5, 245, 5):
         ran(root, NOW - until + timedelta(minutes=minutes), outcome="failed" if minutes in {20, 110, 90} else "passed")
     toml = root / "synthprobe.toml"

@@ -13,8 +13,8 @@ import pytest
 from issuer import running_issuer
 from typer.testing import CliRunner
 
+from synthprobe.cli.known import RecordedIncidents
 from synthprobe.cli.main import app
-from synthprobe.cli.recorded_incidents import RecordedIncidents
 from synthprobe.config import Project
 from synthprobe.errors import AuditError, ConfigurationError, FixRefused
 from synthprobe.firstline.applying import Done, FixDesk

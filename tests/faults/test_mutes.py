@@ -50,7 +50,7 @@ def mute(**more: object) -> Mute:
 def test_mutes_are_owned_reasoned_and_ending(one, silent, sentence):
     found = due([incident()], [], NOW, config(), mutes=[one])
     assert (found.muted == ("I-1",), found.alerts == ()) == (silent, silent)
-    findings = lint(config("env:A", "env:B"), [one], NOW)
+    findings = list(lint(config("env:A", "env:B"), [one], NOW))
     assert [sentence in line for line in findings] == ([True] if sentence else [])
 
 
@@ -61,7 +61,7 @@ def test_a_broken_file_of_mutes_is_a_sentence(tmp_path):
 
 
 def test_lint_names_what_reaches_nobody():
-    found = lint(AlertsConfig(routes=(AlertRoute(name="a", to=("json://x",), target=("demo",)),)), [], NOW)
+    found = list(lint(AlertsConfig(routes=(AlertRoute(name="a", to=("json://x",), target=("demo",)),)), [], NOW))
     assert "an address is a secret" in " ".join(found)
     assert sum("No route takes every" in line for line in found) == 3
     assert not any("json://x" in line for line in found)

@@ -11,7 +11,7 @@ from issuer import running_issuer
 from msgspec.structs import replace
 from signing_keys import make_keys
 
-from synthprobe.cli.recorded_incidents import fixing_actor, signatures_of
+from synthprobe.cli.known import fixing_actor, signatures_of
 from synthprobe.config import Config, Project, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.firstline.identity import IdentityConfig, identity

@@ -3,7 +3,7 @@
 import msgspec
 
 from synthprobe.firstline.matching import subject_of
-from synthprobe.firstline.runbook_marks import marks
+from synthprobe.firstline.score_set import marks
 from synthprobe.records.incident import Incident
 
 OLDER = b"""{"id": "261102-0900-ABCD", "target": "shop", "kind": "failing", "state": "resolved", "fingerprint": "v1:00",

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from synthprobe.goals.counters import OTHER, counted, statement_totals
 from synthprobe.goals.impact import ceiling, compare, named_operation, rank, split
+from synthprobe.goals.statements import OTHER, counted, statement_totals
 from synthprobe.records.impact import Change, OperationTotal, Snapshot, StatementCounter, Traffic
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

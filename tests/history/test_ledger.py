@@ -76,7 +76,7 @@ def test_the_files_of_an_earlier_version_are_taken_in_once(tmp_path):
 
 
 def test_the_ledger_travels_in_the_pack(tmp_path):
-    from synthprobe.history.packs import read_pack
+    from synthprobe.history.transfer import read_pack
 
     with History.open(tmp_path / "history.db") as history:
         made = Ledger(lambda: history, "demo").intend("call", 60)

@@ -7,8 +7,8 @@ import pytest
 from made_history import START, opened, verdict
 
 from synthprobe.errors import HistoryError
-from synthprobe.history.packs import read_pack
 from synthprobe.history.store import History
+from synthprobe.history.transfer import read_pack
 
 
 def filled(path):

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from synthprobe.errors import TargetError, ToolError
-from synthprobe.goals.counters import OTHER, counted, statement_totals
 from synthprobe.goals.impact import rank
+from synthprobe.goals.statements import OTHER, counted, statement_totals
 from synthprobe.journey.database import collect
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

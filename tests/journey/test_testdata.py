@@ -20,7 +20,7 @@ from synthprobe.history.store import History
 from synthprobe.journey.kinds import Access, remove
 from synthprobe.journey.sweeping import sweep as sweep_target
 from synthprobe.records.testdata import LedgerEntry
-from synthprobe.targets.testdata import TestDataKind
+from synthprobe.targets.target import TestDataKind
 
 KIND = TestDataKind(find="/things?q={token}", delete="/things/{id}")
 
@@ -251,7 +251,7 @@ from synthprobe import Api, TestData
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.history.store import History
 from synthprobe.targets.target import Target
-from synthprobe.targets.testdata import TestDataKind
+from synthprobe.targets.target import TestDataKind
 
 url, place = sys.argv[1:3]
 kind = TestDataKind(find="/things?q={token}", delete="/things/{id}")

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from synthprobe.cli import review
 from synthprobe.cli.main import app
 from synthprobe.config import Project, read_config
-from synthprobe.goals.counters import MOST, REST, statement_totals
+from synthprobe.goals.statements import MOST, REST, statement_totals
 from synthprobe.pipeline.statements import add_snapshot, read_counted
 from synthprobe.records.impact import Snapshot, StatementCounter
 

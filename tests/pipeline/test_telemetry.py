@@ -20,7 +20,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Result, Run, Step
 from synthprobe.records.verdict import Verdict
-from synthprobe.report import otel, prometheus
+from synthprobe.report import telemetry
 from synthprobe.verdict.judge import judge_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -127,8 +127,7 @@ def test_without_the_table_and_without_a_schedule_nothing_is_sent(run_once, hear
 def test_places_that_do_not_take_it_cost_a_sentence_each_and_neither_alert_nor_heartbeat(
     run_once, heard, tmp_path, monkeypatch
 ):
-    for module in (otel, prometheus):
-        monkeypatch.setattr(module, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(telemetry, "TIMEOUT_S", 0.3)
     (tmp_path / "metrics").write_text("no folder")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent_url = f"http://127.0.0.1:{silent.getsockname()[1]}"

@@ -13,7 +13,7 @@ from synthprobe.goals.impact import rank
 from synthprobe.records.impact import OperationTotal, Traffic
 from synthprobe.records.latency import StepSeries
 from synthprobe.report.board import BoardData, journey_page, render_board
-from synthprobe.report.latency import latency_chart
+from synthprobe.report.charts import latency_chart
 
 
 @pytest.fixture(scope="module")

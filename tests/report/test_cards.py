@@ -26,9 +26,9 @@ from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.report.board import Day, journey_page, render_board
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
+from synthprobe.report.charts import strip
 from synthprobe.report.site import publish, read_verdict, serve
 from synthprobe.report.status_page import StatusTarget, render_status
-from synthprobe.report.strip import strip
 
 NOW = made_run.NOW
 LOST, OVER = "261102-0310-AAAA", "261102-0110-BBBB"

@@ -17,8 +17,8 @@ from synthprobe import Journey, Recorder, recording, step
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.records.result import Result
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.report import otel
-from synthprobe.report.otel import export_spans
+from synthprobe.report import telemetry
+from synthprobe.report.telemetry import export_spans
 
 
 @pytest.fixture
@@ -102,6 +102,6 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
 
 
 def test_a_receiver_that_accepts_and_never_answers_is_given_up(monkeypatch):
-    monkeypatch.setattr(otel, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(telemetry, "TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ReportError, match="within 0.3 s"):
         export_spans(f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces", verdict()[0])

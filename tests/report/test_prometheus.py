@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.records.objective import Coverage
 from synthprobe.records.verdict import Verdict
-from synthprobe.report import prometheus
-from synthprobe.report.prometheus import push_metrics, write_metrics
+from synthprobe.report import telemetry
+from synthprobe.report.telemetry import push_metrics, write_metrics
 
 VERDICT = Verdict(run=made_run.run(), journeys=made_run.journeys(), finished_at=made_run.NOW)
 
@@ -78,7 +78,7 @@ def test_a_gateway_that_is_not_there_is_a_sentence():
 
 
 def test_a_gateway_that_accepts_and_never_answers_is_given_up(monkeypatch):
-    monkeypatch.setattr(prometheus, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(telemetry, "TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(ReportError, match="could not be pushed"):
         push_metrics(f"http://127.0.0.1:{silent.getsockname()[1]}", VERDICT)
 

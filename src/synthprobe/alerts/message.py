@@ -179,17 +179,9 @@ def write(incident: Incident, why: Occasion, background: Background, mask: Calla
     ]
     before = f"{_STARTS[why.reason]}{_WORD[why.urgency]} {plain(incident.target, _TARGET_CHARACTERS)}: "
     safe = replace(incident, title=mask(incident.title), cause=mask(incident.cause))  # before anything is cut
-    return Alert(
-        id=_id(why.route, why.reason, [incident.id], why.after),
-        route=why.route,
-        reason=why.reason,
-        urgency=why.urgency,
-        incidents=(incident.id,),
-        title=_cut(mask(first_line(safe, background, before=before)), TITLE_CHARACTERS),
-        body=mask("\n".join(line for line in lines if line)),
-        at=why.now,
-        threads=tuple(sorted(threads(incident))),
-        severity=incident.severity,
+    alert = _alert([incident], why, mask(first_line(safe, background, before=before)), mask(_joined(lines)))
+    return replace(
+        alert,
         journey=background.journey,
         sentence=background.sentence or safe.cause,
         measured=background.measured,
@@ -220,21 +212,9 @@ def write_storm(
     before = f"{_STARTS[why.reason]}{_WORD[why.urgency]} {plain(targets, _TARGET_CHARACTERS)}: {count} {state}"
     tail = f" · since {oldest:%d %b %H:%M} UTC"
     first = plain(mask(incidents[0].title), max(TITLE_CHARACTERS - len(before) - len(tail) - 8, 1))
-    return Alert(
-        id=_id(why.route, why.reason, [incident.id for incident in incidents], why.after),
-        route=why.route,
-        reason=why.reason,
-        urgency=why.urgency,
-        incidents=tuple(incident.id for incident in incidents),
-        title=_cut(mask(f"{before}, first {first}{tail}"), TITLE_CHARACTERS),
-        body=mask("\n".join(line for line in lines if line)),
-        at=why.now,
-        threads=tuple(sorted(frozenset().union(*map(threads, incidents)))),
-        severity=min((incident.severity for incident in incidents), key=SEVERITIES.index),
-        measured=tuple(
-            found for incident in incidents for found in backgrounds.get(incident.id, Background()).measured
-        ),
-    )
+    measured = (found for incident in incidents for found in backgrounds.get(incident.id, Background()).measured)
+    alert = _alert(incidents, why, mask(f"{before}, first {first}{tail}"), mask(_joined(lines)))
+    return replace(alert, measured=tuple(measured))
 
 
 def listed(
@@ -263,6 +243,26 @@ def write_drill(route: str, urgency: Urgency, word: str, now: datetime) -> Alert
         body=f"Nobody needs to act. Sent {now:%Y-%m-%d %H:%M} UTC. If these stop coming, the route is broken.",
         at=now,
     )
+
+
+def _alert(incidents: Sequence[Incident], why: Occasion, title: str, body: str) -> Alert:
+    ids = tuple(incident.id for incident in incidents)
+    return Alert(
+        id=_id(why.route, why.reason, ids, why.after),
+        route=why.route,
+        reason=why.reason,
+        urgency=why.urgency,
+        incidents=ids,
+        title=_cut(title, TITLE_CHARACTERS),
+        body=body,
+        at=why.now,
+        threads=tuple(sorted(frozenset().union(*map(threads, incidents)))),
+        severity=min((incident.severity for incident in incidents), key=SEVERITIES.index),
+    )
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "\n".join(filter(None, lines))
 
 
 def _id(route: str, reason: str, incidents: Sequence[str], after: str) -> str:

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from msgspec import Meta, Struct, field
 
-from synthprobe.alerts.hours import USUAL, Hours, read_hours, read_zone
 from synthprobe.mistakes import nearest_or_all, read_reviewed
 from synthprobe.records.incident import CauseClass, Incident, IncidentKind
 from synthprobe.records.journey import Severity, duration_s
@@ -34,9 +34,51 @@ REPEATS: dict[Urgency, timedelta] = {
 }
 """How long a message is not repeated where the route does not say."""
 
+USUAL = "Mon-Fri 09:00-17:00"
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_FORM = re.compile(r"(?P<first>[a-z]{3})(-(?P<last>[a-z]{3}))? (?P<begin>\d\d:\d\d)-(?P<end>\d\d:\d\d)", re.IGNORECASE)
 LONGEST_MUTE = timedelta(days=90)
 _FINGERPRINT = re.compile(r"v[0-9]+:[0-9a-f]{16}")
 _ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+class Hours(Struct, frozen=True, kw_only=True):
+    """Days of the week, Monday being 0, and the times of the day between which people work."""
+
+    days: frozenset[int]
+    begin: time
+    end: time
+    zone: ZoneInfo
+
+    def hold(self, moment: datetime) -> bool:
+        """Whether people work at that moment."""
+        local = moment.astimezone(self.zone)
+        return local.weekday() in self.days and self.begin <= local.time() < self.end
+
+
+def read_hours(text: str, timezone: str) -> Hours:
+    """Working hours as they are written; a ValueError is a sentence."""
+    match = _FORM.fullmatch(text.strip())
+    try:
+        assert match is not None
+        first = _DAYS.index(match["first"].lower())
+        last = _DAYS.index((match["last"] or match["first"]).lower())
+        begin, end = time.fromisoformat(match["begin"]), time.fromisoformat(match["end"])
+        assert begin < end
+    except (AssertionError, ValueError):
+        raise ValueError(
+            f"{text!r} is no working hours: days and times within one day were expected, for example {USUAL!r}."
+        ) from None
+    days = frozenset((first + n) % 7 for n in range((last - first) % 7 + 1))
+    return Hours(days=days, begin=begin, end=end, zone=read_zone(timezone))
+
+
+def read_zone(name: str) -> ZoneInfo:
+    """A time zone by its name; a ValueError is a sentence."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone; a name such as 'Europe/Berlin' or 'UTC' was expected.") from None
 
 
 class AlertRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,8 +163,6 @@ class Mute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     Attributes:
         fingerprint: which failure; empty for all of a journey.
         journey: which journey; empty for one fingerprint in any.
-        owner: the role that answers for it.
-        reason: why nobody needs to hear of it.
         until: the last day it holds, UTC.
     """
 
@@ -178,40 +218,37 @@ def read_mutes(path: Path) -> tuple[Mute, ...]:
 
 def lint(
     config: AlertsConfig, mutes: Sequence[Mute], now: datetime, *, journeys: Collection[str] | None = None
-) -> list[str]:
+) -> Iterator[str]:
     """What would keep a message from reaching anybody, or keep somebody silent for too long."""
-    found = [missing("alerts", "Sending alerts")] if config.routes and find_spec("apprise") is None else []
+    if config.routes and find_spec("apprise") is None:
+        yield missing("alerts", "Sending alerts")
     for name in {route.name for route in config.routes if sum(route.name == one.name for one in config.routes) > 1}:
-        found.append(f"Two routes are called {name!r}. Give each its own name.")
+        yield f"Two routes are called {name!r}. Give each its own name."
     for route in config.routes:
         if not route.to:
-            found.append(f"The route {route.name!r} leads nowhere. Give it to = ['env:VARIABLE'].")
+            yield f"The route {route.name!r} leads nowhere. Give it to = ['env:VARIABLE']."
         if not route.second and "ticket" not in route.urgency:
-            found.append(
-                f"The route {route.name!r} has no second channel. A page needs one: second = ['env:VARIABLE']."
-            )
-        found += [
-            f"The route {route.name!r} has the channel {source.split(':', 1)[0]}:… in the file itself; an address is a "
-            "secret. Write env:VARIABLE or file:/path."
-            for source in (*route.to, *route.second, *filter(None, [route.read_back]))
-            if source.partition(":")[0] not in {"env", "file"}
-        ]
-        found += [f"The route {route.name!r} has {key}: {sentence}" for key, sentence in route.wrong()]
+            yield f"The route {route.name!r} has no second channel. A page needs one: second = ['env:VARIABLE']."
+        for kind in (source.partition(":")[0] for source in (*route.to, *route.second, route.read_back) if source):
+            if kind not in {"env", "file"}:
+                yield (
+                    f"The route {route.name!r} has the channel {kind}:… in the file itself; an address is a secret. "
+                    "Write env:VARIABLE or file:/path."
+                )
+        yield from (f"The route {route.name!r} has {key}: {sentence}" for key, sentence in route.wrong())
         if route.escalate and route is config.routes[-1]:
-            found.append(
-                f"The route {route.name!r} escalates, and no route stands after it. Add one, or remove escalate."
-            )
+            yield f"The route {route.name!r} escalates, and no route stands after it. Add one, or remove escalate."
     for one in URGENCIES:
         if not any(
             (not route.urgency or one in route.urgency)
             and not (route.target or route.severity or route.cause_class or route.owner)
             for route in config.routes
         ):
-            found.append(f"No route takes every {one!r}. Add a last [[alerts.routes]] without other match keys for it.")
-    found += [sentence for mute in mutes for sentence in mute.wrong(now)]
-    return found + [
-        f"The mute of {mute.journey!r} names a journey there is none of, and silences nothing. "
-        f"{nearest_or_all(mute.journey, journeys)}"
-        for mute in mutes
-        if journeys is not None and mute.journey and mute.journey not in journeys
-    ]
+            yield f"No route takes every {one!r}. Add a last [[alerts.routes]] without other match keys for it."
+    for mute in mutes:
+        yield from mute.wrong(now)
+        if journeys is not None and mute.journey and mute.journey not in journeys:
+            yield (
+                f"The mute of {mute.journey!r} names a journey there is none of, and silences nothing. "
+                f"{nearest_or_all(mute.journey, journeys)}"
+            )

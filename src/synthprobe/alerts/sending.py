@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from synthprobe.alerts.channels import SPARE_S, Channel
 from synthprobe.alerts.due import Due, due
@@ -81,10 +81,7 @@ def deliver(
     unrouted: Sequence[str] = (),
     everything: bool = False,
 ) -> Delivery:
-    """Send what waits, and say what no route takes.
-
-    Each channel gets two tries; then the second channel is asked, and the rest waits.
-    """
+    """Send what waits, and say what no route takes; a channel gets two tries, then the second is asked."""
     routes = {route.name: route for route in config.routes}
     delivered: list[str] = []
     waiting: list[str] = []
@@ -92,32 +89,25 @@ def deliver(
     ends = time.monotonic() + TOTAL_S
     with outbox.lock(left_s(TOTAL_S, spare_s=SPARE_S)):
         for letter in outbox.waiting():
-            alert = letter.alert
+            alert, taken = letter.alert, False
             if ends <= time.monotonic() or left_s(_LEAST_S, spare_s=SPARE_S) < _LEAST_S:
-                waiting.append(alert.id)
                 sentences.append(_NO_TIME)
-                continue
-            route = routes.get(alert.route)
-            if route is None:
-                waiting.append(alert.id)
+            elif (route := routes.get(alert.route)) is None:
                 sentences.append(
                     f"The route {alert.route!r} of a waiting message is gone from the configuration. Add it, or look "
                     "at the message with synthprobe alert and drop it with synthprobe alert --drop."
                 )
-                continue
-            if letter.waits(now) and not everything:
-                waiting.append(alert.id)
-                continue
-            how, problems = _send(letter, route, outbox, channel, now)
-            sentences += problems
-            if how == "waiting" and outbox.letter(alert.id).is_hopeless(now):
-                outbox.put_aside(alert.id, now, "given up")
-                sentences.append(
-                    f"The message {alert.id} is given up: no channel of the route {alert.route!r} takes it. Correct "
-                    "the channel's address; what is still wrong then is told with its next repeat."
-                )
-                continue
-            (waiting if how == "waiting" else delivered).append(alert.id)
+            elif everything or not letter.waits(now):
+                taken, problems = _send(letter, route, outbox, channel, now)
+                sentences += problems
+                if not taken and outbox.letter(alert.id).is_hopeless(now):
+                    outbox.put_aside(alert.id, now, "given up")
+                    sentences.append(
+                        f"The message {alert.id} is given up: no channel of the route {alert.route!r} takes it. "
+                        "Correct the channel's address; what is still wrong then is told with its next repeat."
+                    )
+                    continue
+            (delivered if taken else waiting).append(alert.id)
     if unrouted:
         lost = ", ".join(unrouted)
         sentences.append(f"No route takes the incidents {lost}. Add one: synthprobe doctor routes says which.")
@@ -141,47 +131,33 @@ def drill(
         alert = write_drill(one.name, one.urgency[0] if one.urgency else "ticket", word, now)
         for source in (*one.to, *one.second):
             sent = channel(source, alert)
-            sentence = sent.why or "The channel took it."
-            if sent.accepted and one.read_back and read and source == one.to[0]:
-                arrived = word in read(one.read_back)
-                sent_words = "It was read back." if arrived else "The channel took it, but it did not arrive."
-                results.append((f"{one.name} {source}", arrived, sent_words))
-                continue
-            results.append((f"{one.name} {source}", sent.accepted, sentence))
+            works, sentence = sent.accepted, sent.why or "The channel took it."
+            if works and one.read_back and read and source == one.to[0]:
+                works = word in read(one.read_back)
+                sentence = "It was read back." if works else "The channel took it, but it did not arrive."
+            results.append((f"{one.name} {source}", works, sentence))
     return results
 
 
-def _send(letter: Letter, route: AlertRoute, outbox: Outbox, channel: Channel, now: datetime) -> tuple[str, list[str]]:
+def _send(letter: Letter, route: AlertRoute, outbox: Outbox, channel: Channel, now: datetime) -> tuple[bool, list[str]]:
     problems = []
     for source in route.to:
-        if source not in letter.accepted_by():
-            why = _try(letter, source, outbox, channel, now)
-            if why:
-                problems.append(why)
+        if source not in letter.accepted_by() and (why := _try(letter, source, outbox, channel, now)):
+            problems.append(why)
     if not problems:
         outbox.delivered(letter.alert.id, now)
-        return "first", problems
+        return True, problems
     for source in route.second:
         if not _try(letter, source, outbox, channel, now, second=True):
             outbox.delivered(letter.alert.id, now)
-            return "second", [*problems, f"The second channel {source} took the message instead."]
-    return "waiting", problems
+            return True, [*problems, f"The second channel {source} took the message instead."]
+    return False, problems
 
 
 def _try(letter: Letter, source: str, outbox: Outbox, channel: Channel, now: datetime, *, second: bool = False) -> str:
     for _ in range(1 if is_ending() else _TRIES):
         sent = channel(source, letter.alert)
-        outbox.tried(
-            Attempt(
-                alert=letter.alert.id,
-                channel=source,
-                at=now,
-                accepted=sent.accepted,
-                why=sent.why,
-                second=second,
-                final=sent.final,
-            )
-        )
+        outbox.tried(Attempt(alert=letter.alert.id, channel=source, at=now, second=second, **asdict(sent)))
         if sent.accepted:
             return ""
     return sent.why or f"The channel {source} did not take it."

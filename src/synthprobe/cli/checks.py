@@ -21,7 +21,7 @@ import msgspec
 from synthprobe import pipeline
 from synthprobe.alerts.routes import lint as lint_routes
 from synthprobe.alerts.routes import read_mutes
-from synthprobe.cli.known_journeys import KnownJourneys
+from synthprobe.cli.known import journey_ids
 from synthprobe.config import Project
 from synthprobe.errors import SecretError, SynthprobeError, TargetError
 from synthprobe.journey.api import Api
@@ -39,29 +39,17 @@ _RUN = re.compile(r"^(?P<before>[^#\n]*)\bsynthprobe run\b", re.MULTILINE)
 _LOCKFILE = re.compile(r"--require-hashes\b.*?-r\s*(?P<file>[\w./-]+)")
 _STARTS_ITSELF = frozenset({"127.0.0.1", "localhost", "::1"})
 
-_ENDS_EARLY = "ends the run at the first failure, so that the journeys after it are not looked at"
-_LEAVES_OUT = "leaves journeys out, so that they are not looked at"
-_ASKS = "waits for somebody at the keyboard, and a scheduled run has nobody"
-_NOTHING_RUNS = "runs no journey"
 _CANNOT_WORK = {
-    "-x": _ENDS_EARLY,
-    "--exitfirst": _ENDS_EARLY,
-    "--maxfail": _ENDS_EARLY,
-    "--stepwise": _ENDS_EARLY,
-    "--sw": _ENDS_EARLY,
-    "--lf": _LEAVES_OUT,
-    "--last-failed": _LEAVES_OUT,
-    "-k": _LEAVES_OUT,
-    "-m": _LEAVES_OUT,
-    "--deselect": _LEAVES_OUT,
-    "--pdb": _ASKS,
-    "--trace": _ASKS,
-    "--co": _NOTHING_RUNS,
-    "--collect-only": _NOTHING_RUNS,
-    "--fixtures": _NOTHING_RUNS,
-    "--markers": _NOTHING_RUNS,
-    "--setup-plan": _NOTHING_RUNS,
-    "--timeout": "takes the place of the deadline that journey_deadline_s gives each journey",
+    option: why
+    for options, why in {
+        "-x --exitfirst --maxfail --stepwise --sw": "ends the run at the first failure, so that the journeys after it "
+        "are not looked at",
+        "--lf --last-failed -k -m --deselect": "leaves journeys out, so that they are not looked at",
+        "--pdb --trace": "waits for somebody at the keyboard, and a scheduled run has nobody",
+        "--co --collect-only --fixtures --markers --setup-plan": "runs no journey",
+        "--timeout": "takes the place of the deadline that journey_deadline_s gives each journey",
+    }.items()
+    for option in options.split()
 }
 
 
@@ -75,11 +63,7 @@ class ProjectAtHand(Project):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """Something a person should know before a run.
-
-    Attributes:
-        level: ``wrong``, ``warning`` when a run may be all right all the same, ``well`` for what was counted.
-    """
+    """Something a person should know before a run; of level ``well`` is what was counted."""
 
     check: str
     level: Level
@@ -233,7 +217,7 @@ def _routes(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     if not alerts.routes:
         yield "warning", "There is no [[alerts.routes]], so that a run tells nobody. See docs/guides/alerts.md."
         return
-    journeys = KnownJourneys(project).ids() if mutes else None
+    journeys = journey_ids(project) if mutes else None
     for sentence in lint_routes(alerts, mutes, datetime.now(UTC), journeys=journeys):
         yield "wrong", sentence
 

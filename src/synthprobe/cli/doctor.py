@@ -13,8 +13,8 @@ import typer
 from synthprobe import pipeline
 from synthprobe.browser.installation import driver_trouble, find_browser, install_browser, install_driver_library
 from synthprobe.cli.checks import CHECKS, ProjectAtHand, findings
-from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.named_checks import NAMED_CHECKS
+from synthprobe.cli.options import AsJson, complete_targets
 from synthprobe.cli.terminal import open_console, print_json, print_wrapped
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
@@ -57,7 +57,7 @@ def doctor(
     secret: Annotated[
         list[str] | None, typer.Option(help="One more secret for `leaks`: env:VARIABLE or file:/path.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what keeps a run from working here: tools that are missing, and what is wrong with the project.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,8 +15,9 @@ import typer
 from rich.table import Table
 
 from synthprobe import pipeline, words
-from synthprobe.cli.completion import complete_faults
 from synthprobe.cli.exercise import desk
+from synthprobe.cli.options import complete_faults
+from synthprobe.cli.page_changes import git
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
@@ -361,14 +361,12 @@ def _say_incidents(incidents: Sequence[str]) -> None:
 
 def _revision(root: Path) -> str:
     """The revision that is drilled, marked when files differ from it; taken before any file is stamped."""
-    command = ["git", "describe", "--always", "--exclude", "*", "--abbrev=12", "--dirty"]
-    try:
-        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        raise ConfigurationError(
-            "--stamp writes down the revision that was drilled, and git knows none here. "
-            "Drill inside a repository with at least one commit, or leave --stamp out."
-        ) from None
+    if found := git(root, "describe", "--always", "--exclude", "*", "--abbrev=12", "--dirty"):
+        return found.strip()
+    raise ConfigurationError(
+        "--stamp writes down the revision that was drilled, and git knows none here. "
+        "Drill inside a repository with at least one commit, or leave --stamp out."
+    )
 
 
 def _matrix(done: Sequence[Drilled]) -> Table:

@@ -1,24 +1,27 @@
-"""``synthprobe fix``: safe, recorded fixes."""
+"""``synthprobe fix``: safe, recorded fixes; ``synthprobe audit``: what was done with them, and whether it is whole."""
 
 from __future__ import annotations
 
 import json
 import socket
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
+from importlib.resources import files
 from typing import Annotated
 
 import typer
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.cli.completion import complete_fixes, complete_incidents, complete_roles, complete_targets
-from synthprobe.cli.recorded_incidents import RecordedIncidents, account, fixing_actor, signatures_of
+from synthprobe.cli.known import RecordedIncidents, account, fixing_actor, signatures_of
+from synthprobe.cli.options import AsJson, BaseUrl, TargetName, complete_fixes, complete_incidents, complete_roles
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Project
-from synthprobe.errors import ConfigurationError, FixRefused
+from synthprobe.errors import AuditError, ConfigurationError, FixRefused
+from synthprobe.firstline import policy
 from synthprobe.firstline.applying import FixDesk
-from synthprobe.firstline.audit import RecordedAudit
+from synthprobe.firstline.audit import AuditEntry, RecordedAudit
 from synthprobe.firstline.fixes import Fix, load_fixes
 from synthprobe.mistakes import nearest_or_all
 from synthprobe.records.result import Outcome
@@ -28,30 +31,9 @@ from synthprobe.targets.target import Target
 app = typer.Typer(no_args_is_help=True)
 _console = open_console()
 
-_WRITTEN_AS = """One is a small function in a file there:
-
-  from synthprobe import Plan, Work, fix
-
-  @fix("clear-cache", title="Clear the cache", roles=("first-line",), writes=("POST /cache/clear",),
-       irreversible="a cache fills itself again")
-  def cache(work: Work) -> Plan | None: ...  # only looks; None when nothing is needed
-
-  @cache.applies
-  def _(work: Work) -> str: ...  # does it, and says what it did
-
-  @cache.checks
-  def _(work: Work) -> str: ...  # an independent read that shows it worked
-
-The guide "Fixes" has a whole one."""
-
 _Id = Annotated[str, typer.Argument(autocompletion=complete_fixes, help="Id of the fix.")]
 _Incident = Annotated[str, typer.Option(autocompletion=complete_incidents, help="Id of the incident.")]
-_TargetName = Annotated[
-    str | None, typer.Option("--target", autocompletion=complete_targets, help="Target of the configuration.")
-]
-_BaseUrl = Annotated[str | None, typer.Option(help="Address that replaces the target's own.")]
 _Inputs = Annotated[list[str] | None, typer.Option("--input", help="`name=value`, as the fix asks.")]
-_AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _Role = Annotated[str, typer.Option("--by", autocompletion=complete_roles, help="Your role.")]
 
 
@@ -61,10 +43,10 @@ def plan(
         str | None, typer.Argument(autocompletion=complete_fixes, help="Id of the fix; all there are without it.")
     ] = None,
     incident: _Incident = "",
-    target: _TargetName = None,
-    base_url: _BaseUrl = None,
+    target: TargetName = None,
+    base_url: BaseUrl = None,
     inputs: _Inputs = None,
-    as_json: _AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at the target now, and say what the fix would do; without FIX, which fixes there are. Changes nothing."""
     if fix is None:
@@ -98,8 +80,8 @@ def apply(
     by: _Role,
     really: Annotated[bool, typer.Option("--really", help="Change the target; a dry run without it.")] = False,
     automatic: Annotated[bool, typer.Option("--automatic", help="No person asks.")] = False,
-    target: _TargetName = None,
-    base_url: _BaseUrl = None,
+    target: TargetName = None,
+    base_url: BaseUrl = None,
     inputs: _Inputs = None,
 ) -> None:
     """Apply a fix and verify it; a dry run without `--really`. Exit code 1 when it did not help."""
@@ -134,7 +116,8 @@ def _list(*, as_json: bool) -> None:
         print_json({"fixes": [_fix_data(one) for one in fixes.values()]})
         return
     if not fixes:
-        _console.print(f"There are no fixes in {project.config.fixes.folder}/. {_WRITTEN_AS}")
+        written_as = (files("synthprobe.cli") / "scaffold" / "fix.txt").read_text("utf-8").rstrip()
+        _console.print(f"There are no fixes in {project.config.fixes.folder}/. {written_as}")
     for one in fixes.values():
         undo = f"cannot be undone: {one.irreversible}" if one.irreversible else "can be undone"
         asks = ", needs approval" if one.approval else ""
@@ -213,3 +196,69 @@ def recorded_audit(project: Project) -> RecordedAudit:
     folder = project.folder
     place = f"{socket.gethostname()}:{folder.resolve()}" if project.config.history.url else ""
     return RecordedAudit(partial(pipeline.open_history, project), folder, place)
+
+
+def audit(
+    fix: Annotated[str | None, typer.Option(autocompletion=complete_fixes, help="Only this fix.")] = None,
+    as_json: AsJson = False,
+    begin: Annotated[
+        bool, typer.Option("--begin-anew", help="Begin a new one after one that cannot be believed.")
+    ] = False,
+    by: Annotated[
+        str, typer.Option("--by", autocompletion=complete_roles, help="Your role, one that may approve fixes.")
+    ] = "",
+    reason: Annotated[str, typer.Option(help="Why the audit cannot be believed any more, in a line.")] = "",
+) -> None:
+    """List what was planned, refused, approved and applied, oldest first, and check that no line was tampered with.
+
+    Exit code 2 names the first line that was changed, removed or put in between; 1 when the lines could not be
+    compared with the shared history.
+    """
+    project = Project.here()
+    if begin:
+        _begin_anew(project, by, reason)
+        return
+    if by or reason:
+        raise ConfigurationError("--by and --reason belong to --begin-anew.")
+    known = recorded_audit(project)
+    entries = known.entries()
+    listed = [entry for entry in entries if fix in {None, entry.fix}]
+    if not listed:
+        known_fixes(project, fix)
+    if as_json:
+        print_json({"entries": listed, "notes": known.notes})
+        raise typer.Exit(1 if known.notes else 0)
+    for entry in listed:
+        digest = f" {entry.digest}" if entry.digest else ""
+        what = f"{entry.fix} on {entry.target} for {entry.incident}" if entry.fix else "anew"
+        _console.print(
+            f"{entry.number} {entry.at:%Y-%m-%d %H:%M:%S} {entry.event} {what} by {entry.role}{digest}: {entry.text}"
+        )
+    if not listed:
+        _console.print(f"Nothing was planned or applied yet{f' with {fix}' if fix else ''}.")
+    if entries:
+        _console.print(f"The audit is whole: {'1 entry' if len(entries) == 1 else f'{len(entries)} entries'}.")
+    for note in known.notes:
+        _console.print(note)
+    raise typer.Exit(1 if known.notes else 0)
+
+
+def _begin_anew(project: Project, by: str, reason: str) -> None:
+    """Begin a new audit after one that cannot be believed, which stays as evidence."""
+    if not by or not reason.strip():
+        raise ConfigurationError(
+            "--begin-anew needs --by ROLE, and --reason: why the audit cannot be believed any more."
+        )
+    who, known = fixing_actor(by, project), recorded_audit(project)
+    policy.check_role(project.config.fixes, who.role, "approve")
+    try:
+        known.entries()
+    except AuditError as error:
+        text = f"{reason.strip()} ({error})"
+    else:
+        raise ConfigurationError("The audit is whole, so no new one is begun. Nothing was changed.")
+    first = AuditEntry(
+        at=datetime.now(UTC), event="begun", fix="", target="", incident="", role=who.role, who=who.mark, text=text
+    )
+    known.begin(first)
+    _console.print("A new audit was begun; the former one stays in the history, and what it counts is not reset.")

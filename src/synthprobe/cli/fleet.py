@@ -37,17 +37,8 @@ def print_plan(
             {"part": part.number, "expected_s": part.expected_s, "journeys": [one.id for one in part.journeys]}
             for part in made.parts
         ]
-        print_json(
-            {
-                "target": made.target,
-                "slot": made.slot,
-                "digest": made.digest,
-                "revision": made.revision,
-                "locations": made.locations,
-                "quorum": made.quorum,
-                "parts": shown,
-            }
-        )
+        names = ("target", "slot", "digest", "revision", "locations", "quorum")
+        print_json({name: getattr(made, name) for name in names} | {"parts": shown})
         return
     console = open_console()
     for part in made.parts:

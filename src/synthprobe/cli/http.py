@@ -12,8 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 import typer
 
-from synthprobe.cli.completion import complete_targets
-from synthprobe.cli.numbers import finite
+from synthprobe.cli.options import BaseUrl, TargetName, finite
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, ExpectationError, TargetError
@@ -36,10 +35,8 @@ def http(
     as_: Annotated[
         str | None, typer.Option("--as", metavar="ROLE", help="A session of the target; nobody in particular without.")
     ] = None,
-    target: Annotated[
-        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
-    ] = None,
-    base_url: Annotated[str | None, typer.Option(help="Address that replaces the target's own.")] = None,
+    target: TargetName = None,
+    base_url: BaseUrl = None,
     body: Annotated[str | None, typer.Option("--json", help="JSON to send.")] = None,
     show: Annotated[
         list[str] | None,

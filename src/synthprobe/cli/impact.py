@@ -10,10 +10,10 @@ from rich.text import Text
 
 from synthprobe.cli import remembered
 from synthprobe.cli.past import Past
-from synthprobe.cli.terminal import open_console
+from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
-from synthprobe.records.impact import Change, Forecast, ImpactRow, Split
+from synthprobe.records.impact import Change, ImpactRow, Split
 from synthprobe.records.plain_text import plain_line
 from synthprobe.report.board import KINDS, BoardChange, answer, milliseconds, percent, render_board, waiting
 from synthprobe.targets.changes import read_changes
@@ -94,8 +94,21 @@ def print_change(made: BoardChange) -> None:
         _console.print(made.note)
     if made.split:
         _console.print(_split_text(made.split))
-    if made.forecast:
-        _console.print(_forecast_table(made.forecast))
+    headings = ("What", "Rank before", "Rank predicted", "Rank now", "Predicted a day", "Measured a day", "Off")
+    rows = [
+        (
+            plain_line(row.name),
+            str(row.rank_before or "new"),
+            str(row.rank_predicted or "–"),
+            str(row.rank_after or "gone"),
+            waiting(row.predicted_ms),
+            waiting(row.actual_ms),
+            "! more than 20 %" if row.moved else "",
+        )
+        for row in made.forecast
+    ]
+    if rows:
+        print_records(_console, headings, rows, whole={*headings} - {"What"})
 
 
 def _split_text(one: Split) -> str:
@@ -104,20 +117,3 @@ def _split_text(one: Split) -> str:
         for ms, what in ((one.per_call_ms, "the time per call (its merit)"), (one.traffic_ms, "the number of calls"))
     ]
     return f"{waiting(one.before_ms)} before, {waiting(one.after_ms)} after: {', '.join(parts)}"
-
-
-def _forecast_table(rows: tuple[Forecast, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("What", "Rank before", "Rank predicted", "Rank now", "Predicted a day", "Measured a day", ""):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(
-            Text(plain_line(row.name)),
-            str(row.rank_before or "new"),
-            str(row.rank_predicted or "–"),
-            str(row.rank_after or "gone"),
-            waiting(row.predicted_ms),
-            waiting(row.actual_ms),
-            "! more than 20 % off" if row.moved else "",
-        )
-    return table

@@ -10,10 +10,8 @@ import typer
 from msgspec.structs import replace
 
 from synthprobe import words
-from synthprobe.cli.completion import complete_incidents, complete_journeys, complete_roles, complete_targets
-from synthprobe.cli.known_incidents import known_incidents
-from synthprobe.cli.known_journeys import KnownJourneys
-from synthprobe.cli.recorded_incidents import RecordedIncidents, actor, known_actor
+from synthprobe.cli.known import RecordedIncidents, actor, journey_ids, known_actor, known_incidents
+from synthprobe.cli.options import AsJson, complete_incidents, complete_journeys, complete_roles, complete_targets
 from synthprobe.cli.terminal import open_console, print_json, print_records, print_wrapped
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, HistoryError
@@ -38,7 +36,7 @@ _By = Annotated[
 def list_incidents(
     target: Annotated[str | None, typer.Option(autocompletion=complete_targets, help="Only this target.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List incidents, the open ones first."""
     incidents = _recorded()
@@ -75,7 +73,7 @@ def list_incidents(
 
 
 @app.command("show")
-def show(id: _Id, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def show(id: _Id, as_json: AsJson = False) -> None:
     """Show one incident: what, where the cause lies, which runbook, and its record."""
     one = next((found for found in known_incidents(Project.here()) if found.id == id), None) or _recorded().get(id)
     if as_json:
@@ -182,7 +180,7 @@ def note(
     project = Project.here()
     who = known_actor(by, project)
     name = project.config.target(target).name
-    known = KnownJourneys(project).ids()
+    known = journey_ids(project)
     if journey not in known:
         raise ConfigurationError(
             f"There is no journey {journey!r}. {nearest_or_all(journey, known)} Give the one that comes nearest to "

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib
+import io
+import json
 import sys
 from typing import Annotated, Any
 
@@ -11,7 +14,6 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command_from_info, get_group
 from typer.models import CommandInfo
 
-from synthprobe.cli.encoding import print_anywhere
 from synthprobe.errors import SynthprobeError
 
 COMMANDS = {
@@ -27,7 +29,7 @@ COMMANDS = {
         "incident": ("incident:app", "Open incidents: list, show, acknowledge, resolve, note."),
         "runbook": ("runbook:app", "Runbooks: one page for each failure pattern."),
         "fix": ("fix:app", "Small, safe, logged repairs: plan, apply, approve."),
-        "audit": ("audit:audit", "What was done with fixes, and whether the record is whole."),
+        "audit": ("fix:audit", "What was done with fixes, and whether the record is whole."),
         "alert": ("alert:alert", "Messages that wait: send, drop; --test proves that they arrive."),
         "http": ("http:http", "Ask the target one thing as a role, within its guardrails."),
         "sweep": ("sweep:sweep_command", "Remove test data that journeys left behind."),
@@ -49,6 +51,9 @@ _PLACES = {
     for heading, commands in COMMANDS.items()
     for name, (place, about) in commands.items()
 }
+
+
+_SIGNS = {"✓": "+", "✗": "x", "–": "-", "…": "...", "›": ">", "→": "->", "·": "-", "‹": "<"}
 
 
 class _Commands(TyperGroup):
@@ -151,7 +156,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; an error on purpose, or of a path, is a sentence and exit code 2."""
-    print_anywhere()
+    _print_anywhere()
     try:
         app(args=sys.argv[1:] or ["--help"], prog_name="synthprobe")
     except SynthprobeError as error:
@@ -170,3 +175,18 @@ def _refuse(sentence: str) -> None:
 
     open_console(stderr=True).print(f"synthprobe: {sentence}")
     sys.exit(2)
+
+
+def _print_anywhere() -> None:
+    """Let standard output take every sign, whatever its encoding: ours have a plain form, others become escapes."""
+    codecs.register_error("synthprobe", _in_signs)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="synthprobe")
+
+
+def _in_signs(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    return "".join(_SIGNS.get(sign) or json.dumps(sign)[1:-1] for sign in text), error.end

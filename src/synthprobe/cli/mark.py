@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 from synthprobe import pipeline
-from synthprobe.cli import recorded, remembered
-from synthprobe.cli.completion import complete_journeys, complete_targets
-from synthprobe.cli.numbers import finite
+from synthprobe.cli import remembered
+from synthprobe.cli.options import TargetName, complete_journeys, finite
 from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Project
@@ -48,9 +47,7 @@ def mark(
             help="Take the level of this journey's open alarm as usual, at once.",
         ),
     ] = None,
-    target: Annotated[
-        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
-    ] = None,
+    target: TargetName = None,
     location: Annotated[str | None, typer.Option(help="With --accept: of the probe; this one's without it.")] = None,
 ) -> None:
     """Mark a change in changes.toml, and say what it can save at most; or accept a level that is slower than usual."""
@@ -62,7 +59,7 @@ def mark(
         return
     if location is not None:
         raise ConfigurationError("--location belongs to --accept: a change is marked for all of them.")
-    now = recorded.now().replace(microsecond=0)
+    now = remembered.now().replace(microsecond=0)
     moment = parse_moment(at, now) if at else now
     chosen = project.config.target(target) if operation or target else None
     if expected not in {"", "slower"}:

@@ -8,17 +8,15 @@ from datetime import UTC, datetime
 
 from synthprobe.cli.checks import Level, ProjectAtHand
 from synthprobe.cli.fix import known_fixes
-from synthprobe.cli.known_journeys import KnownJourneys
+from synthprobe.cli.known import RecordedIncidents, present_journeys
 from synthprobe.cli.objectives import declared_objectives, intervals_of
 from synthprobe.cli.page_changes import changed_since, last_changes
-from synthprobe.cli.recorded_incidents import RecordedIncidents
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.issued import IssuedValues
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.firstline.runbook_lint import Known, Snooze, lint, read_snoozes
-from synthprobe.firstline.runbook_marks import marks
 from synthprobe.firstline.runbooks import read_runbooks, read_shelf
-from synthprobe.firstline.score_set import Sample, read_score_set, remembered, wrongly_claimed
+from synthprobe.firstline.score_set import Sample, marks, read_score_set, remembered, wrongly_claimed
 from synthprobe.goals.objectives import lint as lint_objective
 from synthprobe.journey.lint import remarks
 from synthprobe.mistakes import nearest_or_all
@@ -87,7 +85,7 @@ def _runbooks(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
 def _objectives(project: ProjectAtHand) -> Iterator[tuple[Level, str]]:
     """Objectives whose burn-rate rules cannot work at this interval, and those of journeys that are not there."""
     config = project.config
-    known = KnownJourneys(project).present()
+    known = present_journeys(project)
     for name, table in declared_objectives(config).items():
         objective, rules = declared_objective(name, table), declared_rules(name, table)
         for interval_s in intervals_of(config, known, name):

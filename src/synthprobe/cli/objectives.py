@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from rich.table import Table
 
-from synthprobe.cli import recorded, remembered
-from synthprobe.cli.known_journeys import KnownJourneys
+from synthprobe.cli import remembered
+from synthprobe.cli.known import present_journeys
 from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.config import Config, ObjectiveConfig, Project
 from synthprobe.goals.objectives import DAY, STANDARD_RULES, check_rule, span
@@ -31,12 +31,12 @@ def print_rules(project: Project) -> None:
     """Print what each burn-rate rule needs at this interval: the usual objectives, then the declared ones."""
     tables = declared_objectives(project.config)
     _print_usual(project.config.interval_s, [declared_objective(name, table) for name, table in tables.items()])
-    known = KnownJourneys(project).present()
+    known = present_journeys(project)
     for name, table in tables.items():
         for interval_s in intervals_of(project.config, known, name):
             with suppress(ValueError):  # `synthprobe doctor objectives` says what is wrong
                 rules = declared_rules(name, table) or STANDARD_RULES
-                _console.print(_rules_table(declared_objective(name, table), rules, interval_s))
+                _print_rules(declared_objective(name, table), rules, interval_s)
 
 
 def print_statuses(found: Sequence[ObjectiveStatus]) -> None:
@@ -63,7 +63,7 @@ def print_statuses(found: Sequence[ObjectiveStatus]) -> None:
 
 def statuses(project: Project, target: str) -> list[ObjectiveStatus]:
     """How each journey stands, in the slots that scheduled runs judged; a run by hand judges none."""
-    now = recorded.now()
+    now = remembered.now()
     since = coverage.since(project.config, now)
     with remembered.opened(project, target) as history:
         seen = remembered.observations(history, target, since, now)
@@ -105,7 +105,7 @@ def _print_usual(interval_s: float, declared: Iterable[Objective]) -> None:
         table.add_row(
             f"{wanted:g} %{' *' if wanted in own else ''}",
             f"{samples * (100 - wanted) / 100:.4g}",
-            *(_needs(one) for one in checked),
+            *(_short(one) for one in checked),
             f"{sum(not one.refused for one in checked)} of {len(checked)}",
         )
     _console.print(table)
@@ -116,37 +116,31 @@ def _print_usual(interval_s: float, declared: Iterable[Objective]) -> None:
     )
 
 
+def _short(one: CheckedRule) -> str:
+    if one.refused and one.outage_s is not None:
+        return "one sample" if one.long_needs < 2 else "too short"
+    return _needs(one)
+
+
 def _needs(one: CheckedRule) -> str:
     if one.outage_s is None:
         return "cannot fire"
-    if one.refused:
-        return "one sample" if one.long_needs < 2 else "too short"
     return f"{one.long_needs}/{one.long_of} & {one.short_needs}/{one.short_of}"
 
 
-def _rules_table(objective: Objective, rules: Iterable[BurnRule], interval_s: float) -> Table:
-    table = Table(
-        title=f"{objective.journey}: {objective.percent:g} % in {objective.window_days:g} days, "
-        f"one sample each {span(interval_s)}",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
+def _print_rules(objective: Objective, rules: Iterable[BurnRule], interval_s: float) -> None:
+    _console.print(
+        f"{objective.journey}: {objective.percent:g} % in {objective.window_days:g} days, "
+        f"one sample each {span(interval_s)}"
     )
-    for heading in (
-        "Rule",
-        "Failures needed in the long and the short window",
-        "Total outage until it fires",
-        "Verdict",
-    ):
-        table.add_column(heading, overflow="fold")
-    for one in (check_rule(objective, rule, interval_s) for rule in rules):
-        table.add_row(
+    headings = ("Rule", "Failures needed in the long and the short window", "Total outage until it fires", "Verdict")
+    rows = [
+        (
             f"{one.rule.factor:g} × {span(one.rule.long_s)}/{span(one.rule.short_s)}",
-            "cannot fire"
-            if one.outage_s is None
-            else f"{one.long_needs}/{one.long_of} & {one.short_needs}/{one.short_of}",
+            _needs(one),
             span(one.outage_s) if one.outage_s is not None else "–",
             f"{one.fault}, left out" if one.refused else "usable",
         )
-    return table
+        for one in (check_rule(objective, rule, interval_s) for rule in rules)
+    ]
+    print_records(_console, headings, rows, whole={"Rule"})

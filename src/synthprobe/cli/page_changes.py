@@ -15,10 +15,7 @@ _NAMED = re.compile(r"(?<![\w$/.:-])((?:[\w.-]+/)+[\w.-]+)((?:::\w+)*)")
 
 
 def changed_since(root: Path, runbooks: Iterable[Runbook]) -> dict[str, tuple[str, ...]]:
-    """What the commands of each page name, and that is not what the page's last drill proved.
-
-    Of ``file.py::test`` only that test counts. Nothing is said of a page whose revision git does not know.
-    """
+    """What the commands of each page name, and that is not what the page's last drill proved."""
     before: dict[tuple[str, str], str | None] = {}
     found = {}
     for runbook in runbooks:
@@ -28,7 +25,7 @@ def changed_since(root: Path, runbooks: Iterable[Runbook]) -> dict[str, tuple[st
         changed = []
         for path, test in _named(runbook):
             if (revision, path) not in before:
-                before[revision, path] = _git(root, "show", f"{revision}:./{path}")
+                before[revision, path] = git(root, "show", f"{revision}:./{path}")
             then = before[revision, path]
             if then is not None and _part(then, test) != _part(_read(root / path), test):
                 changed.append(path + test)
@@ -41,7 +38,7 @@ def last_changes(root: Path, runbooks: Iterable[Runbook]) -> dict[str, datetime]
     """When each page was last changed, as git knows it."""
     found = {}
     for runbook in runbooks:
-        said = _git(root, "log", "-1", "--format=%cI", "--", runbook.path)
+        said = git(root, "log", "-1", "--format=%cI", "--", runbook.path)
         if said and said.strip():
             found[runbook.id] = datetime.fromisoformat(said.strip())
     return found
@@ -75,7 +72,8 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _git(root: Path, *words: str) -> str | None:
+def git(root: Path, *words: str) -> str | None:
+    """What git prints; nothing where it cannot say."""
     try:
         done = subprocess.run(
             ["git", *words], cwd=root, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=20

@@ -10,19 +10,19 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.cli import recorded, remembered
+from synthprobe.cli import remembered
 from synthprobe.cli.objectives import statuses
 from synthprobe.config import Project
 from synthprobe.detection.watch import read_state
-from synthprobe.goals.counters import statement_totals
 from synthprobe.goals.impact import ceiling, compare, rank, split
+from synthprobe.goals.statements import statement_totals
 from synthprobe.pipeline.statements import read_counted
 from synthprobe.records.impact import Change, Counted, ImpactRow, OperationTotal, Traffic
 from synthprobe.records.journey import Journey
 from synthprobe.records.latency import Alarm, StepSeries
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney
-from synthprobe.report.latency import thinned
+from synthprobe.report.charts import thinned
 from synthprobe.report.site import published
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.changes import read_changes
@@ -58,15 +58,15 @@ class Past:
         self._project = project
         self._target = target
         self._history = history
-        self._now = recorded.now()
+        self._now = remembered.now()
 
     @cached_property
     def _latest(self) -> list[Verdict]:
-        return recorded.verdicts(self._project, self._target.name)
+        return remembered.verdicts(self._project, self._target.name)
 
     @cached_property
     def _journeys(self) -> dict[str, Journey]:
-        return recorded.journeys(self._latest)
+        return remembered.journeys(self._latest)
 
     @cached_property
     def titles(self) -> dict[str, str]:
@@ -75,7 +75,7 @@ class Past:
 
     def measured(self, since: datetime, until: datetime, *, p95: bool = True) -> Window:
         """What was measured between two moments."""
-        budgets = recorded.budgets(self._latest)
+        budgets = remembered.budgets(self._latest)
         timed, walked, begun = remembered.timed(
             self._history, self._target.name, self._journeys, budgets, since, until, p95=p95
         )
@@ -123,7 +123,7 @@ class Past:
             self._points(since),
             self._alarms(since),
         )
-        budgets, usual = recorded.budgets(self._latest), self._usual()
+        budgets, usual = remembered.budgets(self._latest), self._usual()
         links, traces, runs = self._published()
         known = dict.fromkeys([*self._journeys, *(journey for journey, _ in lines), *grids])
         return BoardData(
@@ -187,7 +187,7 @@ class Past:
         lately = [one for one in self._latest if one.run.started_at >= since]
         begin = lately[0].run.started_at if lately else self._now
         found = remembered.alarms(self._history, self._target.name, since)
-        told = recorded.alarms(lately)
+        told = remembered.run_alarms(lately)
         return {
             key: (*(one for one in found.get(key, ()) if key not in told or one.at < begin), *told.get(key, ()))
             for key in {**found, **told}
@@ -199,11 +199,7 @@ class Past:
         return {key: read_state(state).series(key[1], least_ms) for key, state in states.items()}
 
     def _published(self) -> tuple[dict[str, str], dict[tuple[str, str], str], dict[datetime, str]]:
-        """Last Allure page of each journey, trace of each step's last slow run, and runs, as far as they are kept.
-
-        An empty step is the journey's last slow run, whichever step was slow. A journey without a browser has no trace;
-        its page in the report stands for it.
-        """
+        """Last Allure page of each journey, trace of its steps' last slow runs (an empty step: its own), and runs."""
         site = self._project.folder / "site"
         pages: dict[str, str] = {}
         traces: dict[tuple[str, str], str] = {}

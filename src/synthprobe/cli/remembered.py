@@ -1,37 +1,46 @@
-"""What the history says, for the commands that look back."""
+"""What the history says, for the commands that look back, and what only run folders say as long as they are kept."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from synthprobe import pipeline
 from synthprobe.config import Project
-from synthprobe.errors import HistoryError
+from synthprobe.errors import HistoryError, ReportError
 from synthprobe.goals.impact import backend_totals, sum_locations
 from synthprobe.records.history import StepSample, StepSum
 from synthprobe.records.impact import OperationTotal, Traffic
-from synthprobe.records.incident import Observation
+from synthprobe.records.incident import Incident, Observation
 from synthprobe.records.journey import Journey
 from synthprobe.records.latency import Alarm
-from synthprobe.records.result import Outcome
+from synthprobe.records.result import Outcome, Result
+from synthprobe.records.verdict import Verdict
 from synthprobe.report.board import Day
+from synthprobe.report.site import read_verdict
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
 
 BY_HAND = 288
 """Runs by hand that are looked at for each journey: those of a day, one each five minutes."""
+_NEWEST = 50  # runs that are enough to know the journeys as they are now
 _AGAIN = re.compile(r" \(\d+\)$")
 
 StepKey = tuple[str, str]
 """A journey's id and a step's title."""
+
+
+def now() -> datetime:
+    """The moment, UTC."""
+    return datetime.now(UTC)
 
 
 @contextmanager
@@ -77,13 +86,10 @@ def timed(
 def series(
     history: History, target: str, journey: str, steps: Iterable[str], since: datetime, until: datetime
 ) -> dict[str, list[StepSample]]:
-    """How long the steps of a journey took, of the attempts that reached their end.
-
-    Steps inside a step are part of it, and a step that comes again in one attempt is the same step.
-    """
+    """How long the steps of a journey took, of the attempts that reached their end."""
     outer = [path for path in steps if " › " not in path]
     measured = {
-        path: _inside(samples, since, until)
+        path: [one for one in samples if since <= one.at < until]
         for path, samples in history.series(target, journey, ("", *outer), since).items()
     }
     whole = measured.get("", [])
@@ -147,8 +153,60 @@ def alarms(history: History, target: str, since: datetime) -> dict[StepKey, tupl
     return {key: tuple(held[at] for at in sorted(held)) for key, held in found.items()}
 
 
-def _inside(samples: Iterable[StepSample], since: datetime, until: datetime) -> list[StepSample]:
-    return [one for one in samples if since <= one.at < until]
+def verdicts(project: Project, target: str) -> list[Verdict]:
+    """The verdicts of a target's newest runs up to now."""
+    until = now()
+    found = {one.run.id: one for one in _readable(_written(project, target)[-_NEWEST:]) if one.run.started_at < until}
+    return sorted(found.values(), key=lambda verdict: verdict.run.started_at)
+
+
+def last_sight(project: Project, incident: Incident) -> Result | None:
+    """The attempt that showed an incident last, for as long as its run is kept."""
+    for verdict in _readable(reversed(_written(project, incident.target))):
+        if not incident.first_seen_at <= verdict.run.started_at <= incident.last_seen_at:
+            continue
+        for one in (one for one in verdict.journeys if one.journey.id in incident.journeys):
+            if one.telling is not None:
+                return one.telling
+    return None
+
+
+def _written(project: Project, target: str) -> list[Path]:
+    return sorted((project.folder / "runs" / target).glob("*/verdict.json"))
+
+
+def _readable(paths: Iterable[Path]) -> Iterator[Verdict]:
+    for path in paths:
+        with suppress(ReportError):
+            yield read_verdict(path.parent)
+
+
+def journeys(some: Iterable[Verdict]) -> dict[str, Journey]:
+    """The journeys as they were last known."""
+    return {one.journey.id: one.journey for verdict in some for one in verdict.journeys}
+
+
+def budgets(some: Iterable[Verdict]) -> dict[tuple[str, str], float | None]:
+    """What each step may take, as it was last declared."""
+    return {
+        (one.journey.id, step.title): step.budget_s * 1000 if step.budget_s else None
+        for verdict in some
+        for one in verdict.journeys
+        for result in one.results
+        for step in result.steps
+    }
+
+
+def run_alarms(some: Iterable[Verdict]) -> dict[tuple[str, str], tuple[Alarm, ...]]:
+    """When a step began to be not well enough."""
+    found: dict[tuple[str, str], list[Alarm]] = defaultdict(list)
+    last: dict[str, set[str]] = {}
+    for one in (one for verdict in some for one in verdict.journeys if one.results):
+        for told in one.degradations:
+            if told.step not in last.get(one.journey.id, set()):
+                found[one.journey.id, told.step].append(Alarm(at=one.results[-1].started_at, text=told.message))
+        last[one.journey.id] = {told.step for told in one.degradations}
+    return {key: tuple(held) for key, held in found.items()}
 
 
 def _total(key: StepKey, its: Sequence[StepSum], budget_ms: float | None) -> OperationTotal:

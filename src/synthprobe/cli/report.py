@@ -11,9 +11,9 @@ import typer
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.cli import recorded, remembered
+from synthprobe.cli import remembered
 from synthprobe.cli.impact import make_board
-from synthprobe.cli.ops import ops_data
+from synthprobe.cli.review import ops_data
 from synthprobe.cli.terminal import open_console, until_interrupted
 from synthprobe.config import Config, Project
 from synthprobe.deadlines import all_within
@@ -64,7 +64,7 @@ def report(
         page = make_site(project, folders, site=site)
     _console.print(f"On-call page: {page}")
     if serve_site:
-        serve_until_interrupted(page.parent, port)
+        until_interrupted(serve(page.parent, port))
 
 
 def refuse_publishing(config: Config, folders: Sequence[Path], site: Path, visibility: str) -> None:
@@ -142,15 +142,15 @@ def _make_status(project: Project, site: Path) -> None:
     targets = []
     for name in sorted(production or runs):
         with remembered.opened(project, name) as history:
-            days = remembered.days(history, name, recorded.now(), DAYS)
+            days = remembered.days(history, name, remembered.now(), DAYS)
         targets.append(StatusTarget(run=runs[name], days=days))
-    render_status(targets, site, recorded.now())
+    render_status(targets, site, remembered.now())
 
 
 def _stand(project: Project, target: str) -> Standing:
     """How a target stands; the on-call page is made without it."""
     try:
-        return pipeline.stand(project, target, recorded.now())
+        return pipeline.stand(project, target, remembered.now())
     except SynthprobeError as error:
         _warn(f"How much of {target} was watched is not told. {error}")
         return Standing()
@@ -158,8 +158,3 @@ def _stand(project: Project, target: str) -> Standing:
 
 def _warn(sentence: str) -> None:
     _console.print(f"warning: {sentence}")
-
-
-def serve_until_interrupted(site: Path, port: int = 0) -> None:
-    """Serve a site on this machine until Ctrl-C."""
-    until_interrupted(serve(site, port))

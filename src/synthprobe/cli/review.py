@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
+from synthprobe import pipeline
 from synthprobe.cli import remembered
-from synthprobe.cli.completion import complete_targets
 from synthprobe.cli.impact import DAYS, make_board, marked, print_change, print_ranking
-from synthprobe.cli.numbers import finite
+from synthprobe.cli.known import RecordedIncidents
 from synthprobe.cli.objectives import print_rules, print_statuses, statuses
-from synthprobe.cli.ops import night, ops_data, print_measures, zone_named
+from synthprobe.cli.options import AsJson, TargetName, finite
 from synthprobe.cli.past import Past
-from synthprobe.cli.terminal import open_console, print_json
+from synthprobe.cli.terminal import open_console, print_json, print_records
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
-from synthprobe.goals.measures import SHIFT_HOURS
+from synthprobe.goals.measures import SHIFT_HOURS, measure
 from synthprobe.journey.database import collect
 from synthprobe.pipeline.statements import add_snapshot
-from synthprobe.report.ops_page import render_ops
+from synthprobe.records.history import LETTERS_KEPT
+from synthprobe.records.measure import Page
+from synthprobe.records.plain_text import plain_line
+from synthprobe.report.ops_page import OpsData, answer, render_ops
 from synthprobe.targets.target import Target
+from synthprobe.words import counted
 
 Part = Literal["objectives", "impact", "work"]
 _WORK_DAYS = 30.0
@@ -30,15 +36,13 @@ _console = open_console()
 
 
 def review(
-    target: Annotated[
-        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
-    ] = None,
+    target: TargetName = None,
     only: Annotated[Part | None, typer.Option(help="Only this part.")] = None,
     days: Annotated[
         float | None,
         typer.Option(help="Days to count over: 7 for impact, 30 for work.", min=0.01, max=400, callback=finite),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     pages: Annotated[bool, typer.Option("--pages", help="Make the board and the page of measures instead.")] = False,
     change: Annotated[str | None, typer.Option(help="Compare before and after this marked change.")] = None,
     rules: Annotated[bool, typer.Option("--rules", help="What each burn-rate rule needs at this interval.")] = False,
@@ -109,3 +113,84 @@ def _collect(project: Project, target: Target, url: str) -> None:
     open_console(stderr=True).print(
         f"{len(snapshot.counters)} statements counted, added to {path.relative_to(project.root)}"
     )
+
+
+_PAGES = frozenset({"opened", "worse", "repeat"})
+
+
+def print_measures(made: OpsData, days: float) -> None:
+    """Print who is first, what the first line can do alone, and what only one head knows."""
+    opened = counted(made.measures.incidents, "incident")
+    _console.print(f"{made.measures.target}, {days:g} days, {opened} opened. {answer(made.measures)}")
+    rows = [(one.name, one.figure, one.text) for one in made.measures.measures]
+    print_records(_console, ("Measure", "Figure", "What was counted"), rows, whole={"Measure", "Figure"})
+    for head in made.measures.one_head:
+        title = plain_line(head.title)
+        _console.print(f"only {head.role} knows: {title} (synthprobe runbook new {head.incident})")
+    for share in made.measures.roles:
+        _console.print(f"resolved by {share.role}: {share.n} of {share.of}")
+    for note in made.notes:
+        _console.print(note)
+
+
+def ops_data(
+    project: Project,
+    target: str,
+    *,
+    days: float = 30.0,
+    shift_hours: float = SHIFT_HOURS,
+    sleep: tuple[time, time] = (time(22), time(6)),
+    zone: ZoneInfo | None = None,
+) -> OpsData:
+    """Count the measures up to now."""
+    now = remembered.now()
+    incidents = RecordedIncidents(project)
+    known = incidents.all(target)
+    made = measure(
+        known,
+        _pages_sent(project, {one.id for one in known}),
+        target=target,
+        since=now - timedelta(days=days),
+        until=now,
+        pages_since=now - LETTERS_KEPT,
+        shift_hours=shift_hours,
+        sleep=sleep,
+        zone=zone or UTC,
+    )
+    notes = list(incidents.notes)
+    if not project.config.alerts.routes:
+        notes.append("No route for alerts is configured, so nobody is paged: see [alerts].")
+    elif days > LETTERS_KEPT.days:
+        kept = LETTERS_KEPT.days
+        notes.append(f"Sent pages are kept {kept} days, so what counts pages counts the last {kept} days.")
+    return OpsData(measures=made, made_at=now, notes=tuple(notes))
+
+
+def _pages_sent(project: Project, of: set[str]) -> list[Page] | None:
+    """The pages that reached somebody; tickets, recoveries and drills are none."""
+    with pipeline.open_outbox(project) as outbox:
+        letters = outbox.letters()
+    if not letters and not (project.config.alerts.routes and (project.folder / "runs").is_dir()):
+        return None
+    return [
+        Page(at=one.done, incidents=one.alert.incidents)
+        for one in letters
+        if one.done and one.alert.urgency == "page" and one.alert.reason in _PAGES and of & set(one.alert.incidents)
+    ]
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """The time zone that was typed."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigurationError(f"--zone is {name!r}; a time zone such as Europe/Berlin was expected.") from None
+
+
+def night(text: str) -> tuple[time, time]:
+    """When people sleep, as it was typed."""
+    try:
+        start, end = (datetime.strptime(part, "%H:%M").time() for part in text.split("-"))
+    except ValueError:
+        raise ConfigurationError(f"--sleep is {text!r}; HH:MM-HH:MM was expected, such as 22:00-06:00.") from None
+    return start, end

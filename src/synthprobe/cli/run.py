@@ -17,8 +17,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.cli.completion import complete_targets
-from synthprobe.cli.numbers import finite
+from synthprobe.cli.options import BaseUrl, TargetName, finite
 from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Project
 from synthprobe.deadlines import is_ending, signals
@@ -79,10 +78,8 @@ class _Output:
 
 def run(
     paths: Annotated[list[str] | None, typer.Argument(help="Journeys to run; all without it.")] = None,
-    target: Annotated[
-        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
-    ] = None,
-    base_url: Annotated[str | None, typer.Option(help="Address that replaces the target's own.")] = None,
+    target: TargetName = None,
+    base_url: BaseUrl = None,
     workers: Annotated[int, typer.Option("--workers", "-n", help="Parallel workers.", min=0)] = 0,
     mark: Annotated[
         str, typer.Option("-m", metavar="EXPRESSION", help="Only journeys whose tags and markers match, as in pytest.")

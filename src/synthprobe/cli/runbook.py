@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from synthprobe.cli.completion import complete_incidents, complete_runbooks
-from synthprobe.cli.known_incidents import judged_run, known_incidents, runbooks_of
-from synthprobe.cli.markdown_text import print_markdown
-from synthprobe.cli.recorded import last_sight
-from synthprobe.cli.terminal import open_console, print_json
+from synthprobe.cli.known import judged_run, known_incidents, runbooks_of
+from synthprobe.cli.options import AsJson, complete_incidents, complete_runbooks
+from synthprobe.cli.remembered import last_sight
+from synthprobe.cli.terminal import open_console, print_json, print_markdown
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.firstline.matching import Match, match, tell
@@ -32,7 +31,7 @@ _console = open_console()
 @app.command("match")
 def match_run(
     run: Annotated[Path | None, typer.Argument(help="Folder of a run; the newest run without it.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say which runbook fits each journey that did not pass, why, and what was next."""
     project = Project.here()
@@ -55,26 +54,24 @@ def match_run(
         _console.print(f"Run {verdict.run.id}: {good if judged else headline(verdict)}")
     for one in named:
         found, cause, step = told[one.journey.id], one.triage, broken_step(one)
-        lines = [("target", verdict.run.target)]
-        if id := recorded[one.journey.id] or one.incident:
-            lines.append(("incident", id))
-        if cause is not None:
-            lines.append(("cause", f"{cause.cause_class} ({cause.rule}, {cause.sure}): {cause.why}"))
-            if cause.runner_up:
-                lines.append(("or", f"{cause.runner_up}: {cause.runner_up_why}"))
-        lines.append(("runbook", one.runbook or f"none; begin one: synthprobe runbook new {id or 'INCIDENT'}"))
-        if one.general:
-            lines.append(("general", one.general))
-        lines.append(("why", one.runbook_why))
-        if fix := fixes.get(one.runbook):
-            lines.append(("fix", f"synthprobe fix plan {fix} --incident INCIDENT"))
-        if found.runner_up:
-            lines.append(("next", f"{found.runner_up}: {found.runner_up_why}"))
+        id, fix = recorded[one.journey.id] or one.incident, fixes.get(one.runbook)
+        lines = {
+            "target": verdict.run.target,
+            "incident": id,
+            "cause": f"{cause.cause_class} ({cause.rule}, {cause.sure}): {cause.why}" if cause else "",
+            "or": f"{cause.runner_up}: {cause.runner_up_why}" if cause and cause.runner_up else "",
+            "runbook": one.runbook or f"none; begin one: synthprobe runbook new {id or 'INCIDENT'}",
+            "general": one.general,
+            "why": one.runbook_why,
+            "fix": f"synthprobe fix plan {fix} --incident INCIDENT" if fix else "",
+            "next": f"{found.runner_up}: {found.runner_up_why}" if found.runner_up else "",
+        }
         if found.tied:
             tied.append(f"{one.journey.id}: {found.known}, {', '.join(found.tied)}")
         _console.print(f"{one.journey.id}: {step}" if step else one.journey.id, style="bold")
-        for name, text in lines:
-            _console.print(f"  {name:8} {text}")
+        for name, text in lines.items():
+            if text:
+                _console.print(f"  {name:8} {text}")
     for line in tied:
         _console.print(f"✗ Runbooks tie for {line}. Let one match more closely.")
     raise typer.Exit(1 if tied else 0)

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from synthprobe import pipeline
-from synthprobe.cli.completion import complete_roles, complete_targets
-from synthprobe.cli.recorded_incidents import known_actor
+from synthprobe.cli.known import known_actor
+from synthprobe.cli.options import BaseUrl, TargetName, complete_roles
 from synthprobe.cli.terminal import open_console, print_records
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
@@ -30,10 +30,8 @@ _ORDER = ("left", "not tried", "in use", "removed", "gone")
 
 
 def sweep_command(
-    target: Annotated[
-        str | None, typer.Option(autocompletion=complete_targets, help="Target of the configuration.")
-    ] = None,
-    base_url: Annotated[str | None, typer.Option(help="Address that replaces the target's own.")] = None,
+    target: TargetName = None,
+    base_url: BaseUrl = None,
     limit: Annotated[int, typer.Option(help="Entries that are tried at most.", min=1)] = 50,
     give_up: Annotated[
         str | None, typer.Option(metavar="TOKEN", help="Close this entry although its object may stay.")

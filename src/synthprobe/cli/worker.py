@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from synthprobe.cli.completion import complete_targets
+from synthprobe.cli.options import complete_targets
 from synthprobe.cli.terminal import open_console
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, ToolError

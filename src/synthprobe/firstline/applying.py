@@ -75,10 +75,7 @@ class FixDesk:
     def plan(
         self, fix: Fix, incident: Incident, inputs: Mapping[str, str] | None = None, *, who: str = ""
     ) -> Plan | None:
-        """Look at the target as it is now, and say what the fix would do. Changes nothing.
-
-        What is refused is recorded.
-        """
+        """Look at the target, and say what the fix would do. Changes nothing; what is refused is recorded."""
         order = _Order(fix, incident, Actor(ANYBODY, who), inputs or {})
         try:
             return self._plan(order)

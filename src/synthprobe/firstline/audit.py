@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -108,7 +107,7 @@ class RecordedAudit:
         with self._locked(), self._open() as history:
             before = self._believed(history)
             entry = _after(before, entry)
-            history.append_audit(self._body(entry), check=check and partial(_checked, check))
+            history.append_audit(self._body(entry), check=check and (lambda noted: check(_lines(noted))))
             self._keep_copy([*before, entry])
             return entry
 
@@ -215,7 +214,9 @@ def _chained(rows: Sequence[str]) -> list[AuditEntry]:
             raise _broken(number, "is no entry; it was damaged or cut off") from None
         if entry.number != number or entry.previous != (found[-1].hash if found else _START):
             raise _broken(number, "does not follow the line before it; one was removed or put in between")
-        if entry.hash != _hash(entry) or row != _raw({**body, "entry": msgspec.to_builtins(entry)}):
+        if entry.hash != _hash(entry) or row.encode() != msgspec.json.encode(
+            {**body, "entry": msgspec.to_builtins(entry)}
+        ):
             raise _broken(number, "was changed after it was written")
         found.append(entry)
     for number, hash in marks:
@@ -239,10 +240,6 @@ def _after(before: Sequence[AuditEntry], entry: AuditEntry) -> AuditEntry:
     return msgspec.structs.replace(entry, hash=_hash(entry))
 
 
-def _checked(check: Check, noted: Sequence[Mapping[str, Any]]) -> None:
-    check(_lines(noted))
-
-
 def _lines(noted: Sequence[Mapping[str, Any]]) -> list[AuditEntry]:
     """The lines among what was noted, each once; earlier versions noted marks alone."""
     lines = {(one.get("audit"), one["hash"]): one["entry"] for one in noted if "entry" in one}
@@ -258,10 +255,6 @@ def _readable(rows: Sequence[str]) -> Iterator[AuditEntry]:
 def _since_begun(noted: Sequence[Mapping[str, Any]]) -> list[AuditEntry]:
     begun = max((place for place, one in enumerate(noted) if one.get("number") == 0), default=-1)
     return _lines(noted[begun + 1 :])
-
-
-def _raw(body: Mapping[str, Any]) -> str:
-    return msgspec.json.encode(body).decode()
 
 
 def _broken(number: int, how: str) -> AuditError:

@@ -40,15 +40,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Guard:
-    """The target's API as far as a fix may use it: declared writes only, while writing is allowed, within its time.
-
-    Args:
-        api: the session with the target.
-        always: requests allowed in every phase, as ``METHOD /path``; a ``*`` stands for one part of the path.
-        writes: requests allowed while the fix is applied or undone.
-        within_s: seconds in all.
-        most: requests in all.
-    """
+    """The target's API as far as a fix may use it: declared writes only, while writing is allowed, within its time."""
 
     def __init__(self, api: Api, *, always: Sequence[str], writes: Sequence[str], within_s: float, most: int) -> None:
         self._api = api
@@ -251,23 +243,12 @@ def fix(
         irreversible="a cache fills itself again")``
     """
 
+    given = dict(locals())
+
     def register(plan: Callable[..., Plan | None]) -> Fix:
         if id in _registered:
             raise ConfigurationError(f"Two fixes are called {id!r}. Give each its own id.")
-        declared = _declared(
-            id=id,
-            title=title,
-            roles=roles,
-            writes=writes,
-            signs_in_by=signs_in_by,
-            most_touched=most_touched,
-            per_hour=per_hour,
-            within=within,
-            most_requests=most_requests,
-            approval=approval,
-            irreversible=irreversible,
-        )
-        made = Fix(plan=plan, inputs=dict(_inputs(id, plan)), **msgspec.structs.asdict(declared))
+        made = Fix(plan=plan, inputs=dict(_inputs(id, plan)), **msgspec.structs.asdict(_declared(**given)))
         _registered[id] = made
         return made
 

@@ -126,10 +126,7 @@ def tell(
     isolation: Isolation | None = None,
     usual: Mapping[str, Mapping[Request, int]] | None = None,
 ) -> Iterator[Told]:
-    """Everything a runbook is looked for with, for each journey that did not pass.
-
-    ``usual`` is what was refused in runs in which a journey passed, by journey.
-    """
+    """Everything a runbook is looked for with, by journey; ``usual`` is what was refused in runs in which it passed."""
     isolation = isolation or Isolation()
     peers = cache(partial(peers_of, verdict))
 

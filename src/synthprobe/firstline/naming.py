@@ -1,7 +1,4 @@
-"""Names a run's incidents once: which journey belongs to which, of which class it is, and which page fits.
-
-Page, terminal, alert, history and command all show what this writes down.
-"""
+"""Names a run's incidents once: which journey belongs to which, of which class it is, and which page fits."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.firstline.matching import Match, match, tell
+from synthprobe.firstline.matching import match, tell
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.records.incident import Incident, Observation, Triage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
@@ -47,7 +44,8 @@ def explain(
         if known is None or one.triage is not None:
             return one
         page = match(runbooks, known.subject)
-        return _with_page(replace(one, triage=_confirmed(known.own, page.runbook) or known.triage), page)
+        cause = _confirmed(known.own, page.runbook) or known.triage
+        return replace(one, triage=cause, runbook=page.known, general=page.offered, runbook_why=page.why)
 
     return replace(
         verdict,
@@ -75,7 +73,7 @@ def name_incidents(
 
     def named(incident: Incident) -> Incident:
         described = describe(incident, journeys)
-        here = (id for id in _concerned(incident) if followed.of.get(id) == incident.id)
+        here = (id for id in (*incident.journeys, *incident.blocked) if followed.of.get(id) == incident.id)
         members = [explained[id] for id in here if id in explained]
         if members and incident.state != "resolved":
             telling = min(members, key=partial(_says_little, classes=classes))
@@ -145,10 +143,6 @@ def _confirmed(own: Triage, page: Runbook | None) -> Triage | None:
     )
 
 
-def _with_page(one: JourneyVerdict, found: Match) -> JourneyVerdict:
-    return replace(one, runbook=found.known, general=found.offered, runbook_why=found.why)
-
-
 def _told_by(incident: Incident, one: JourneyVerdict) -> Incident:
     page = {"runbook": one.runbook, "general": one.general, "runbook_why": one.runbook_why}
     return replace(incident, triage=one.triage, **page)
@@ -159,7 +153,3 @@ def _says_little(one: JourneyVerdict, classes: Mapping[str, str]) -> tuple[bool,
     if one.triage is None:
         return True, True, len(_SURENESS)
     return is_vague(one.triage), classes.get(one.runbook) != one.triage.cause_class, _SURENESS.index(one.triage.sure)
-
-
-def _concerned(incident: Incident) -> tuple[str, ...]:
-    return (*incident.journeys, *incident.blocked)

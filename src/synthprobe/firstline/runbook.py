@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct, field
 
 from synthprobe.records.incident import CauseClass
 from synthprobe.records.journey import Severity
@@ -107,37 +107,45 @@ class Section(Struct, frozen=True, kw_only=True):
     steps: int = 0
 
 
-class Runbook(Struct, frozen=True, kw_only=True):
-    """One failure pattern, and what to do about it.
+class FrontMatter(Struct, frozen=True, kw_only=True):
+    """What stands before the body.
 
     Attributes:
-        path: the file, relative to the project's root.
         id: its name; the file's stem.
         owner: the role or team that keeps it right, never a person.
         cause_class: where the cause lies; ``class`` in the file.
-        last_exercised: when a drill last proved it; nothing when none did.
         fix: id of an allowed fix.
         drill: the fault that reproduces it.
         review_after: days after which it must be proved again.
         supersedes: ids of runbooks it replaces.
-        shipped: whether it comes with synthprobe; a page of the project's own goes first.
-        body_line: where the body begins, from 1.
     """
 
-    path: str
     id: str
     title: str
     owner: str
     audience: Audience
     severity: Severity
-    cause_class: CauseClass
     matches: Matches
-    last_exercised: Exercise | None
+    cause_class: CauseClass = field(name="class")
     journeys: tuple[str, ...] = ()
     fix: str = ""
     drill: str = ""
-    review_after: int = 90
+    review_after: Annotated[int, Meta(ge=1, le=366)] = 90
     supersedes: tuple[str, ...] = ()
+
+
+class Runbook(FrontMatter, frozen=True, kw_only=True):
+    """One failure pattern, and what to do about it.
+
+    Attributes:
+        path: the file, relative to the project's root.
+        last_exercised: when a drill last proved it; nothing when none did.
+        shipped: whether it comes with synthprobe; a page of the project's own goes first.
+        body_line: where the body begins, from 1.
+    """
+
+    path: str
+    last_exercised: Exercise | None
     shipped: bool = False
     sections: tuple[Section, ...] = ()
     body: str = ""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +18,7 @@ from msgspec import Struct
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.read_only import only_reads
 from synthprobe.firstline.runbook import FORMER_KEYS, LABELS, SECTIONS, Runbook, identifies, unfinished
-from synthprobe.firstline.runbook_marks import Mark
-from synthprobe.firstline.score_set import Sample, wrongly_claimed
+from synthprobe.firstline.score_set import Mark, Sample, wrongly_claimed
 from synthprobe.triage.rules import RULES
 
 Rule = Literal["coverage", "content", "reference", "stale", "name", "tie", "claim", "snooze"]
@@ -47,12 +47,12 @@ _WAITS = timedelta(days=90)
 """How far ahead a snooze may reach."""
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class Finding(Struct, frozen=True):
     """One thing that is wrong."""
 
     path: str
-    line: int
     rule: Rule
+    line: int
     text: str
     error: bool = True
 
@@ -65,9 +65,7 @@ class Snooze(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         what: id of the runbook or journey.
-        rule: the rule that is snoozed.
         until: the last day.
-        owner: the role that accepted it.
     """
 
     what: str
@@ -78,18 +76,7 @@ class Snooze(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Known(Struct, frozen=True, kw_only=True):
-    """What runbooks may refer to. An empty collection is not checked, but for fixes: a project may have none.
-
-    Attributes:
-        journeys: the journeys, each with the id of its default page.
-        commands: the commands of the command line, for example ``synthprobe run``.
-        tests: journeys as commands name them, ``journeys/test_board.py::test_it_loads``, and their files.
-        fixes: ids of the project's fixes; not checked when it is ``None``.
-        changed: what a page's commands name and that changed since its last drill, by the page's id.
-        marks: what people said of pages after use, oldest first.
-        rewritten: when pages were last changed, by id; what was said before that does not count.
-        samples: failures whose right page is known.
-    """
+    """What runbooks may refer to. An empty collection is not checked, but for fixes: a project may have none."""
 
     journeys: Mapping[str, str] = {}
     commands: Collection[str] = ()
@@ -126,19 +113,14 @@ def lint(
     found += _ties(runbooks)
     found += _claims(runbooks, known.samples)
     ids = {one.id for one in runbooks}
-    for one in runbooks:
-        for gone in (id for id in one.supersedes if id not in ids):
-            text = f"It supersedes {gone!r}, and there is no such runbook. Correct the name, or take it out."
-            found.append(Finding(path=one.path, line=1, rule="reference", text=text))
+    gone = "It supersedes {!r}, and there is no such runbook. Correct the name, or take it out."
+    missing = ((one.path, id) for one in runbooks for id in one.supersedes if id not in ids)
+    found += [Finding(path, "reference", 1, gone.format(id)) for path, id in missing]
     names = {one.path: one.id for one in runbooks}
-    awake = []
-    for finding in found:
-        subject = names.get(finding.path, finding.path)
-        if not any(s.what == subject and s.rule == finding.rule and s.until >= today for s in snoozes):
-            awake.append(finding)
-    for snooze in snoozes:
-        for text in _snoozed(snooze, {*ids, *known.journeys}, today):
-            awake.append(Finding(path=SNOOZES, line=1, rule="snooze", text=text))
+    asleep = {(snooze.what, snooze.rule) for snooze in snoozes if snooze.until >= today}
+    awake = [finding for finding in found if (names.get(finding.path, finding.path), finding.rule) not in asleep]
+    texts = (text for snooze in snoozes for text in _snoozed(snooze, {*ids, *known.journeys}, today))
+    awake += [Finding(SNOOZES, "snooze", 1, text) for text in texts]
     return tuple(sorted(awake, key=lambda f: (not f.error, f.path, f.line)))
 
 
@@ -163,9 +145,7 @@ def covered(runbooks: Sequence[Runbook], known: Known) -> tuple[int, int]:
 
 
 def _one(runbook: Runbook, known: Known, today: date) -> Iterator[Finding]:
-    def finding(rule: Rule, line: int, text: str, *, error: bool = True) -> Finding:
-        return Finding(path=runbook.path, line=line, rule=rule, text=text, error=error)
-
+    finding = partial(Finding, runbook.path)
     if Path(runbook.path).stem != runbook.id:
         yield finding("reference", 2, f"The id is {runbook.id!r} and the file is named otherwise. Make them the same.")
     if not _ROLE.fullmatch(runbook.owner):
@@ -186,9 +166,7 @@ def _one(runbook: Runbook, known: Known, today: date) -> Iterator[Finding]:
 
 
 def _content(runbook: Runbook) -> Iterator[Finding]:
-    def finding(line: int, text: str) -> Finding:
-        return Finding(path=runbook.path, line=line, rule="content", text=text)
-
+    finding = partial(Finding, runbook.path, "content")
     titles = [section.title for section in runbook.sections]
     for title in SECTIONS:
         if title not in titles:
@@ -221,9 +199,7 @@ def _content(runbook: Runbook) -> Iterator[Finding]:
 
 
 def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
-    def finding(line: int, text: str, *, error: bool = True) -> Finding:
-        return Finding(path=runbook.path, line=line, rule="reference", text=text, error=error)
-
+    finding = partial(Finding, runbook.path, "reference")
     matches = runbook.matches
     for journey in (*runbook.journeys, *matches.journeys):
         if known.journeys and journey not in known.journeys:
@@ -280,7 +256,11 @@ def _references(runbook: Runbook, known: Known) -> Iterator[Finding]:
                 yield finding(number, f"There is no fix {id!r}. See: synthprobe fix plan.")
         for word in (word for words in _RUN.findall(line) for word in words.split()):
             test = word.partition("[")[0].rstrip("/").strip("\"'")
-            if known.tests and _names_tests(test) and not any(_within(one, test) for one in known.tests):
+            if (
+                known.tests
+                and _names_tests(test)
+                and not any(one == test or one.startswith(f"{test}/") for one in known.tests)
+            ):
                 yield finding(number, f"There is no journey {test!r}. Correct the name.")
 
 
@@ -288,15 +268,8 @@ def _names_tests(word: str) -> bool:
     return bool(re.fullmatch(r"[\w.][\w./-]*", word.partition("::")[0])) and (".py" in word or "/" in word)
 
 
-def _within(test: str, named: str) -> bool:
-    """Whether a test is what is named, or stands in the folder of that name."""
-    return test == named or test.startswith(f"{named}/")
-
-
 def _staleness(runbook: Runbook, known: Known, today: date) -> Iterator[Finding]:
-    def finding(text: str, *, error: bool = True) -> Finding:
-        return Finding(path=runbook.path, line=1, rule="stale", text=text, error=error)
-
+    finding = partial(Finding, runbook.path, "stale", 1)
     said = [mark for mark in known.marks if mark.runbook == runbook.id]
     if (since := known.rewritten.get(runbook.id)) is not None:
         said = [mark for mark in said if mark.at > since]
@@ -326,8 +299,9 @@ def _coverage(runbooks: Sequence[Runbook], known: Known) -> Iterator[Finding]:
                 if page
                 else "names no runbook"
             )
-            text = f"The journey {journey!r} {said}. Write one, or snooze it with a date."
-            yield Finding(path=journey, line=1, rule="coverage", text=text)
+            yield Finding(
+                journey, "coverage", 1, f"The journey {journey!r} {said}. Write one, or snooze it with a date."
+            )
 
 
 def _ties(runbooks: Sequence[Runbook]) -> Iterator[Finding]:

@@ -64,17 +64,7 @@ def as_followed(runbook: Runbook) -> str:
     section = runbook.section("Fix")
     if not runbook.fix or section is None:
         return runbook.body
-    said = f"""
-Let the fix do it. The first command shows what it would do and changes nothing; the second does it. `INCIDENT` is the
-number in the alert, `ROLE` is yours.
-
-```sh
-synthprobe fix plan {runbook.fix} --incident INCIDENT
-synthprobe fix apply {runbook.fix} --incident INCIDENT --by ROLE --really
-```
-
-By hand, only when the fix is refused or does not help:
-"""
+    said = _environment().overlay(autoescape=False).get_template("by_fix.md.j2").render(fix=runbook.fix)
     lines = runbook.body.splitlines()
     place = section.line - runbook.body_line + 1
     return "\n".join([*lines[:place], *said.splitlines(), *lines[place:]]) + "\n"
@@ -122,84 +112,19 @@ def draft_id(incident: Incident) -> str:
 
 
 def draft(incident: Incident, result: Result | None = None) -> str:
-    """A runbook to begin with, filled with what was recorded of an incident.
-
-    What only people know is marked TODO, so that ``doctor runbooks`` does not take it for finished.
-    """
-    cause = incident.triage
-    name = draft_id(incident)
-    steps = "\n".join(_steps(result.steps)) if result else "- (no result is at hand)"
-    kept = "\n".join(f"- {one.kind}: {_plain(one.title)}" for one in result.evidence) if result else ""
-    history = "\n".join(
-        f"- {event.at:%Y-%m-%d %H:%M} UTC, {event.role}: {_plain(event.text)}" for event in incident.events
+    """A runbook to begin with, of what was recorded; what only people know is marked TODO."""
+    how = f"{incident.resolved_how} by {incident.resolved_by}" if incident.resolved_how else "not resolved yet"
+    environment = _environment().overlay(autoescape=False)
+    environment.filters |= {"plain": _plain, "yaml": _yaml}
+    return environment.get_template("draft.md.j2").render(
+        name=draft_id(incident),
+        incident=incident,
+        cause=incident.triage,
+        how=plain_line(how),
+        repeat=result.repeat.replace("pytest ", "synthprobe run ", 1) if result else "synthprobe run",
+        steps=_steps(result.steps) if result else ["- (no result is at hand)"],
+        evidence=result.evidence if result else (),
     )
-    how = (
-        plain_line(f"{incident.resolved_how} by {incident.resolved_by}")
-        if incident.resolved_how
-        else "not resolved yet"
-    )
-    return f"""---
-id: {name}
-title: {_yaml(f"TODO: name the pattern ({incident.step or name})")}
-owner: {_yaml(incident.owner or "TODO")}
-audience: first-line
-severity: {incident.severity}
-class: {cause.cause_class if cause else "unknown"}
-journeys: [{", ".join(incident.journeys)}]
-matches:
-  knows:
-    - {{fingerprint: {_yaml(incident.fingerprint)}}}
-last_exercised: never
-review_after: 90
----
-
-## Symptom
-
-TODO: in the user's words. The probe saw: {_plain(incident.title)}
-
-## Impact
-
-TODO: what the user cannot do, and the fallback procedure. Journeys: {", ".join(incident.journeys)}.
-Blocked: {", ".join(incident.blocked) or "none"}.
-
-## Confirm
-
-1. Run the journey that shows it.
-   ```sh
-   {result.repeat.replace("pytest ", "synthprobe run ", 1) if result else "synthprobe run"}
-   ```
-   Expected: TODO
-
-   Otherwise: TODO
-
-## Fix
-
-1. TODO, the safest first. It was resolved: {plain_line(how)}.
-
-   Undo: TODO
-
-## Verify
-
-TODO: the probe that must pass, and one independent read.
-
-## Escalate
-
-TODO: when, to which role, what to attach.
-
-## History
-
-{history}
-
-Triage said {cause.cause_class if cause else "nothing"}: {_plain(cause.why) if cause else ""}
-
-Steps:
-
-{steps}
-
-Evidence:
-
-{kept or "- none was kept"}
-"""
 
 
 def _steps(steps: Sequence[Step], depth: int = 0) -> list[str]:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import yaml
-from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe.errors import ConfigurationError
-from synthprobe.firstline.runbook import Audience, Command, Exercise, Matches, Runbook, Section, Shelf, as_pattern
-from synthprobe.records.incident import CauseClass
-from synthprobe.records.journey import Severity
+from synthprobe.firstline.runbook import Command, Exercise, FrontMatter, Runbook, Section, Shelf, as_pattern
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -24,20 +21,8 @@ if TYPE_CHECKING:
 _SHIPPED = Path(__file__).with_name("ready_made")
 
 
-class _FrontMatter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    id: str
-    title: str
-    owner: str
-    audience: Audience
-    severity: Severity
-    matches: Matches
-    cause_class: CauseClass = msgspec.field(name="class")
+class _FrontMatter(FrontMatter, frozen=True, kw_only=True, forbid_unknown_fields=True):
     last_exercised: Exercise | Literal["never"]
-    journeys: tuple[str, ...] = ()
-    fix: str = ""
-    drill: str = ""
-    review_after: Annotated[int, msgspec.Meta(ge=1, le=366)] = 90
-    supersedes: tuple[str, ...] = ()
 
 
 def parser() -> MarkdownIt:

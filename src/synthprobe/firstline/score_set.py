@@ -1,11 +1,9 @@
-"""Failures whose right page is known: those that drills made, and those that people said something of after use.
-
-They are what a page's claims are measured with: a page that knows a failure of another page is too wide.
-"""
+"""Failures whose right page is known, by drills and by what people said of pages: what claims are measured with."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -75,3 +73,25 @@ def remembered(incidents: Iterable[Incident], defaults: Mapping[str, str]) -> tu
 def wrongly_claimed(runbook: Runbook, samples: Iterable[Sample]) -> tuple[Sample, ...]:
     """Failures of others that a page says it knows."""
     return tuple(one for one in samples if one.runbook != runbook.id and knows(runbook, one.subject))
+
+
+class Mark(Struct, frozen=True, kw_only=True):
+    """One word about a page."""
+
+    runbook: str
+    at: datetime
+    said: str
+
+
+def marks(incidents: Iterable[Incident]) -> tuple[Mark, ...]:
+    """Every mark that was set; of an incident recorded by an older version, the last one."""
+    found = [mark for incident in incidents for mark in _marks_of(incident)]
+    return tuple(sorted(found, key=lambda mark: mark.at))
+
+
+def _marks_of(incident: Incident) -> list[Mark]:
+    marked = [Mark(runbook=event.runbook, at=event.at, said=event.worth) for event in incident.events if event.worth]
+    if marked or not incident.runbook_outcome or not incident.runbook:
+        return marked
+    at = max((event.at for event in incident.events), default=incident.opened_at)
+    return [Mark(runbook=incident.runbook, at=at, said=incident.runbook_outcome)]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from synthprobe.goals.statements import normalise_statement
+from synthprobe.goals.statements import added, normalise_statement
 from synthprobe.records.history import OperationSum, StepSum
 from synthprobe.records.impact import Change, Forecast, ImpactRow, OperationKind, OperationTotal, Split, Traffic
 
@@ -53,10 +53,7 @@ def rank(
 
 
 def named_operation(metric: str, description: str) -> str:
-    """The operation a ``Server-Timing`` metric speaks of.
-
-    ``n=14`` in the description is a count. What else stands there names the operation; SQL is normalised.
-    """
+    """The operation a ``Server-Timing`` metric speaks of; ``n=14`` is a count, and SQL is normalised."""
     text = _COUNT.sub("", description).strip(" ;,")
     if _SQL.match(text):
         return normalise_statement(text)
@@ -64,10 +61,7 @@ def named_operation(metric: str, description: str) -> str:
 
 
 def split(before: Iterable[OperationTotal], after: Iterable[OperationTotal]) -> Split:
-    """Divide the difference of two equally long windows into traffic and time per call, exactly.
-
-    ``T1 - T0 = (c1 - c0) × m0 + c1 × (m1 - m0)``. Only the second part is a change's merit.
-    """
+    """Divide a difference exactly: ``T1 - T0 = (c1 - c0) × m0 + c1 × (m1 - m0)``; the second is a change's merit."""
     c0, t0 = _sum(before)
     c1, t1 = _sum(after)
     m0 = t0 / c0 if c0 else (t1 / c1 if c1 else 0.0)
@@ -111,11 +105,7 @@ def compare(before: Iterable[ImpactRow], after: Iterable[ImpactRow], change: Cha
 
 def sum_locations(parts: Iterable[OperationTotal | StepSum]) -> dict[str, tuple[int, float]]:
     """Calls and milliseconds of several parts together, by location."""
-    found: dict[str, tuple[int, float]] = {}
-    for location, (calls, total_ms) in (item for part in parts for item in part.locations.items()):
-        before = found.get(location, (0, 0.0))
-        found[location] = (before[0] + calls, before[1] + total_ms)
-    return found
+    return added(item for part in parts for item in part.locations.items())
 
 
 def shrunk_share(over: int, calls: int) -> float:

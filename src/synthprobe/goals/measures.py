@@ -1,8 +1,4 @@
-"""How calm the work is: measures of the operating model, from incidents and the pages that were sent. Pure.
-
-They speak of incidents and roles, never of people. Each is given with what it was counted over, and none is given as a
-figure when that is fewer than `ENOUGH`.
-"""
+"""How calm the work is: measures of the operating model, from incidents and the pages that were sent. Pure."""
 
 from __future__ import annotations
 

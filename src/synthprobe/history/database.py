@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -50,8 +51,13 @@ _SCHEMA_LOCK = 7_283_941
 METADATA = MetaData()
 
 
-def _key(name: str, kind: Any = Integer) -> Column[Any]:
-    return Column(name, kind, primary_key=True, autoincrement=False)
+_NUMBERS = {"at": BigInteger, "slot": BigInteger, "attempt": SmallInteger, "part": SmallInteger}
+_NUMBERS |= dict.fromkeys(("series_no", "journey_no", "run_no"), Integer)
+
+
+def _keys(*names: str) -> list[Column[Any]]:
+    """Columns of a primary key, each of the same kind in every table."""
+    return [Column(name, _NUMBERS.get(name, String), primary_key=True, autoincrement=False) for name in names]
 
 
 def _must(name: str, kind: Any = BigInteger) -> Column[Any]:
@@ -96,9 +102,7 @@ SERIES = Table(
 ATTEMPTS = Table(
     "attempts",
     METADATA,
-    _key("run_no"),
-    _key("journey_no"),
-    _key("attempt", SmallInteger),
+    *_keys("run_no", "journey_no", "attempt"),
     _must("outcome", String),
     _must("started_at"),
     _must("duration_us"),
@@ -109,9 +113,7 @@ ATTEMPTS = Table(
 OBSERVATIONS = Table(
     "observations",
     METADATA,
-    _key("journey_no"),
-    _key("at", BigInteger),
-    _key("run_no"),
+    *_keys("journey_no", "at", "run_no"),
     _must("outcome", String),
     Column("body", Text),  # the rest of the record when it says more than the outcome
     sqlite_with_rowid=False,
@@ -119,10 +121,7 @@ OBSERVATIONS = Table(
 STEPS = Table(
     "steps",
     METADATA,
-    _key("series_no"),
-    _key("at", BigInteger),
-    _key("run_no"),
-    _key("attempt", SmallInteger),
+    *_keys("series_no", "at", "run_no", "attempt"),
     _must("duration_us"),
     Column("over_us", BigInteger),
     _must("failed", SmallInteger),
@@ -132,10 +131,7 @@ STEPS = Table(
 SERVER_TIMING = Table(
     "server_timing",
     METADATA,
-    _key("series_no"),
-    _key("at", BigInteger),
-    _key("run_no"),
-    _key("attempt", SmallInteger),
+    *_keys("series_no", "at", "run_no", "attempt"),
     _must("calls", Integer),
     _must("total_us"),
     sqlite_with_rowid=False,
@@ -146,8 +142,7 @@ def _roll_up(name: str) -> Table:
     return Table(
         name,
         METADATA,
-        _key("series_no"),
-        _key("at", BigInteger),
+        *_keys("series_no", "at"),
         _must("count", Integer),
         _must("failed", Integer),
         _must("total_us"),
@@ -163,9 +158,7 @@ HOURLY, DAILY = _roll_up("hourly"), _roll_up("daily")
 SLOTS = Table(
     "slots",
     METADATA,
-    _key("target", String),
-    _key("slot", BigInteger),
-    _key("location", String),
+    *_keys("target", "slot", "location"),
     _must("at"),
     _must("outcomes", Text),  # one letter for each journey number, - for not judged
     sqlite_with_rowid=False,
@@ -173,8 +166,7 @@ SLOTS = Table(
 PLANS = Table(
     "plans",
     METADATA,
-    _key("target", String),
-    _key("slot", BigInteger),
+    *_keys("target", "slot"),
     _must("at"),
     _must("body", LargeBinary),
     sqlite_with_rowid=False,
@@ -182,10 +174,7 @@ PLANS = Table(
 PARTS = Table(
     "parts",
     METADATA,
-    _key("target", String),
-    _key("slot", BigInteger),
-    _key("location", String),
-    _key("part", SmallInteger),
+    *_keys("target", "slot", "location", "part"),
     _must("token"),
     _must("holder", String),
     _must("taken_at"),
@@ -195,11 +184,11 @@ PARTS = Table(
     Column("body", LargeBinary),
     sqlite_with_rowid=False,
 )
-DETECTOR_STATE = Table("detector_state", METADATA, _key("series_no"), _must("state", LargeBinary))
+DETECTOR_STATE = Table("detector_state", METADATA, *_keys("series_no"), _must("state", LargeBinary))
 INCIDENTS = Table(
     "incidents",
     METADATA,
-    _key("id", String),
+    *_keys("id"),
     _must("target", String),
     _must("state", String),
     _must("opened_at"),
@@ -230,26 +219,26 @@ for _dialect, _statement in (
 LETTERS = Table(
     "letters",
     METADATA,
-    _key("id", String),
+    *_keys("id"),
     _must("at"),
     Column("done", BigInteger),  # when a channel had taken it
     _must("body", Text),
     Index("letters_done", "done"),
 )
-LETTER_TOPICS = Table("letter_topics", METADATA, _key("topic", String), _key("letter", String), sqlite_with_rowid=False)
+LETTER_TOPICS = Table("letter_topics", METADATA, *_keys("topic", "letter"), sqlite_with_rowid=False)
 """What each message is about, its own id among it."""
 
 LEDGER = Table(
     "ledger",
     METADATA,
-    _key("token", String),
+    *_keys("token"),
     _must("target", String),
     Column("closed", BigInteger),  # when it was known to be gone, or was given up
     _must("body", Text),
     Index("ledger_open", "target", "closed"),
 )
-WAITING = Table("waiting", METADATA, _key("kind", String), _key("id", String), _must("body", LargeBinary))
-META = Table("meta", METADATA, _key("name", String), _must("value", String))
+WAITING = Table("waiting", METADATA, *_keys("kind", "id"), _must("body", LargeBinary))
+META = Table("meta", METADATA, *_keys("name"), _must("value", String))
 _VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 
@@ -331,6 +320,15 @@ def upsert(connection: Connection, target: Table) -> Any:
 
         return postgresql.insert(target)
     return sqlite.insert(target)
+
+
+def put(connection: Connection, target: Table, rows: Sequence[Mapping[str, Any]], where: Any = None) -> None:
+    """Write rows, or replace what stands under their keys."""
+    if rows:
+        key = [column.name for column in target.primary_key]
+        statement = upsert(connection, target)
+        said = {name: statement.excluded[name] for name in rows[0] if name not in key}
+        connection.execute(statement.on_conflict_do_update(index_elements=key, set_=said, where=where), rows)
 
 
 def bring_up_to_date(engine: Engine) -> None:

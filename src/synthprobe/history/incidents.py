@@ -1,16 +1,17 @@
-"""Incidents, the audit, and messages to people."""
+"""Incidents, the audit, messages to people, and the ledger of test data, whose rows are closed once for good."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, delete, or_, select, text
 
-from synthprobe.history.database import AUDIT, INCIDENTS, LETTER_TOPICS, LETTERS, to_ms, upsert
+from synthprobe.history.database import AUDIT, INCIDENTS, LEDGER, LETTER_TOPICS, LETTERS, put, to_ms, upsert
 from synthprobe.records.incident import Incident, merged
+from synthprobe.records.testdata import LedgerEntry
 
 _ASKED = 500  # names in a question: a database takes a few thousand
 
@@ -33,14 +34,9 @@ def write_incident(connection: Connection, incident: Incident, base: Incident | 
     """Write an incident, or replace what is known of it; what others made meanwhile of its base is not lost."""
     if base is not None and (known := read_incident(connection, incident.id)) not in {None, base}:
         incident = merged(base, incident, known)
-    said = {
-        "target": incident.target,
-        "state": incident.state,
-        "opened_at": to_ms(incident.opened_at),
-        "body": msgspec.json.encode(incident).decode(),
-    }
-    statement = upsert(connection, INCIDENTS).values({"id": incident.id, **said})
-    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=said))
+    row: dict[str, Any] = {"id": incident.id, "target": incident.target, "state": incident.state}
+    row |= {"opened_at": to_ms(incident.opened_at), "body": msgspec.json.encode(incident).decode()}
+    put(connection, INCIDENTS, [row])
 
 
 def append_audit(
@@ -80,9 +76,7 @@ def write_letter(
     connection: Connection, id: str, at: datetime, done: datetime | None, body: str, topics: Collection[str]
 ) -> None:
     """Write a message and what became of it, or replace what is known of it."""
-    said = {"at": to_ms(at), "done": to_ms(done) if done else None, "body": body}
-    statement = upsert(connection, LETTERS).values({"id": id, **said})
-    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=said))
+    put(connection, LETTERS, [{"id": id, "at": to_ms(at), "done": to_ms(done) if done else None, "body": body}])
     rows = [{"topic": topic, "letter": id} for topic in sorted({id, *topics})]
     connection.execute(upsert(connection, LETTER_TOPICS).on_conflict_do_nothing(), rows)
 
@@ -111,3 +105,37 @@ def remove_letters(connection: Connection, before: datetime, most: int) -> int:
     if removed:
         connection.execute(LETTER_TOPICS.delete().where(LETTER_TOPICS.c.letter.not_in(select(LETTERS.c.id))))
     return removed
+
+
+def write_entry(connection: Connection, entry: LedgerEntry) -> None:
+    """Write an entry, or replace what is known of it while it is open."""
+    row: dict[str, Any] = {"token": entry.token, "target": entry.target, "body": msgspec.json.encode(entry).decode()}
+    row["closed"] = to_ms(entry.closed_at) if entry.closed_at else None
+    put(connection, LEDGER, [row], where=LEDGER.c.closed.is_(None))
+
+
+def read_entries(connection: Connection, target: str | None = None, since: datetime | None = None) -> list[LedgerEntry]:
+    """Entries that are open, and those that were closed since a moment; oldest first."""
+    query = select(LEDGER.c.body)
+    if target is not None:
+        query = query.where(LEDGER.c.target == target)
+    open_now = LEDGER.c.closed.is_(None)
+    query = query.where(open_now if since is None else or_(open_now, LEDGER.c.closed >= to_ms(since)))
+    found = [msgspec.json.decode(body, type=LedgerEntry) for body in connection.execute(query).scalars()]
+    return sorted(found, key=lambda entry: (entry.at, entry.token))
+
+
+def read_closed(connection: Connection, tokens: Sequence[str]) -> list[LedgerEntry]:
+    """Those of some entries that are closed."""
+    query = select(LEDGER.c.body).where(LEDGER.c.token.in_(tokens), LEDGER.c.closed.is_not(None))
+    return [msgspec.json.decode(body, type=LedgerEntry) for body in connection.execute(query).scalars()]
+
+
+def is_known(connection: Connection, token: str) -> bool:
+    """Whether there is such an entry, open or closed."""
+    return connection.execute(select(LEDGER.c.token).where(LEDGER.c.token == token)).first() is not None
+
+
+def remove_closed(connection: Connection, now: datetime, days: float) -> int:
+    """Remove entries that were closed long ago."""
+    return connection.execute(delete(LEDGER).where(LEDGER.c.closed < to_ms(now - timedelta(days=days)))).rowcount

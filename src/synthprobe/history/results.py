@@ -23,6 +23,7 @@ from synthprobe.history.database import (
     SLOTS,
     STEPS,
     from_ms,
+    put,
     to_ms,
     upsert,
 )
@@ -39,7 +40,7 @@ FIRST_RERUN = 101
 _LETTERS: dict[Outcome, str] = {outcome: outcome[0] for outcome in get_args(Outcome)}
 _OUTCOMES = {letter: outcome for outcome, letter in _LETTERS.items()}
 _TELLS_MOST = "fdpus-"  # of two verdicts on one slot: in whatever order they arrive, the same one stays
-_SPANS: tuple[tuple[Table, float], ...] = ((HOURLY, 3600.0), (DAILY, 86400.0))
+_SPANS: tuple[tuple[Table, float], ...] = ((HOURLY, 3600.0), (DAILY, 86400.0), (STEPS, 0.0))
 
 
 def step_paths(steps: Iterable[Step], above: str = "") -> Iterator[tuple[str, Step]]:
@@ -156,11 +157,7 @@ def write_observations(connection: Connection, observations: Sequence[Observatio
         ids = sorted({o.run_id for o in wanted})
         runs = {r.id: r.no for r in connection.execute(select(RUNS.c.id, RUNS.c.no).where(RUNS.c.id.in_(ids)))}
         rows = [_observation_row(journeys[o.journey], runs[o.run_id], o) for o in wanted if o.run_id in runs]
-        if rows:
-            statement = upsert(connection, OBSERVATIONS)
-            said = {name: statement.excluded[name] for name in ("outcome", "body")}
-            key = ["journey_no", "at", "run_no"]
-            connection.execute(statement.on_conflict_do_update(index_elements=key, set_=said), rows)
+        put(connection, OBSERVATIONS, rows)
 
 
 def read_observations(
@@ -312,37 +309,26 @@ def read_series(
     }
     found: dict[str, list[StepSample]] = {step: [] for step in steps}
     for table, span in _SPANS:
-        for row in connection.execute(
-            select(table).where(table.c.series_no.in_(numbers), table.c.at >= to_ms(since) - span * 1000)
-        ):
-            found[numbers[row.series_no]].append(
+        wanted = (table.c.series_no.in_(numbers), table.c.at >= to_ms(since) - span * 1000)
+        for row in connection.execute(select(table).where(*wanted)).mappings():
+            if table is STEPS:
+                total = least = most = p95 = row["duration_us"]
+            else:
+                total, least, most = row["total_us"], row["min_us"], row["max_us"]
+                p95 = quantile_us(row["sketch"], 0.95)
+            found[numbers[row["series_no"]]].append(
                 StepSample(
-                    at=from_ms(row.at),
+                    at=from_ms(row["at"]),
                     span_s=span,
-                    count=row._mapping["count"],
-                    failed=row.failed,
-                    total_ms=row.total_us / 1000,
-                    over_budget_ms=row.over_us / 1000,
-                    min_ms=row.min_us / 1000,
-                    max_ms=row.max_us / 1000,
-                    p95_ms=quantile_us(row.sketch, 0.95) / 1000,
+                    count=row.get("count", 1),
+                    failed=row["failed"],
+                    total_ms=total / 1000,
+                    over_budget_ms=(row["over_us"] or 0) / 1000,
+                    min_ms=least / 1000,
+                    max_ms=most / 1000,
+                    p95_ms=p95 / 1000,
                 )
             )
-    for row in connection.execute(select(STEPS).where(STEPS.c.series_no.in_(numbers), STEPS.c.at >= to_ms(since))):
-        ms = row.duration_us / 1000
-        found[numbers[row.series_no]].append(
-            StepSample(
-                at=from_ms(row.at),
-                span_s=0,
-                count=1,
-                failed=row.failed,
-                total_ms=ms,
-                over_budget_ms=(row.over_us or 0) / 1000,
-                min_ms=ms,
-                max_ms=ms,
-                p95_ms=ms,
-            )
-        )
     return {step: sorted(samples, key=lambda sample: sample.at) for step, samples in found.items()}
 
 
@@ -353,10 +339,7 @@ def write_states(
     journeys = journey_numbers(connection, target, [journey for journey, _ in states])
     series = series_numbers(connection, location, journeys, [(journey, step, "") for journey, step in states])
     rows = [{"series_no": series[journey, step, ""], "state": state} for (journey, step), state in states.items()]
-    if rows:
-        statement = upsert(connection, DETECTOR_STATE)
-        said = {"state": statement.excluded.state}
-        connection.execute(statement.on_conflict_do_update(index_elements=["series_no"], set_=said), rows)
+    put(connection, DETECTOR_STATE, rows)
 
 
 def read_states(

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Table, delete, select
 
-from synthprobe.history import incidents, ledger
+from synthprobe.history import incidents
 from synthprobe.history.database import (
     ATTEMPTS,
     DAILY,
@@ -23,8 +23,8 @@ from synthprobe.history.database import (
     SERVER_TIMING,
     SLOTS,
     STEPS,
+    put,
     to_ms,
-    upsert,
 )
 from synthprobe.history.sketch import bucket, decode, encode
 from synthprobe.records.history import LETTERS_KEPT, MOST_LETTERS, Retention
@@ -62,7 +62,7 @@ def prune(connection: Connection, now: datetime, keep: Retention) -> dict[str, i
     removed["plans"] = _remove(connection, PLANS, PLANS.c.at < to_ms(now) - _KEPT_PLANS * _DAY)
     removed["parts"] = _remove(connection, PARTS, PARTS.c.taken_at < raw)
     removed["letters"] = incidents.remove_letters(connection, now - LETTERS_KEPT, MOST_LETTERS)
-    removed["ledger"] = ledger.remove_closed(connection, now, keep.raw_days)
+    removed["ledger"] = incidents.remove_closed(connection, now, keep.raw_days)
     return removed
 
 
@@ -126,7 +126,4 @@ def _add(connection: Connection, into: Table, sums: Mapping[tuple[int, int], _Su
     for known in connection.execute(query).mappings():
         if (its := sums.get((known["series_no"], known["at"]))) is not None:
             its.add_roll_up(known)
-    rows = [{"series_no": number, "at": at, **its.row()} for (number, at), its in sums.items()]
-    statement = upsert(connection, into)
-    said = {name: statement.excluded[name] for name in rows[0] if name not in {"series_no", "at"}}
-    connection.execute(statement.on_conflict_do_update(index_elements=["series_no", "at"], set_=said), rows)
+    put(connection, into, [{"series_no": number, "at": at, **its.row()} for (number, at), its in sums.items()])

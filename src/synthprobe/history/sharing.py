@@ -15,7 +15,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from synthprobe.errors import HistoryError
-from synthprobe.history import incidents, ledger, waiting
+from synthprobe.history import incidents, waiting
 from synthprobe.history.access import Access
 from synthprobe.history.database import META, upsert
 from synthprobe.records.history import Retention
@@ -69,11 +69,7 @@ class Stores:
         retention: Retention | None = None,
         within_s: float = math.inf,
     ) -> Self:
-        """Open the history, make it when there is none, and bring the shared store up to date.
-
-        A damaged SQLite file is put aside and a fresh store begun. A store that is locked, unreachable or of a newer
-        version is left alone.
-        """
+        """Open the history, make it when there is none, and bring the shared store up to date."""
         home = Access(f"sqlite:///{place}", within_s)
         home.connect()
         other = None
@@ -122,11 +118,11 @@ class Stores:
     def _mirror_closed(self) -> None:
         """Close what another machine removed or gave up."""
         none: list[LedgerEntry] = []
-        tokens = [entry.token for entry in self._home.read(ledger.read_entries, none)]
+        tokens = [entry.token for entry in self._home.read(incidents.read_entries, none)]
         if self._shared is not None and tokens:
-            for entry in self._shared.read(lambda c: ledger.read_closed(c, tokens), none):
+            for entry in self._shared.read(lambda c: incidents.read_closed(c, tokens), none):
                 with contextlib.suppress(HistoryError):
-                    self._home.write(partial(ledger.write_entry, entry=entry))
+                    self._home.write(partial(incidents.write_entry, entry=entry))
 
     def _share(self) -> dict[tuple[str, str], bool | Incident | None]:
         """Tell the shared store what waits for it; what became of each."""

@@ -14,23 +14,25 @@ import msgspec
 from sqlalchemy import Connection, select, text
 
 from synthprobe.errors import HistoryError
-from synthprobe.history import ledger, renames, results, rollups, sums, times, transfer, waiting
-from synthprobe.history.database import META, RUNS, to_ms, upsert
+from synthprobe.history import repairs, results, rollups, sums, transfer, waiting
+from synthprobe.history.database import META, RUNS, put, to_ms
 from synthprobe.history.fleet import Fleet
 from synthprobe.history.incidents import (
     append_audit,
+    is_known,
     read_audit,
     read_audit_rows,
+    read_entries,
     read_incident,
     read_incidents,
     read_letters,
+    write_entry,
     write_incident,
     write_letter,
 )
-from synthprobe.history.intervals import read_intervals
-from synthprobe.history.packs import write_pack
+from synthprobe.history.rows import read_intervals
 from synthprobe.history.sharing import Stores
-from synthprobe.history.whole_file import whole_file
+from synthprobe.history.transfer import whole_file, write_pack
 from synthprobe.records.fleet import PartSeen
 from synthprobe.records.history import StepSample
 from synthprobe.records.incident import Incident, Observation
@@ -90,10 +92,7 @@ class History(Stores):
         states: Mapping[tuple[str, str], bytes] | None = None,
         part: PartSeen | None = None,
     ) -> bool:
-        """Take in all that is to be remembered of a run, once for each; whether it was new.
-
-        What a part says counts only while its lease is not somebody else's.
-        """
+        """Take in what is to be remembered of a run, once; of a part only while its lease holds; whether it was new."""
         run = waiting.JudgedRun(verdict=verdict, observations=tuple(observations), states=states or {}, part=part)
         try:
             return bool(
@@ -110,7 +109,7 @@ class History(Stores):
             ) from None
 
     put_detector_states = _writer(results.write_states)
-    rename_steps = _writer(renames.rename_steps)
+    rename_steps = _writer(repairs.rename_steps)
 
     def put_incident(self, incident: Incident, *, base: Incident | None = None) -> None:
         """Write an incident, or replace what is known of it; what others made of its base meanwhile is not lost."""
@@ -126,7 +125,7 @@ class History(Stores):
         self._keep(
             waiting.ENTRY,
             entry.token,
-            partial(ledger.write_entry, entry=entry),
+            partial(write_entry, entry=entry),
             partial(waiting.keep_entry, entry=entry),
             durable=entry.closed_at is None,
         )
@@ -168,12 +167,12 @@ class History(Stores):
     step_sums = _reader(sums.read_step_sums, list)
     operations = _reader(sums.read_operations, list)
     intervals = _reader(read_intervals, dict)
-    clock_ahead = _reader(times.read_clock_ahead, timedelta)
-    has_runs_after = _reader(times.has_runs_after, bool)
+    clock_ahead = _reader(repairs.read_clock_ahead, timedelta)
+    has_runs_after = _reader(repairs.has_runs_after, bool)
     incidents = _reader(read_incidents, list)
     incident = _reader(read_incident, _none)
-    entries = _reader(ledger.read_entries, list)
-    knows_entry = _reader(ledger.is_known, bool)
+    entries = _reader(read_entries, list)
+    knows_entry = _reader(is_known, bool)
     audit_entries = _reader(read_audit, list)
 
     def step_series(self, target: str, journey: str, step: str, since: datetime) -> list[StepSample]:
@@ -185,7 +184,7 @@ class History(Stores):
         found = select(RUNS.c.no).where(RUNS.c.target == target, RUNS.c.started_at > to_ms(latest)).limit(1)
         if self._read(lambda connection: connection.execute(found).first(), None) is None:
             return []
-        return self._each(lambda connection: times.repair_times(connection, target, latest, until, interval_s))
+        return self._each(lambda connection: repairs.repair_times(connection, target, latest, until, interval_s))
 
     def own_audit(self) -> list[str]:
         """All entries of the audit that were made here, as they are written."""
@@ -219,9 +218,7 @@ class History(Stores):
 
         def act(connection: Connection) -> dict[str, int]:
             removed = rollups.prune(connection, now, self._retention)
-            statement = upsert(connection, META).values(name="pruned at", value=now.isoformat())
-            said = {"value": now.isoformat()}
-            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=said))
+            put(connection, META, [{"name": "pruned at", "value": now.isoformat()}])
             return removed
 
         return self._each(act)

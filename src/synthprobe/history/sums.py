@@ -46,7 +46,8 @@ def read_step_sums(
     }
     found: dict[tuple[str, str], _Sum] = defaultdict(_Sum)
     inside = [STEPS.c.series_no.in_(list(series)), STEPS.c.at >= to_ms(since), STEPS.c.at < to_ms(until)]
-    sums = select(STEPS.c.series_no, func.count(), func.sum(STEPS.c.duration_us), func.count(STEPS.c.over_us), _over())
+    over_us = func.coalesce(func.sum(STEPS.c.over_us), 0)
+    sums = select(STEPS.c.series_no, func.count(), func.sum(STEPS.c.duration_us), func.count(STEPS.c.over_us), over_us)
     for no, count, total, over_calls, over in connection.execute(
         sums.where(*inside, STEPS.c.kept == 0).group_by(STEPS.c.series_no)
     ):
@@ -151,10 +152,6 @@ class _Tails:
         needed -= skip
         lower, upper = slowest[needed - 1], slowest[max(needed - 2, 0)]
         return lower + (upper - lower) * (place - math.floor(place))
-
-
-def _over() -> ColumnElement[Any]:
-    return func.coalesce(func.sum(STEPS.c.over_us), 0)
 
 
 def _add_others(found: Mapping[tuple[str, str], _Sum], series: Mapping[int, Any], rows: Iterable[Any]) -> None:

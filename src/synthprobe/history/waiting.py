@@ -10,8 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import Connection, delete, func, select
 
-from synthprobe.history import incidents, intervals, ledger, parts, results
-from synthprobe.history.database import AUDIT, WAITING, upsert
+from synthprobe.history import incidents, parts, results, rows
+from synthprobe.history.database import AUDIT, WAITING, put, upsert
 from synthprobe.records.fleet import PartSeen
 from synthprobe.records.incident import Incident, Observation, merged
 from synthprobe.records.testdata import LedgerEntry
@@ -35,7 +35,7 @@ def write_run(connection: Connection, run: JudgedRun) -> bool:
         return False
     at = run.verdict.run
     new = results.write_verdict(connection, run.verdict)
-    intervals.write_intervals(connection, run.verdict)
+    rows.write_intervals(connection, run.verdict)
     results.write_observations(connection, run.observations)
     results.write_states(connection, at.target, run.states, location=at.location)
     return new
@@ -59,9 +59,8 @@ def keep_incident(connection: Connection, incident: Incident, base: Incident | N
 def keep_entry(connection: Connection, entry: LedgerEntry) -> None:
     """Write an entry of the ledger, and let it wait as it is now."""
     body = msgspec.msgpack.encode(entry)
-    statement = upsert(connection, WAITING).values({"kind": ENTRY, "id": entry.token, "body": body})
-    connection.execute(statement.on_conflict_do_update(index_elements=["kind", "id"], set_={"body": body}))
-    ledger.write_entry(connection, entry)
+    put(connection, WAITING, [{"kind": ENTRY, "id": entry.token, "body": body}])
+    incidents.write_entry(connection, entry)
 
 
 def keep_audited(connection: Connection, entries: Sequence[dict[str, Any]]) -> None:
@@ -81,8 +80,8 @@ def _wait(connection: Connection, kind: str, id: str, body: bytes) -> None:
 
 def read_waiting(connection: Connection) -> list[tuple[Any, Incident | None]]:
     """What waits, runs first, incidents with what is known of them."""
-    rows = connection.execute(select(WAITING).order_by(WAITING.c.kind.desc(), WAITING.c.id)).all()
-    return [(row, incidents.read_incident(connection, row.id) if row.kind == INCIDENT else None) for row in rows]
+    found = connection.execute(select(WAITING).order_by(WAITING.c.kind.desc(), WAITING.c.id)).all()
+    return [(row, incidents.read_incident(connection, row.id) if row.kind == INCIDENT else None) for row in found]
 
 
 def tell(connection: Connection, row: Any, known: Incident | None) -> bool | Incident | None:
@@ -93,7 +92,7 @@ def tell(connection: Connection, row: Any, known: Incident | None) -> bool | Inc
         incidents.add_to_audit(connection, msgspec.msgpack.decode(row.body))
         return True
     if row.kind == ENTRY:
-        ledger.write_entry(connection, msgspec.msgpack.decode(row.body, type=LedgerEntry))
+        incidents.write_entry(connection, msgspec.msgpack.decode(row.body, type=LedgerEntry))
         return True
     base = msgspec.msgpack.decode(row.body, type=Incident | None)
     if known is None:

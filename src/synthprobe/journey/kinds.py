@@ -18,8 +18,7 @@ from synthprobe.journey.api import Api
 from synthprobe.journey.ledger import TOKEN_PREFIX
 from synthprobe.journey.response import Response
 from synthprobe.records.testdata import LedgerEntry
-from synthprobe.targets.target import Target
-from synthprobe.targets.testdata import TestDataKind
+from synthprobe.targets.target import Target, TestDataKind
 
 T = TypeVar("T")
 Kind = TestDataKind | PythonKind

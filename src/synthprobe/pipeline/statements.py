@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from synthprobe.config import HistoryConfig, Project
 from synthprobe.errors import ToolError
 from synthprobe.files import read_lines, read_record, write_whole
-from synthprobe.goals.counters import count_between, counted, join
+from synthprobe.goals.statements import count_between, counted, join
 from synthprobe.records.impact import Counted, Snapshot
 
 FOLDER = "statements"

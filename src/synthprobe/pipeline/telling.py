@@ -232,17 +232,17 @@ def send_telemetry(project: Project, verdict: Verdict, coverage: Coverage | None
         return read_address(f"telemetry.{key}", project.environ, source=source, root=project.root)
 
     def spans() -> None:
-        from synthprobe.report.otel import export_spans  # most projects send none
+        from synthprobe.report.telemetry import export_spans  # most projects send none
 
         export_spans(address("otlp_url", table.otlp_url), verdict)
 
     def metrics() -> None:
-        from synthprobe.report.prometheus import write_metrics
+        from synthprobe.report.telemetry import write_metrics
 
         write_metrics(project.root / table.metrics_folder / f"synthprobe-{verdict.run.target}.prom", verdict, coverage)
 
     def push() -> None:
-        from synthprobe.report.prometheus import push_metrics
+        from synthprobe.report.telemetry import push_metrics
 
         push_metrics(address("push_url", table.push_url), verdict, coverage)
 

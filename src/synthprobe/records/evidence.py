@@ -76,9 +76,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
         status: the answer's status code; 0 when there was no answer.
         duration_ms: milliseconds from sending to the last byte.
         size: bytes of the answer's body after decoding.
-        traceparent: the W3C trace context that was sent.
         error: why there was no answer, as a sentence.
-        credentials: by what it let itself be known.
         account: the account that it logged in as, where it sent its name.
     """
 
@@ -130,12 +128,8 @@ class NetworkRequest(Struct, frozen=True, kw_only=True):
 
     Attributes:
         status: the answer's status code; 0 when there was none.
-        duration_ms: milliseconds to the end of the answer.
-        resource_type: ``document``, ``fetch``, ``image`` ...
         node: the target's ``X-Node`` header, when it sends one.
         build: the target's ``X-Build`` header, when it sends one.
-        credentials: by what it let itself be known.
-        account: the account that it logged in as, where it sent its name.
         phases: milliseconds of each part of it: ``dns``, ``connect``, ``tls``, ``wait`` and ``body``.
     """
 
@@ -181,12 +175,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     Attributes:
         by: ``api`` when the journey asked, ``page`` when the browser did.
         path: the address's path, without host and query.
-        step: path of the step; empty outside any.
-        node: the node that answered, when it says so.
-        build: the build that answered, when it says so.
         age_s: seconds the answer lay in a cache, from its ``Age`` header.
         reason: first words of an answer that refuses, or why there was none, or none that could be read whole.
-        resource: what the page asked for: ``document``, ``script``, ``fetch`` ...
         phases: milliseconds of each part of it, as far as they were measured.
         host: the host that a page asked, where it is of another site than the target.
     """
@@ -260,7 +250,6 @@ class Facts(Struct, frozen=True, kw_only=True):
 
     Attributes:
         answers: in their order, those that say most: refused, broken or slow ones, and those of the broken step.
-        nodes: how each node answered, over all answers.
         page_errors: first line of each uncaught error of a page.
     """
 

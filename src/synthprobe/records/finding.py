@@ -103,7 +103,6 @@ class Sought(Struct, frozen=True, kw_only=True):
 
     Attributes:
         locator: how it was looked for, as Playwright writes it.
-        sight: how it was: not there, not visible, disabled, covered by another one, or moving.
         by: the element that covers it, as HTML; empty when none does.
     """
 

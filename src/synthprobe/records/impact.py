@@ -157,7 +157,6 @@ class Counted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a database counted between two snapshots.
 
     Attributes:
-        rows: the statements that ran, the costliest first.
         names: normalised statements by their ids.
         forgotten: ids of statements that the database does not list any more.
         resets: how often its counters began anew.

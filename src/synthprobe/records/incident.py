@@ -36,13 +36,9 @@ class Observation(Struct, frozen=True, kw_only=True):
 
     Attributes:
         at: when the run began, UTC.
-        intermittent: it failed and then passed.
         fingerprint: which failure it was, ``v2:`` and a hash; empty when it passed.
         former_fingerprint: the same in the version before; not kept in the history.
         signature: the coarse signature that joins one cause across journeys; empty when it passed.
-        step: the broken or slow step.
-        cause: why it is not ``passed``, in one line.
-        node: the target's node that answered last, when it names one.
         evidence: what shows the cause, by which journeys and runs are joined; not kept in the history.
         seen_from: from which locations it fails and passes, where several looked; not kept in the history.
         alone: whether too few locations found it not well for the target to be at fault.
@@ -117,7 +113,6 @@ class Incident(Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: unique, sorts by time, short enough to say on the telephone.
-        kind: what it is to the people who are told.
         fingerprint: of the first journey that showed it.
         former_fingerprint: the same in the version before, by which mutes and runbooks may know it; empty without one.
         newest_fingerprint: of what its first journey showed with other words since; empty until then.
@@ -125,21 +120,16 @@ class Incident(Struct, frozen=True, kw_only=True):
         title: one line for a tired person: journey, step, what is wrong.
         cause: what is wrong, alone; empty in records of older versions.
         blocked: ids of journeys that cannot get as far because of it.
-        owner: the role or team to tell.
         evidence: what shows the cause, by which journeys and runs are joined.
-        triage: where the cause lies.
-        runbook: id of the runbook that knows this failure; empty when none does.
         general: id of the page that is offered when none knows it; empty when there is none.
         runbook_why: why that page.
         first_seen_at: when it was first seen, UTC; before ``opened_at`` when it had to be confirmed.
         resolved_mark: a hash that tells two people apart and names neither; empty when nobody resolved it.
         reported_at: when a user reported it, UTC, if one did.
-        acknowledged_by: the role that took it.
         acknowledged_until: until when nobody is told of it again, UTC; nothing when that has no end.
         flapping: whether it opened and closed so often that it is kept open.
         occurrences: in how many runs it was seen; 0 while only a user has seen it.
         runbook_outcome: ``helped``, ``outdated`` or ``missing``, as said after use; empty until then.
-        events: its record, oldest first.
         location: the location it is about; empty when it is about the target.
         seen_from: from which locations it fails and passes, where several looked.
     """

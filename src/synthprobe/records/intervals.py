@@ -23,22 +23,12 @@ class Interval(Struct, frozen=True, kw_only=True):
 
 
 def turn(slot: int, interval_s: float, every_s: float) -> int:
-    """Which look at a journey a slot belongs to: the multiple of ``every_s`` since 1970 that its end has passed.
-
-    Example:
-        >>> [turn(slot, 300, 900) for slot in (2, 3, 4, 5, 6)]
-        [0, 1, 1, 1, 2]
-    """
+    """Which look at a journey a slot belongs to: the multiple of ``every_s`` since 1970 that its end has passed."""
     return int(((slot + 1) * interval_s - 1) // every_s) if every_s > interval_s else slot
 
 
 def is_due(slot: int, interval_s: float, every_s: float) -> bool:
-    """Whether a journey is looked at in a slot: when a multiple of ``every_s`` since 1970 lies in it.
-
-    Example:
-        >>> [slot for slot in range(0, 25) if is_due(slot, 300, 3600)]
-        [0, 12, 24]
-    """
+    """Whether a journey is looked at in a slot: when a multiple of ``every_s`` since 1970 lies in it."""
     return not interval_s or turn(slot, interval_s, every_s) != turn(slot - 1, interval_s, every_s)
 
 

@@ -27,7 +27,6 @@ class Journey(Struct, frozen=True, kw_only=True):
         node_id: pytest's name for the test, relative to the project's root.
         title: what a person reads: the docstring's first line, or the test's name in words.
         owner: the role or team to tell, never a person.
-        runbook: id of the runbook to follow, empty when there is none.
         uses_per_day: how often real users walk this path in a day; weighs the impact board.
         budget_s: seconds the whole journey may take; over it the journey is degraded.
         every_s: seconds between two scheduled looks at it; 0 when every slot is one.

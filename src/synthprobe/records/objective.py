@@ -43,15 +43,11 @@ class ObjectiveStatus(Struct, frozen=True, kw_only=True):
 
     Attributes:
         state: met, missed, or unknown when too many slices were not judged.
-        why: the state in one sentence.
         availability: percentage of judged slices that were good; None when none was judged.
         coverage: percentage of elapsed slices that were judged.
         elapsed: slices of the window that have passed, skipped ones left out.
         unknown: slices in which nobody looked, or nobody could.
         budget_s: seconds of bad slices the window allows.
-        used_s: seconds of bad slices in it.
-        largest_cause_s: seconds of them that have one cause.
-        largest_cause: that cause, in one line.
         worst_gap_s: the longest time without any judgement, seconds.
         text: the error budget in one sentence.
         burning: the fastest burn-rate rule that fires now, as a sentence; empty when none does.

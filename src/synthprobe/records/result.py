@@ -116,12 +116,8 @@ class Step(Struct, frozen=True, kw_only=True):
     """A named, timed part of a journey.
 
     Attributes:
-        status: whether its body ran to its end.
         duration_s: seconds on the monotonic clock.
-        error: first line of what broke it.
         checks: what it means when it is contradicted; empty when the author did not say.
-        role: the role that acts in it; empty when the author did not say.
-        runbook: id of the runbook that belongs to this very step; usually empty.
         span_id: 16 hexadecimal digits that name it in the target's traces.
         vital: what the browser measured of a page, if it is that; `duration_s` and `budget_s` of a score have no unit.
     """
@@ -175,7 +171,6 @@ class Progress(Struct, frozen=True, kw_only=True):
     """Where a worker is: written when an attempt or a step begins, so that a kill leaves a trace of where it struck.
 
     Attributes:
-        step: titles of the open steps, outermost first; empty before the first.
         pid: the worker's process; 0 when it is not known.
         within_s: seconds in which the next note must come; 0 when the attempt has no deadline.
         ended: whether the attempt is over.
@@ -212,8 +207,6 @@ class Run(Struct, frozen=True, kw_only=True):
     Attributes:
         id: unique, sorts by time.
         build: the target's own word for what it runs, from its ``X-Build`` header; empty when it sends none.
-        location: where the probe stands.
-        command: what was typed to start it.
         scheduled: whether it judges its slot; a run started by hand does not.
         interval_s: seconds between two slots, by which a journey is due or not; 0 for a run by hand.
         ended: why it was ended before it was done, in one word: ``cancelled``, ``deadline``, ``stalled``.
@@ -250,13 +243,11 @@ class Result(Struct, frozen=True, kw_only=True):
 
     Attributes:
         attempt: 1 for the first.
-        cause: why it is not ``passed``, in one line; empty for passed.
         duration_s: seconds on the monotonic clock, set-up and teardown included.
         evidence: what was kept, most telling first.
         operations: what the target's backend says it spent, also when the attempt passed.
         notes: what a person should know besides, for example a clock that is off.
         refused_hosts: hosts that pages asked for and that are not allowed, and how many requests they were.
-        build: the ``X-Build`` the target's answers named.
         worker: the xdist worker, ``main`` without xdist.
         repeat: the command that repeats this journey here.
         facts: the evidence in short, when it did not pass.

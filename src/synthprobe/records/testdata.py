@@ -18,7 +18,6 @@ class LedgerEntry(Struct, frozen=True, kw_only=True):
         kind: its kind, as in ``[targets.NAME.testdata.NAME]``.
         expires_at: until when its run may still be using it.
         closed_at: when it was known to be gone, or was given up, UTC; nothing while it may exist.
-        reason: why it was given up.
         failed_at: since when it could not be removed although it should be gone, UTC.
         fields: what is known of the object since it was made, by which it is addressed.
     """

@@ -29,7 +29,6 @@ class JourneyVerdict(Struct, frozen=True, kw_only=True):
     """The outcome of one journey in a run.
 
     Attributes:
-        cause: why it is not ``passed``, in one line.
         intermittent: it failed and then passed.
         since: when the state began, UTC, if earlier runs are known.
         degradations: in which ways it was not well enough, with what earlier runs say of it.

@@ -1,7 +1,4 @@
-"""The Allure report of one run, generated offline and made safe to publish.
-
-Together with `allure_results` the only place that knows Allure's file formats.
-"""
+"""The Allure report of one run, generated offline and made safe to publish."""
 
 from __future__ import annotations
 
@@ -30,12 +27,7 @@ _ANALYTICS = re.compile(
     r'<script async src="https://www\.googletagmanager\.com[^>]*></script>\s*<script>.*?</script>', re.DOTALL
 )
 _TRACE_ORIGIN = re.compile(r'const (\w+)="https://trace\.playwright\.dev",(\w+)=`\$\{\1\}/`')
-_HIDDEN = "host thread framework language package suite parentSuite subSuite ALLURE_ID as_id tag"
-_CATEGORIES = [
-    {"name": "Failed: the target contradicted an expectation or could not be reached", "matchedStatuses": ["failed"]},
-    {"name": "Degraded: it works, but not well enough", "matchedStatuses": ["broken"]},
-    {"name": "Unknown: the monitor could not look", "matchedStatuses": ["unknown"]},
-]
+_SETTINGS = Path(__file__).parent / "allure_npm" / "allurerc.json"
 
 
 def generate(
@@ -110,24 +102,9 @@ def _share(made: Path, output: Path, assets: Path) -> None:
 
 
 def _config(work: Path, name: str, history_url: str, *, with_history: bool) -> dict[str, Any]:
-    config: dict[str, Any] = {
-        "name": name,
-        "output": str(work / "out"),
-        "hideLabels": _HIDDEN.split(),
-        "categories": _CATEGORIES,
-        # One plugin only: its pages then stand at the root of the output.
-        "plugins": {
-            "awesome": {
-                "options": {
-                    "reportName": name,
-                    "reportLanguage": "en",
-                    "theme": "auto",
-                    "groupBy": ["owner"],
-                    "defaultSortBy": "status,asc",
-                }
-            }
-        },
-    }
+    config: dict[str, Any] = json.loads(_SETTINGS.read_text("utf-8"))
+    config |= {"name": name, "output": str(work / "out")}
+    config["plugins"]["awesome"]["options"]["reportName"] = name
     if with_history:
         config |= {"historyPath": str(work / "history.jsonl"), "historyLimit": HISTORY_LIMIT}
         if history_url:

@@ -1,7 +1,4 @@
-"""Allure's result files, made once and after the verdict: of our records, and of what was told to Allure meanwhile.
-
-The verdict decides what each file says. A journey that left nothing has one all the same.
-"""
+"""Allure's result files, made once and after the verdict: of our records, and of what was told to Allure meanwhile."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ from synthprobe.records.journey import Journey
 from synthprobe.records.result import TOLD_ALLURE, Failure, Outcome, Result, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import run_folder
-from synthprobe.report.markdown import as_text
+from synthprobe.report.page import as_text
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.words import explanation
 
@@ -48,10 +45,7 @@ _ENVIRONMENT = ("env", "target", "synthprobe target", "synthprobe environment")
 def write_results(
     run_dir: Path, verdict: Verdict, folder: Path, *, site_url: str = "", runbooks: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Write the result of each attempt at each journey into a folder; answers the report's page of each journey.
-
-    The last attempt says what the verdict says; earlier ones are shown as its retries.
-    """
+    """Write the result of each attempt, the last as the verdict says; answers the report's page of each journey."""
     pages, written = {}, set()
     try:
         writer = AllureFileLogger(folder)
@@ -109,7 +103,16 @@ def _attempts(
 ) -> list[TestResult]:
     """One result for each attempt; one also where there was none."""
     journey, run = one.journey, verdict.run
-    made = [_attempt(run_dir, folder, verdict, one, result, told) for result in one.results or (None,)]
+    nothing = Result(
+        run_id=run.id,
+        target=run.target,
+        journey=journey,
+        attempt=1,
+        outcome=one.outcome,
+        started_at=run.started_at,
+        duration_s=0,
+    )
+    made = [_attempt(run_dir, folder, verdict, one, result, told) for result in one.results or (nothing,)]
     # Allure finds the history and the retries by name and parameters: they must be the same for each attempt.
     known = next((attempt for attempt in reversed(made) if attempt.historyId), TestResult())
     for attempt in made:
@@ -127,38 +130,38 @@ def _attempt(
     folder: Path,
     verdict: Verdict,
     one: JourneyVerdict,
-    result: Result | None,
+    result: Result,
     told: Mapping[str, dict[str, Any]],
 ) -> TestResult:
     """What was told of an attempt, or else what our records have of it."""
-    is_last = result is None or result is one.results[-1]
-    name = attempt_uuid(result.trace_id) if result is not None and result.trace_id else _name(verdict, one, result)
-    start = int((result.started_at if result is not None else verdict.run.started_at).timestamp() * 1000)
+    is_last = not one.results or result is one.results[-1]
+    name = attempt_uuid(result.trace_id) if result.trace_id else _name(verdict, result)
+    start = int(result.started_at.timestamp() * 1000)
     made = TestResult(
         **told.get(name)
         or {
             "uuid": name,
             "start": start,
-            "stop": start + int(result.duration_s * 1000 if result is not None else 0),
-            "steps": [_step(step) for step in (result.steps if result is not None else ())],
-            "description": "\n\n".join(result.notes) if result is not None else "",
+            "stop": start + int(result.duration_s * 1000),
+            "steps": [_step(step) for step in result.steps],
+            "description": "\n\n".join(result.notes),
         }
     )
-    judged: JourneyVerdict | Result = one if result is None or is_last else result
+    judged: JourneyVerdict | Result = one if is_last else result
     made.status = STATUSES[judged.outcome]
-    made.statusDetails = _details(judged, result.failure if result is not None else None)
+    made.statusDetails = _details(judged, result.failure)
     made.labels = _labels(one.journey, made.labels)
     if is_last and one.triage is not None:
         made.description = f"{_triage(one.triage, one.cause)}\n\n{(made.description or '').strip()}".strip()
         made.labels.append({"name": "cause", "value": one.triage.cause_class})
-    kept = [_attach(run_dir, folder, name, piece) for piece in (result.evidence if result is not None else ())]
+    kept = [_attach(run_dir, folder, name, piece) for piece in result.evidence]
     made.attachments = [*filter(None, kept), *made.attachments]
     return made
 
 
-def _name(verdict: Verdict, one: JourneyVerdict, result: Result | None) -> str:
-    number = result.attempt if result is not None else 1
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"synthprobe:{verdict.run.id}:{one.journey.id}:{number}"))
+def _name(verdict: Verdict, result: Result) -> str:
+    place = f"synthprobe:{verdict.run.id}:{result.journey.id}:{result.attempt}"
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, place))
 
 
 def _attach(run_dir: Path, folder: Path, attempt: str, evidence: Evidence) -> dict[str, str] | None:
@@ -267,12 +270,9 @@ def _describe(results: Path, verdict: Verdict) -> None:
         "Run": run.id,
         "Command": run.command,
     }
-    text = "".join(f"{name}={_property(value)}\n" for name, value in lines.items() if value)
+    shown = {name: " ".join(value.split()).replace("\\", "\\\\") for name, value in lines.items() if value}
+    text = "".join(f"{name}={value}\n" for name, value in shown.items())
     (results / "environment.properties").write_text(text, "utf-8")
-
-
-def _property(value: str) -> str:
-    return " ".join(value.split()).replace("\\", "\\\\")
 
 
 def _digest(text: str) -> str:

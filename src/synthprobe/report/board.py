@@ -1,7 +1,4 @@
-"""The impact board: what costs the users most, and whether the last change helped.
-
-Plain pages under `site/board/TARGET/`, without any script, so they open from a file server and from a folder alike.
-"""
+"""The impact board: what costs the users most, and whether the last change helped."""
 
 from __future__ import annotations
 
@@ -20,9 +17,9 @@ from synthprobe.records.impact import Change, Forecast, ImpactRow, OperationKind
 from synthprobe.records.latency import Alarm, Mark, StepSeries
 from synthprobe.records.objective import ObjectiveStatus
 from synthprobe.report.addresses import safe_name
-from synthprobe.report.burn import burn_chart
-from synthprobe.report.latency import latency_chart, run_addresses, took
+from synthprobe.report.charts import latency_chart, run_addresses, took
 from synthprobe.report.page import duration, pages
+from synthprobe.report.standing import burn_chart
 from synthprobe.report.standing import percent as percentage
 
 DAYS = 90

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe import words
-from synthprobe.records.incident import Incident, Triage
-from synthprobe.records.journey import Severity
+from synthprobe.records.incident import SEVERITIES, Incident, Triage
 from synthprobe.records.latency import StepSeries
 from synthprobe.records.result import Outcome, Result, walk_steps
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import card_anchor
-from synthprobe.report.latency import Chart, latency_chart
+from synthprobe.report.charts import Chart, Strip, latency_chart, strip
 from synthprobe.report.standing import objective
-from synthprobe.report.strip import Strip, strip
 from synthprobe.report.trace_viewer import viewer_link
 
 BAD: tuple[Outcome, ...] = ("failed", "degraded", "unknown")
@@ -30,7 +28,8 @@ BAD: tuple[Outcome, ...] = ("failed", "degraded", "unknown")
 CHARTED = 96
 """Points of a card's chart: each quarter of an hour one, and the slowest beside it."""
 
-_SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+_SHOWN = ("journey", "incident", "runbook", "outcome", "cause", "intermittent", "since")
 
 
 class PublishedRun(Struct, frozen=True, kw_only=True):
@@ -120,7 +119,7 @@ def _card(
             BAD.index(judged.outcome),
             judged.journey.id != first,
             bool(judged.triage and judged.triage.elsewhere),
-            _SEVERITIES.index(judged.journey.severity),
+            SEVERITIES.index(judged.journey.severity),
         ),
     )
     lead = ordered[0]
@@ -162,7 +161,7 @@ def _chart(
 
 
 def _severity(card: Card) -> int:
-    return min(_SEVERITIES.index(view["journey"].severity) for view in card.journeys)
+    return min(SEVERITIES.index(view["journey"].severity) for view in card.journeys)
 
 
 def journey_views(run: PublishedRun, site: Path, standing: Standing) -> dict[str, dict[str, Any]]:
@@ -178,18 +177,12 @@ def _view(run: PublishedRun, judged: JourneyVerdict, site: Path, status: Any) ->
     there = _published(run, telling, site)
     trace, page = there.get("trace", ""), run.pages.get(judged.journey.id, "")
     return {
+        **{name: getattr(judged, name) for name in _SHOWN},
         "id": judged.journey.id,
-        "journey": judged.journey,
         "owner": judged.responsible or judged.journey.owner,
-        "incident": judged.incident,
         "class": judged.triage.cause_class if judged.triage else "",
-        "runbook": judged.runbook,
         "general": judged.offered,
-        "outcome": judged.outcome,
-        "cause": judged.cause,
         "sentence": _sentence(judged),
-        "intermittent": judged.intermittent,
-        "since": judged.since,
         "attempts": len(judged.results),
         "duration_s": last.duration_s if last else None,
         "step": broken_step(judged),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import timedelta
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -11,12 +12,14 @@ from synthprobe.records.intervals import is_due
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.report.cards import PublishedRun
 
+K = TypeVar("K", bound=Hashable)
 
-def with_not_due(runs: Iterable[PublishedRun]) -> PublishedRun | None:
-    """The newest of runs of one target, oldest first, with what the ones before it say of journeys not due in it."""
-    newest: PublishedRun | None = None
-    for run in runs:
-        newest = run if newest is None else _beside(newest, run)
+
+def newest_by(runs: Iterable[PublishedRun], key: Callable[[PublishedRun], K]) -> dict[K, PublishedRun]:
+    """The newest of the runs of each key, with what the ones before it say of journeys not due in it."""
+    newest: dict[K, PublishedRun] = {}
+    for run in sorted(runs, key=lambda run: run.verdict.run.started_at):
+        newest[key(run)] = _beside(newest[key(run)], run) if key(run) in newest else run
     return newest
 
 

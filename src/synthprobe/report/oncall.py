@@ -1,7 +1,4 @@
-"""The first page on-call sees: what is broken, since when, and one click to the proof.
-
-It needs neither Allure nor a network: one HTML file, its own style, and the evidence beside it.
-"""
+"""The first page on-call sees: what is broken, since when, and one click to the proof."""
 
 from __future__ import annotations
 
@@ -21,9 +18,9 @@ from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.addresses import safe_name
 from synthprobe.report.cards import PublishedRun, PublishedRunbook, cards, journey_views
+from synthprobe.report.charts import matrix
 from synthprobe.report.page import pages
 from synthprobe.report.standing import watched
-from synthprobe.report.strip import matrix
 from synthprobe.words import counted
 
 BADGES: dict[Outcome, tuple[str, str]] = {
@@ -42,6 +39,7 @@ _GROUPS = {
 }
 
 _INCIDENTS = "incidents/index.html"
+_TOLD = ("outcome", "cause", "step", "owner", "incident", "class", "runbook", "general")
 STALE_S = 3600.0
 """Age after which the page itself asks whether the monitor still runs."""
 
@@ -104,7 +102,7 @@ def render_oncall(
     """
     ordered = sorted(
         runs,
-        key=lambda run: (not run.production, _rank(run.verdict), run.verdict.run.target, run.label),
+        key=lambda run: (not run.production, list(BADGES).index(worst(run.verdict)), run.verdict.run.target, run.label),
     )
     known = standings or {}
     views = [
@@ -154,10 +152,6 @@ def _html(views: Sequence[Mapping[str, Any]], *, root: str = "", stale_s: float 
         newest=not root,
         index=index,
     )
-
-
-def _rank(verdict: Verdict) -> int:
-    return list(BADGES).index(worst(verdict))
 
 
 def _view(
@@ -259,21 +253,12 @@ def _status(view: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "id": one["id"],
                 "title": one["journey"].title,
-                "outcome": one["outcome"],
-                "cause": one["cause"],
-                "step": one["step"],
-                "owner": one["owner"],
-                "incident": one["incident"],
-                "class": one["class"],
-                "runbook": one["runbook"],
-                "general": one["general"],
+                **{name: one[name] for name in _TOLD},
                 "severity": one["journey"].severity,
                 "since": one["since"].isoformat() if one["since"] else None,
                 "report": one["allure"],
                 "trace": one["trace"],
-                "availability": one["status"].availability if one["status"] else None,
-                "coverage": one["status"].coverage if one["status"] else None,
-                "worst_gap_s": one["status"].worst_gap_s if one["status"] else None,
+                **{name: getattr(one["status"], name, None) for name in ("availability", "coverage", "worst_gap_s")},
             }
             for one in view["journeys"].values()
         ],

@@ -1,7 +1,4 @@
-"""The page of operating measures: how calm the work is, and what to write down next.
-
-One plain page under ``site/ops/TARGET/``, without any script, so it opens from a file server and from a folder alike.
-"""
+"""The page of operating measures: how calm the work is, and what to write down next."""
 
 from __future__ import annotations
 

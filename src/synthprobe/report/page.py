@@ -1,12 +1,14 @@
-"""What every page of the site shares: one look, one way to write moments, durations and addresses."""
+"""What every page of the site shares: one look, one way to write moments, durations and what a target said."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
 from synthprobe.records.figures import shown_score
+from synthprobe.records.plain_text import plain_line
 from synthprobe.words import explanation
 
 if TYPE_CHECKING:
@@ -39,3 +41,8 @@ def duration(seconds: float, is_score: bool = False) -> str:
 def utc(moment: datetime) -> str:
     """A moment as people read it."""
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def as_text(said: str) -> str:
+    r"""A text that stands in Markdown as it is, in one line, so that nothing a target said is markup."""
+    return re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", plain_line(said))

@@ -22,11 +22,11 @@ from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import run_folder
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
-from synthprobe.report.carried import with_not_due
-from synthprobe.report.latency import run_addresses
+from synthprobe.report.carried import newest_by
+from synthprobe.report.charts import run_addresses
 from synthprobe.report.oncall import render_oncall, worst
 from synthprobe.report.record_pages import incident_list, incident_page, incidents_of
-from synthprobe.report.retention import Retention
+from synthprobe.report.retention import Retention, outgrown
 from synthprobe.report.store import Store
 from synthprobe.report.trace_viewer import copy_trace_viewer
 
@@ -175,7 +175,7 @@ def publish_run(
         changed = replace(
             index,
             runs=kept,
-            newest=_newest((*index.newest, record)),
+            newest=tuple(newest_by((*index.newest, record), lambda run: run.verdict.run.target).values()),
             standings={**index.standings, **site.standings},
             shared={**index.shared, **{name: made_of for name, (_, made_of) in shared.items()}},
             sightings=_sightings(index, kept, record),
@@ -290,13 +290,6 @@ def _slim(verdict: Verdict) -> Verdict:
     return replace(verdict, journeys=tuple(map(slim, verdict.journeys)))
 
 
-def _newest(runs: Sequence[PublishedRun]) -> tuple[PublishedRun, ...]:
-    found: dict[str, list[PublishedRun]] = {}
-    for published in sorted(runs, key=lambda published: published.verdict.run.started_at):
-        found.setdefault(published.verdict.run.target, []).append(published)
-    return tuple(newest for some in found.values() if (newest := with_not_due(some)) is not None)
-
-
 def _pages(
     runs: Sequence[PublishedRun],
     site: Site,
@@ -331,15 +324,8 @@ def _pruned(
     """What stays and what goes: by age, number and size, the oldest first; the newest of each target stays."""
     ordered = sorted({entry.folder: entry for entry in entries}.values(), key=lambda entry: entry.at)
     newest = {entry.target: entry.folder for entry in ordered}
-    left, total, kept, gone = len(ordered), sum(entry.bytes for entry in ordered), [], []
-    for entry in ordered:
-        over = left > retention.runs or total > retention.megabytes * 1e6
-        if (over or now - entry.at > timedelta(days=retention.days)) and entry.folder not in newest.values():
-            gone.append(entry)
-            left, total = left - 1, total - entry.bytes
-        else:
-            kept.append(entry)
-    return tuple(kept), tuple(gone)
+    gone = outgrown([(one.folder, one.at, one.bytes) for one in ordered], newest.values(), retention, now)
+    return tuple(one for one in ordered if one.folder not in gone), tuple(one for one in ordered if one.folder in gone)
 
 
 def _remove(store: Store, index: Index, gone: Sequence[Entry], now: datetime, *, sweep: bool) -> None:

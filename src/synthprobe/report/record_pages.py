@@ -11,10 +11,9 @@ from synthprobe.records.incident import Incident
 from synthprobe.records.standing import Standing
 from synthprobe.report.addresses import card_anchor
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
-from synthprobe.report.latency import Chart, latency_chart
+from synthprobe.report.charts import Chart, latency_chart, strip
 from synthprobe.report.oncall import BADGES, worst
 from synthprobe.report.page import pages
-from synthprobe.report.strip import strip
 
 Sighting = tuple[str, str, datetime]
 """Where a published run stands that shows an incident: its folder, its id, and when it began."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -42,21 +42,26 @@ def worth_keeping(runs: Sequence[PublishedRun]) -> list[PublishedRun]:
     return sorted(kept, key=lambda one: one.verdict.run.started_at)
 
 
+def outgrown(
+    runs: Sequence[tuple[str, datetime, int]], newest: Collection[str], retention: Retention, now: datetime
+) -> set[str]:
+    """Folders of runs, given with begin and bytes, oldest first, that go by age, number or size; the newest stay."""
+    left, total, gone = len(runs), sum(size for _, _, size in runs), set()
+    for folder, at, size in runs:
+        over = left > retention.runs or total > retention.megabytes * 1e6
+        if (over or now - at > timedelta(days=retention.days)) and folder not in newest:
+            gone.add(folder)
+            left, total = left - 1, total - size
+    return gone
+
+
 def prune(site: Path, published: Iterable[PublishedRun], retention: Retention, now: datetime) -> list[str]:
     """Remove what is not kept any more."""
     published = list(published)
     kept = worth_keeping(published)
     newest = {_series(one): one.folder for one in kept}
-    sizes = {one.folder: _bytes(site / one.folder) for one in kept}
-    left, total = len(kept), sum(sizes.values())
-    stay = set()
-    for one in kept:  # oldest first, so that the oldest goes first
-        over = left > retention.runs or total > retention.megabytes * 1e6
-        old = now - one.verdict.run.started_at > timedelta(days=retention.days)
-        if (over or old) and one.folder not in newest.values():
-            left, total = left - 1, total - sizes[one.folder]
-        else:
-            stay.add(one.folder)
+    runs = [(one.folder, one.verdict.run.started_at, _bytes(site / one.folder)) for one in kept]
+    stay = {one.folder for one in kept} - outgrown(runs, newest.values(), retention, now)
     gone = [one.folder for one in published if one.folder not in stay]
     for folder in gone:
         shutil.rmtree(site / folder, ignore_errors=True)
@@ -68,8 +73,4 @@ def _series(one: PublishedRun) -> tuple[str, str]:
 
 
 def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in _files(folder))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

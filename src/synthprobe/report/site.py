@@ -21,8 +21,8 @@ from synthprobe.report.addresses import run_folder, safe_name
 from synthprobe.report.allure import generate
 from synthprobe.report.allure_results import write_results
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
-from synthprobe.report.carried import with_not_due
-from synthprobe.report.latency import run_addresses
+from synthprobe.report.carried import newest_by
+from synthprobe.report.charts import run_addresses
 from synthprobe.report.oncall import render_oncall, render_run
 from synthprobe.report.record_pages import render_incidents, render_runs
 from synthprobe.report.retention import Retention, prune
@@ -163,10 +163,7 @@ def read_verdict(run_dir: Path) -> Verdict:
 
 def newest(site: Path, warn: Callable[[str], None] = lambda _: None) -> list[PublishedRun]:
     """The newest published run of each target and label; a labelled run gives way to a later one without a label."""
-    runs: dict[tuple[str, str], list[PublishedRun]] = {}
-    for run in sorted(published(site, warn), key=lambda run: run.verdict.run.started_at):
-        runs.setdefault((run.verdict.run.target, run.label), []).append(run)
-    found = {key: newest for key, some in runs.items() if (newest := with_not_due(some)) is not None}
+    found = newest_by(published(site, warn), lambda run: (run.verdict.run.target, run.label))
     plain = {target: run.verdict.run.started_at for (target, label), run in found.items() if not label}
     return [
         run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -36,23 +37,10 @@ class StatusTarget(Struct, frozen=True, kw_only=True):
 def render_status(targets: Sequence[StatusTarget], site: Path, now: datetime) -> None:
     """Write `status.html`, and a badge for each target and each journey."""
     environment = pages()
-    shown = [
-        {
-            "name": target.run.verdict.run.target,
-            "state": worst(target.run.verdict),
-            "at": target.run.verdict.finished_at,
-            "journeys": [
-                {
-                    "title": judged.journey.title,
-                    "state": judged.outcome,
-                    "days": day_cells(target.days.get(judged.journey.id, ()), now),
-                }
-                for judged in target.run.verdict.journeys
-            ],
-        }
-        for target in targets
-    ]
-    html = environment.get_template("status.html.j2").render(targets=shown, words=WORDS, signs=SIGNS, days=DAYS)
+    shown = [(target.run.verdict, worst(target.run.verdict), target.days) for target in targets]
+    html = environment.get_template("status.html.j2").render(
+        targets=shown, words=WORDS, signs=SIGNS, days=DAYS, cells=partial(day_cells, now=now)
+    )
     write_whole(site / "status.html", html)
     badge = environment.get_template("badge.svg.j2")
     for target in targets:

@@ -42,10 +42,7 @@ def summary(verdict: Verdict) -> RenderableType:
 
 
 def failure_lines(one: JourneyVerdict) -> list[str]:
-    """At most six lines: the step, what happened, where in the journey, the likely cause, the runbook, how to repeat.
-
-    A skipped journey has one line.
-    """
+    """At most six lines: step, what happened, where, likely cause, runbook, how to repeat; one for a skipped one."""
     sign, word = BADGES[one.outcome]
     step, last = broken_step(one), one.results[-1] if one.results else None
     if one.outcome == "skipped":

@@ -19,26 +19,7 @@ _POLICY = (
     "media-src 'self' blob: data:; font-src 'self' data:; connect-src 'self' blob: data:; "
     "worker-src 'self' blob:; frame-src 'self' blob: data:; object-src 'none'; form-action 'none'"
 )
-# The policy of a page does not hold in its service worker, nor in the snapshots that the worker answers with. A
-# snapshot names outside addresses that the worker answers from the trace, so there only the others are forbidden.
-_GUARD = """{
-  const outside = (url) => { const { protocol, origin } = new URL(url, self.location);
-    return /^https?:$/.test(protocol) && origin !== self.location.origin; };
-  const ask = self.fetch.bind(self), listen = self.addEventListener.bind(self);
-  self.fetch = async (what, options) => outside(what.url ?? what) ? Response.error() : ask(what, options);
-  const held = (answer) => {
-    if (!/\\btext\\/html\\b/.test(answer.headers.get("Content-Type") ?? "") || !answer.status) return answer;
-    const headers = new Headers(answer.headers);
-    headers.append("Content-Security-Policy", "frame-src 'self' blob: data:; object-src 'none'; form-action 'none'");
-    return new Response(answer.body, { status: answer.status, statusText: answer.statusText, headers });
-  };
-  self.addEventListener = (kind, heard, ...more) => listen(kind, kind !== "fetch" ? heard : (event) => {
-    const respond = event.respondWith.bind(event);
-    event.respondWith = (answer) => respond(Promise.resolve(answer).then(held));
-    return heard(event);
-  }, ...more);
-}
-"""
+_GUARD = Path(__file__).with_name("trace_guard.js")
 
 
 def viewer_link(trace: str) -> str:
@@ -47,10 +28,7 @@ def viewer_link(trace: str) -> str:
 
 
 def copy_trace_viewer(site: Path) -> Path:
-    """Copy Playwright's own trace viewer, which must be as new as the recorder, with its licence.
-
-    The copy sends no request to another origin than the site's, whatever a trace names.
-    """
+    """Copy Playwright's own trace viewer, which must be as new as the recorder, with its licence."""
     spec = importlib.util.find_spec("playwright")
     package = Path(spec.origin).parent / "driver" / "package" if spec and spec.origin else Path()
     source = package / "lib" / "vite" / "traceViewer"
@@ -68,7 +46,7 @@ def copy_trace_viewer(site: Path) -> Path:
     for page in temporary.glob("*.html"):
         page.write_text(with_policy(page.read_text("utf-8")), "utf-8")
     worker = temporary / "sw.bundle.js"
-    worker.write_text(_GUARD + worker.read_text("utf-8"), "utf-8")
+    worker.write_text(_GUARD.read_text("utf-8") + worker.read_text("utf-8"), "utf-8")
     shutil.rmtree(viewer, ignore_errors=True)
     temporary.rename(viewer)
     return viewer

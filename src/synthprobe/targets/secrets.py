@@ -18,44 +18,12 @@ from synthprobe.targets.target import Target
 SHORTEST = 6
 _SHORTEST_NUMBER = 8
 _LONGEST_WORD = 9
-_COMMON = frozenset(
-    (
-        "administrator",
-        "anonymous",
-        "application",
-        "authorization",
-        "bearer",
-        "changeme",
-        "changeit",
-        "credential",
-        "credentials",
-        "default",
-        "development",
-        "dispatcher",
-        "guest123",
-        "javascript",
-        "letmein",
-        "letmein1",
-        "localhost",
-        "masked",
-        "password",
-        "passwort",
-        "password1",
-        "password123",
-        "production",
-        "qwertyuiop",
-        "staging",
-        "synthprobe",
-        "test1234",
-        "testing123",
-        "undefined",
-        "username",
-        "welcome1",
-        "12345678",
-        "123456789",
-        "1234567890",
-    )
-)
+_COMMON = """
+administrator anonymous application authorization bearer changeme changeit credential credentials default
+development dispatcher guest123 javascript letmein letmein1 localhost masked password passwort password1
+password123 production qwertyuiop staging synthprobe test1234 testing123 undefined username welcome1
+12345678 123456789 1234567890
+"""
 
 
 def weakness(value: str) -> str:
@@ -73,7 +41,7 @@ def weakness(value: str) -> str:
         return f"is a number of fewer than {_SHORTEST_NUMBER} digits"
     if len(set(value)) < 3:
         return "repeats one or two characters"
-    if value.lower() in _COMMON or value.lower() in "[masked]":
+    if value.lower() in _COMMON.split() or value.lower() in "[masked]":
         return "is a common value"
     one_word = value.isascii() and value.isalpha() and (value[1:].islower() or value.isupper())
     if one_word and len(value) <= _LONGEST_WORD:
@@ -132,12 +100,7 @@ class Secret:
 
 
 def read_secret(name: str, environ: Mapping[str, str], *, source: str, root: Path = Path()) -> Secret:
-    """Read a secret from where the target says it is.
-
-    Example:
-        >>> read_secret("dispatcher", {"DISPATCHER": "correct horse"}, source="env:DISPATCHER").reveal()
-        'correct horse'
-    """
+    """Read a secret from where the target says it is."""
     kind, _, place = source.partition(":")
     if kind == "env" and place:
         value = environ.get(place, "")

@@ -20,15 +20,9 @@ class Window(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One table ``[[window]]``: once, from a moment to another, or again and again, by cron.
 
     Attributes:
-        targets: targets that are worked on.
         journeys: journeys it concerns; empty for all.
-        owner: the role that answers for it.
-        reason: what is done.
-        begin: when it begins; written ``from`` in the file.
-        end: when it ends; written ``to`` in the file.
         cron: when it begins again and again: minute, hour, day, month, day of the week.
         lasts: how long it lasts then, for example ``2h``.
-        timezone: time zone of ``cron``.
     """
 
     targets: tuple[str, ...]

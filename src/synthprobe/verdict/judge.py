@@ -8,6 +8,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from synthprobe import words
+from synthprobe.records.incident import SEVERITIES
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Degradation, Failure, Outcome, Result, Run
 from synthprobe.records.verdict import JourneyVerdict, Verdict
@@ -18,7 +19,6 @@ MUST_PASS = "canary-must-pass"  # noqa: S105
 """Ids of the canaries: journeys against a target of our own whose outcome is known."""
 
 _CUT_OFF = frozenset({"refused", "no connection", "dns", "protocol", "request", "no response", "timeout", "deadline"})
-_SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
 
 
 def judge_attempt(
@@ -63,7 +63,7 @@ def worst_first(verdicts: Sequence[JourneyVerdict]) -> list[JourneyVerdict]:
     """Verdicts in the order in which a person reads them."""
 
     def order(v: JourneyVerdict) -> tuple[int, int, str]:
-        return _WORST_FIRST.index(v.outcome), _SEVERITIES.index(v.journey.severity), v.journey.title
+        return _WORST_FIRST.index(v.outcome), SEVERITIES.index(v.journey.severity), v.journey.title
 
     return sorted(verdicts, key=order)
 

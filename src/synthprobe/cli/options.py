@@ -1,10 +1,13 @@
-"""What the shell offers for a word: the names there are. What cannot be read offers nothing."""
+"""Options that several commands have, and what the shell offers for them: what cannot be read offers nothing."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from synthprobe.config import Project
@@ -32,7 +35,7 @@ def _journeys(project: Project) -> Iterable[str]:
 
 
 def _incidents(project: Project) -> Iterable[str]:
-    from synthprobe.cli.recorded_incidents import RecordedIncidents
+    from synthprobe.cli.known import RecordedIncidents
 
     return (incident.id for incident in RecordedIncidents(project).all() if incident.state != "resolved")
 
@@ -56,3 +59,16 @@ complete_runbooks = _offered(
 complete_faults = _offered(_faults)
 complete_fixes = _offered(_fixes)
 complete_roles = _offered(lambda project: project.config.fixes.roles)
+
+TargetName = Annotated[
+    str | None, typer.Option("--target", autocompletion=complete_targets, help="Target of the configuration.")
+]
+BaseUrl = Annotated[str | None, typer.Option(help="Address that replaces the target's own.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse an option that is no number, or an endless one, which ranges let through; it may be left out."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} was typed: a number was expected, for example 7.")
+    return value

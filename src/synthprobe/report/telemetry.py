@@ -1,7 +1,8 @@
-"""The verdict as Prometheus metrics: a text file for the node exporter, or a push."""
+"""The verdict as Prometheus metrics (a file, or a push), and as OpenTelemetry spans with the ids the target saw."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,7 +10,7 @@ from synthprobe.errors import ReportError
 from synthprobe.files import write_whole
 from synthprobe.journey.deadline import bounded_session
 from synthprobe.records.objective import Coverage
-from synthprobe.records.result import Outcome
+from synthprobe.records.result import Outcome, Result, Step
 from synthprobe.records.verdict import Verdict
 from synthprobe.tools import needs
 
@@ -88,3 +89,70 @@ def _client() -> Any:
     with needs("prometheus", "Writing metrics"):
         import prometheus_client
     return prometheus_client
+
+
+def export_spans(endpoint: str, verdict: Verdict) -> int:
+    """Send a span for each attempt at a journey and each of its steps over OTLP/HTTP."""
+    with needs("otel", "Sending spans"):
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace.export import SpanExportResult
+    run = verdict.run
+    resource = Resource(
+        {
+            "service.name": "synthprobe",
+            "synthprobe.target": run.target,
+            "synthprobe.run": run.id,
+            "synthprobe.location": run.location,
+        }
+    )
+    attempts = [(one, result) for one in verdict.journeys for result in one.results]
+    traced = [(one, result) for one, result in attempts if result.trace_id and result.span_id]
+    spans = [span for one, result in traced for span in _spans(one.outcome_of(result), result, resource)]
+    if not spans:
+        return 0
+    try:
+        with bounded_session(TIMEOUT_S) as session:
+            sent = OTLPSpanExporter(endpoint=endpoint, timeout=TIMEOUT_S, session=session).export(spans)
+    except OSError:
+        sent = SpanExportResult.FAILURE
+    if sent is not SpanExportResult.SUCCESS:
+        raise ReportError(
+            f"{len(spans)} spans could not be sent within {TIMEOUT_S:g} s. Check that the OTLP receiver runs and its "
+            "address ends in /v1/traces; the verdict itself is not touched by this."
+        )
+    return len(spans)
+
+
+def _spans(outcome: Outcome, result: Result, resource: Any) -> Iterator[Any]:
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
+
+    def context(id: str) -> SpanContext:
+        return SpanContext(int(result.trace_id, 16), int(id, 16), is_remote=False, trace_flags=TraceFlags(1))
+
+    def span(of: Result | Step, name: str, parent: str, attributes: dict[str, Any], error: str) -> ReadableSpan:
+        began = int(of.started_at.timestamp() * 1e9)
+        return ReadableSpan(
+            name=name,
+            context=context(of.span_id),
+            parent=context(parent) if parent else None,
+            resource=resource,
+            attributes={"synthprobe.journey": result.journey.id, **attributes},
+            status=Status(StatusCode.ERROR, error) if error else Status(StatusCode.OK),
+            start_time=began,
+            end_time=began + int(of.duration_s * 1e9),
+        )
+
+    def inside(steps: tuple[Step, ...], parent: str) -> Iterator[ReadableSpan]:
+        for step in (one for one in steps if not one.vital):
+            attributes: dict[str, Any] = {"synthprobe.step": step.title}
+            attributes |= {f"synthprobe.{one.title}": one.duration_s for one in step.steps if one.vital}
+            error = (step.error or "The step broke.") if step.status == "failed" else ""
+            yield span(step, step.title, parent, attributes, error)
+            yield from inside(step.steps, step.span_id)
+
+    attributes = {"synthprobe.outcome": outcome, "synthprobe.attempt": result.attempt}
+    cause = result.cause if result.outcome in {"failed", "unknown"} else ""
+    yield span(result, result.journey.title, "", attributes, cause)
+    yield from inside(result.steps, result.span_id)

@@ -1,20 +1,50 @@
-"""Where every command finds and keeps incidents, and who acts."""
+"""What is known by a name that was typed: journeys, incidents, runs and runbooks; and who acts."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.cli.known_journeys import KnownJourneys
+from synthprobe.cli import remembered
+from synthprobe.cli.terminal import open_console
 from synthprobe.config import Project
-from synthprobe.errors import ConfigurationError
+from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.firstline.identity import Actor, Signatures, identity, logged_in_account
+from synthprobe.firstline.naming import named_alone
+from synthprobe.firstline.runbook import Runbook
 from synthprobe.project import ENVIRONMENT
 from synthprobe.records.incident import Incident, IncidentEvent
+from synthprobe.records.journey import Journey
+from synthprobe.records.verdict import Verdict
+from synthprobe.runner.inventory import collected_journeys, inventory_file, read_inventory
 
 _ROLE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_console = open_console()
+
+
+def present_journeys(project: Project) -> dict[str, Journey]:
+    """The journeys of the files and of the last runs, of every target."""
+    found: dict[str, Journey] = {}
+    for name in project.config.targets:
+        kept = read_inventory(inventory_file(project.folder, name))
+        found |= {one.id: one for one in (kept.journeys if kept else ())}
+        found |= remembered.journeys(remembered.verdicts(project, name))
+    with suppress(ConfigurationError):  # a file that cannot be collected takes nothing from what is known besides
+        found |= {one.id: one for one in collected_journeys(project)}
+    return found
+
+
+def journey_ids(project: Project) -> set[str]:
+    """Every journey's id, also of those that only the history knows."""
+    with pipeline.open_history(project) as history:
+        seen = {one.journey for name in project.config.targets for one in history.observations(name, last=1)}
+        seen |= {id for one in history.incidents() if one.occurrences for id in one.journeys}
+    return seen | set(present_journeys(project))
 
 
 class RecordedIncidents:
@@ -60,6 +90,36 @@ class RecordedIncidents:
         self.put(replace(one, events=(*one.events, event)))
 
 
+def known_incidents(project: Project, run: Path | None = None) -> Iterator[Incident]:
+    """Incidents that are known: those that are recorded, then those the given run would open."""
+    kept = {one.id: one for one in RecordedIncidents(project).all()}
+    yield from kept.values()
+    try:
+        verdict = judged_run(project, run)
+    except ReportError:
+        return
+    remembered = {one.journey.id for one in verdict.journeys if one.incident in kept}
+    for one in named_alone(verdict, runbooks_of(project)).incidents:
+        if remembered.isdisjoint((*one.journeys, *one.blocked)):
+            yield one
+
+
+def judged_run(project: Project, run: Path | None) -> Verdict:
+    """A run that is given, or the newest, as it was judged."""
+    folder = run.absolute() if run else pipeline.newest_run(project.root, project.config.folder)
+    written = folder / "verdict.json"
+    # What was judged holds causes and incidents; judging it anew would write them away.
+    return pipeline.read_verdict(written) if written.exists() else pipeline.judge(folder)
+
+
+def runbooks_of(project: Project) -> list[Runbook]:
+    """The project's runbooks; what cannot be read is said."""
+    shelf = pipeline.shelf_of(project)
+    for text in shelf.refused:
+        _console.print(f"left out: {text}")
+    return list(shelf.runbooks)
+
+
 def actor(role: str) -> Actor:
     """Who acts: a role, and a hash that tells two people apart."""
     if not _ROLE.fullmatch(role):
@@ -85,7 +145,9 @@ def known_actor(role: str, project: Project) -> Actor:
     """Who acts, by a role there is: of ``[fixes.roles]``, the owner of a journey, or ``alerts.probe_owner``."""
     who, known = actor(role), {*project.config.fixes.roles, project.config.alerts.probe_owner}
     if role not in known:
-        known |= KnownJourneys(project).owners()
+        known |= {journey.owner for journey in present_journeys(project).values()}
+        known |= {incident.owner for incident in RecordedIncidents(project).all()}
+        known -= {""}
     if role not in known:
         raise ConfigurationError(
             f"--by is {role!r}, a role that is not known. Known roles: {', '.join(sorted(known))}. They are the keys "
@@ -95,8 +157,5 @@ def known_actor(role: str, project: Project) -> Actor:
 
 
 def account() -> str:
-    """What tells two people apart where nothing is changed: ``SYNTHPROBE_WHO``, otherwise the account that logged in.
-
-    Only a hash of it is kept. Who applies a fix is known by `fixing_actor`.
-    """
+    """What tells two people apart where nothing is changed: ``SYNTHPROBE_WHO``, or the account that logged in."""
     return ENVIRONMENT.get("SYNTHPROBE_WHO") or logged_in_account()
