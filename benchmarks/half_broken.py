@@ -1,10 +1,12 @@
 """How often what triage says is so, in half-broken states of the dispatch centre.
 
-    python benchmarks/half_broken.py [--set known|aside|faults|pairs] [--only TEXT] [--first N] [--count N] [--keep DIR]
-    python benchmarks/half_broken.py [--set ...] --recorded DIR
+    python benchmarks/half_broken.py [--set known|aside|faults|pairs] [--seed N] [--only TEXT] [--first N] [--count N]
+                                     [--keep DIR]
+    python benchmarks/half_broken.py [--set ...] [--seed N] --recorded DIR
 
 Of those that no fault was made for, a proxy in front of the centre loses, doubles, mixes or delays what one request is
-answered, a state at a time. They come of a seed, and every second one is set aside: no rule was changed for it. Their
+answered, a state at a time. They come of a seed, and every second one is set aside: neither a rule nor a journey was
+changed for it. Another seed makes new ones. Their
 journeys are those without a browser. ``faults`` are the centre's own, one at a time, ``pairs`` two of different classes
 at once, both with every journey.
 """
@@ -44,7 +46,7 @@ from synthprobe_demo.faults import KINDS
 from synthprobe_demo.process import running_centre
 
 ROOT = Path(__file__).resolve().parent.parent
-SEED = 20261127
+SEED = 20261128
 NUMBER = 64
 _JOURNEY = re.compile(r"^def (test_\w+)\((.*?)\):", re.MULTILINE | re.DOTALL)
 Body = Callable[[bytes], bytes]
@@ -61,8 +63,11 @@ REQUESTS = {
     "who am I": r"^/api/me$",
     "report": r"^/api/reports/intervals",
     "jobs": r"^/api/jobs",
+    "activity": r"^/api/activity",
+    "hazards": r"^/api/hazards",
+    "lookouts": r"^/api/bolos",
 }
-"""What is asked: each but the report is read by at least one journey without a browser."""
+"""What is asked."""
 
 
 @dataclass(frozen=True)
@@ -182,19 +187,23 @@ MUTATIONS = {
     "ends in its middle": Mutation("infra code", lambda path: Break(path=path, method="GET", cut_bytes=40)),
 }
 
-_chosen = random.Random(SEED).sample(list(product(REQUESTS, MUTATIONS)), NUMBER)
-_mutated = [State(f"{r} {m}", (f"{r} {m}",), frozenset(MUTATIONS[m].classes.split())) for r, m in _chosen]
-_pairs = [(one, other) for one, other in combinations(KINDS, 2) if one.cause != other.cause]
 HEALTHY = State("as it should be", (), frozenset())
-SETS = {
-    "known": _mutated[::2],
-    "aside": _mutated[1::2],
-    "faults": [State(kind.name, (kind.name,), frozenset({kind.cause})) for kind in KINDS],
-    "pairs": [
-        State(f"{one.name} and {other.name}", (one.name, other.name), frozenset({one.cause, other.cause}))
-        for one, other in random.Random(SEED).sample(_pairs, 24)
-    ],
-}
+
+
+def states_of(which: str, seed: int) -> list[State]:
+    """The states of a set."""
+    chance = random.Random(seed)
+    if which == "faults":
+        return [State(kind.name, (kind.name,), frozenset({kind.cause})) for kind in KINDS]
+    if which == "pairs":
+        pairs = [(one, other) for one, other in combinations(KINDS, 2) if one.cause != other.cause]
+        return [
+            State(f"{one.name} and {other.name}", (one.name, other.name), frozenset({one.cause, other.cause}))
+            for one, other in chance.sample(pairs, 24)
+        ]
+    chosen = chance.sample(list(product(REQUESTS, MUTATIONS)), NUMBER)
+    mutated = [State(f"{r} {m}", (f"{r} {m}",), frozenset(MUTATIONS[m].classes.split())) for r, m in chosen]
+    return mutated[which == "aside" :: 2]
 
 
 def journeys() -> tuple[str, ...]:
@@ -224,7 +233,7 @@ def _proxied(states: Sequence[State]) -> Iterator[DrillSystem]:
     """The centre behind a proxy that makes these states."""
     faults = {
         Fault(name=name, cause=None): MUTATIONS[mutation].rule(REQUESTS[request])
-        for request, mutation in _chosen
+        for request, mutation in product(REQUESTS, MUTATIONS)
         for name in [f"{request} {mutation}"]
         if any(name in state.breaks for state in states)
     }
@@ -287,14 +296,15 @@ def judge(state: State, verdict: Verdict, runbooks: Sequence[Runbook], sums: Cou
 def main(arguments: Sequence[str]) -> int:
     """Run and judge states, and print the sums."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--set", choices=[*SETS], default="known", help="which states")
+    parser.add_argument("--set", choices=["known", "aside", "faults", "pairs"], default="known", help="which states")
+    parser.add_argument("--seed", type=int, default=SEED, help="what states and pairs are drawn by")
     parser.add_argument("--only", default="", help="states whose name holds this text")
     parser.add_argument("--first", type=int, default=0, help="number of the first state")
     parser.add_argument("--count", type=int, default=NUMBER, help="so many states")
     parser.add_argument("--keep", type=Path, help="folder for the verdicts, so that they can be judged anew")
     parser.add_argument("--recorded", type=Path, help="judge the verdicts of this folder, and run nothing")
     given = parser.parse_args(arguments)
-    states = [one for one in SETS[given.set] if given.only in one.name]
+    states = [one for one in states_of(given.set, given.seed) if given.only in one.name]
     states = list(islice(states, given.first, given.first + given.count))
     sums = Counter[str]()
     with tempfile.TemporaryDirectory() as spare:

@@ -1,11 +1,12 @@
 """J4 and J5: the nearest unit is sent, and every desk follows what it reports."""
 
+from datetime import datetime
 from math import cos, hypot, radians
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from synthprobe import Api, eventually, step
+from synthprobe import Api, Response, eventually, step
 
 
 def km(a: dict, b: dict) -> float:
@@ -53,12 +54,12 @@ def test_the_nearest_available_unit_is_recommended(dispatcher: Page, desk: Api, 
 )
 def test_every_available_unit_is_recommended(desk: Api, caller):
     """Every available unit of every agency is recommended, the nearest first"""
-    place = {"lat": caller.lat, "lng": caller.lng}
+    place, elsewhere = {"lat": caller.lat, "lng": caller.lng}, {"lat": 47.75, "lng": -122.1}
     with step("nobody who is free is left out", checks="setting"):
 
         def complete() -> list[dict]:
-            near = desk.get("/api/recommend", params=place).expect(200).json["units"]
-            units = desk.get("/api/units").expect(200).json["units"]
+            near = desk.get("/api/recommend", params=place).expect(200).json_rows("units", key="id", at_least=0)
+            units = desk.get("/api/units").expect(200).json_rows("units", key="id")
             free = {one["id"] for one in units if one["primary"] == "Available" and not one["synthetic"]}
             missing = sorted(free - {one["id"] for one in near})
             assert not missing, f"{missing} are available and not recommended"
@@ -66,7 +67,7 @@ def test_every_available_unit_is_recommended(desk: Api, caller):
 
         near = eventually(complete, within="2s")
     with step("nobody who is at work is among them", checks="rule"):
-        units = desk.get("/api/units").expect(200).json["units"]
+        units = desk.get("/api/units").expect(200).json_rows("units", key="id")
         busy = {one["id"] for one in units if one["primary"] != "Available"} & {one["id"] for one in near}
         assert not busy, f"{sorted(busy)} are at work and recommended"
     with step("the nearest stands first", checks="rule"):
@@ -74,6 +75,16 @@ def test_every_available_unit_is_recommended(desk: Api, caller):
         assert distances == sorted(distances), f"the nearest was expected first, distances are {distances}"
         for one in near:
             assert abs(one["distance_km"] - km(place, one)) < 0.1, f"{one['id']} is {km(place, one):.2f} km away"
+    with step("each is recommended as what it is", checks="rule"):
+        known = {one["id"]: one["agency"] for one in units}
+        wrong = [one for one in near if (one["agency"], one["primary"]) != (known.get(one["id"]), "Available")]
+        assert not wrong, f"it is recommended as {wrong[0]}, listed as {known.get(wrong[0]['id'])}"
+    with step("for a place in the other town the distances are others", budget="2s", checks="rule"):
+        far = desk.get("/api/recommend", params=elsewhere).expect(200)
+        for one in far.json_rows("units", key="id", order=("distance_km",), at_least=0):
+            assert abs(one["distance_km"] - km(elsewhere, one)) < 0.1, (
+                f"{one['id']} is {km(elsewhere, one):.2f} km from there, not {one['distance_km']}"
+            )
 
 
 @pytest.mark.journey(id="unit-status", owner="fleet-desk", severity="blocker", runbook="unit-status", uses_per_day=9000)
@@ -138,10 +149,15 @@ def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Pag
 
 @pytest.mark.journey(id="second-call", owner="dispatch-desk", severity="critical", runbook="second-call")
 @pytest.mark.mutates("incident", "unit")
-def test_a_second_call_leaves_the_unit_alone(desk: Api, sent, new_incident):
-    """A second call about the same place leaves the unit on scene"""
+def test_a_second_call_leaves_the_unit_alone(desk: Api, watch: Api, sent, new_incident):
+    """A unit's way to the scene is told everywhere alike, and a second call about the place changes none of it"""
+
+    def activity() -> Response:
+        return watch.get("/api/activity").expect(200)
+
+    newest = activity().json["events"][0]["id"]
     with step("SYN-02 is on scene", checks="read-after-write"):
-        sent("SYN-02")
+        number = sent("SYN-02")
         desk.post("/api/units/SYN-02/status", json={"status": "EnRoute"}).expect(200)
         desk.post("/api/units/SYN-02/status", json={"status": "OnScene"}).expect(200)
         before = desk.get("/api/units/SYN-02").expect(200).json_has(secondary="OnScene").json
@@ -151,6 +167,31 @@ def test_a_second_call_leaves_the_unit_alone(desk: Api, sent, new_incident):
         times = [incident[stage] or "" for stage in stages]
         assert all(times), f"one of {stages} is missing: {times}"
         assert times == sorted(times), f"{stages} are {times}"
+    with step("its log tells each stage once, in order, at the time of that stage", budget="2s"):
+        way = [
+            f"dispatcher1 sent SYN-02 to {number}",
+            "SYN-02 is EnRoute (dispatcher1)",
+            "SYN-02 is OnScene (dispatcher1)",
+        ]
+        log = desk.get("/api/units/SYN-02/history").expect(200).json["history"]
+        told, ages = log[-3:], [entry["at"] for entry in log]
+        assert ages == sorted(ages), f"the log is not in order: {ages}"
+        assert [entry["text"] for entry in told] == way, f"the log ends with {told}, {way} was expected"
+        for entry, at in zip(told, times[1:], strict=True):
+            assert entry["kind"].startswith("responder:"), f"the log has {entry}"
+            off = datetime.fromisoformat(entry["at"]) - datetime.fromisoformat(at)
+            assert abs(off.total_seconds()) < 3, f"{entry['text']!r} is told of {entry['at']}, it was at {at}"
+    with step("the activity tells it too, the newest first"):
+        events = activity().json_rows("events", key="id", has=("kind", "text", "at"), order=("-id",))
+        assert events[0]["id"] > newest, f"the activity ends with {events[0]}, as before"
+        stages = [(one["subject"], one["at"], one["text"]) for one in events if one["text"] in way]
+        want = [("SYN-02", entry["at"], entry["text"]) for entry in told if entry["at"] > events[-1]["at"]]
+        assert stages == want[::-1], f"the activity tells {stages}, {want[::-1]} was expected"
+    with step("both lists say what the records say", checks="read-after-write"):
+        listed = watch.get("/api/units").expect(200).json_rows("units", key="id")
+        row = next((one for one in listed if one["id"] == "SYN-02"), {})
+        shown = {name: row.get(name) for name in ("primary", "secondary", "incident", "version")}
+        assert shown == {name: before[name] for name in shown}, f"the list has SYN-02 as {shown}"
     with step("somebody else calls about the same place"):
         new_incident()
     with step("the unit is what it was", checks="rule"):
@@ -181,7 +222,7 @@ def test_of_two_writers_the_slower_is_told(desk: Api, sign_in, sent):
 
 @pytest.mark.journey(id="crew-told", owner="fleet-desk", severity="blocker", runbook="crew-told", uses_per_day=4200)
 @pytest.mark.mutates("incident", "unit")
-def test_the_crew_is_told(desk: Api, sent):
+def test_the_crew_is_told(desk: Api, watch: Api, sent):
     """A crew that is sent is told, once"""
     with step("SYN-05 is sent to an incident"):
         number = sent("SYN-05")
@@ -193,6 +234,16 @@ def test_the_crew_is_told(desk: Api, sent):
             assert messages[0]["sent_at"], f"the message waits since {messages[0]['queued_at']}"
 
         eventually(told, within="3s")
+    with step("who is sent is not recommended again, nor a real unit for a synthetic incident", checks="rule"):
+        near = desk.get("/api/recommend", params={"incident": number}).expect(200)
+        ids = [unit["id"] for unit in near.json_rows("units", key="id", order=("distance_km",), at_least=0)]
+        wrong = [id for id in ids if id == "SYN-05" or not id.startswith("SYN-")]
+        assert not wrong, f"{wrong} are recommended"
     with step("closing the incident frees the unit", checks="rule"):
         desk.post(f"/api/incidents/{number}/close", json={"disposition": "Handled"}).expect(200).json_has(units=[])
         desk.get("/api/units/SYN-05").expect(200).json_has(primary="Available", incident=None)
+    with step("and takes it off the board of every role", checks="read-after-write"):
+        for reader in (desk, watch):
+            reader.get(f"/api/incidents/{number}").expect(200).json_has(status="Closed", disposition="Handled")
+            listed = reader.get("/api/incidents").expect(200).json_rows("incidents", key="number", at_least=0)
+            assert number not in [one["number"] for one in listed], f"{number} is closed and on the board"

@@ -1,5 +1,7 @@
 """J7: a person, a plate and an address are found, at once and on every server."""
 
+from datetime import datetime, timedelta
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -19,6 +21,7 @@ def test_a_person_and_a_plate_are_found(desk: Api, new_incident):
         )
     with step("run a plate", budget="2s", checks="sentinel"):
         cars = desk.get("/api/search", params={"kind": "vehicle", "q": "SYN 001"}).expect(200).json["results"]
+        assert len(cars) <= 1, f"one plate is {len(cars)} cars: {cars}"
         assert [c for c in cars if (c["plate"], c["owner"]) == ("SYN 001", "Proba, Synthia")], (
             f"the sentinel plate is missing, got {cars}"
         )
@@ -46,10 +49,15 @@ def test_a_person_and_a_plate_are_found(desk: Api, new_incident):
             assert not others, f"{kind} {query!r} finds {others[0]}"
             assert bool(rows) == ("Nobody" not in query), f"{kind} {query!r} finds {len(rows)} records"
     with step("what is found says what the record says", budget="4s"):
-        rows = desk.get("/api/search", params={"kind": "incident", "q": "HV-26-0029"}).expect(200).json["results"]
-        assert rows, "no incident is found by the beginning of its number"
+        found = desk.get("/api/search", params={"kind": "incident", "q": "HV-26-0029"}).expect(200)
+        rows = found.json_rows("results", key="number", has=("type", "address", "status"))
         for row in rows[:2]:
             desk.get(f"/api/incidents/{row['number']}").expect(200).json_has(**row)
+    with step("all that begin so are found, the newest first", checks="rule"):
+        found.json_rows("results", key="number", order=("-number",))
+        counted = [int(row["number"].rpartition("-")[2]) for row in rows]
+        gaps = sorted({*range(min(counted), max(counted))} - {*counted})
+        assert not gaps, f"between {min(counted)} and {max(counted)} these are not found: {gaps}"
 
 
 @pytest.mark.journey(id="search-page", owner="records", severity="normal", runbook="search-page", uses_per_day=2600)
@@ -81,15 +89,31 @@ def test_an_address_lies_in_its_town(desk: Api, caller):
     with step("a street of two towns is offered in both", checks="sentinel"):
         places = desk.get("/api/geocode", params={"q": "100 Main Street"}).expect(200).json["results"]
         assert {place["town"] for place in places} == set(towns), f"got {places}"
+        assert len(places) == len(towns), f"a place is offered twice: {places}"
+        names = [place["address"] for place in places]
+        assert names == sorted(names), f"the order is {names}"
         for place in places:
             lat, lng = towns[place["town"]]
             assert abs(place["lat"] - lat) + abs(place["lng"] - lng) < 0.15, f"{place} is not in its town"
+            assert place["town"] in place["address"], f"the address of {place['town']} is {place['address']!r}"
+    with step("the search finds the same places", checks="sentinel"):
+        found = desk.get("/api/search", params={"kind": "address", "q": "100 Main Street"}).expect(200)
+        others = [one for one in found.json_rows("results", key="address") if one not in places]
+        assert not others, f"the search finds {others}, the look-up {places}"
+    with step("an address has its known dangers and no others'", budget="2s", checks="sentinel"):
+        for address, dangers in ((caller.address, 1), ("100 Main Street, Harborview", 0)):
+            told = desk.get("/api/hazards", params={"addr": address}).expect(200).json["hazards"]
+            assert len(told) == dangers, f"{dangers} known danger was expected at {address}, got {told}"
+        known = desk.get("/api/hazards", params={"addr": caller.address}).expect(200).json["hazards"]
+        assert caller.hazard in known[0], f"{caller.hazard!r} was expected, got {known}"
 
 
 @pytest.mark.journey(id="lookouts", owner="records", severity="normal", runbook="lookouts", uses_per_day=150)
 def test_lookouts_can_be_read(desk: Api):
     """Lookouts are there to read"""
     with step("read the lookouts", budget="2s", checks="sentinel"):
-        bolos = desk.get("/api/bolos").expect(200).json["bolos"]
-        assert bolos, "no lookout is shown, the standing one was expected"
+        answer = desk.get("/api/bolos").expect(200)
+        bolos = answer.json_rows("bolos", key="text", has=("at",))
         assert all(bolo["text"].strip() and bolo["at"][:2] == "20" for bolo in bolos), f"one is unreadable: {bolos}"
+        late = [bolo for bolo in bolos if datetime.fromisoformat(bolo["at"]) > answer.server_now + timedelta(seconds=5)]
+        assert not late, f"they come from the future: {late}"

@@ -75,6 +75,37 @@ def test_a_complete_list_of_records_is_given_and_one_that_is_not_says_what_it_la
         assert caught.value.finding.contradiction.misshapen
 
 
+@pytest.mark.parametrize(
+    ("order", "values", "falls"),
+    [
+        (("due",), [1, 2, 2, 3.5], None),
+        (("-due",), ["2026-03", "2026-02", "2026-02"], None),
+        (("due",), ["2026-02", "2026-03", "2026-01"], ("'2026-01'", "'2026-03'")),
+        (("-due",), [3, 1, 2], ("2", "1")),
+        (("-due",), [3, 1, "2"], ("'2'", "1")),
+    ],
+)
+def test_a_list_out_of_order_names_the_two_records_that_stand_wrong(order, values, falls):
+    body = [{"id": f"T{place}", "due": value} for place, value in enumerate(values)]
+    if falls is None:
+        assert answer(body).json_rows(key="id", order=order) == body
+        return
+    with pytest.raises(ExpectationError) as caught:
+        answer(body).json_rows(key="id", order=order)
+    after, before = falls
+    assert f"'T2' with due {after} before 'T1' with due {before}" in str(caught.value)
+    assert not caught.value.finding.contradiction.misshapen
+
+
+def test_a_later_field_of_an_order_counts_only_among_equals():
+    def rows(*given):
+        return answer([{"id": id, "level": level, "due": due} for id, level, due in given])
+
+    rows(("A", 1, 5), ("B", 1, 4), ("C", 2, 9)).json_rows(key="id", order=("level", "-due"))
+    with pytest.raises(ExpectationError, match="'B' with due 5 before 'A' with due 4"):
+        rows(("A", 1, 4), ("B", 1, 5)).json_rows(key="id", order=("level", "-due"))
+
+
 def test_who_asks_whether_a_field_is_there_is_answered_as_by_any_dict():
     body = answer({"units": [1, 2], "at": {"town": "x"}}).json
     assert (body.get("gone"), "gone" in body, body["units"][-1], body["units"][5:]) == (None, False, 2, [])

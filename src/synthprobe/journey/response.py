@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
 
 from synthprobe import words
@@ -209,21 +210,30 @@ class Response:
         return self
 
     def json_rows(
-        self, name: str = "", *, key: str, has: Sequence[str] = (), at_least: int = 1
+        self, name: str = "", *, key: str, has: Sequence[str] = (), order: Sequence[str] = (), at_least: int = 1
     ) -> list[dict[str, Any]]:
-        """Expect a list of records that is complete: none twice, and none without what each must have.
+        """Expect a list of records that is complete: none twice, none without what each must have, and in order.
 
         Args:
             name: the field that holds the list; ``__`` steps into objects; the whole body without it.
             key: the field by which records are told apart.
             has: fields that each record must have, with a value.
+            order: fields that the list is ordered by, the first one most; ``-at`` is ordered from the greatest down.
             at_least: so many records there must be.
 
         Returns:
             The records, for more expectations.
 
         Raises:
-            ExpectationError: naming what is missing, and the first three records that lack something.
+            ExpectationError: naming what is missing, and the first three records that lack something or stand wrong.
+
+        Example:
+            >>> from datetime import UTC
+            >>> exchange = Exchange(step="", method="GET", url="http://t/x", request_headers={}, request_body="",
+            ...     status=200, response_headers={}, response_body="", started_at=datetime.now(UTC), duration_ms=3)
+            >>> answer = Response(exchange, {}, b'{"calls": [{"id": 7, "at": "10:04"}, {"id": 3, "at": "09:58"}]}')
+            >>> [call["id"] for call in answer.json_rows("calls", key="id", order=("-at",))]
+            [7, 3]
         """
         rows: Any = self.json
         for part in filter(None, name.split("__")):
@@ -240,10 +250,15 @@ class Response:
         for one in records:
             lacks = [field for field in (key, *has) if one.get(field) in (None, "")]
             wrong += [f"{field} of {one.get(key)!r}: expected a value, got {one.get(field)!r}" for field in lacks]
+        misshapen = bool(wrong)
+        for one, following in pairwise(records):
+            if field := _falls_back(one, following, order):
+                here, there = (f"{each.get(key)!r} with {field} {each.get(field)!r}" for each in (one, following))
+                wrong.append(f"order by {', '.join(order)}: expected {there} before {here}")
         if wrong:
             more = [f"and {len(wrong) - 3} more"] if len(wrong) > 3 else []
-            wanted = f"{what} with {', '.join((key, *has))}"
-            raise self._contradiction("fields", wanted, "\n".join([*wrong[:3], *more]), misshapen=True)
+            wanted = f"{what} with {', '.join((key, *has))}" + (f", ordered by {', '.join(order)}" if order else "")
+            raise self._contradiction("fields", wanted, "\n".join([*wrong[:3], *more]), misshapen=misshapen)
         return records
 
     def json_matches(self, schema: Mapping[str, Any]) -> Response:
@@ -360,6 +375,17 @@ _MISSING = object()
 
 def _is_list(value: object) -> TypeGuard[list[object]]:
     return isinstance(value, list)
+
+
+def _falls_back(one: Mapping[str, Any], following: Mapping[str, Any], order: Sequence[str]) -> str:
+    """The field by which a record should stand before the one that it follows; none when it stands right."""
+    for field in order:
+        name = field.removeprefix("-")
+        first, second = (one.get(name), following.get(name))[:: -1 if field != name else 1]
+        if first == second:
+            continue
+        return "" if _kind_of(first) is _kind_of(second) and first < second else name
+    return ""
 
 
 def _kind_of(value: object) -> type:
