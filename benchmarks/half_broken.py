@@ -48,6 +48,7 @@ from synthprobe_demo.process import running_centre
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 20261128
 NUMBER = 64
+_altered: set[str] = set()
 _JOURNEY = re.compile(r"^def (test_\w+)\((.*?)\):", re.MULTILINE | re.DOTALL)
 Body = Callable[[bytes], bytes]
 
@@ -228,11 +229,26 @@ def _project() -> Iterator[Path]:
         yield root
 
 
+def _noting(state: str, rule: Break) -> Break:
+    """The rule, which notes that it altered an answer."""
+    if (change := rule.rewrite) is None:
+        _altered.add(state)
+        return rule
+
+    def rewrite(body: bytes) -> bytes:
+        changed = change(body)
+        if changed != body and json.loads(changed) != json.loads(body):
+            _altered.add(state)
+        return changed
+
+    return msgspec.structs.replace(rule, rewrite=rewrite)
+
+
 @contextmanager
 def _proxied(states: Sequence[State]) -> Iterator[DrillSystem]:
     """The centre behind a proxy that makes these states."""
     faults = {
-        Fault(name=name, cause=None): MUTATIONS[mutation].rule(REQUESTS[request])
+        Fault(name=name, cause=None): _noting(name, MUTATIONS[mutation].rule(REQUESTS[request]))
         for request, mutation in product(REQUESTS, MUTATIONS)
         for name in [f"{request} {mutation}"]
         if any(name in state.breaks for state in states)
@@ -257,9 +273,9 @@ def run(states: Sequence[State], system: DrillSystem, paths: tuple[str, ...], ke
                 folder, verdict = run_journeys(Project(root, config), target, order)
             shutil.copy(folder / "verdict.json", keep / f"{state.name}.json")
             broken = [one.journey.id for one in verdict.journeys if one.outcome != "passed"]
-            print(
-                f"{state.name}: {', '.join(broken) or 'nobody noticed'} ({time.monotonic() - began:.0f} s)", flush=True
-            )
+            same = "" if {*state.breaks} & {*_altered, *(kind.name for kind in KINDS)} else ", no answer was altered"
+            noticed = ", ".join(broken) or f"nobody noticed{same}"
+            print(f"{state.name}: {noticed} ({time.monotonic() - began:.0f} s)", flush=True)
 
 
 def judge(state: State, verdict: Verdict, runbooks: Sequence[Runbook], sums: Counter[str]) -> None:

@@ -158,8 +158,9 @@ def test_a_second_call_leaves_the_unit_alone(desk: Api, watch: Api, sent, new_in
     newest = activity().json["events"][0]["id"]
     with step("SYN-02 is on scene", checks="read-after-write"):
         number = sent("SYN-02")
-        desk.post("/api/units/SYN-02/status", json={"status": "EnRoute"}).expect(200)
-        desk.post("/api/units/SYN-02/status", json={"status": "OnScene"}).expect(200)
+        for status in ("EnRoute", "OnScene"):
+            said = desk.post("/api/units/SYN-02/status", json={"status": status}).expect(200)
+            said.json_has(id="SYN-02", secondary=status, incident=number)
         before = desk.get("/api/units/SYN-02").expect(200).json_has(secondary="OnScene").json
     with step("the incident has the times of its stages, in order", checks="rule"):
         stages = ("created_at", "dispatched_at", "enroute_at", "onscene_at")

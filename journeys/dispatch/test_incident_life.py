@@ -31,9 +31,9 @@ def test_what_is_written_is_there_for_everyone(desk: Api, watch: Api, new_incide
         number = new_incident(**CALL)
     path = f"/api/incidents/{number}"
     with step("add a note", budget="1500ms"):
-        desk.post(f"{path}/notes", json={"text": NOTE}).expect(200)
+        desk.post(f"{path}/notes", json={"text": NOTE}).expect(200).json_has(number=number)
     with step("correct the priority", budget="1500ms"):
-        desk.patch(path, json={"priority": 4}).expect(200)
+        desk.patch(path, json={"priority": 4}).expect(200).json_has(number=number, priority=4)
     with step("add another note", budget="1500ms"):
         desk.post(f"{path}/notes", json={"text": "Synthetic note 2"}).expect(200)
     with step("every word of it is kept", checks="read-after-write"):

@@ -377,14 +377,15 @@ def _is_list(value: object) -> TypeGuard[list[object]]:
     return isinstance(value, list)
 
 
-def _falls_back(one: Mapping[str, Any], following: Mapping[str, Any], order: Sequence[str]) -> str:
+def _falls_back(one: dict[str, Any], following: dict[str, Any], order: Sequence[str]) -> str:
     """The field by which a record should stand before the one that it follows; none when it stands right."""
     for field in order:
         name = field.removeprefix("-")
-        first, second = (one.get(name), following.get(name))[:: -1 if field != name else 1]
-        if first == second:
-            continue
-        return "" if _kind_of(first) is _kind_of(second) and first < second else name
+        first: Any = one.get(name)
+        second: Any = following.get(name)
+        if first != second:
+            alike = first is not None and _kind_of(first) is _kind_of(second)
+            return "" if alike and (first < second) == (field == name) else name
     return ""
 
 
