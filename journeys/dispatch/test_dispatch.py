@@ -54,11 +54,11 @@ def test_the_nearest_available_unit_is_recommended(dispatcher: Page, desk: Api, 
 )
 def test_every_available_unit_is_recommended(desk: Api, caller):
     """Every available unit of every agency is recommended, the nearest first"""
-    place, elsewhere = {"lat": caller.lat, "lng": caller.lng}, {"lat": 47.75, "lng": -122.1}
+    here = {"lat": caller.lat, "lng": caller.lng}
     with step("nobody who is free is left out", checks="setting"):
 
         def complete() -> list[dict]:
-            near = desk.get("/api/recommend", params=place).expect(200).json_rows("units", key="id", at_least=0)
+            near = desk.get("/api/recommend", params=here).expect(200).json_rows("units", key="id", at_least=0)
             units = desk.get("/api/units").expect(200).json_rows("units", key="id")
             free = {one["id"] for one in units if one["primary"] == "Available" and not one["synthetic"]}
             missing = sorted(free - {one["id"] for one in near})
@@ -70,21 +70,15 @@ def test_every_available_unit_is_recommended(desk: Api, caller):
         units = desk.get("/api/units").expect(200).json_rows("units", key="id")
         busy = {one["id"] for one in units if one["primary"] != "Available"} & {one["id"] for one in near}
         assert not busy, f"{sorted(busy)} are at work and recommended"
-    with step("the nearest stands first", checks="rule"):
-        distances = [one["distance_km"] for one in near]
-        assert distances == sorted(distances), f"the nearest was expected first, distances are {distances}"
-        for one in near:
-            assert abs(one["distance_km"] - km(place, one)) < 0.1, f"{one['id']} is {km(place, one):.2f} km away"
     with step("each is recommended as what it is", checks="rule"):
         known = {one["id"]: one["agency"] for one in units}
         wrong = [one for one in near if (one["agency"], one["primary"]) != (known.get(one["id"]), "Available")]
         assert not wrong, f"it is recommended as {wrong[0]}, listed as {known.get(wrong[0]['id'])}"
-    with step("for a place in the other town the distances are others", budget="2s", checks="rule"):
-        far = desk.get("/api/recommend", params=elsewhere).expect(200)
-        for one in far.json_rows("units", key="id", order=("distance_km",), at_least=0):
-            assert abs(one["distance_km"] - km(elsewhere, one)) < 0.1, (
-                f"{one['id']} is {km(elsewhere, one):.2f} km from there, not {one['distance_km']}"
-            )
+    with step("the nearest stands first, in either town", budget="2s", checks="rule"):
+        for place in (here, {"lat": 47.75, "lng": -122.1}):
+            found = desk.get("/api/recommend", params=place).expect(200)
+            for one in found.json_rows("units", key="id", order=("distance_km",), at_least=0):
+                assert abs(one["distance_km"] - km(place, one)) < 0.1, f"{one['id']} is {km(place, one):.2f} km away"
 
 
 @pytest.mark.journey(id="unit-status", owner="fleet-desk", severity="blocker", runbook="unit-status", uses_per_day=9000)
@@ -175,6 +169,7 @@ def test_a_second_call_leaves_the_unit_alone(desk: Api, watch: Api, sent, new_in
             "SYN-02 is OnScene (dispatcher1)",
         ]
         log = desk.get("/api/units/SYN-02/history").expect(200).json["history"]
+        assert all(entry["at"] and entry["kind"] and entry["text"] for entry in log), f"the log has gaps: {log}"
         told, ages = log[-3:], [entry["at"] for entry in log]
         assert ages == sorted(ages), f"the log is not in order: {ages}"
         assert [entry["text"] for entry in told] == way, f"the log ends with {told}, {way} was expected"

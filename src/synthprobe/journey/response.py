@@ -384,7 +384,7 @@ def _falls_back(one: dict[str, Any], following: dict[str, Any], order: Sequence[
         first: Any = one.get(name)
         second: Any = following.get(name)
         if first != second:
-            alike = first is not None and _kind_of(first) is _kind_of(second)
+            alike = _kind_of(first) is _kind_of(second) and _kind_of(first) in {str, float, bool}
             return "" if alike and (first < second) == (field == name) else name
     return ""
 
