@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from synthprobe import Api, eventually, step
+from synthprobe import Api, Response, eventually, step
 
 AREA = (47.5, 47.85, -122.45, -121.9)
 """Where this centre's incidents and units can be: from and to latitude, from and to longitude."""
@@ -22,6 +22,24 @@ def real(incidents: list[dict]) -> list[str]:
 def in_area(one: dict) -> bool:
     south, north, west, east = AREA
     return south <= one["lat"] <= north and west <= one["lng"] <= east
+
+
+def expect_true_ages(answer: Response, units: list[dict]) -> None:
+    """Each unit's age is that of its position, by the clock of the server that says it."""
+    for unit in units:
+        age = (answer.server_now - datetime.fromisoformat(unit["fix_at"])).total_seconds()
+        assert abs(unit["age_s"] - age) < 5, f"{unit['id']} is shown as {unit['age_s']} s old, it is {age:.0f} s"
+
+
+def expect_measured_before_received(units: list[dict]) -> None:
+    for unit in units:
+        fix, received = (datetime.fromisoformat(unit[name]) for name in ("fix_at", "recv_at"))
+        assert fix <= received + timedelta(seconds=2), f"{unit['id']}: measured {fix}, received {received}"
+
+
+def expect_fresh(desk: Api, units: list[dict]) -> None:
+    for unit in units:
+        desk.freshness(f"position of {unit['id']}", unit["fix_at"], limit="60s" if unit["speed"] else "300s")
 
 
 def texts(page: Page, table: str) -> list[list[str]]:
@@ -140,7 +158,7 @@ def test_the_lists_of_the_board_agree(desk: Api):
         rows = desk.get("/api/incidents").expect(200).json_rows("incidents", key="number", has=needed, at_least=0)
         incidents = [one for one in rows if not one["synthetic"]]
         answer = desk.get("/api/units").expect(200)
-        needed = ("agency", "primary", "secondary", "lat", "lng", "fix_at", "recv_at", "version")
+        needed = ("agency", "primary", "secondary", "lat", "lng", "speed", "fix_at", "recv_at", "age_s", "version")
         every_unit = answer.json_rows("units", key="id", has=needed, order=("id",))
         units = [one for one in every_unit if not one["synthetic"]]
     with step("each unit lies in this centre's area", checks="invariant"):
@@ -155,9 +173,9 @@ def test_the_lists_of_the_board_agree(desk: Api):
         for one in incidents[:: max(1, len(incidents) // 2)]:
             desk.get(f"/api/incidents/{one['number']}").expect(200).json_has(**one)
     with step("each age is the age of the position", checks="rule"):
-        for one in units:
-            age = (answer.server_now - datetime.fromisoformat(one["fix_at"])).total_seconds()
-            assert abs(one["age_s"] - age) < 5, f"{one['id']} is shown as {one['age_s']} s old, it is {age:.0f} s"
+        expect_true_ages(answer, every_unit)
+    with step("no position was measured after it was received", checks="invariant"):
+        expect_measured_before_received(every_unit)
     with step("the most urgent stands first, the longest waiting first among them", checks="rule"):
         order = [(one["priority"], one["created_at"]) for one in incidents]
         assert order == sorted(order), f"the order is {order}"
@@ -178,6 +196,8 @@ def test_the_lists_of_the_board_agree(desk: Api):
     with step("a unit at work is not available", checks="invariant"):
         idle = [one["id"] for one in units if one["incident"] and one["primary"] == "Available"]
         assert not idle, f"{idle} have an incident and are available"
+    with step("positions are fresh, those of moving units above all", checks="freshness"):
+        expect_fresh(desk, every_unit)
 
 
 @pytest.mark.journey(
@@ -210,13 +230,9 @@ def test_units_on_the_map_are_where_they_are(dispatcher: Page, desk: Api):
                 off = abs(first[across] + slope * (one[along] - first[along]) - one[across])
                 assert off < 1, f"{one['id']} is drawn {off:.0f} px away from its {along}"
     with step("no position was measured after it was received", checks="invariant"):
-        for unit in units:
-            fix, received = (datetime.fromisoformat(unit[name]) for name in ("fix_at", "recv_at"))
-            assert fix <= received + timedelta(seconds=2), f"{unit['id']}: measured {fix}, received {received}"
+        expect_measured_before_received(units)
     with step("the ages shown are the ages of the positions", checks="rule"):
-        for unit in units:
-            age = (answer.server_now - datetime.fromisoformat(unit["fix_at"])).total_seconds()
-            assert abs(unit["age_s"] - age) < 5, f"{unit['id']} is shown as {unit['age_s']} s old, it is {age:.0f} s"
+        expect_true_ages(answer, units)
     with step("positions come in while a unit reports", checks="freshness"):
         before = next(unit for unit in units if unit["id"] == "SYN-04")
         lat = 47.632 if before["lat"] < 47.631 else 47.630
@@ -239,6 +255,4 @@ def test_units_on_the_map_are_where_they_are(dispatcher: Page, desk: Api):
         eventually(arrived, within="2s")
         expect(dispatcher.locator('g.unit[data-unit="SYN-04"]')).to_have_attribute("data-lat", str(lat))
     with step("positions are fresh, those of moving units above all", checks="freshness"):
-        for unit in desk.get("/api/units").expect(200).json["units"]:
-            limit = "60s" if unit["speed"] else "300s"
-            desk.freshness(f"position of {unit['id']}", unit["fix_at"], limit=limit)
+        expect_fresh(desk, desk.get("/api/units").expect(200).json["units"])
