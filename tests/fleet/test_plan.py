@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthprobe.errors import ConfigurationError
-from synthprobe.fleet.index import PartIndex, part_index
+from synthprobe.fleet.part import PartIndex, part_index
 from synthprobe.fleet.plan import plan_slot, refuse_holes
 from synthprobe.records.journey import Journey
 

@@ -17,8 +17,7 @@ from typing import Any
 from playwright.sync_api import APIRequestContext, Browser, BrowserContext, Error, Locator, Page
 
 from synthprobe.browser.installation import has_ffmpeg
-from synthprobe.browser.network import is_odd, network_request
-from synthprobe.browser.page_sight import pages_of, pending_requests, seen_page
+from synthprobe.browser.network import is_odd, network_request, pages_of, pending_requests, seen_page
 from synthprobe.browser.recording import ContextRecording, hold_client_traces
 from synthprobe.browser.trace import DOWNLOADS, learn_from_contents, learn_from_downloads, learn_from_folder
 from synthprobe.evidence.learning import Learner

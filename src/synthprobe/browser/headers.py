@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from synthprobe.journey import steps
-from synthprobe.journey.correlation import correlation_headers
+from synthprobe.journey.steps import correlation_headers
 from synthprobe.targets.guardrails import browser_may_mark, synthetic_headers
 from synthprobe.targets.target import Target
 

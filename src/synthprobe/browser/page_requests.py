@@ -15,8 +15,8 @@ from synthprobe.browser.read_only import original
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError
 from synthprobe.evidence.learning import Learner
 from synthprobe.journey import steps
-from synthprobe.journey.correlation import correlation_headers, same_host
 from synthprobe.journey.guard import Guard
+from synthprobe.journey.steps import correlation_headers, same_host
 from synthprobe.targets.addresses import origin_of, resolve
 from synthprobe.targets.guardrails import change_refusal, synthetic_headers
 

@@ -22,8 +22,7 @@ from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Project
 from synthprobe.deadlines import is_ending, signals
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
-from synthprobe.fleet.index import PartIndex, part_index
-from synthprobe.fleet.part import look
+from synthprobe.fleet.part import PartIndex, look, part_index
 from synthprobe.fleet.slots import Done
 from synthprobe.project import CiJob
 from synthprobe.records.verdict import Verdict

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import msgspec
 
@@ -18,37 +20,30 @@ from synthprobe.errors import (
 )
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.redaction import masked_record
+from synthprobe.records.evidence import Exchange
 from synthprobe.records.finding import Contradiction, Finding, Refusal, Sight, Sought
-from synthprobe.records.result import Failure
+from synthprobe.records.result import Degradation, Failure
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _ASKED = re.compile(r"net::ERR_\w+ at (https?://\S+)")
 _MESSAGE_LINES = 14
+_OF_OURS = ((SecretError, "credentials"), (ConfigurationError, "configuration"), (ToolError, "browser"))
 _SHOWN = "Actual value: "
 _OURS = frozenset({"proxy", "credentials"})
 """What keeps the probe from asking the target at all."""
 _NO_ANSWER = frozenset({"refused", "dns", "tls", "no connection", "protocol", "redirects", "request"})
 
-# part of Playwright's message → (kind, ours); the first that occurs counts
+# parts of Playwright's message, and what each says; the first that occurs counts
+_LAUNCHES = ("BrowserType.", "Cannot launch", "Browser.new_context", "BrowserContext.new_page", "Failed to launch")
+_ENDS = ("Executable doesn't exist", "has been closed", "connection closed", "Target crashed", "Page crashed")
 _BROWSER_REASONS = (
-    ("BrowserType.", "browser", True),
-    ("Cannot launch", "browser", True),
-    ("Browser.new_context", "browser", True),
-    ("BrowserContext.new_page", "browser", True),
-    ("Executable doesn't exist", "browser", True),
-    ("Failed to launch", "browser", True),
-    ("has been closed", "browser", True),
-    ("connection closed", "browser", True),
-    ("Target crashed", "browser", True),
-    ("Page crashed", "browser", True),
-    ("ERR_CONNECTION_REFUSED", "refused", False),
-    ("ERR_CONNECTION_TIMED_OUT", "no connection", False),
-    ("ERR_ADDRESS_UNREACHABLE", "no connection", False),
-    ("ERR_NAME_NOT_RESOLVED", "dns", False),
-    ("ERR_CERT", "tls", False),
-    ("ERR_SSL", "tls", False),
-    ("ERR_TOO_MANY_REDIRECTS", "redirects", False),
-    ("net::ERR", "protocol", False),
+    ((*_LAUNCHES, *_ENDS), "browser"),
+    (("ERR_CONNECTION_REFUSED",), "refused"),
+    (("ERR_CONNECTION_TIMED_OUT", "ERR_ADDRESS_UNREACHABLE"), "no connection"),
+    (("ERR_NAME_NOT_RESOLVED",), "dns"),
+    (("ERR_CERT", "ERR_SSL"), "tls"),
+    (("ERR_TOO_MANY_REDIRECTS",), "redirects"),
+    (("net::ERR",), "protocol"),
 )
 
 # the same in the words of Playwright's own process, which sends what pages do not: page.request, route.fetch
@@ -147,6 +142,10 @@ def _is_assertion(error: BaseException, kind: str) -> bool:
     return isinstance(error, AssertionError) or kind == "expectation"
 
 
+def _first_of(reasons: Iterable[tuple[tuple[str, ...], str]], text: str) -> str:
+    return next((kind for parts, kind in reasons if any(part in text for part in parts)), "")
+
+
 def _reason(error: BaseException) -> tuple[str, bool]:
     names = {f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
     text = _text(error)
@@ -154,23 +153,17 @@ def _reason(error: BaseException) -> tuple[str, bool]:
         return error.last.kind, True
     if isinstance(error, (TargetError, ExpectationError)):
         return error.kind, error.kind in _OURS
-    if isinstance(error, SecretError):
-        return "credentials", True
-    if isinstance(error, ConfigurationError):
-        return "configuration", True
-    if isinstance(error, ToolError):
-        return "browser", True
+    if known := next((name for kind, name in _OF_OURS if isinstance(error, kind)), ""):
+        return known, True
     if isinstance(error, AssertionError):
         return ("probe error", True) if _raised_by_us(error) else ("expectation", False)
     if "playwright.Error" in names:
         first = text.splitlines()[0] if text else ""  # what follows holds addresses and headers of the target
-        if first.startswith(("APIRequestContext.", "Route.fetch:")):
-            for parts, kind in _CLIENT_REASONS:
-                if any(part in first for part in parts):
-                    return kind, False
-        for part, kind, ours in _BROWSER_REASONS:
-            if part in text:
-                return kind, ours
+        is_client = first.startswith(("APIRequestContext.", "Route.fetch:"))
+        if is_client and (kind := _first_of(_CLIENT_REASONS, first)):
+            return kind, False
+        if kind := _first_of(_BROWSER_REASONS, text):
+            return kind, kind == "browser"
         return ("timeout", False) if "playwright.TimeoutError" in names else ("journey error", True)
     if "requests.RequestException" in names:
         return "request", False
@@ -285,3 +278,51 @@ def sought_in(first: str, rest: Sequence[str]) -> Sought | None:
 def locator_in(rest: Sequence[str]) -> str:
     """How the element was looked for, by the lines below a message's first one; empty when they do not say."""
     return next((found["locator"].strip() for line in rest if (found := _WAITING.match(line))), "")
+
+
+SKEW_S = 30.0
+"""Seconds two clocks may differ by before ages are not believed."""
+
+
+def telling_answer(exchanges: Iterable[Exchange]) -> tuple[datetime, Exchange] | None:
+    """The answer whose ``Date`` tells the target's clock best.
+
+    What a cache has kept, by its ``Age``, tells nothing of now. Of the others the newest does: a date can be older than
+    the answer's arrival, never younger.
+    """
+    found = []
+    for exchange in exchanges:
+        headers = {name.lower(): value for name, value in exchange.response_headers.items()}
+        if headers.get("age", "0").strip().strip("0"):
+            continue
+        try:
+            date = parsedate_to_datetime(headers.get("date", ""))
+        except ValueError:
+            continue
+        found.append((date.replace(tzinfo=date.tzinfo or UTC), exchange))
+    return max(found, key=lambda one: _ahead_s(*one), default=None)
+
+
+def _ahead_s(date: datetime, exchange: Exchange) -> float:
+    return (date - exchange.started_at - timedelta(milliseconds=exchange.duration_ms)).total_seconds()
+
+
+def clock_failure(
+    exchanges: Iterable[Exchange], failure: Failure | None, degradations: Sequence[Degradation], *, step: str = ""
+) -> Failure | None:
+    """The failure of an attempt whose judgement rests on clocks that do not agree."""
+    skew_of = failure.finding.skew if failure and failure.finding else None
+    told = failure is not None and (failure.kind == "tls" or skew_of is not None)
+    if failure is None:
+        told = any(one.kind == "stale" for one in degradations)
+    found = telling_answer(exchanges) if told else None
+    skew = _ahead_s(*found) if found else 0.0
+    if abs(skew) <= SKEW_S:
+        return failure
+    before = failure.message if failure else degradations[0].message
+    message = (
+        f"The clocks of this machine and of the target differ by {abs(skew):.0f} s, so no age is believed; at most "
+        f"{SKEW_S:.0f} s were expected. Set the clock that is wrong, for example with timedatectl set-ntp true."
+        f"\nThe journey itself: {before}"
+    )
+    return Failure(kind="clock", ours=True, message=message, detail=failure.detail if failure else "", step=step)

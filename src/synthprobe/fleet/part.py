@@ -1,22 +1,22 @@
-"""Looks at one part of a slot from one location: leased, run, judged, and handed over. Nobody is told here."""
+"""Looks at one part of a slot from one location: which one, leased, run, judged, handed over. Nobody is told here."""
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.config import Project
-from synthprobe.errors import HistoryError
-from synthprobe.fleet.index import PartIndex
+from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.fleet.slots import LEASE_S, Done, held, holder, plan_of, slot_of
 from synthprobe.pipeline.afterwards import after_part, seen_by
 from synthprobe.pipeline.memory import BEFORE_S
@@ -29,6 +29,7 @@ from synthprobe.targets.target import Target
 
 if TYPE_CHECKING:
     from synthprobe.history.fleet import Fleet
+
 
 LEAST_S = 10.0
 """Seconds that must be left of a slot for a part of it to be begun."""
@@ -154,3 +155,47 @@ def _nothing(target: Target, state: PartState) -> bytes:
     run = Run(id="", target=target.name, base_url=target.base_url, slot=place.slot, started_at=now, part=place.part)
     seen = seen_by(Verdict(run=run, journeys=(), finished_at=now), place, state.token)
     return msgspec.msgpack.encode(seen)
+
+
+_ENGINES = (
+    # variable, first index, variable of the first index, variable of how many there are
+    ("JOB_COMPLETION_INDEX", 0, "", ""),
+    ("CI_NODE_INDEX", 1, "", "CI_NODE_TOTAL"),
+    ("SLURM_ARRAY_TASK_ID", 0, "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT"),
+)
+"""Kubernetes' Indexed Jobs count from 0, GitLab's ``parallel`` from 1, Slurm's arrays from what was asked for."""
+
+
+class PartIndex(Struct, frozen=True, kw_only=True):
+    """One part of how many."""
+
+    number: int
+    of: int
+
+
+def part_index(given: str, environ: Mapping[str, str]) -> PartIndex:
+    """Read which part is meant.
+
+    Example:
+        >>> part_index("auto/8", {"JOB_COMPLETION_INDEX": "0"})
+        PartIndex(number=1, of=8)
+    """
+    first, _, last = given.partition("/")
+    if first == "auto":
+        first, total = _of_engine(given, environ)
+        last = last or total
+    if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= 10_000):
+        raise ConfigurationError(
+            f"--part is {given!r}, which makes part {first or '?'} of {last or '?'}. A part and how many there are was "
+            "expected: 3/8, or auto/8 where Kubernetes, GitLab or Slurm numbers the machines."
+        )
+    return PartIndex(number=int(first), of=int(last))
+
+
+def _of_engine(given: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    for variable, begins, lowest, count in _ENGINES:
+        if (value := environ.get(variable, "")).isdecimal():
+            begins = int(environ.get(lowest) or begins) if lowest else begins
+            return str(int(value) - begins + 1), environ.get(count, "") if count else ""
+    names = ", ".join(variable for variable, *_ in _ENGINES)
+    raise ConfigurationError(f"--part is {given!r}, and none of {names} is set. Say which part: --part 3/8.")

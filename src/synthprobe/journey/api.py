@@ -18,12 +18,12 @@ from synthprobe.evidence.failure import certificate_fault
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
 from synthprobe.journey.clock import SteadyClock, monotonic
-from synthprobe.journey.correlation import correlation_headers, same_host
 from synthprobe.journey.deadline import Deadline, deadline, limit_of
 from synthprobe.journey.freshness import Freshness, freshness
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.response import Response, answer_of
 from synthprobe.journey.session import GuardedSession
+from synthprobe.journey.steps import correlation_headers, same_host
 from synthprobe.mistakes import nearest
 from synthprobe.project import ENVIRONMENT
 from synthprobe.records.evidence import Exchange
@@ -189,7 +189,7 @@ class Api:
         return freshness(what, at, limit=limit, target_now=self._server_now())
 
     def _server_now(self) -> datetime | None:
-        from synthprobe.evidence.clock import telling_answer  # most journeys ask for no age
+        from synthprobe.evidence.failure import telling_answer  # most journeys ask for no age
 
         own = [one for one in self.exchanges if same_host(one.url, self.target.base_url)]
         found = telling_answer(own)

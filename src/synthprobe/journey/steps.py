@@ -1,4 +1,4 @@
-"""Steps: the named, timed parts of a journey."""
+"""Steps: the named, timed parts of a journey, and the headers by which the target can tell which of them asks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator, contextmanager
 from types import TracebackType
 from typing import Any, TypeVar, cast, get_args
+from urllib.parse import quote
 
 from synthprobe.errors import ConfigurationError
 from synthprobe.journey.clock import monotonic
@@ -15,6 +16,7 @@ from synthprobe.journey.recorder import OpenStep, Recorder, StepListener, curren
 from synthprobe.mistakes import nearest
 from synthprobe.records.journey import duration_s
 from synthprobe.records.result import Check
+from synthprobe.targets.addresses import origin_of
 
 __all__ = ["Recorder", "StepListener", "current", "left_out", "recording", "step", "swap"]
 
@@ -153,3 +155,30 @@ class step(ContextDecorator):  # noqa: N801 - reads as a word in a journey
                 return await function(*args, **kwargs)
 
         return cast("F", inside)
+
+
+LONGEST = 120
+"""Characters one value has at most; few different values, never an id of a run, so that statements stay alike."""
+
+
+def correlation_headers(recorder: Recorder | None, *, own: bool = True) -> dict[str, str]:
+    """W3C ``traceparent`` and ``baggage`` of what is sent now."""
+    if recorder is None:
+        return {}
+    headers = {"traceparent": f"00-{recorder.trace_id}-{recorder.span_id}-01"}
+    if own:
+        headers["baggage"] = baggage(recorder.journey.id, recorder.path)
+    return headers
+
+
+def baggage(journey: str, step: str) -> str:
+    """The header's value."""
+    members = {"synthprobe.journey": journey, "synthprobe.step": step}
+    return ",".join(
+        f"{name}={quote(value[:LONGEST], safe='', errors='replace')}" for name, value in members.items() if value
+    )
+
+
+def same_host(url: str, base_url: str) -> bool:
+    """Whether an address is the target's own: others are not told which journey runs."""
+    return origin_of(url) == origin_of(base_url) != ""

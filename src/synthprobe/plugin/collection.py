@@ -1,14 +1,17 @@
-"""Collecting journeys: markers read, ids refused, and the run's folder begun once there is something to judge."""
+"""Collecting journeys: markers read, ids refused, the run's folder begun, and names known that are never masked."""
 
 from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Generator, Iterable
+import re
+import sys
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from synthprobe.plugin.admission import refuse_async_pages, refuse_secret_ids
@@ -18,21 +21,24 @@ from synthprobe.plugin.options import (
     is_journey_path,
     journey_of,
     mutates_of,
+    project_of,
     project_root,
     refuse_names_given_twice,
     refuse_shared_ids,
     tags_of,
     target_name,
 )
-from synthprobe.plugin.own_names import own_names
 from synthprobe.plugin.reports import redact_report
 from synthprobe.project import NAMES
+from synthprobe.records import evidence
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
+from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL
 
 if TYPE_CHECKING:
     from synthprobe.plugin.session import JourneySession
+
 
 _REFUSAL = "synthprobe_refusal"
 # pytest-playwright's own; its users can do nothing about it
@@ -199,3 +205,53 @@ def _canaries(folder: pytest.Collector, slot: int, *, browser: bool) -> list[pyt
         if journey.id == MUST_FAIL:  # nobody reads its traceback, and drawing it takes long
             vars(found[name])["repr_failure"] = lambda *_, **__: ""
     return [found[name] for name in chosen]
+
+
+_STEP = re.compile(r"""\bstep\(\s*[rRfFuU]*(\"{3}|'{3}|"|')(.*?)\1""", re.DOTALL)
+_USER_INFO = re.compile(r"//[^/@\s]*@")
+
+
+def own_names(
+    config: pytest.Config, target: Target, run: tuple[Path, str], items: Iterable[pytest.Item]
+) -> Iterator[str]:
+    """Names of journeys, steps, targets, hosts, places and fields of evidence, and what the configuration says."""
+    root = project_root(config)
+    yield from (str(root), str(run[0]), run[1], _without_user(target.base_url))
+    for record in vars(evidence).values():
+        yield from getattr(record, "__struct_fields__", ())
+    yield from map(_without_user, _texts(msgspec.to_builtins(project_of(config).config)))
+    for item in items:
+        yield item.nodeid
+        if is_journey_path(config, item.path):
+            journey = journey_of(item)
+            yield from (journey.id, journey.node_id, journey.title)
+    for source in _sources(root):
+        for _, title in _STEP.findall(source):
+            yield from re.split(r"\{.*?\}", title)
+
+
+def _sources(root: Path) -> Iterator[str]:
+    """The project's own modules, as far as they are imported; steps stand in helpers of journeys too."""
+    inside = f"{root}{os.sep}"
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None) or ""
+        if path.startswith(inside) and path.endswith(".py") and "site-packages" not in Path(path).parts:
+            try:
+                yield Path(path).read_text("utf-8")
+            except (OSError, UnicodeDecodeError):
+                continue
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from (*_texts(key), *_texts(inner))
+    if isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _without_user(address: str) -> str:
+    return _USER_INFO.sub("//", address)

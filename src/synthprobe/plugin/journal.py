@@ -15,10 +15,9 @@ from synthprobe import words
 from synthprobe.browser.kept_evidence import Keeper, evidence_folder
 from synthprobe.config import Project
 from synthprobe.evidence.cap import capped
-from synthprobe.evidence.clock import clock_failure
 from synthprobe.evidence.exchanges import operations
 from synthprobe.evidence.facts import console_lines, facts_of, usual_facts, waterfall, with_pending
-from synthprobe.evidence.failure import leak_failure
+from synthprobe.evidence.failure import clock_failure, leak_failure
 from synthprobe.evidence.issued import keep_digests
 from synthprobe.evidence.pictures import picture_only
 from synthprobe.evidence.redaction import Redactor
