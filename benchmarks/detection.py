@@ -25,7 +25,7 @@ from typing import ClassVar, Protocol
 from apache_otava import NEWEST, RUNS, VERSION, Hunter, NotInstalled, Otava
 
 from synthprobe.detection.degradation import StepDetector
-from synthprobe.detection.suspicion import AS_USUAL, CALM, LOOK_AGAIN
+from synthprobe.detection.suspicion import AS_USUAL, LOOK_AGAIN
 
 GROUPS = {
     "A quiet services, 5 min": ("petshop",),
@@ -221,15 +221,16 @@ def with_reruns(all_series: list[Series], factor: float, most: int, each: int) -
             if ms is None:
                 break
             at = series[start][0] + n  # a second apart, so that they are runs of their own
-            surprise = detector.surprise(at, ms)
+            known, surprise = StepDetector.from_bytes(detector.to_bytes()), detector.surprise(at, ms)
             detector.update(at, ms)
-            calm = 0
             for _ in range(most if surprise >= LOOK_AGAIN else 0):
                 again = next(rest, None)
-                if again is None or calm >= CALM or detector.degraded:
+                if again is None or detector.degraded:
                     break
-                calm += as_usual(detector, at, again)
+                calm = known.surprise(at, again) < AS_USUAL
                 detector.update(at, again, scheduled=False)
+                if calm:
+                    break
             if detector.degraded:
                 delay = n
                 break
@@ -237,22 +238,16 @@ def with_reruns(all_series: list[Series], factor: float, most: int, each: int) -
     return delays, f"{100 * reruns / max(scheduled, 1):.0f} % extra, {alarms} false alarms in {scheduled:,} runs"
 
 
-def as_usual(detector: StepDetector, at: float, ms: float) -> int:
-    """How much a re-run speaks for the usual, as the suspicion of a journey counts it."""
-    surprise = detector.surprise(at, ms)
-    return sum(surprise < calm for calm in AS_USUAL)
-
-
 def _reruns_of_healthy(detector: StepDetector, at: float, ms: float, most: int, quiet: Series) -> tuple[int, bool]:
     if not most or detector.surprise(at, ms) < LOOK_AGAIN:
         return 0, False
     again = StepDetector.from_bytes(detector.to_bytes())
     again.update(at + 1, ms)
-    source, count, calm = random.Random(int(ms * 1000)), 0, 0
-    while count < most and calm < CALM and not again.degraded:
+    source, count, calm = random.Random(int(ms * 1000)), 0, False
+    while count < most and not calm and not again.degraded:
         count += 1
         rerun = source.choice(quiet)[1]
-        calm += as_usual(again, at, rerun)
+        calm = detector.surprise(at, rerun) < AS_USUAL
         again.update(at, rerun, scheduled=False)
     return count, count > 0 and again.degraded
 

@@ -22,8 +22,9 @@ def feed(detector: StepDetector, durations, start: int = 0, step_s: float = 300.
 
 
 @pytest.mark.parametrize("sigma", [QUIET, NOISY])
-def test_a_healthy_step_is_silent_for_weeks(sigma):
-    assert feed(StepDetector(), noise(sigma, 8000)) == []
+def test_a_healthy_step_raises_half_a_false_alarm_in_ten_thousand_runs_at_most(sigma):
+    weeks = [feed(StepDetector(), noise(sigma, 8000, seed)) for seed in range(1, 6)]
+    assert sum(map(len, weeks)) <= 2
 
 
 def test_nothing_is_said_before_twenty_runs():

@@ -121,7 +121,7 @@ def test_slow():
         ("", [1, 1, 8], ""),
         ("suspicion_budget = 5", [1, 1, 3], "slow (after 3 times)"),
         ("suspicion_budget = 1", [1, 0, 0], "second, slow"),
-        ("suspicion_reruns = 30\nsuspicion_budget = 4", [1, 1, 2], "slow (after twice)"),
+        ("suspicion_reruns = 30\nsuspicion_budget = 5", [1, 1, 3], "slow (after 3 times)"),
     ],
 )
 def test_the_budget_counts_real_reruns_and_what_it_leaves_out_is_said(

@@ -36,6 +36,11 @@ class Baseline:
         """How surprising a duration is, forgiving ten per cent."""
         return self.window.surprise(point - FORGIVEN)
 
+    def lately(self) -> int:
+        """The median of the newest twelve, which are held back; the usual one while there are fewer."""
+        pending = sorted(self._pending)
+        return pending[_LAG // 2] if len(pending) == _LAG else self.window.median()
+
     def learn(self, point: int) -> None:
         """A healthy duration; it counts once twelve more were seen."""
         pending = self._pending

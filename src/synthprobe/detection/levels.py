@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from functools import cache
 from itertools import islice
 from typing import Any, Literal
 
@@ -20,39 +19,22 @@ from synthprobe.detection.window import FORGIVEN, GRID, Window, pack, unpack
 Slow = Literal["burst", "streak", "drag", "shift", "again"]
 Event = Literal["", Slow, "lost", "faster", "eased", "accepted"]
 
-STREAK = 3.2
-"""Surprise of three runs in a row that raises an alarm."""
+VISIBLE = 3.2
+"""Surprise of a usual run that is slowed down by the least a step can show."""
 
 SUSPICIOUS = 2.3
 """Surprise of a run that is slower than nine of ten usual ones."""
 
-_LEAST, _BURST, _LEVEL_LEAST, _LEVEL = 2.0, 7.0, 2.4, 8.0
-_DRAG_RUNS, _DRAG_CAP = 12, 4.0
+_LEAST, _BURST, _STREAK, _STREAK_MOVED = 2.0, 7.0, 2.9, 5.0
+_DRAG_RUNS, _DRAG_CAP, _DRAG = 12, 4.0, 28.2  # the sum of twelve surprises: one chance in 5,000
 _HALF, _SHIFTS = 0.69, ((12, 10, 12.0), (24, 18, 14.0))
 _CALM_RUNS, _ACCEPT_RUNS = 6, 144
 _KEPT = 48
 _PAST_LEAST = 288
 _ONSET_RUNS, _ONSET_DRIFT, _SHIFT_DRIFT = 36, 1.7, 1.0
-_AGAIN_CAP, _AGAIN_MOST = 7.0, 20
+_AGAIN_CAP, _AGAIN, _AGAIN_MOST = 7.0, 23.0, 20
 _WORSE, _BETTER = round(math.log(1.2) * GRID), round(math.log(1.3) * GRID)
 _LOOK, _EASED_RUNS, _FASTER_RUNS, _TURNED_RUNS = 12, 12, 24, 300
-
-
-@cache
-def _gamma_threshold(runs: int, log_chance: float) -> float:
-    """The sum of so many exponential surprises that has this chance: the tail of Gamma(runs)."""
-    low, high = float(runs), 400.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        total, term = 0.0, 1.0
-        for i in range(runs):
-            total += term
-            term *= middle / (i + 1)
-        low, high = (low, middle) if middle - math.log(total) > log_chance else (middle, high)
-    return high
-
-
-_DRAG = _gamma_threshold(_DRAG_RUNS, 8.5)
 
 
 class Level:
@@ -108,6 +90,7 @@ class Levels:
 
     def surprise(self, point: int, at: float) -> float:
         """How surprising a duration is against the usual, or what the step has come down to."""
+        point -= self._lately()
         usual = self._against_usual(point, at)
         return usual if self.level is None or self.level.slower else self._against_level(point, usual, at)
 
@@ -194,27 +177,36 @@ class Levels:
         before = newest[-2] if n > 1 else 0.0
         if last >= _BURST and before >= _BURST:
             return "burst"
+        if self._again:
+            return "again" if self._evidence(min(self._again + 1, n, _AGAIN_MOST)) >= _AGAIN else ""
         for runs, slow, evidence in _SHIFTS:
             if n >= runs and (self._slow & (1 << runs) - 1).bit_count() >= slow and self._moved(runs) >= evidence:
                 return "shift"
         if last < _LEAST:
             return ""
-        least = min(last, before, newest[-3]) if n > 2 else 0.0
-        if least >= STREAK:
-            return "streak"
-        if least >= _LEVEL_LEAST and self._moved(3) >= _LEVEL:
+        if n > 2 and min(last, before, newest[-3]) >= _STREAK and self._moved(3) >= _STREAK_MOVED:
             return "streak"
         if n >= _DRAG_RUNS and sum([min(newest[-i], _DRAG_CAP) for i in range(1, _DRAG_RUNS + 1)]) >= _DRAG:
             return "drag"
-        runs = min(self._again + 1, n, _AGAIN_MOST)
-        if runs > 1 and sum([min(newest[-i], _AGAIN_CAP) for i in range(1, runs + 1)]) >= _gamma_threshold(runs, 8.5):
-            return "again"
         return ""
 
     def _moved(self, runs: int) -> float:
         """How much better the newest runs are explained by one factor than by the level of now."""
         window, moved = self._law(self.level)
         return window.moved([point - moved for point in islice(self.points, len(self.points) - runs, None)])
+
+    def _evidence(self, runs: int) -> float:
+        """How surprising a run and its re-runs are, and by one factor, beyond what this hour and the last runs were."""
+        window, moved = self._law(self.level)
+        first = len(self.points) - runs
+        moved += max(self._lately(), self.hours.slower_by(self.times[-1], self.baseline.window))
+        points = [point - moved for point in islice(self.points, first, None)]
+        return window.moved(points) + sum(min(window.surprise(point), _AGAIN_CAP) for point in points)
+
+    def _lately(self) -> int:
+        """How much slower than the level of now the newest healthy runs were, on the grid; 0 where they were not."""
+        window, moved = self._law(self.level)
+        return max(0, self.baseline.lately() - moved - window.median())
 
     def _onset(self, rule: Slow) -> int:
         """How many of the newest runs belong to it: the start that makes the sum of evidence largest."""

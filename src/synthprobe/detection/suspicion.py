@@ -23,11 +23,8 @@ REFERENCE = (f"{OWN}reference-task", "")
 LOOK_AGAIN = 1.7
 """Surprise of a run that is slower than 82 of 100 usual ones: it is looked at again."""
 
-AS_USUAL = (1.2, 0.69)
-"""Surprises below which a re-run is as usual, as seven of ten are, and plainly so, as five of ten are."""
-
-CALM = len(AS_USUAL)
-"""How often a journey was as usual until it is believed to be; once plainly is enough."""
+AS_USUAL = 0.69
+"""Surprise below which a re-run is as usual, as half of the usual ones are: the journey is looked at no more."""
 
 _SLOW, _SLOW_REFERENCE, _REFERENCE_RATIO = 3.3, 7.0, 1.5
 _TOGETHER, _SPREAD, _PATIENCE = 3, 1.3, 3
@@ -39,16 +36,15 @@ class Suspicion(Struct, frozen=True, kw_only=True):
     journey: str
     title: str
     node_id: str
-    limits: dict[str, tuple[float, ...]]
+    limits: dict[str, float]
     surprise: float
 
-    def calm(self, result: Result) -> int:
-        """How much a re-run speaks for the usual: 0 when it was slow too, ``CALM`` when it was plainly as usual."""
+    def is_calm(self, result: Result) -> bool:
+        """Whether a re-run was as usual."""
         took = timings(result)
         if took is None or not took[""][2]:
-            return 0
-        known = [sum(took[path][1] < limit for limit in limits) for path, limits in self.limits.items() if path in took]
-        return min(known, default=CALM)
+            return False
+        return all(took[path][1] < limit for path, limit in self.limits.items() if path in took)
 
 
 class Suspicions(Struct, frozen=True, kw_only=True):
@@ -65,7 +61,7 @@ class Suspicions(Struct, frozen=True, kw_only=True):
         left = []
         for one in self.journeys:
             seen = [result for result in reruns if result.journey.id == one.journey]
-            if one.journey in repeatable and len(seen) < self.most and sum(map(one.calm, seen)) < CALM:
+            if one.journey in repeatable and len(seen) < self.most and not any(map(one.is_calm, seen)):
                 left.append(one.journey)
         return tuple(left)
 
@@ -115,9 +111,7 @@ def _suspect(one: JourneyVerdict, states: States) -> Suspicion | None:
         title=one.journey.title,
         node_id=one.journey.node_id,
         limits={
-            path: tuple(_limit_ms(known[path], *took[path], surprise=calm) for calm in AS_USUAL)
-            for path, surprise in surprises.items()
-            if surprise >= LOOK_AGAIN
+            path: _limit_ms(known[path], *took[path]) for path, surprise in surprises.items() if surprise >= LOOK_AGAIN
         },
         surprise=most,
     )
@@ -130,7 +124,7 @@ def with_reruns(verdict: Verdict, suspicions: Sequence[Suspicion], looked: Looke
     notes = []
     for id, results in seen.items():
         if results:
-            calm = sum(by_id[id].calm(result) > 0 for result in results)
+            calm = sum(map(by_id[id].is_calm, results))
             failed = [result for result in results if result.outcome in {"failed", "unknown"}]
             note = f"{by_id[id].title}: slower than usual, so it was run again {_times(len(results))}; "
             note += f"{calm} of {len(results)} {'was' if len(results) == 1 else 'were'} as usual."
@@ -219,11 +213,11 @@ def _only_attempt(one: JourneyVerdict) -> dict[str, tuple[float, float]]:
     return {path: (at, ms) for path, (at, ms, ok) in (took or {}).items() if ok}
 
 
-def _limit_ms(detector: StepDetector, at: float, slow_ms: float, *, surprise: float) -> float:
+def _limit_ms(detector: StepDetector, at: float, slow_ms: float) -> float:
     low, high = detector.usual_ms, slow_ms
     for _ in range(30):
         middle = (low + high) / 2
-        low, high = (low, middle) if detector.surprise(at, middle) >= surprise else (middle, high)
+        low, high = (low, middle) if detector.surprise(at, middle) >= AS_USUAL else (middle, high)
     return high
 
 

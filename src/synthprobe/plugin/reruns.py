@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from synthprobe.detection.suspicion import CALM, Suspicion, Suspicions
+from synthprobe.detection.suspicion import Suspicion, Suspicions
 from synthprobe.plugin.options import is_repeatable
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Result
@@ -18,13 +17,13 @@ _JOURNEY, _NUMBER = pytest.StashKey[str](), pytest.StashKey[int]()
 
 
 class Reruns:
-    """What is run again, and how often it was as usual."""
+    """What is run again, and which of it was as usual."""
 
     def __init__(self, path: Path) -> None:
         given = msgspec.json.decode(path.read_bytes(), type=Suspicions)
         self._most, self._left = given.most, given.budget
         self._suspicions: dict[str, Suspicion] = {one.journey: one for one in given.journeys}
-        self._calm: Counter[str] = Counter()
+        self._calm: set[str] = set()
 
     def repeat(self, items: list[pytest.Item], journey_of: Callable[[pytest.Item], Journey]) -> list[pytest.Item]:
         """Choose what may be run again, as often as it may be at most."""
@@ -44,7 +43,7 @@ class Reruns:
 
     def is_settled(self, item: pytest.Item) -> bool:
         """Whether a test need not run any more."""
-        return self._left <= 0 or self._calm[item.stash[_JOURNEY]] >= CALM
+        return self._left <= 0 or item.stash[_JOURNEY] in self._calm
 
     def number(self, item: pytest.Item) -> int:
         return item.stash[_NUMBER]
@@ -52,7 +51,8 @@ class Reruns:
     def saw(self, result: Result) -> None:
         """Count a re-run, and whether it was as usual."""
         self._left -= 1
-        self._calm[result.journey.id] += self._suspicions[result.journey.id].calm(result)
+        if self._suspicions[result.journey.id].is_calm(result):
+            self._calm.add(result.journey.id)
 
 
 def _fresh(item: pytest.Item) -> Iterator[pytest.Item]:
