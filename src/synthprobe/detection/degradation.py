@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from synthprobe.detection.drift import Drift
 from synthprobe.detection.failing import Failing
-from synthprobe.detection.levels import VISIBLE, Level, Levels
+from synthprobe.detection.levels import STREAK, Level, Levels
 from synthprobe.detection.window import from_grid, to_grid, unpack
 from synthprobe.records.figures import shown_score
 from synthprobe.words import counted
@@ -117,8 +117,8 @@ class StepDetector:
         return from_grid(self._levels.usual) if self._levels.baseline.window.ordered else 0.0
 
     def smallest_visible(self) -> float:
-        """The slowdown this step can show: held by every run, half of them are slower than 96 of 100 usual ones."""
-        return self._levels.baseline.smallest_visible(VISIBLE) if self.ready else math.inf
+        """The slowdown this step can show: held by every run, half of them trip the streak rule."""
+        return self._levels.baseline.smallest_visible(STREAK) if self.ready else math.inf
 
     def surprise(self, at: float, duration_ms: float) -> float:
         """How surprising a sample would be, without learning it."""

@@ -19,13 +19,13 @@ from synthprobe.detection.window import FORGIVEN, GRID, Window, pack, unpack
 Slow = Literal["burst", "streak", "drag", "shift", "again"]
 Event = Literal["", Slow, "lost", "faster", "eased", "accepted"]
 
-VISIBLE = 3.2
-"""Surprise of a usual run that is slowed down by the least a step can show."""
+STREAK = 3.2
+"""Surprise of three runs in a row that raises an alarm."""
 
 SUSPICIOUS = 2.3
 """Surprise of a run that is slower than nine of ten usual ones."""
 
-_LEAST, _BURST, _STREAK, _STREAK_MOVED = 2.0, 7.0, 2.9, 5.0
+_LEAST, _BURST, _LEVEL_LEAST, _LEVEL = 2.0, 7.0, 2.9, 5.0
 _DRAG_RUNS, _DRAG_CAP, _DRAG = 12, 4.0, 28.2  # the sum of twelve surprises: one chance in 5,000
 _HALF, _SHIFTS = 0.69, ((12, 10, 12.0), (24, 18, 14.0))
 _CALM_RUNS, _ACCEPT_RUNS = 6, 144
@@ -184,7 +184,8 @@ class Levels:
                 return "shift"
         if last < _LEAST:
             return ""
-        if n > 2 and min(last, before, newest[-3]) >= _STREAK and self._moved(3) >= _STREAK_MOVED:
+        least = min(last, before, newest[-3]) if n > 2 else 0.0
+        if least >= STREAK or (least >= _LEVEL_LEAST and self._moved(3) >= _LEVEL):
             return "streak"
         if n >= _DRAG_RUNS and sum([min(newest[-i], _DRAG_CAP) for i in range(1, _DRAG_RUNS + 1)]) >= _DRAG:
             return "drag"
