@@ -35,7 +35,7 @@ from synthprobe.config import Config, Project, read_config
 from synthprobe.detection.degradation import StepDetector
 from synthprobe.detection.watch import States, watch
 from synthprobe.history.database import METADATA
-from synthprobe.history.sketch import bucket, encode
+from synthprobe.history.rollups import bucket, encode
 from synthprobe.history.store import History
 from synthprobe.records.incident import Incident
 from synthprobe.records.verdict import Verdict

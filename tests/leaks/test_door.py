@@ -167,7 +167,7 @@ def test_an_address_that_others_read_holds_no_password(project, key, table):
 @pytest.mark.parametrize(
     ("credentials", "sentence"),
     [
-        ('{ user = "probe", secret = "gate" }', "names a secret that the target does not declare"),
+        ('{ user = "probe", secret = "gate" }', "which the target does not declare"),
         ('{ user = "pro:be", secret = "door" }', "A name without a colon was expected"),
         ('{ user = "", secret = "door" }', "A name without a colon was expected"),
         ('{ user = "probe" }', "secret"),

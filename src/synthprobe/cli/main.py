@@ -20,9 +20,9 @@ COMMANDS = {
     "Every day": {
         "run": ("run:run", "Run the journeys once, judge them, tell people."),
         "report": ("report:report", "Build the on-call page and the Allure report, and serve them."),
-        "serve": ("serve:serve", "Serve the site of a folder or a store, to be read."),
+        "serve": ("report:serve", "Serve the site of a folder or a store, to be read."),
         "review": ("review:review", "The last days: objectives, what costs users most, the work."),
-        "mark": ("mark:mark", "Mark a change, or accept a level that is slower than usual."),
+        "mark": ("impact:mark", "Mark a change, or accept a level that is slower than usual."),
         "history": ("history:app", "The results of earlier runs: copy, replay."),
     },
     "On call": {
@@ -41,7 +41,7 @@ COMMANDS = {
         "drill": ("drill:drill", "Break a system on purpose and follow its runbooks to green."),
     },
     "Several machines": {
-        "worker": ("worker:worker", "Take parts of slots from a Temporal server."),
+        "worker": ("fleet:worker", "Take parts of slots from a Temporal server."),
     },
 }
 """Every command by the heading it stands under in the help: where it is, and one line about it."""

@@ -1,4 +1,4 @@
-"""``synthprobe report``."""
+"""``synthprobe report`` makes the site, ``synthprobe serve`` shows one."""
 
 from __future__ import annotations
 
@@ -22,11 +22,16 @@ from synthprobe.firstline.runbook_pages import before_typing, publish_runbooks
 from synthprobe.firstline.runbooks import read_shelf
 from synthprobe.pipeline.publishing import shown_runbook
 from synthprobe.records.standing import Standing
+from synthprobe.report.addresses import SCHEMES, wrong_with_url
 from synthprobe.report.board import DAYS
 from synthprobe.report.cards import PublishedRunbook
 from synthprobe.report.ops_page import render_ops
-from synthprobe.report.site import newest, publish, serve
+from synthprobe.report.serving import OWN_NAMES
+from synthprobe.report.serving import serve as serve_store
+from synthprobe.report.site import newest, publish
+from synthprobe.report.site import serve as serve_folder
 from synthprobe.report.status_page import StatusTarget, render_status
+from synthprobe.report.store import FolderStore, Store, open_store
 
 PUBLISH_S = 600.0
 """Seconds everything may take together; what is not made by then is left out, with a sentence."""
@@ -64,7 +69,7 @@ def report(
         page = make_site(project, folders, site=site)
     _console.print(f"On-call page: {page}")
     if serve_site:
-        until_interrupted(serve(page.parent, port))
+        until_interrupted(serve_folder(page.parent, port))
 
 
 def refuse_publishing(config: Config, folders: Sequence[Path], site: Path, visibility: str) -> None:
@@ -158,3 +163,38 @@ def _stand(project: Project, target: str) -> Standing:
 
 def _warn(sentence: str) -> None:
     _console.print(f"warning: {sentence}")
+
+
+def serve(
+    place: Annotated[
+        str | None,
+        typer.Argument(metavar="FOLDER|URL", help="Folder, or address of a store; the project's without it."),
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.", min=0, max=65_535)] = 0,
+    host: Annotated[str, typer.Option(help="Address of this machine to listen at.")] = "127.0.0.1",
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="A name people open it by, for a proxy in front; may be repeated."),
+    ] = None,
+) -> None:
+    """Serve a published site, read-only, until Ctrl-C."""
+    if host not in {"127.0.0.1", "localhost", "::1"} and not names:
+        raise ConfigurationError(
+            f"--host {host} is reached from other machines. Say by which name with --name, and put a proxy that signs "
+            "people in before it: whoever reaches it reads all evidence."
+        )
+    until_interrupted(
+        serve_store(_store(place), port, host=host, names=names or ()), names[0] if names else OWN_NAMES[0]
+    )
+
+
+def _store(place: str | None) -> Store:
+    if place is None:
+        project = Project.here()
+        folder = project.folder / "site"
+        return open_store(project.config.publish.url) if project.config.publish.url else FolderStore(folder)
+    if "://" not in place:
+        return FolderStore(Path(place).absolute())
+    if wrong := wrong_with_url(place):
+        raise ConfigurationError(f"{place} cannot be served. A folder, or one of {', '.join(SCHEMES)}:// {wrong}")
+    return open_store(place)

@@ -21,7 +21,7 @@ from synthprobe.deadlines import left_s
 from synthprobe.errors import HistoryError
 from synthprobe.history import database
 from synthprobe.history.database import NewerSchema, bring_up_to_date, make_engine
-from synthprobe.history.rescue import rescue
+from synthprobe.history.waiting import rescue
 
 T = TypeVar("T")
 

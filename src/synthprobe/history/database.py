@@ -60,8 +60,8 @@ def _keys(*names: str) -> list[Column[Any]]:
     return [Column(name, _NUMBERS.get(name, String), primary_key=True, autoincrement=False) for name in names]
 
 
-def _must(name: str, kind: Any = BigInteger) -> Column[Any]:
-    return Column(name, kind, nullable=False)
+def _must(*names: str, kind: Any = BigInteger) -> list[Column[Any]]:
+    return [Column(name, kind, nullable=False) for name in names]
 
 
 # times are milliseconds since 1970 UTC, durations microseconds: integers are the smallest in both databases
@@ -70,12 +70,9 @@ RUNS = Table(
     METADATA,
     Column("no", Integer, primary_key=True),
     Column("id", String, nullable=False, unique=True),
-    _must("target", String),
-    _must("location", String),
-    _must("slot"),
-    _must("started_at"),
-    _must("finished_at"),
-    _must("build", String),
+    *_must("target", "location", kind=String),
+    *_must("slot", "started_at", "finished_at"),
+    *_must("build", kind=String),
     Column("part", SmallInteger, nullable=False, server_default="0"),  # of a slot that several judge together
     Index("runs_started", "started_at"),
 )
@@ -83,8 +80,7 @@ JOURNEYS = Table(
     "journeys",
     METADATA,
     Column("no", Integer, primary_key=True),
-    _must("target", String),
-    _must("journey", String),
+    *_must("target", "journey", kind=String),
     Column("every_s", Integer),
     Column("every_since", BigInteger),  # its present interval; nothing as long as every slot was its own
     UniqueConstraint("target", "journey"),
@@ -93,19 +89,16 @@ SERIES = Table(
     "series",
     METADATA,
     Column("no", Integer, primary_key=True),
-    _must("journey_no", Integer),
-    _must("location", String),
-    _must("step", String),
-    _must("operation", String),
+    *_must("journey_no", kind=Integer),
+    *_must("location", "step", "operation", kind=String),
     UniqueConstraint("journey_no", "location", "step", "operation"),
 )
 ATTEMPTS = Table(
     "attempts",
     METADATA,
     *_keys("run_no", "journey_no", "attempt"),
-    _must("outcome", String),
-    _must("started_at"),
-    _must("duration_us"),
+    *_must("outcome", kind=String),
+    *_must("started_at", "duration_us"),
     Column("cause", Text),
     Column("failure", Text),
     sqlite_with_rowid=False,
@@ -114,7 +107,7 @@ OBSERVATIONS = Table(
     "observations",
     METADATA,
     *_keys("journey_no", "at", "run_no"),
-    _must("outcome", String),
+    *_must("outcome", kind=String),
     Column("body", Text),  # the rest of the record when it says more than the outcome
     sqlite_with_rowid=False,
 )
@@ -122,18 +115,18 @@ STEPS = Table(
     "steps",
     METADATA,
     *_keys("series_no", "at", "run_no", "attempt"),
-    _must("duration_us"),
+    *_must("duration_us"),
     Column("over_us", BigInteger),
-    _must("failed", SmallInteger),
-    _must("kept", SmallInteger),  # of an attempt that did not pass: kept as long as failures are
+    *_must("failed", kind=SmallInteger),
+    *_must("kept", kind=SmallInteger),  # of an attempt that did not pass: kept as long as failures are
     sqlite_with_rowid=False,
 )
 SERVER_TIMING = Table(
     "server_timing",
     METADATA,
     *_keys("series_no", "at", "run_no", "attempt"),
-    _must("calls", Integer),
-    _must("total_us"),
+    *_must("calls", kind=Integer),
+    *_must("total_us"),
     sqlite_with_rowid=False,
 )
 
@@ -143,13 +136,9 @@ def _roll_up(name: str) -> Table:
         name,
         METADATA,
         *_keys("series_no", "at"),
-        _must("count", Integer),
-        _must("failed", Integer),
-        _must("total_us"),
-        _must("over_us"),
-        _must("min_us"),
-        _must("max_us"),
-        _must("sketch", LargeBinary),
+        *_must("count", "failed", kind=Integer),
+        *_must("total_us", "over_us", "min_us", "max_us"),
+        *_must("sketch", kind=LargeBinary),
         sqlite_with_rowid=False,
     )
 
@@ -159,42 +148,40 @@ SLOTS = Table(
     "slots",
     METADATA,
     *_keys("target", "slot", "location"),
-    _must("at"),
-    _must("outcomes", Text),  # one letter for each journey number, - for not judged
+    *_must("at"),
+    *_must("outcomes", kind=Text),  # one letter for each journey number, - for not judged
     sqlite_with_rowid=False,
 )
 PLANS = Table(
     "plans",
     METADATA,
     *_keys("target", "slot"),
-    _must("at"),
-    _must("body", LargeBinary),
+    *_must("at"),
+    *_must("body", kind=LargeBinary),
     sqlite_with_rowid=False,
 )
 PARTS = Table(
     "parts",
     METADATA,
     *_keys("target", "slot", "location", "part"),
-    _must("token"),
-    _must("holder", String),
-    _must("taken_at"),
-    _must("leased_until"),
+    *_must("token"),
+    *_must("holder", kind=String),
+    *_must("taken_at", "leased_until"),
     Column("done_at", BigInteger),
-    _must("note", Text),
+    *_must("note", kind=Text),
     Column("body", LargeBinary),
     sqlite_with_rowid=False,
 )
-DETECTOR_STATE = Table("detector_state", METADATA, *_keys("series_no"), _must("state", LargeBinary))
+DETECTOR_STATE = Table("detector_state", METADATA, *_keys("series_no"), *_must("state", kind=LargeBinary))
 INCIDENTS = Table(
     "incidents",
     METADATA,
     *_keys("id"),
-    _must("target", String),
-    _must("state", String),
-    _must("opened_at"),
-    _must("body", Text),
+    *_must("target", "state", kind=String),
+    *_must("opened_at"),
+    *_must("body", kind=Text),
 )
-AUDIT = Table("audit", METADATA, Column("no", Integer, primary_key=True), _must("body", Text))
+AUDIT = Table("audit", METADATA, Column("no", Integer, primary_key=True), *_must("body", kind=Text))
 _APPEND_ONLY = "The audit is append-only: an entry is neither changed nor removed."
 for _dialect, _statement in (
     (
@@ -220,9 +207,9 @@ LETTERS = Table(
     "letters",
     METADATA,
     *_keys("id"),
-    _must("at"),
+    *_must("at"),
     Column("done", BigInteger),  # when a channel had taken it
-    _must("body", Text),
+    *_must("body", kind=Text),
     Index("letters_done", "done"),
 )
 LETTER_TOPICS = Table("letter_topics", METADATA, *_keys("topic", "letter"), sqlite_with_rowid=False)
@@ -232,13 +219,13 @@ LEDGER = Table(
     "ledger",
     METADATA,
     *_keys("token"),
-    _must("target", String),
+    *_must("target", kind=String),
     Column("closed", BigInteger),  # when it was known to be gone, or was given up
-    _must("body", Text),
+    *_must("body", kind=Text),
     Index("ledger_open", "target", "closed"),
 )
-WAITING = Table("waiting", METADATA, *_keys("kind", "id"), _must("body", LargeBinary))
-META = Table("meta", METADATA, *_keys("name"), _must("value", String))
+WAITING = Table("waiting", METADATA, *_keys("kind", "id"), *_must("body", kind=LargeBinary))
+META = Table("meta", METADATA, *_keys("name"), *_must("value", kind=String))
 _VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 

@@ -27,8 +27,8 @@ from synthprobe.history.database import (
     to_ms,
     upsert,
 )
+from synthprobe.history.rollups import quantile_us
 from synthprobe.history.rows import SeriesKey, insert_new, journey_numbers, series_numbers
-from synthprobe.history.sketch import quantile_us
 from synthprobe.records.history import OWN, JudgedSlot, StepSample
 from synthprobe.records.incident import Observation
 from synthprobe.records.result import Outcome, Result, Step

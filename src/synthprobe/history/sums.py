@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select
 
 from synthprobe.history.database import DAILY, HOURLY, JOURNEYS, SERIES, SERVER_TIMING, STEPS, to_ms
-from synthprobe.history.sketch import decode, slowest_us
+from synthprobe.history.rollups import decode, slowest_us
 from synthprobe.records.history import OperationSum, StepSum
 
 P95 = 0.95

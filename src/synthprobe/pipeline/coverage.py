@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from synthprobe.alerts.routes import Mute, read_mutes
 from synthprobe.config import Config, ObjectiveConfig, Project
 from synthprobe.errors import ConfigurationError
-from synthprobe.goals.slots import in_slots, in_turns, least_interval, slot_length
+from synthprobe.goals.objectives import in_slots, in_turns, least_interval, slot_length
 from synthprobe.pipeline.memory import open_history
 from synthprobe.pipeline.notes import noted
 from synthprobe.records.history import JudgedSlot

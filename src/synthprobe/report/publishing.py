@@ -22,11 +22,10 @@ from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import run_folder
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
-from synthprobe.report.carried import newest_by
 from synthprobe.report.charts import run_addresses
 from synthprobe.report.oncall import render_oncall, worst
 from synthprobe.report.record_pages import incident_list, incident_page, incidents_of
-from synthprobe.report.retention import Retention, outgrown
+from synthprobe.report.retention import Retention, newest_by, outgrown
 from synthprobe.report.store import Store
 from synthprobe.report.trace_viewer import copy_trace_viewer
 

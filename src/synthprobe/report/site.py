@@ -21,11 +21,10 @@ from synthprobe.report.addresses import run_folder, safe_name
 from synthprobe.report.allure import generate
 from synthprobe.report.allure_results import write_results
 from synthprobe.report.cards import PublishedRun, PublishedRunbook
-from synthprobe.report.carried import newest_by
 from synthprobe.report.charts import run_addresses
 from synthprobe.report.oncall import render_oncall, render_run
 from synthprobe.report.record_pages import render_incidents, render_runs
-from synthprobe.report.retention import Retention, prune
+from synthprobe.report.retention import Retention, newest_by, prune
 from synthprobe.report.trace_viewer import copy_trace_viewer
 
 _RECORD = "published.json"
