@@ -1,12 +1,14 @@
 """Slow once: who is looked at again, and when the probe is to blame."""
 
+import math
 import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
-from synthprobe.detection.suspicion import LookedAgain, judge_probe, suspect, with_reruns
+from synthprobe.detection.degradation import StepDetector
+from synthprobe.detection.suspicion import AS_USUAL, LOOK_AGAIN, LookedAgain, judge_probe, suspect, with_reruns
 from synthprobe.detection.watch import watch
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Result, Run
@@ -94,3 +96,19 @@ def test_other_factors_are_the_targets(states, took):
 def test_a_slow_reference_task_is_the_probe_f74(states):
     judged = judge_probe(verdict(60, usual(search=2.0), reference_ms=40.0), states)
     assert "took 40 ms for a fixed task that usually takes 10 ms" in judged.suspected
+
+
+def test_reruns_in_a_busy_hour_are_compared_with_that_hour():
+    noise, detector, again, alarms = random.Random(50), StepDetector(), 0, []
+    for number in range(288 * 20):
+        at = 300.0 * number
+        busy = 1.5 if 8 <= at // 3600 % 24 < 18 else 1.0
+        first, *reruns = (200 * busy * math.exp(noise.gauss(0, 0.2)) for _ in range(9))
+        suspicious = detector.surprise(at, first) >= LOOK_AGAIN
+        calm = [detector.surprise(at, took) < AS_USUAL for took in reruns]
+        alarms += detector.update(at, first)
+        for took in reruns[: 1 + (calm.index(True) if True in calm else 8)] if suspicious else ():
+            alarms += detector.update(at, took, scheduled=False)
+            again += 1
+    assert [alarm for alarm in alarms if alarm.rule == "again"] == []
+    assert 0 < again < 0.15 * 288 * 20
