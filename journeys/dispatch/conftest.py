@@ -121,6 +121,17 @@ def sent(desk: Api, new_incident: Callable[..., str]) -> Iterator[Callable[[str]
 
 
 @pytest.fixture
+def unit_log(desk: Api) -> Callable[[str], list[dict]]:
+    """What is told of a unit, oldest first and without gaps."""
+
+    def read(unit: str) -> list[dict]:
+        answer = desk.get(f"/api/units/{unit}/history").expect(200)
+        return answer.json_rows("history", key="at", has=("kind", "text"), once=False)
+
+    return read
+
+
+@pytest.fixture
 def marker(desk: Api, testdata: TestData) -> str:
     """What the description of an incident must hold that a journey enters at a board; it is removed at the end."""
     return testdata.token("incident", api=desk)

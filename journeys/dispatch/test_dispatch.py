@@ -143,7 +143,7 @@ def test_every_board_follows_the_unit(page: Page, log_in, second_dispatcher: Pag
 
 @pytest.mark.journey(id="second-call", owner="dispatch-desk", severity="critical", runbook="second-call")
 @pytest.mark.mutates("incident", "unit")
-def test_a_second_call_leaves_the_unit_alone(desk: Api, watch: Api, sent, new_incident):
+def test_a_second_call_leaves_the_unit_alone(desk: Api, watch: Api, sent, new_incident, unit_log):
     """A unit's way to the scene is told everywhere alike, and a second call about the place changes none of it"""
 
     def activity() -> Response:
@@ -168,10 +168,7 @@ def test_a_second_call_leaves_the_unit_alone(desk: Api, watch: Api, sent, new_in
             "SYN-02 is EnRoute (dispatcher1)",
             "SYN-02 is OnScene (dispatcher1)",
         ]
-        log = desk.get("/api/units/SYN-02/history").expect(200).json["history"]
-        assert all(entry["at"] and entry["kind"] and entry["text"] for entry in log), f"the log has gaps: {log}"
-        told, ages = log[-3:], [entry["at"] for entry in log]
-        assert ages == sorted(ages), f"the log is not in order: {ages}"
+        told = unit_log("SYN-02")[-3:]
         assert [entry["text"] for entry in told] == way, f"the log ends with {told}, {way} was expected"
         for entry, at in zip(told, times[1:], strict=True):
             assert entry["kind"].startswith("responder:"), f"the log has {entry}"
@@ -198,7 +195,7 @@ def test_a_second_call_leaves_the_unit_alone(desk: Api, watch: Api, sent, new_in
 
 @pytest.mark.journey(id="status-conflict", owner="fleet-desk", severity="normal", runbook="status-conflict")
 @pytest.mark.mutates("incident", "unit")
-def test_of_two_writers_the_slower_is_told(desk: Api, sign_in, sent):
+def test_of_two_writers_the_slower_is_told(desk: Api, sign_in, sent, unit_log):
     """Of two dispatchers who change a unit at once, the slower is told"""
     other = sign_in("supervisor")
     with step("both read SYN-03"):
@@ -212,7 +209,7 @@ def test_of_two_writers_the_slower_is_told(desk: Api, sign_in, sent):
         other.post("/api/units/SYN-03/status", json={"status": "EnRoute"}, headers=version).expect(412)
     with step("the first one's change stands, and nothing else is in the log", checks="read-after-write"):
         desk.get("/api/units/SYN-03").json_has(secondary="OnScene")
-        texts = [entry["text"] for entry in desk.get("/api/units/SYN-03/history").expect(200).json["history"]]
+        texts = [entry["text"] for entry in unit_log("SYN-03")]
         assert texts[-1:] == ["SYN-03 is OnScene (dispatcher1)"], f"the log says {texts[-1:]!r} last"
 
 

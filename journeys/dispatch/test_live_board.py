@@ -168,6 +168,7 @@ def test_the_lists_of_the_board_agree(desk: Api):
         for one in units[:: max(1, len(units) // 3)]:
             kept = {name: value for name, value in one.items() if name not in MOVING}
             own = desk.get(f"/api/units/{one['id']}").expect(200).json_has(**kept).json
+            assert all(own[name] is not None for name in MOVING), f"{one['id']} is without a value in {own}"
             assert own["fix_at"] >= one["fix_at"], f"{one['id']} was at {own['fix_at']}, listed with {one['fix_at']}"
             assert in_area(own), f"{one['id']} is at {own['lat']}, {own['lng']}"
         for one in incidents[:: max(1, len(incidents) // 2)]:

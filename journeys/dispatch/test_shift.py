@@ -101,7 +101,7 @@ def test_nothing_is_shown_to_who_is_not_logged_in(page: Page, log_in, new_api):
 
 @pytest.mark.journey(id="unit-logon", owner="fleet-desk", severity="critical", runbook="unit-logon", uses_per_day=200)
 @pytest.mark.mutates("unit")
-def test_a_crew_logs_on_to_its_unit(sign_in):
+def test_a_crew_logs_on_to_its_unit(sign_in, unit_log):
     """A crew logs on to its unit, and is the only one there"""
     crew = sign_in("unit-syn01")
     with step("log on to SYN-01", budget="2s"):
@@ -111,7 +111,7 @@ def test_a_crew_logs_on_to_its_unit(sign_in):
         crew.get("/api/units/SYN-01").expect(200).json_has(crew=["unit-syn01"])
         crew.get("/api/me").expect(200).json_has(name="unit-syn01", role="unit", unit="SYN-01")
     with step("the log says so"):
-        told = [entry["text"] for entry in crew.get("/api/units/SYN-01/history").expect(200).json["history"]]
+        told = [entry["text"] for entry in unit_log("SYN-01")]
         assert "unit-syn01 logged on to SYN-01" in told, f"the log says {told[-3:]}"
 
 

@@ -60,6 +60,8 @@ ROWS = {"data": {"units": [{"id": "A", "at": "x"}, {"id": "B", "at": 0}]}}
 def test_a_complete_list_of_records_is_given_and_one_that_is_not_says_what_it_lacks():
     assert [one["id"] for one in answer(ROWS).json_rows("data__units", key="id", has=("at",), at_least=2)] == ["A", "B"]
     assert answer([]).json_rows(key="id", at_least=0) == []
+    log = [{"at": "10:04", "text": "sent"}, {"at": "10:04", "text": "told"}]
+    assert answer(log).json_rows(key="at", has=("text",), once=False) == log
     lacking = {
         "units: expected a list of records, got nothing": ({}, "units"),
         "the list: expected a list of records, got a record": (ROWS, ""),

@@ -210,7 +210,14 @@ class Response:
         return self
 
     def json_rows(
-        self, name: str = "", *, key: str, has: Sequence[str] = (), order: Sequence[str] = (), at_least: int = 1
+        self,
+        name: str = "",
+        *,
+        key: str,
+        has: Sequence[str] = (),
+        order: Sequence[str] = (),
+        at_least: int = 1,
+        once: bool = True,
     ) -> list[dict[str, Any]]:
         """Expect a list of records that is complete: none twice, none without what each must have, and in order.
 
@@ -220,6 +227,7 @@ class Response:
             has: fields that each record must have, with a value.
             order: fields that the list is ordered by, the first one most; ``-at`` is ordered from the greatest down.
             at_least: so many records there must be.
+            once: whether a key may stand there only once; entries of a log may have their time in common.
 
         Returns:
             The records, for more expectations.
@@ -246,7 +254,9 @@ class Response:
         elif len(records) < at_least:
             wrong.append(f"{what}: expected {at_least} or more, got {len(records)}")
         times = Counter(str(one.get(key)) for one in records)
-        wrong += [f"{key}: expected {one!r} once, got it {count} times" for one, count in times.items() if count > 1]
+        wrong += [
+            f"{key}: expected {one!r} once, got it {count} times" for one, count in times.items() if once and count > 1
+        ]
         for one in records:
             lacks = [field for field in (key, *has) if one.get(field) in (None, "")]
             wrong += [f"{field} of {one.get(key)!r}: expected a value, got {one.get(field)!r}" for field in lacks]
