@@ -236,6 +236,7 @@ class Library(BaseHTTPRequestHandler):
     """The library; each request asks what is broken now."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     state: State
 
     def on(self, *names: str) -> bool:

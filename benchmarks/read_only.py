@@ -50,6 +50,7 @@ class Board(BaseHTTPRequestHandler):
     """A page of many parts."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     wbufsize = -1
 
     def do_GET(self) -> None:

@@ -33,6 +33,7 @@ class Rotating(BaseHTTPRequestHandler):
     """Issues another token with each answer."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     wbufsize = -1  # head and body in one packet, or the kernel waits 40 ms between them
     make: Callable[[], str] = staticmethod(KINDS["no token"])
 

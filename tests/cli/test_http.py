@@ -29,6 +29,7 @@ def place() -> Iterator[SimpleNamespace]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def answer(self) -> None:
             sent = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()

@@ -50,6 +50,7 @@ REFUSED = {f"/{kind}": (401, b"who?") for kind in ("Basic", "Bearer")}
 
 class Door(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     ended = threading.Event()
 
     def do_GET(self) -> None:

@@ -329,6 +329,7 @@ class _Target(BaseHTTPRequestHandler):
     """Says that it is not well, and has a path that is broken."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         body = json.dumps({"ok": False, "rows": []}).encode()

@@ -18,6 +18,7 @@ class Allowed:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def answer(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)

@@ -23,6 +23,7 @@ PACKED = {"gzip": gzip.compress, "br": brotli, "": bytes}
 
 class Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

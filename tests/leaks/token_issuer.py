@@ -50,6 +50,7 @@ fetch('/auth/token', {{method: 'POST', headers: {{'Content-Type': 'application/x
 
 class Issuer(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     issued: ClassVar[dict[str, str]] = {}
 
     def new(self, name: str) -> str:
