@@ -48,7 +48,10 @@ def test_an_author_s_own_session_is_looked_at_in_a_larger_repository_too(tmp_pat
     project.configure(centre.url)
     project.journeys(f"def test_it(api):\n    {LOOKS['api']}\n")
     (project.root / "conftest.py").write_text(OPEN_API)
-    assert "which is not allowed" in judged(project).blind
+    project.journeys("def test_bad(api):\n    api.get('/healthz').expect(404)\n", "test_bad.py")
+    verdict = judged(project)
+    assert "which is not allowed" in verdict.blind
+    assert sorted(one.outcome for one in verdict.journeys) == ["failed", "unknown"]
 
 
 @pytest.mark.parametrize("who", LOOKS, ids=["F71-F75-api", "F71-F75-page"])

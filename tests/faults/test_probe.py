@@ -68,17 +68,25 @@ def test_killed(page):
         with suppress(psutil.Error):
             if any('{word}' in part for part in one.cmdline()):
                 one.send_signal(signal.SIGKILL)
-    page.goto('/login')
+    {then}
 def test_page(page):
     page.goto('/login')
 """
 
 
+WAIT = "from playwright.sync_api import expect; expect(page.get_by_text('nowhere')).to_be_visible(timeout=2000)"
+
+
 @pytest.mark.parametrize(
-    "word", [pytest.param("headless", id="F27 browser killed"), pytest.param("run-driver", id="F28 driver killed")]
+    ("word", "then"),
+    [
+        pytest.param("headless", "page.goto('/login')", id="F27 browser killed"),
+        pytest.param("headless", WAIT, id="F27 while something is waited for"),
+        pytest.param("run-driver", "page.goto('/login')", id="F28 driver killed"),
+    ],
 )
-def test_a_killed_browser_is_unknown_and_named(project, supervised, word):
-    project.journeys(KILL.format(word=word) + GOOD)
+def test_a_killed_browser_is_unknown_and_named(project, supervised, word, then):
+    project.journeys(KILL.format(word=word, then=then) + GOOD)
     run = supervised("-n", "1")
     assert run.code == 3, run.output
     assert (run["test_killed"].outcome, run["test_good"].outcome) == ("unknown", "passed")
@@ -89,7 +97,9 @@ def test_a_killed_browser_is_unknown_and_named(project, supervised, word):
     "word", [pytest.param("headless", id="F27 browser"), pytest.param("run-driver", id="F28 driver")]
 )
 def test_a_browser_that_was_killed_is_started_again_for_the_next_journey(project, supervised, word):
-    project.journeys(KILL.format(word=word) + "def test_page_again(page):\n    page.goto('/login')\n")
+    project.journeys(
+        KILL.format(word=word, then="page.goto('/login')") + "def test_page_again(page):\n    page.goto('/login')\n"
+    )
     run = supervised()
     assert run["test_page"].outcome == "passed", run["test_page"].cause
     assert run["test_page_again"].outcome == "passed", run["test_page_again"].cause
@@ -128,7 +138,7 @@ def test_an_answer_that_unpacks_to_more_than_the_memory_costs_its_own_journey_al
 
 
 def test_a_killed_browser_leaves_the_raw_trace_redacted_f27(project, supervised):
-    project.journeys(KILL.format(word="headless"))
+    project.journeys(KILL.format(word="headless", then="page.goto('/login')"))
     kept = supervised()["test_killed"].results[-1].evidence
     assert [one.kind for one in kept if one.kind == "trace" and one.path], kept
 

@@ -6,6 +6,9 @@ import shutil
 
 import pytest
 
+from synthprobe import pipeline
+from synthprobe.verdict.judge import exit_code
+
 FAILING = ("status", "value", "error_page", "assertion", "page")
 JOURNEY = "def test_it({fixture}):\n    pass\n"
 
@@ -35,3 +38,23 @@ def test_without_a_slot_there_are_no_canaries(project, centre):
     project.configure(centre.url)
     project.journeys(JOURNEY.format(fixture="api"))
     assert list(project.run().results) == ["test_it"]
+
+
+SHOWS_NOTHING = """
+import pytest
+
+@pytest.fixture
+def page(page):
+    shown = page.set_content
+    page.set_content = lambda html, **options: shown(html.replace("<h1", "<h1 hidden"), **options)
+    return page
+"""
+
+
+def test_of_a_browser_that_shows_nothing_no_failure_is_believed(project, centre):
+    project.configure(centre.url)
+    project.journeys("def test_it(page):\n    page.goto('/healthz')\n    assert page.title() == 'another'\n")
+    (project.root / "conftest.py").write_text(SHOWS_NOTHING)
+    verdict = pipeline.judge(project.run("--canaries", "7").folder)
+    assert [(one.outcome, one.cause[:6]) for one in verdict.journeys] == [("unknown", "blind:")]
+    assert exit_code(verdict) == 3

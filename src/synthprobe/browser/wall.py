@@ -52,7 +52,8 @@ from synthprobe.targets.proxy_variables import without_proxies
 from synthprobe.targets.secrets import Credentials
 from synthprobe.targets.target import Target, sends_by_egress_proxy
 
-CRASH = "A page crashed in the browser, so nothing more was seen in it."
+_CRASHED = "A page crashed in the browser, so nothing more was seen in it."
+_ENDED = "The browser ended by itself, so nothing more was seen in it."
 _OWN_ARGUMENTS = (
     "--host-resolver-rules",
     "--host-rules",
@@ -118,15 +119,13 @@ class GuardedBrowser:
         self._change = ""
         self.error_page = ""
         """Of the last page that was opened, that it is an error's."""
-        self.crashed = False
-        """Whether a page of this attempt lost its renderer, so that nothing more is seen in it."""
+        self._lost = ""
 
     def begin(self) -> None:
         self._refused.clear()
         self._hear_of_proxy()
         self._faults = {}
-        self._navigation = self._change = self.error_page = ""
-        self.crashed = False
+        self._navigation = self._change = self.error_page = self._lost = ""
 
     def notes(self) -> list[str]:
         """What was refused in this attempt, one sentence each host."""
@@ -137,7 +136,7 @@ class GuardedBrowser:
             ]
             + list(dict.fromkeys(fault.text for fault in self._hear_of_proxy().values()))
             + ([self._change] if self._change else [])
-            + ([CRASH] if self.crashed else [])
+            + ([self._lost] if self._lost else [])
         )
 
     def refused_hosts(self) -> dict[str, int]:
@@ -153,8 +152,9 @@ class GuardedBrowser:
         """The failure, put down to a refused request or a crash where the journey stood on one."""
         if failure.phase == "teardown" or failure.kind in {"egress", "read-only"}:
             return failure
-        if of_page and self.crashed and failure.phase != "teardown" and failure.kind != "browser":
-            return msgspec.structs.replace(failure, kind="browser", ours=True, message=f"{CRASH}\n{failure.message}")
+        if of_page and self._lost and failure.kind != "browser":
+            text = f"{self._lost}\n{failure.message}"
+            return msgspec.structs.replace(failure, kind="browser", ours=True, message=text)
         for host, fault in self._hear_of_proxy().items() if of_page else ():
             if fault.of_all or host == host_of(self.guard.target.base_url) or host in failure.message:
                 found, ours = Finding(refusal=Refusal(kind=fault.kind, reason=fault.text)), fault.kind == "proxy"
@@ -186,6 +186,15 @@ class GuardedBrowser:
         def new_guarded_page(**kwargs: Any) -> Page:
             return browser.new_context(**kwargs).new_page()
 
+        close = browser.close
+
+        def close_on_purpose(**kwargs: Any) -> None:
+            if browser.is_connected():
+                browser.remove_listener("disconnected", self._browser_ended)
+            close(**kwargs)
+
+        browser.on("disconnected", self._browser_ended)
+        browser.close = close_on_purpose  # type: ignore[method-assign]
         browser.new_context = new_guarded_context  # type: ignore[method-assign]
         browser.new_page = new_guarded_page  # type: ignore[method-assign]
         return browser
@@ -305,7 +314,10 @@ class GuardedBrowser:
         page.goto = goto_noted  # type: ignore[method-assign]
 
     def _page_crashed(self, _: Page) -> None:
-        self.crashed = True
+        self._lost = self._lost or _CRASHED
+
+    def _browser_ended(self, _: Browser) -> None:
+        self._lost = _ENDED
 
     def _failed(self, request: Request) -> None:
         """A request that did not resolve, to a host that is not allowed, was stopped by the wall."""

@@ -49,13 +49,15 @@ def judge(
     recorded = read_results(folder)
     canaries = [result for result in recorded if result.journey.id in {MUST_FAIL, MUST_PASS}]
     results = [result for result in recorded if result not in canaries]
+    blind, disbelieved = judge_canaries(canaries)
     verdict = judge_run(
         run,
         due,
         results,
         datetime.now(UTC),
         missing=missing if callable(missing) else lambda _: missing,
-        blind=judge_canaries(canaries),
+        blind=blind,
+        disbelieved=disbelieved,
     )
     died = {(note.journey, note.attempt): note.step for note in read_progress(folder)}
     verdict = msgspec.structs.replace(verdict, notes=lost_attempts(verdict, died), not_due=len(expected) - len(due))

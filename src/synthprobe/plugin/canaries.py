@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from synthprobe.errors import TargetError
+from synthprobe.errors import ExpectationError, TargetError
 from synthprobe.journey.api import Api
 from synthprobe.journey.steps import step
 from synthprobe.records.journey import Journey
 from synthprobe.targets.guardrails import may_reach
 from synthprobe.targets.target import Target, sends_by_egress_proxy
-from synthprobe.verdict.judge import MUST_FAIL, MUST_PASS
+from synthprobe.verdict.judge import MUST_FAIL, MUST_PASS, OPEN_WALL
 
 _PAGE = "<!doctype html><title>Canary</title><h1>alive</h1><button>Save</button>"
 
@@ -108,8 +108,8 @@ def _walled_api(api: Api, no_entry: NoEntry) -> None:
             kind = refusal.kind
         else:
             kind = "an answer"
-        assert kind == "egress", f"An API session asked for {url}, which is not allowed: {kind} instead of a refusal."
-    assert not no_entry.arrived, f"An API session reached {no_entry.url}, which is not allowed."
+        _holds(kind == "egress", f"An API session asked for {url}, which is not allowed: {kind} instead of a refusal.")
+    _holds(not no_entry.arrived, f"An API session reached {no_entry.url}, which is not allowed.")
 
 
 def _walled_page(page: Any, no_entry: NoEntry, target: Target) -> None:
@@ -125,10 +125,17 @@ def _walled_page(page: Any, no_entry: NoEntry, target: Target) -> None:
             said = str(refusal).splitlines()[0]
             if "net::" not in said:
                 raise  # the browser, not the wall
-        assert any(text in said for text in (WALLED if sends_by_egress_proxy(target) else WALLED[:1])), (
-            f"A page asked for {url}, which is not allowed: {said} instead of a refusal."
+        walled = WALLED if sends_by_egress_proxy(target) else WALLED[:1]
+        _holds(
+            any(text in said for text in walled),
+            f"A page asked for {url}, which is not allowed: {said} instead of a refusal.",
         )
-    assert not no_entry.arrived, f"A page reached {no_entry.url}, which is not allowed."
+    _holds(not no_entry.arrived, f"A page reached {no_entry.url}, which is not allowed.")
+
+
+def _holds(wall: bool, why: str) -> None:
+    if not wall:
+        raise ExpectationError(why, OPEN_WALL)
 
 
 def _healthy(api: Api) -> None:

@@ -17,6 +17,9 @@ _WORST_FIRST: tuple[Outcome, ...] = ("failed", "unknown", "degraded", "skipped",
 MUST_FAIL = "canary-must-fail"
 MUST_PASS = "canary-must-pass"  # noqa: S105
 """Ids of the canaries: journeys against a target of our own whose outcome is known."""
+OPEN_WALL = "open wall"
+"""How a canary fails that reached what is not allowed; what it sees is right all the same."""
+_GOOD: frozenset[Outcome] = frozenset({"passed", "degraded"})
 
 _CUT_OFF = frozenset({"refused", "no connection", "dns", "protocol", "request", "no response", "timeout", "deadline"})
 
@@ -45,6 +48,7 @@ def judge_run(
     *,
     missing: Callable[[Journey], str] | None = None,
     blind: str = "",
+    disbelieved: frozenset[Outcome] = frozenset(),
 ) -> Verdict:
     """The outcome of every expected journey."""
     attempts: dict[str, list[Result]] = {}
@@ -53,7 +57,7 @@ def judge_run(
         attempts.setdefault(result.journey.id, []).append(result)
         journeys.setdefault(result.journey.id, result.journey)
     verdicts = [
-        _judge_journey(journey, sorted(attempts.get(id, []), key=_order), missing, blind)
+        _judge_journey(journey, sorted(attempts.get(id, []), key=_order), missing, blind, disbelieved)
         for id, journey in journeys.items()
     ]
     return Verdict(run=run, journeys=tuple(worst_first(verdicts)), finished_at=now, blind=blind)
@@ -74,14 +78,18 @@ def _order(result: Result) -> tuple[int, int, datetime]:
 
 
 def _judge_journey(
-    journey: Journey, attempts: list[Result], missing: Callable[[Journey], str] | None, blind: str
+    journey: Journey,
+    attempts: list[Result],
+    missing: Callable[[Journey], str] | None,
+    blind: str,
+    disbelieved: frozenset[Outcome],
 ) -> JourneyVerdict:
     if not attempts:
         cause = (missing(journey) if missing else "") or "No result was recorded for this journey."
         return JourneyVerdict(journey=journey, outcome="unknown", cause=cause)
     last = attempts[-1]
     outcome, cause = last.outcome, last.cause
-    if blind and outcome in {"passed", "degraded"}:
+    if outcome in disbelieved:
         outcome, cause = "unknown", f"blind: {blind}"
     intermittent = outcome in {"passed", "degraded"} and any(a.outcome == "failed" for a in attempts)
     return JourneyVerdict(
@@ -135,21 +143,25 @@ def _is_cut_off(one: JourneyVerdict) -> bool:
     return one.outcome == "failed" and failure is not None and failure.kind in _CUT_OFF
 
 
-def judge_canaries(results: Sequence[Result]) -> str:
-    """Whether the canaries of a run ended as they must."""
+def judge_canaries(results: Sequence[Result]) -> tuple[str, frozenset[Outcome]]:
+    """What canaries that ended as they must not say of a run, and which outcomes of journeys it takes the belief from.
+
+    A canary that could not look shares its fate with the journeys.
+    """
+    why, disbelieved = "", frozenset[Outcome]()
     for result in results:
         wanted = "failed" if result.journey.id == MUST_FAIL else "passed"
-        if result.outcome not in {
-            wanted,
-            "unknown",
-            "skipped",
-        }:  # a canary that could not look shares its fate with the journeys
-            cause = f" ({result.cause})" if result.cause else ""
-            return (
-                f"The {result.journey.title} ended as {result.outcome}{cause}, {wanted} was expected, "
-                "so nothing this run calls good can be believed."
-            )
-    return ""
+        if result.outcome in {wanted, "unknown", "skipped"}:
+            continue
+        failure = result.failure
+        sees_wrong = failure is not None and failure.phase == "call" and failure.kind != OPEN_WALL
+        disbelieved |= _GOOD | ({"failed"} if sees_wrong else frozenset())
+        cause = f" ({result.cause})" if result.cause else ""
+        why = why or (
+            f"The {result.journey.title} ended as {result.outcome}{cause}, {wanted} was expected, "
+            f"so nothing this run {'says' if sees_wrong else 'calls good'} can be believed."
+        )
+    return why, disbelieved
 
 
 def exit_code(verdict: Verdict, *, fail_on_degraded: bool = False) -> int:
