@@ -18,7 +18,6 @@ from synthprobe import pipeline
 from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.fleet.slots import LEASE_S, Done, held, holder, plan_of, slot_of
-from synthprobe.pipeline.afterwards import after_part, seen_by
 from synthprobe.pipeline.memory import BEFORE_S
 from synthprobe.records.fleet import PartState, Place, Plan
 from synthprobe.records.result import Run
@@ -83,7 +82,7 @@ def look(
         until = time.monotonic() + order.deadline_s
         folder, verdict = run_journeys(project, target, order, watching=watching)
         look_again = functools.partial(run_again, project, target, order, folder, until)
-        verdict = after_part(project, folder, verdict, place, state.token, look_again=look_again)
+        verdict = pipeline.after_part(project, folder, verdict, place, state.token, look_again=look_again)
     return replace(_stored(project, lease.state, plan), folder=folder, verdict=verdict)
 
 
@@ -153,7 +152,7 @@ def _nothing(target: Target, state: PartState) -> bytes:
 
     now, place = datetime.now(UTC), state.place
     run = Run(id="", target=target.name, base_url=target.base_url, slot=place.slot, started_at=now, part=place.part)
-    seen = seen_by(Verdict(run=run, journeys=(), finished_at=now), place, state.token)
+    seen = pipeline.seen_by(Verdict(run=run, journeys=(), finished_at=now), place, state.token)
     return msgspec.msgpack.encode(seen)
 
 

@@ -9,8 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from synthprobe.pipeline.afterwards import after_part as after_part
     from synthprobe.pipeline.afterwards import after_run as after_run
     from synthprobe.pipeline.afterwards import explain_run as explain_run
+    from synthprobe.pipeline.afterwards import seen_by as seen_by
     from synthprobe.pipeline.against_past import shelf_of as shelf_of
     from synthprobe.pipeline.blindness import end_blind as end_blind
     from synthprobe.pipeline.coverage import stand as stand
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from synthprobe.pipeline.telling import beat_start as beat_start
 
 _NAMES = {
-    "afterwards": "after_run explain_run",
+    "afterwards": "after_part after_run explain_run seen_by",
     "blindness": "end_blind",
     "against_past": "shelf_of",
     "coverage": "stand",
