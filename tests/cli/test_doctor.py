@@ -120,3 +120,16 @@ def test_what_is_wrong_with_a_target_keeps_no_job_from_installing_its_tools(sick
     assert done.returncode == 0, done.stdout
     assert "watch.yml starts synthprobe run without exec" in done.stdout
     assert "Target" not in done.stdout
+
+
+def test_a_browser_that_is_there_and_shows_nothing_is_missing(project, tmp_path):
+    project.configure("http://127.0.0.1:9")
+    browser = tmp_path / "browser"
+    browser.write_text("#!/bin/sh\nexit 127\n")
+    browser.chmod(0o755)
+    config = project.root / "synthprobe.toml"
+    config.write_text(f'[browser]\nexecutable = "{browser}"\n{config.read_text()}')
+    done = doctor(project, "--json")
+    tool = json.loads(done.stdout)["tools"][0]
+    assert (done.returncode, tool["name"], tool["found"]) == (2, "browser", False)
+    assert "launch" in tool["text"]

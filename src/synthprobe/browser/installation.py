@@ -35,6 +35,20 @@ _DOWNLOADED = (("chromium-headless-shell", "Chrome headless shell"), ("chromium"
 _START_S = 20.0
 _LIBRARIES = {"libatomic.so.1": "libatomic1", "libstdc++.so.6": "libstdc++6"}
 """Packages of Debian and Ubuntu with what Playwright's driver needs, by the library's name."""
+_SHOWS_TEXT = """
+import sys
+from playwright.sync_api import sync_playwright
+
+with sync_playwright() as playwright:
+    try:
+        page = playwright.chromium.launch(executable_path=sys.argv[1] or None).new_page()
+        page.set_content("<h1>alive</h1>", timeout=20_000)
+        page.get_by_text("alive").wait_for(timeout=20_000)
+        page.screenshot(timeout=20_000)
+    except Exception as error:
+        sys.exit(str(error).splitlines()[0].rstrip("."))
+"""
+_SHOW_S = 60.0
 _EXECUTABLES = {"chrome", "chrome-headless-shell", "headless_shell", "Google Chrome for Testing", "Chromium"}
 
 
@@ -117,6 +131,12 @@ def driver_trouble(driver: Path | None = None) -> str:
     """Why Playwright's driver, through which every browser is steered, does not start on this machine."""
     node = ENVIRONMENT.get("PLAYWRIGHT_NODEJS_PATH") or str((driver or _driver()) / "node")
     return tool_failure([node, "--version"], timeout_s=_START_S)
+
+
+def browser_trouble(browser: Browser) -> str:
+    """Why a browser shows no text on this machine: libraries or fonts that are missing end it, or leave pages empty."""
+    shows = [sys.executable, "-c", _SHOWS_TEXT, str(browser.path or "")]
+    return tool_failure(shows, timeout_s=_SHOW_S)
 
 
 def install_driver_library(

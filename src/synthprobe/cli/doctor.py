@@ -11,7 +11,13 @@ import msgspec
 import typer
 
 from synthprobe import pipeline
-from synthprobe.browser.installation import driver_trouble, find_browser, install_browser, install_driver_library
+from synthprobe.browser.installation import (
+    browser_trouble,
+    driver_trouble,
+    find_browser,
+    install_browser,
+    install_driver_library,
+)
 from synthprobe.cli.checks import CHECKS, ProjectAtHand, findings
 from synthprobe.cli.named_checks import NAMED_CHECKS
 from synthprobe.cli.options import AsJson, complete_targets
@@ -76,7 +82,7 @@ def doctor(
         _install(executable, tell)
     if fix and "history" in names:
         _prune(project, tell)
-    tools = [] if names else _tools(executable)
+    tools = [] if names else _tools(executable, look=not fix)
     if target is not None and target not in project.config.targets:
         project.config.target(target)  # says which there are
     at_hand = ProjectAtHand(
@@ -122,7 +128,8 @@ def _install(executable: str | None, tell: Callable[[str], None]) -> None:
         install_allure(tell)
 
 
-def _tools(executable: str | None) -> list[Tool]:
+def _tools(executable: str | None, *, look: bool) -> list[Tool]:
+    """Which tools there are; whoever asks for a look has the browser show a page, which takes a second."""
     browser, node, allure, trouble = find_browser(executable), find_node(), find_allure(), driver_trouble()
     tools = [
         Tool(name="browser", found=bool(browser), text=f"{browser.name}: {browser.why}" if browser else _MISSING),
@@ -132,4 +139,7 @@ def _tools(executable: str | None) -> list[Tool]:
     if trouble:
         text = f"does not start: {trouble}; install what it needs with: synthprobe doctor --fix"
         tools.insert(1, Tool(name="driver", found=False, text=text))
+    elif look and browser and (why := browser_trouble(browser)):
+        text = f"{browser.name} shows no page: {why}; look at its libraries and fonts, or configure another one"
+        tools[0] = Tool(name="browser", found=False, text=text)
     return tools
