@@ -15,6 +15,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import foreign_failures
@@ -26,6 +27,7 @@ from msgspec import Struct
 from synthprobe.firstline.naming import explain, name_incidents
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.facts import Request
+from synthprobe.triage.sureness import share
 from synthprobe.verdict.isolation import Isolation
 from synthprobe.words import explanation
 
@@ -55,6 +57,7 @@ class Situation(Struct, frozen=True, kw_only=True):
         usual: what is refused where a journey passes, and how often.
         verdict: of the run.
         first: what was said at first sight, by journey.
+        parts: which of several causes at once a journey shows; empty where there is one.
     """
 
     system: str
@@ -65,6 +68,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     usual: dict[str, list[tuple[Request, int]]]
     verdict: Verdict
     first: dict[str, First] = {}
+    parts: dict[str, str] = {}
 
     def may_be(self, journey: str) -> list[str]:
         """The classes that are true of a journey."""
@@ -72,10 +76,13 @@ class Situation(Struct, frozen=True, kw_only=True):
 
     def named(self) -> tuple[JourneyVerdict, ...]:
         """The journeys that did not pass, as triage speaks of them today."""
-        usual = {journey: dict(rows) for journey, rows in self.usual.items()}
-        explained = explain(self.verdict, (), Isolation(), usual=usual)
-        found = name_incidents(explained, (), (), {}, self.verdict.finished_at, Isolation()).verdict
+        found = name_incidents(self.explained(), (), (), {}, self.verdict.finished_at, Isolation()).verdict
         return tuple(one for one in found.journeys if one.triage is not None)
+
+    def explained(self) -> Verdict:
+        """The verdict with what each journey says alone."""
+        usual = {journey: dict(rows) for journey, rows in self.usual.items()}
+        return explain(self.verdict, (), Isolation(), usual=usual)
 
 
 def situations() -> Iterator[Situation]:
@@ -103,7 +110,13 @@ def count(situation: Situation, said: dict[str, First], sums: Counter[str]) -> N
     """Add what was said of a situation."""
     sums["situations"] += 1
     sums["detected"] += bool(said)
-    sums["incidents"] += len({one.incident for one in said.values() if one.incident})
+    parts: dict[str, set[str]] = {}
+    for journey, one in said.items():
+        if one.incident:
+            parts.setdefault(one.incident, set()).add(situation.parts.get(journey, ""))
+    sums["incidents"] += len(parts)
+    sums["causes"] += max(1, len(set().union(*parts.values()) - {""})) if said else 0
+    sums["incidents of two causes"] += sum(len(several - {""}) > 1 for several in parts.values())
     for journey, one in said.items():
         if one.cause_class == "probe":
             sums["could not look"] += 1
@@ -126,28 +139,68 @@ def sums_of(every: Sequence[Situation]) -> Counter[str]:
 
 def rules_of(every: Sequence[Situation]) -> dict[str, tuple[int, int]]:
     """Of each rule how often it is right, and in how many situations it spoke; what was wrong once stays so."""
-    spoke, wrong = Counter[str](), Counter[str]()
+    sums: dict[str, tuple[int, int]] = {}
     for situation in every:
-        seen: dict[str, bool] = {}
-        today = [(one.journey.id, now(situation, one)) for one in situation.named()]
-        for journey, one in (*today, *situation.first.items()):
-            may_be = situation.may_be(journey)
-            right = one.candidate in may_be
-            counts = ((journey, one) in today and len(may_be) <= TELLING) or not right
-            if counts and one.candidate not in {"unknown", "probe"}:
-                seen[one.rule] = seen.get(one.rule, True) and right
-        spoke.update(seen.keys())
-        wrong.update(rule for rule, right in seen.items() if not right)
-    return {rule: (spoke[rule] - wrong[rule], spoke[rule]) for rule in sorted(spoke)}
+        then, today = _spoke(situation, situation.first), _spoke(situation, _today(situation))
+        for rule in today.keys() | {rule for rule, right in then.items() if not right}:
+            right, of = sums.get(rule, (0, 0))
+            sums[rule] = right + (then.get(rule, True) and today.get(rule, True)), of + 1
+    return dict(sorted(sums.items()))
+
+
+def since_changed(every: Sequence[Situation]) -> dict[str, tuple[int, int]]:
+    """The same of systems that a rule saw first as it is now: since the last one of which it says otherwise today."""
+    sums: dict[str, tuple[int, int]] = {}
+    for _, group in groupby(every, key=lambda situation: situation.system):
+        seen: dict[str, list[bool]] = {}
+        changed: set[str] = set()
+        for situation in group:
+            then = situation.first
+            changed |= _changed(situation)
+            for rule, right in _spoke(situation, then).items():
+                seen.setdefault(rule, []).append(right)
+        for rule, rights in seen.items():
+            right, of = sums.get(rule, (0, 0))
+            sums[rule] = right + sum(rights), of + len(rights)
+        sums |= dict.fromkeys(changed, (0, 0))
+    return dict(sorted(sums.items()))
+
+
+def _today(situation: Situation) -> dict[str, First]:
+    return {one.journey.id: now(situation, one) for one in situation.named()}
+
+
+def _changed(situation: Situation) -> set[str]:
+    """Rules that say now what was not said of a journey at first sight, or say no more what they said then."""
+    alone = {one.journey.id: one.triage for one in situation.explained().journeys if one.triage is not None}
+    said = {(journey, one.rule) for journey, one in _today(situation).items()}
+    said |= {(journey, one.rule) for journey, one in alone.items()}
+    silent = {journey for journey, one in situation.first.items() if one.candidate == "unknown"}
+    before = {(journey, one.rule) for journey, one in situation.first.items()} - said
+    return {rule for _, rule in before} | {one.rule for journey, one in alone.items() if journey in silent}
+
+
+def _spoke(situation: Situation, said: dict[str, First]) -> dict[str, bool]:
+    """Of each rule that points at a class whether it is right in every journey, where a class tells something."""
+    seen: dict[str, bool] = {}
+    for journey, one in said.items():
+        may_be = situation.may_be(journey)
+        right = one.candidate in may_be
+        if one.candidate not in {"unknown", "probe"} and (len(may_be) <= TELLING or not right):
+            seen[one.rule] = seen.get(one.rule, True) and right
+    return seen
 
 
 def scored() -> dict[str, tuple[int, int]]:
-    """The same over all sets of systems that are not ours, which is what `triage/sureness.py` holds."""
+    """What `triage/sureness.py` holds: over all sets of systems that are not ours, or since a rule was changed last."""
     _, rules = score([*foreign_failures.FAILURES, *foreign_portals.FAILURES])
-    for rule, (right, of) in rules_of(list(situations())).items():
+    every = list(situations())
+    for rule, (right, of) in rules_of(every).items():
         rules[rule] += of
         rules[f"{rule} right"] += right
-    return {rule: (rules[f"{rule} right"], rules[rule]) for rule in sorted(rules) if not rule.endswith(" right")}
+    ever = {rule: (rules[f"{rule} right"], rules[rule]) for rule in sorted(rules) if not rule.endswith(" right")}
+    anew = since_changed(every)
+    return {rule: max(count, anew.get(rule, (0, 0)), key=lambda one: share(*one)) for rule, count in ever.items()}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -169,7 +222,8 @@ def main(arguments: Sequence[str]) -> int:
                     f"\n    {explanation(one.triage, one.cause) if one.triage else ''}"
                 )
     print("rules: " + ", ".join(f"{rule} {right}/{of}" for rule, (right, of) in rules_of(every).items()))
-    print("over all sets: " + ", ".join(f'"{rule}": ({right}, {of})' for rule, (right, of) in scored().items()))
+    print("since changed: " + ", ".join(f"{rule} {right}/{of}" for rule, (right, of) in since_changed(every).items()))
+    print("to hold: " + ", ".join(f'"{rule}": ({right}, {of})' for rule, (right, of) in scored().items()))
     today = sums_of(every)
     print(f"at first sight: {dict(first)}\ntoday: {dict(today)}")
     return 1 if today["wrong"] or today["not so"] else 0

@@ -20,7 +20,6 @@ from synthprobe.plugin.options import (
     JOURNEY,
     is_journey_path,
     journey_of,
-    mutates_of,
     project_of,
     project_root,
     refuse_names_given_twice,
@@ -133,7 +132,6 @@ class JourneyCollection:
             refuse_async_pages(item)
         for item, journey in journeys:
             item.stash[JOURNEY] = journey
-            mutates_of(item)  # a marker that cannot be used is said now
             item.add_marker(_OF_PLAYWRIGHT)
         expected = [*(journey for _, journey in journeys), *self._uncollected]
         if not expected and not folder.begun:

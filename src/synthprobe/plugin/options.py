@@ -138,6 +138,7 @@ def _read(item: pytest.Item) -> Journey:
         every_s=_every_s(item, given.get("every")),
         targets=_targets(item, given["targets"]) if "targets" in given else (),
         group=group_of(item),
+        mutates=mutates_of(item),
     )
 
 

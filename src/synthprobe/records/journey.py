@@ -32,6 +32,7 @@ class Journey(Struct, frozen=True, kw_only=True):
         every_s: seconds between two scheduled looks at it; 0 when every slot is one.
         targets: the targets it is for; every target without any.
         group: name of the ``xdist_group`` it belongs to, whose journeys never run at the same time; usually empty.
+        mutates: what it changes at the target, by its marker.
     """
 
     id: OwnName
@@ -46,6 +47,7 @@ class Journey(Struct, frozen=True, kw_only=True):
     every_s: float = 0.0
     targets: tuple[OwnName, ...] = ()
     group: OwnName = ""
+    mutates: tuple[OwnName, ...] = ()
 
 
 def duration_s(text: str | float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from itertools import takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import SLOW_MS, Answer, Facts, NodeCount
 from synthprobe.records.finding import Contradiction, Finding
-from synthprobe.records.result import Check, Degradation, Outcome, Step, walk_steps
+from synthprobe.records.result import Check, Degradation, Outcome, Result, Step, walk_steps
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 
 EDGE = frozenset({*range(520, 528), 530})
@@ -72,6 +73,8 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
     last_passed_build: str = ""
     canary_down: bool = False
     took_s: float = 0.0
+    mutates: tuple[str, ...] = ()
+    begins: bool = False
 
     @property
     def targets_words(self) -> str:
@@ -208,7 +211,16 @@ def facts_for(
         last_passed_build=last_passed_build,
         canary_down=canary_down,
         took_s=sum(s.duration_s for s in broken if not s.steps),
+        mutates=journey.journey.mutates,
+        begins=result is not None and _begins(result),
     )
+
+
+def _begins(result: Result) -> bool:
+    """Whether what broke is the first thing that it did, or the first after a log-in that was accepted."""
+    sent = {a.step for a in (result.facts.answers if result.facts else ()) if a.credentials == "password"}
+    before = takewhile(lambda step: step.status == "passed", (step for step in result.steps if not step.vital))
+    return all(any(path in sent for path, _ in walk_steps([step])) for step in before)
 
 
 def usual_of(facts: Facts | None) -> dict[Request, int]:

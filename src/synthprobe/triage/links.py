@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from synthprobe.records.incident import Triage
-from synthprobe.triage.facts import TriageFacts
+from synthprobe.triage.facts import TriageFacts, is_change
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.shared_evidence import RIGHTS, contradicted_request
 from synthprobe.triage.sight import answered, missing_assets
@@ -40,8 +40,12 @@ def _asked_for_what_is_wrong(own: TriageFacts, other: TriageFacts, cause: Triage
 
 def _works_as_the_same(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
     """It misses something, and works as an account that is kept from something in another journey."""
-    if cause.rule not in _KEPT_FROM or any(not a.is_well for a in own.unwanted):
+    shown = own.finding.contradiction is not None and own.finding.contradiction.about == "locator" and not own.is_absent
+    if cause.rule not in _KEPT_FROM or shown or own.checks == "sentinel" or any(not a.is_well for a in own.unwanted):
         return ""
+    denied = [a for a in other.unwanted if a.status == 403]
+    if denied and all(map(is_change, denied)) and not own.mutates:
+        return ""  # who changes nothing misses nothing for that
     same = other.acting and any(a.account == other.acting for a in own.log_ins)
     return f"{name} works as {other.acting} too" if same else ""
 

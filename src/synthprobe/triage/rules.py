@@ -56,13 +56,13 @@ def _certificate(f: TriageFacts) -> str:
 
 
 def _unreachable(f: TriageFacts) -> str:
+    if any(peer.outcome == "passed" for peer in f.peers):
+        return ""  # what answers others well is reached, so this one request breaks or hangs in it, or went elsewhere
     refusal = f.finding.refusal
     if f.kind in {"dns", "refused", "no connection", "protocol", "request"} and not (refusal and refusal.status):
         said = next(iter(f.message.strip().splitlines()), "").rstrip(".")
         what = "An answer did not come whole" if f.kind == "protocol" else "The target cannot be reached"
         return f"{what} ({f.kind}){f': {said}' if said else ''}."
-    if any(peer.outcome == "passed" for peer in f.peers):
-        return ""  # what answers others well is reached, so this one request breaks or hangs in it
     found = next((a for a in f.unwanted if a.status in _GATEWAYS), None)
     words = words_of(f, found) if found else ""
     other = _UPSTREAM.search(words) or _USED_UP.search(words)

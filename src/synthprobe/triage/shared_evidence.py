@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from synthprobe.records.address import path_of
 from synthprobe.records.evidence import MANY_QUERIES, Answer
 from synthprobe.records.incident import Triage
-from synthprobe.triage.facts import EDGE, TriageFacts
+from synthprobe.records.plain_text import without_markup
+from synthprobe.triage.facts import EDGE, TriageFacts, is_change
 from synthprobe.triage.fingerprint import normalise
+from synthprobe.triage.sight import spoken
 from synthprobe.triage.timing import is_slow_write
 from synthprobe.words import element
 
@@ -27,12 +29,23 @@ _GIVEN = {"null-island": "a position of 0, 0", "whole-hours": "times off by whol
 """Rules by which what the target was given is wrong in one way, wherever it is shown."""
 _QUOTED = re.compile(r"""(['"])(.+?)\1""")
 _NAME = re.compile(r"^(?=.*[^\W\d_])[^<>]{4,}$")  # a number or a placeholder names nothing
+_PROGRAM = re.compile(r"\.(php|aspx?|jsp|cgi|html?)$", re.IGNORECASE)  # one that shows all records names none
 _NO_CONNECTION = {"dns", "refused", "tls", "no connection"}
 _NEXT_TO_NOTHING = 3
 """Lines of its outline that a page of an error or of an excuse has."""
+_STATUS = re.compile(r"([45]\d\d)\b")
+_RECORD = re.compile(r"(/[^/]*<\w+>[^/]*)+$")  # what of a path says which one of many
+_BETWEEN_TAGS = re.compile(r">([^<>]+)<")
+_SENTENCE = 4
+"""Words from which a text of a page is more than the site's name or a link."""
 _LIMITS = {413, 429}  # what stands in front of the application does not let through
 _ABSENT = {404, 410}  # said of one record, in the same words of each
 _GATEWAY = EDGE | {502, 504}
+_BY_GATEWAY = "answered {} by what stands before the application"
+_GATEWAY_WAITED = _BY_GATEWAY.format(504)
+_SLOW = "whatever is asked takes long"
+_MANY = 3
+"""Requests that are slow at once from which it is not for one of them."""
 
 
 def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, str]) -> tuple[str, ...]:
@@ -44,9 +57,9 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
         return ()
     broken = _broken(facts)
     if whole := _nothing_answers(facts, broken) or _node(broken, cause) or _builds(facts, cause):
-        return (whole,)
+        return (whole, _SLOW) if whole == _GATEWAY_WAITED else (whole,)
     if door := _log_in(broken, facts, cause):
-        return door
+        return (*door, *_nothing_made(facts, silent=False))
     found = (
         *_account_and_data(facts, cause),
         *_fixed_record(facts, identifiers),
@@ -56,7 +69,7 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
         *(f"old {normalise(a.what, identifiers)}" for a in facts.evidence.ages if a.age_s > a.limit_s),
         *(_time(facts, cause, identifiers) if not broken else ()),
     )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*found, *_nothing_made(facts, silent=not found))))
 
 
 def requests_of(facts: TriageFacts) -> tuple[str, ...]:
@@ -118,16 +131,29 @@ def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
     refusal = facts.finding.refusal
     if refusal and refusal.kind in _NO_CONNECTION:
         return f"no connection to {urlsplit(refusal.url).hostname or 'the target'} ({refusal.kind})"
-    gateway = next((a for a in broken if a.status in _GATEWAY), None)
-    if gateway:
-        return f"answered {gateway.status} by what stands before the application"
-    if limit := next((a.status for a in broken if a.status in _LIMITS), 0):
+    statuses = [a.status for a in broken] or [_shown_status(facts)]
+    if gateway := next((status for status in statuses if status in _GATEWAY), 0):
+        return _BY_GATEWAY.format(gateway)
+    if limit := next((status for status in statuses if status in _LIMITS), 0):
         return f"answered {limit}, whatever is asked"
     failing = [peer for peer in facts.peers if peer.outcome == "failed"]
     if failing and len(failing) == len([peer for peer in facts.peers if peer.outcome not in {"skipped", "unknown"}]):
         first = next((a for a in broken if a.status >= 500), None)
         return f"every journey is answered {first.status}" if first else ""
     return ""
+
+
+def _shown_status(facts: TriageFacts) -> int:
+    """The status that a page of an error shows in its words; 0 where the page is another one."""
+    shown = (_STATUS.match(words) for words in _excuse(facts))
+    return next((int(found[1]) for found in shown if found), 0)
+
+
+def _excuse(facts: TriageFacts) -> list[str]:
+    """The words of a page that holds next to nothing, in the place of what the journey looked for."""
+    opened = any(a.resource == "document" for a in facts.evidence.answers)
+    short = opened and all(len(page.outline) <= _NEXT_TO_NOTHING for page in facts.evidence.pages[-1:])
+    return spoken(facts) if short and facts.kind in {"expectation", "timeout"} else []
 
 
 def _node(broken: list[Answer], cause: Triage | None) -> str:
@@ -160,18 +186,30 @@ def _account_and_data(facts: TriageFacts, cause: Triage | None) -> Iterator[str]
         yield _GIVEN[rule]
 
 
+def _nothing_made(facts: TriageFacts, *, silent: bool) -> Iterator[str]:
+    """What a journey makes by its author's word, where it was refused that, or got no further after its log-in."""
+    refused = any(is_change(a) and a.status >= 400 and a.status != 401 for a in facts.unwanted)
+    let_in = any(0 < a.status < 400 for a in facts.log_ins) and not any(p.asks_password for p in facts.evidence.pages)
+    stuck = silent and let_in
+    if facts.kind and facts.begins and not facts.checks and (refused or stuck):
+        yield from (f"no {what} is made" for what in facts.mutates)
+
+
 def _fixed_record(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
     """Of a record that is always there by its author's word: by which request it was asked for, and by which names."""
     if facts.checks != "sentinel":
         return
     found, sought = facts.finding.contradiction, facts.finding.sought
     request = contradicted_request(facts, identifiers) or _asked_by_page(facts, identifiers)
-    if request:
-        yield f"a fixed record by {request}"
-    expected = [text for _, text in _QUOTED.findall(found.expected)] if found and found.about == "locator" else []
-    for name in (request.rpartition("/")[2], element(sought.locator)[1] if sought else "", *expected):
-        if _NAME.match(name):
-            yield f'the fixed record "{name}"'
+    if request and not _PROGRAM.search(request):
+        yield f"a fixed record of {_collection(request.partition(' ')[2])}"
+    by_value = found and found.about in {"locator", "fields"}
+    expected = [text for _, text in _QUOTED.findall(found.expected)] if found and by_value else []
+    shown = [page.path for page in facts.evidence.pages[-1:] if page.path != "blank"] if not request else []
+    paths = [unquote(path).rpartition("/")[2] for path in (request, *shown)]
+    for name in (*paths, element(sought.locator)[1] if sought else "", *expected):
+        if _NAME.match(name) and not _PROGRAM.search(name):
+            yield f'the fixed record "{name.replace("_", " ")}"'
 
 
 def _asked_by_page(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
@@ -185,18 +223,22 @@ def _asked_by_page(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
 def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
     for a in broken:
         got = f"answered {a.status}" if a.status else "not answered"
-        yield f"{a.method} {normalise(a.path, identifiers)} {got}"
+        yield f"{_collection(normalise(a.path, identifiers))} {got}"
         yield from _words(a, identifiers)
     found = facts.finding.contradiction
     if broken:
         return
     if found is not None and found.method and found.about == "status":
-        yield f"{found.method} {normalise(path_of(found.url) or '/', identifiers)} answered {found.status}"
+        yield f"{_collection(normalise(path_of(found.url) or '/', identifiers))} answered {found.status}"
         said = next((a for a in facts.unwanted if (a.path, a.status) == (path_of(found.url), found.status)), None)
         if said and said.status not in _ABSENT:
             yield from _words(said, identifiers)
     elif contradicted := contradicted_request(facts, identifiers):
         yield f"{contradicted} answered otherwise than expected"
+        if facts.checks != "sentinel":
+            yield f"{_collection(contradicted.partition(' ')[2])} answered otherwise than expected"
+    if found is not None and found.method and found.status < 400 and _BETWEEN_TAGS.search(found.got):
+        yield from _texts(found.got, 0, identifiers)  # a page where data should be
     wrong_kind = {
         f"{a.method} {normalise(a.path, identifiers)} answered with an HTML page"
         for a in facts.evidence.answers
@@ -207,8 +249,21 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
 
 def _words(a: Answer, identifiers: Mapping[str, str]) -> Iterator[str]:
     """What an answer that refuses says, unless every server says so."""
-    if a.reason and a.status >= 400 and _GENERIC.sub("", a.reason.casefold().replace(_phrase(a.status), "")):
-        yield f"answered {a.status}: {normalise(a.reason, identifiers)}"
+    if a.status >= 400:
+        yield from _texts(a.reason, a.status, identifiers)
+
+
+def _texts(text: str, status: int, identifiers: Mapping[str, str]) -> Iterator[str]:
+    """What is said, of a page each sentence, as a browser shows it too; unless every server says so."""
+    pieces = [piece for piece in _BETWEEN_TAGS.findall(text) if len(piece.split()) >= _SENTENCE]
+    for piece in map(str.strip, pieces or [without_markup(text)]):
+        if _GENERIC.sub("", piece.casefold().replace(_phrase(status), "")):
+            yield f'the words "{normalise(piece, identifiers)}"'
+
+
+def _collection(path: str) -> str:
+    """A normalised path without which of many it names: what is done to one of them and to all is done there."""
+    return _RECORD.sub("", path) or "/"
 
 
 def contradicted_request(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
@@ -216,11 +271,10 @@ def contradicted_request(facts: TriageFacts, identifiers: Mapping[str, str]) -> 
     found = facts.finding.contradiction
     if found is not None:
         return f"{found.method} {normalise(path_of(found.url) or '/', identifiers)}" if found.method else ""
-    asked = {
-        f"{a.method} {normalise(a.path, identifiers)}"
-        for a in facts.evidence.answers
-        if a.by == "api" and a.step and facts.is_here(a) and a.credentials != "password"
-    }  # of these the author compared something
+    here = [a for a in facts.evidence.answers if a.by == "api" and a.step and facts.is_here(a)]
+    logging_in = [number for number, a in enumerate(here) if a.credentials == "password" and is_change(a)]
+    compared = here[logging_in[-1] + 1 :] if logging_in else here  # of what came last the author compared something
+    asked = {f"{a.method} {normalise(a.path, identifiers)}" for a in compared}
     return asked.pop() if len(asked) == 1 and facts.kind == "expectation" else ""
 
 
@@ -242,6 +296,8 @@ def _page_instead(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
     for page in facts.evidence.pages[-1:]:
         if opened and len(page.outline) <= _NEXT_TO_NOTHING and facts.kind in {"expectation", "timeout"}:
             yield f"a page with {normalise(', '.join(page.outline), identifiers) or 'nothing'} and no more"
+    for words in _excuse(facts):
+        yield from _texts(words, _shown_status(facts), identifiers)
 
 
 def _time(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, str]) -> Iterator[str]:
@@ -252,6 +308,8 @@ def _time(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, st
     if cause is not None and cause.rule in {"queueing", "slow-log-in"}:
         yield cause.rule  # whatever was slow, it is slow for this
         return
+    if facts.only_slow and len({(a.method, a.path) for a in slow}) >= _MANY:
+        yield _SLOW
     for a in slow:
         yield f"{a.method} {normalise(a.path, identifiers)} slow"
         for part in a.server_timing:

@@ -45,7 +45,7 @@ def is_blocked(a: Answer) -> bool:
 
 def refused(f: TriageFacts, a: Answer) -> str:
     """That a request was refused, with the words of the page that came instead."""
-    words = next(iter(_spoken(f)), "") if _is_shown(f, a) else ""
+    words = next(iter(spoken(f)), "") if _is_shown(f, a) else ""
     return (
         f'{answered(a)}, and the page {f.evidence.pages[-1].path} says "{_bare(words)}".'
         if words
@@ -55,7 +55,7 @@ def refused(f: TriageFacts, a: Answer) -> str:
 
 def words_of(f: TriageFacts, a: Answer) -> str:
     """What an answer that refuses says: its first words, and those of the page that it is."""
-    return " ".join((a.reason, *(_spoken(f) if _is_shown(f, a) else ())))
+    return " ".join((a.reason, *(spoken(f) if _is_shown(f, a) else ())))
 
 
 def _is_shown(f: TriageFacts, a: Answer) -> bool:
@@ -93,7 +93,7 @@ def took(a: Answer, f: TriageFacts) -> str:
 
 def shown_words(f: TriageFacts, like: re.Pattern[str]) -> str:
     """Words of a page that fit a pattern."""
-    return next((words for words in _spoken(f) if like.search(words)), "")
+    return next((words for words in spoken(f) if like.search(words)), "")
 
 
 def known(f: TriageFacts) -> str:
@@ -127,7 +127,7 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         if here and is_bare(f.message) and not _refusals(f):
             yield f"{answered(here[-1])}."
         is_told = any(a.resource == "document" for a in _refusals(f))
-        shown = next(iter(_spoken(f)), "") if f.kind == "timeout" and not is_told else ""
+        shown = next(iter(spoken(f)), "") if f.kind == "timeout" and not is_told else ""
         said = _bare(next(iter(f.message.strip().splitlines()), "")).rstrip(".")
         yield f'{said}; the page {f.evidence.pages[-1].path} says "{_bare(shown)}".' if shown else f"{said}."
 
@@ -158,7 +158,7 @@ def _instead(f: TriageFacts) -> str:
         for one in there
         if one["name"] and (one["role"] == role or (role == "field" and one["role"] in _FIELDS))
     ]
-    texts = [("text", words) for words in _spoken(f)]
+    texts = [("text", words) for words in spoken(f)]
     others = [(r, n) for r, n in ((one["role"], one["name"]) for one in there) if n] + texts
     for candidates, like in ((alike, _LIKE), (others, _LIKE_OTHERS if alike else _LIKE)):
         names = difflib.get_close_matches(name, [n for _, n in candidates], n=1, cutoff=like) if name else []
@@ -168,11 +168,11 @@ def _instead(f: TriageFacts) -> str:
     if alike:
         shown = ", ".join(f'"{n}"' for _, n in alike[:3])
         return f"; the page {page.path} has {role} {shown}"
-    first = next(iter(_spoken(f)), "")
+    first = next(iter(spoken(f)), "")
     return f'; the page {page.path} says "{_bare(first)}"' if first else f"; the page {page.path} says nothing"
 
 
-def _spoken(f: TriageFacts) -> list[str]:
+def spoken(f: TriageFacts) -> list[str]:
     """The page's own words: what it warns of first, then headings, then texts."""
     found: list[tuple[int, str]] = []
     for page in f.evidence.pages[-1:]:

@@ -1,0 +1,201 @@
+"""One cause is seen by a page and by the API in two ways: the same words, status, place, record, or thing to make."""
+
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from synthprobe.firstline.naming import named_alone
+from synthprobe.records.evidence import Answer, Facts, PageSeen
+from synthprobe.records.finding import Contradiction, Finding, Sought
+from synthprobe.records.journey import Journey
+from synthprobe.records.result import Degradation, Failure, Result, Run, Step
+from synthprobe.records.verdict import JourneyVerdict, Verdict
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RUN = Run(id="r", target="t", base_url="http://t", slot=0, started_at=NOW)
+EXCUSE = "<html><title>Sorry</title><h1>We are having a moment</h1></html>"
+LET_IN = Answer(
+    by="page", method="POST", path="/door", status=302, step="log in", resource="document", credentials="password"
+)
+
+
+def step(title, status="passed", checks=""):
+    return Step(title=title, started_at=NOW, duration_s=1.0, status=status, checks=checks)
+
+
+def judged(name, *steps, outcome="failed", failure=None, mutates=(), facts, degradations=(), cause=""):
+    journey = Journey(id=name, node_id=f"{name}.py::test", title=name, mutates=mutates)
+    result = Result(
+        run_id="r",
+        journey=journey,
+        attempt=1,
+        target="t",
+        worker="main",
+        started_at=NOW,
+        duration_s=1.0,
+        outcome=outcome,
+        failure=failure,
+        steps=steps,
+        facts=facts,
+        degradations=degradations,
+    )
+    return JourneyVerdict(journey=journey, outcome=outcome, results=(result,), cause=cause, degradations=degradations)
+
+
+def refused(name, method, path, status, *, got="", reason="", about="status", before=(), checks="", mutates=(), **more):
+    """A journey of the API that was not answered as it expects."""
+    wrong = Contradiction(about=about, expected="", got=got, method=method, url=f"http://t{path}", status=status)
+    failure = Failure(
+        kind="expectation", ours=False, message=name, detail="", step="work", finding=Finding(contradiction=wrong)
+    )
+    answer = Answer(by="api", method=method, path=path, status=status, step="work", reason=reason, **more)
+    facts = Facts(answers=(*before, answer))
+    return judged(name, step("work", "failed", checks), failure=failure, mutates=mutates, facts=facts, cause=name)
+
+
+def missed(
+    name, *outline, path="/desk", before=(), locator='locator("#row")', checks="", mutates=(), asks=False, **more
+):
+    """A journey of the browser that did not see on a page what it looked for."""
+    finding = Finding(
+        contradiction=Contradiction(about="locator", expected="Locator expected to be visible", got=""),
+        sought=Sought(locator=locator, sight="absent", within_s=5.0),
+    )
+    failure = Failure(
+        kind="expectation",
+        ours=False,
+        message="Locator expected to be visible",
+        detail="",
+        step="look",
+        finding=finding,
+    )
+    opened = Answer(by="page", method="GET", path=path, status=200, step="open", resource="document", **more)
+    facts = Facts(
+        answers=(*before, opened), pages=(PageSeen(path=path, outline=outline or ("main:",) * 9, asks_password=asks),)
+    )
+    steps = (*(step(answer.step) for answer in before), step("look", "failed", checks))
+    return judged(name, *steps, failure=failure, mutates=mutates, facts=facts, cause=name)
+
+
+def with_answer(shown, answer):
+    """The same journey, where one more request was answered."""
+    (result,) = shown.results
+    facts = replace(result.facts, answers=(*result.facts.answers, answer))
+    return replace(shown, results=(replace(result, facts=facts),))
+
+
+def passed(name):
+    return judged(name, step("work"), outcome="passed", facts=Facts())
+
+
+def incidents(*journeys):
+    """The journeys of each incident of a run."""
+    return sorted(sorted(one.journeys) for one in named(*journeys).incidents)
+
+
+def named(*journeys):
+    return named_alone(Verdict(run=RUN, journeys=journeys, finished_at=NOW), ())
+
+
+@pytest.mark.parametrize(("about", "status"), [("status", 200), ("json", 200), ("status", 400)])
+def test_an_excuse_that_a_page_shows_and_the_api_gets_is_one_incident(about, status):
+    page = missed("page", 'heading "We are having a moment" [level=1]')
+    reason = EXCUSE if status >= 400 else ""
+    api = refused("api", "GET", "/rows", status, got=EXCUSE, about=about, reason=reason, content_type="text/html")
+    assert incidents(page, api) == [["api", "page"]]
+    other = EXCUSE.replace("We are having a moment", "This hall is closed for ever")
+    api = refused("api", "GET", "/rows", status, got=other, about=about, reason=reason and other)
+    assert incidents(page, api) == [["api"], ["page"]]
+
+
+def test_a_page_that_shows_a_gateways_status_is_as_what_was_answered_so():
+    page = missed("page", 'heading "504 Gateway Time-out" [level=1]', "separator", "text: nginx/1.22.1")
+    assert incidents(page, refused("api", "GET", "/rows", 504)) == [["api", "page"]]
+    assert incidents(page, refused("api", "GET", "/rows", 404)) == [["api"], ["page"]]
+
+
+def test_what_is_refused_of_one_record_and_of_all_is_refused_in_one_place():
+    one = refused("one", "GET", "/rows/17", 404)
+    assert incidents(one, refused("all", "POST", "/rows", 404)) == [["all", "one"]]
+    assert incidents(one, refused("all", "POST", "/rows", 403)) == [["all"], ["one"]]
+    assert incidents(one, refused("all", "POST", "/notes", 404)) == [["all"], ["one"]]
+
+
+def test_who_gets_no_further_after_the_log_in_shows_what_refuses_the_api_to_make_the_same():
+    api = refused("api", "POST", "/rows", 422, mutates=("row",))
+    assert incidents(missed("page", before=(LET_IN,), mutates=("row",)), api) == [["api", "page"]]
+    apart = [["api"], ["page"]]
+    assert incidents(missed("page", before=(LET_IN,), mutates=("note",)), api) == apart, "another thing is made"
+    assert incidents(missed("page", before=(LET_IN,)), api) == apart, "it makes nothing"
+    assert incidents(missed("page", before=(LET_IN,), mutates=("row",), asks=True), api) == apart, "it is not let in"
+    assert incidents(missed("page", before=(LET_IN,), mutates=("row",), checks="sentinel"), api) == apart
+    forbids = Answer(by="page", method="GET", path="/new", status=403, step="look", resource="fetch")
+    own = with_answer(missed("page", before=(LET_IN,), mutates=("row",)), forbids)
+    assert incidents(own, api) == apart, "it shows a cause of its own"
+    worked = Answer(by="page", method="GET", path="/list", status=200, step="list", resource="document")
+    assert incidents(missed("page", before=(LET_IN, worked), mutates=("row",)), api) == apart, "it did something before"
+
+
+def test_a_fixed_record_is_one_by_its_page_its_request_and_its_title():
+    by_page = missed("page", path="/wiki/Duty_rota", checks="sentinel")
+    by_api = refused("api", "GET", "/v1/page/Duty_rota", 404, checks="sentinel")
+    by_title = missed("search", path="/find.php", locator='get_by_role("link", name="Duty rota")', checks="sentinel")
+    assert incidents(by_page, by_api, by_title) == [["api", "page", "search"]]
+    other = missed("other", path="/find.php", locator='get_by_role("link", name="Spare parts")', checks="sentinel")
+    assert incidents(by_page, by_title, other) == [["other"], ["page", "search"]]
+
+
+def test_a_log_in_that_is_answered_200_and_says_no_is_refused_by_the_api_as_on_a_page():
+    words = "Incorrect username or password entered."
+    api = judged(
+        "api",
+        step("log in", "failed"),
+        failure=Failure(kind="expectation", ours=False, message=f"{{'reason': '{words}'}}", detail="", step="log in"),
+        facts=Facts(
+            answers=(Answer(by="api", method="POST", path="/api", status=200, step="log in", credentials="password"),)
+        ),
+        cause="api",
+    )
+    sent = Answer(
+        by="page", method="POST", path="/door", status=200, step="look", resource="document", credentials="password"
+    )
+    page = with_answer(missed("page", f"text: {words}", *("link",) * 9, asks=True), sent)
+    found = named(page, api)
+    assert incidents(page, api) == [["api", "page"]]
+    assert {one.triage.candidate for one in found.verdict.journeys} == {"user"}
+
+
+def test_a_target_that_answers_others_well_can_be_reached():
+    gone = judged(
+        "page",
+        step("look", "failed"),
+        failure=Failure(kind="refused", ours=False, message="net::ERR_CONNECTION_REFUSED", detail="", step="look"),
+        facts=Facts(),
+        cause="page",
+    )
+    (alone,) = named(gone).verdict.journeys
+    assert (alone.triage.rule, alone.triage.cause_class) == ("unreachable", "infra")
+    beside = next(one for one in named(gone, passed("other")).verdict.journeys if one.journey.id == "page")
+    assert beside.triage.cause_class == "unknown"
+    assert "cannot be reached" not in beside.triage.why
+
+
+def test_a_target_that_is_slow_whatever_is_asked_is_one_incident_with_what_it_did_not_answer_in_time():
+    def slow(*paths):
+        degradation = Degradation(kind="over budget", step="work", message="too slow")
+        answers = [
+            Answer(by="page", method="GET", path=path, status=200, step="work", duration_ms=3000.0) for path in paths
+        ]
+        return judged(
+            "slow",
+            step("work"),
+            outcome="degraded",
+            degradations=(degradation,),
+            facts=Facts(answers=tuple(answers)),
+            cause="slow",
+        )
+
+    late = refused("late", "GET", "/rows", 504)
+    assert incidents(late, slow("/", "/list", "/desk")) == [["late", "slow"]]
+    assert incidents(late, slow("/", "/list")) == [["late"], ["slow"]]
