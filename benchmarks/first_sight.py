@@ -15,7 +15,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 
 import foreign_failures
@@ -27,7 +26,6 @@ from msgspec import Struct
 from synthprobe.firstline.naming import explain, name_incidents
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.facts import Request
-from synthprobe.triage.sureness import share
 from synthprobe.verdict.isolation import Isolation
 from synthprobe.words import explanation
 
@@ -76,13 +74,10 @@ class Situation(Struct, frozen=True, kw_only=True):
 
     def named(self) -> tuple[JourneyVerdict, ...]:
         """The journeys that did not pass, as triage speaks of them today."""
-        found = name_incidents(self.explained(), (), (), {}, self.verdict.finished_at, Isolation()).verdict
-        return tuple(one for one in found.journeys if one.triage is not None)
-
-    def explained(self) -> Verdict:
-        """The verdict with what each journey says alone."""
         usual = {journey: dict(rows) for journey, rows in self.usual.items()}
-        return explain(self.verdict, (), Isolation(), usual=usual)
+        explained = explain(self.verdict, (), Isolation(), usual=usual)
+        found = name_incidents(explained, (), (), {}, self.verdict.finished_at, Isolation()).verdict
+        return tuple(one for one in found.journeys if one.triage is not None)
 
 
 def situations() -> Iterator[Situation]:
@@ -148,36 +143,8 @@ def rules_of(every: Sequence[Situation]) -> dict[str, tuple[int, int]]:
     return dict(sorted(sums.items()))
 
 
-def since_changed(every: Sequence[Situation]) -> dict[str, tuple[int, int]]:
-    """The same of systems that a rule saw first as it is now: since the last one of which it says otherwise today."""
-    sums: dict[str, tuple[int, int]] = {}
-    for _, group in groupby(every, key=lambda situation: situation.system):
-        seen: dict[str, list[bool]] = {}
-        changed: set[str] = set()
-        for situation in group:
-            then = situation.first
-            changed |= _changed(situation)
-            for rule, right in _spoke(situation, then).items():
-                seen.setdefault(rule, []).append(right)
-        for rule, rights in seen.items():
-            right, of = sums.get(rule, (0, 0))
-            sums[rule] = right + sum(rights), of + len(rights)
-        sums |= dict.fromkeys(changed, (0, 0))
-    return dict(sorted(sums.items()))
-
-
 def _today(situation: Situation) -> dict[str, First]:
     return {one.journey.id: now(situation, one) for one in situation.named()}
-
-
-def _changed(situation: Situation) -> set[str]:
-    """Rules that say now what was not said of a journey at first sight, or say no more what they said then."""
-    alone = {one.journey.id: one.triage for one in situation.explained().journeys if one.triage is not None}
-    said = {(journey, one.rule) for journey, one in _today(situation).items()}
-    said |= {(journey, one.rule) for journey, one in alone.items()}
-    silent = {journey for journey, one in situation.first.items() if one.candidate == "unknown"}
-    before = {(journey, one.rule) for journey, one in situation.first.items()} - said
-    return {rule for _, rule in before} | {one.rule for journey, one in alone.items() if journey in silent}
 
 
 def _spoke(situation: Situation, said: dict[str, First]) -> dict[str, bool]:
@@ -192,15 +159,12 @@ def _spoke(situation: Situation, said: dict[str, First]) -> dict[str, bool]:
 
 
 def scored() -> dict[str, tuple[int, int]]:
-    """What `triage/sureness.py` holds: over all sets of systems that are not ours, or since a rule was changed last."""
+    """The same over all sets of systems that are not ours, which is what `triage/sureness.py` holds."""
     _, rules = score([*foreign_failures.FAILURES, *foreign_portals.FAILURES])
-    every = list(situations())
-    for rule, (right, of) in rules_of(every).items():
+    for rule, (right, of) in rules_of(list(situations())).items():
         rules[rule] += of
         rules[f"{rule} right"] += right
-    ever = {rule: (rules[f"{rule} right"], rules[rule]) for rule in sorted(rules) if not rule.endswith(" right")}
-    anew = since_changed(every)
-    return {rule: max(count, anew.get(rule, (0, 0)), key=lambda one: share(*one)) for rule, count in ever.items()}
+    return {rule: (rules[f"{rule} right"], rules[rule]) for rule in sorted(rules) if not rule.endswith(" right")}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -222,8 +186,7 @@ def main(arguments: Sequence[str]) -> int:
                     f"\n    {explanation(one.triage, one.cause) if one.triage else ''}"
                 )
     print("rules: " + ", ".join(f"{rule} {right}/{of}" for rule, (right, of) in rules_of(every).items()))
-    print("since changed: " + ", ".join(f"{rule} {right}/{of}" for rule, (right, of) in since_changed(every).items()))
-    print("to hold: " + ", ".join(f'"{rule}": ({right}, {of})' for rule, (right, of) in scored().items()))
+    print("over all sets: " + ", ".join(f'"{rule}": ({right}, {of})' for rule, (right, of) in scored().items()))
     today = sums_of(every)
     print(f"at first sight: {dict(first)}\ntoday: {dict(today)}")
     return 1 if today["wrong"] or today["not so"] else 0

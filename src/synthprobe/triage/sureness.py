@@ -7,7 +7,7 @@ from typing import Literal
 Sure = Literal["high", "medium", "low"]
 
 SCORED: dict[str, tuple[int, int]] = {
-    "account-refused": (4, 4),
+    "account-refused": (10, 12),
     "account-state": (2, 3),
     "blocked-by-policy": (1, 1),
     "cached": (1, 1),
@@ -22,14 +22,14 @@ SCORED: dict[str, tuple[int, int]] = {
     "never-answered": (0, 1),
     "new-build": (1, 2),
     "node-split": (1, 1),
-    "not-json": (0, 0),
+    "not-json": (0, 5),
     "null-island": (1, 1),
-    "read-after-write": (4, 8),
+    "read-after-write": (4, 11),
     "role-split": (1, 1),
     "rule": (4, 7),
-    "script-error": (1, 2),
+    "script-error": (1, 4),
     "sentinel": (24, 36),
-    "server-error": (7, 12),
+    "server-error": (7, 17),
     "session-lost": (5, 6),
     "slow-upstream": (2, 4),
     "two-builds": (1, 1),
@@ -45,12 +45,8 @@ rule that is not scored yet is sure of nothing."""
 _HIGH, _MEDIUM = 0.9, 0.8
 
 
-def share(right: int, verdicts: int) -> float:
-    """How likely the next verdict is right, by Laplace's rule of succession."""
-    return (right + 1) / (verdicts + 2)
-
-
 def sure_of(rule: str) -> Sure:
-    """How sure a rule is; low names no class."""
-    earned = share(*SCORED.get(rule, (0, 0)))
-    return "high" if earned >= _HIGH else "medium" if earned >= _MEDIUM else "low"
+    """How sure a rule is: how likely its next verdict is right, by Laplace's rule of succession; low names no class."""
+    right, verdicts = SCORED.get(rule, (0, 0))
+    share = (right + 1) / (verdicts + 2)
+    return "high" if share >= _HIGH else "medium" if share >= _MEDIUM else "low"
