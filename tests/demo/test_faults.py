@@ -151,7 +151,11 @@ def queries(at, path):
 
 
 def writes_take_no_time(at):
-    return max(status(at, "SYN-06", "Cleared").elapsed.total_seconds() for _ in range(3)) < 0.5
+    until = time.monotonic() + 1.5  # the report that holds them up pauses in between
+    while time.monotonic() < until:
+        if status(at, "SYN-06", "Cleared").elapsed.total_seconds() >= 0.5:
+            return False
+    return True
 
 
 def a_new_incident_is_found(at):
