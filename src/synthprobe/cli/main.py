@@ -22,7 +22,7 @@ COMMANDS = {
         "report": ("report:report", "Build the on-call page and the Allure report, and serve them."),
         "serve": ("report:serve", "Serve the site of a folder or a store, to be read."),
         "review": ("review:review", "The last days: objectives, what costs users most, the work."),
-        "mark": ("impact:mark", "Mark a change, or accept a level that is slower than usual."),
+        "mark": ("mark:mark", "Mark a change, or accept a level that is slower than usual."),
         "history": ("history:app", "The results of earlier runs: copy, replay."),
     },
     "On call": {
