@@ -40,8 +40,7 @@ def _asked_for_what_is_wrong(own: TriageFacts, other: TriageFacts, cause: Triage
 
 def _works_as_the_same(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:
     """It misses something, and works as an account that is kept from something in another journey."""
-    shown = own.finding.contradiction is not None and own.finding.contradiction.about == "locator" and not own.is_absent
-    if cause.rule not in _KEPT_FROM or shown or own.checks == "sentinel" or any(not a.is_well for a in own.unwanted):
+    if cause.rule not in _KEPT_FROM or any(not a.is_well for a in own.unwanted):
         return ""
     denied = [a for a in other.unwanted if a.status == 403]
     if denied and all(map(is_change, denied)) and not own.mutates:
