@@ -1,21 +1,18 @@
 """One cause is one incident, two causes are two: by what the failures of a run have in common, and by nothing less."""
 
-from datetime import UTC, datetime
-
 import pytest
 from msgspec.structs import replace
+from verdicts import NOW, verdict_of
 
 from synthprobe.firstline.naming import named_alone
 from synthprobe.records.evidence import Answer, Facts, PageSeen, ServerTiming
 from synthprobe.records.finding import Contradiction, Finding, Sought, Wait
-from synthprobe.records.journey import Journey
-from synthprobe.records.result import Degradation, Failure, Result, Run, Step
-from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.records.result import Degradation, Failure, Run, Step
+from synthprobe.records.verdict import Verdict
 from synthprobe.triage.facts import facts_for
 from synthprobe.triage.shared_evidence import requests_of
 from synthprobe.words import explanation
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = Run(id="r", target="t", base_url="http://t", slot=0, started_at=NOW)
 ABSENT = Finding(
     contradiction=Contradiction(about="locator", expected="Locator expected to be visible", got=""),
@@ -34,22 +31,15 @@ def logged_in(account):
 def broken(
     name, *answers, checks="", message="Locator expected to be visible", finding=None, errors=(), pages=(), builds=()
 ):
-    journey = Journey(id=name, node_id=f"{name}.py::test", title=name, owner="desk")
     failure = Failure(kind="expectation", ours=False, message=message, detail="", step="the step", finding=finding)
-    result = Result(
-        run_id="r",
-        journey=journey,
-        attempt=1,
-        target="t",
-        worker="main",
-        started_at=NOW,
-        duration_s=1.0,
-        outcome="failed",
+    return verdict_of(
+        name,
+        Step(title="the step", started_at=NOW, duration_s=1.0, status="failed", checks=checks),
+        cause=message.partition("\n")[0],
+        owner="desk",
         failure=failure,
-        steps=(Step(title="the step", started_at=NOW, duration_s=1.0, status="failed", checks=checks),),
         facts=Facts(answers=answers, page_errors=errors, pages=pages, builds=builds),
     )
-    return JourneyVerdict(journey=journey, outcome="failed", results=(result,), cause=message.partition("\n")[0])
 
 
 def incidents(*journeys):

@@ -1,40 +1,25 @@
 """Words and neighbours that look like a cause and are none: what triage says was observed, or it says less."""
 
-from datetime import UTC, datetime
-
 import pytest
 from msgspec.structs import replace
+from verdicts import NOW, verdict_of
 
 from synthprobe.records.evidence import Answer, Facts, PageSeen
 from synthprobe.records.finding import Contradiction, Finding, Refusal, Sought
 from synthprobe.records.incident import Triage
-from synthprobe.records.journey import Journey
-from synthprobe.records.result import Failure, Result, Run
-from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.records.result import Failure, Run
+from synthprobe.records.verdict import Verdict
 from synthprobe.triage.causes import triage, triage_together
 from synthprobe.triage.facts import Peer, TriageFacts, facts_for, request_of
 from synthprobe.words import contradicted, explanation, refused
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = Run(id="r", target="t", base_url="http://t.invalid", slot=1, started_at=NOW)
 
 
 def told(id, outcome, *answers):
     """What a run says of a journey with these answers."""
-    journey = Journey(id=id, node_id=id, title=id)
     broke = Failure(kind="expectation", ours=False, message="it was not so", detail="", step="ask")
-    result = Result(
-        run_id="r",
-        target="t",
-        journey=journey,
-        attempt=1,
-        outcome=outcome,
-        started_at=NOW,
-        duration_s=1.0,
-        failure=broke if outcome == "failed" else None,
-        facts=Facts(answers=answers),
-    )
-    return JourneyVerdict(journey=journey, outcome=outcome, results=(result,))
+    return verdict_of(id, outcome=outcome, failure=broke if outcome == "failed" else None, facts=Facts(answers=answers))
 
 
 def alone(judged):

@@ -1,18 +1,15 @@
 """One cause is seen by a page and by the API in two ways: the same words, status, place, record, or thing to make."""
 
-from datetime import UTC, datetime
-
 import pytest
 from msgspec.structs import replace
+from verdicts import NOW, verdict_of
 
 from synthprobe.firstline.naming import named_alone
 from synthprobe.records.evidence import Answer, Facts, PageSeen
 from synthprobe.records.finding import Contradiction, Finding, Sought
-from synthprobe.records.journey import Journey
-from synthprobe.records.result import Degradation, Failure, Result, Run, Step
-from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.records.result import Degradation, Failure, Run, Step
+from synthprobe.records.verdict import Verdict
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUN = Run(id="r", target="t", base_url="http://t", slot=0, started_at=NOW)
 EXCUSE = "<html><title>Sorry</title><h1>We are having a moment</h1></html>"
 LET_IN = Answer(
@@ -24,25 +21,6 @@ def step(title, status="passed", checks=""):
     return Step(title=title, started_at=NOW, duration_s=1.0, status=status, checks=checks)
 
 
-def judged(name, *steps, outcome="failed", failure=None, mutates=(), facts, degradations=(), cause=""):
-    journey = Journey(id=name, node_id=f"{name}.py::test", title=name, mutates=mutates)
-    result = Result(
-        run_id="r",
-        journey=journey,
-        attempt=1,
-        target="t",
-        worker="main",
-        started_at=NOW,
-        duration_s=1.0,
-        outcome=outcome,
-        failure=failure,
-        steps=steps,
-        facts=facts,
-        degradations=degradations,
-    )
-    return JourneyVerdict(journey=journey, outcome=outcome, results=(result,), cause=cause, degradations=degradations)
-
-
 def refused(name, method, path, status, *, got="", reason="", about="status", before=(), checks="", mutates=(), **more):
     """A journey of the API that was not answered as it expects."""
     wrong = Contradiction(about=about, expected="", got=got, method=method, url=f"http://t{path}", status=status)
@@ -51,7 +29,7 @@ def refused(name, method, path, status, *, got="", reason="", about="status", be
     )
     answer = Answer(by="api", method=method, path=path, status=status, step="work", reason=reason, **more)
     facts = Facts(answers=(*before, answer))
-    return judged(name, step("work", "failed", checks), failure=failure, mutates=mutates, facts=facts, cause=name)
+    return verdict_of(name, step("work", "failed", checks), failure=failure, mutates=mutates, facts=facts, cause=name)
 
 
 def missed(
@@ -75,7 +53,7 @@ def missed(
         answers=(*before, opened), pages=(PageSeen(path=path, outline=outline or ("main:",) * 9, asks_password=asks),)
     )
     steps = (*(step(answer.step) for answer in before), step("look", "failed", checks))
-    return judged(name, *steps, failure=failure, mutates=mutates, facts=facts, cause=name)
+    return verdict_of(name, *steps, failure=failure, mutates=mutates, facts=facts, cause=name)
 
 
 def with_answer(shown, answer):
@@ -86,7 +64,7 @@ def with_answer(shown, answer):
 
 
 def passed(name):
-    return judged(name, step("work"), outcome="passed", facts=Facts())
+    return verdict_of(name, step("work"), outcome="passed", facts=Facts())
 
 
 def incidents(*journeys):
@@ -148,7 +126,7 @@ def test_a_fixed_record_is_one_by_its_page_its_request_and_its_title():
 
 def test_a_log_in_that_is_answered_200_and_says_no_is_refused_by_the_api_as_on_a_page():
     words = "Incorrect username or password entered."
-    api = judged(
+    api = verdict_of(
         "api",
         step("log in", "failed"),
         failure=Failure(kind="expectation", ours=False, message=f"{{'reason': '{words}'}}", detail="", step="log in"),
@@ -167,7 +145,7 @@ def test_a_log_in_that_is_answered_200_and_says_no_is_refused_by_the_api_as_on_a
 
 
 def test_a_target_that_answers_others_well_can_be_reached():
-    gone = judged(
+    gone = verdict_of(
         "page",
         step("look", "failed"),
         failure=Failure(kind="refused", ours=False, message="net::ERR_CONNECTION_REFUSED", detail="", step="look"),
@@ -187,7 +165,7 @@ def test_a_target_that_is_slow_whatever_is_asked_is_one_incident_with_what_it_di
         answers = [
             Answer(by="page", method="GET", path=path, status=200, step="work", duration_ms=3000.0) for path in paths
         ]
-        return judged(
+        return verdict_of(
             "slow",
             step("work"),
             outcome="degraded",

@@ -253,10 +253,8 @@ class Response:
             wrong.append(f"{what}: expected a list of records, got {got}")
         elif len(records) < at_least:
             wrong.append(f"{what}: expected {at_least} or more, got {len(records)}")
-        times = Counter(str(one.get(key)) for one in records)
-        wrong += [
-            f"{key}: expected {one!r} once, got it {count} times" for one, count in times.items() if once and count > 1
-        ]
+        times = Counter(str(one.get(key)) for one in records if once)
+        wrong += [f"{key}: expected {one!r} once, got it {count} times" for one, count in times.items() if count > 1]
         for one in records:
             lacks = [field for field in (key, *has) if one.get(field) in (None, "")]
             wrong += [f"{field} of {one.get(key)!r}: expected a value, got {one.get(field)!r}" for field in lacks]
@@ -336,11 +334,8 @@ class Response:
             raise ConfigurationError(f"within() cannot be used: {error}") from None
         if self.exchange.duration_ms > limit_ms:
             spent = ", ".join(f"{part.name} {part.duration_ms:.0f} ms" for part in self.exchange.server_timing)
-            raise self._contradiction(
-                "time",
-                f"an answer within {limit_ms:.0f} ms",
-                f"{self.exchange.duration_ms:.0f} ms" + (f" (server: {spent})" if spent else ""),
-            )
+            took = f"{self.exchange.duration_ms:.0f} ms" + (f" (server: {spent})" if spent else "")
+            raise self._contradiction("time", f"an answer within {limit_ms:.0f} ms", took)
         return self
 
     def lacking(self, what: str) -> JourneyError:
@@ -394,7 +389,7 @@ def _falls_back(one: dict[str, Any], following: dict[str, Any], order: Sequence[
         first: Any = one.get(name)
         second: Any = following.get(name)
         if first != second:
-            alike = _kind_of(first) is _kind_of(second) and _kind_of(first) in {str, float, bool}
+            alike = _kind_of(first) is _kind_of(second) and isinstance(first, (str, int, float))
             return "" if alike and (first < second) == (field == name) else name
     return ""
 
