@@ -55,6 +55,14 @@ def test_an_api_session_sends_it_nowhere(form, hosts):
     assert {path for _, path, _, _ in allowed.seen} <= {"/to"}
 
 
+def test_half_a_letter_of_an_answer_is_sent_nowhere(hosts):
+    allowed, _ = hosts
+    api = Api(Target(base_url=allowed.url, name="here"), Redactor())
+    with pytest.raises(TargetError) as caught:
+        api.get("/calls/\ud83d")
+    assert caught.value.kind == "egress"
+
+
 def test_a_page_s_requests_and_its_journey_s_routes_send_it_nowhere_f71(project, hosts):
     allowed, forbidden = hosts
     allowed.seen.clear()
