@@ -76,7 +76,7 @@ class Situation(Struct, frozen=True, kw_only=True):
         """The journeys that did not pass, as triage speaks of them today."""
         usual = {journey: dict(rows) for journey, rows in self.usual.items()}
         explained = explain(self.verdict, (), Isolation(), usual=usual)
-        found = name_incidents(explained, (), (), {}, self.verdict.finished_at, Isolation()).verdict
+        found = name_incidents(explained, (), (), {}, self.verdict.finished_at, Isolation(), usual=usual).verdict
         return tuple(one for one in found.journeys if one.triage is not None)
 
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.config import Config, Project, read_config
-from synthprobe.records.evidence import Evidence
+from synthprobe.records.evidence import Answer, Evidence, Facts
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Degradation, Failure, Result, Run, Step
 from synthprobe.records.verdict import Verdict
@@ -97,6 +97,8 @@ class Runs:
         skipped: str = "",
         reference_ms: float = 10.0,
         weak: tuple[Degradation, ...] = (),
+        answers: tuple[Answer, ...] = (),
+        step: str = "log in",
         at: datetime | None = None,
     ) -> Verdict:
         by_schedule = START + timedelta(minutes=5 * self.number)
@@ -115,7 +117,8 @@ class Runs:
         results = []
         for journey in (SIGN_IN, SEARCH)[:expected]:
             seconds = ms / 1000 * (1 + self.random.gauss(0, 0.04))
-            failure = Failure(kind="expectation", ours=False, message=message, detail="", step="log in")
+            words = message.format(title=journey.title)
+            failure = Failure(kind="expectation", ours=False, message=words, detail="", step=step)
             broken = journey in failing
             results.append(
                 Result(
@@ -126,15 +129,14 @@ class Runs:
                     outcome="skipped" if skipped else "failed" if broken else "degraded" if weak else "passed",
                     started_at=at,
                     duration_s=seconds,
-                    cause=skipped or (message if broken else weak[0].told if weak else ""),
+                    cause=skipped or (words if broken else weak[0].told if weak else ""),
                     degradations=weak,
                     steps=(
-                        Step(
-                            title="log in", status="failed" if broken else "passed", started_at=at, duration_s=seconds
-                        ),
+                        Step(title=step, status="failed" if broken else "passed", started_at=at, duration_s=seconds),
                     ),
                     failure=failure if broken else None,
                     evidence=self.evidence if broken else (),
+                    facts=Facts(answers=answers),
                     backend_trace=f"https://traces.example/{run.id}" if broken else "",
                 )
             )
@@ -255,6 +257,17 @@ def test_one_cause_is_one_incident_told_once_and_its_end_as_well(project, heard)
     assert project.incidents("open") == []
     assert len(heard.messages) == 2
     assert "Over" in heard.messages[1]["title"]
+
+
+def test_what_also_happens_where_they_pass_makes_no_one_cause_of_two_failures(project):
+    usual = Answer(by="api", method="GET", path="/ads", status=403, step="list")
+    project.run(step="list", answers=(usual,))
+    broken = {"step": "list", "failing": (SIGN_IN, SEARCH), "message": "{title} shows nothing"}
+    project.run(answers=(usual,), **broken)
+    assert sorted(one.journeys for one in project.incidents("open")) == [("search",), ("sign-in",)]
+    project.run(step="list", answers=(usual,))
+    project.run(answers=(usual, replace(usual, path="/door")), **broken | {"message": "{title} is closed"})
+    assert ("search", "sign-in") in [one.journeys for one in project.incidents("open")]
 
 
 def test_the_alert_leads_to_the_report_and_to_the_trace_that_is_published(project, heard, tmp_path):

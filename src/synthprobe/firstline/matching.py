@@ -138,7 +138,7 @@ def tell(
 
     judged = [
         (one, seen, isolation.judge(one.journey.title, partial(explained, one), otherwise=None))
-        for one, seen in zip(verdict.journeys, observe(verdict, isolation), strict=True)
+        for one, seen in zip(verdict.journeys, observe(verdict, isolation, usual), strict=True)
         if one.outcome not in {"passed", "skipped"} or one.intermittent
     ]
     broken = [(one, seen, *found) for one, seen, found in judged if found is not None]

@@ -63,11 +63,12 @@ def name_incidents(
     now: datetime,
     isolation: Isolation,
     *,
+    usual: Mapping[str, Mapping[Request, int]] | None = None,
     probe_owner: str = "",
 ) -> Named:
     """Say of an explained verdict which incident each journey belongs to, and of both the same class and page."""
     explained = {one.journey.id: one for one in verdict.journeys if one.triage is not None}
-    followed = follow(open_incidents, observe(verdict, isolation), before, now, explained, isolation)
+    followed = follow(open_incidents, observe(verdict, isolation, usual), before, now, explained, isolation)
     journeys = {one.journey.id: one.journey for one in verdict.journeys}
     classes = {page.id: page.cause_class for page in runbooks}
 

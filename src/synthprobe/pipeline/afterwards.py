@@ -227,7 +227,9 @@ def _follow(
     isolation = Isolation()
     open_now = [one for one in known.values() if one.state != "resolved" and one.fingerprint != FINGERPRINT]
     of_target = [one for one in open_now if not one.location]
-    named = name_incidents(verdict, runbooks, of_target, judged.before, now, isolation, probe_owner=owner)
+    named = name_incidents(
+        verdict, runbooks, of_target, judged.before, now, isolation, usual=judged.usual, probe_owner=owner
+    )
     notes += isolation.notes
     of = {one.journey.id: one.incident for one in named.verdict.journeys if one.incident}
     found_here = [_opened_alone(one, now) if alone and one.id not in known else one for one in named.incidents]
@@ -239,13 +241,14 @@ def _follow(
     waiting = [one.id for one in changed]
     with noted(notes):
         if history is not None:
+            seen = observe(verdict, usual=judged.usual)
             if not verdict.run.concludes:
-                history.ingest(verdict, observe(verdict), judged.states)
+                history.ingest(verdict, seen, judged.states)
             for one in changed:
                 history.put_incident(one, base=stored.get(one.id))
                 waiting.remove(one.id)
             if verdict.run.concludes:  # last: who takes over a broken conclusion finds it unfollowed
-                history.ingest(verdict, observe(verdict), judged.states)
+                history.ingest(verdict, seen, judged.states)
             mark_remembered(folder, history)
             history.prune_if_due(now)
     with noted(notes):

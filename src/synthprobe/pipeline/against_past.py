@@ -59,8 +59,8 @@ def shelf_of(project: Project) -> Shelf:
 
 
 class Judged(Struct, frozen=True, kw_only=True):
-    """A verdict judged against the past, the same as it is remembered, what was observed before, by journey, and what
-    the detector knows now.
+    """A verdict judged against the past, the same as it is remembered, and by journey what was observed before, what
+    the detector knows now, and what was refused where it passed.
     """
 
     verdict: Verdict
@@ -68,6 +68,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     now: datetime
     before: dict[str, list[Observation]] = field(default_factory=dict)
     states: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    usual: dict[str, dict[Request, int]] = field(default_factory=dict)
 
 
 @contextmanager
@@ -143,7 +144,7 @@ def judge_with_past(
     remembered = verdict if verdict.run.concludes else shifted(verdict, dated.ahead, project.config.interval_s)
     if apart:  # its slot is one of the database's clock already
         remembered = replace(remembered, run=replace(remembered.run, slot=verdict.run.slot))
-    return Judged(verdict=verdict, remembered=remembered, now=dated.now, before=before, states=states)
+    return Judged(verdict=verdict, remembered=remembered, now=dated.now, before=before, states=states, usual=usual)
 
 
 def _of_interest(history: History, verdict: Verdict) -> set[str]:

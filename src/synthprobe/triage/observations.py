@@ -11,20 +11,24 @@ from msgspec.structs import replace
 from synthprobe import words
 from synthprobe.records.incident import Observation
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.triage.facts import Peer, facts_for, peers_of
+from synthprobe.triage.facts import Peer, Request, facts_for, peers_of
 from synthprobe.triage.fingerprint import fingerprint, former_fingerprint, is_bare, signature
 from synthprobe.triage.shared_evidence import evidence_of, says_which
 from synthprobe.verdict.isolation import Isolation
 
 
-def observe(verdict: Verdict, isolation: Isolation | None = None) -> tuple[Observation, ...]:
-    """What a run says of each journey."""
+def observe(
+    verdict: Verdict, isolation: Isolation | None = None, usual: Mapping[str, Mapping[Request, int]] | None = None
+) -> tuple[Observation, ...]:
+    """What a run says of each journey; ``usual`` is what was refused in runs in which it passed."""
     isolation = isolation or Isolation()
     peers = cache(partial(peers_of, verdict))
+
+    def seen(one: JourneyVerdict) -> Observation:
+        return _observation(one, verdict, peers, (usual or {}).get(one.journey.id, {}))
+
     return tuple(
-        isolation.judge(
-            one.journey.title, partial(_observation, one, verdict, peers), otherwise=verdict.observation(one)
-        )
+        isolation.judge(one.journey.title, partial(seen, one), otherwise=verdict.observation(one))
         for one in verdict.journeys
     )
 
@@ -57,7 +61,9 @@ def _in_a_row(one: JourneyVerdict, verdict: Verdict, seen: Sequence[Observation]
     return replace(one, cause=surer.told, degradations=(surer, *others))
 
 
-def _observation(one: JourneyVerdict, verdict: Verdict, peers: Callable[[], tuple[Peer, ...]]) -> Observation:
+def _observation(
+    one: JourneyVerdict, verdict: Verdict, peers: Callable[[], tuple[Peer, ...]], usual: Mapping[Request, int]
+) -> Observation:
     bare, run, telling = verdict.observation(one), verdict.run, one.telling
     bare = replace(bare, seen_from=words.seen_from(one.votes))
     if one.alone:
@@ -77,7 +83,7 @@ def _observation(one: JourneyVerdict, verdict: Verdict, peers: Callable[[], tupl
         fingerprint=fingerprint(*failure, run.identifiers),
         former_fingerprint=former_fingerprint(*failure),
         signature=signature(kind, f"{test}{message}", run.identifiers) if says_which(message, kind) else "",
-        evidence=evidence_of(facts_for(one, verdict, peers_known=peers), one.triage, run.identifiers),
+        evidence=evidence_of(facts_for(one, verdict, usual=usual, peers_known=peers), one.triage, run.identifiers),
         step=step,
         cause=one.cause or (one.cause_of(telling) if telling else ""),
         node=next((a.node for a in reversed(answers) if a.node), ""),
