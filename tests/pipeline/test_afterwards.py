@@ -33,6 +33,7 @@ SIGN_IN = Journey(
     id="sign-in", node_id="journeys/test_a.py::test_a", title="Sign in", owner="front-desk", severity="critical"
 )
 SEARCH = Journey(id="search", node_id="journeys/test_b.py::test_b", title="Search", owner="records", severity="normal")
+LOGGED_IN = Answer(by="api", method="POST", path="/door", status=200, step="log in", credentials="password")
 
 
 class Heard:
@@ -97,7 +98,7 @@ class Runs:
         skipped: str = "",
         reference_ms: float = 10.0,
         weak: tuple[Degradation, ...] = (),
-        answers: tuple[Answer, ...] = (),
+        answers: tuple[Answer, ...] = (LOGGED_IN,),
         step: str = "log in",
         at: datetime | None = None,
     ) -> Verdict:
@@ -173,9 +174,9 @@ def test_a_step_that_doubles_is_degraded_with_the_figures_and_well_again_later(p
     assert "The least this step can show is" in last.cause
     assert last.degradations[0].kind == "above baseline"
     assert "newest run" not in last.cause
-    assert re.match(r'Ticket demo: Search: "log in" 4\d\d → 1\d\d\d ms · since', heard.messages[0]["title"]), (
-        heard.messages
-    )
+    assert re.match(
+        r'Ticket demo: Search \(\+1 journey\): "log in" 4\d\d → 1\d\d\d ms · since', heard.messages[0]["title"]
+    ), heard.messages
     cause = project.run().journeys[0].cause
     assert "log in takes 2.1 × its usual 4" in cause
     assert re.search(r"The newest run took 4\d\d ms; it is called well again after several such runs in a row", cause)
@@ -215,7 +216,7 @@ def test_which_of_the_three_and_how_sure_is_said_and_makes_no_other_incident(pro
     assert incident.fingerprint == fingerprint(journey, "log in", "over budget", OVER.message)
     assert incident.occurrences == 3
     assert "other words" not in " ".join(event.text for event in incident.events)
-    assert heard.messages[0]["title"].startswith('Ticket demo: Search: "log in" took 1.9 s, its budget is')
+    assert heard.messages[0]["title"].startswith('Ticket demo: Search (+1 journey): "log in" took 1.9 s, its budget is')
     for _ in range(40):
         project.run()
     slow = [project.run(ms=1008).journeys[0] for _ in range(3)][-1]

@@ -9,11 +9,12 @@ from synthprobe.records.incident import Observation, Triage
 from synthprobe.records.journey import Journey
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.triage.lifecycle import describe, follow
+from synthprobe.triage.shared_evidence import KEPT_OUT
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def seen(journey, slot, state, step="save", fault="x"):
+def seen(journey, slot, state, step="save", fault="x", evidence=()):
     """One observation: passed, failed, flaky, degraded, unknown or skipped."""
     bad = state not in {"passed", "skipped"}
     return Observation(
@@ -28,6 +29,7 @@ def seen(journey, slot, state, step="save", fault="x"):
         signature=f"v1:{fault}" if bad else "",
         step=step if bad else "",
         cause=f"{fault} went wrong" if bad else "",
+        evidence=evidence,
     )
 
 
@@ -136,15 +138,15 @@ def test_other_words_at_the_same_step_are_the_same_incident():
 def test_who_cannot_get_past_the_log_in_is_blocked_by_it():
     monitor = Monitor()
     monitor.run(
-        seen("board", 0, "failed", step="log in", fault="x"),
-        seen("status", 0, "failed", step="dispatcher 2 logs in", fault="y"),
+        seen("board", 0, "failed", step="log in", fault="x", evidence=(KEPT_OUT,)),
+        seen("status", 0, "failed", step="Anmeldung", fault="y", evidence=(KEPT_OUT,)),
         seen("search", 0, "failed", step="run a person", fault="z"),
     )
     log_in = next(one for one in monitor.all.values() if one.blocked)
     assert (log_in.journeys, log_in.blocked) == (("board",), ("status",))
     assert len(monitor.all) == 2
     for slot in (1, 2):
-        monitor.run(seen("board", slot, "passed"), seen("status", slot, "failed", step="dispatcher 2 logs in"))
+        monitor.run(seen("board", slot, "passed"), seen("status", slot, "failed", step="Anmeldung"))
     assert monitor.all[log_in.id].state == "open"  # somebody still cannot log in
 
 

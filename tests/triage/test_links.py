@@ -46,7 +46,7 @@ def incidents(*journeys):
     """The journeys of each incident, and each journey's class, of a run."""
     named = named_alone(Verdict(run=RUN, journeys=journeys, finished_at=NOW), ())
     classes = {one.journey.id: one.triage for one in named.verdict.journeys}
-    return sorted(sorted(one.journeys) for one in named.incidents), classes
+    return sorted(sorted((*one.journeys, *one.blocked)) for one in named.incidents), classes
 
 
 def grants(account="anna"):

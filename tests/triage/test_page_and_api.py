@@ -69,7 +69,7 @@ def passed(name):
 
 def incidents(*journeys):
     """The journeys of each incident of a run."""
-    return sorted(sorted(one.journeys) for one in named(*journeys).incidents)
+    return sorted(sorted((*one.journeys, *one.blocked)) for one in named(*journeys).incidents)
 
 
 def named(*journeys):

@@ -5,7 +5,6 @@ To open and to close are different rules, so that one lucky run neither opens no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,6 +26,7 @@ from synthprobe.records.journey import Journey
 from synthprobe.records.verdict import JourneyVerdict
 from synthprobe.triage.causes import is_vague
 from synthprobe.triage.grouping import by_cause, known_alike
+from synthprobe.triage.shared_evidence import KEPT_OUT
 from synthprobe.verdict.isolation import Isolation
 
 WINDOW = 12
@@ -53,7 +53,6 @@ EVIDENCE_KEPT = 20
 SPEAKS_FOR = timedelta(days=1)
 """How long what a location saw last speaks against the end of an incident."""
 
-_LOG_IN = re.compile(r"\b(log(s|ged|ging)?[ -]?(in|on)|sign(s|ed)?[ -]?in|authenticat\w*|read access)\b", re.IGNORECASE)
 _FAMILY: dict[IncidentKind, str] = {"failing": "failure", "intermittent": "failure"}
 _ORDER: dict[IncidentKind, int] = {"failing": 0, "intermittent": 1, "degraded": 2, "monitor blind": 3}
 
@@ -89,7 +88,7 @@ def follow(
 
     def in_order(one: Observation) -> tuple[bool, int, bool, bool, bool, str]:
         says_little = is_vague(judged[one.journey].triage) if one.journey in judged else False
-        return one.outcome != "failed", one.slot, says_little, not one.evidence, not _at_log_in(one), one.journey
+        return one.outcome != "failed", one.slot, says_little, not one.evidence, one.journey
 
     for group in by_cause(sorted(fresh, key=in_order), judged):
         for one in group:
@@ -214,7 +213,6 @@ def _place(
         lambda i: one.journey in i.journeys and one.step == i.step and not _another_cause(one, i),
         lambda i: kind is not None and bool(one.signature) and one.signature == i.signature,
         lambda i: kind is not None and verdict is not None and known_alike(verdict, i),
-        lambda i: kind == "failing" and i.kind == "failing" and _blocked_by(one, i),
         lambda i: seen == "monitor blind" and (kind is not None or one.journey in i.journeys),
     )
     return next((place for test in tests for place, incident in candidates if test(incident)), None)
@@ -226,22 +224,12 @@ def _another_cause(one: Observation, incident: Incident) -> bool:
     return apart and len(incident.journeys) > 1
 
 
-def _blocked_by(one: Observation, incident: Incident) -> bool:
-    """Whether a journey stops at its log-in while the log-in is broken, and nothing says that it is another cause."""
-    apart = bool(one.evidence and incident.evidence) and set(one.evidence).isdisjoint(incident.evidence)
-    return _at_log_in(one) and bool(_LOG_IN.search(incident.step)) and not apart
-
-
-def _at_log_in(one: Observation) -> bool:
-    return bool(_LOG_IN.search(one.step))
-
-
 def _continued(incident: Incident, one: Observation, kind: IncidentKind | None, now: datetime) -> Incident:
     events = list(incident.events)
     journeys, blocked = incident.journeys, incident.blocked
     if one.journey not in (*journeys, *blocked):
         common = [known for known in one.evidence if known in incident.evidence]
-        if _LOG_IN.search(incident.step) and _at_log_in(one):
+        if KEPT_OUT in common:
             blocked = (*blocked, one.journey)
             events.append(event(now, f"{one.journey} cannot get past its log-in, so it is blocked by this."))
         else:

@@ -18,7 +18,7 @@ from synthprobe.triage.facts import EDGE, TriageFacts, is_change
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.sight import spoken
 from synthprobe.triage.timing import is_slow_write
-from synthprobe.words import element
+from synthprobe.words import element, named
 
 _ASSET = re.compile(r"\.(m?js|css)$", re.IGNORECASE)
 _GENERIC = re.compile(r"\b(a|an|the|is|was|internal|server|error|bad|gateway|unexpected|unknown|failed)\b|\W|_|\d")
@@ -44,6 +44,8 @@ _GATEWAY = EDGE | {502, 504}
 _BY_GATEWAY = "answered {} by what stands before the application"
 _GATEWAY_WAITED = _BY_GATEWAY.format(504)
 _SLOW = "whatever is asked takes long"
+KEPT_OUT = "kept at the log-in"
+"""Evidence of who got no further than where it logs in."""
 _MANY = 3
 """Requests that are slow at once from which it is not for one of them."""
 
@@ -59,8 +61,9 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
     if whole := _nothing_answers(facts, broken) or _node(broken, cause) or _builds(facts, cause):
         return (whole, _SLOW) if whole == _GATEWAY_WAITED else (whole,)
     if door := _log_in(broken, facts, cause):
-        return (*door, *_nothing_made(facts, silent=False))
+        return (*door, *_kept_out(facts), *_nothing_made(facts, silent=False))
     found = (
+        *_kept_out(facts),
         *_account_and_data(facts, cause),
         *_fixed_record(facts, identifiers),
         *_requests(broken, facts, identifiers),
@@ -176,6 +179,15 @@ def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> t
     found = (f"log-in answered {refused.status}",) if refused else ()
     by_words = cause is not None and cause.rule in {"account-refused", "account-state"}
     return (*found, "log-in refused in words") if by_words else found
+
+
+def _kept_out(facts: TriageFacts) -> Iterator[str]:
+    """Where a journey first sent its password in the step that broke, or is asked for it again."""
+    here = [a for a in facts.log_ins if is_change(a) and a.step and facts.step.startswith(a.step)]
+    before = [a for a in facts.log_ins if a not in here and 0 < a.status < 400]
+    asked_again = facts.log_ins and any(page.asks_password for page in facts.evidence.pages[-1:])
+    if facts.kind and ((here and not before) or asked_again):
+        yield KEPT_OUT
 
 
 def _account_and_data(facts: TriageFacts, cause: Triage | None) -> Iterator[str]:
@@ -296,6 +308,10 @@ def _page_instead(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
     for page in facts.evidence.pages[-1:]:
         if opened and len(page.outline) <= _NEXT_TO_NOTHING and facts.kind in {"expectation", "timeout"}:
             yield f"a page with {normalise(', '.join(page.outline), identifiers) or 'nothing'} and no more"
+    sought = facts.finding.sought
+    if sought and sought.sight == "absent" and element(sought.locator)[1]:
+        for page in facts.evidence.pages[-1:]:
+            yield f"{normalise(page.path, identifiers)} without {normalise(named(sought.locator), identifiers)}"
     for words in _excuse(facts):
         yield from _texts(words, _shown_status(facts), identifiers)
 

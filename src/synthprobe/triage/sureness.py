@@ -30,7 +30,7 @@ SCORED: dict[str, tuple[int, int]] = {
     "script-error": (1, 4),
     "sentinel": (24, 36),
     "server-error": (7, 17),
-    "session-lost": (5, 6),
+    "session-lost": (3, 4),
     "slow-upstream": (2, 4),
     "two-builds": (1, 1),
     "unreachable": (25, 27),
