@@ -86,7 +86,7 @@ def follow(
     judged = judged or {}
     of: dict[str, str] = {}
 
-    def in_order(one: Observation) -> tuple[bool, int, bool, bool, bool, str]:
+    def in_order(one: Observation) -> tuple[bool, int, bool, bool, str]:
         says_little = is_vague(judged[one.journey].triage) if one.journey in judged else False
         return one.outcome != "failed", one.slot, says_little, not one.evidence, one.journey
 
