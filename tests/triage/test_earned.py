@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from verdicts import verdict_of
 
 from synthprobe.errors import ExpectationError
 from synthprobe.evidence.facts import facts_of
@@ -25,9 +26,8 @@ from synthprobe.records.evidence import (
     ServerTiming,
 )
 from synthprobe.records.finding import Contradiction, Finding, Sought
-from synthprobe.records.journey import Journey
-from synthprobe.records.result import Failure, Result, Run, Step
-from synthprobe.records.verdict import JourneyVerdict, Verdict
+from synthprobe.records.result import Failure, Run, Step
+from synthprobe.records.verdict import Verdict
 from synthprobe.triage.causes import triage
 from synthprobe.triage.facts import Peer, TriageFacts
 from synthprobe.triage.sureness import SCORED
@@ -202,20 +202,19 @@ def test_a_script_of_another_site_is_named_with_its_host_and_points_at_no_class(
     assert "cdn.other.invalid/w.js was answered 503" in found.why
 
 
-def test_the_projects_own_page_names_the_class_that_both_point_at():
+def test_the_projects_own_page_names_the_class_that_both_point_at_for_all_who_see_it():
     step = Step(title="the step", status="failed", started_at=NOW, duration_s=1, checks="rule")
-    journey = Journey(id="bills", node_id="bills", title="bills")
-    broke = Failure(
-        kind="expectation", ours=False, message="the sum is wrong", detail="", step="the step",
-        finding=Finding(contradiction=SUM),
-    )  # fmt: skip
-    result = Result(
-        run_id="r", target="t", journey=journey, attempt=1, outcome="failed", started_at=NOW, duration_s=1,
-        steps=(step,), failure=broke,
-    )  # fmt: skip
-    judged = JourneyVerdict(journey=journey, outcome="failed", results=(result,))
+
+    def judged(name, message):
+        broke = Failure(
+            kind="expectation", ours=False, message=message, detail="", step="the step",
+            finding=Finding(contradiction=SUM),
+        )  # fmt: skip
+        return verdict_of(name, step, failure=broke)
+
     run = Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW)
-    verdict = Verdict(run=run, journeys=(judged,), finished_at=NOW)
+    both = (judged("bills", "the sum is wrong"), judged("books", "the books differ"))
+    verdict = Verdict(run=run, journeys=both, finished_at=NOW)
 
     def named(page_class):
         page = Runbook(
@@ -223,7 +222,9 @@ def test_the_projects_own_page_names_the_class_that_both_point_at():
             cause_class=page_class, path="sums.md", body="",
             matches=Matches(knows=({"rule": "rule", "message": "the sum is wrong"},)), last_exercised=None,
         )  # fmt: skip
-        (incident,) = named_alone(verdict, [page]).incidents
+        named = named_alone(verdict, [page])
+        (incident,) = named.incidents
+        assert {one.triage.cause_class for one in named.verdict.journeys} == {incident.triage.cause_class}
         return incident.runbook, incident.triage.cause_class, incident.triage.sure
 
     assert named("code") == ("sums", "code", "medium")

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from synthprobe.firstline.matching import match, tell
 from synthprobe.firstline.runbook import Runbook
-from synthprobe.records.incident import Incident, Observation, Triage
+from synthprobe.records.incident import CauseClass, Incident, Observation, Triage
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.triage.causes import is_vague
 from synthprobe.triage.facts import Request
@@ -118,7 +118,7 @@ def _as_its_incident(one: JourneyVerdict, incident: Incident | None, probe_owner
         return replace(one, incident="", responsible=probe_owner if is_ours(one) else "")
     said, own = incident.triage, one.triage
     if said is not None and own is not None and own.rule == said.rule:
-        said = replace(own, sure=said.sure)
+        said = replace(_named(own, said.cause_class), sure=said.sure)
     elif said is not None and own is not None and own.cause_class not in {"unknown", "probe"}:
         why = f"By what {one.journey.id} shows alone: {own.why}"
         said = replace(said, runner_up=own.cause_class, runner_up_why=why)
@@ -137,11 +137,14 @@ def _as_its_incident(one: JourneyVerdict, incident: Incident | None, probe_owner
 
 def _confirmed(own: Triage, page: Runbook | None) -> Triage | None:
     """What a journey says by itself where a page knows its failure: a class that both point at is named."""
-    if page is None or own.cause_class != "unknown" or own.candidate != page.cause_class:
-        return own if page else None
-    return replace(
-        own, cause_class=page.cause_class, why=own.runner_up_why, sure="medium", runner_up="", runner_up_why=""
-    )
+    return _named(own, page.cause_class) if page else None
+
+
+def _named(own: Triage, cause_class: CauseClass) -> Triage:
+    """What a journey says by itself, with the class that it may be named where a page or its incident agrees."""
+    if own.cause_class != "unknown" or own.runner_up != cause_class:
+        return own
+    return replace(own, cause_class=cause_class, why=own.runner_up_why, sure="medium", runner_up="", runner_up_why="")
 
 
 def _told_by(incident: Incident, one: JourneyVerdict) -> Incident:
