@@ -80,7 +80,7 @@ def supervisor(new_context: Callable[[], BrowserContext], log_in: Callable[[Page
 
 def session(api: Api, user: str, secret: Secret) -> Api:
     answer = api.post("/api/login", json={"username": user, "password": secret.reveal()}).expect(200)
-    api.session.headers["Authorization"] = f"Bearer {answer.json['token']}"
+    api.session.headers["Authorization"] = f"Bearer {answer.json_has('token').json['token']}"
     return api
 
 
@@ -132,6 +132,17 @@ def unit_log(desk: Api) -> Callable[[str], list[dict]]:
 
 
 @pytest.fixture
+def activity() -> Callable[[Api], list[dict]]:
+    """What happened last, the newest first."""
+
+    def read(reader: Api) -> list[dict]:
+        answer = reader.get("/api/activity").expect(200)
+        return answer.json_rows("events", key="id", has=("kind", "text", "at"), order=("-id",))
+
+    return read
+
+
+@pytest.fixture
 def marker(desk: Api, testdata: TestData) -> str:
     """What the description of an incident must hold that a journey enters at a board; it is removed at the end."""
     return testdata.token("incident", api=desk)
@@ -156,7 +167,7 @@ def new_incident(desk: Api, testdata: TestData, caller: Caller) -> Callable[...,
                     **fields,
                 },
             ).expect(201)
-            return answer.json["number"]
+            return answer.json_has("number").json["number"]
 
         return testdata.create("incident", take_call, api=desk)
 

@@ -14,6 +14,15 @@ MOVING = ("lat", "lng", "speed", "fix_at", "recv_at", "age_s")
 """What changes of a unit while it drives."""
 
 
+UNIT = ("agency", "primary", "secondary", "version", "synthetic", *MOVING)
+"""What every unit has in the list of units."""
+
+
+def units_of(answer: Response) -> list[dict]:
+    """The list of units, complete and in its order."""
+    return answer.expect(200).json_rows("units", key="id", has=UNIT, order=("id",))
+
+
 def real(incidents: list[dict]) -> list[str]:
     """Numbers of incidents that no journey makes and removes meanwhile."""
     return [one["number"] for one in incidents if not one["synthetic"]]
@@ -51,7 +60,7 @@ def texts(page: Page, table: str) -> list[list[str]]:
 @pytest.mark.journey(
     id="live-board", owner="dispatch-desk", severity="blocker", runbook="live-board", uses_per_day=300, budget="20s"
 )
-def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows):
+def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows, activity):
     """A dispatcher logs in and sees a live board"""
     with step("log in", budget="3s"):
         log_in(page, "dispatcher1")
@@ -61,7 +70,7 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows)
     with step("the board shows every open incident the supervisor can read, in that order"):
 
         def complete() -> None:
-            there = real(watch.get("/api/incidents").expect(200).json["incidents"])
+            there = real(watch.get("/api/incidents").expect(200).json_rows("incidents", key="number", at_least=0))
             shown = rows.evaluate_all("rows => rows.map(row => row.dataset.incident)")
             assert [number for number in shown if number in there] == there, f"{there} was expected, got {shown}"
 
@@ -69,7 +78,7 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows)
     with step("each row says what its record says", checks="rule"):
 
         def true_to_record() -> None:
-            listed = watch.get("/api/incidents").expect(200).json["incidents"]
+            listed = watch.get("/api/incidents").expect(200).json_rows("incidents", key="number", at_least=0)
             want = {one["number"]: written(one) for one in listed if not one["synthetic"]}
             wrong = [(row, want[row[1]]) for row in texts(page, "incidents") if row[1] in want and row != want[row[1]]]
             assert not wrong, f"the board shows {wrong[0][0]}, {wrong[0][1]} was expected"
@@ -78,7 +87,7 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows)
     with step("so does each unit's", checks="rule"):
 
         def units_true() -> None:
-            listed = [one for one in watch.get("/api/units").expect(200).json["units"] if not one["synthetic"]]
+            listed = [one for one in units_of(watch.get("/api/units")) if not one["synthetic"]]
             want = sorted([one["id"], one["secondary"], one["incident"] or "–"] for one in listed)
             ids = {one["id"] for one in listed}
             shown = [row[:3] for row in texts(page, "units") if row[0] in ids]
@@ -106,7 +115,7 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows)
         assert count == header, f"the header counts {header} that wait, the list has {count}"
 
         def free() -> None:
-            units = [one for one in watch.get("/api/units").expect(200).json["units"] if not one["synthetic"]]
+            units = [one for one in units_of(watch.get("/api/units")) if not one["synthetic"]]
             green, header = page.evaluate(
                 "() => [[...document.querySelectorAll('g.unit')].filter(g => g.querySelector('[fill=\"#4cc38a\"]'))"
                 ".map(g => g.dataset.unit), Number(document.querySelector('[data-testid=stat-available]').textContent)]"
@@ -133,12 +142,11 @@ def test_a_dispatcher_sees_a_live_board(page: Page, log_in, watch: Api, follows)
         if not follows(page):
             return
     with step("what happened is in the activity, the newest first"):
-        newest = watch.get("/api/activity").expect(200).json["events"][0]
-        activity = page.get_by_test_id("activity").locator("li")
-        expect(activity.filter(has_text=newest["text"]).filter(has_text=newest["at"][11:19]).first).to_be_visible()
-        told = watch.get("/api/activity").expect(200).json["events"]
-        order = [f"{one['at'][11:19]} {one['text']}" for one in told]
-        shown = activity.all_inner_texts()
+        newest, *_ = activity(watch)
+        listed = page.get_by_test_id("activity").locator("li")
+        expect(listed.filter(has_text=newest["text"]).filter(has_text=newest["at"][11:19]).first).to_be_visible()
+        order = [f"{one['at'][11:19]} {one['text']}" for one in activity(watch)]
+        shown = listed.all_inner_texts()
         places = [order.index(text) for text in shown if order.count(text) == shown.count(text) == 1]
         assert places == sorted(places), f"the order is {places}"
 
@@ -154,12 +162,11 @@ def written(one: dict) -> list[str]:
 def test_the_lists_of_the_board_agree(desk: Api):
     """Incidents and units on the board agree with each other"""
     with step("read both lists"):
-        needed = ("status", "created_at", "client_token")
+        needed = ("status", "created_at", "client_token", "priority", "units", "synthetic")
         rows = desk.get("/api/incidents").expect(200).json_rows("incidents", key="number", has=needed, at_least=0)
         incidents = [one for one in rows if not one["synthetic"]]
-        answer = desk.get("/api/units").expect(200)
-        needed = ("agency", "primary", "secondary", "lat", "lng", "speed", "fix_at", "recv_at", "age_s", "version")
-        every_unit = answer.json_rows("units", key="id", has=needed, order=("id",))
+        answer = desk.get("/api/units")
+        every_unit = units_of(answer)
         units = [one for one in every_unit if not one["synthetic"]]
     with step("each unit lies in this centre's area", checks="invariant"):
         for one in every_unit:
@@ -167,8 +174,7 @@ def test_the_lists_of_the_board_agree(desk: Api):
     with step("the lists say what each one's own record says", budget="3s"):
         for one in units[:: max(1, len(units) // 3)]:
             kept = {name: value for name, value in one.items() if name not in MOVING}
-            own = desk.get(f"/api/units/{one['id']}").expect(200).json_has(**kept).json
-            assert all(own[name] is not None for name in MOVING), f"{one['id']} is without a value in {own}"
+            own = desk.get(f"/api/units/{one['id']}").expect(200).json_has(*MOVING, **kept).json
             assert own["fix_at"] >= one["fix_at"], f"{one['id']} was at {own['fix_at']}, listed with {one['fix_at']}"
             assert in_area(own), f"{one['id']} is at {own['lat']}, {own['lng']}"
         for one in incidents[:: max(1, len(incidents) // 2)]:
@@ -208,9 +214,8 @@ def test_the_lists_of_the_board_agree(desk: Api):
 def test_units_on_the_map_are_where_they_are(dispatcher: Page, desk: Api):
     """Units on the map are fresh, and where the API says"""
     with step("the map shows every unit the API knows"):
-        answer = desk.get("/api/units").expect(200)
-        units = answer.json["units"]
-        assert units, "the API knows no unit"
+        answer = desk.get("/api/units")
+        units = units_of(answer)
         expect(dispatcher.locator("g.unit[data-unit]")).to_have_count(len(units))
     with step("every position lies in this centre's area", checks="invariant"):
         for unit in units:
@@ -237,11 +242,11 @@ def test_units_on_the_map_are_where_they_are(dispatcher: Page, desk: Api):
     with step("positions come in while a unit reports", checks="freshness"):
         before = next(unit for unit in units if unit["id"] == "SYN-04")
         lat = 47.632 if before["lat"] < 47.631 else 47.630
-        reported_at = desk.get("/api/time").expect(200).json["now"]
+        reported_at = desk.get("/api/time").expect(200).json_has("now").json["now"]
         desk.post("/api/units/SYN-04/position", json={"lat": lat, "lng": -122.267}).expect(200)
 
         def newest() -> str:
-            return max(unit["fix_at"] for unit in desk.get("/api/units").expect(200).json["units"])
+            return max(unit["fix_at"] for unit in units_of(desk.get("/api/units")))
 
         with suppress(AssertionError):  # how old the newest one is says what it means
             eventually(lambda: newest() >= reported_at, within="6s")
@@ -250,10 +255,10 @@ def test_units_on_the_map_are_where_they_are(dispatcher: Page, desk: Api):
     with step("the unit that reported has moved, on the map as well", budget="6s"):
 
         def arrived() -> None:
-            got = desk.get("/api/units/SYN-04").expect(200).json["lat"]
+            got = desk.get("/api/units/SYN-04").expect(200).json_has("lat").json["lat"]
             assert got == lat, f"SYN-04 reported latitude {lat}, the centre has {got}"
 
         eventually(arrived, within="2s")
         expect(dispatcher.locator('g.unit[data-unit="SYN-04"]')).to_have_attribute("data-lat", str(lat))
     with step("positions are fresh, those of moving units above all", checks="freshness"):
-        expect_fresh(desk, desk.get("/api/units").expect(200).json["units"])
+        expect_fresh(desk, units_of(desk.get("/api/units")))

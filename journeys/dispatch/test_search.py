@@ -7,6 +7,27 @@ from playwright.sync_api import Page, expect
 
 from synthprobe import Api, eventually, step
 
+FIELDS = {
+    "person": ("name", "born"),
+    "vehicle": ("plate", "owner"),
+    "incident": ("number", "type", "address", "status"),
+    "address": ("address", "town", "lat", "lng"),
+}
+"""What every record that is found has, by its kind."""
+
+
+def found_by(desk: Api, kind: str, query: str) -> list[dict]:
+    """What a search finds."""
+    key, *others = FIELDS[kind]
+    answer = desk.get("/api/search", params={"kind": kind, "q": query}).expect(200)
+    return answer.json_rows("results", key=key, has=others, at_least=0, once=False)
+
+
+def places_of(desk: Api, address: str) -> list[dict]:
+    """Where an address may be."""
+    answer = desk.get("/api/geocode", params={"q": address}).expect(200)
+    return answer.json_rows("results", key="address", has=("lat", "lng", "town"), once=False)
+
 
 @pytest.mark.journey(
     id="records-search", owner="records", severity="critical", runbook="records-search", uses_per_day=2600
@@ -15,12 +36,12 @@ from synthprobe import Api, eventually, step
 def test_a_person_and_a_plate_are_found(desk: Api, new_incident):
     """A person, a plate and the newest incident are found"""
     with step("run a person", budget="2s", checks="sentinel"):
-        people = desk.get("/api/search", params={"kind": "person", "q": "Proba"}).expect(200).json["results"]
+        people = found_by(desk, "person", "Proba")
         assert [p for p in people if (p["name"], p["born"]) == ("Proba, Synthia", "1990-01-01")], (
             f"the sentinel person is missing, got {people}"
         )
     with step("run a plate", budget="2s", checks="sentinel"):
-        cars = desk.get("/api/search", params={"kind": "vehicle", "q": "SYN 001"}).expect(200).json["results"]
+        cars = found_by(desk, "vehicle", "SYN 001")
         assert len(cars) <= 1, f"one plate is {len(cars)} cars: {cars}"
         assert [c for c in cars if (c["plate"], c["owner"]) == ("SYN 001", "Proba, Synthia")], (
             f"the sentinel plate is missing, got {cars}"
@@ -31,7 +52,7 @@ def test_a_person_and_a_plate_are_found(desk: Api, new_incident):
         number = new_incident()
 
         def found() -> None:
-            rows = desk.get("/api/search", params={"kind": "incident", "q": number}).expect(200).json["results"]
+            rows = found_by(desk, "incident", number)
             assert [row for row in rows if row["number"] == number], f"{number} is not among {len(rows)} results"
 
         eventually(found, within="2s")
@@ -44,7 +65,7 @@ def test_a_person_and_a_plate_are_found(desk: Api, new_incident):
             ("person", "Proba, Nobody"),
             ("address", "100 Main Street, M"),
         ):
-            rows = desk.get("/api/search", params={"kind": kind, "q": query}).expect(200).json["results"]
+            rows = found_by(desk, kind, query)
             others = [row for row in rows if query.lower() not in str(row.get("name") or row.get("address")).lower()]
             assert not others, f"{kind} {query!r} finds {others[0]}"
             assert bool(rows) == ("Nobody" not in query), f"{kind} {query!r} finds {len(rows)} records"
@@ -82,12 +103,12 @@ def test_an_address_lies_in_its_town(desk: Api, caller):
     """An address lies where it is, also when two towns have the street"""
     towns = {"Harborview": (47.60, -122.30), "Millbrook": (47.75, -122.10)}
     with step("the fixture's address is where it was surveyed", budget="2s", checks="sentinel"):
-        place, *more = desk.get("/api/geocode", params={"q": caller.address}).expect(200).json["results"]
+        place, *more = places_of(desk, caller.address)
         assert not more, f"it is known {1 + len(more)} times: {[place, *more]}"
         assert abs(place["lat"] - caller.lat) + abs(place["lng"] - caller.lng) < 0.002, f"it lies at {place}"
         assert place["town"] == "Harborview", f"its town is {place['town']!r}"
     with step("a street of two towns is offered in both", checks="sentinel"):
-        places = desk.get("/api/geocode", params={"q": "100 Main Street"}).expect(200).json["results"]
+        places = places_of(desk, "100 Main Street")
         assert {place["town"] for place in places} == set(towns), f"got {places}"
         assert len(places) == len(towns), f"a place is offered twice: {places}"
         names = [place["address"] for place in places]
@@ -102,7 +123,7 @@ def test_an_address_lies_in_its_town(desk: Api, caller):
         assert not others, f"the search finds {others}, the look-up {places}"
     with step("an address has its known dangers and no others'", budget="2s", checks="sentinel"):
         for address, danger in ((caller.address, caller.hazard), ("100 Main Street, Harborview", "")):
-            told = desk.get("/api/hazards", params={"addr": address}).expect(200).json["hazards"]
+            told = desk.get("/api/hazards", params={"addr": address}).expect(200).json_has("hazards").json["hazards"]
             right = [danger] == [one[: len(danger)] for one in told] if danger else not told
             assert right, f"{address}: expected to contain text {danger!r}, got {told}"
 

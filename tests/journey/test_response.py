@@ -39,6 +39,12 @@ def test_expectations_chain():
         (lambda: answer({}, status=500).expect(200, 201), "status 200 or 201", "status 500"),
         (lambda: answer({"status": "Closed"}).json_has(status="Active"), "status='Active'", "got 'Closed'"),
         (lambda: answer({}).json_has(unit__id=1), "unit__id=1", "unit__id: expected 1, but it is missing"),
+        (
+            lambda: answer({"id": 0, "at": None}).json_has("id", "at"),
+            "JSON with id, at",
+            "at: expected a value, got None",
+        ),
+        (lambda: answer([1]).json_has("id", n=1), "JSON with id, n=1", "id: expected a value, but it is missing"),
         (lambda: answer("<html>Error</html>").json, "a JSON body", "<html>Error</html>"),
         (lambda: answer({}).has_header("ETag"), "header ETag", "no such header"),
         (lambda: answer({}, duration_ms=900).within("500ms"), "an answer within 500 ms", "900 ms"),

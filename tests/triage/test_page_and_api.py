@@ -6,7 +6,7 @@ from verdicts import NOW, verdict_of
 
 from synthprobe.firstline.naming import named_alone
 from synthprobe.records.evidence import Answer, Facts, PageSeen
-from synthprobe.records.finding import Contradiction, Finding, Sought
+from synthprobe.records.finding import Contradiction, Finding, Refusal, Sought
 from synthprobe.records.result import Degradation, Failure, Run, Step
 from synthprobe.records.verdict import Verdict
 
@@ -98,6 +98,20 @@ def test_what_is_refused_of_one_record_and_of_all_is_refused_in_one_place():
     assert incidents(one, refused("all", "POST", "/rows", 404)) == [["all", "one"]]
     assert incidents(one, refused("all", "POST", "/rows", 403)) == [["all"], ["one"]]
     assert incidents(one, refused("all", "POST", "/notes", 404)) == [["all"], ["one"]]
+
+
+def test_answers_that_break_off_in_one_place_are_one_incident_whatever_their_status():
+    def cut(name, path, status):
+        lost = Refusal(
+            kind="protocol", method="GET", url=f"http://t{path}", status=status, reason="the connection broke"
+        )
+        finding = Finding(refusal=lost)
+        failure = Failure(kind="protocol", ours=False, message=name, detail="", step="work", finding=finding)
+        answer = Answer(by="api", method="GET", path=path, status=status, step="work", reason="broken off")
+        return verdict_of(name, step("work", "failed"), failure=failure, facts=Facts(answers=(answer,)), cause=name)
+
+    assert incidents(cut("one", "/rows/17", 200), cut("wrong", "/rows", 400)) == [["one", "wrong"]]
+    assert incidents(cut("one", "/rows/17", 200), cut("wrong", "/notes", 400)) == [["one"], ["wrong"]]
 
 
 def test_who_gets_no_further_after_the_log_in_shows_what_refuses_the_api_to_make_the_same():

@@ -179,10 +179,11 @@ class Response:
             )
         return self
 
-    def json_has(self, **fields: Any) -> Response:
+    def json_has(self, *names: str, **fields: Any) -> Response:
         """Expect a JSON object with at least these fields.
 
         Args:
+            names: fields that must have a value, whichever it is.
             fields: name and value; ``__`` steps into objects: ``unit__status="Available"``.
 
         Returns:
@@ -193,19 +194,20 @@ class Response:
         """
         body = self.json
         wrong, misshapen = [], True
-        for name, expected in fields.items():
+        for name, expected in {**dict.fromkeys(names, _ANY), **fields}.items():
             value: Any = body
             for part in name.split("__"):
                 value = value[part] if isinstance(value, dict) and part in value else _MISSING
+            want = "a value" if expected is _ANY else repr(expected)
             if value is _MISSING:
-                wrong.append(f"{name}: expected {expected!r}, but it is missing")
-            elif value != expected:
-                wrong.append(f"{name}: expected {expected!r}, got {value!r}")
+                wrong.append(f"{name}: expected {want}, but it is missing")
+            elif value in (None, "") if expected is _ANY else value != expected:
+                wrong.append(f"{name}: expected {want}, got {value!r}")
             else:
                 continue
             misshapen &= expected is not None and _kind_of(value) is not _kind_of(expected)
         if wrong:
-            wanted = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+            wanted = ", ".join([*names, *(f"{name}={value!r}" for name, value in fields.items())])
             raise self._contradiction("fields", f"JSON with {wanted}", "\n".join(wrong), misshapen=misshapen)
         return self
 
@@ -375,7 +377,7 @@ def answer_of(exchange: Exchange, headers: Mapping[str, str], content: bytes) ->
 
 
 _ERRORS = 400
-_MISSING = object()
+_MISSING, _ANY = object(), object()
 
 
 def _is_list(value: object) -> TypeGuard[list[object]]:

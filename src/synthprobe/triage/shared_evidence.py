@@ -42,6 +42,7 @@ _LIMITS = {413, 429}  # what stands in front of the application does not let thr
 _ABSENT = {404, 410}  # said of one record, in the same words of each
 _GATEWAY = EDGE | {502, 504}
 _BY_GATEWAY = "answered {} by what stands before the application"
+_CUT_OFF = "could not be read whole"
 _GATEWAY_WAITED = _BY_GATEWAY.format(504)
 _SLOW = "whatever is asked takes long"
 KEPT_OUT = "kept at the log-in"
@@ -234,10 +235,12 @@ def _asked_by_page(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
 
 def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
     for a in broken:
-        got = f"answered {a.status}" if a.status else "not answered"
+        got = f"answered {a.status}" if a.status >= 400 else _CUT_OFF if a.status else "not answered"
         yield f"{_collection(normalise(a.path, identifiers))} {got}"
         yield from _words(a, identifiers)
-    found = facts.finding.contradiction
+    found, refusal = facts.finding.contradiction, facts.finding.refusal
+    if refusal and refusal.status:
+        yield f"{_collection(normalise(path_of(refusal.url) or '/', identifiers))} {_CUT_OFF}"
     if broken:
         return
     if found is not None and found.method and found.about == "status":
