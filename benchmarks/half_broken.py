@@ -286,6 +286,8 @@ def judge(state: State, verdict: Verdict, runbooks: Sequence[Runbook], sums: Cou
     causes = len(state.breaks)
     sums["states"] += 1
     sums["detected"] += bool(broken)
+    blind = [one for one in broken if one.triage and one.triage.cause_class == "probe"]
+    sums["detected only by who could not look"] += bool(broken) and len(blind) == len(broken)
     sums["incidents"] += len(named.incidents)
     sums["states with another number of incidents than causes"] += bool(broken) and len(named.incidents) != causes
     print(f"{state.name}: {len(named.incidents)} incidents")

@@ -232,8 +232,7 @@ def test_the_crew_is_told(desk: Api, watch: Api, sent):
 
         eventually(told, within="3s")
     with step("who is sent is not recommended again, nor a real unit for a synthetic incident", checks="rule"):
-        near = desk.get("/api/recommend", params={"incident": number}).expect(200)
-        ids = [unit["id"] for unit in near.json_rows("units", key="id", order=("distance_km",), at_least=0)]
+        ids = [unit["id"] for unit in recommended(desk, number)]
         wrong = [id for id in ids if id == "SYN-05" or not id.startswith("SYN-")]
         assert not wrong, f"{wrong} are recommended"
     with step("closing the incident frees the unit", checks="rule"):

@@ -105,6 +105,13 @@ def test_a_list_out_of_order_names_the_two_records_that_stand_wrong(order, value
     assert not caught.value.finding.contradiction.misshapen
 
 
+def test_of_records_without_a_key_or_what_orders_them_only_that_is_said():
+    with pytest.raises(ExpectationError) as caught:
+        answer([{"due": 2}, {"due": None}, {"id": "A", "due": 1}]).json_rows(key="id", order=("-due",))
+    lines = caught.value.finding.contradiction.got.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["id of None", "id of None", "due of None"]
+
+
 def test_a_later_field_of_an_order_counts_only_among_equals():
     def rows(*given):
         return answer([{"id": id, "level": level, "due": due} for id, level, due in given])

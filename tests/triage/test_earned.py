@@ -25,7 +25,7 @@ from synthprobe.records.evidence import (
     PageSeen,
     ServerTiming,
 )
-from synthprobe.records.finding import Contradiction, Finding, Sought
+from synthprobe.records.finding import Contradiction, Finding, Refusal, Sought
 from synthprobe.records.result import Failure, Run, Step
 from synthprobe.records.verdict import Verdict
 from synthprobe.triage.causes import triage
@@ -183,6 +183,23 @@ def test_what_an_author_declared_is_repeated_and_nothing_is_concluded(check):
     assert found.cause_class == "unknown"
     assert found.runner_up_why.removesuffix(found.why).strip().endswith(".")
     assert not {"wrong", "wrongly", "breaks", "not", "differently"} & set(found.runner_up_why.partition(".")[0].split())
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        Finding(
+            contradiction=Contradiction(about="status", expected="", got="", method="GET", url="/bill", status=429)
+        ),
+        Finding(refusal=Refusal(kind="protocol", method="GET", url="/bill", status=429)),
+    ],
+)
+def test_what_a_step_was_refused_as_it_expects_is_not_told_beside_the_answer_that_broke_it(finding):
+    evidence = Facts(answers=(asked("/rows", 500), asked("/bill", 429)))
+    found = triage(TriageFacts(outcome="failed", kind="status", step="the step", finding=finding, evidence=evidence))
+    assert found.candidate == "unknown"
+    assert "GET /bill was answered 429" in found.why
+    assert "/rows" not in found.why
 
 
 def test_a_script_of_another_site_is_named_with_its_host_and_points_at_no_class():

@@ -201,7 +201,7 @@ class Response:
             want = "a value" if expected is _ANY else repr(expected)
             if value is _MISSING:
                 wrong.append(f"{name}: expected {want}, but it is missing")
-            elif value in (None, "") if expected is _ANY else value != expected:
+            elif value in _NOTHING if expected is _ANY else value != expected:
                 wrong.append(f"{name}: expected {want}, got {value!r}")
             else:
                 continue
@@ -227,7 +227,8 @@ class Response:
             name: the field that holds the list; ``__`` steps into objects; the whole body without it.
             key: the field by which records are told apart.
             has: fields that each record must have, with a value.
-            order: fields that the list is ordered by, the first one most; ``-at`` is ordered from the greatest down.
+            order: fields that the list is ordered by, the first one most, each with a value; ``-at`` is ordered from
+                the greatest down.
             at_least: so many records there must be.
             once: whether a key may stand there only once; entries of a log may have their time in common.
 
@@ -255,10 +256,11 @@ class Response:
             wrong.append(f"{what}: expected a list of records, got {got}")
         elif len(records) < at_least:
             wrong.append(f"{what}: expected {at_least} or more, got {len(records)}")
-        times = Counter(str(one.get(key)) for one in records if once)
+        times = Counter(str(one[key]) for one in records if once and one.get(key) not in _NOTHING)
         wrong += [f"{key}: expected {one!r} once, got it {count} times" for one, count in times.items() if count > 1]
+        needed = dict.fromkeys([key, *has, *(field.removeprefix("-") for field in order)])
         for one in records:
-            lacks = [field for field in (key, *has) if one.get(field) in (None, "")]
+            lacks = [field for field in needed if one.get(field) in _NOTHING]
             wrong += [f"{field} of {one.get(key)!r}: expected a value, got {one.get(field)!r}" for field in lacks]
         misshapen = bool(wrong)
         for one, following in pairwise(records):
@@ -378,6 +380,7 @@ def answer_of(exchange: Exchange, headers: Mapping[str, str], content: bytes) ->
 
 _ERRORS = 400
 _MISSING, _ANY = object(), object()
+_NOTHING = (None, "")
 
 
 def _is_list(value: object) -> TypeGuard[list[object]]:
@@ -390,7 +393,7 @@ def _falls_back(one: dict[str, Any], following: dict[str, Any], order: Sequence[
         name = field.removeprefix("-")
         first: Any = one.get(name)
         second: Any = following.get(name)
-        if first != second:
+        if first != second and first not in _NOTHING and second not in _NOTHING:
             alike = _kind_of(first) is _kind_of(second) and isinstance(first, (str, int, float))
             return "" if alike and (first < second) == (field == name) else name
     return ""

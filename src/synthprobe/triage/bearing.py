@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from synthprobe.records.address import path_of
 from synthprobe.records.evidence import MANY_QUERIES, Answer
 from synthprobe.triage.facts import TriageFacts, is_change
 from synthprobe.triage.sight import is_blocked
@@ -17,14 +16,13 @@ def bearing(f: TriageFacts) -> TriageFacts:
     """The facts without what cannot be why it broke.
 
     What a page is made of that comes from other sites is left out, its documents and log-ins are not. Where one answer
-    was contradicted, it speaks, beside log-ins and changes that a page was refused. A page that shows another value
-    works, so its scripts came, unless it waits for what they bring. How long something took says why only where time
-    is what is wrong.
+    was contradicted or did not come whole, it speaks, beside log-ins and changes that a page was refused. A page that
+    shows another value works, so its scripts came, unless it waits for what they bring. How long something took says
+    why only where time is what is wrong.
     """
     wrong, evidence = f.finding.contradiction, f.evidence
     answers = [a for a in evidence.answers if not a.host or a.resource == "document" or a.credentials == "password"]
-    if wrong and wrong.method:
-        asked = (wrong.method, path_of(wrong.url) or "/")
+    if asked := f.asked:
         answers = [a for a in answers if (a.method, a.path or "/") == asked or a.credentials == "password" or _lost(a)]
     works = wrong is not None and wrong.about == "locator" and wrong.got not in _STATES and f.checks != "live"
     if works:

@@ -138,6 +138,12 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         return own or (a.status >= 400 and (a.resource == "script" or (is_change(a) and a.resource in _PAGE_BREAKS)))
 
     @property
+    def asked(self) -> tuple[str, str] | None:
+        """The request that the failure itself names: it got another answer than expected, or none that is whole."""
+        named = self.finding.contradiction or self.finding.refusal
+        return (named.method, path_of(named.url) or "/") if named and named.method else None
+
+    @property
     def log_ins(self) -> list[Answer]:
         """Where a password was sent, in the order of time."""
         return [a for a in self.evidence.answers if a.credentials == "password"]

@@ -133,7 +133,10 @@ def _sights(f: TriageFacts) -> Iterator[str]:
 
 
 def _refusals(f: TriageFacts) -> list[Answer]:
-    return [a for a in f.unwanted if not a.is_well and a.resource not in _ASSETS][:2]
+    refused = [a for a in f.unwanted if not a.is_well and a.resource not in _ASSETS]
+    if asked := f.asked:  # what else the journey asked for itself was refused as it expects
+        refused = [a for a in refused if a.by == "page" or (a.method, a.path or "/") == asked]
+    return refused[:2]
 
 
 def _element(f: TriageFacts) -> Iterator[str]:
