@@ -37,7 +37,7 @@ from synthprobe.config import Project, read_config
 from synthprobe.fault_proxy import Break, proxy_drill
 from synthprobe.firstline.naming import Named, named_alone
 from synthprobe.firstline.runbook import Runbook
-from synthprobe.firstline.runbooks import read_runbooks
+from synthprobe.firstline.shelf import read_runbooks
 from synthprobe.hooks import DrillSystem, Fault
 from synthprobe.pipeline.judging import read_verdict
 from synthprobe.records.verdict import Verdict

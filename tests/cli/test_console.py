@@ -22,7 +22,7 @@ from texts import compare
 
 from synthprobe.cli.terminal import print_markdown
 from synthprobe.firstline.runbook_pages import as_followed
-from synthprobe.firstline.runbooks import read_runbooks
+from synthprobe.firstline.shelf import read_runbooks
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Progress
 from synthprobe.report.live_line import RunProgress

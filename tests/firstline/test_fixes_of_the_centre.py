@@ -12,7 +12,7 @@ from synthprobe.errors import FixRefused
 from synthprobe.firstline.applying import FixDesk
 from synthprobe.firstline.fixes import load_fixes
 from synthprobe.firstline.policy import FixesConfig
-from synthprobe.firstline.runbooks import read_runbooks
+from synthprobe.firstline.shelf import read_runbooks
 from synthprobe.targets.target import Target
 from synthprobe_demo.faults import NAMES
 

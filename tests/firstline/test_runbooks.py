@@ -16,7 +16,8 @@ from synthprobe.firstline.matching import Subject, match
 from synthprobe.firstline.runbook import Matches, holds
 from synthprobe.firstline.runbook_lint import Known, Snooze, covered, lint, read_snoozes
 from synthprobe.firstline.runbook_pages import draft, publish_runbooks, render
-from synthprobe.firstline.runbooks import read_runbook, read_runbooks, read_shelf
+from synthprobe.firstline.runbooks import read_runbook
+from synthprobe.firstline.shelf import read_runbooks, read_shelf
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
 from synthprobe.runner.inventory import collected_journeys
 from synthprobe_demo.faults import NAMES

@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -16,6 +15,9 @@ from synthprobe.mistakes import nearest_or_all, read_reviewed
 from synthprobe.records.incident import CauseClass, Incident, IncidentKind
 from synthprobe.records.journey import Severity, duration_s
 from synthprobe.tools import missing
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 Urgency = Literal["page", "ticket", "probe"]
 """``page`` wakes somebody, ``ticket`` waits for the morning, ``probe`` goes to the monitor's own owner."""
@@ -75,6 +77,8 @@ def read_hours(text: str, timezone: str) -> Hours:
 
 def read_zone(name: str) -> ZoneInfo:
     """A time zone by its name; a ValueError is a sentence."""
+    from zoneinfo import ZoneInfo  # most routes have no hours
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

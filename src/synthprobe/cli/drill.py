@@ -23,8 +23,9 @@ from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.matching import match, tell
 from synthprobe.firstline.runbook import Exercise, Runbook
-from synthprobe.firstline.runbooks import read_runbooks, stamp
+from synthprobe.firstline.runbooks import stamp
 from synthprobe.firstline.score_set import Sample, sampled, write_score_set
+from synthprobe.firstline.shelf import read_runbooks
 from synthprobe.hooks import DrillPlan, DrillSystem, Fault
 from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import JourneyVerdict, Verdict

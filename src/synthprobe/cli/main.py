@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import codecs
+import gc
 import importlib
 import io
 import json
@@ -52,6 +54,9 @@ _PLACES = {
     for name, (place, about) in commands.items()
 }
 
+
+_BETWEEN_SEARCHES = 100_000
+"""Objects that are made between two searches for garbage."""
 
 _SIGNS = {"✓": "+", "✗": "x", "–": "-", "…": "...", "›": ">", "→": "->", "·": "-", "‹": "<"}
 
@@ -156,6 +161,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; an error on purpose, or of a path, is a sentence and exit code 2."""
+    _collect_rarely()
     _print_anywhere()
     try:
         app(args=sys.argv[1:] or ["--help"], prog_name="synthprobe")
@@ -175,6 +181,12 @@ def _refuse(sentence: str) -> None:
 
     open_console(stderr=True).print(f"synthprobe: {sentence}")
     sys.exit(2)
+
+
+def _collect_rarely() -> None:
+    """A command ends in seconds, so a search for garbage while it loads, and of all there is at its end, finds none."""
+    gc.set_threshold(_BETWEEN_SEARCHES)
+    atexit.register(gc.freeze)
 
 
 def _print_anywhere() -> None:

@@ -15,8 +15,8 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.issued import IssuedValues
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.firstline.runbook_lint import Known, Snooze, lint, read_snoozes
-from synthprobe.firstline.runbooks import read_runbooks, read_shelf
 from synthprobe.firstline.score_set import Sample, marks, read_score_set, remembered, wrongly_claimed
+from synthprobe.firstline.shelf import read_runbooks, read_shelf
 from synthprobe.goals.objectives import lint as lint_objective
 from synthprobe.journey.lint import remarks
 from synthprobe.mistakes import nearest_or_all

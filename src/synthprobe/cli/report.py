@@ -19,7 +19,7 @@ from synthprobe.config import Config, Project
 from synthprobe.deadlines import all_within
 from synthprobe.errors import ConfigurationError, SynthprobeError
 from synthprobe.firstline.runbook_pages import before_typing, publish_runbooks
-from synthprobe.firstline.runbooks import read_shelf
+from synthprobe.firstline.shelf import read_shelf
 from synthprobe.pipeline.publishing import shown_runbook
 from synthprobe.records.standing import Standing
 from synthprobe.report.addresses import SCHEMES, wrong_with_url

@@ -22,13 +22,11 @@ from synthprobe.cli.terminal import open_console, print_json
 from synthprobe.config import Project
 from synthprobe.deadlines import is_ending, signals
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
-from synthprobe.fleet.part import PartIndex, look, part_index
-from synthprobe.fleet.slots import Done
 from synthprobe.project import CiJob
+from synthprobe.records.result import JUNIT_PLACE
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure_wish import grant_wish
 from synthprobe.report.job_page import append_summary, write_output
-from synthprobe.report.junit import PLACE, agree_with
 from synthprobe.report.live_line import LiveLine
 from synthprobe.report.terminal import summary
 from synthprobe.runner import RunOrder, run_again, run_journeys
@@ -165,7 +163,7 @@ def run(
                 "paths of journeys."
             )
         with signals():
-            code = _look(project, chosen, order, part_index(part, project.environ), slot or "now", plan_digest, out)
+            code = _look(project, chosen, order, part, slot or "now", plan_digest, out)
             if is_ending():
                 _end_now(code)
         raise typer.Exit(code)
@@ -196,10 +194,12 @@ def _refuse_modes(plan: int | None, slot: str | None, wait: float, others: Seque
         raise ConfigurationError("--wait belongs to --conclude.")
 
 
-def _look(
-    project: Project, target: Target, order: RunOrder, index: PartIndex, slot: str, digest: str, out: _Output
-) -> int:
+def _look(project: Project, target: Target, order: RunOrder, part: str, slot: str, digest: str, out: _Output) -> int:
     """Look at a part of a slot; whatever goes wrong, another machine may try."""
+    from synthprobe.fleet.part import look, part_index  # a run of one machine needs none of it
+    from synthprobe.fleet.slots import Done
+
+    index = part_index(part, project.environ)
     try:
         looked = look(project, target, order, index, slot=slot, digest=digest, watching=out.watching)
     except Exception as error:
@@ -280,7 +280,9 @@ def _kept_beside(verdict: Verdict, folder: Path, mask: Callable[[str], str], ci:
             write_output(verdict, Path(ci.outputs))
         except OSError as error:
             yield f"The job's later steps could not be told the outcome: {error}"
-    if (place := folder / PLACE).exists():
+    if (place := folder / JUNIT_PLACE).exists():
+        from synthprobe.report.junit import agree_with  # most runs are not asked for any
+
         try:
             agree_with(verdict, Path(place.read_text("utf-8")), mask)
         except OSError as error:

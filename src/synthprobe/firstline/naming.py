@@ -70,7 +70,7 @@ def name_incidents(
     explained = {one.journey.id: one for one in verdict.journeys if one.triage is not None}
     followed = follow(open_incidents, observe(verdict, isolation, usual), before, now, explained, isolation)
     journeys = {one.journey.id: one.journey for one in verdict.journeys}
-    classes = {page.id: page.cause_class for page in runbooks}
+    classes = {page.id: page.cause_class for page in runbooks} if explained else {}
 
     def named(incident: Incident) -> Incident:
         described = describe(incident, journeys)

@@ -168,13 +168,6 @@ class Runbook(FrontMatter, frozen=True, kw_only=True):
         return not any(unfinished(text) for text in (self.title, self.owner, self.body))
 
 
-class Shelf(Struct, frozen=True, kw_only=True):
-    """All runbooks of a folder."""
-
-    runbooks: tuple[Runbook, ...] = ()
-    refused: tuple[str, ...] = ()
-
-
 def unfinished(text: str) -> bool:
     """Whether a text says itself that it is not done."""
     return bool(_UNFINISHED.search(text))

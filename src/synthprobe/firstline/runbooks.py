@@ -1,58 +1,33 @@
-"""Runbooks: one Markdown file for each failure pattern, read into records."""
+"""Reads a runbook: one Markdown file for each failure pattern."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import yaml
-from msgspec.structs import replace
+from markdown_it import MarkdownIt
+from mdit_py_plugins.front_matter import front_matter_plugin
 
 from synthprobe.errors import ConfigurationError
-from synthprobe.firstline.runbook import Command, Exercise, FrontMatter, Runbook, Section, Shelf, as_pattern
+from synthprobe.firstline.runbook import Command, Exercise, FrontMatter, Runbook, Section, as_pattern
 
 if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
     from markdown_it.token import Token
-
-_SHIPPED = Path(__file__).with_name("ready_made")
 
 
 class _FrontMatter(FrontMatter, frozen=True, kw_only=True, forbid_unknown_fields=True):
     last_exercised: Exercise | Literal["never"]
 
 
+@cache
 def parser() -> MarkdownIt:
     """The reader of runbooks: CommonMark with tables and front matter, without raw HTML."""
-    from markdown_it import MarkdownIt  # many sessions load this module and read no runbook
-    from mdit_py_plugins.front_matter import front_matter_plugin
-
     return MarkdownIt("commonmark", {"html": False}).enable("table").use(front_matter_plugin)
-
-
-def read_runbooks(folder: Path, root: Path | None = None) -> Shelf:
-    """Read every runbook of a folder. One that cannot be read takes none of the others away."""
-    root = root or folder.parent
-    found, refused = [], []
-    for path in sorted(folder.rglob("*.md")):
-        if path.stem == "README":
-            continue
-        try:
-            found.append(read_runbook(path, root))
-        except ConfigurationError as error:
-            refused.append(str(error))
-    return Shelf(runbooks=tuple(sorted(found, key=lambda runbook: runbook.id)), refused=tuple(refused))
-
-
-def read_shelf(folder: Path, root: Path) -> Shelf:
-    """A project's runbooks, and those of ready-made journeys of which it has none of that name."""
-    own = read_runbooks(folder, root)
-    taken = {page.id for page in own.runbooks}
-    shipped = read_runbooks(_SHIPPED, _SHIPPED.parents[2]).runbooks
-    return replace(own, runbooks=(*own.runbooks, *(replace(p, shipped=True) for p in shipped if p.id not in taken)))
 
 
 def read_runbook(path: Path, root: Path | None = None) -> Runbook:

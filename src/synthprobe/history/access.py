@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, OperationalError
 
@@ -79,20 +78,24 @@ class Access:
         path = self.sqlite_path
         if path is None:
             return self._prepare()
+        if path.is_file() and not _damage(path):
+            with contextlib.suppress(_DamagedError):
+                return self._prepare()
+        from filelock import FileLock, Timeout  # it loads asyncio, and most files are there and whole
+
         with contextlib.suppress(OSError):  # what is in the way is said below
             path.parent.mkdir(parents=True, exist_ok=True)
         try:  # a file another process is just making looks empty
             with FileLock(path.with_name(path.name + ".lock"), timeout=left_s(database.LOCK_WAIT_S)):
-                self._prepare()
+                self._prepare(may_replace=True)
         except Timeout:
             self.give_up(f"The history {path} is locked by another program; it was tried for 5 s.")
         except OSError as error:
             self.give_up(f"The history {path} cannot be reached: {error.strerror or error}.")
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, may_replace: bool = False) -> None:
         self._engine = self._engine or make_engine(self._url)
-        damage = _damage(self.sqlite_path) if self.sqlite_path else ""
-        if damage:
+        if may_replace and self.sqlite_path and (damage := _damage(self.sqlite_path)):
             self._begin_anew(damage)
         watchdog = Watchdog(self._left_s)
         try:
@@ -103,6 +106,8 @@ class Access:
         except DBAPIError as error:
             if not self._is_damage(error):
                 return self.give_up(self._late if watchdog.bit else self._why(error))
+            if not may_replace:
+                raise _DamagedError from None
             self._begin_anew(str(error.orig))
             bring_up_to_date(self._engine)
         self.available = True
@@ -204,6 +209,10 @@ class Access:
         assert self._engine is not None
         with self._engine.execution_options(write=write, durable=durable).begin() as connection:
             return act(connection)
+
+
+class _DamagedError(Exception):
+    """Only who holds the lock puts a file aside, so that nobody does it to the fresh one."""
 
 
 def _damage(path: Path) -> str:

@@ -15,8 +15,8 @@ from synthprobe.config import Project
 from synthprobe.deadlines import is_ending
 from synthprobe.files import write_whole
 from synthprobe.firstline.naming import is_ours, name_incidents, named_alone, with_incidents
-from synthprobe.firstline.runbook import Runbook, Shelf
-from synthprobe.firstline.runbook_pages import draft, draft_id
+from synthprobe.firstline.runbook import Runbook
+from synthprobe.firstline.shelf import Shelf
 from synthprobe.pipeline.against_past import Judged, LookAgain, explained, judge_with_past, opened, shelf_of
 from synthprobe.pipeline.clocks import of_now
 from synthprobe.pipeline.coverage import began_to_burn, last_day
@@ -309,6 +309,8 @@ def write_drafts(folder: Path, verdict: Verdict, incidents: Sequence[Incident]) 
     shown = {one.incident: one.telling for one in verdict.journeys if one.incident}
     for incident in incidents:
         if incident.id in shown and incident.kind == "failing" and not incident.runbook and not is_ours(incident):
+            from synthprobe.firstline.runbook_pages import draft, draft_id  # most runs begin none
+
             place = folder / FOLDER / f"{draft_id(incident)}.md"
             place.parent.mkdir(exist_ok=True)
             write_whole(place, draft(incident, shown[incident.id]))

@@ -27,7 +27,8 @@ from synthprobe.detection.suspicion import (
 from synthprobe.detection.watch import timings, watch
 from synthprobe.errors import HistoryError
 from synthprobe.firstline.naming import explain
-from synthprobe.firstline.runbook import Runbook, Shelf
+from synthprobe.firstline.runbook import Runbook
+from synthprobe.firstline.shelf import Shelf, read_shelf
 from synthprobe.pipeline.clocks import Dated, in_order, out_of_order, put_on_timeline, shifted
 from synthprobe.pipeline.coverage import missed_slots
 from synthprobe.pipeline.judging import write_verdict
@@ -53,8 +54,6 @@ LookAgain = Callable[[Sequence[Suspicion]], LookedAgain]
 
 def shelf_of(project: Project) -> Shelf:
     """The project's runbooks."""
-    from synthprobe.firstline.runbooks import read_shelf
-
     return read_shelf(project.root / project.config.runbooks, project.root)
 
 

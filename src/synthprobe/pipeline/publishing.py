@@ -120,7 +120,9 @@ def _site(project: Project, target: str, runbooks: Sequence[Runbook]) -> Site:
     elif runbooks:
         page = before_typing(project.root / project.config.runbooks)
         before = page.read_text("utf-8", errors="replace") if page else ""
-        shared["runbooks"] = Bundle(made_of=digest((runbooks, before)), made=lambda: _runbook_pages(runbooks, before))
+        shared["runbooks"] = Bundle(
+            made_of=digest((tuple(runbooks), before)), made=lambda: _runbook_pages(runbooks, before)
+        )
     for kind in ("board", "ops"):  # as they were made last on this machine
         made = project.folder / "site" / kind / safe_name(target)
         if (made / "index.html").is_file():  # is written last

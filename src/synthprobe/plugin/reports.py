@@ -18,8 +18,8 @@ from synthprobe.evidence.redaction import Redactor
 from synthprobe.files import private_folder
 from synthprobe.plugin.inside_pytest import junit_writer, printed_sections
 from synthprobe.records.plain_text import plain_line, plain_text
-from synthprobe.records.result import Failure
-from synthprobe.report.junit import PLACE, in_words_of_junit
+from synthprobe.records.result import JUNIT_PLACE, Failure
+from synthprobe.report.junit import in_words_of_junit
 
 
 class BareReports:
@@ -163,7 +163,7 @@ class JUnitOfJourneys:
         if (writer := junit_writer(self._config)) is not None:
             Path(writer.logfile).unlink(missing_ok=True)
             if (self._folder / "run.json").exists():  # only the supervisor asks, and it begins the folder itself
-                (self._folder / PLACE).write_text(writer.logfile, "utf-8")
+                (self._folder / JUNIT_PLACE).write_text(writer.logfile, "utf-8")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, Any, Any]:

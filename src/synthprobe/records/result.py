@@ -18,6 +18,9 @@ from synthprobe.records.journey import Journey, OwnName
 Outcome = Literal["passed", "degraded", "failed", "unknown", "skipped"]
 """Nothing passes by default, by timeout, by crash or by absence."""
 
+JUNIT_PLACE = "junit.path"
+"""File of a run's folder that says where its JUnit file is."""
+
 PART = "part.json"
 """File of a run's folder that holds its `Share`, where it looks at a part of a slot."""
 

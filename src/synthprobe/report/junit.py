@@ -16,9 +16,6 @@ JOURNEY, OUTCOME = "synthprobe.journey", "synthprobe.outcome"
 CAUSE, ATTEMPTS = "synthprobe.cause", "synthprobe.attempts"
 """Properties of a case."""
 
-PLACE = "junit.path"
-"""File of a run's folder that says where its JUnit file is."""
-
 _HEAD = b'<?xml version="1.0" encoding="utf-8"?>'
 _TAGS: dict[str, str] = {"failed": "failure", "unknown": "error", "skipped": "skipped"}
 _VERDICTS = frozenset(_TAGS.values())

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import msgspec
 import psutil
-from filelock import FileLock, Timeout
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -70,6 +69,8 @@ class Held(Struct, frozen=True, kw_only=True):
 @contextmanager
 def lease(state: Path, target: str, seconds: float) -> Iterator[Held | None]:
     """Hold the right to run against a target, for a time: a run that froze is ended and overtaken."""
+    from filelock import FileLock, Timeout  # it loads asyncio, and who types a run holds no lease
+
     path = state / "state" / target / "lease.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     held = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
 
@@ -39,7 +38,9 @@ class Window(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """When the window ends that is open at a moment; nothing when none is."""
         if self.begin is not None and self.end is not None:
             return self.end if self.begin <= at < self.end else None
-        from cronsim import CronSim  # most runs have no window
+        from zoneinfo import ZoneInfo  # most runs have no window
+
+        from cronsim import CronSim
 
         lasts, zone = timedelta(seconds=duration_s(self.lasts)), ZoneInfo(self.timezone)
         earlier = (at - lasts).astimezone(zone)
@@ -66,6 +67,8 @@ class Window(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 yield f"{what} lasts {self.end - self.begin}; at most {LONGEST.days} days were expected."
             return
         try:
+            from zoneinfo import ZoneInfo
+
             from cronsim import CronSim
 
             if duration_s(self.lasts) > LONGEST.total_seconds():
