@@ -7,12 +7,12 @@ import threading
 from datetime import timedelta
 
 import pytest
+from made_site import serve
 from playwright.sync_api import expect
 from recorded_runs import call, ran
 from remembering import remember
 
 from synthprobe.config import Project
-from synthprobe.report.site import serve
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from made_site import serve
 from playwright.sync_api import Browser, expect
 from texts import compare
 
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Outcome, Run
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.report.site import serve
 from synthprobe_demo.demonstration import FOUND_BY, exactly_found
 
 ROOT = Path(__file__).parents[2]

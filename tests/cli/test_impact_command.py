@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from made_site import publish
 from msgspec.structs import replace
 from recorded_runs import NOW, call, ran
 from remembering import remember
@@ -24,7 +25,6 @@ from synthprobe.records.impact import Change, Snapshot, StatementCounter
 from synthprobe.records.result import Degradation
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.board import journey_page
-from synthprobe.report.site import publish
 from synthprobe.targets.changes import mark_change, read_changes
 
 
@@ -160,9 +160,9 @@ def test_a_row_leads_to_the_trace_of_its_last_slow_run_also_when_later_runs_were
     told = Degradation(kind="over budget", step="find the address", message="it took long")
     search = replace(search, results=(replace(search.results[0], degradations=(told,), evidence=(trace,)),))
     (slow / "verdict.json").write_bytes(msgspec.json.encode(replace(verdict, journeys=(report, search))))
-    publish([slow], site, allure=False)
+    publish([slow], site)
     ran(root, timedelta(minutes=5))
-    publish([max(runs.iterdir())], site, allure=False)
+    publish([max(runs.iterdir())], site)
     call("review", "--pages", "--only", "impact")
     page = (site / "board" / "demo" / "index.html").read_text()
     (link,) = re.findall(r'href="\.\./\.\./(\S+)">Trace of the last slow run', page)

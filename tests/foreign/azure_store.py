@@ -64,7 +64,7 @@ def test_what_is_kept_no_longer_is_removed_and_listed_by_its_time(place):
     store.put("evidence/a", b"a")
     store.put("evidence/b", b"b")
     store.delete(["evidence/a", "evidence/gone"])
-    assert [path for path, _ in store.listed("evidence")] == ["evidence/b"]
+    assert [seen.path for seen in store.listed("evidence")] == ["evidence/b"]
 
 
 def test_a_container_that_is_not_there_is_a_sentence(place, tmp_path):

@@ -6,11 +6,11 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from made_site import publish
 
 from synthprobe import pipeline
 from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
-from synthprobe.report.site import publish
 
 PASSWORD = "Harbour+Winter-77/é"
 PAIR = base64.b64encode(f"probe:{PASSWORD}".encode()).decode()
@@ -126,7 +126,7 @@ def test_a_password_in_the_address_of_an_older_run_is_not_shown(ran, tmp_path):
     path = done.folder / "verdict.json"
     path.write_text(path.read_text().replace(verdict.run.base_url, "http://probe:Winter-77@127.0.0.1:1"))
     assert "Winter-77" in path.read_text()
-    page = publish([done.folder], tmp_path / "site", allure=False)
+    page = publish([done.folder], tmp_path / "site")
     shown = [file for file in (tmp_path / "site").rglob("*") if file.is_file() and b"Winter-77" in file.read_bytes()]
     assert shown == []
     assert "http://****@127.0.0.1:1" in page.read_text()

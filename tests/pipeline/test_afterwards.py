@@ -15,6 +15,7 @@ from urllib.parse import unquote, urljoin
 
 import msgspec
 import pytest
+from made_site import publish
 from msgspec.structs import replace
 
 from synthprobe import pipeline
@@ -23,7 +24,6 @@ from synthprobe.records.evidence import Answer, Evidence, Facts
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Degradation, Failure, Result, Run, Step
 from synthprobe.records.verdict import Verdict
-from synthprobe.report.site import publish
 from synthprobe.triage.fingerprint import fingerprint
 from synthprobe.verdict.judge import judge_run
 
@@ -293,7 +293,7 @@ def test_the_alert_leads_to_the_report_and_to_the_trace_that_is_published(projec
     (run,) = (tmp_path / ".synthprobe" / "runs" / "demo").iterdir()
     assert lines["Evidence also in"] == run.relative_to(tmp_path).as_posix()
     site = tmp_path / "site"
-    publish([run], site, state=tmp_path / "state", allure=False)
+    publish([run], site)
     assert f'id="incident-{incident.id}"' in (site / "index.html").read_text()
     opened = urljoin("https://site.example/watch/trace-viewer/", unquote(lines["Trace"].removeprefix(viewer)))
     published = site / unquote(opened.removeprefix("https://site.example/watch/"))

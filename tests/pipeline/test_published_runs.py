@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
+import made_site
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -20,10 +21,12 @@ from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.firstline import runbook_pages
 from synthprobe.pipeline.judging import read_verdict
 from synthprobe.records.evidence import Evidence
-from synthprobe.report import publishing
+from synthprobe.report import site as site_pages
 from synthprobe.report.board import BoardData, BoardJourney, render_board
-from synthprobe.report.publishing import Site, publish_run, read_index
+from synthprobe.report.index import read_index
 from synthprobe.report.retention import Retention
+from synthprobe.report.run_files import JudgedRun, Site
+from synthprobe.report.site import publish
 from synthprobe.report.store import FolderStore
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +79,23 @@ def test_what_is_not_plain_green_is_published_and_recoveries_and_one_green_run_a
     assert [published(minutes) for minutes in (20, 25)] == [True, False], "a recovery"
     assert [published(minutes) for minutes in (60, 65)] == [True, False]
     assert published(70, expected=1), "a journey without a result is unknown"
+
+
+def test_a_folder_that_reports_are_made_in_as_well_knows_the_runs_of_both(project, place):
+    began = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
+    project.run(failing=(SIGN_IN,), at=began)
+    project.run(at=began + timedelta(minutes=5))
+    first = place / "index.html"
+    links = re.findall(r'href="((?:runs|incidents|evidence)/[^"#]*)', first.read_text())
+    assert [link for link in links if not (place / link).is_file()] == [], "a green run has no page of its own here"
+    *_, green = sorted((project.root / ".synthprobe" / "runs" / "demo").iterdir())
+    made_site.publish([green], place)
+    assert [entry.whole for entry in read_index(FolderStore(place))[0].runs] == [False, True]
+    listed = re.findall(r'href="\.\./(runs/[^"]*)', (place / "runs" / "index.html").read_text())
+    assert len(listed) == 2
+    assert [link for link in listed if not (place / link).is_file()] == []
+    project.run(failing=(SIGN_IN,), at=began + timedelta(minutes=10))
+    assert len(read_index(FolderStore(place))[0].runs) == 3
 
 
 def test_a_second_run_writes_what_is_new_only(project, place, monkeypatch):
@@ -164,10 +184,10 @@ def test_an_alert_waits_no_longer_than_publishing_may_take(project, heard, place
 
 
 def test_a_message_is_written_down_before_anything_is_published(project, heard, place, monkeypatch):
-    def dies(*_):
+    def dies(*_, **_more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(publishing, "read_index", dies)
+    monkeypatch.setattr(site_pages, "read_index", dies)
     with pytest.raises(KeyboardInterrupt):
         project.run(failing=(SIGN_IN,))
     monkeypatch.undo()
@@ -186,29 +206,29 @@ def test_without_an_address_on_the_web_the_alert_says_how_the_place_is_opened(pr
 
 @pytest.fixture
 def run(project, place):
-    """A failing run, and what publishing needs of it."""
+    """A failing run, by whatever name and target."""
     project.config = replace(project.config, publish=PublishConfig())
     verdict = project.run(failing=(SIGN_IN, SEARCH))
     folder = project.root / ".synthprobe" / "runs" / "demo" / verdict.run.id
 
     def called(name: str, target: str = "demo", minutes: int = 0):
         at = verdict.run.started_at + timedelta(minutes=minutes)
-        return replace(verdict, run=replace(verdict.run, id=name, target=target, started_at=at))
+        run = replace(verdict.run, id=name, target=target, started_at=at)
+        return JudgedRun(folder=folder, verdict=replace(verdict, run=run))
 
-    return folder, called
+    return called
 
 
 def test_publishers_at_once_lose_nothing(run, place):
-    folder, called = run
     together = threading.Barrier(3)
 
-    def publish(number: int) -> None:
+    def publish_two(number: int) -> None:
         together.wait()
         for turn in range(2):
             name = f"run-{number}-{turn}"
-            publish_run(FolderStore(place), folder, called(name, f"target-{number}"), Site(), datetime.now(UTC))
+            publish(FolderStore(place), [run(name, f"target-{number}")], Site(), datetime.now(UTC))
 
-    threads = [threading.Thread(target=publish, args=(number,)) for number in range(3)]
+    threads = [threading.Thread(target=publish_two, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -223,17 +243,16 @@ def test_publishers_at_once_lose_nothing(run, place):
 
 
 def test_the_store_is_pruned_and_what_a_killed_publisher_left_is_swept(run, place):
-    folder, called = run
     store, now = FolderStore(place), datetime.now(UTC)
     site = Site(retention=Retention(runs=2))
     for number in range(5):
-        publish_run(store, folder, called(f"run-{number}", minutes=number), site, now)
+        publish(store, [run(f"run-{number}", minutes=number)], site, now)
     assert sorted(path.name for path in (place / "runs" / "demo").iterdir()) == ["run-3", "run-4"]
     left = place / "evidence" / "left.zip"
     left.write_bytes(b"")
-    publish_run(store, folder, called("run-5", minutes=5), site, now + timedelta(hours=23))
+    publish(store, [run("run-5", minutes=5)], site, now + timedelta(hours=23))
     assert left.exists()
-    publish_run(store, folder, called("run-6", minutes=6), site, now + timedelta(hours=50))
+    publish(store, [run("run-6", minutes=6)], site, now + timedelta(hours=50))
     assert not left.exists()
     assert len(list((place / "evidence").iterdir())) == 2, "what a run names stays"
 
@@ -244,12 +263,11 @@ class Open(FolderStore):
 
 
 def test_production_is_not_published_where_strangers_are_answered(run, place):
-    folder, called = run
     store, now = Open(place), datetime.now(UTC)
     with pytest.raises(ReportError, match="answers without credentials, and shop is production. Nothing was published"):
-        publish_run(store, folder, called("run-1", "shop"), Site(), now, must_be_private=True)
+        publish(store, [run("run-1", "shop")], Site(), now, must_be_private=True)
     assert not place.exists()
-    assert publish_run(store, folder, called("run-1", "shop"), Site(), now) is not None
+    assert publish(store, [run("run-1", "shop")], Site(), now) is not None
 
 
 @pytest.mark.parametrize(
@@ -269,7 +287,7 @@ def test_a_place_that_cannot_be_used_is_a_sentence(tmp_path, url, sentence):
 
 
 def test_a_verdict_is_not_changed_by_what_is_left_out_of_the_page(run, place):
-    folder, called = run
+    folder = run("run-1").folder
     before = msgspec.json.encode(read_verdict(folder / "verdict.json"))
-    publish_run(FolderStore(place), folder, called("run-1"), Site(), datetime.now(UTC))
+    publish(FolderStore(place), [run("run-1")], Site(), datetime.now(UTC))
     assert msgspec.json.encode(read_verdict(folder / "verdict.json")) == before

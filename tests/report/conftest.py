@@ -8,11 +8,11 @@ from pathlib import Path
 
 import made_run
 import pytest
+from made_site import publish, serve
 from playwright.sync_api import Browser
 
 from synthprobe.report.cards import PublishedRunbook
 from synthprobe.report.node import install_allure
-from synthprobe.report.site import publish, serve
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +43,7 @@ def published(allure: list[str], trace: bytes, tmp_path_factory: pytest.TempPath
     publish(
         [folder / "run"],
         folder / "site",
+        allure=True,
         runbooks={"call-intake": PublishedRunbook(address="runbooks/call-intake.html")},
         warn=warnings.append,
     )

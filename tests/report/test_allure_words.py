@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from synthprobe.report.site import read_verdict
+from synthprobe.pipeline import read_verdict
 
 SUITE = """
 import allure, pytest
@@ -176,7 +176,7 @@ def test_a_supervised_run_keeps_nested_steps_attachments_and_both_attempts(proje
     assert len(attempts) == 2
     (piece,) = attempts[-1]["steps"][0]["attachments"]
     assert (piece["name"], (theirs / piece["source"]).read_text()) == ("state of the order", "the order was on hold")
-    (judged,) = read_verdict(run).journeys
+    (judged,) = read_verdict(run / "verdict.json").journeys
     assert judged.journey.title == "A title made while it runs"
 
 

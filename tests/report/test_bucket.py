@@ -24,8 +24,10 @@ from s3_server import Line, S3Server
 
 from synthprobe import eventually
 from synthprobe.errors import ReportError
-from synthprobe.report.publishing import Entry, Site, publish_run, read_index
-from synthprobe.report.retention import Retention
+from synthprobe.report.index import read_index
+from synthprobe.report.retention import Entry, Retention
+from synthprobe.report.run_files import JudgedRun, Site
+from synthprobe.report.site import publish
 from synthprobe.report.store import BucketStore, open_store
 
 ENVIRON = {"AWS_ACCESS_KEY_ID": "probe", "AWS_SECRET_ACCESS_KEY": "hush-hush-7", "AWS_REGION": "us-east-1"}
@@ -52,15 +54,16 @@ def place(server: S3Server, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
 def written(folder: Path, name: str, *, target: str = "demo", minutes: int = 0, trace: bytes = b"PK" * 999, **more):
     """A run in its folder, and its verdict."""
     run = made_run.run(name, target, NOW + timedelta(minutes=minutes))
-    return folder / name, made_run.write(folder / name, of=run, trace=trace, **more)
+    verdict = made_run.write(folder / name, of=run, trace=trace, **more)
+    return JudgedRun(folder=folder / name, verdict=verdict)
 
 
 def passed():
     return tuple(one for one in made_run.journeys() if one.outcome == "passed")
 
 
-def published(url: str, folder: Path, verdict, **how):
-    return publish_run(open_store(url, timeout_s=how.pop("timeout_s", 10)), folder, verdict, Site(), NOW, **how)
+def published(url: str, run: JudgedRun, **how):
+    return publish(open_store(url, timeout_s=how.pop("timeout_s", 10)), [run], Site(), NOW, **how)
 
 
 def folders(url: str) -> list[str]:
@@ -68,9 +71,9 @@ def folders(url: str) -> list[str]:
 
 
 def test_a_run_costs_few_requests_and_what_is_there_already_is_not_written_again(place, tmp_path):
-    published(place, *written(tmp_path, "first"))
+    published(place, written(tmp_path, "first"))
     store = BucketStore(place, 10)
-    found = publish_run(store, *written(tmp_path, "second", minutes=5), Site(), NOW)
+    found = publish(store, [written(tmp_path, "second", minutes=5)], Site(), NOW)
     assert found is not None
     assert store.requests <= 12
     page = store.get(found.page)
@@ -80,7 +83,7 @@ def test_a_run_costs_few_requests_and_what_is_there_already_is_not_written_again
     (trace,) = found.traces.values()
     assert store.get(trace).data == b"PK" * 999
     green = BucketStore(place, 10)
-    assert publish_run(green, *written(tmp_path, "third", minutes=10, some=passed()), Site(), NOW) is not None
+    assert publish(green, [written(tmp_path, "third", minutes=10, some=passed())], Site(), NOW) is not None
     assert green.requests <= 3
     assert folders(place) == ["first", "second", "third"]
 
@@ -90,7 +93,7 @@ def test_a_slow_server_is_given_up_in_time(server, place, tmp_path, monkeypatch)
     monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
     began = time.monotonic()
     with pytest.raises(ReportError, match=r"could not be done: read index\.html"):
-        published(place, *written(tmp_path, "slow"), timeout_s=1)
+        published(place, written(tmp_path, "slow"), timeout_s=1)
     assert time.monotonic() - began < 10
     line.close()
 
@@ -99,11 +102,11 @@ def test_publishers_at_once_lose_nothing(place, tmp_path):
     runs = [written(tmp_path, f"run-{number}", target=f"target-{number}") for number in range(4)]
     together = threading.Barrier(len(runs))
 
-    def publish(folder: Path, verdict) -> None:
+    def publish_one(run: JudgedRun) -> None:
         together.wait()
-        published(place, folder, verdict)
+        published(place, run)
 
-    threads = [threading.Thread(target=publish, args=run) for run in runs]
+    threads = [threading.Thread(target=publish_one, args=(run,)) for run in runs]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -116,12 +119,12 @@ def test_credentials_that_are_refused_are_a_sentence_without_them(place, tmp_pat
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ReportError, match="refused to read index.html: the credentials of this machine") as refused:
-        published(place, *written(tmp_path, "run"))
+        published(place, written(tmp_path, "run"))
     assert not [value for value in (*wrong.values(), "hush-hush-7") if value in str(refused.value)]
 
 
 def test_a_place_that_refuses_strangers_is_private(place, tmp_path):
-    assert published(place, *written(tmp_path, "run"), must_be_private=True) is not None
+    assert published(place, written(tmp_path, "run"), must_be_private=True) is not None
 
 
 def test_a_clock_that_is_wrong_is_named_and_not_the_credentials(place):
@@ -138,7 +141,7 @@ def test_a_clock_that_is_wrong_is_named_and_not_the_credentials(place):
 def test_a_bucket_that_is_full_is_a_sentence_and_what_stands_there_stays(server, place, tmp_path):
     url = "s3://full/site"
     first = written(tmp_path, "before", trace=os.urandom(2_000_000))
-    published(url, *first)
+    published(url, first)
     late = written(tmp_path, "late", minutes=5)
     refused: list[str] = []
 
@@ -153,10 +156,10 @@ def test_a_bucket_that_is_full_is_a_sentence_and_what_stands_there_stays(server,
     with pytest.raises(
         ReportError, match="could not be done: write .* Check that it is reached from here and has room"
     ):
-        published(url, *late)
+        published(url, late)
     assert folders(url) == ["before"], "the page of before stands"
     server.limit("full", 1000, lambda: refused.clear() or not is_full())
-    assert published(url, *late) is not None
+    assert published(url, late) is not None
     assert folders(url) == ["before", "late"]
 
 
@@ -176,7 +179,7 @@ def test_after_a_thousand_runs_a_run_costs_no_more(server, place, tmp_path, monk
         for number in range(1000)
     )
     site = Site(retention=Retention(runs=1000))
-    published(place, *written(tmp_path, "first", minutes=-9000))
+    published(place, written(tmp_path, "first", minutes=-9000))
     index = replace(read_index(open_store(place))[0], runs=entries)
     page = base64.b64encode(gzip.compress(msgspec.json.encode(index)))
     open_store(place).put("index.html", b'<meta name="synthprobe-index" content="%s">' % page)
@@ -185,7 +188,7 @@ def test_after_a_thousand_runs_a_run_costs_no_more(server, place, tmp_path, monk
     for run, most in (("broken", 12), ("well", 3)):
         store, line.sent = BucketStore(place, 10), 0
         some = passed() if run == "well" else None
-        assert publish_run(store, *written(tmp_path, run, minutes=len(run), some=some), site, NOW) is not None
+        assert publish(store, [written(tmp_path, run, minutes=len(run), some=some)], site, NOW) is not None
         assert store.requests <= most
         assert line.sent <= 200_000, run
     line.close()
@@ -193,13 +196,13 @@ def test_after_a_thousand_runs_a_run_costs_no_more(server, place, tmp_path, monk
 
 
 def test_a_server_that_is_killed_in_the_middle_of_an_upload_loses_nothing_f61(server, place, tmp_path, monkeypatch):
-    published(place, *written(tmp_path, "before"))
+    published(place, written(tmp_path, "before"))
     line = Line(server, killed_after=600_000)
     monkeypatch.setenv("AWS_ENDPOINT_URL", line.address)
     late = written(tmp_path, "during", minutes=5, trace=os.urandom(2_000_000))
     began = time.monotonic()
     with pytest.raises(ReportError, match="Check that it is reached from here and has room"):
-        published(place, *late, timeout_s=5)
+        published(place, late, timeout_s=5)
     assert time.monotonic() - began < 10
     line.close()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.ports['s3']}")
@@ -213,7 +216,7 @@ def test_a_server_that_is_killed_in_the_middle_of_an_upload_loses_nothing_f61(se
 
     eventually(answers, within="60s", every="100ms")
     assert found == ["before"], "the page of before stands"
-    assert published(place, *late) is not None
+    assert published(place, late) is not None
     assert folders(place) == ["before", "during"]
 
 

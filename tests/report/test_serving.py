@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from made_site import serve
 from typer.testing import CliRunner
 
 from synthprobe.cli.main import app
 from synthprobe.report.serving import serve as serve_store
-from synthprobe.report.site import serve
 from synthprobe.report.store import FolderStore
 
 SCRIPT = "<script>document.title = 'taken'</script>"

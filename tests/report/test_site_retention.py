@@ -8,9 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import made_run
+import made_site
+from made_site import publish
 
 from synthprobe.report.retention import Retention
-from synthprobe.report.site import publish
 
 JOURNEY = made_run.journey("login", "A dispatcher signs in")
 ALL = Retention(runs=1000, megabytes=1000, days=1000)
@@ -22,7 +23,7 @@ def publish_series(tmp_path: Path, outcomes: list[str], retention: Retention, mi
     for number, outcome in enumerate(outcomes):
         run = made_run.run(f"{number:03}", at=start + timedelta(minutes=minutes * number))
         made_run.write(tmp_path / run.id, (made_run.verdict_of(JOURNEY, outcome),), of=run)
-        publish([tmp_path / run.id], tmp_path / "site", allure=False, retention=retention)
+        publish([tmp_path / run.id], tmp_path / "site", retention=retention)
     return sorted(path.name for path in (tmp_path / "site" / "runs" / "demo").iterdir())
 
 
@@ -44,13 +45,11 @@ def test_old_runs_go_but_for_the_newest(tmp_path):
 
 
 def test_two_who_publish_at_once_lose_nothing(tmp_path):
-    command = "import sys, pathlib; from synthprobe.report.site import publish; root = pathlib.Path(sys.argv[1]); "
-    command += "[publish([run], root / 'site', allure=False) for run in sorted(root.glob(sys.argv[2]))]"
     for target in ("staging", "production"):
         for number in range(4):
             made_run.write(tmp_path / f"{target}{number}", of=made_run.run(f"{number}", target=target))
     both = [
-        subprocess.Popen([sys.executable, "-c", command, str(tmp_path), f"{target}*"])
+        subprocess.Popen([sys.executable, made_site.__file__, tmp_path / "site", *sorted(tmp_path.glob(f"{target}*"))])
         for target in ("staging", "production")
     ]
     assert [one.wait(timeout=60) for one in both] == [0, 0]
@@ -62,7 +61,7 @@ def test_two_who_publish_at_once_lose_nothing(tmp_path):
 
 def test_a_run_costs_little_beside_its_traces(tmp_path, allure):
     made_run.write(tmp_path / "run")
-    publish([tmp_path / "run"], tmp_path / "site")
+    publish([tmp_path / "run"], tmp_path / "site", allure=True)
     (folder,) = (tmp_path / "site" / "runs" / "demo").iterdir()
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.suffix != ".zip")
     assert size <= 200_000, f"{size} bytes"

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from made_site import serve
 from playwright.sync_api import Browser, Page, expect
 
-from synthprobe.report.site import serve
 from synthprobe.report.trace_viewer import copy_trace_viewer
 
 LEAD_ON = """(_, url) => new Promise((done) => {

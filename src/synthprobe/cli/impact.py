@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.table import Table
@@ -16,6 +16,7 @@ from synthprobe.errors import ConfigurationError
 from synthprobe.records.impact import Change, ImpactRow, Split
 from synthprobe.records.plain_text import plain_line
 from synthprobe.report.board import KINDS, BoardChange, answer, milliseconds, percent, render_board, waiting
+from synthprobe.report.cards import PublishedRun
 from synthprobe.targets.changes import read_changes
 from synthprobe.targets.target import Target
 
@@ -27,11 +28,13 @@ WIDE = 130
 _console = open_console()
 
 
-def make_board(project: Project, target: Target, site: Path, days: float = DAYS) -> Path:
-    """Make the board's pages of a target."""
+def make_board(
+    project: Project, target: Target, site: Path, days: float = DAYS, runs: Iterable[PublishedRun] = ()
+) -> Path:
+    """Make the board's pages of a target, with links to the runs that are published."""
     with remembered.opened(project, target.name) as history:
         past = Past(project, target, history)
-        return render_board(past.board_data(past.ranked(days), days), site)
+        return render_board(past.board_data(past.ranked(days), days, runs), site)
 
 
 def marked(root: Path, title: str) -> Change:

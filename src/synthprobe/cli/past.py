@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,8 +23,8 @@ from synthprobe.records.journey import Journey
 from synthprobe.records.latency import Alarm, StepSeries
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney
+from synthprobe.report.cards import PublishedRun
 from synthprobe.report.charts import thinned
-from synthprobe.report.site import published
 from synthprobe.report.trace_viewer import viewer_link
 from synthprobe.targets.changes import read_changes
 from synthprobe.targets.target import Target
@@ -112,7 +113,7 @@ class Past:
             return msgspec.structs.replace(made, note=note, forecast=forecast)
         return msgspec.structs.replace(made, split=split(*ours), forecast=forecast)
 
-    def board_data(self, rows: tuple[ImpactRow, ...], days: float) -> BoardData:
+    def board_data(self, rows: tuple[ImpactRow, ...], days: float, published: Iterable[PublishedRun]) -> BoardData:
         """All that the board shows."""
         since = self._now - timedelta(days=days)
         lost = sum(one.resets for one in self._counted(since, self._now))
@@ -124,7 +125,7 @@ class Past:
             self._alarms(since),
         )
         budgets, usual = remembered.budgets(self._latest), self._usual()
-        links, traces, runs = self._published()
+        links, traces, runs = self._published(published)
         known = dict.fromkeys([*self._journeys, *(journey for journey, _ in lines), *grids])
         return BoardData(
             target=self._target.name,
@@ -198,16 +199,13 @@ class Past:
         least_ms = self._project.config.least_slowdown_ms
         return {key: read_state(state).series(key[1], least_ms) for key, state in states.items()}
 
-    def _published(self) -> tuple[dict[str, str], dict[tuple[str, str], str], dict[datetime, str]]:
+    def _published(
+        self, published: Iterable[PublishedRun]
+    ) -> tuple[dict[str, str], dict[tuple[str, str], str], dict[datetime, str]]:
         """Last Allure page of each journey, trace of its steps' last slow runs (an empty step: its own), and runs."""
-        site = self._project.folder / "site"
         pages: dict[str, str] = {}
         traces: dict[tuple[str, str], str] = {}
-        try:
-            runs = sorted(published(site), key=lambda run: run.verdict.run.started_at)
-        except OSError:
-            return {}, {}, {}
-        runs = [run for run in runs if run.verdict.run.target == self._target.name]
+        runs = list(published)
         for run in runs:
             its = {id: f"{run.folder}/allure/index.html#{page}" for id, page in run.pages.items()}
             pages |= its
@@ -218,9 +216,9 @@ class Past:
                 if (found := judged.degradations_of(result))
             )
             for result, found in weak:
-                kept = (one.path for one in result.evidence if one.kind == "trace" and one.path)
-                trace = next((path for path in kept if (site / run.folder / path).is_file()), "")
-                link = viewer_link(f"{run.folder}/{trace}") if trace else its.get(result.journey.id, "")
+                kept = (run.files.get(one.path) for one in result.evidence if one.kind == "trace")
+                trace = next(filter(None, kept), "")
+                link = viewer_link(trace) if trace else its.get(result.journey.id, "")
                 slow = {told.step.split(" › ", 1)[0] for told in found}
                 traces |= {(result.journey.id, step): link for step in (*slow, "")} if link else {}
         return pages, traces, {run.verdict.run.started_at: f"{run.folder}/index.html" for run in runs}

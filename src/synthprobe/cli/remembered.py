@@ -24,7 +24,6 @@ from synthprobe.records.latency import Alarm
 from synthprobe.records.result import Outcome, Result
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.board import Day
-from synthprobe.report.site import read_verdict
 
 if TYPE_CHECKING:
     from synthprobe.history.store import History
@@ -178,7 +177,7 @@ def _written(project: Project, target: str) -> list[Path]:
 def _readable(paths: Iterable[Path]) -> Iterator[Verdict]:
     for path in paths:
         with suppress(ReportError):
-            yield read_verdict(path.parent)
+            yield pipeline.read_verdict(path)
 
 
 def journeys(some: Iterable[Verdict]) -> dict[str, Journey]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence, Set
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,18 +19,17 @@ from synthprobe.cli.terminal import open_console, until_interrupted
 from synthprobe.config import Config, Project
 from synthprobe.deadlines import all_within
 from synthprobe.errors import ConfigurationError, SynthprobeError
-from synthprobe.firstline.runbook_pages import before_typing, publish_runbooks
 from synthprobe.firstline.shelf import read_shelf
-from synthprobe.pipeline.publishing import shown_runbook
+from synthprobe.pipeline.publishing import site_of
 from synthprobe.records.standing import Standing
-from synthprobe.report.addresses import SCHEMES, wrong_with_url
+from synthprobe.report.addresses import SCHEMES, safe_name, wrong_with_url
 from synthprobe.report.board import DAYS
-from synthprobe.report.cards import PublishedRunbook
+from synthprobe.report.index import Index, read_index, whole_runs
 from synthprobe.report.ops_page import render_ops
+from synthprobe.report.run_files import Bundle, JudgedRun, Whole
 from synthprobe.report.serving import OWN_NAMES
 from synthprobe.report.serving import serve as serve_store
-from synthprobe.report.site import newest, publish
-from synthprobe.report.site import serve as serve_folder
+from synthprobe.report.site import publish
 from synthprobe.report.status_page import StatusTarget, render_status
 from synthprobe.report.store import FolderStore, Store, open_store
 
@@ -69,7 +69,7 @@ def report(
         page = make_site(project, folders, site=site)
     _console.print(f"On-call page: {page}")
     if serve_site:
-        until_interrupted(serve_folder(page.parent, port))
+        until_interrupted(serve_store(FolderStore(page.parent.absolute()), port))
 
 
 def refuse_publishing(config: Config, folders: Sequence[Path], site: Path, visibility: str) -> None:
@@ -77,7 +77,7 @@ def refuse_publishing(config: Config, folders: Sequence[Path], site: Path, visib
     if visibility.strip().lower() == "private":
         return
     held = {pipeline.read_verdict(folder / "verdict.json").run.target for folder in folders}
-    held |= {one.verdict.run.target for one in newest(site)}
+    held |= {entry.target for entry in read_index(FolderStore(site.absolute()))[0].runs}
     harmless = {name for name, target in config.targets.items() if not target.production} | set(config.report.public)
     if refused := sorted(held - harmless):
         known = f"is {visibility.strip()!r}" if visibility.strip() else "is not known"
@@ -91,65 +91,62 @@ def refuse_publishing(config: Config, folders: Sequence[Path], site: Path, visib
 def make_site(
     project: Project, folders: Sequence[Path], *, site: Path | None = None, labels: Mapping[Path, str] | None = None
 ) -> Path:
-    """Publish runs as the configuration says."""
-    site = site or project.folder / "site"
+    """Publish runs in a folder, with everything that can be made of them."""
+    site, labels = site or project.folder / "site", labels or {}
     shelf = read_shelf(project.root / project.config.runbooks, project.root)
     for sentence in shelf.refused:
         _warn(sentence)
-    page = before_typing(project.root / project.config.runbooks)
-    before = page.read_text("utf-8", errors="replace") if page else ""
-    addresses = publish_runbooks(shelf.runbooks, site, before=before)
-    base = project.config.report.site_url.rstrip("/")
-    runbooks = {
-        one.id: shown_runbook(one, f"{base}/{addresses[one.id]}" if base else addresses[one.id])
-        for one in shelf.runbooks
-    }
-    verdicts = [pipeline.read_verdict(folder / "verdict.json") for folder in folders]
-    if pattern := project.config.report.runbook_url:
-        judged = [one for verdict in verdicts for one in verdict.journeys]
-        for id in {id for one in judged for id in (one.runbook, one.offered) if id}:
-            known = runbooks.get(id, PublishedRunbook(address=""))
-            runbooks[id] = replace(known, address=pattern.replace("{id}", id))
-    targets = {verdict.run.target for verdict in verdicts}
-    return publish(
-        folders,
-        site,
-        labels=labels,
-        production={name for name, target in project.config.targets.items() if target.production},
-        runbooks=runbooks,
-        site_url=project.config.report.site_url,
-        retention=project.config.report.keep,
-        state=project.folder / "state",
-        warn=_warn,
-        beside=lambda made: _make_pages_beside(project, targets, made),
-        stand=lambda target: _stand(project, target),
+    runs = [
+        JudgedRun(folder=one, verdict=pipeline.read_verdict(one / "verdict.json"), label=labels.get(one, ""))
+        for one in folders
+    ]
+    verdicts = [run.verdict for run in runs]
+    store = FolderStore(site.absolute())
+    made = site_of(
+        project,
+        verdicts,
+        shelf.runbooks,
+        _warn,
+        _pages_beside(project, {verdict.run.target for verdict in verdicts}, store),
+        Whole(state=project.folder / "state", site_url=project.config.report.site_url),
     )
+    publish(store, runs, replace(made, stand=partial(_stand, project)), remembered.now())
+    return site / "index.html"
 
 
-def _make_pages_beside(project: Project, targets: Set[str], site: Path) -> None:
-    """The impact board and the operating measures of each target; the on-call page stands without them."""
+def _pages_beside(project: Project, targets: Set[str], store: Store) -> dict[str, Bundle]:
+    """The impact board and the operating measures of each target, and the status page; made anew each time."""
+    pages = {
+        "status.html": Bundle(title="The status page with its badges", made_of="", make=partial(_make_status, project))
+    }
     for name in sorted(targets & set(project.config.targets)):
-        try:
-            make_board(project, project.config.target(name), site)
-            render_ops(ops_data(project, name), site)
-        except SynthprobeError as error:
-            _warn(f"The impact board or the operating measures of {name} are not renewed. {error}")
-    try:
-        _make_status(project, site)
-    except SynthprobeError as error:
-        _warn(f"The status page and the badges are not renewed. {error}")
+        pages[f"board/{safe_name(name)}"] = Bundle(
+            title=f"The impact board of {name}", made_of="", make=partial(_make_board, project, name, store)
+        )
+        pages[f"ops/{safe_name(name)}"] = Bundle(
+            title=f"The page of {name}'s operating measures", made_of="", make=partial(_make_ops, project, name)
+        )
+    return pages
 
 
-def _make_status(project: Project, site: Path) -> None:
+def _make_board(project: Project, name: str, store: Store, index: Index, place: Path) -> None:
+    make_board(project, project.config.target(name), place, runs=whole_runs(store, index, name, _warn))
+
+
+def _make_ops(project: Project, name: str, _: Index, place: Path) -> None:
+    render_ops(ops_data(project, name), place)
+
+
+def _make_status(project: Project, index: Index, place: Path) -> None:
     """What outsiders may see of the targets that users depend on; of all, where none is called production."""
-    runs = {run.verdict.run.target: run for run in newest(site) if run.verdict.run.target in project.config.targets}
+    runs = {run.verdict.run.target: run for run in index.shown if run.verdict.run.target in project.config.targets}
     production = {name for name in runs if project.config.targets[name].production}
     targets = []
     for name in sorted(production or runs):
         with remembered.opened(project, name) as history:
             days = remembered.days(history, name, remembered.now(), DAYS)
         targets.append(StatusTarget(run=runs[name], days=days))
-    render_status(targets, site, remembered.now())
+    render_status(targets, place, remembered.now())
 
 
 def _stand(project: Project, target: str) -> Standing:

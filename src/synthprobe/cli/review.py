@@ -26,7 +26,9 @@ from synthprobe.pipeline.statements import add_snapshot
 from synthprobe.records.history import LETTERS_KEPT
 from synthprobe.records.measure import Page
 from synthprobe.records.plain_text import plain_line
+from synthprobe.report.index import read_index, whole_runs
 from synthprobe.report.ops_page import OpsData, answer, render_ops
+from synthprobe.report.store import FolderStore
 from synthprobe.targets.target import Target
 from synthprobe.words import counted
 
@@ -80,7 +82,9 @@ def review(
     if pages:
         site = project.folder / "site"
         if only != "work":
-            _console.print(f"Impact board: {make_board(project, chosen, site, days or DAYS)}")
+            store = FolderStore(site.absolute())
+            runs = whole_runs(store, read_index(store)[0], chosen.name, _console.print)
+            _console.print(f"Impact board: {make_board(project, chosen, site, days or DAYS, runs)}")
         if only in {None, "work"}:
             _console.print(f"Operating measures: {render_ops(work(days=days or _WORK_DAYS), site)}")
         return

@@ -20,7 +20,7 @@ from synthprobe.records.fleet import CONCLUSION, Conclusion, PartSeen, PartState
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import RUN_FOLDERS, Run
 from synthprobe.records.verdict import JourneyVerdict, Verdict
-from synthprobe.report.publishing import PUBLISHED
+from synthprobe.report.run_files import ELSEWHERE
 from synthprobe.runner.slots import runs_folder
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import exit_code, worst_first
@@ -193,7 +193,7 @@ def _begun(state: Path, verdict: Verdict, plan: Plan, states: Iterable[PartState
     (folder / "run.json").write_bytes(msgspec.json.encode(verdict.run))
     found = [one for state in states if state.place.part != CONCLUSION and (one := state.seen) is not None]
     published = {_path(one, path): address for one in found for path, address in one.files.items()}
-    (folder / PUBLISHED).write_bytes(msgspec.json.encode(published))
+    (folder / ELSEWHERE).write_bytes(msgspec.json.encode(published))
     (folder / "inventory.json").write_bytes(msgspec.json.encode(plan.journeys))
     pipeline.write_verdict(folder, verdict)
     return folder

@@ -12,6 +12,7 @@ import msgspec
 
 from synthprobe.errors import ReportError
 from synthprobe.files import read_lines, write_whole
+from synthprobe.records.address import shown_address
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Progress, Result, Run
@@ -135,7 +136,7 @@ def _with_not_due(runs: list[Path]) -> Iterator[Path]:
 
 def _read(path: Path, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(shown_address(path.read_text("utf-8", "replace")), type=kind)
     except FileNotFoundError:
         raise ReportError(f"{path.parent} holds no {path.name}, so it is no run. Give the folder of a run.") from None
     except msgspec.DecodeError as error:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from synthprobe.config import Project
 from synthprobe.deadlines import left_s, within
@@ -24,7 +24,8 @@ from synthprobe.records.verdict import Verdict
 from synthprobe.report.cards import PublishedRunbook
 
 if TYPE_CHECKING:
-    from synthprobe.report.publishing import Publication, Site
+    from synthprobe.report.run_files import Bundle, Site, Whole
+    from synthprobe.report.site import Publication
 
 _MARK = "unpublished"  # a run that should have been, with the reason
 _CAUGHT_UP = 3
@@ -52,7 +53,9 @@ def publish_run(
         if most_s <= 0:
             raise ReportError("The run was not published, as it was asked to end. The next run publishes it.")
         found = within(
-            most_s, f"Publishing at {project.config.publish.url}", lambda: _publish(project, folder, runbooks)
+            most_s,
+            f"Publishing at {project.config.publish.url}",
+            lambda: _publish(project, folder, runbooks, notes.append),
         )
     except Exception as error:  # whatever a store's client does, people are told
         known = isinstance(error, SynthprobeError)
@@ -75,7 +78,7 @@ def publish_part(project: Project, folder: Path, verdict: Verdict, notes: list[s
     """Publish the evidence of a part of a slot: where it stands, by its path; what could not be is told."""
     if not project.config.publish.url or not any(one.outcome not in {"passed", "skipped"} for one in verdict.journeys):
         return {}
-    from synthprobe.report.publishing import publish_evidence
+    from synthprobe.report.run_files import publish_evidence
     from synthprobe.report.store import open_store
 
     most_s = left_s(project.config.publish.timeout_s, spare_s=_SPARE_S)
@@ -89,74 +92,94 @@ def publish_part(project: Project, folder: Path, verdict: Verdict, notes: list[s
         return {}
 
 
-def _publish(project: Project, folder: Path, runbooks: Sequence[Runbook]) -> Publication | None:
-    from synthprobe.report import publishing
+def _publish(
+    project: Project, folder: Path, runbooks: Sequence[Runbook], warn: Callable[[str], None]
+) -> Publication | None:
+    from synthprobe.report.run_files import JudgedRun
+    from synthprobe.report.site import publish
     from synthprobe.report.store import open_store
 
     store = open_store(project.config.publish.url, timeout_s=project.config.publish.timeout_s)
     now = datetime.now(UTC)
     newest = read_verdict(folder / "verdict.json")
-    site = _site(project, newest.run.target, runbooks)
-    target = project.config.targets.get(newest.run.target)
-    guarded = bool(target and target.production) and newest.run.target not in project.config.report.public
+    name = newest.run.target
+    standing = Standing()
+    with suppress(SynthprobeError):  # the page stands without it, and the history has said why
+        standing = stand(project, name, now)
+    site = replace(site_of(project, [newest], runbooks, warn, _made_here(project, name)), stand={name: standing}.get)
     found = None
     late = sorted(mark.parent for mark in folder.parent.glob(f"*/{_MARK}") if mark.parent != folder)[-_CAUGHT_UP:]
     for run in (*late, folder):
-        judged = newest if run == folder else read_verdict(run / "verdict.json")
-        found = publishing.publish_run(store, run, judged, site, now, must_be_private=guarded)
+        judged = JudgedRun(folder=run, verdict=newest if run == folder else read_verdict(run / "verdict.json"))
+        guarded = name in site.production and name not in project.config.report.public
+        found = publish(store, [judged], site, now, must_be_private=guarded)
         (run / _MARK).unlink(missing_ok=True)
     return found
 
 
-def _site(project: Project, target: str, runbooks: Sequence[Runbook]) -> Site:
-    from synthprobe.firstline.runbook_pages import before_typing
-    from synthprobe.report.addresses import safe_name
-    from synthprobe.report.publishing import Bundle, Site, digest
+def site_of(
+    project: Project,
+    verdicts: Iterable[Verdict],
+    runbooks: Sequence[Runbook],
+    warn: Callable[[str], None],
+    shared: Mapping[str, Bundle],
+    whole: Whole | None = None,
+) -> Site:
+    """What the pages of runs need besides them, as the project is configured."""
+    from synthprobe.firstline.runbook_pages import before_typing, publish_runbooks
+    from synthprobe.report.run_files import Bundle, Site
+    from synthprobe.report.site import digest
 
-    shared: dict[str, Bundle] = {}
     addresses = {runbook.id: f"runbooks/{runbook.id}.html" for runbook in runbooks}
-    if pattern := project.config.report.runbook_url:
-        addresses = {runbook.id: pattern.replace("{id}", runbook.id) for runbook in runbooks}
-    elif runbooks:
+    pattern = project.config.report.runbook_url
+    if pattern:
+        named = {id for verdict in verdicts for one in verdict.journeys for id in (one.runbook, one.offered) if id}
+        addresses = {id: pattern.replace("{id}", id) for id in (*addresses, *named)}
+    if whole or (runbooks and not pattern):
         page = before_typing(project.root / project.config.runbooks)
         before = page.read_text("utf-8", errors="replace") if page else ""
-        shared["runbooks"] = Bundle(
-            made_of=digest((tuple(runbooks), before)), made=lambda: _runbook_pages(runbooks, before)
+        made = Bundle(
+            title="The runbooks",
+            made_of=digest((tuple(runbooks), before)),
+            make=lambda _, place: publish_runbooks(runbooks, place, before=before),
         )
-    for kind in ("board", "ops"):  # as they were made last on this machine
-        made = project.folder / "site" / kind / safe_name(target)
-        if (made / "index.html").is_file():  # is written last
-            of = str((made / "index.html").stat().st_mtime_ns)
-            shared[f"{kind}/{made.name}"] = Bundle(made_of=of, made=partial(_without_links_to_runs, made))
-    standing = Standing()
-    with suppress(SynthprobeError):  # the page stands without it, and the history has said why
-        standing = stand(project, target, datetime.now(UTC))
+        shared = {"runbooks": made, **shared}
+    known = {runbook.id: runbook for runbook in runbooks}
     return Site(
-        runbooks={runbook.id: shown_runbook(runbook, addresses[runbook.id]) for runbook in runbooks},
-        standings={target: standing},
+        runbooks={id: _shown_runbook(known.get(id), address) for id, address in addresses.items()},
         shared=shared,
+        production={name for name, target in project.config.targets.items() if target.production},
         stale_s=_STALE_S + 2 * project.config.interval_s,
         retention=project.config.report.keep,
+        whole=whole,
+        warn=warn,
     )
 
 
-def _runbook_pages(runbooks: Sequence[Runbook], before: str) -> dict[str, bytes]:
-    from synthprobe.firstline.runbook_pages import publish_runbooks
+def _made_here(project: Project, target: str) -> dict[str, Bundle]:
+    """The board and the measures of a target, as they were made last on this machine."""
+    from synthprobe.report.addresses import safe_name
+    from synthprobe.report.run_files import Bundle
 
-    with tempfile.TemporaryDirectory(prefix="synthprobe-runbooks-") as place:
-        publish_runbooks(runbooks, Path(place), before=before)
-        return _files(Path(place) / "runbooks")
+    found: dict[str, Bundle] = {}
+    for kind in ("board", "ops"):
+        made = project.folder / "site" / kind / safe_name(target)
+        if (made / "index.html").is_file():  # is written last
+            name, of = f"{kind}/{made.name}", str((made / "index.html").stat().st_mtime_ns)
+            found[name] = Bundle(
+                title=f"The {kind} of {target}", made_of=of, make=partial(_copy_without_links_to_runs, made, name)
+            )
+    return found
 
 
-def _files(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+def _copy_without_links_to_runs(folder: Path, name: str, _: object, place: Path) -> None:
+    """Copy pages of this machine's site, whose runs stand elsewhere at the store, or not at all."""
+    (place / name).mkdir(parents=True)
+    for file in (file for file in folder.iterdir() if file.is_file()):
+        (place / name / file.name).write_bytes(_TO_RUN.sub(rb"\1", file.read_bytes()))
 
 
-def _without_links_to_runs(folder: Path) -> dict[str, bytes]:
-    """Pages of this machine's site, whose runs stand elsewhere at the store, or not at all."""
-    return {name: _TO_RUN.sub(rb"\1", data) for name, data in _files(folder).items()}
-
-
-def shown_runbook(runbook: Runbook, address: str) -> PublishedRunbook:
-    """What the site's pages need of a runbook."""
+def _shown_runbook(runbook: Runbook | None, address: str) -> PublishedRunbook:
+    if runbook is None:
+        return PublishedRunbook(address=address)
     return PublishedRunbook(address=address, title=runbook.title, fallback=runbook.fallback, fix=runbook.fix)

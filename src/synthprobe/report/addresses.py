@@ -8,6 +8,9 @@ from urllib.parse import quote, urlsplit
 
 from synthprobe.records.result import Run
 
+PAGE = "index.html"
+"""The page of the site, and of each of its folders."""
+
 
 def run_folder(run: Run) -> str:
     """Where a run stands in the site."""

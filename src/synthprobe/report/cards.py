@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -33,7 +32,7 @@ _SHOWN = ("journey", "incident", "runbook", "outcome", "cause", "intermittent", 
 
 
 class PublishedRun(Struct, frozen=True, kw_only=True):
-    """A run as it stands in the site."""
+    """A run as it stands in the site; ``files`` says where its evidence does, by the path in the records."""
 
     verdict: Verdict
     folder: str
@@ -164,17 +163,17 @@ def _severity(card: Card) -> int:
     return min(SEVERITIES.index(view["journey"].severity) for view in card.journeys)
 
 
-def journey_views(run: PublishedRun, site: Path, standing: Standing) -> dict[str, dict[str, Any]]:
+def journey_views(run: PublishedRun, standing: Standing) -> dict[str, dict[str, Any]]:
     """What the page shows of each journey, by its id."""
     of = {status.objective.journey: status for status in standing.objectives}
-    return {judged.journey.id: _view(run, judged, site, of.get(judged.journey.id)) for judged in run.verdict.journeys}
+    return {judged.journey.id: _view(run, judged, of.get(judged.journey.id)) for judged in run.verdict.journeys}
 
 
-def _view(run: PublishedRun, judged: JourneyVerdict, site: Path, status: Any) -> dict[str, Any]:
+def _view(run: PublishedRun, judged: JourneyVerdict, status: Any) -> dict[str, Any]:
     last = judged.results[-1] if judged.results else None
     # When the last attempt left nothing, for example because it was killed, an earlier one that broke still tells.
     telling = judged.results if judged.outcome in {"failed", "unknown"} else judged.results[-1:]
-    there = _published(run, telling, site)
+    there = _published(run, telling)
     trace, page = there.get("trace", ""), run.pages.get(judged.journey.id, "")
     return {
         **{name: getattr(judged, name) for name in _SHOWN},
@@ -206,13 +205,11 @@ def _view(run: PublishedRun, judged: JourneyVerdict, site: Path, status: Any) ->
     }
 
 
-def _published(run: PublishedRun, telling: Iterable[Result], site: Path) -> dict[str, str]:
+def _published(run: PublishedRun, telling: Iterable[Result]) -> dict[str, str]:
+    """Where the newest evidence of each kind stands."""
     found: dict[str, str] = {}
     for kept in (kept for result in reversed(list(telling)) for kept in result.evidence):
-        place = run.files.get(kept.path, "")
-        if not place and kept.path and (site / run.folder / kept.path).is_file():
-            place = f"{run.folder}/{kept.path}"
-        if place:
+        if place := run.files.get(kept.path):
             found.setdefault(kept.kind, place)
     return found
 

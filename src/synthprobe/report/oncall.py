@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 from msgspec.structs import replace
 
-from synthprobe.files import write_whole
 from synthprobe.records.result import Outcome
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import Verdict
@@ -38,7 +36,9 @@ _GROUPS = {
     "unknown": "Unknown: the monitor could not look, so nothing is known of the target",
 }
 
-_INCIDENTS = "incidents/index.html"
+RUNS, INCIDENTS = "runs/index.html", "incidents/index.html"
+"""The lists of both."""
+
 _TOLD = ("outcome", "cause", "step", "owner", "incident", "class", "runbook", "general")
 STALE_S = 3600.0
 """Age after which the page itself asks whether the monitor still runs."""
@@ -83,36 +83,43 @@ def worst(verdict: Verdict) -> Outcome:
     return "passed" if verdict.count("passed") else "skipped" if verdict.is_idle else "unknown"
 
 
-def render_oncall(
+def oncall_pages(
     runs: Sequence[PublishedRun],
-    site: Path,
     *,
-    runbooks: Mapping[str, PublishedRunbook] | None = None,
-    standings: Mapping[str, Standing] | None = None,
-    stale_s: float = STALE_S,
-    prefix: str = "",
-    index: str = "",
-    addresses: Mapping[int, str] | None = None,
-    there: Collection[str] = (),
-) -> Path:
-    """Write `status.json` and then, last and in one move, `index.html`.
+    runbooks: Mapping[str, PublishedRunbook],
+    standings: Mapping[str, Standing],
+    addresses: Mapping[int, str],
+    there: Collection[str],
+    stale_s: float,
+    prefix: str,
+    index: str,
+) -> tuple[str, str]:
+    """The on-call page, and the same for machines.
 
-    ``prefix`` leads from the page to the site; ``index`` is what publishing keeps in the page; ``addresses`` are those
-    of published runs, as charts look them up; ``there`` are pages that stand where this page will stand.
+    ``addresses`` are those of published runs, as charts look them up; ``there`` are pages that stand in the site;
+    ``prefix`` leads from the page to the site, when it is not its first; ``index`` is what publishing keeps in it.
     """
     ordered = sorted(
         runs,
         key=lambda run: (not run.production, list(BADGES).index(worst(run.verdict)), run.verdict.run.target, run.label),
     )
-    known = standings or {}
     views = [
-        _view(run, site, runbooks or {}, known.get(run.verdict.run.target, Standing()), addresses or {}, there)
-        for run in ordered
+        _view(run, runbooks, standings.get(run.verdict.run.target, Standing()), addresses, there) for run in ordered
     ]
     _part_anchors(views)
-    site.mkdir(parents=True, exist_ok=True)
-    write_whole(site / "status.json", json.dumps({"targets": [_status(view) for view in views]}, indent=2))
-    return write_whole(site / "index.html", _html(views, root=prefix, stale_s=stale_s, index=index))
+    leading = min(views, key=lambda view: list(BADGES).index(view["worst"]), default=None)
+    page = pages().get_template("oncall.html.j2")
+    html = page.render(
+        views=views,
+        leading=leading,
+        badges=BADGES,
+        groups=_GROUPS,
+        root=prefix,
+        stale_s=int(stale_s),
+        newest=not prefix,
+        index=index,
+    )
+    return html, json.dumps({"targets": [_status(view) for view in views]}, indent=2)
 
 
 def _part_anchors(views: Sequence[dict[str, Any]]) -> None:
@@ -126,50 +133,21 @@ def _part_anchors(views: Sequence[dict[str, Any]]) -> None:
         taken |= {card.anchor for card in view["cards"]}
 
 
-def render_run(
-    run: PublishedRun,
-    site: Path,
-    runbooks: Mapping[str, PublishedRunbook],
-    standing: Standing,
-    addresses: Mapping[int, str],
-) -> Path:
-    """Write the page of one run, which stays as it was when the run was published."""
-    view = _view(run, site, runbooks, standing, addresses)
-    return write_whole(site / run.folder / "index.html", _html([view], root="../../../"))
-
-
-def _html(views: Sequence[Mapping[str, Any]], *, root: str = "", stale_s: float = 0, index: str = "") -> str:
-    """The page of one or more runs; one that is not the newest page of the site has a way back to it."""
-    leading = min(views, key=lambda view: list(BADGES).index(view["worst"]), default=None)
-    page = pages().get_template("oncall.html.j2")
-    return page.render(
-        views=views,
-        leading=leading,
-        badges=BADGES,
-        groups=_GROUPS,
-        root=root,
-        stale_s=int(stale_s),
-        newest=not root,
-        index=index,
-    )
-
-
 def _view(
     run: PublishedRun,
-    site: Path,
     runbooks: Mapping[str, PublishedRunbook],
     standing: Standing,
     addresses: Mapping[int, str],
-    there: Collection[str] = (),
+    there: Collection[str],
 ) -> dict[str, Any]:
     verdict = run.verdict
-    journeys = journey_views(run, site, standing)
+    journeys = journey_views(run, standing)
     made = cards(run, journeys, standing, runbooks, addresses)
     shown = {card.incident_id for card in made}
     base = quote(run.folder)
     return {
         "run": verdict.run,
-        "folder": base,
+        "page": f"{base}/index.html" if f"{run.folder}/index.html" in there else "",
         "anchor": f"target-{safe_name(verdict.run.target)}" + (f"-{safe_name(run.label)}" if run.label else ""),
         "finished_at": verdict.finished_at,
         "label": run.label,
@@ -188,11 +166,11 @@ def _view(
         "passed": [view for view in journeys.values() if view["outcome"] == "passed"],
         "skipped": _by_reason(view for view in journeys.values() if view["outcome"] == "skipped"),
         "journeys": journeys,
-        "records": (site / "incidents").is_dir() or _INCIDENTS in there,
+        "records": INCIDENTS in there,
         "allure": f"{base}/allure/index.html" if run.pages else "",
         "warnings": [sentence for sentence in (run.note, verdict.blind) if sentence],
         "notes": verdict.notes,
-        "beside": _beside(verdict.run.target, site, there),
+        "beside": _beside(verdict.run.target, there),
         "watched": watched(standing),
         "matrix": matrix(standing, verdict),
         "coverage": standing.coverage,
@@ -206,18 +184,18 @@ def _by_reason(views: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]
     return found
 
 
-def _beside(target: str, site: Path, there: Collection[str]) -> list[tuple[str, str]]:
+def _beside(target: str, there: Collection[str]) -> list[tuple[str, str]]:
     """What else is there to read of a target: title and address."""
     name = safe_name(target)
     beside = (
         ("What costs the users most", f"board/{name}/index.html"),
         ("On-call health", f"ops/{name}/index.html"),
         ("What outsiders see", "status.html"),
-        ("All runs", "runs/index.html"),
-        ("All incidents", _INCIDENTS),
+        ("All runs", RUNS),
+        ("All incidents", INCIDENTS),
         ("All runbooks", "runbooks/index.html"),
     )
-    return [(title, quote(page)) for title, page in beside if page in there or (site / page).is_file()]
+    return [(title, quote(page)) for title, page in beside if page in there]
 
 
 def _status(view: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from synthprobe.records.intervals import is_due
+from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import JourneyVerdict
+from synthprobe.report.addresses import PAGE
 
 if TYPE_CHECKING:
     from synthprobe.report.cards import PublishedRun
@@ -27,67 +26,63 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     days: Annotated[float, Meta(gt=0, le=3_660)] = 30.0
 
 
-def worth_keeping(runs: Sequence[PublishedRun]) -> list[PublishedRun]:
-    """The runs somebody may want to open again."""
-    from synthprobe.report.oncall import worst  # late: the configuration needs only the record above
+class Entry(Struct, frozen=True, kw_only=True, array_like=True):
+    """A run that stands at a place; ``whole`` when its page, its Allure report and its record do."""
 
-    kept = []
-    runs = sorted(runs, key=lambda one: (_series(one), one.verdict.run.started_at))
-    for _, series in groupby(runs, key=_series):
-        before, hour = "passed", None
-        for one in (ordered := list(series)):
-            outcome, now = worst(one.verdict), one.verdict.run.started_at
-            this_hour = (now.date(), now.hour)
-            if outcome != "passed" or before != "passed" or this_hour != hour or one is ordered[-1]:
-                kept.append(one)
-            if outcome == "passed":
-                hour = this_hour
-            before = outcome
-    return sorted(kept, key=lambda one: one.verdict.run.started_at)
+    folder: str
+    target: str
+    at: datetime
+    passed: bool
+    bytes: int
+    files: tuple[str, ...] = ()
+    label: str = ""
+    whole: bool = False
+    outcome: Outcome = "unknown"
+    counts: dict[Outcome, int] = {}
+
+    @property
+    def series(self) -> tuple[str, str]:
+        """What it is one run of."""
+        return self.target, self.label
+
+    @property
+    def page(self) -> str:
+        """The page of its own; a green run has one only where everything is made of every run."""
+        return f"{self.folder}/{PAGE}" if self.whole or not self.passed else ""
 
 
-def outgrown(
-    runs: Sequence[tuple[str, datetime, int]], newest: Collection[str], retention: Retention, now: datetime
-) -> set[str]:
-    """Folders of runs, given with begin and bytes, oldest first, that go by age, number or size; the newest stay."""
-    left, total, gone = len(runs), sum(size for _, _, size in runs), set()
-    for folder, at, size in runs:
+def lasting(runs: Iterable[Entry]) -> set[str]:
+    """Folders of the runs that somebody may want to open again: of runs that are given oldest first."""
+    kept: set[str] = set()
+    before: dict[tuple[str, str], bool] = {}
+    hour: dict[tuple[str, str], datetime] = {}
+    for one in runs:
+        this_hour = one.at.replace(minute=0, second=0, microsecond=0)
+        if not one.passed or not before.get(one.series, True) or hour.get(one.series) != this_hour:
+            kept.add(one.folder)
+        if one.passed:
+            hour[one.series] = this_hour
+        before[one.series] = one.passed
+    return kept
+
+
+def outgrown(runs: Sequence[Entry], newest: Collection[str], retention: Retention, now: datetime) -> set[str]:
+    """Folders of the runs, given oldest first, that go by age, number or size; the newest stay."""
+    left, total, gone = len(runs), sum(one.bytes for one in runs), set()
+    for one in runs:
         over = left > retention.runs or total > retention.megabytes * 1e6
-        if (over or now - at > timedelta(days=retention.days)) and folder not in newest:
-            gone.add(folder)
-            left, total = left - 1, total - size
+        if (over or now - one.at > timedelta(days=retention.days)) and one.folder not in newest:
+            gone.add(one.folder)
+            left, total = left - 1, total - one.bytes
     return gone
 
 
-def prune(site: Path, published: Iterable[PublishedRun], retention: Retention, now: datetime) -> list[str]:
-    """Remove what is not kept any more."""
-    published = list(published)
-    kept = worth_keeping(published)
-    newest = {_series(one): one.folder for one in kept}
-    runs = [(one.folder, one.verdict.run.started_at, _bytes(site / one.folder)) for one in kept]
-    stay = {one.folder for one in kept} - outgrown(runs, newest.values(), retention, now)
-    gone = [one.folder for one in published if one.folder not in stay]
-    for folder in gone:
-        shutil.rmtree(site / folder, ignore_errors=True)
-    return gone
-
-
-def _series(one: PublishedRun) -> tuple[str, str]:
-    return one.verdict.run.target, one.label
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-K = TypeVar("K", bound=Hashable)
-
-
-def newest_by(runs: Iterable[PublishedRun], key: Callable[[PublishedRun], K]) -> dict[K, PublishedRun]:
-    """The newest of the runs of each key, with what the ones before it say of journeys not due in it."""
-    newest: dict[K, PublishedRun] = {}
+def newest_runs(runs: Iterable[PublishedRun]) -> dict[tuple[str, str], PublishedRun]:
+    """The newest run of each target and label, with what the ones before it say of journeys not due in it."""
+    newest: dict[tuple[str, str], PublishedRun] = {}
     for run in sorted(runs, key=lambda run: run.verdict.run.started_at):
-        newest[key(run)] = _beside(newest[key(run)], run) if key(run) in newest else run
+        series = run.verdict.run.target, run.label
+        newest[series] = _beside(newest[series], run) if series in newest else run
     return newest
 
 

@@ -1,201 +1,214 @@
-"""The published site: evidence, Allure reports, the trace viewer, and the on-call page that leads to them."""
+"""The published site at a folder or a store: what is new of the runs, then the small pages, and the first page last."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from http.server import ThreadingHTTPServer
-from pathlib import Path
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from importlib.metadata import version
 
 import msgspec
-from filelock import FileLock
+from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.errors import ReportError, ToolError
-from synthprobe.files import write_whole
-from synthprobe.records.address import shown_address
+from synthprobe.errors import ReportError, SynthprobeError
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import Verdict
-from synthprobe.report.addresses import run_folder, safe_name
-from synthprobe.report.allure import generate
-from synthprobe.report.allure_results import write_results
-from synthprobe.report.cards import PublishedRun, PublishedRunbook
-from synthprobe.report.charts import run_addresses
-from synthprobe.report.oncall import render_oncall, render_run
-from synthprobe.report.record_pages import render_incidents, render_runs
-from synthprobe.report.retention import Retention, newest_by, prune
-from synthprobe.report.trace_viewer import copy_trace_viewer
+from synthprobe.report.addresses import PAGE, run_folder
+from synthprobe.report.cards import PublishedRun
+from synthprobe.report.index import Index, is_worth, pruned, read_index, with_run
+from synthprobe.report.oncall import INCIDENTS, RUNS, oncall_pages
+from synthprobe.report.record_pages import incident_list, incident_page, run_list
+from synthprobe.report.retention import Entry
+from synthprobe.report.run_files import Bundle, JudgedRun, MadeRun, Site, files_made, traces_of, write_all, write_run
+from synthprobe.report.store import Store
+from synthprobe.report.trace_viewer import VIEWER, copy_trace_viewer
 
-_RECORD = "published.json"
+_STATUS = "status.json"
+_TRIES = 12
+_DAILY = timedelta(days=1)
+
+
+class Publication(Struct, frozen=True, kw_only=True):
+    """Where a run can be seen."""
+
+    page: str
+    traces: dict[str, str] = {}
+
+
+def digest(made_of: object) -> str:
+    """What tells that a page is made of something else than before."""
+    return hashlib.sha256(version("synthprobe").encode() + msgspec.json.encode(made_of)).hexdigest()[:16]
 
 
 def publish(
-    run_dirs: Sequence[Path],
-    site: Path,
-    *,
-    labels: Mapping[Path, str] | None = None,
-    production: Collection[str] = (),
-    runbooks: Mapping[str, PublishedRunbook] | None = None,
-    site_url: str = "",
-    state: Path | None = None,
-    allure: bool = True,
-    retention: Retention | None = None,
-    warn: Callable[[str], None] = lambda _: None,
-    beside: Callable[[Path], None] = lambda _: None,
-    stand: Callable[[str], Standing] = lambda _: Standing(),
-) -> Path:
-    """Publish runs and show the newest verdict of each target.
+    store: Store, runs: Sequence[JudgedRun], site: Site, now: datetime, *, must_be_private: bool = False
+) -> Publication | None:
+    """Publish runs, and say where the last one stands; nothing when none is worth it.
 
-    The on-call page is replaced last and in one move, so it never leads to something that is not there. When Allure
-    is missing or fails the page is still published, and says so.
+    Readers see all of them or nothing: the first page is replaced last, in one move, and unless somebody changed it.
     """
-    runbooks, state = runbooks or {}, state or site.parent / "state"
-    names = {path.resolve(): label for path, label in (labels or {}).items()}
-    site.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(site.parent / f".{site.name}.lock"):
-        verdicts = [(run_dir, read_verdict(run_dir)) for run_dir in run_dirs]
-        try:
-            site.mkdir(parents=True, exist_ok=True)
-            viewer = _trace_viewer(site, warn)
-            for run_dir, verdict in sorted(verdicts, key=lambda pair: pair[1].run.started_at):
-                label = names.get(run_dir.resolve(), "")
-                record = PublishedRun(
-                    verdict=verdict,
-                    folder=run_folder(verdict.run),
-                    label=label,
-                    production=verdict.run.target in production,
-                )
-                _copy_evidence(run_dir, verdict, site / record.folder)
-                if allure:
-                    record = _with_allure(record, run_dir, site, state, site_url, runbooks, viewer, warn)
-                write_whole(site / record.folder / _RECORD, msgspec.json.encode(record))
-            if retention is not None:
-                prune(site, published(site, warn), retention, datetime.now(UTC))
-            beside(site)
-            fresh = {run_folder(verdict.run) for _, verdict in verdicts}
-            return _render(site, newest(site, warn), list(published(site, warn)), fresh, runbooks, stand)
-        except OSError as error:
-            raise ReportError(
-                f"The site in {site} could not be written ({error.strerror or error}). Check the folder's permissions "
-                "and the free space, then report again."
-            ) from error
-
-
-def _trace_viewer(site: Path, warn: Callable[[str], None]) -> Path | None:
-    try:
-        return copy_trace_viewer(site)
-    except ToolError as error:
-        warn(str(error))
+    index, tag = read_index(store, site.warn, may_be_new=site.whole is None)
+    runs = sorted(runs, key=lambda run: run.verdict.run.started_at)
+    if site.whole is None:
+        runs = [run for run in runs if _is_new(index, run.verdict, site)]
+    if not runs:
         return None
-
-
-def _with_allure(
-    record: PublishedRun,
-    run_dir: Path,
-    site: Path,
-    state: Path,
-    site_url: str,
-    runbooks: Mapping[str, PublishedRunbook],
-    viewer: Path | None,
-    warn: Callable[[str], None],
-) -> PublishedRun:
-    """Make the Allure report of a run; its pages, or why there is none."""
-    verdict, run, out = record.verdict, record.verdict.run, site / record.folder
-    addresses = ((name, page.address) for name, page in runbooks.items())
-    absolute = {name: url for name, url in addresses if url.startswith(("http:", "https:"))}
-    results = run_dir / "allure-results"
-    try:
-        shutil.rmtree(results, ignore_errors=True)
-        pages = write_results(run_dir, verdict, results, site_url=site_url, runbooks=absolute)
-        shown = generate(
-            results,
-            out,
-            name=" · ".join(filter(None, (run.target, record.label, run.id))),
-            viewer=viewer,
-            history=state / safe_name(run.target) / f"{safe_name(record.label) or 'history'}.jsonl",
-            history_url=f"{site_url.rstrip('/')}/{record.folder}/allure/" if site_url else "",
-            assets=site / "assets",
-            warn=warn,
+    private_at = _refused_strangers(store, index, runs, now) if must_be_private else index.private_at
+    known = {name for entry in index.runs for name in entry.files}
+    made = [write_run(store, run, site, known) for run in runs]
+    ahead, _ = _with_runs(index, made, site, now)
+    targets = {one.verdict.run.target for one in (ahead.newest if site.whole else [one.record for one in made])}
+    standings = {target: standing for target in sorted(targets) if (standing := site.stand(target)) is not None}
+    ahead = replace(ahead, standings={**index.standings, **standings})
+    shared, left = _write_bundles(store, ahead, site, any(traces_of(one.record) for one in made))
+    ahead = replace(ahead, shared={**index.shared, **shared})
+    made = [_write_page(store, one, ahead, site) for one in made]
+    for _ in range(_TRIES):
+        changed, gone = _with_runs(index, made, site, now)
+        is_swept = index.swept_at is None or now - index.swept_at >= _DAILY
+        changed = replace(
+            changed,
+            standings={**index.standings, **standings},
+            shared={**index.shared, **shared},
+            private_at=private_at,
+            swept_at=now if is_swept else index.swept_at,
         )
-    except (ReportError, ToolError) as error:
-        shutil.rmtree(out / "allure", ignore_errors=True)
-        warn(str(error))
-        return replace(record, note=f"There is no Allure report of this run. {error}")
-    note = ""
-    if shown != len(verdict.journeys):
-        note = f"The Allure report shows {shown} of {len(verdict.journeys)} journeys. This page is complete; trust it."
-        warn(note)
-    return replace(record, pages=pages, note=note)
+        written, changed = _record_pages(changed, site)
+        write_all(store, written)
+        first, status = _oncall(changed.shown, changed, site)
+        store.put(_STATUS, status)  # whoever loses the race for the page writes both once more
+        if store.replace(PAGE, first, tag):
+            left |= {*index.pages} - {*changed.pages}
+            left |= _outdated(store, changed, gone, made, site)
+            if is_swept and index.swept_at is not None and site.whole is None:
+                left |= _unnamed(store, changed, now)
+            store.delete(sorted(left))
+            return Publication(page=made[-1].entry.page or PAGE, traces=traces_of(made[-1].record))
+        index, tag = read_index(store, site.warn, may_be_new=site.whole is None)
+    raise ReportError(f"{store.shown} was changed by others at each of {_TRIES} tries. The next run publishes again.")
 
 
-def _render(
-    site: Path,
-    runs: Sequence[PublishedRun],
-    every: Sequence[PublishedRun],
-    fresh: Collection[str],
-    runbooks: Mapping[str, PublishedRunbook],
-    stand: Callable[[str], Standing],
-) -> Path:
-    standings = {name: stand(name) for name in sorted({run.verdict.run.target for run in runs})}
-    shown_at = run_addresses({one.verdict.run.started_at: f"{one.folder}/index.html" for one in every})
-    for record in every:
-        if not (site / record.folder / "index.html").exists() or record.folder in fresh:
-            standing = standings.get(record.verdict.run.target, Standing())
-            render_run(record, site, runbooks, standing, shown_at)
-    render_incidents(standings, every, site, runbooks, shown_at)
-    render_runs(every, site)
-    return render_oncall(runs, site, runbooks=runbooks, standings=standings, addresses=shown_at)
+def _is_new(index: Index, verdict: Verdict, site: Site) -> bool:
+    """Whether a run is worth it, or its target has an incident that is over and that readers still see as open."""
+    if any(entry.folder == run_folder(verdict.run) for entry in index.runs):
+        return False
+    standing = site.stand(verdict.run.target) or Standing()
+    over = {one.id for one in standing.incidents if one.state == "resolved"}
+    known = index.standings.get(verdict.run.target, Standing()).incidents
+    return is_worth(index, verdict) or any(one.state != "resolved" and one.id in over for one in known)
 
 
-def read_verdict(run_dir: Path) -> Verdict:
-    """Read the verdict of a run."""
-    path = run_dir / "verdict.json"
-    try:
-        return msgspec.json.decode(shown_address(path.read_text("utf-8", errors="replace")), type=Verdict)
-    except (OSError, msgspec.DecodeError) as error:
+def _refused_strangers(store: Store, index: Index, runs: Iterable[JudgedRun], now: datetime) -> datetime:
+    """When a place was last seen to refuse strangers; it is asked once a day."""
+    if index.private_at is not None and timedelta(0) <= now - index.private_at < _DAILY:
+        return index.private_at
+    if store.is_open(PAGE):
+        target = next(run.verdict.run.target for run in runs)
         raise ReportError(
-            f"There is no readable verdict in {path} ({error}). A run writes it before anything is published, so this"
-            " run did not end properly: treat its target as unknown and run again."
-        ) from error
+            f"{store.shown} answers without credentials, and {target} is production. Nothing was "
+            f'published. Make the place private, or allow it: public = ["{target}"] in [report].'
+        )
+    return now
 
 
-def newest(site: Path, warn: Callable[[str], None] = lambda _: None) -> list[PublishedRun]:
-    """The newest published run of each target and label; a labelled run gives way to a later one without a label."""
-    found = newest_by(published(site, warn), lambda run: (run.verdict.run.target, run.label))
-    plain = {target: run.verdict.run.started_at for (target, label), run in found.items() if not label}
-    return [
-        run
-        for (target, label), run in found.items()
-        if not label or target not in plain or plain[target] < run.verdict.run.started_at
-    ]
+def _write_page(store: Store, made: MadeRun, index: Index, site: Site) -> MadeRun:
+    """Write the page of a run, which stays as it was when the run was published."""
+    if not made.entry.page:
+        return made
+    page, _ = _oncall([made.record], index, site, prefix="../" * (made.record.folder.count("/") + 1))
+    store.put(made.entry.page, page)
+    return replace(made, entry=replace(made.entry, bytes=made.entry.bytes + len(page)))
 
 
-def published(site: Path, warn: Callable[[str], None] = lambda _: None) -> Iterator[PublishedRun]:
-    """Every published run that is still kept."""
-    for path in site.glob(f"runs/*/*/{_RECORD}"):
+def _oncall(runs: Sequence[PublishedRun], index: Index, site: Site, prefix: str = "") -> tuple[bytes, bytes]:
+    """The on-call page of runs, and the same for machines; the first page of the site has the index in it."""
+    html, status = oncall_pages(
+        runs,
+        runbooks=site.runbooks,
+        standings=index.standings,
+        addresses=index.addresses,
+        there=index.there,
+        stale_s=site.stale_s,
+        prefix=prefix,
+        index="" if prefix else index.packed(),
+    )
+    return html.encode(), status.encode()
+
+
+def _with_runs(index: Index, made: Iterable[MadeRun], site: Site, now: datetime) -> tuple[Index, tuple[Entry, ...]]:
+    """The index with the runs that were made, and the entries that go for them."""
+    for one in made:
+        index = with_run(index, one.entry, one.record)
+    return pruned(index, site.retention, now)
+
+
+def _write_bundles(store: Store, index: Index, site: Site, has_traces: bool) -> tuple[dict[str, str], set[str]]:
+    """Write the pages that runs share, where they changed: what they are made of, and what is left of before."""
+    bundles = dict(site.shared)
+    if has_traces or site.whole is not None:
+        made_of = f"playwright {version('playwright')}"
+        viewer = Bundle(title="The trace viewer", made_of=made_of, make=lambda _, place: copy_trace_viewer(place))
+        bundles = {VIEWER: viewer} | bundles
+    written: dict[str, str] = {}
+    left: set[str] = set()
+    for name, bundle in bundles.items():
+        if site.whole is None and index.shared.get(name) == bundle.made_of:
+            continue
         try:
-            yield msgspec.json.decode(shown_address(path.read_text("utf-8", errors="replace")), type=PublishedRun)
-        except (OSError, msgspec.DecodeError):
-            warn(f"The record of a published run in {path} is not readable and is left out. Report that run again.")
+            files = files_made(partial(bundle.make, index))
+        except SynthprobeError as error:  # the on-call page stands without it
+            site.warn(f"{bundle.title} of {store.shown} could not be renewed. {error}")
+            continue
+        write_all(store, files)
+        written[name] = bundle.made_of
+        if name == VIEWER:
+            left = {seen.path for seen in store.listed(VIEWER)} - {*files}
+    return written, left
 
 
-def serve(site: Path, port: int = 0) -> ThreadingHTTPServer:
-    """Serve the site on this machine only."""
-    from synthprobe.report.serving import serve as serve_store  # most commands serve nothing
-    from synthprobe.report.store import FolderStore
+def _record_pages(index: Index, site: Site) -> tuple[dict[str, bytes], Index]:
+    """The pages of incidents that changed since they were written, the lists, and what is written from now on."""
+    known = {entry.folder: entry for entry in index.runs}
+    incidents = [(one, standing) for standing in index.standings.values() for one in standing.incidents]
+    written: dict[str, bytes] = {}
+    pages: dict[str, str] = {INCIDENTS: ""}
+    for incident, standing in incidents:
+        path, seen = f"incidents/{incident.id}.html", index.sightings.get(incident.id, ())
+        pages[path] = digest((incident, seen, standing.muted.get(incident.id), standing.latency.get(incident.id)))
+        if site.whole is not None or index.pages.get(path) != pages[path]:
+            sightings = [(folder, folder.rpartition("/")[2], known[folder].at) for folder in seen if folder in known]
+            html = incident_page(incident, standing, sightings, site.runbooks, index.addresses)
+            written[path] = html.encode()
+    if written or site.whole is not None or {*pages} != {*index.pages}:
+        written[INCIDENTS] = incident_list(one for one, _ in incidents).encode()
+    if index.lists_runs:
+        written[RUNS] = run_list(entry for entry in index.runs if entry.page).encode()
+    return written, replace(index, pages=pages)
 
-    return serve_store(FolderStore(site.absolute()), port)
+
+def _outdated(store: Store, index: Index, gone: Iterable[Entry], made: Sequence[MadeRun], site: Site) -> set[str]:
+    """What is kept no longer, and what runs that were published anew had before."""
+    named = _named(index)
+    left: set[str] = set()
+    if site.whole is None and all(one.entry.passed for one in made):
+        gone = ()  # green runs cost three requests: what goes with them waits for the sweep
+    for entry in gone:
+        left |= {entry.page, *entry.files} - {""} - named
+        left |= {seen.path for seen in store.listed(entry.folder)} if entry.whole else set()
+    for one in made:
+        if one.entry.whole:
+            left |= {seen.path for seen in store.listed(one.entry.folder)} - {*one.paths, one.entry.page}
+    return left
 
 
-def _copy_evidence(run_dir: Path, verdict: Verdict, out: Path) -> None:
-    """Copy what the records name, and nothing else: only that went through redaction."""
-    shutil.rmtree(out / "evidence", ignore_errors=True)
-    root, target_root = (run_dir / "evidence").resolve(), (out / "evidence").resolve()
-    out.mkdir(parents=True, exist_ok=True)
-    for kept in (kept for one in verdict.journeys for result in one.results for kept in result.evidence):
-        source, target = run_dir / kept.path, out / kept.path
-        inside = source.resolve().is_relative_to(root) and target.resolve().is_relative_to(target_root)
-        if kept.path and inside and source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+def _named(index: Index) -> set[str]:
+    return {name for entry in index.runs for name in (*entry.files, entry.page)}
+
+
+def _unnamed(store: Store, index: Index, now: datetime) -> set[str]:
+    """What a killed publisher left."""
+    named, whole = _named(index), tuple(f"{entry.folder}/" for entry in index.runs if entry.whole)
+    old = (seen.path for at in ("evidence", "runs") for seen in store.listed(at) if now - seen.at > _DAILY)
+    return {path for path in old if path not in named and path != RUNS and not path.startswith(whole)}

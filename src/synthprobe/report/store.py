@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
@@ -34,6 +35,14 @@ class Held(Struct, frozen=True, kw_only=True):
     tag: Any
 
 
+class Seen(Struct, frozen=True, kw_only=True):
+    """An object that a store lists: its path, when it was written, and its bytes."""
+
+    path: str
+    at: datetime
+    size: int
+
+
 class Store(Protocol):
     """What publishing and serving need of a place."""
 
@@ -51,8 +60,8 @@ class Store(Protocol):
     def delete(self, paths: Sequence[str]) -> None:
         """Remove objects; those that are gone already are none the less gone."""
 
-    def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
-        """Paths below a prefix, and when each was written."""
+    def listed(self, prefix: str) -> Iterator[Seen]:
+        """What stands below a prefix."""
 
     def is_open(self, path: str) -> bool:
         """Whether the place answers whoever asks, without credentials."""
@@ -115,19 +124,22 @@ class FolderStore:
         """Remove files, and folders that are empty then."""
         for path in paths:
             place = self._root / path
-            place.unlink(missing_ok=True)
+            with suppress(OSError):  # what cannot be removed stands there, and nothing leads to it
+                place.unlink()
             for above in place.parents:
                 if above == self._root or not above.is_relative_to(self._root):
                     break
                 with suppress(OSError):  # is not empty, or gone
                     above.rmdir()
 
-    def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+    def listed(self, prefix: str) -> Iterator[Seen]:
         """Files below a prefix."""
         for place in sorted((self._root / prefix).rglob("*")):
-            if place.is_file():
-                at = datetime.fromtimestamp(place.stat().st_mtime, UTC)
-                yield place.relative_to(self._root).as_posix(), at
+            with suppress(FileNotFoundError):  # somebody else removed it meanwhile
+                found = place.stat()
+                if S_ISREG(found.st_mode):
+                    at = datetime.fromtimestamp(found.st_mtime, UTC)
+                    yield Seen(path=place.relative_to(self._root).as_posix(), at=at, size=found.st_size)
 
     def is_open(self, path: str) -> bool:
         """A folder answers nobody by itself."""
@@ -190,14 +202,14 @@ class BucketStore:
                     with suppress(NotFoundError, FileNotFoundError):
                         obstore.delete(self._store, path)
 
-    def listed(self, prefix: str) -> Iterator[tuple[str, datetime]]:
+    def listed(self, prefix: str) -> Iterator[Seen]:
         """Objects below a prefix."""
         import obstore
 
         with self._sentences(f"list {prefix}"):
             for found in obstore.list(self._store, prefix):
                 for meta in found:
-                    yield meta["path"], meta["last_modified"]
+                    yield Seen(path=meta["path"], at=meta["last_modified"], size=meta["size"])
 
     def is_open(self, path: str) -> bool:
         """Ask as a stranger would; only a refusal shows that strangers are refused."""

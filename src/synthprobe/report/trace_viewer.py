@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.util
-import os
 import re
 import shutil
 from pathlib import Path
 from urllib.parse import quote
 
 from synthprobe.errors import ToolError
+
+VIEWER = "trace-viewer"
+"""Its folder in the site."""
 
 _LICENCES = ("LICENSE", "NOTICE", "ThirdPartyNotices.txt")
 _POLICY = (
@@ -24,7 +26,7 @@ _GUARD = Path(__file__).with_name("trace_guard.js")
 
 def viewer_link(trace: str) -> str:
     """Where a published trace opens in one click."""
-    return f"trace-viewer/index.html?trace={quote(quote('../' + trace), safe='')}"
+    return f"{VIEWER}/index.html?trace={quote(quote('../' + trace), safe='')}"
 
 
 def copy_trace_viewer(site: Path) -> Path:
@@ -37,18 +39,15 @@ def copy_trace_viewer(site: Path) -> Path:
             "The installed Playwright has no trace viewer, so traces open only with `playwright show-trace`."
             " Playwright 1.60 or newer was expected; install it again."
         )
-    viewer, temporary = site / "trace-viewer", site / f".trace-viewer.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(source, temporary)
+    viewer = site / VIEWER
+    shutil.copytree(source, viewer)
     for name in _LICENCES:
         if (package / name).is_file():
-            shutil.copy(package / name, temporary / name)
-    for page in temporary.glob("*.html"):
+            shutil.copy(package / name, viewer / name)
+    for page in viewer.glob("*.html"):
         page.write_text(with_policy(page.read_text("utf-8")), "utf-8")
-    worker = temporary / "sw.bundle.js"
+    worker = viewer / "sw.bundle.js"
     worker.write_text(_GUARD.read_text("utf-8") + worker.read_text("utf-8"), "utf-8")
-    shutil.rmtree(viewer, ignore_errors=True)
-    temporary.rename(viewer)
     return viewer
 
 
