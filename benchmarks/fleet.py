@@ -23,11 +23,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from synthprobe import pipeline
-from synthprobe.config import Project, read_config
+from synthprobe.config import read_config
 from synthprobe.detection.watch import watch
 from synthprobe.fleet.conclude import conclude
 from synthprobe.fleet.plan import plan_slot
 from synthprobe.pipeline.afterwards import seen_by
+from synthprobe.project import Project
 from synthprobe.records.fleet import Place, Plan
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Result, Run, Step

@@ -33,13 +33,14 @@ from typing import Any
 import msgspec
 from foreign_failures import TELLING
 
-from synthprobe.config import Project, read_config
+from synthprobe.config import read_config
 from synthprobe.fault_proxy import Break, proxy_drill
 from synthprobe.firstline.naming import Named, named_alone
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.firstline.shelf import read_runbooks
 from synthprobe.hooks import DrillSystem, Fault
 from synthprobe.pipeline.judging import read_verdict
+from synthprobe.project import Project
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner import RunOrder, run_journeys
 from synthprobe_demo.faults import KINDS

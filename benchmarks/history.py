@@ -31,12 +31,13 @@ from synthprobe import pipeline
 from synthprobe.cli import remembered
 from synthprobe.cli.impact import make_board
 from synthprobe.cli.past import Past
-from synthprobe.config import Config, Project, read_config
+from synthprobe.config import Config, read_config
 from synthprobe.detection.degradation import StepDetector
 from synthprobe.detection.watch import States, watch
 from synthprobe.history.database import METADATA
 from synthprobe.history.rollups import bucket, encode
 from synthprobe.history.store import History
+from synthprobe.project import Project
 from synthprobe.records.incident import Incident
 from synthprobe.records.verdict import Verdict
 

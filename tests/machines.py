@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from synthprobe import pipeline
 from synthprobe.cli.main import app
-from synthprobe.config import Project
 from synthprobe.fleet.plan import plan_slot
 from synthprobe.pipeline.afterwards import seen_by
+from synthprobe.project import Project
 from synthprobe.records.fleet import PartState, Place, Plan
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Result, Run, Step

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from synthprobe import pipeline
-from synthprobe.config import Project
 from synthprobe.errors import SynthprobeError
+from synthprobe.project import Project
 
 
 def remember(project: Project, target: str) -> list[str]:

@@ -1,91 +1,110 @@
-"""Where a project is: the folder with ``synthprobe.toml``, or with a ``[tool.synthprobe]`` table; and what the
-environment says, which is read here and handed down.
-"""
+"""A project: what plugin and commands are handed. `root` finds it, `config` reads it."""
 
 from __future__ import annotations
 
-import os
-import re
-import tomllib
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
+from synthprobe.config import Config, read_config
+from synthprobe.environment import ENVIRONMENT, CiJob
 from synthprobe.errors import ConfigurationError
+from synthprobe.records.result import Run, new_run_id
+from synthprobe.root import NO_PROJECT, project_at
+from synthprobe.targets.secrets import Credentials, Secret, proxies_for, read_credentials, read_secret
+from synthprobe.targets.target import Target
 
-ENVIRONMENT: MutableMapping[str, str] = os.environ
-"""The environment of this process, for what is done without a `Project`, which has it as `environ`."""
-
-NO_PROJECT = "No synthprobe.toml here. Begin with: synthprobe init"
-NAMES = ("synthprobe.toml", "pyproject.toml")
-
-_TABLE = re.compile(rb"""^\s*\[\s*["']?tool["']?\s*\.\s*["']?synthprobe["']?\s*[].]""", re.MULTILINE)
-
-
-def project_at(start: Path) -> Path | None:
-    """The nearest project at a folder or above it."""
-    return next((folder for folder in (start, *start.parents) if is_project(folder)), None)
+if TYPE_CHECKING:
+    from synthprobe.evidence.redaction import Redactor
+    from synthprobe.hooks import Plugins
 
 
-def is_project(folder: Path) -> bool:
-    """Whether a folder holds a configuration; a ``pyproject.toml`` without our table is not read."""
-    try:
-        if os.path.lexists(folder / NAMES[0]):
-            return True
-        content = (folder / NAMES[1]).read_bytes()
-    except OSError:
-        return False
-    if b"synthprobe" not in content:
-        return False
-    try:
-        return "synthprobe" in tomllib.loads(content.decode("utf-8-sig")).get("tool", {})
-    except (ValueError, AttributeError, TypeError):
-        return _TABLE.search(content) is not None
+@dataclass(frozen=True)
+class Project:
+    """A project: its root, what is configured there, and the environment that its secrets are read from."""
 
-
-class CiJob(NamedTuple):
-    """What a CI says of the job that a process runs in; empty elsewhere."""
-
-    is_there: bool
-    address: str
-    page: str
-    outputs: str
+    root: Path
+    config: Config
+    environ: Mapping[str, str] = field(default_factory=lambda: ENVIRONMENT)
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> CiJob:
-        """The job, as its variables say.
+    def at(cls, root: Path) -> Project:
+        """The project of a root."""
+        return cls(root, read_config(root))
 
-        GitHub Actions, Gitea and Forgejo say its address in three variables, GitLab in one:
-        <https://docs.github.com/actions/reference/workflows-and-actions/variables>,
-        <https://docs.gitlab.com/ci/variables/predefined_variables/>.
-        """
-        parts = [environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")]
-        address = "{}/{}/actions/runs/{}".format(*parts) if all(parts) else environ.get("CI_JOB_URL", "")
-        files = (environ.get(name, "") for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"))
-        return cls(bool(environ.get("CI")), address, *files)
+    @classmethod
+    def here(cls, *, must_exist: bool = False) -> Project:
+        """The project that a command is typed in; all defaults where there is none, unless there must be one."""
+        root = project_at(Path.cwd())
+        if must_exist and root is None:
+            raise ConfigurationError(NO_PROJECT)
+        return cls.at(root or Path.cwd())
 
+    @property
+    def folder(self) -> Path:
+        """Where runs, history and the site are kept."""
+        return self.root / self.config.folder
 
-class Written(NamedTuple):
-    """The configuration as it is written: the file's name and text, the keys of the table in it, and the table."""
+    @property
+    def ci(self) -> CiJob:
+        """The job of a CI that this is."""
+        return CiJob.of(self.environ)
 
-    name: str
-    text: str
-    above: tuple[str, ...]
-    table: dict[str, Any]
+    @property
+    def plugins(self) -> Plugins:
+        """The project's plugins, loaded once."""
+        from synthprobe.hooks import load_plugins
 
+        return load_plugins(self.config.plugins, self.root)
 
-def read_table(root: Path) -> Written:
-    """The configuration as it is written; an empty one when there is none."""
-    for name, keys in zip(NAMES, ((), ("tool", "synthprobe")), strict=True):
-        try:
-            text = (root / name).read_text("utf-8-sig")
-            table: Any = tomllib.loads(text)
-        except FileNotFoundError:
-            continue
-        except (OSError, ValueError) as error:  # TOML of a wrong form, bytes that are no text, endless digits
-            raise ConfigurationError(f"{root / name} cannot be read: {error}. Correct it, then start again.") from None
-        for key in keys:
-            table = table.get(key, {}) if isinstance(table, dict) else {}
-        if table or not keys:
-            return Written(name, text, keys, table)
-    return Written(NAMES[0], "", (), {})
+    def credentials(self, target: Target) -> Credentials:
+        """What whoever speaks with a target shows on the way."""
+        return read_credentials(target, self.environ, root=self.root)
+
+    def proxies(self, target: Target) -> Callable[[str], dict[str, str]]:
+        """The proxies through which an address is reached from here."""
+        return partial(proxies_for, target, self.environ, self.root)
+
+    def stopped(self, target: Target) -> str:
+        """Why a target may be asked nothing: its kill switch."""
+        from synthprobe.journey.guard import kill_switch_reason  # most that reads a configuration asks nobody
+
+        return kill_switch_reason(target.kill_switch, self.environ, self.proxies(target))
+
+    def secret(self, target: Target, name: str, *, needed_by: str = "") -> Secret:
+        """A secret of a target, read where its configuration says, and masked from now on."""
+        if name not in target.secrets:
+            whose = f", which the {needed_by} needs" if needed_by else ""
+            known = ", ".join(sorted(target.secrets)) or "none"
+            raise ConfigurationError(
+                f"Target {target.name!r} declares no secret {name!r}{whose}; it declares: {known}. "
+                f'Add {name} to [targets.{target.name}.secrets], for example {name} = "env:{name.upper()}".'
+            )
+        secret = read_secret(name, self.environ, source=target.secrets[name], root=self.root)
+        self.redactor.add(secret)
+        return secret
+
+    @cached_property
+    def redactor(self) -> Redactor:
+        """What masks every secret that the configuration declares."""
+        from synthprobe.evidence.redaction import Redactor  # most that reads a configuration masks nothing
+
+        made = Redactor()
+        made.learn_declared(self.config.secret_sources(), self.environ, self.root)
+        return made
+
+    def run(self, target: Target, slot: int | None, **known: Any) -> Run:
+        """A run against a target that begins now, of the slot that is now if of none."""
+        now = datetime.now(UTC)
+        own = int(now.timestamp()) // self.config.interval_s if slot is None else slot
+        given = {"id": new_run_id(now), "target": target.name, "base_url": target.base_url, "slot": own}
+        return Run(**{**given, "started_at": now, "location": self.config.location, **known})
+
+    def with_config(self, **changes: Any) -> Project:
+        """The same project, configured differently."""
+        return replace(self, config=structs.replace(self.config, **changes))

@@ -16,9 +16,10 @@ from typing import Any
 from msgspec import Struct
 
 from synthprobe import pipeline
+from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError
-from synthprobe.project import ENVIRONMENT, NO_PROJECT, project_at
 from synthprobe.records.verdict import JourneyVerdict
+from synthprobe.root import NO_PROJECT, project_at
 
 _RUN_S = 120.0
 

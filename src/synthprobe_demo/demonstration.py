@@ -13,7 +13,7 @@ from pathlib import Path
 from synthprobe import pipeline
 from synthprobe.cli.report import make_site
 from synthprobe.cli.terminal import open_console, print_records
-from synthprobe.config import Project
+from synthprobe.project import Project
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.cards import broken_step
 from synthprobe.report.live_line import LiveLine

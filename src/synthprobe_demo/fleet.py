@@ -19,11 +19,11 @@ import msgspec
 from synthprobe import pipeline
 from synthprobe.cli.fleet import matrix
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Project
 from synthprobe.errors import ToolError
 from synthprobe.fault_proxy import Break, proxy_drill
 from synthprobe.fleet.slots import Done
 from synthprobe.hooks import DrillSystem, Fault
+from synthprobe.project import Project
 from synthprobe.records.incident import Incident
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.oncall import headline

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "synthprobe"
-HOME = "project.py"
+HOME = "environment.py"
 
 WITHOUT_A_PROJECT = {
-    "config.py": "makes the project",
+    "config.py": "a browser is named there before there is a project",
+    "project.py": "hands it down",
     "testing.py": "gives a child process its environment",
     "browser/installation.py": "a tool of the machine, looked for before there is a project",
     "browser/wall.py": "a browser that a journey launches itself begins as any child process does",

@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 
 from synthprobe import pipeline
 from synthprobe.cli.main import app
-from synthprobe.config import Project, read_config
+from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
 from synthprobe.pipeline.memory import open_history
+from synthprobe.project import Project
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.board import journey_page
 from synthprobe.targets.changes import read_changes

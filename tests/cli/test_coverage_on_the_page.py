@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from recorded_runs import call, ran
 from remembering import remember
 
-from synthprobe.config import Project
+from synthprobe.project import Project
 
 
 @pytest.fixture

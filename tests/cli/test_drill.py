@@ -16,11 +16,12 @@ from short_search import shorten
 
 from synthprobe.cli.drill import Drill
 from synthprobe.cli.exercise import desk
-from synthprobe.config import Project, read_config
+from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.firstline.runbook import Exercise
 from synthprobe.firstline.runbooks import read_runbook, stamp
 from synthprobe.history.store import History
+from synthprobe.project import Project
 from synthprobe_demo.faults import DECOYS
 from synthprobe_demo.plugin import synthprobe_drill
 from synthprobe_demo.process import DispatchCentre

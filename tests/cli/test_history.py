@@ -9,9 +9,10 @@ from remembering import remember
 from typer.testing import CliRunner
 
 from synthprobe.cli.main import app, main
-from synthprobe.config import Config, HistoryConfig, Project
+from synthprobe.config import Config, HistoryConfig
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.history.store import History
+from synthprobe.project import Project
 
 
 @pytest.fixture

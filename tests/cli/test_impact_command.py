@@ -15,11 +15,11 @@ from remembering import remember
 from typer.testing import CliRunner
 
 from synthprobe.cli.main import app
-from synthprobe.config import Project
 from synthprobe.detection.watch import watch
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.pipeline.memory import open_history
 from synthprobe.pipeline.statements import add_snapshot
+from synthprobe.project import Project
 from synthprobe.records.evidence import Evidence
 from synthprobe.records.impact import Change, Snapshot, StatementCounter
 from synthprobe.records.result import Degradation

@@ -10,7 +10,7 @@ from recorded_runs import NOW, call, ran
 from remembering import remember
 
 from synthprobe.cli import remembered
-from synthprobe.config import Project
+from synthprobe.project import Project
 from synthprobe.records.journey import Journey
 from synthprobe.runner.inventory import Inventory, write_inventory
 

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from synthprobe.cli.known import RecordedIncidents
 from synthprobe.cli.main import app
-from synthprobe.config import Project
 from synthprobe.errors import AuditError, ConfigurationError, FixRefused
 from synthprobe.firstline.applying import Done, FixDesk
+from synthprobe.project import Project
 from synthprobe.records.incident import Incident
 
 ROOT = Path(__file__).parents[2]

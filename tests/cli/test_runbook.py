@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 from synthprobe import pipeline
 from synthprobe.cli.known import known_incidents
 from synthprobe.cli.main import app
-from synthprobe.config import Project
 from synthprobe.errors import SynthprobeError
 from synthprobe.firstline.score_set import marks
+from synthprobe.project import Project
 from synthprobe.records.evidence import Facts
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Result, Run, Step

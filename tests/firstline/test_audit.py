@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from synthprobe.cli.fix import recorded_audit
-from synthprobe.config import Config, Project
+from synthprobe.config import Config
 from synthprobe.errors import AuditError
 from synthprobe.firstline import audit
+from synthprobe.project import Project
 
 NOW = datetime(2026, 11, 2, 3, 0, tzinfo=UTC)
 

@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from signing_keys import make_keys
 
 from synthprobe.cli.known import fixing_actor, signatures_of
-from synthprobe.config import Config, Project, read_config
+from synthprobe.config import Config, read_config
 from synthprobe.errors import ConfigurationError, FixRefused
 from synthprobe.firstline.identity import IdentityConfig, identity
+from synthprobe.project import Project
 
 
 @pytest.fixture(scope="module")

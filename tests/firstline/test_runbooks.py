@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from synthprobe.cli.main import command_names
-from synthprobe.config import Config, Project
+from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.matching import Subject, match
 from synthprobe.firstline.runbook import Matches, holds
@@ -18,6 +18,7 @@ from synthprobe.firstline.runbook_lint import Known, Snooze, covered, lint, read
 from synthprobe.firstline.runbook_pages import draft, publish_runbooks, render
 from synthprobe.firstline.runbooks import read_runbook
 from synthprobe.firstline.shelf import read_runbooks, read_shelf
+from synthprobe.project import Project
 from synthprobe.records.incident import Incident, IncidentEvent, Triage
 from synthprobe.runner.inventory import collected_journeys
 from synthprobe_demo.faults import NAMES

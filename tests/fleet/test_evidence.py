@@ -3,8 +3,9 @@
 from machines import Fleet, outcomes
 from msgspec.structs import replace
 
-from synthprobe.config import Project, read_config
+from synthprobe.config import read_config
 from synthprobe.pipeline.afterwards import after_part
+from synthprobe.project import Project
 from synthprobe.records.evidence import Evidence
 
 

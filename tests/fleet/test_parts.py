@@ -12,8 +12,9 @@ import pytest
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.config import Project, read_config
+from synthprobe.config import read_config
 from synthprobe.fleet.slots import plan_of
+from synthprobe.project import Project
 
 JOURNEYS = """
 import pytest

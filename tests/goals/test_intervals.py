@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from synthprobe import pipeline
-from synthprobe.config import Project
 from synthprobe.history.store import History
 from synthprobe.pipeline.coverage import missed_slots
+from synthprobe.project import Project
 from synthprobe.records.intervals import is_due, turn
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Run

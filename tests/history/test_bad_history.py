@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 
 from synthprobe import pipeline
 from synthprobe.cli.main import app
-from synthprobe.config import Project, read_config
+from synthprobe.config import read_config
 from synthprobe.errors import HistoryError
 from synthprobe.history.database import REVISIONS
 from synthprobe.history.store import History
+from synthprobe.project import Project
 
 KEY = ("journey-0", "step 0")
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from synthprobe.cli.fix import recorded_audit
-from synthprobe.config import Project, read_config
+from synthprobe.config import read_config
 from synthprobe.errors import AuditError, FixRefused
 from synthprobe.firstline import fixes
 from synthprobe.firstline.applying import FixDesk
 from synthprobe.firstline.audit import AuditEntry
 from synthprobe.firstline.fixes import Plan, fix
 from synthprobe.firstline.identity import Actor
+from synthprobe.project import Project
 from synthprobe.records.incident import Incident
 from synthprobe.targets.target import Target
 

@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.cli.fix import recorded_audit
-from synthprobe.config import Config, Project
+from synthprobe.config import Config
 from synthprobe.firstline.audit import AuditEntry
 from synthprobe.history.store import History
 from synthprobe.journey.ledger import Ledger, closed
+from synthprobe.project import Project
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NOWHERE = "postgresql+psycopg://nobody@127.0.0.1:1/x"

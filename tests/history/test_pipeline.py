@@ -11,8 +11,9 @@ from remembering import remember
 
 from synthprobe.alerts.message import Alert
 from synthprobe.alerts.outbox import Attempt, Outbox
-from synthprobe.config import Config, Project
+from synthprobe.config import Config
 from synthprobe.history.store import History
+from synthprobe.project import Project
 from synthprobe.records.incident import Incident, IncidentEvent
 
 

@@ -7,8 +7,9 @@ from made_history import START, verdict
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.config import Project, read_config
+from synthprobe.config import read_config
 from synthprobe.history.store import History
+from synthprobe.project import Project
 
 TARGET = '[targets.demo]\nbase_url = "http://127.0.0.1:9"\n'
 ALIAS = '[aliases."journey-0"]\n"step 0" = "take a call"\n'

@@ -19,7 +19,8 @@ from made_site import publish
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.config import Config, Project, read_config
+from synthprobe.config import Config, read_config
+from synthprobe.project import Project
 from synthprobe.records.evidence import Answer, Evidence, Facts
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Degradation, Failure, Result, Run, Step

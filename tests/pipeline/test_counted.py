@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 from synthprobe.cli import review
 from synthprobe.cli.main import app
-from synthprobe.config import Project, read_config
+from synthprobe.config import read_config
 from synthprobe.goals.statements import MOST, REST, statement_totals
 from synthprobe.pipeline.statements import add_snapshot, read_counted
+from synthprobe.project import Project
 from synthprobe.records.impact import Snapshot, StatementCounter
 
 NOW = datetime.now(UTC).replace(microsecond=0)

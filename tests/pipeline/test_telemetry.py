@@ -15,8 +15,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client.parser import text_string_to_metric_families
 
 from synthprobe import pipeline
-from synthprobe.config import Project, read_config
+from synthprobe.config import read_config
 from synthprobe.errors import ConfigurationError
+from synthprobe.project import Project
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Result, Run, Step
 from synthprobe.records.verdict import Verdict

@@ -6,7 +6,7 @@ import made_run
 import pytest
 from markdown_it import MarkdownIt
 
-from synthprobe.project import CiJob
+from synthprobe.environment import CiJob
 from synthprobe.report.job_page import append_summary
 
 

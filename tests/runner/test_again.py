@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from synthprobe import pipeline
-from synthprobe.config import Project, read_config
+from synthprobe.config import read_config
 from synthprobe.detection.suspicion import judge_probe
 from synthprobe.detection.watch import watch
+from synthprobe.project import Project
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Result, Run, Step
 from synthprobe.records.verdict import JourneyVerdict, Verdict

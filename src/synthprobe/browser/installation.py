@@ -15,8 +15,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError, ToolError
-from synthprobe.project import ENVIRONMENT
 from synthprobe.tools import tool_failure
 
 DOWNLOAD_S = 300.0

@@ -30,6 +30,7 @@ from synthprobe.browser.headers import BrowserHeaders
 from synthprobe.browser.installation import find_browser
 from synthprobe.browser.page_requests import guard_client, guard_routes, release_routes
 from synthprobe.browser.read_only import guard_protocol, hold_messages, hold_network, release_protocol
+from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError, SynthprobeError, TargetError, ToolError
 from synthprobe.evidence.learning import Learner
 from synthprobe.evidence.redaction import Redactor
@@ -37,7 +38,6 @@ from synthprobe.journey import steps
 from synthprobe.journey.api import Api
 from synthprobe.journey.guard import Guard
 from synthprobe.journey.trust import trusting_home
-from synthprobe.project import ENVIRONMENT
 from synthprobe.records.finding import Finding, Refusal
 from synthprobe.records.result import Failure
 from synthprobe.targets.addresses import host_of, matches_host, origin_of

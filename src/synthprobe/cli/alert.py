@@ -11,8 +11,8 @@ from synthprobe import pipeline
 from synthprobe.alerts import sending
 from synthprobe.alerts.channels import AppriseChannel, read_back
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
+from synthprobe.project import Project
 
 _console = open_console()
 

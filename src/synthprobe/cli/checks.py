@@ -22,9 +22,9 @@ from synthprobe import pipeline
 from synthprobe.alerts.routes import lint as lint_routes
 from synthprobe.alerts.routes import read_mutes
 from synthprobe.cli.known import journey_ids
-from synthprobe.config import Project
 from synthprobe.errors import SecretError, SynthprobeError, TargetError
 from synthprobe.journey.api import Api
+from synthprobe.project import Project
 from synthprobe.records.address import shown_address
 from synthprobe.runner.inventory import collect
 from synthprobe.targets.proxy_variables import proxy_note

@@ -22,8 +22,8 @@ from synthprobe.cli.checks import CHECKS, ProjectAtHand, findings
 from synthprobe.cli.named_checks import NAMED_CHECKS
 from synthprobe.cli.options import AsJson, complete_targets
 from synthprobe.cli.terminal import open_console, print_json, print_wrapped
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
+from synthprobe.project import Project
 from synthprobe.report.node import allure_version, find_allure, find_node, install_allure
 
 _ALL = CHECKS | NAMED_CHECKS

@@ -19,7 +19,6 @@ from synthprobe.cli.exercise import desk
 from synthprobe.cli.options import complete_faults
 from synthprobe.cli.page_changes import git
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.matching import match, tell
 from synthprobe.firstline.runbook import Exercise, Runbook
@@ -27,6 +26,7 @@ from synthprobe.firstline.runbooks import stamp
 from synthprobe.firstline.score_set import Sample, sampled, write_score_set
 from synthprobe.firstline.shelf import read_runbooks
 from synthprobe.hooks import DrillPlan, DrillSystem, Fault
+from synthprobe.project import Project
 from synthprobe.records.result import Outcome
 from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.runner import RunOrder, run_journeys

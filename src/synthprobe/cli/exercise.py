@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from synthprobe.cli.fix import known_fixes
-from synthprobe.config import Config, Project
+from synthprobe.config import Config
 from synthprobe.errors import SynthprobeError
 from synthprobe.firstline.applying import FixDesk
 from synthprobe.firstline.audit import RecordedAudit
@@ -27,6 +27,7 @@ from synthprobe.firstline.fixes import Fix
 from synthprobe.firstline.identity import Actor
 from synthprobe.firstline.runbook import Command, Runbook, holds
 from synthprobe.history.store import History
+from synthprobe.project import Project
 from synthprobe.records.incident import Incident
 from synthprobe.records.result import Outcome
 from synthprobe.targets.secrets import Secret

@@ -17,13 +17,13 @@ from synthprobe import pipeline
 from synthprobe.cli.known import RecordedIncidents, account, fixing_actor, signatures_of
 from synthprobe.cli.options import AsJson, BaseUrl, TargetName, complete_fixes, complete_incidents, complete_roles
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Project
 from synthprobe.errors import AuditError, ConfigurationError, FixRefused
 from synthprobe.firstline import policy
 from synthprobe.firstline.applying import FixDesk
 from synthprobe.firstline.audit import AuditEntry, RecordedAudit
 from synthprobe.firstline.fixes import Fix, load_fixes
 from synthprobe.mistakes import nearest_or_all
+from synthprobe.project import Project
 from synthprobe.records.result import Outcome
 from synthprobe.runner import RunOrder, run_journeys
 from synthprobe.targets.target import Target

@@ -15,10 +15,10 @@ from rich.table import Table
 from synthprobe import pipeline
 from synthprobe.cli.options import complete_targets
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, ToolError
 from synthprobe.fleet.conclude import conclude
 from synthprobe.fleet.slots import Done, plan_of, slot_of
+from synthprobe.project import Project
 from synthprobe.records.plain_text import plain_line
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.oncall import BADGES

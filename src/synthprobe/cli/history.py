@@ -20,9 +20,9 @@ from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Project
 from synthprobe.detection.degradation import Alarm, StepDetector
 from synthprobe.errors import ConfigurationError, HistoryError, ToolError
+from synthprobe.project import Project
 from synthprobe.words import counted
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import typer
 
 from synthprobe.cli.options import BaseUrl, TargetName, finite
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, ExpectationError, TargetError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.api import Api
@@ -22,6 +21,7 @@ from synthprobe.journey.guard import Guard
 from synthprobe.journey.response import Response
 from synthprobe.journey.sweeping import signed_in
 from synthprobe.journey.trust import like_browsers
+from synthprobe.project import Project
 from synthprobe.targets.guardrails import egress_refusal
 from synthprobe.targets.target import Target
 

@@ -11,8 +11,8 @@ from rich.text import Text
 from synthprobe.cli import remembered
 from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console, print_records
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
+from synthprobe.project import Project
 from synthprobe.records.impact import Change, ImpactRow, Split
 from synthprobe.records.plain_text import plain_line
 from synthprobe.report.board import KINDS, BoardChange, answer, milliseconds, percent, render_board, waiting

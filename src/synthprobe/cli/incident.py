@@ -13,9 +13,9 @@ from synthprobe import words
 from synthprobe.cli.known import RecordedIncidents, actor, journey_ids, known_actor, known_incidents
 from synthprobe.cli.options import AsJson, complete_incidents, complete_journeys, complete_roles, complete_targets
 from synthprobe.cli.terminal import open_console, print_json, print_records, print_wrapped
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.mistakes import nearest_or_all
+from synthprobe.project import Project
 from synthprobe.records.incident import Incident, IncidentEvent, ResolvedHow, Worth
 from synthprobe.records.journey import duration_s
 

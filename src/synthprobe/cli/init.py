@@ -17,8 +17,9 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from synthprobe.cli.terminal import open_console
+from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError, ToolError
-from synthprobe.project import ENVIRONMENT, is_project
+from synthprobe.root import is_project
 
 if TYPE_CHECKING:
     from synthprobe.browser.first_look import Site

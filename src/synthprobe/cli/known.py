@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from synthprobe import pipeline
 from synthprobe.cli import remembered
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Project
+from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.firstline.identity import Actor, Signatures, identity, logged_in_account
 from synthprobe.firstline.naming import named_alone
 from synthprobe.firstline.runbook import Runbook
-from synthprobe.project import ENVIRONMENT
+from synthprobe.project import Project
 from synthprobe.records.incident import Incident, IncidentEvent
 from synthprobe.records.journey import Journey
 from synthprobe.records.verdict import Verdict

@@ -13,11 +13,11 @@ from synthprobe.cli import remembered
 from synthprobe.cli.options import TargetName, complete_journeys, finite
 from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console
-from synthprobe.config import Project
 from synthprobe.detection.watch import accept as accept_level
 from synthprobe.detection.watch import read_state
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.impact import ceiling
+from synthprobe.project import Project
 from synthprobe.records.impact import Change
 from synthprobe.records.plain_text import plain_line
 from synthprobe.report.board import KINDS, percent

@@ -10,10 +10,11 @@ from rich.table import Table
 from synthprobe.cli import remembered
 from synthprobe.cli.known import present_journeys
 from synthprobe.cli.terminal import open_console, print_records
-from synthprobe.config import Config, ObjectiveConfig, Project
+from synthprobe.config import Config, ObjectiveConfig
 from synthprobe.goals.objectives import DAY, STANDARD_RULES, check_rule, span
 from synthprobe.pipeline import coverage
 from synthprobe.pipeline.coverage import DEFAULT, declared_objective, declared_rules
+from synthprobe.project import Project
 from synthprobe.records.journey import Journey
 from synthprobe.records.objective import BurnRule, CheckedRule, Objective, ObjectiveStatus
 from synthprobe.records.plain_text import plain_line

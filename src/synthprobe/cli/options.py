@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from synthprobe.config import Project
+    from synthprobe.project import Project
 
 Completion = Callable[[str], list[str]]
 
 
 def _offered(read: Callable[[Project], Iterable[str]]) -> Completion:
     def complete(incomplete: str) -> list[str]:
-        from synthprobe.config import Project  # loaded only when the shell asks
+        from synthprobe.project import Project  # loaded only when the shell asks
 
         with suppress(Exception):
             return sorted({name for name in read(Project.here()) if name.startswith(incomplete)})

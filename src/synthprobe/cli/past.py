@@ -13,11 +13,11 @@ from msgspec.structs import replace
 
 from synthprobe.cli import remembered
 from synthprobe.cli.objectives import statuses
-from synthprobe.config import Project
 from synthprobe.detection.watch import read_state
 from synthprobe.goals.impact import ceiling, compare, rank, split
 from synthprobe.goals.statements import statement_totals
 from synthprobe.pipeline.statements import read_counted
+from synthprobe.project import Project
 from synthprobe.records.impact import Change, Counted, ImpactRow, OperationTotal, Traffic
 from synthprobe.records.journey import Journey
 from synthprobe.records.latency import Alarm, StepSeries

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from synthprobe import pipeline
-from synthprobe.config import Project
 from synthprobe.errors import HistoryError, ReportError
 from synthprobe.goals.impact import backend_totals, sum_locations
+from synthprobe.project import Project
 from synthprobe.records.history import StepSample, StepSum
 from synthprobe.records.impact import OperationTotal, Traffic
 from synthprobe.records.incident import Incident, Observation

@@ -16,11 +16,12 @@ from synthprobe.cli import remembered
 from synthprobe.cli.impact import make_board
 from synthprobe.cli.review import ops_data
 from synthprobe.cli.terminal import open_console, until_interrupted
-from synthprobe.config import Config, Project
+from synthprobe.config import Config
 from synthprobe.deadlines import all_within
 from synthprobe.errors import ConfigurationError, SynthprobeError
 from synthprobe.firstline.shelf import read_shelf
 from synthprobe.pipeline.publishing import site_of
+from synthprobe.project import Project
 from synthprobe.records.standing import Standing
 from synthprobe.report.addresses import SCHEMES, safe_name, wrong_with_url
 from synthprobe.report.board import DAYS

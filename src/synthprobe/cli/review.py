@@ -18,11 +18,11 @@ from synthprobe.cli.objectives import print_rules, print_statuses, statuses
 from synthprobe.cli.options import AsJson, TargetName, finite
 from synthprobe.cli.past import Past
 from synthprobe.cli.terminal import open_console, print_json, print_records
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.measures import SHIFT_HOURS, measure
 from synthprobe.journey.database import collect
 from synthprobe.pipeline.statements import add_snapshot
+from synthprobe.project import Project
 from synthprobe.records.history import LETTERS_KEPT
 from synthprobe.records.measure import Page
 from synthprobe.records.plain_text import plain_line

@@ -19,10 +19,10 @@ from msgspec.structs import replace
 from synthprobe import pipeline
 from synthprobe.cli.options import BaseUrl, TargetName, finite
 from synthprobe.cli.terminal import open_console, print_json
-from synthprobe.config import Project
 from synthprobe.deadlines import is_ending, signals
+from synthprobe.environment import CiJob
 from synthprobe.errors import ConfigurationError, SynthprobeError, ToolError
-from synthprobe.project import CiJob
+from synthprobe.project import Project
 from synthprobe.records.result import JUNIT_PLACE
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.allure_wish import grant_wish

@@ -11,13 +11,13 @@ from synthprobe.cli.known import judged_run, known_incidents, runbooks_of
 from synthprobe.cli.options import AsJson, complete_incidents, complete_runbooks
 from synthprobe.cli.remembered import last_sight
 from synthprobe.cli.terminal import open_console, print_json, print_markdown
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, ReportError
 from synthprobe.firstline.matching import Match, match, tell
 from synthprobe.firstline.naming import named_alone
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.firstline.runbook_pages import as_followed, before_typing, draft, draft_id, opening
 from synthprobe.mistakes import nearest_or_all
+from synthprobe.project import Project
 from synthprobe.records.incident import Incident
 from synthprobe.records.result import Result
 from synthprobe.records.verdict import JourneyVerdict

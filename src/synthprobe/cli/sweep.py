@@ -15,7 +15,6 @@ from synthprobe import pipeline
 from synthprobe.cli.known import known_actor
 from synthprobe.cli.options import BaseUrl, TargetName, complete_roles
 from synthprobe.cli.terminal import open_console, print_records
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.hooks import PythonKind
 from synthprobe.journey.api import Api
@@ -23,6 +22,7 @@ from synthprobe.journey.guard import Guard
 from synthprobe.journey.kinds import Access
 from synthprobe.journey.sweeping import Swept, signed_in, sweep
 from synthprobe.journey.sweeping import give_up as give_up_entry
+from synthprobe.project import Project
 from synthprobe.records.plain_text import plain_line
 from synthprobe.targets.target import Target
 

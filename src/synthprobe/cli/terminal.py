@@ -11,7 +11,7 @@ import msgspec
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
 
-from synthprobe.project import ENVIRONMENT
+from synthprobe.environment import ENVIRONMENT
 from synthprobe.records.plain_text import plain_text
 
 if TYPE_CHECKING:

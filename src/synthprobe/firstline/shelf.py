@@ -46,7 +46,7 @@ def read_shelf(folder: Path, root: Path) -> Shelf:
 
 
 class _WithReadyMade(Sequence[Runbook]):
-    """Pages that come with synthprobe are read when one is looked for."""
+    """Pages of ready-made journeys are read when a page is looked for."""
 
     def __init__(self, own: Sequence[Runbook]) -> None:
         self._own = own

@@ -12,10 +12,10 @@ import msgspec
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.config import Project
 from synthprobe.errors import HistoryError
 from synthprobe.fleet.slots import LEASE_S, Done, held, holder, plan_of, slot_of
 from synthprobe.pipeline.run_state import own
+from synthprobe.project import Project
 from synthprobe.records.fleet import CONCLUSION, Conclusion, PartSeen, PartState, Place, Plan
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import RUN_FOLDERS, Run

@@ -15,10 +15,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe import pipeline
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.fleet.slots import LEASE_S, Done, held, holder, plan_of, slot_of
 from synthprobe.pipeline.memory import BEFORE_S
+from synthprobe.project import Project
 from synthprobe.records.fleet import PartState, Place, Plan
 from synthprobe.records.result import Run
 from synthprobe.records.verdict import Verdict

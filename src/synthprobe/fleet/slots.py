@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from synthprobe.config import Config, Project
+from synthprobe.config import Config
 from synthprobe.errors import ConfigurationError, HistoryError
 from synthprobe.fleet.plan import plan_slot
 from synthprobe.pipeline import open_history
+from synthprobe.project import Project
 from synthprobe.records.fleet import PartState, Plan
 from synthprobe.records.verdict import Verdict
 from synthprobe.runner.inventory import collected_journeys, source_revision

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import requests
 
 from synthprobe import words
+from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError, TargetError
 from synthprobe.evidence.exchanges import record_exchange
 from synthprobe.evidence.failure import certificate_fault
@@ -25,7 +26,6 @@ from synthprobe.journey.response import Response, answer_of
 from synthprobe.journey.session import GuardedSession
 from synthprobe.journey.steps import correlation_headers, same_host
 from synthprobe.mistakes import nearest
-from synthprobe.project import ENVIRONMENT
 from synthprobe.records.evidence import Exchange
 from synthprobe.records.finding import Finding, Refusal
 from synthprobe.targets.addresses import resolve

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.config import Project
 from synthprobe.deadlines import is_ending
 from synthprobe.files import write_whole
 from synthprobe.firstline.naming import is_ours, name_incidents, named_alone, with_incidents
@@ -29,6 +28,7 @@ from synthprobe.pipeline.run_state import RunIncidents, last_incidents, mark_rem
 from synthprobe.pipeline.spare import blind_incident, bring_home, read_blindness, write_blindness
 from synthprobe.pipeline.telling import send_telemetry, tell_people, tell_watcher
 from synthprobe.pipeline.upkeep import tidy_if_due
+from synthprobe.project import Project
 from synthprobe.records.fleet import PartSeen, Place
 from synthprobe.records.incident import Incident, event, merged, resolved
 from synthprobe.records.objective import Coverage

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from synthprobe.config import Project
 from synthprobe.deadlines import is_ending, left_s
 from synthprobe.detection.suspicion import (
     LookedAgain,
@@ -34,6 +33,7 @@ from synthprobe.pipeline.coverage import missed_slots
 from synthprobe.pipeline.judging import write_verdict
 from synthprobe.pipeline.memory import AFTER_S, open_history, take_in
 from synthprobe.pipeline.notes import noted
+from synthprobe.project import Project
 from synthprobe.records.impact import Change
 from synthprobe.records.incident import Observation
 from synthprobe.records.verdict import Verdict

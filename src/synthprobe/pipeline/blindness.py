@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from synthprobe.config import Project
 from synthprobe.pipeline.afterwards import after_run
 from synthprobe.pipeline.judging import judge, read_verdict, write_verdict
 from synthprobe.pipeline.notes import noted
 from synthprobe.pipeline.spare import blind_incident, spare_folder
 from synthprobe.pipeline.telling import tell_people, tell_watcher
+from synthprobe.project import Project
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
 from synthprobe.records.verdict import Verdict

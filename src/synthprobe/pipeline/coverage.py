@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from synthprobe.alerts.routes import Mute, read_mutes
-from synthprobe.config import Config, ObjectiveConfig, Project
+from synthprobe.config import Config, ObjectiveConfig
 from synthprobe.errors import ConfigurationError
 from synthprobe.goals.objectives import in_slots, in_turns, least_interval, slot_length
 from synthprobe.pipeline.memory import open_history
 from synthprobe.pipeline.notes import noted
+from synthprobe.project import Project
 from synthprobe.records.history import JudgedSlot
 from synthprobe.records.incident import Incident, Observation
 from synthprobe.records.intervals import Interval, turn

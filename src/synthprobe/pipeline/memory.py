@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synthprobe.config import Project
 from synthprobe.errors import ReportError, SynthprobeError
 from synthprobe.pipeline.clocks import TOLERATED, is_believed
 from synthprobe.pipeline.former_stores import take_over
@@ -22,6 +21,7 @@ from synthprobe.pipeline.run_state import (
     take_ledger,
     take_letters,
 )
+from synthprobe.project import Project
 from synthprobe.records.history import Retention
 from synthprobe.targets.secrets import read_address
 from synthprobe.triage.observations import observe

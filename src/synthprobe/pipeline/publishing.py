@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from synthprobe.config import Project
 from synthprobe.deadlines import left_s, within
 from synthprobe.errors import ReportError, SynthprobeError
 from synthprobe.firstline.runbook import Runbook
 from synthprobe.pipeline.coverage import stand
 from synthprobe.pipeline.judging import read_verdict
+from synthprobe.project import Project
 from synthprobe.records.standing import Standing
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.cards import PublishedRunbook

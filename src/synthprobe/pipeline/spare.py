@@ -15,10 +15,10 @@ import msgspec
 from msgspec.structs import replace
 
 from synthprobe.alerts.outbox import Outbox
-from synthprobe.config import Project
 from synthprobe.errors import HistoryError
 from synthprobe.files import owner_of_ours, read_record
 from synthprobe.pipeline.former_stores import take_outbox
+from synthprobe.project import Project
 from synthprobe.records.incident import Incident, Triage, event, incident_id
 from synthprobe.records.verdict import Verdict
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from synthprobe.config import HistoryConfig, Project
+from synthprobe.config import HistoryConfig
 from synthprobe.errors import ToolError
 from synthprobe.files import read_lines, read_record, write_whole
 from synthprobe.goals.statements import count_between, counted, join
+from synthprobe.project import Project
 from synthprobe.records.impact import Counted, Snapshot
 
 FOLDER = "statements"

@@ -17,7 +17,7 @@ from synthprobe.alerts.heartbeat import Heartbeat, Signal
 from synthprobe.alerts.message import Background, Measured
 from synthprobe.alerts.outbox import Letter
 from synthprobe.alerts.routes import Mute, read_mutes
-from synthprobe.config import Config, Project
+from synthprobe.config import Config
 from synthprobe.deadlines import within
 from synthprobe.errors import SynthprobeError
 from synthprobe.firstline.runbook import Runbook
@@ -26,6 +26,7 @@ from synthprobe.pipeline.notes import noted
 from synthprobe.pipeline.publishing import Published
 from synthprobe.pipeline.run_state import write_letters
 from synthprobe.pipeline.spare import open_outbox
+from synthprobe.project import Project
 from synthprobe.records.incident import Incident
 from synthprobe.records.objective import Coverage
 from synthprobe.records.verdict import JourneyVerdict, Verdict

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from synthprobe.config import KeepConfig, Project
+from synthprobe.config import KeepConfig
 from synthprobe.files import write_whole
 from synthprobe.pipeline.run_state import is_remembered
+from synthprobe.project import Project
 
 EVERY_S = 3600.0
 _DAY_S = 86_400.0

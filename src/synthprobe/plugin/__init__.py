@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from synthprobe.plugin import gate
-from synthprobe.project import NO_PROJECT
+from synthprobe.root import NO_PROJECT
 
 if TYPE_CHECKING:
     from synthprobe.plugin.session import JourneySession

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from synthprobe.config import Config, Project
+from synthprobe.config import Config
+from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.guard import Guard
@@ -20,7 +21,7 @@ from synthprobe.plugin.console import capture_refusal
 from synthprobe.plugin.inside_pytest import parameters
 from synthprobe.plugin.options import group_of, mutates_of, project_of, target_name
 from synthprobe.plugin.run_folder import RunFolder
-from synthprobe.project import ENVIRONMENT
+from synthprobe.project import Project
 from synthprobe.report.allure_wish import note_wish
 from synthprobe.targets.authorities import own_authorities
 from synthprobe.targets.guardrails import skip_reason

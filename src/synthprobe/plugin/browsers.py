@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthprobe.browser.headers import BrowserHeaders
-from synthprobe.config import Project
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey.guard import Guard
 from synthprobe.plugin.alarm import TookTooLong, own_time
+from synthprobe.project import Project
 from synthprobe.records.result import Failure
 from synthprobe.targets.target import Target
 

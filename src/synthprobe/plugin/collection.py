@@ -28,10 +28,10 @@ from synthprobe.plugin.options import (
     target_name,
 )
 from synthprobe.plugin.reports import redact_report
-from synthprobe.project import NAMES
 from synthprobe.records import evidence
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
+from synthprobe.root import NAMES
 from synthprobe.targets.target import Target
 from synthprobe.verdict.judge import MUST_FAIL
 

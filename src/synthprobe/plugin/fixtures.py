@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.journey import steps
@@ -16,6 +15,7 @@ from synthprobe.journey.otp import Otp
 from synthprobe.journey.testdata import TestData
 from synthprobe.plugin.options import project_of, project_root, target_name
 from synthprobe.plugin.session import JourneySession
+from synthprobe.project import Project
 from synthprobe.targets.secrets import Secret
 from synthprobe.targets.target import Target
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from synthprobe.errors import ConfigurationError
-from synthprobe.project import NO_PROJECT, is_project, project_at, read_table
+from synthprobe.root import NO_PROJECT, is_project, project_at, read_table
 
 _OPTIONS: dict[str, dict[str, Any]] = {
     "target": {"metavar": "NAME", "help": "target of the configuration to run against (default: demo)"},

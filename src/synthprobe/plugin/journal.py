@@ -13,7 +13,6 @@ import pytest
 
 from synthprobe import words
 from synthprobe.browser.kept_evidence import Keeper, evidence_folder
-from synthprobe.config import Project
 from synthprobe.evidence.cap import capped
 from synthprobe.evidence.exchanges import operations
 from synthprobe.evidence.facts import console_lines, facts_of, usual_facts, waterfall, with_pending
@@ -28,6 +27,7 @@ from synthprobe.plugin.alarm import AttemptDeadline, own_time
 from synthprobe.plugin.allure import AllureCollector
 from synthprobe.plugin.reports import missing_module, reason_of_skip
 from synthprobe.plugin.run_folder import ProgressWriter, RunFolder
+from synthprobe.project import Project
 from synthprobe.records.evidence import Evidence, Exchange, Facts, NetworkRequest, PageSeen, SeenRequest
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import Failure, Outcome, Result

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from synthprobe.project import ENVIRONMENT
+from synthprobe.environment import ENVIRONMENT
 from synthprobe.records.ending import FILE_VARIABLE, LastWords, LastWordsKind
 
 _KEPT = 2000
@@ -169,7 +169,7 @@ def _write(kind: LastWordsKind, text: str) -> None:
 
 def _masked(text: str) -> str:
     """Secrets of the project masked; where they cannot be known, the reader masks."""
-    from synthprobe.config import Project
+    from synthprobe.project import Project
 
     try:
         return Project.here().redactor.text(text)

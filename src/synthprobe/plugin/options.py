@@ -15,11 +15,11 @@ from typing import Any, cast, get_args
 
 import pytest
 
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.mistakes import nearest
 from synthprobe.plugin.gate import MARKERS_OF_OTHERS, concern_of, journey_folders, nearest_project, stands_in
 from synthprobe.plugin.inside_pytest import parameters
+from synthprobe.project import Project
 from synthprobe.records.journey import Journey, Severity, duration_s
 
 MARKER = (

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from synthprobe.deadlines import left_s
+from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ReportError, ToolError
-from synthprobe.project import ENVIRONMENT
 from synthprobe.report.node import allure_version, find_allure
 from synthprobe.tools import tool_failure
 

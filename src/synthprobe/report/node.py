@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
+from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ToolError
-from synthprobe.project import ENVIRONMENT
 from synthprobe.tools import tool_failure
 
 MINIMUM_NODE = 22

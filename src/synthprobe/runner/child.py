@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from synthprobe.config import Project
 from synthprobe.evidence.cap import capped
+from synthprobe.project import Project
 from synthprobe.records.ending import FILE_VARIABLE
 from synthprobe.records.plain_text import coloured_line
 from synthprobe.runner.ending import last_words_file

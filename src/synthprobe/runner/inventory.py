@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 import msgspec
 from msgspec import Struct
 
-from synthprobe.config import Project
 from synthprobe.errors import ConfigurationError
 from synthprobe.files import read_record, write_whole
-from synthprobe.project import read_table
+from synthprobe.project import Project
 from synthprobe.records.journey import Journey
+from synthprobe.root import read_table
 from synthprobe.targets.target import Target
 
 

@@ -16,13 +16,14 @@ from pathlib import Path
 import msgspec
 
 from synthprobe import pipeline
-from synthprobe.config import Config, Project
+from synthprobe.config import Config
 from synthprobe.deadlines import is_ending, signals
 from synthprobe.detection.suspicion import LookedAgain, Suspicion, Suspicions
 from synthprobe.errors import ConfigurationError
 from synthprobe.files import read_record
 from synthprobe.pipeline.notes import third_parties
 from synthprobe.pipeline.run_state import own
+from synthprobe.project import Project
 from synthprobe.records.intervals import due_journeys
 from synthprobe.records.journey import Journey
 from synthprobe.records.result import PART, RUN_FOLDERS, Run, Share
