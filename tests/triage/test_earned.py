@@ -25,7 +25,7 @@ from synthprobe.records.evidence import (
     PageSeen,
     ServerTiming,
 )
-from synthprobe.records.finding import Contradiction, Finding, Refusal, Sought
+from synthprobe.records.finding import Contradiction, Finding, Refusal, Sought, Wait
 from synthprobe.records.result import Failure, Run, Step
 from synthprobe.records.verdict import Verdict
 from synthprobe.triage.causes import triage
@@ -200,6 +200,15 @@ def test_what_a_step_was_refused_as_it_expects_is_not_told_beside_the_answer_tha
     assert found.candidate == "unknown"
     assert "GET /bill was answered 429" in found.why
     assert "/rows" not in found.why
+
+
+def test_a_request_that_got_no_answer_in_the_end_contradicts_nothing_that_an_author_declared():
+    lost = Refusal(kind="protocol", method="GET", url="/bill", reason="the connection broke")
+    waited = Wait(within_s=2.0, attempts=9, reason="the connection broke")
+    found = triage(
+        msgspec.structs.replace(failed(asked("/bill", 0), checks="setting"), finding=Finding(refusal=lost, wait=waited))
+    )
+    assert (found.candidate, found.why) == ("unknown", "GET /bill was never answered.")
 
 
 def test_a_script_of_another_site_is_named_with_its_host_and_points_at_no_class():

@@ -72,6 +72,17 @@ def test_a_page_that_asks_for_what_is_wrong_shows_the_same_incident():
     assert incidents(wrong, page)[0] == [["addresses"], ["form"]]
 
 
+def test_no_journey_is_told_of_itself_as_of_another_one():
+    gone = Contradiction(about="status", expected="", got="", method="GET", url="http://t/place", status=404)
+    both = [
+        broken(name, answer("GET", "/place", 404), checks=checks, message=name, finding=Finding(contradiction=gone))
+        for name, checks in (("a", ""), ("b", "sentinel"))
+    ]
+    found, told = incidents(*both)
+    assert found == [["a", "b"]]
+    assert (told["a"].elsewhere, told["b"].elsewhere) == ("b", "")
+
+
 def test_a_step_that_asks_for_what_is_wrong_beside_other_things_shows_the_same_incident():
     wrong = broken("addresses", answer("GET", "/place"), checks="sentinel", message="it lies in the other town")
     both = [answer("PATCH", "/rows/7"), answer("GET", "/place"), answer("GET", "/rows/7")]

@@ -117,7 +117,9 @@ def _as_its_incident(one: JourneyVerdict, incident: Incident | None, probe_owner
     if incident is None:
         return replace(one, incident="", responsible=probe_owner if is_ours(one) else "")
     said, own = incident.triage, one.triage
-    if said is not None and own is not None and own.rule == said.rule:
+    if said is not None and said.elsewhere == one.journey.id:
+        said = own  # what it shows itself is not told to it as another one's
+    elif said is not None and own is not None and own.rule == said.rule:
         said = replace(_named(own, said.cause_class), sure=said.sure)
     elif said is not None and own is not None and own.cause_class not in {"unknown", "probe"}:
         why = f"By what {one.journey.id} shows alone: {own.why}"

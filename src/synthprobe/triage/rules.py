@@ -130,7 +130,7 @@ def _declared(check: Check, sentence: str) -> Callable[[TriageFacts], str]:
 
 def _answered_in_kind(f: TriageFacts) -> bool:
     """Whether an answer of the expected kind arrived, so that what the author declared of it can be wrong."""
-    if f.kind not in {"expectation", "timeout"} or 'waiting for event "response"' in f.message:
+    if f.kind not in {"expectation", "timeout"} or f.finding.refusal or 'waiting for event "response"' in f.message:
         return False
     if f.kind == "timeout" and f.only_slow:
         return False

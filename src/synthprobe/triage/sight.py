@@ -45,6 +45,8 @@ def is_blocked(a: Answer) -> bool:
 
 def refused(f: TriageFacts, a: Answer) -> str:
     """That a request was refused, with the words of the page that came instead."""
+    if a.status >= 400 and f.finding.refusal and (a.method, a.path or "/") == f.asked:
+        return f"{answered(a, quote=False)} and could not be read whole."
     words = next(iter(spoken(f)), "") if _is_shown(f, a) else ""
     return (
         f'{answered(a)}, and the page {f.evidence.pages[-1].path} says "{_bare(words)}".'
@@ -123,6 +125,8 @@ def _sights(f: TriageFacts) -> Iterator[str]:
     wrong = f.finding.contradiction
     if wrong and wrong.about != "status" and (wrong.method or not f.finding.sought):
         yield f"{contradiction(wrong).rstrip('.')}."
+    elif f.asked and _refusals(f):
+        return  # the message says the same of that request
     elif f.kind and not f.finding.sought and not wrong and (f.message or f.finding.wait):
         if here and is_bare(f.message) and not _refusals(f):
             yield f"{answered(here[-1])}."
