@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
+from synthprobe.evidence.exchanges import credentials_sent
 from synthprobe.evidence.facts import KEPT, facts_of
 from synthprobe.records.evidence import ConsoleMessage, Exchange, NetworkRequest
 
@@ -82,3 +85,39 @@ def test_a_check_nobody_knows_is_refused_and_the_nearest_is_named(project):
     (result,) = project.run().results.values()
     assert "Did you mean 'sentinel'?" in result.failure.message
     assert result.outcome == "unknown"
+
+
+def test_of_a_refusal_in_json_every_text_is_kept_and_those_of_a_list_apart():
+    bodies = {
+        '{"errors": ["Gate cannot be blank", "Name is short"]}': "Gate cannot be blank; Name is short",
+        '{"errors": [{"message": "No right", "extensions": {"code": "FORBIDDEN"}}]}': "No right FORBIDDEN",
+        '{"error": {"code": 7, "message": "It is closed"}}': "It is closed",
+        '{"errors": []}': "",
+    }
+    facts = facts_of([exchange(f"/{n}", 422, body=body) for n, body in enumerate(bodies)], [], [], broken="save")
+    assert [one.reason for one in facts.answers] == [*bodies.values()]
+
+
+def test_what_a_page_asks_is_kept_before_the_pictures_it_is_made_of():
+    pictures = [
+        NetworkRequest(method="GET", url=f"http://t/{number}.png", status=200, duration_ms=1, resource_type="image")
+        for number in range(KEPT + 5)
+    ]
+    sent = NetworkRequest(method="POST", url="http://t/rows", status=200, duration_ms=1, resource_type="document")
+    facts = facts_of([], [*pictures, sent], [], broken="save")
+    assert len(facts.answers) == KEPT
+    assert "/rows" in [one.path for one in facts.answers]
+
+
+@pytest.mark.parametrize(
+    ("name", "known_by"),
+    [
+        ("X-Some-API-Key", "token"),
+        ("Private-Token", "token"),
+        ("X-CSRF-Token", ""),
+        ("Accept", ""),
+        ("Cookie", "cookie"),
+    ],
+)
+def test_a_key_in_a_header_of_its_own_is_a_token(name, known_by):
+    assert credentials_sent({name: "n7Qd02k1"}, "", "") == known_by

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from synthprobe.evidence.fields import fields_of
 from synthprobe.evidence.forms import MASK
+from synthprobe.evidence.names import is_secret_name
 from synthprobe.evidence.redaction import Redactor
 from synthprobe.records.evidence import Credentials, Exchange, ServerTiming
 from synthprobe.records.result import Operation
@@ -108,6 +109,9 @@ _TYPED = re.compile(
     r"passw(or)?d|passwort|passphrase|passcode|contrase|mot_?de_?passe|(^|[_.-])(pass|pwd|pin|t?otp)$", re.I
 )
 
+_NO_KEY = re.compile(r"cookie|[cx]srf|^(proxy-)?authorization$", re.I)
+"""Headers that hold a secret, and no key by which who asks is known."""
+
 _ACCOUNT = re.compile(r"(^|[_.-])(user|log[_-]?in|account|e?-?mail|identifier|benutzer)(name)?([_-]?(name|id))?$", re.I)
 
 
@@ -119,6 +123,8 @@ def credentials_sent(headers: Mapping[str, str], body: str, kind: str) -> Creden
     ):
         return "password"
     if named.get("authorization") not in {None, "", MASK}:  # masked with its scheme, it could be a password as well
+        return "token"
+    if any(value and is_secret_name(name) and not _NO_KEY.search(name) for name, value in headers.items()):
         return "token"
     return "cookie" if named.get("cookie") else ""
 

@@ -32,6 +32,9 @@ _REASON = 200
 _NO_ANSWER_WANTED = ("ERR_ABORTED", "ERR_BLOCKED_BY_")
 """The browser ended these requests itself, or our own wall did: they say nothing of the target."""
 
+_BESIDE = {"image", "stylesheet", "font", "media", "script"}
+"""What a page is made of: where it came well, it tells less than what the page asked and was answered."""
+
 _PLACE = re.compile(r"https?://[^\s()]+")
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
@@ -62,6 +65,7 @@ def facts_of(
     answers = [one for _, one in sorted(dated, key=lambda pair: pair[0])]
     telling = [number for number, one in enumerate(answers) if _tells(one)]
     inside = [number for number, one in enumerate(answers) if one.step and broken.startswith(one.step)]
+    inside.sort(key=lambda number: answers[number].resource in _BESIDE)
     kept = sorted([*dict.fromkeys(telling + inside)][:KEPT])
     errors = [
         one.text.strip().splitlines()[0][:_REASON]
@@ -180,12 +184,18 @@ def _refusal(body: str) -> str:
     with suppress(ValueError):
         said = json.loads(body)
         if isinstance(said, dict):
-            return " ".join(_texts(said.values()))[:_REASON]
+            return " ".join(_texts(said))[:_REASON]
     return (without_markup(body) if body.lstrip().startswith("<") else " ".join(body.split()))[:_REASON]
 
 
-def _texts(values: Iterable[object]) -> Iterable[str]:
-    return (value for value in values if isinstance(value, str))
+def _texts(said: object) -> Iterator[str]:
+    """Each text of an answer, those of a list apart."""
+    if isinstance(said, str):
+        yield said
+    elif isinstance(said, dict):
+        yield from (text for value in said.values() for text in _texts(value))
+    elif isinstance(said, list):
+        yield from filter(None, ["; ".join(" ".join(_texts(one)) for one in said)])
 
 
 ROWS = 5

@@ -5,25 +5,10 @@ A log-in is where the run sent a password, never a word in a path.
 
 from __future__ import annotations
 
-import re
-
 from synthprobe.records.evidence import Answer
 from synthprobe.triage.facts import TriageFacts
-from synthprobe.triage.sight import answered, refused, shown_words
+from synthprobe.triage.sight import OF_ACCOUNT, OF_LOG_IN, answered, refused, shown_words
 
-_HELD = r"(account|password|user|log-?in|subscription|membership|licen[cs]e)"
-_ENDED = r"(expired|locked|disabled|suspended|blocked|deactivated)"
-_ACCOUNT = re.compile(
-    rf"\b{_HELD}\b.{{0,40}}\b{_ENDED}|\b{_ENDED}\b.{{0,20}}\b{_HELD}|must change|change (your|the) password",
-    re.IGNORECASE,
-)
-_WRONG = re.compile(
-    r"invalid[ _]((?!client)\w+[ _]){0,3}(user|log|cred|grant|pass|acc)"
-    r"|(incorrect|wrong|bad|unknown|correct) (\w+ ){0,3}(user|log|cred|pass|e-?mail|acc)"
-    r"|(do|does|did) not match|authentication failed|log-?in failed|not recogni[sz]ed"
-    r"|(user|log-?in|pass\w+|credentials|e-?mail)( name)? (is|are|was|were) (wrong|incorrect|invalid|unknown)",
-    re.IGNORECASE,
-)
 _REFUSED = {400, 401, 403, 422, 423}
 
 
@@ -32,19 +17,19 @@ def _refused_log_in(f: TriageFacts) -> tuple[Answer, str] | None:
     log_in = next((a for a in reversed(f.log_ins) if a in f.unwanted), None)
     if log_in is None:
         return None
-    words = log_in.reason or shown_words(f, _WRONG) or shown_words(f, _ACCOUNT)
+    words = log_in.reason or shown_words(f, OF_LOG_IN) or shown_words(f, OF_ACCOUNT)
     if log_in.status in _REFUSED:
         return log_in, words
     words = words or (f.authors_words if log_in.by == "api" else "")
     asked_anew = log_in.by == "api" or any(page.asks_password for page in f.evidence.pages)
-    refused_all_the_same = asked_anew and words and (_WRONG.search(words) or _ACCOUNT.search(words))
+    refused_all_the_same = asked_anew and words and (OF_LOG_IN.search(words) or OF_ACCOUNT.search(words))
     return (log_in, words) if 0 < log_in.status < 400 and refused_all_the_same else None
 
 
 def account_refused(f: TriageFacts) -> str:
     """One account is locked, expired or must change its password."""
     log_in, words = _refused_log_in(f) or (None, "")
-    if log_in is None or not _ACCOUNT.search(words):
+    if log_in is None or not OF_ACCOUNT.search(words):
         return ""
     return f'The log-in is refused for the state of this account: "{words}" ({answered(log_in, quote=False)}).'
 
@@ -55,7 +40,7 @@ def account_alone(f: TriageFacts) -> str:
     if log_in is None:
         return ""
     others = sum(log_in.path in peer.let_in for peer in f.peers)
-    if not _WRONG.search(words) and (words or not others):
+    if not OF_LOG_IN.search(words) and (words or not others):
         return ""  # a gate that refuses everybody looks the same, and words may say another reason
     also = f" {others} other journeys of the run logged in there." if others > 1 else ""
     also = " Another journey of the run logged in there." if others == 1 else also

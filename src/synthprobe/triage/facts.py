@@ -47,6 +47,7 @@ class Peer(Struct, frozen=True, kw_only=True):
     steps: tuple[tuple[Check, str, bool], ...] = ()
     nodes: tuple[NodeCount, ...] = ()
     forbidden: str = ""
+    denied: tuple[str, ...] = ()
     role: str = ""
     let_in: tuple[str, ...] = ()
     usual: dict[Request, int] = {}
@@ -170,7 +171,8 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         if not self.kind:
             return bool(self.degradations)
         here = sum(a.duration_ms for a in self.slow if self.is_here(a)) / 1000
-        return self.kind in {"deadline", "unresponsive"} or (self.kind == "timeout" and here * 2 >= self.sought_s > 0)
+        limit = self.sought_s if self.finding.sought else 0.0 if self.finding.wait else self.took_s
+        return self.kind in {"deadline", "unresponsive"} or (self.kind == "timeout" and here * 2 >= limit > 0)
 
 
 def facts_for(
@@ -279,6 +281,8 @@ def _peer(other: JourneyVerdict) -> Peer:
     walked = list(walk_steps(last.steps)) if last else []
     steps = [step for _, step in walked]
     weak = {one.step for one in other.degradations_of(last)} if last else set[str]()
+    broken = last.failure.step if last and last.failure else ""
+    sent = [a for a in answers if a.credentials == "password" and not (a.step and broken.startswith(a.step))]
     return Peer(
         journey=other.journey.id,
         outcome=other.outcome,
@@ -286,7 +290,10 @@ def _peer(other: JourneyVerdict) -> Peer:
         steps=tuple((s.checks, s.role, _held(path, s, weak)) for path, s in walked if s.checks or s.role),
         nodes=last.facts.nodes if last and last.facts else (),
         forbidden=next((f"{a.method} {a.path}: {a.reason}" for a in answers if a.status == 403), ""),
+        denied=tuple(
+            a.reason for a in answers if a.status == 403 and is_change(a) and broken.startswith(a.step or "\0")
+        ),
         role=next((s.role for s in reversed(steps) if s.role and s.status == "failed"), ""),
-        let_in=tuple(a.path for a in answers if a.credentials == "password" and 0 < a.status < 400),
+        let_in=tuple(a.path for a in sent if 0 < a.status < 400),  # where the step of it broke, it may be refused
         usual=usual_of(_harmless(last.facts)) if last and other.outcome == "passed" and len(other.results) == 1 else {},
     )

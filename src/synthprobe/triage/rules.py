@@ -195,6 +195,8 @@ def _lacks_resource(f: TriageFacts) -> str:
 
 
 def _server_error(f: TriageFacts) -> str:
+    if len(f.peers) > 1 and all(peer.outcome == "failed" for peer in f.peers):
+        return ""  # whatever is asked is refused, so it may as well be what all of it needs
     found = next((a for a in f.unwanted if a.status >= 500 and a.status not in _GATEWAYS), None)
     return refused(f, found) if found else ""
 

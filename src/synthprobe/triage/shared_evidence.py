@@ -16,7 +16,7 @@ from synthprobe.records.incident import Triage
 from synthprobe.records.plain_text import without_markup
 from synthprobe.triage.facts import EDGE, TriageFacts, is_change
 from synthprobe.triage.fingerprint import normalise
-from synthprobe.triage.sight import spoken
+from synthprobe.triage.sight import complaints, spoken
 from synthprobe.triage.timing import is_slow_write
 from synthprobe.words import element, named
 
@@ -34,6 +34,8 @@ _NO_CONNECTION = {"dns", "refused", "tls", "no connection"}
 _NEXT_TO_NOTHING = 3
 """Lines of its outline that a page of an error or of an excuse has."""
 _STATUS = re.compile(r"([45]\d\d)\b")
+_FORMAT = re.compile(r"\.(json|xml|csv)$", re.IGNORECASE)  # how it is told, not what
+_SAYS_STATUS = re.compile(r"\bstatus(?: code)?:? ([45]\d\d)\b", re.IGNORECASE)
 _RECORD = re.compile(r"(/[^/]*<\w+>[^/]*)+$")  # what of a path says which one of many
 _BETWEEN_TAGS = re.compile(r">([^<>]+)<")
 _SENTENCE = 4
@@ -48,7 +50,7 @@ _SLOW = "whatever is asked takes long"
 KEPT_OUT = "kept at the log-in"
 """Evidence of who got no further than where it logs in."""
 _MANY = 3
-"""Requests that are slow at once from which it is not for one of them."""
+"""Requests that are slow, or journeys that are refused alike, from which it is not for one of them."""
 
 
 def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, str]) -> tuple[str, ...]:
@@ -73,7 +75,8 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
         *(f"old {normalise(a.what, identifiers)}" for a in facts.evidence.ages if a.age_s > a.limit_s),
         *(_time(facts, cause, identifiers) if not broken else ()),
     )
-    return tuple(dict.fromkeys((*found, *_nothing_made(facts, silent=not found))))
+    warned = _warnings(facts, identifiers)
+    return tuple(dict.fromkeys((*found, *warned, *_nothing_made(facts, silent=not found))))
 
 
 def requests_of(facts: TriageFacts) -> tuple[str, ...]:
@@ -148,8 +151,9 @@ def _nothing_answers(facts: TriageFacts, broken: list[Answer]) -> str:
 
 
 def _shown_status(facts: TriageFacts) -> int:
-    """The status that a page of an error shows in its words; 0 where the page is another one."""
-    shown = (_STATUS.match(words) for words in _excuse(facts))
+    """The status that a page of an error shows, or that a page warns of; 0 where it is another one."""
+    shown = [_STATUS.match(words) for words in _excuse(facts)]
+    shown += [_SAYS_STATUS.search(words) for words in (complaints(facts) if facts.is_absent else ())]
     return next((int(found[1]) for found in shown if found), 0)
 
 
@@ -179,7 +183,8 @@ def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> t
     refused = next((a for a in broken if _asks_who(a, facts)), None)
     found = (f"log-in answered {refused.status}",) if refused else ()
     by_words = cause is not None and cause.rule in {"account-refused", "account-state"}
-    return (*found, "log-in refused in words") if by_words else found
+    by_state = cause is not None and cause.rule == "account-state"  # by whatever way it asks, it is a stranger
+    return (*found, *(["log-in refused in words"] * by_words), *(["session lost"] * by_state))
 
 
 def _kept_out(facts: TriageFacts) -> Iterator[str]:
@@ -203,7 +208,8 @@ def _nothing_made(facts: TriageFacts, *, silent: bool) -> Iterator[str]:
     """What a journey makes by its author's word, where it was refused that, or got no further after its log-in."""
     refused = any(is_change(a) and a.status >= 400 and a.status != 401 for a in facts.unwanted)
     let_in = any(0 < a.status < 400 for a in facts.log_ins) and not any(p.asks_password for p in facts.evidence.pages)
-    stuck = silent and let_in
+    kept_out = any(a.resource == "document" and a.status >= 400 for a in facts.unwanted)
+    stuck = (silent or kept_out) and let_in
     if facts.kind and facts.begins and not facts.checks and (refused or stuck):
         yield from (f"no {what} is made" for what in facts.mutates)
 
@@ -214,12 +220,13 @@ def _fixed_record(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
         return
     found, sought = facts.finding.contradiction, facts.finding.sought
     request = contradicted_request(facts, identifiers) or _asked_by_page(facts, identifiers)
+    collection = _collection(request.partition(" ")[2])
     if request and not _PROGRAM.search(request):
-        yield f"a fixed record of {_collection(request.partition(' ')[2])}"
+        yield f"a fixed record of {collection}"
     by_value = found and found.about in {"locator", "fields"}
     expected = [text for _, text in _QUOTED.findall(found.expected)] if found and by_value else []
     shown = [page.path for page in facts.evidence.pages[-1:] if page.path != "blank"] if not request else []
-    paths = [unquote(path).rpartition("/")[2] for path in (request, *shown)]
+    paths = [unquote(path).rpartition("/")[2] for path in (request, collection, *shown)]
     for name in (*paths, element(sought.locator)[1] if sought else "", *expected):
         if _NAME.match(name) and not _PROGRAM.search(name):
             yield f'the fixed record "{name.replace("_", " ")}"'
@@ -238,6 +245,8 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
         got = f"answered {a.status}" if a.status >= 400 else _CUT_OFF if a.status else "not answered"
         yield f"{_collection(normalise(a.path, identifiers))} {got}"
         yield from _words(a, identifiers)
+        if a.status == 403 and is_change(a) and sum(a.reason in peer.denied for peer in facts.peers) >= _MANY - 1:
+            yield f'whatever is to be changed is answered 403 ("{normalise(a.reason, identifiers)}")'
     found, refusal = facts.finding.contradiction, facts.finding.refusal
     if refusal and refusal.status:
         yield f"{_collection(normalise(path_of(refusal.url) or '/', identifiers))} {_CUT_OFF}"
@@ -271,14 +280,14 @@ def _words(a: Answer, identifiers: Mapping[str, str]) -> Iterator[str]:
 def _texts(text: str, status: int, identifiers: Mapping[str, str]) -> Iterator[str]:
     """What is said, of a page each sentence, as a browser shows it too; unless every server says so."""
     pieces = [piece for piece in _BETWEEN_TAGS.findall(text) if len(piece.split()) >= _SENTENCE]
-    for piece in map(str.strip, pieces or [without_markup(text)]):
+    for piece in map(str.strip, pieces or without_markup(text).split("; ")):
         if _GENERIC.sub("", piece.casefold().replace(_phrase(status), "")):
             yield f'the words "{normalise(piece, identifiers)}"'
 
 
 def _collection(path: str) -> str:
     """A normalised path without which of many it names: what is done to one of them and to all is done there."""
-    return _RECORD.sub("", path) or "/"
+    return _RECORD.sub("", _FORMAT.sub("", path)) or "/"
 
 
 def contradicted_request(facts: TriageFacts, identifiers: Mapping[str, str]) -> str:
@@ -319,6 +328,12 @@ def _page_instead(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
         yield from _texts(words, _shown_status(facts), identifiers)
 
 
+def _warnings(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
+    """What a page says is missing, wrong or not allowed, in the place of what was looked for."""
+    for words in complaints(facts) if facts.is_absent else ():
+        yield from _texts(words, 0, identifiers)
+
+
 def _time(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, str]) -> Iterator[str]:
     slow = facts.slow if facts.only_slow else facts.outlasting
     if any(map(is_slow_write, slow)):
@@ -329,6 +344,8 @@ def _time(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, st
         return
     if facts.only_slow and len({(a.method, a.path) for a in slow}) >= _MANY:
         yield _SLOW
+    if any(is_change(a) and a.credentials != "password" for a in slow):
+        yield from (f"making a {what} takes long" for what in facts.mutates)
     for a in slow:
         yield f"{a.method} {normalise(a.path, identifiers)} slow"
         for part in a.server_timing:

@@ -18,8 +18,31 @@ _WORDS = {"alert", "status", "heading", "paragraph", "text", "strong", "listitem
 _FIELDS = {"textbox", "searchbox", "combobox", "listbox", "spinbutton", "slider", "checkbox", "radio", "switch"}
 _FORBIDS = ("csp", "mixed-content", "corp-", "coep-", "coop-")
 """What a browser calls its reasons: the site's Content-Security-Policy, HTTP in HTTPS, isolation of origins."""
+_HELD = r"(account|password|user|log-?in|subscription|membership|licen[cs]e)"
+_ENDED = r"(expired|locked|disabled|suspended|blocked|deactivated)"
+OF_ACCOUNT = re.compile(
+    rf"\b{_HELD}\b.{{0,40}}\b{_ENDED}|\b{_ENDED}\b.{{0,20}}\b{_HELD}|must change|change (your|the) password",
+    re.IGNORECASE,
+)
+OF_LOG_IN = re.compile(
+    r"invalid[ _]((?!client)\w+[ _]){0,3}(user|log|cred|grant|pass|acc)"
+    r"|(incorrect|wrong|bad|unknown|correct) (\w+ ){0,3}(user|log|cred|pass|e-?mail|acc)"
+    r"|(do|does|did) not match|authentication failed|log-?in failed|not recogni[sz]ed"
+    r"|(user|log-?in|pass\w+|credentials|e-?mail)( name)? (is|are|was|were) (wrong|incorrect|invalid|unknown)",
+    re.IGNORECASE,
+)
+"""Words in which a log-in is refused: for the state of an account, or for what was sent."""
+
+_COMPLAINS = re.compile(
+    r"\b(can(no|'|’)?t|can not|could ?n[o'’]t|unable|must|invalid|required|missing|denied|forbidden|fail(s|ed)|wrong"
+    r"|expired|exceed(s|ed)|locked|refused|unavailable"
+    r"|not (be|found|allowed|authori[sz]ed|permitted|available|valid))\b",
+    re.IGNORECASE,
+)
 _QUOTED = 120
 _LIKE, _LIKE_OTHERS = 0.5, 0.8
+_FEW = 3
+_PLAIN = 2  # the rank of a page's words from which they warn of nothing
 
 
 def answered(a: Answer, *, quote: bool = True) -> str:
@@ -172,15 +195,31 @@ def _instead(f: TriageFacts) -> str:
         if names:
             kind = next(kind for kind, n in candidates if n == names[0])
             return f'; the page {page.path} has {kind} "{names[0][:_QUOTED]}"'
-    if alike:
-        shown = ", ".join(f'"{n}"' for _, n in alike[:3])
+    warned = next(iter(complaints(f)), "")
+    if page.asks_password and any(a in f.log_ins for a in f.unwanted) and _refuses_log_in(warned):
+        return f"; the page {page.path} asks for a password again"  # its words are told with the log-in
+    if warned:
+        return f'; the page {page.path} says "{_bare(warned)}"'
+    if alike and len(alike) <= _FEW:
+        shown = ", ".join(f'"{n}"' for _, n in alike)
         return f"; the page {page.path} has {role} {shown}"
-    first = next(iter(spoken(f)), "")
-    return f'; the page {page.path} says "{_bare(first)}"' if first else f"; the page {page.path} says nothing"
+    first = ", ".join(f'"{_bare(words)}"' for words in _first_words(f))
+    return f"; the page {page.path} says {first or 'nothing'}"
 
 
 def spoken(f: TriageFacts) -> list[str]:
-    """The page's own words: what it warns of first, then headings, then texts."""
+    """The page's own words: what it warns of first, then what it says is wrong, then headings, then texts."""
+    return [words for _, words in _ranked(f)]
+
+
+def _first_words(f: TriageFacts) -> list[str]:
+    """What a page says first: what it warns of, or its first headings, of which one is often the site's name."""
+    ranked = _ranked(f)
+    headings = [words for rank, words in ranked if rank == _PLAIN]
+    return headings[:_FEW] if headings and ranked[0][0] == _PLAIN else [words for _, words in ranked[:1]]
+
+
+def _ranked(f: TriageFacts) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     for page in f.evidence.pages[-1:]:
         for line in page.outline:
@@ -188,5 +227,19 @@ def spoken(f: TriageFacts) -> list[str]:
             named = _NAMED.match(line)
             words = (named["name"] if named and named["name"] else line.partition(": ")[2]).strip().strip('"')
             if words and role in _WORDS:
-                found.append(({"alert": 0, "dialog": 0, "status": 0, "heading": 1}.get(role, 2), words))
-    return [words for _, words in sorted(found, key=lambda pair: pair[0])]
+                rank = {"alert": 0, "dialog": 0, "status": 0, "heading": 2}.get(role, 3)
+                found.append((min(rank, 1) if _complains(words) else rank, words))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def _refuses_log_in(words: str) -> bool:
+    return bool(OF_ACCOUNT.search(words) or OF_LOG_IN.search(words))
+
+
+def _complains(words: str) -> bool:
+    return len(words) <= _QUOTED and _COMPLAINS.search(words) is not None
+
+
+def complaints(f: TriageFacts) -> list[str]:
+    """What a page warns of, or says that is missing, wrong or not allowed."""
+    return [words for rank, words in _ranked(f) if rank < _PLAIN]

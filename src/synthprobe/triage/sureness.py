@@ -29,7 +29,7 @@ SCORED: dict[str, tuple[int, int]] = {
     "rule": (4, 7),
     "script-error": (1, 4),
     "sentinel": (24, 36),
-    "server-error": (7, 17),
+    "server-error": (5, 15),
     "session-lost": (3, 4),
     "slow-upstream": (2, 4),
     "two-builds": (1, 1),

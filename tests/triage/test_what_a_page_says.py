@@ -1,0 +1,120 @@
+"""What a page complains of is said, and joins journeys: its words, where they stand, and what was on the way to it."""
+
+import pytest
+from msgspec.structs import replace
+from test_page_and_api import LET_IN, incidents, missed, named, refused, step, with_answer
+from verdicts import verdict_of
+
+from synthprobe.records.evidence import Answer, Facts
+from synthprobe.records.result import Degradation, Failure
+from synthprobe.words import explanation
+
+LONG = ('heading "Depot" [level=1]', *("link",) * 9, 'heading "New row" [level=2]')
+
+
+def said(*journeys):
+    """What is said of the first."""
+    (first, *_) = named(*journeys).verdict.journeys
+    return explanation(first.triage)
+
+
+def test_what_a_page_complains_of_is_what_the_api_is_refused_for():
+    page = missed("page", *LONG, "listitem: Gate cannot be blank", before=(LET_IN,))
+    assert incidents(page, refused("api", "POST", "/rows", 422, reason="Name is short; Gate cannot be blank")) == [
+        ["api", "page"]
+    ]
+    assert incidents(page, refused("api", "POST", "/rows", 422, reason="Name is short")) == [["api"], ["page"]]
+    warned = missed("page", *LONG, 'status: "Request failed with status code 504"')
+    assert incidents(warned, refused("api", "GET", "/rows", 504)) == [["api", "page"]]
+    assert incidents(warned, refused("api", "GET", "/rows", 404)) == [["api"], ["page"]]
+
+
+def test_a_complaint_is_said_before_headings_and_of_those_more_than_the_sites_name():
+    sought = 'get_by_role("heading", name="Probe 24")'
+    assert 'says "Gate cannot be blank"' in said(
+        missed("page", *LONG, "listitem: Gate cannot be blank", locator=sought)
+    )
+    assert 'says "Depot", "New row"' in said(missed("page", *LONG))
+    links = [f'link "Place {number}"' for number in range(4)]
+    locator = 'get_by_role("link", name="Spare radio")'
+    assert 'says "Depot", "New row"' in said(missed("page", *LONG, *links, locator=locator)), "many links tell nothing"
+    assert 'has link "Place 0"' in said(missed("page", *LONG, links[0], locator=locator))
+
+
+def test_a_page_of_a_refusal_says_why_and_not_the_sites_name():
+    page = missed("page", *LONG, "paragraph: You are not authorized to access this page.", before=(LET_IN,))
+    page = with_answer(
+        page, Answer(by="page", method="GET", path="/desk", status=403, step="look", resource="document")
+    )
+    assert 'says "You are not authorized to access this page."' in said(page)
+
+
+def test_who_is_refused_the_page_on_which_something_is_made_shows_what_refuses_the_api_to_make_it():
+    page = missed("page", *LONG, before=(LET_IN,), mutates=("row",))
+    page = with_answer(page, Answer(by="page", method="GET", path="/new", status=403, step="look", resource="document"))
+    assert incidents(page, refused("api", "POST", "/rows", 422, mutates=("row",))) == [["api", "page"]]
+    assert incidents(page, refused("api", "POST", "/rows", 422, mutates=("note",))) == [["api"], ["page"]]
+
+
+def test_changes_that_are_all_refused_alike_are_one_incident_and_two_are_not():
+    changes = [refused(name, "POST", f"/{name}", 403) for name in ("rows", "notes", "files")]
+    assert incidents(*changes) == [["files", "notes", "rows"]]
+    assert incidents(*changes[:2]) == [["notes"], ["rows"]]
+    assert incidents(*changes[:2], refused("files", "GET", "/files", 403)) == [["files"], ["notes"], ["rows"]]
+    worded = refused("files", "POST", "/files", 403, reason="The hall is closed")
+    assert incidents(*changes[:2], worded) == [["files"], ["notes"], ["rows"]]
+
+
+def test_one_record_is_in_one_place_in_whatever_format_and_by_the_name_of_its_kind():
+    assert incidents(refused("one", "GET", "/rows/17.json", 404), refused("all", "POST", "/rows.json", 404)) == [
+        ["all", "one"]
+    ]
+    page = missed("page", path="/desk/duties", checks="sentinel")
+    assert incidents(page, refused("api", "GET", "/items/duties/1", 404, checks="sentinel")) == [["api", "page"]]
+    assert incidents(page, refused("api", "GET", "/items/notices/1", 404, checks="sentinel")) == [["api"], ["page"]]
+
+
+def refused_log_in(name, words):
+    sent = replace(LET_IN, status=200, step="look")
+    return with_answer(missed(name, f"text: {words}", *("link",) * 9, asks=True), sent)
+
+
+def test_who_is_locked_is_a_stranger_with_a_token_as_well_and_who_sent_a_wrong_password_may_not_be():
+    key = refused("api", "POST", "/rows", 401, credentials="token")
+    assert incidents(refused_log_in("page", "Your account is locked"), key) == [["api", "page"]]
+    assert incidents(refused_log_in("page", "Invalid password"), key) == [["api"], ["page"]]
+
+
+def test_nobody_logged_in_where_every_log_in_was_refused_and_its_words_are_said_once():
+    words = said(*(refused_log_in(name, "Invalid user or password") for name in ("a", "b")))
+    assert "logged in there" not in words
+    assert "asks for a password again" in words
+    assert words.count("Invalid user or password") == 1
+
+
+def test_an_error_of_everything_that_is_asked_is_not_called_code():
+    broken = [refused(name, "GET", f"/{name}", 500) for name in ("a", "b", "c")]
+    classes = [one.triage.candidate for one in named(*broken).verdict.journeys]
+    assert classes == ["unknown"] * 3
+    (some, *_) = named(*broken[:2], replace(broken[2], outcome="passed")).verdict.journeys
+    assert some.triage.candidate == "code"
+
+
+def made(name, path, *, failed):
+    asked = Answer(by="page", method="POST", path=path, status=302, step="make", resource="document", duration_ms=5200)
+    if failed:
+        message = "Locator.click: Timeout 6000ms exceeded."
+        failure = Failure(kind="timeout", ours=False, message=message, detail="", step="make")
+        how = {"failure": failure, "cause": message}
+    else:
+        slow = Degradation(kind="over budget", step="make", message="too slow")
+        how = {"outcome": "degraded", "degradations": (slow,), "cause": "too slow"}
+    took = replace(step("make", "failed" if failed else "passed"), duration_s=6.5)
+    return verdict_of(name, took, facts=Facts(answers=(asked,)), mutates=("row",), **how)
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_what_takes_long_to_be_made_is_one_incident_and_the_request_that_took_it_is_named(failed):
+    first = made("page", "/desk/rows", failed=failed)
+    assert incidents(first, made("api", "/rows", failed=False)) == [["api", "page"]]
+    assert "POST /desk/rows took 5.2 s" in said(first)
