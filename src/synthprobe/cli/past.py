@@ -20,7 +20,7 @@ from synthprobe.pipeline.statements import read_counted
 from synthprobe.project import Project
 from synthprobe.records.impact import Change, Counted, ImpactRow, OperationTotal, Traffic
 from synthprobe.records.journey import Journey
-from synthprobe.records.latency import Alarm, StepSeries
+from synthprobe.records.latency import StepSeries
 from synthprobe.records.verdict import Verdict
 from synthprobe.report.board import DAYS, BoardChange, BoardData, BoardJourney
 from synthprobe.report.cards import PublishedRun
@@ -122,7 +122,7 @@ class Past:
         grids, lines, marks = (
             remembered.days(self._history, self._target.name, self._now, DAYS),
             self._points(since),
-            self._alarms(since),
+            remembered.alarms(self._history, self._target.name, since),
         )
         budgets, usual = remembered.budgets(self._latest), self._usual()
         links, traces, runs = self._published(published)
@@ -182,17 +182,6 @@ class Past:
                 points = sorted((one.at, one.total_ms / one.count) for one in samples)
                 found[id, step] = tuple(thinned(points))  # a year of all steps would fill the memory
         return found
-
-    def _alarms(self, since: datetime) -> dict[tuple[str, str], tuple[Alarm, ...]]:
-        # what is remembered of a run names one step; its folder, while it is kept, names all that were not well enough
-        lately = [one for one in self._latest if one.run.started_at >= since]
-        begin = lately[0].run.started_at if lately else self._now
-        found = remembered.alarms(self._history, self._target.name, since)
-        told = remembered.run_alarms(lately)
-        return {
-            key: (*(one for one in found.get(key, ()) if key not in told or one.at < begin), *told.get(key, ()))
-            for key in {**found, **told}
-        }
 
     def _usual(self) -> dict[tuple[str, str], StepSeries]:
         states = self._history.detector_states(self._target.name, location=self._project.config.location)

@@ -136,14 +136,15 @@ def days(history: History, target: str, now: datetime, length: int) -> dict[str,
 
 
 def alarms(history: History, target: str, since: datetime) -> dict[StepKey, tuple[Alarm, ...]]:
-    """When a step was called slow, or broken: what incidents and observations hold of it."""
+    """When a step began to be not well enough, or broke: what incidents and observations hold of it."""
     found: dict[StepKey, dict[datetime, Alarm]] = defaultdict(dict)
-    last: dict[str, str] = {}
+    before: dict[str, set[str]] = {}
     for one in history.observations(target, last=BY_HAND):
-        step = one.step.split(" › ", 1)[0] if one.outcome == "degraded" else ""
-        if step and last.get(one.journey) != step and one.at >= since:
-            found[one.journey, step][one.at] = Alarm(at=one.at, text=one.cause)
-        last[one.journey] = step
+        known = one.weak or ({one.step: one.cause} if one.outcome == "degraded" and one.step else {})
+        weak = {step.split(" › ", 1)[0]: text for step, text in known.items()}
+        for step in weak.keys() - before.get(one.journey, set()) if one.at >= since else ():
+            found[one.journey, step][one.at] = Alarm(at=one.at, text=weak[step])
+        before[one.journey] = {*weak}
     for incident in history.incidents(target):
         step = incident.step.split(" › ", 1)[0]
         if step and incident.first_seen_at >= since:
@@ -194,18 +195,6 @@ def budgets(some: Iterable[Verdict]) -> dict[tuple[str, str], float | None]:
         for result in one.results
         for step in result.steps
     }
-
-
-def run_alarms(some: Iterable[Verdict]) -> dict[tuple[str, str], tuple[Alarm, ...]]:
-    """When a step began to be not well enough."""
-    found: dict[tuple[str, str], list[Alarm]] = defaultdict(list)
-    last: dict[str, set[str]] = {}
-    for one in (one for verdict in some for one in verdict.journeys if one.results):
-        for told in one.degradations:
-            if told.step not in last.get(one.journey.id, set()):
-                found[one.journey.id, told.step].append(Alarm(at=one.results[-1].started_at, text=told.message))
-        last[one.journey.id] = {told.step for told in one.degradations}
-    return {key: tuple(held) for key, held in found.items()}
 
 
 def _total(key: StepKey, its: Sequence[StepSum], budget_ms: float | None) -> OperationTotal:

@@ -42,6 +42,7 @@ class Observation(Struct, frozen=True, kw_only=True):
         evidence: what shows the cause, by which journeys and runs are joined; not kept in the history.
         seen_from: from which locations it fails and passes, where several looked; not kept in the history.
         alone: whether too few locations found it not well for the target to be at fault.
+        weak: what was not well enough, by step; earlier versions kept ``step`` and ``cause`` alone.
     """
 
     run_id: str
@@ -62,6 +63,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...] = ()
     seen_from: str = ""
     alone: bool = False
+    weak: dict[str, str] = {}
 
 
 class Triage(Struct, frozen=True, kw_only=True):

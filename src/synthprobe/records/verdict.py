@@ -134,6 +134,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
             build=self.run.build,
             location=self.run.location,
             alone=bool(judged.alone),
+            weak={one.step: one.message for one in judged.degradations},
         )
 
     def count(self, outcome: Outcome) -> int:
