@@ -13,17 +13,18 @@ from made_site import publish, serve
 
 from synthprobe.errors import ReportError
 from synthprobe.pipeline import read_verdict
-from synthprobe.report.allure import generate
 
 
 def test_an_empty_run_makes_no_report_and_removes_the_old_one_f59(tmp_path: Path) -> None:
-    old = tmp_path / "site" / "runs" / "demo" / "1" / "allure"
+    made_run.write(tmp_path / "run", ())
+    old = tmp_path / "site" / "runs" / "demo" / made_run.run().id / "allure"
     old.mkdir(parents=True)
     (old / "index.html").write_text("all green")
-    (tmp_path / "results").mkdir()
-    with pytest.raises(ReportError, match="no Allure results"):
-        generate(tmp_path / "results", old.parent, name="demo")
+    warnings: list[str] = []
+    page = publish([tmp_path / "run"], tmp_path / "site", allure=True, warn=warnings.append)
     assert not old.exists()
+    assert [text for text in warnings if "no Allure results" in text]
+    assert "There is no Allure report of this run" in page.read_text()
 
 
 def test_without_allure_the_page_is_published_and_says_so_f59(tmp_path: Path, monkeypatch) -> None:
@@ -92,18 +93,6 @@ def test_a_page_that_lost_its_index_finds_the_runs_again_by_their_records(tmp_pa
     page.unlink()
     publish([tmp_path / "1"], tmp_path / "site")
     assert "runs/demo/0/index.html" in (tmp_path / "site" / "runs" / "index.html").read_text()
-
-
-def test_what_a_run_had_before_it_was_published_anew_is_gone(tmp_path: Path) -> None:
-    made_run.write(tmp_path / "run")
-    publish([tmp_path / "run"], tmp_path / "site")
-    (folder,) = (tmp_path / "site" / "runs" / "demo").iterdir()
-    left = folder / "allure" / "old.html"
-    left.parent.mkdir()
-    left.write_text("all green")
-    publish([tmp_path / "run"], tmp_path / "site")
-    assert not left.parent.exists()
-    assert {path.name for path in folder.iterdir()} == {"evidence", "index.html", "published.json"}
 
 
 def test_evidence_outside_the_run_is_never_copied_f77(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from msgspec.structs import replace
 
 from synthprobe import pipeline
 from synthprobe.cli import remembered
@@ -18,11 +17,10 @@ from synthprobe.cli.review import ops_data
 from synthprobe.cli.terminal import open_console, until_interrupted
 from synthprobe.config import Config
 from synthprobe.deadlines import all_within
-from synthprobe.errors import ConfigurationError, SynthprobeError
+from synthprobe.errors import ConfigurationError
 from synthprobe.firstline.shelf import read_shelf
 from synthprobe.pipeline.publishing import site_of
 from synthprobe.project import Project
-from synthprobe.records.standing import Standing
 from synthprobe.report.addresses import SCHEMES, safe_name, wrong_with_url
 from synthprobe.report.board import DAYS
 from synthprobe.report.index import Index, read_index, whole_runs
@@ -111,7 +109,7 @@ def make_site(
         _pages_beside(project, {verdict.run.target for verdict in verdicts}, store),
         Whole(state=project.folder / "state", site_url=project.config.report.site_url),
     )
-    publish(store, runs, replace(made, stand=partial(_stand, project)), remembered.now())
+    publish(store, runs, made, remembered.now())
     return site / "index.html"
 
 
@@ -148,15 +146,6 @@ def _make_status(project: Project, index: Index, place: Path) -> None:
             days = remembered.days(history, name, remembered.now(), DAYS)
         targets.append(StatusTarget(run=runs[name], days=days))
     render_status(targets, place, remembered.now())
-
-
-def _stand(project: Project, target: str) -> Standing:
-    """How a target stands; the on-call page is made without it."""
-    try:
-        return pipeline.stand(project, target, remembered.now())
-    except SynthprobeError as error:
-        _warn(f"How much of {target} was watched is not told. {error}")
-        return Standing()
 
 
 def _warn(sentence: str) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from synthprobe.deadlines import left_s, within
 from synthprobe.errors import ReportError, SynthprobeError
@@ -26,6 +24,9 @@ from synthprobe.report.cards import PublishedRunbook
 if TYPE_CHECKING:
     from synthprobe.report.run_files import Bundle, Site, Whole
     from synthprobe.report.site import Publication
+    from synthprobe.report.store import Store
+
+R = TypeVar("R")
 
 _MARK = "unpublished"  # a run that should have been, with the reason
 _CAUGHT_UP = 3
@@ -48,15 +49,8 @@ def publish_run(
     """Publish a run where the configuration says so, within its time; what could not be is told and tried once more."""
     if not project.config.publish.url:
         return Published()
-    most_s = left_s(project.config.publish.timeout_s, spare_s=_SPARE_S)
     try:
-        if most_s <= 0:
-            raise ReportError("The run was not published, as it was asked to end. The next run publishes it.")
-        found = within(
-            most_s,
-            f"Publishing at {project.config.publish.url}",
-            lambda: _publish(project, folder, runbooks, notes.append),
-        )
+        found = _in_time(project, lambda store: _publish(store, project, folder, runbooks, notes.append))
     except Exception as error:  # whatever a store's client does, people are told
         known = isinstance(error, SynthprobeError)
         reason = str(error) if known else f"Publishing broke with {type(error).__name__}: {error}."
@@ -79,34 +73,36 @@ def publish_part(project: Project, folder: Path, verdict: Verdict, notes: list[s
     if not project.config.publish.url or not any(one.outcome not in {"passed", "skipped"} for one in verdict.journeys):
         return {}
     from synthprobe.report.run_files import publish_evidence
-    from synthprobe.report.store import open_store
 
-    most_s = left_s(project.config.publish.timeout_s, spare_s=_SPARE_S)
     try:
-        store = open_store(project.config.publish.url, timeout_s=project.config.publish.timeout_s)
-        return within(
-            most_s, f"Publishing at {project.config.publish.url}", lambda: publish_evidence(store, folder, verdict)
-        )
+        return _in_time(project, lambda store: publish_evidence(store, folder, verdict))
     except Exception as error:  # whatever a store's client does, the part counts
         notes.append(f"The evidence of this part could not be published: {error}")
         return {}
 
 
+def _in_time(project: Project, publish: Callable[[Store], R]) -> R:
+    """Publish within the time that alerts wait, as long as the run is not asked to end."""
+    from synthprobe.report.store import open_store
+
+    place = project.config.publish
+    most_s = left_s(place.timeout_s, spare_s=_SPARE_S)
+    if most_s <= 0:
+        raise ReportError("Nothing was published, as the run was asked to end. The next run publishes it.")
+    what = f"Publishing at {place.url}"
+    return within(most_s, what, lambda: publish(open_store(place.url, timeout_s=place.timeout_s)))
+
+
 def _publish(
-    project: Project, folder: Path, runbooks: Sequence[Runbook], warn: Callable[[str], None]
+    store: Store, project: Project, folder: Path, runbooks: Sequence[Runbook], warn: Callable[[str], None]
 ) -> Publication | None:
     from synthprobe.report.run_files import JudgedRun
     from synthprobe.report.site import publish
-    from synthprobe.report.store import open_store
 
-    store = open_store(project.config.publish.url, timeout_s=project.config.publish.timeout_s)
     now = datetime.now(UTC)
     newest = read_verdict(folder / "verdict.json")
     name = newest.run.target
-    standing = Standing()
-    with suppress(SynthprobeError):  # the page stands without it, and the history has said why
-        standing = stand(project, name, now)
-    site = replace(site_of(project, [newest], runbooks, warn, _made_here(project, name)), stand={name: standing}.get)
+    site = site_of(project, [newest], runbooks, warn, _made_here(project, name))
     found = None
     late = sorted(mark.parent for mark in folder.parent.glob(f"*/{_MARK}") if mark.parent != folder)[-_CAUGHT_UP:]
     for run in (*late, folder):
@@ -148,12 +144,21 @@ def site_of(
     return Site(
         runbooks={id: _shown_runbook(known.get(id), address) for id, address in addresses.items()},
         shared=shared,
+        stand=cache(partial(_standing, project, warn)),
         production={name for name, target in project.config.targets.items() if target.production},
         stale_s=_STALE_S + 2 * project.config.interval_s,
         retention=project.config.report.keep,
         whole=whole,
         warn=warn,
     )
+
+
+def _standing(project: Project, warn: Callable[[str], None], target: str) -> Standing:
+    try:
+        return stand(project, target, datetime.now(UTC))
+    except SynthprobeError as error:  # the page stands without it
+        warn(f"How much of {target} was watched is not told. {error}")
+        return Standing()
 
 
 def _made_here(project: Project, target: str) -> dict[str, Bundle]:

@@ -16,6 +16,7 @@ from synthprobe.deadlines import left_s
 from synthprobe.environment import ENVIRONMENT
 from synthprobe.errors import ReportError, ToolError
 from synthprobe.report.node import allure_version, find_allure
+from synthprobe.report.trace_viewer import VIEWER
 from synthprobe.tools import tool_failure
 
 HISTORY_LIMIT = 48
@@ -32,18 +33,15 @@ _SETTINGS = Path(__file__).parent / "allure_npm" / "allurerc.json"
 
 def generate(
     results_dir: Path,
-    site_run_dir: Path,
+    site: Path,
+    folder: str,
     *,
     name: str,
-    viewer: Path | None = None,
-    history: Path | None = None,
-    history_url: str = "",
-    warn: Callable[[str], None] = lambda _: None,
-    assets: Path | None = None,
+    history: Path,
+    history_url: str,
+    warn: Callable[[str], None],
 ) -> int:
-    """Generate the Allure report of one run into `site_run_dir/allure/`; what stood there before is removed first."""
-    output = site_run_dir / "allure"
-    shutil.rmtree(output, ignore_errors=True)
+    """Make the Allure report of the run in ``folder``, in an empty place that becomes the site; the journeys shown."""
     if not any(results_dir.glob("*-result.json")):
         raise ReportError(
             f"There are no Allure results in {results_dir}: an empty report would look like a healthy one, so none was"
@@ -55,17 +53,16 @@ def generate(
             f"Allure {allure_version()} or a Node for it is not installed. Both are needed for the report."
             " Run `synthprobe doctor --fix`, then report again."
         )
-    site_run_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".allure-", dir=site_run_dir) as temporary:
+    output = site / folder / "allure"
+    output.parent.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(prefix=".allure-", dir=site) as temporary:
         work = Path(temporary)
-        if history is not None:
-            kept = _usable_history(history, name, warn)
-            (work / "history.jsonl").write_text(kept, "utf-8")
-        reason = _run(command, results_dir, work, name, history_url, with_history=bool(history))
-        if reason and history is not None:
+        (work / "history.jsonl").write_text(_usable_history(history, name, warn), "utf-8")
+        reason = _run(command, results_dir, work, name, history_url, with_history=True)
+        if reason:
             warn(f"Allure failed with the history in {history} and is tried once without it. {reason}")
             reason = _run(command, results_dir, work, name, history_url, with_history=False)
-        elif history is not None:
+        else:
             history.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(work / "history.jsonl", history.with_suffix(".tmp"))
             history.with_suffix(".tmp").replace(history)
@@ -75,22 +72,21 @@ def generate(
                 f"Allure made no report from {results_dir}. {reason or 'It ended without an index.html.'}"
                 " The results and the verdict are kept; the on-call page does not need Allure."
             )
-        _clean(made, output, viewer, warn)
+        _clean(made, output, site / VIEWER, warn)
         count = _count(made)
         if count == 0:
             raise ReportError(
                 f"Allure's report of {results_dir} shows no journey although there are results. It was not published."
                 " Read the result files there."
             )
-        if assets is not None:
-            _share(made, output, assets)
+        _share(made, output, site / "assets")
         made.rename(output)
     return count
 
 
 def _share(made: Path, output: Path, assets: Path) -> None:
     """Allure's program is the same in each report and ten times as large as the rest: it stands in the site once."""
-    assets.mkdir(parents=True, exist_ok=True)
+    assets.mkdir()
     page = made / "index.html"
     text = page.read_text("utf-8")
     for bundle in made.glob("app-*.js"):
@@ -144,7 +140,7 @@ def _usable_history(history: Path, name: str, warn: Callable[[str], None]) -> st
     return "".join(f"{line}\n" for line in good[-HISTORY_LIMIT:])
 
 
-def _clean(made: Path, output: Path, viewer: Path | None, warn: Callable[[str], None]) -> None:
+def _clean(made: Path, output: Path, viewer: Path, warn: Callable[[str], None]) -> None:
     """Take the analytics out and point the trace button to the site's own viewer."""
     for page in made.rglob("index.html"):
         text = page.read_text("utf-8")
@@ -155,8 +151,6 @@ def _clean(made: Path, output: Path, viewer: Path | None, warn: Callable[[str], 
                 f" Allure {allure_version()} was expected; install that version with `synthprobe doctor --fix`."
             )
         page.write_text(cleaned, "utf-8")
-    if viewer is None:
-        return
     bundles = list(made.glob("app-*.js"))
     found = sum(len(_TRACE_ORIGIN.findall(bundle.read_text("utf-8"))) for bundle in bundles)
     if found != 1:

@@ -24,7 +24,6 @@ from synthprobe.report.index import RECORD, Index, entry_of
 from synthprobe.report.oncall import STALE_S
 from synthprobe.report.retention import Entry, Retention
 from synthprobe.report.store import Store
-from synthprobe.report.trace_viewer import VIEWER
 
 ELSEWHERE = "published.json"
 """File of a conclusion's folder: where evidence of its parts stands, by the path in the records."""
@@ -162,12 +161,11 @@ def _with_allure(
         nonlocal shown
         shown = generate(
             results,
-            place / record.folder,
+            place,
+            record.folder,
             name=" · ".join(filter(None, (of.target, run.label, of.id))),
-            viewer=place / VIEWER,
             history=whole.state / safe_name(of.target) / f"{safe_name(run.label) or 'history'}.jsonl",
             history_url=f"{base}/{record.folder}/allure/" if base else "",
-            assets=place / "assets",
             warn=site.warn,
         )
 
