@@ -73,11 +73,12 @@ def test_a_page_that_asks_for_what_is_wrong_shows_the_same_incident():
 
 
 def test_no_journey_is_told_of_itself_as_of_another_one():
-    gone = Contradiction(about="status", expected="", got="", method="GET", url="http://t/place", status=404)
     both = [
-        broken(name, answer("GET", "/place", 404), checks=checks, message=name, finding=Finding(contradiction=gone))
-        for name, checks in (("a", ""), ("b", "sentinel"))
-    ]
+        broken(name, answer("GET", "/place"), message=name, finding=Finding(contradiction=Contradiction(
+            about="fields", expected="", got=got, method="GET", url="http://t/place", status=200
+        )))
+        for name, got in (("a", "town: got None"), ("b", "position: got 0, 0"))
+    ]  # fmt: skip
     found, told = incidents(*both)
     assert found == [["a", "b"]]
     assert (told["a"].elsewhere, told["b"].elsewhere) == ("b", "")
