@@ -26,7 +26,7 @@ def found_by(desk: Api, kind: str, query: str) -> list[dict]:
 def places_of(desk: Api, address: str) -> list[dict]:
     """Where an address may be."""
     answer = desk.get("/api/geocode", params={"q": address}).expect(200)
-    return answer.json_rows("results", key="address", has=("lat", "lng", "town"), once=False)
+    return answer.json_rows("results", key="address", has=("lat", "lng"), once=False)
 
 
 @pytest.mark.journey(
@@ -106,10 +106,10 @@ def test_an_address_lies_in_its_town(desk: Api, caller):
         place, *more = places_of(desk, caller.address)
         assert not more, f"it is known {1 + len(more)} times: {[place, *more]}"
         assert abs(place["lat"] - caller.lat) + abs(place["lng"] - caller.lng) < 0.002, f"it lies at {place}"
-        assert place["town"] == "Harborview", f"its town is {place['town']!r}"
+        assert place.get("town") == "Harborview", f"its town is {place.get('town')!r}"
     with step("a street of two towns is offered in both", checks="sentinel"):
         places = places_of(desk, "100 Main Street")
-        assert {place["town"] for place in places} == set(towns), f"got {places}"
+        assert {place.get("town") for place in places} == set(towns), f"got {places}"
         assert len(places) == len(towns), f"a place is offered twice: {places}"
         names = [place["address"] for place in places]
         assert names == sorted(names), f"the order is {names}"
