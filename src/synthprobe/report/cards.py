@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from synthprobe import words
+from synthprobe.records.evidence import Evidence
 from synthprobe.records.incident import SEVERITIES, Incident, Triage
 from synthprobe.records.latency import StepSeries
 from synthprobe.records.result import Outcome, Result, walk_steps
@@ -171,9 +172,8 @@ def journey_views(run: PublishedRun, standing: Standing) -> dict[str, dict[str, 
 
 def _view(run: PublishedRun, judged: JourneyVerdict, status: Any) -> dict[str, Any]:
     last = judged.results[-1] if judged.results else None
-    # When the last attempt left nothing, for example because it was killed, an earlier one that broke still tells.
-    telling = judged.results if judged.outcome in {"failed", "unknown"} else judged.results[-1:]
-    there = _published(run, telling)
+    telling, evidence = told_of(judged), newest_evidence(judged)
+    there = {kind: run.files.get(kept.path, "") for kind, kept in evidence.items()}
     trace, page = there.get("trace", ""), run.pages.get(judged.journey.id, "")
     return {
         **{name: getattr(judged, name) for name in _SHOWN},
@@ -190,27 +190,30 @@ def _view(run: PublishedRun, judged: JourneyVerdict, status: Any) -> dict[str, A
         "withheld": [kept for kept in (last.evidence if last else ()) if kept.withheld],
         "screenshot": quote(there.get("screenshot", "")),
         "good": quote(there.get("last-good", "")),
-        "good_title": next(
-            (kept.title for result in reversed(telling) for kept in result.evidence if kept.kind == "last-good"), ""
-        ),
+        "good_title": evidence["last-good"].title if "last-good" in evidence else "",
         "trace": viewer_link(trace) if trace else "",
         "allure": f"{quote(run.folder)}/allure/index.html#{page}" if page else "",
-        "backend_trace": next((result.backend_trace for result in reversed(telling) if result.backend_trace), ""),
+        "backend_trace": next((result.backend_trace for result in telling if result.backend_trace), ""),
         "bars": _bars(judged, last) if last else [],
         "waterfall": _waterfall(telling),
-        "console": next((result.console for result in reversed(telling) if result.console), ()),
+        "console": next((result.console for result in telling if result.console), ()),
         "repeat": last.repeat if last else "",
         "objective": objective(status),
         "status": status,
     }
 
 
-def _published(run: PublishedRun, telling: Iterable[Result]) -> dict[str, str]:
-    """Where the newest evidence of each kind stands."""
-    found: dict[str, str] = {}
-    for kept in (kept for result in reversed(list(telling)) for kept in result.evidence):
-        if place := run.files.get(kept.path):
-            found.setdefault(kept.kind, place)
+def told_of(judged: JourneyVerdict) -> Sequence[Result]:
+    """The attempts that a page tells of, the newest first: one may have left nothing, for example as it was killed."""
+    return judged.results[::-1] if judged.outcome in {"failed", "unknown"} else judged.results[-1:]
+
+
+def newest_evidence(judged: JourneyVerdict) -> dict[str, Evidence]:
+    """The evidence of each kind that a page leads to."""
+    kept = (kept for result in told_of(judged) for kept in result.evidence if kept.path)
+    found: dict[str, Evidence] = {}
+    for one in kept:
+        found.setdefault(one.kind, one)
     return found
 
 
@@ -239,7 +242,7 @@ def _message(judged: JourneyVerdict, last: Result | None) -> str:
 
 def _waterfall(telling: Sequence[Result]) -> list[dict[str, Any]]:
     """The requests around the failure, each with place and width of its bar in percent of all of them."""
-    rows = next((result.waterfall for result in reversed(telling) if result.waterfall), ())
+    rows = next((result.waterfall for result in telling if result.waterfall), ())
     if not rows:
         return []
     begin = min(row.after_s for row in rows)

@@ -19,7 +19,7 @@ from synthprobe.records.verdict import JourneyVerdict, Verdict
 from synthprobe.report.addresses import run_folder, safe_name
 from synthprobe.report.allure import generate
 from synthprobe.report.allure_results import write_results
-from synthprobe.report.cards import PublishedRun, PublishedRunbook
+from synthprobe.report.cards import PublishedRun, PublishedRunbook, newest_evidence
 from synthprobe.report.index import RECORD, Index, entry_of
 from synthprobe.report.oncall import STALE_S
 from synthprobe.report.retention import Entry, Retention
@@ -28,7 +28,7 @@ from synthprobe.report.store import Store
 ELSEWHERE = "published.json"
 """File of a conclusion's folder: where evidence of its parts stands, by the path in the records."""
 
-_SHOWN = ("screenshot", "last-good", "trace")  # what the page leads to
+_SHOWN = {"screenshot", "last-good", "trace"}  # what the page leads to
 _WRITERS = 8
 
 
@@ -111,15 +111,8 @@ def publish_evidence(store: Store, folder: Path, verdict: Verdict) -> dict[str, 
 
 def traces_of(run: PublishedRun) -> dict[str, str]:
     """Where the trace stands that the page leads to, by journey."""
-    found = {one.journey.id: run.files.get(_newest(one, "trace"), "") for one in run.verdict.journeys}
-    return {id: address for id, address in found.items() if address}
-
-
-def _newest(one: JourneyVerdict, kind: str) -> str:
-    """Path of the evidence of a kind that the page leads to."""
-    telling = one.results if one.outcome in {"failed", "unknown"} else one.results[-1:]
-    found = (kept.path for result in reversed(telling) for kept in result.evidence if kept.kind == kind and kept.path)
-    return next(found, "")
+    kept = {one.journey.id: newest_evidence(one).get("trace") for one in run.verdict.journeys}
+    return {id: run.files[trace.path] for id, trace in kept.items() if trace and trace.path in run.files}
 
 
 def _evidence(run: JudgedRun, whole_folder: str = "") -> tuple[dict[str, bytes], dict[str, str]]:
@@ -130,7 +123,7 @@ def _evidence(run: JudgedRun, whole_folder: str = "") -> tuple[dict[str, bytes],
     root, journeys = (run.folder / "evidence").resolve(), run.verdict.journeys
     files: dict[str, bytes] = {}
     addresses: dict[str, str] = {}
-    paths = [path for one in journeys for kind in _SHOWN if (path := _newest(one, kind))]
+    paths = [kept.path for one in journeys for kind, kept in newest_evidence(one).items() if kind in _SHOWN]
     if whole_folder:
         paths = [kept.path for one in journeys for result in one.results for kept in result.evidence if kept.path]
     elif (known := run.folder / ELSEWHERE).exists():  # by the parts of the slot
