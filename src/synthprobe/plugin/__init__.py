@@ -54,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if concern.journeys:
         from synthprobe.plugin import ladder
         from synthprobe.plugin.collection import JourneyCollection
+        from synthprobe.plugin.left_changed import LeftChanged
         from synthprobe.plugin.quiet import QuietConsole, SessionSummary, is_quiet
         from synthprobe.plugin.session import JourneySession
 
@@ -65,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(session, "synthprobe-session")
         config.pluginmanager.register(SessionSummary(session), "synthprobe-summary")
         config.pluginmanager.register(session.scenarios, "synthprobe-scenarios")
+        config.pluginmanager.register(LeftChanged(session), "synthprobe-left-changed")
         config.pluginmanager.register(JourneyCollection(session), "synthprobe-collection")
         if is_quiet(config):
             config.pluginmanager.register(QuietConsole(session), "synthprobe-quiet")

@@ -59,6 +59,10 @@ class MaskedStream:
                 self._emit(line)
             self._stream.flush()
 
+    def close(self) -> None:
+        """It stays open: whoever closes it is not the only one who prints there."""
+        self.flush()
+
     def _emit(self, text: str) -> None:
         """What the stream's encoding has no sign for is written as an escape; it costs no line."""
         code = getattr(self._stream, "encoding", None) or "utf-8"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO, cast
 
@@ -22,6 +23,30 @@ def replace_streams(config: pytest.Config, streams: Mapping[str, TextIO]) -> Non
         tee: Any = getattr(captured, "tmpfile", None)
         if hasattr(tee, "_other"):
             tee._other = stream
+
+
+def renew_capture(config: pytest.Config) -> bool:
+    """Begin capturing anew where a test closed what it is captured in; whether it did.
+
+    A stream that it put in the place of pytest's may close pytest's with itself, so it goes first.
+    """
+    manager: Any = config.pluginmanager.get_plugin("capturemanager")
+    capturing = getattr(manager, "_global_capturing", None)
+    if capturing is None or not capturing.is_started() or manager._capture_fixture is not None:
+        return False
+    files = {}
+    for name, part in (("stdout", capturing.out), ("stderr", capturing.err)):
+        if hasattr(part, "tmpfile"):
+            files[name] = part.tmpfile
+            if getattr(sys, name) is not part.tmpfile:
+                setattr(sys, name, part.tmpfile)
+    if not any(file.closed for file in files.values()):
+        return False
+    capturing.suspend_capturing(in_=True)
+    capturing.stop_capturing()
+    manager._global_capturing = None
+    manager.start_global_capturing()
+    return True
 
 
 def junit_writer(config: pytest.Config) -> Any:
