@@ -9,8 +9,8 @@ import pytest
 from synthprobe.records.verdict import Verdict
 
 
-def synthprobe(project, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "synthprobe", *arguments]
+def synthprobe(project, *arguments: str, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *python, "-m", "synthprobe", *arguments]
     return subprocess.run(command, cwd=project.root, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -31,6 +31,19 @@ def test_the_exit_code_says_what_was_found(project, centre, journey, code):
     done = synthprobe(project, "run")
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback (most recent call last)" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["synthprobe/__init__.py", "synthprobe.py"])
+def test_a_module_of_the_project_that_hides_the_package_is_refused_by_its_name(project, name):
+    project.configure("http://127.0.0.1:1")
+    project.journeys("def test_x(api):\n    api.get('/healthz').expect(200)\n")
+    place = project.root / name
+    place.parent.mkdir(exist_ok=True)
+    place.touch()
+    done = synthprobe(project, "run", python=("-P",))  # as the console script, which is not found beside the project
+    assert done.returncode == 2
+    assert name in done.stderr.replace("\n", "")
+    assert not (project.root / ".synthprobe" / "runs").exists()
 
 
 def test_a_journey_that_was_killed_is_unknown_with_the_others_judged(project, centre):

@@ -78,6 +78,7 @@ def run_journeys(
 ) -> tuple[Path, Verdict]:
     """Run all journeys once, in a child process, and judge them."""
     order = order or RunOrder()
+    _refuse_shadow(project)
     state = project.folder
     clock = ClockWatch()
     run = _begin(project, target, order)
@@ -185,6 +186,19 @@ def run_journeys(
         verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, *notes))
         pipeline.write_verdict(folder, verdict)
     return folder, verdict
+
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def _refuse_shadow(project: Project) -> None:
+    """The session finds modules in the project's folder first, and would not find us."""
+    for place in (project.root / _PACKAGE.name / "__init__.py", project.root / f"{_PACKAGE.name}.py"):
+        if place.is_file() and not place.parent.samefile(_PACKAGE) and not project.environ.get("PYTHONSAFEPATH"):
+            raise ConfigurationError(
+                f"{place} has the name of the package {_PACKAGE.name}, and Python would find that instead of it, so "
+                "pytest cannot start. Nothing was run. Give it another name, then run again."
+            )
 
 
 def _due(collected: Sequence[Journey] | None, run: Run) -> Sequence[Journey]:
