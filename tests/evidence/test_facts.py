@@ -50,7 +50,8 @@ def test_refused_and_slow_answers_and_those_of_the_broken_step_are_kept():
 
 def test_of_a_refusal_in_html_the_words_are_kept_and_not_the_markup():
     page = "<html><head><title>Gone</title><style>b {}</style></head><body><h1>No space</h1><p>left on /srv</p><img"
-    bodies = {page: "No space left on /srv", "<d:error/>": "<d:error/>", "a < b": "a < b"}
+    menu = f"<html><ul>{'<li>Home</li>' * 60}</ul><h2>404</h2><p>It&#39;s gone</p></html>"
+    bodies = {page: "No space left on /srv", menu: "404 It's gone", "<d:error/>": "<d:error/>", "a < b": "a < b"}
     facts = facts_of([exchange(f"/{n}", 500, body=body) for n, body in enumerate(bodies)], [], [], broken="save")
     assert [one.reason for one in facts.answers] == [*bodies.values()]
 

@@ -65,6 +65,16 @@ def test_changes_that_are_all_refused_alike_are_one_incident_and_two_are_not():
     assert incidents(*changes[:2], worded) == [["files"], ["notes"], ["rows"]]
 
 
+def test_changes_that_all_meet_an_error_are_one_incident_with_a_log_in_that_does_and_are_not_called_code():
+    log_in = with_answer(missed("page", *LONG), replace(LET_IN, status=500, step="look"))
+    changes = [refused(name, "POST", f"/{name}", 500, reason=name) for name in ("rows", "notes")]
+    works = replace(refused("works", "GET", "/works", 200), outcome="passed")
+    assert incidents(log_in, *changes, works) == [["notes", "page", "rows"]]
+    found = named(log_in, *changes, works).verdict.journeys
+    assert {one.triage.candidate for one in found if one.outcome == "failed"} == {"unknown"}
+    assert incidents(*changes, works) == [["notes"], ["rows"]]
+
+
 def test_one_record_is_in_one_place_in_whatever_format_and_by_the_name_of_its_kind():
     assert incidents(refused("one", "GET", "/rows/17.json", 404), refused("all", "POST", "/rows.json", 404)) == [
         ["all", "one"]
@@ -84,12 +94,27 @@ def test_who_is_locked_is_a_stranger_with_a_token_as_well_and_who_sent_a_wrong_p
     assert incidents(refused_log_in("page", "Your account is locked"), key) == [["api", "page"]]
     assert incidents(refused_log_in("page", "Invalid password"), key) == [["api"], ["page"]]
 
+    (page, api) = named(refused_log_in("page", "Your account is locked"), key).verdict.journeys
+    assert {"account is locked" in explanation(one.triage) for one in (page, api)} == {True}, "it says more than a 401"
+    gate = Answer(by="page", method="GET", path="/desk", status=401, step="look", resource="document")
+    assert incidents(with_answer(missed("page", *LONG), gate), key) == [["api", "page"]]
+
+
+def test_a_page_of_a_record_that_was_made_otherwise_is_what_the_api_is_answered_otherwise():
+    seen = {"path": "/rows/17", "before": (LET_IN,), "locator": 'get_by_role("heading", name="Probe 24")'}
+    page = missed("page", *LONG, mutates=("row",), **seen)
+    api = refused("api", "GET", "/rows/18.json", 200, about="fields", got="{}")
+    assert incidents(page, api) == [["api", "page"]]
+    assert incidents(missed("page", *LONG, **seen), api) == [["api"], ["page"]]
+    assert incidents(page, refused("api", "GET", "/notes/18.json", 200, about="fields")) == [["api"], ["page"]]
+
 
 def test_nobody_logged_in_where_every_log_in_was_refused_and_its_words_are_said_once():
     words = said(*(refused_log_in(name, "Invalid user or password") for name in ("a", "b")))
     assert "logged in there" not in words
-    assert "asks for a password again" in words
     assert words.count("Invalid user or password") == 1
+    words = said(refused_log_in("page", "Your account is locked"))
+    assert ("asks for a password again" in words, words.count("account is locked")) == (True, 1)
 
 
 def test_an_error_of_everything_that_is_asked_is_not_called_code():

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 from synthprobe.hooks import AnswerSource, load_plugins
 from synthprobe.records.address import path_of
@@ -36,6 +37,7 @@ _BESIDE = {"image", "stylesheet", "font", "media", "script"}
 """What a page is made of: where it came well, it tells less than what the page asked and was answered."""
 
 _PLACE = re.compile(r"https?://[^\s()]+")
+_ERROR_HEADING = re.compile(r"<h[1-6]\b[^>]*>[^<]*\b[45]\d\d\b", re.IGNORECASE)
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -185,7 +187,12 @@ def _refusal(body: str) -> str:
         said = json.loads(body)
         if isinstance(said, dict):
             return " ".join(_texts(said))[:_REASON]
-    return (without_markup(body) if body.lstrip().startswith("<") else " ".join(body.split()))[:_REASON]
+    if not body.lstrip().startswith("<"):
+        return " ".join(body.split())[:_REASON]
+    words, telling = without_markup(body), _ERROR_HEADING.search(body)
+    if len(words) > _REASON and telling:  # a page with its menu says why below the heading of the error
+        words = without_markup(body[telling.start() :])
+    return unescape(words)[:_REASON]
 
 
 def _texts(said: object) -> Iterator[str]:

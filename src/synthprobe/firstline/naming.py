@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import takewhile
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,9 +18,12 @@ from synthprobe.triage.causes import is_vague
 from synthprobe.triage.facts import Request
 from synthprobe.triage.lifecycle import describe, follow
 from synthprobe.triage.observations import observe
+from synthprobe.triage.rules import RULES
 from synthprobe.verdict.isolation import Isolation
 
 _SURENESS = ("high", "medium", "low")
+_ASKED = {rule: place for place, (_, rule, _) in enumerate(takewhile(lambda one: one[1] != "server-error", RULES))}
+"""The rules about who is reached and who asks, in their order; what they see outranks what an answer looks like."""
 
 
 class Named(Struct, frozen=True, kw_only=True):
@@ -154,8 +158,13 @@ def _told_by(incident: Incident, one: JourneyVerdict) -> Incident:
     return replace(incident, triage=one.triage, **page)
 
 
-def _says_little(one: JourneyVerdict, classes: Mapping[str, str]) -> tuple[bool, bool, int]:
-    """How little a journey says of its incident's cause; most says who agrees with the page that knows the failure."""
+def _says_little(one: JourneyVerdict, classes: Mapping[str, str]) -> tuple[bool, bool, int, int]:
+    """How little a journey says of its incident's cause.
+
+    Most says who agrees with the page that knows the failure; of two that are as sure, whose rule is asked first.
+    """
     if one.triage is None:
-        return True, True, len(_SURENESS)
-    return is_vague(one.triage), classes.get(one.runbook) != one.triage.cause_class, _SURENESS.index(one.triage.sure)
+        return True, True, len(_SURENESS), len(_ASKED)
+    agrees = classes.get(one.runbook) == one.triage.cause_class
+    asked = _ASKED.get(one.triage.rule, len(_ASKED))
+    return is_vague(one.triage), not agrees, _SURENESS.index(one.triage.sure), asked

@@ -50,8 +50,8 @@ def account_alone(f: TriageFacts) -> str:
 
 def session_lost(f: TriageFacts) -> str:
     """Who logged in is a stranger to the next request."""
-    if _refused_log_in(f) is not None:
-        return ""
+    if _refused_log_in(f) is not None or any(peer.kept_out for peer in f.peers):
+        return ""  # who cannot log in either lost more than a session
     by_cookie = {"api"} if f.log_ins else {"api", "page"}  # before its log-in a page has cookies, too
     let_in = next(
         (number for number, a in enumerate(f.evidence.answers) if a in f.log_ins and 0 < a.status < 400), None

@@ -21,6 +21,9 @@ EDGE = frozenset({*range(520, 528), 530})
 _PAGE_BREAKS = {"document", "script", "fetch", "xhr"}
 """What a page asks for that can be why it does not work; a picture or a font that is missing is not."""
 
+MANY = 3
+"""Requests that are slow, or journeys that are refused alike, from which it is not for one of them."""
+
 _STREAMS = {"eventsource", "websocket"}
 """What stays open until the page is left, so that its end says nothing; only a refusal does."""
 
@@ -38,6 +41,11 @@ def is_change(answer: Answer) -> bool:
     return answer.method not in {"GET", "HEAD", "OPTIONS"}
 
 
+def refusal_of(answer: Answer) -> tuple[int, str]:
+    """By what two refusals are alike: the status, and the words, but those of an error are every server's."""
+    return answer.status, answer.reason if answer.status < 500 else ""
+
+
 class Peer(Struct, frozen=True, kw_only=True):
     """Another journey of the same run."""
 
@@ -47,9 +55,10 @@ class Peer(Struct, frozen=True, kw_only=True):
     steps: tuple[tuple[Check, str, bool], ...] = ()
     nodes: tuple[NodeCount, ...] = ()
     forbidden: str = ""
-    denied: tuple[str, ...] = ()
+    denied: tuple[tuple[int, str], ...] = ()
     role: str = ""
     let_in: tuple[str, ...] = ()
+    kept_out: bool = False
     usual: dict[Request, int] = {}
 
 
@@ -100,6 +109,11 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
             sums[0] += one.answers
             sums[1] += one.broken
         return tuple(NodeCount(node=node, answers=a, broken=b) for node, (a, b) in sorted(count.items()))
+
+    def is_refused_everywhere(self, a: Answer) -> bool:
+        """Whether a change was refused as the changes of other journeys are, so that it is not for one of them."""
+        alike = sum(refusal_of(a) in peer.denied for peer in self.peers)
+        return a.status >= 400 and is_change(a) and alike >= MANY - 1
 
     @property
     def slow(self) -> tuple[Answer, ...]:
@@ -282,7 +296,8 @@ def _peer(other: JourneyVerdict) -> Peer:
     steps = [step for _, step in walked]
     weak = {one.step for one in other.degradations_of(last)} if last else set[str]()
     broken = last.failure.step if last and last.failure else ""
-    sent = [a for a in answers if a.credentials == "password" and not (a.step and broken.startswith(a.step))]
+    log_ins = [a for a in answers if a.credentials == "password"]
+    sent = [a for a in log_ins if not (a.step and broken.startswith(a.step))]
     return Peer(
         journey=other.journey.id,
         outcome=other.outcome,
@@ -291,9 +306,10 @@ def _peer(other: JourneyVerdict) -> Peer:
         nodes=last.facts.nodes if last and last.facts else (),
         forbidden=next((f"{a.method} {a.path}: {a.reason}" for a in answers if a.status == 403), ""),
         denied=tuple(
-            a.reason for a in answers if a.status == 403 and is_change(a) and broken.startswith(a.step or "\0")
+            refusal_of(a) for a in answers if a.status >= 400 and is_change(a) and broken.startswith(a.step or "\0")
         ),
         role=next((s.role for s in reversed(steps) if s.role and s.status == "failed"), ""),
+        kept_out=len(log_ins) > len(sent) and not any(0 < a.status < 400 for a in sent),
         let_in=tuple(a.path for a in sent if 0 < a.status < 400),  # where the step of it broke, it may be refused
         usual=usual_of(_harmless(last.facts)) if last and other.outcome == "passed" and len(other.results) == 1 else {},
     )

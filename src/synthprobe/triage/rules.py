@@ -198,7 +198,7 @@ def _server_error(f: TriageFacts) -> str:
     if len(f.peers) > 1 and all(peer.outcome == "failed" for peer in f.peers):
         return ""  # whatever is asked is refused, so it may as well be what all of it needs
     found = next((a for a in f.unwanted if a.status >= 500 and a.status not in _GATEWAYS), None)
-    return refused(f, found) if found else ""
+    return refused(f, found) if found and not f.is_refused_everywhere(found) else ""
 
 
 def _two_releases(f: TriageFacts) -> str:

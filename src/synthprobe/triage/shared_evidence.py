@@ -14,7 +14,7 @@ from synthprobe.records.address import path_of
 from synthprobe.records.evidence import MANY_QUERIES, Answer
 from synthprobe.records.incident import Triage
 from synthprobe.records.plain_text import without_markup
-from synthprobe.triage.facts import EDGE, TriageFacts, is_change
+from synthprobe.triage.facts import EDGE, MANY, TriageFacts, is_change, refusal_of
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.sight import complaints, spoken
 from synthprobe.triage.timing import is_slow_write
@@ -49,8 +49,6 @@ _GATEWAY_WAITED = _BY_GATEWAY.format(504)
 _SLOW = "whatever is asked takes long"
 KEPT_OUT = "kept at the log-in"
 """Evidence of who got no further than where it logs in."""
-_MANY = 3
-"""Requests that are slow, or journeys that are refused alike, from which it is not for one of them."""
 
 
 def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, str]) -> tuple[str, ...]:
@@ -64,7 +62,8 @@ def evidence_of(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[s
     if whole := _nothing_answers(facts, broken) or _node(broken, cause) or _builds(facts, cause):
         return (whole, _SLOW) if whole == _GATEWAY_WAITED else (whole,)
     if door := _log_in(broken, facts, cause):
-        return (*door, *_kept_out(facts), *_nothing_made(facts, silent=False))
+        everywhere = [line for a in broken for line in _refused_everywhere(a, facts, identifiers)]
+        return (*door, *everywhere, *_kept_out(facts), *_nothing_made(facts, silent=False))
     found = (
         *_kept_out(facts),
         *_account_and_data(facts, cause),
@@ -177,14 +176,17 @@ def _builds(facts: TriageFacts, cause: Triage | None) -> str:
 
 
 def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> tuple[str, ...]:
-    strangers = any(a.status == 401 and a not in facts.log_ins for a in facts.unwanted)
-    if strangers and cause is not None and cause.rule in {"session-lost", "account-refused"}:
+    strangers = [a for a in facts.unwanted if a.status == 401 and a not in facts.log_ins]
+    lost = cause is not None and cause.rule in {"session-lost", "account-refused"}
+    if strangers and (lost or any(a.credentials == "token" for a in strangers)):
         return ("session lost",)
     refused = next((a for a in broken if _asks_who(a, facts)), None)
     found = (f"log-in answered {refused.status}",) if refused else ()
     by_words = cause is not None and cause.rule in {"account-refused", "account-state"}
-    by_state = cause is not None and cause.rule == "account-state"  # by whatever way it asks, it is a stranger
-    return (*found, *(["log-in refused in words"] * by_words), *(["session lost"] * by_state))
+    # who is locked is a stranger by whatever way it asks, and so is who asks where a page wants a password first
+    stranger = cause is not None and cause.rule == "account-state"
+    stranger = stranger or (refused is not None and refused.status == 401 and refused not in facts.log_ins)
+    return (*found, *(["log-in refused in words"] * by_words), *(["session lost"] * stranger))
 
 
 def _kept_out(facts: TriageFacts) -> Iterator[str]:
@@ -245,8 +247,7 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
         got = f"answered {a.status}" if a.status >= 400 else _CUT_OFF if a.status else "not answered"
         yield f"{_collection(normalise(a.path, identifiers))} {got}"
         yield from _words(a, identifiers)
-        if a.status == 403 and is_change(a) and sum(a.reason in peer.denied for peer in facts.peers) >= _MANY - 1:
-            yield f'whatever is to be changed is answered 403 ("{normalise(a.reason, identifiers)}")'
+        yield from _refused_everywhere(a, facts, identifiers)
     found, refusal = facts.finding.contradiction, facts.finding.refusal
     if refusal and refusal.status:
         yield f"{_collection(normalise(path_of(refusal.url) or '/', identifiers))} {_CUT_OFF}"
@@ -269,6 +270,12 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
         if facts.is_here(a) and a.status == 200 and a.content_type == "text/html" and a.resource != "document"
     }
     yield from sorted(wrong_kind)
+
+
+def _refused_everywhere(a: Answer, facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
+    if facts.is_refused_everywhere(a):
+        status, words = refusal_of(a)
+        yield f'whatever is to be changed is answered {status} ("{normalise(words, identifiers)}")'
 
 
 def _words(a: Answer, identifiers: Mapping[str, str]) -> Iterator[str]:
@@ -323,7 +330,10 @@ def _page_instead(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterato
     sought = facts.finding.sought
     if sought and sought.sight == "absent" and element(sought.locator)[1]:
         for page in facts.evidence.pages[-1:]:
-            yield f"{normalise(page.path, identifiers)} without {normalise(named(sought.locator), identifiers)}"
+            path = normalise(page.path, identifiers)
+            yield f"{path} without {normalise(named(sought.locator), identifiers)}"
+            if facts.mutates and _collection(path) != path:  # a record that it may have made
+                yield f"{_collection(path)} answered otherwise than expected"
     for words in _excuse(facts):
         yield from _texts(words, _shown_status(facts), identifiers)
 
@@ -342,7 +352,7 @@ def _time(facts: TriageFacts, cause: Triage | None, identifiers: Mapping[str, st
     if cause is not None and cause.rule in {"queueing", "slow-log-in"}:
         yield cause.rule  # whatever was slow, it is slow for this
         return
-    if facts.only_slow and len({(a.method, a.path) for a in slow}) >= _MANY:
+    if facts.only_slow and len({(a.method, a.path) for a in slow}) >= MANY:
         yield _SLOW
     if any(is_change(a) and a.credentials != "password" for a in slow):
         yield from (f"making a {what} takes long" for what in facts.mutates)
