@@ -118,6 +118,7 @@ def test_what_happened_beside_a_wrong_value_points_at_no_class(beside):
 def test_a_refusal_is_not_what_an_author_declared_of_a_record(status, method, points):
     wrong = Contradiction(about="status", expected="200", got="no", method=method, url="http://t/bill", status=status)
     assert triage(failed(wrong=wrong, checks="sentinel")).candidate == points
+    assert triage(failed(wrong=wrong, checks="rule")).candidate == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -381,3 +381,18 @@ def test_what_another_journey_of_the_incident_shows_is_not_told_as_if_it_were_se
     shown, borrowed = explanation(said["a"]), explanation(said["b"])
     assert borrowed.endswith(shown)
     assert borrowed != shown
+
+
+def test_an_error_of_a_script_is_no_cause_beside_an_answer_that_was_contradicted():
+    wrong = Contradiction(about="status", expected="200", got="no", method="GET", url="http://t/rows", status=401)
+    refused = broken("api", answer("GET", "/rows", 401), finding=Finding(contradiction=wrong), errors=("Error: x",))
+    found, classes = incidents(refused, broken("page", finding=ABSENT, errors=("Error: x",)))
+    assert found == [["api"], ["page"]]
+    assert "script" not in classes["api"].why
+
+
+@pytest.mark.parametrize(("took_ms", "joined"), [(8100.0, [["api", "page"]]), (3.0, [["api"], ["page"]])])
+def test_what_a_page_waited_for_in_vain_is_one_incident_with_what_a_gateway_gave_up(took_ms, joined):
+    given_up = broken("api", answer("GET", "/stock", 504, duration_ms=8000.0))
+    waited = answer("POST", "/form", 0, by="page", resource="fetch", reason="net::ERR_FAILED", duration_ms=took_ms)
+    assert incidents(given_up, broken("page", waited))[0] == joined

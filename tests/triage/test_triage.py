@@ -396,4 +396,4 @@ def test_a_failure_of_an_older_version_is_classed_by_less_and_never_breaks_triag
     run = Run(id="r", target="t", base_url="http://t", slot=1, started_at=NOW)
     judged = JourneyVerdict(journey=result.journey, outcome="failed", results=(result,))
     found = triage(facts_for(judged, Verdict(run=run, journeys=(judged,), finished_at=NOW)))
-    assert (found.rule, found.runner_up_why) == ("certificate", "The TLS connection to the target is not made.")
+    assert (found.rule, found.why) == ("certificate", "The TLS connection to the target is not made.")

@@ -16,7 +16,8 @@ def bearing(f: TriageFacts) -> TriageFacts:
     """The facts without what cannot be why it broke.
 
     What a page is made of that comes from other sites is left out, its documents and log-ins are not. Where one answer
-    was contradicted or did not come whole, it speaks, beside log-ins and changes that a page was refused. A page that
+    was contradicted or did not come whole, it speaks, beside log-ins and changes that a page was refused, and no error
+    of a script does, as none does of what was only slow. A page that
     shows another value works, so its scripts came, unless it waits for what they bring. How long something took says
     why only where time is what is wrong.
     """
@@ -31,7 +32,7 @@ def bearing(f: TriageFacts) -> TriageFacts:
         answers = [
             replace(a, server_timing=tuple(p for p in a.server_timing if p.calls >= MANY_QUERIES)) for a in answers
         ]
-    errors = () if works else evidence.page_errors
+    errors = () if works else f.script_errors
     return replace(f, evidence=replace(evidence, answers=tuple(answers), page_errors=errors))
 
 

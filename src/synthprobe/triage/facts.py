@@ -132,6 +132,11 @@ class TriageFacts(Struct, frozen=True, kw_only=True):
         return tuple(a for a in self.slow if wait and is_change(a) and a.duration_ms >= wait.within_s * 1000)
 
     @property
+    def script_errors(self) -> tuple[str, ...]:
+        """Uncaught errors of a page that may be why: none beside a contradicted answer, or where it was slow."""
+        return () if self.asked or self.only_slow else self.evidence.page_errors
+
+    @property
     def unwanted(self) -> list[Answer]:
         """Answers that may be why it broke.
 

@@ -27,7 +27,7 @@ def _seen_in_both(own: TriageFacts, other: TriageFacts, cause: Triage, name: str
 def _marks(f: TriageFacts) -> frozenset[str]:
     """What of a failure would be seen in another journey if it had the same cause."""
     asked = {answered(a, quote=False) for a in (*f.unwanted, *missing_assets(f)) if not a.is_well}
-    return frozenset(asked | set(f.evidence.page_errors))
+    return frozenset(asked | set(f.script_errors))
 
 
 def _asked_for_what_is_wrong(own: TriageFacts, other: TriageFacts, cause: Triage, name: str) -> str:

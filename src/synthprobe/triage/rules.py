@@ -138,7 +138,7 @@ def _answered_in_kind(f: TriageFacts) -> bool:
     if found is None:
         return True
     if found.status >= 400 and found.about == "status":  # a refusal is none; that a record is not there may be
-        return found.status == 404 and found.method == "GET"
+        return found.status == 404 and found.method == "GET" and f.checks != "rule"
     return found.status < 500 and found.about != "json" and not found.misshapen
 
 

@@ -47,6 +47,8 @@ _BY_GATEWAY = "answered {} by what stands before the application"
 _CUT_OFF = "could not be read whole"
 _GATEWAY_WAITED = _BY_GATEWAY.format(504)
 _SLOW = "whatever is asked takes long"
+_IN_VAIN_MS = 5000
+"""From how long on a request that ended without an answer was waited for, and not refused at once."""
 KEPT_OUT = "kept at the log-in"
 """Evidence of who got no further than where it logs in."""
 
@@ -246,6 +248,8 @@ def _requests(broken: list[Answer], facts: TriageFacts, identifiers: Mapping[str
     for a in broken:
         got = f"answered {a.status}" if a.status >= 400 else _CUT_OFF if a.status else "not answered"
         yield f"{_collection(normalise(a.path, identifiers))} {got}"
+        if not a.status and a.duration_ms >= _IN_VAIN_MS:
+            yield _SLOW  # a page is not told of a 504 that does not say who may read it
         yield from _words(a, identifiers)
         yield from _refused_everywhere(a, facts, identifiers)
     found, refusal = facts.finding.contradiction, facts.finding.refusal
@@ -317,7 +321,7 @@ def _phrase(status: int) -> str:
 
 
 def _scripts(facts: TriageFacts, identifiers: Mapping[str, str]) -> Iterator[str]:
-    for error in facts.evidence.page_errors:
+    for error in facts.script_errors:
         yield f"script error {normalise(error, identifiers)}"
 
 

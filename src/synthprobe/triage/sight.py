@@ -143,8 +143,8 @@ def _sights(f: TriageFacts) -> Iterator[str]:
         yield asset(a)
     for a in [a for a in f.evidence.answers if a.resource == "script" and a.status == 200 and not _is_script(a)][:1]:
         yield f"The page's script came as {a.content_type}: {answered(a)}."
-    if f.evidence.page_errors and not any(a.resource == "script" for a in missing_assets(f)):
-        yield f"A script of the page broke: {f.evidence.page_errors[0].rstrip('.')}."
+    if f.script_errors and not any(a.resource == "script" for a in missing_assets(f)):
+        yield f"A script of the page broke: {f.script_errors[0].rstrip('.')}."
     wrong = f.finding.contradiction
     if wrong and wrong.about != "status" and (wrong.method or not f.finding.sought):
         yield f"{contradiction(wrong).rstrip('.')}."
