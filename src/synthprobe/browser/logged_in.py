@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError
 from synthprobe.errors import ConfigurationError, ExpectationError, SynthprobeError, TargetError
 from synthprobe.files import write_whole
 from synthprobe.journey.steps import current, step
+from synthprobe.records.result import LOG_IN_AS
 from synthprobe.targets.secrets import Secret
 from synthprobe.tools import needs
 
@@ -124,7 +125,7 @@ class LoggedIn:
         kept = None if self._anew else self._sessions.read(user)
         if kept is not None and (page := self._resumed(user, kept)) is not None:
             return page
-        with step(f"log in as {user}"):
+        with step(f"{LOG_IN_AS}{user}"):
             failures = self._sessions.failures.setdefault(user, [])
             if len(failures) >= MOST_FAILURES:
                 raise _blocked(user, failures[-1])

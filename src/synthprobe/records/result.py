@@ -115,6 +115,10 @@ class Failure(Struct, frozen=True, kw_only=True):
     place: str = ""
 
 
+LOG_IN_AS = "log in as "
+"""Begins the title of the step in which a user is logged in by the fixture `logged_in`."""
+
+
 class Step(Struct, frozen=True, kw_only=True):
     """A named, timed part of a journey.
 

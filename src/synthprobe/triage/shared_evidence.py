@@ -14,6 +14,7 @@ from synthprobe.records.address import path_of
 from synthprobe.records.evidence import MANY_QUERIES, Answer
 from synthprobe.records.incident import Triage
 from synthprobe.records.plain_text import without_markup
+from synthprobe.records.result import LOG_IN_AS
 from synthprobe.triage.facts import EDGE, MANY, TriageFacts, is_change, refusal_of
 from synthprobe.triage.fingerprint import normalise
 from synthprobe.triage.sight import complaints, spoken
@@ -192,11 +193,12 @@ def _log_in(broken: list[Answer], facts: TriageFacts, cause: Triage | None) -> t
 
 
 def _kept_out(facts: TriageFacts) -> Iterator[str]:
-    """Where a journey first sent its password in the step that broke, or is asked for it again."""
+    """Where a journey first sent its password in the step that broke, is asked for it again, or is logged in."""
     here = [a for a in facts.log_ins if is_change(a) and a.step and facts.step.startswith(a.step)]
     before = [a for a in facts.log_ins if a not in here and 0 < a.status < 400]
     asked_again = facts.log_ins and any(page.asks_password for page in facts.evidence.pages[-1:])
-    if facts.kind and ((here and not before) or asked_again):
+    by_fixture = facts.step.rpartition(" › ")[2].startswith(LOG_IN_AS)
+    if facts.kind and ((here and not before) or asked_again or by_fixture):
         yield KEPT_OUT
 
 
